@@ -1,0 +1,1 @@
+"""What people type: discovery, journal, dispatch, collecting, tables, this machine's stack."""

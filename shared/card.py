@@ -1,0 +1,85 @@
+"""The card of a model version: what it is, what it expects, how good it is."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from shared.errors import BadMessage
+
+#: Names of models and aliases. Anything else (a path, say) is refused before it is used.
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a picture becomes the network's input: letterboxed, never cropped.
+
+    `ground` fills the letterbox and stands behind transparent pixels, 0 to 255.
+    `invert` negates the grey values afterwards (a dark object on white paper).
+    """
+
+    height: int
+    width: int
+    channels: int  #: 1 grey, 3 RGB
+    ground: int = 0
+    invert: bool = False
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """Figures of one version. Fractions between 0 and 1; losses in nats per image."""
+
+    heldout_accuracy: float
+    heldout_count: int
+    heldout_loss: float
+    heldout_ece: float
+    test_accuracy: float | None = None
+    test_count: int | None = None
+    test_loss: float | None = None
+    test_ece: float | None = None
+
+
+class Card(msgspec.Struct, frozen=True):
+    """`card.json`. It arrives last and makes a version exist."""
+
+    name: str
+    version: int
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    temperature: float
+    metrics: Metrics
+    recipe: str
+    seed: int
+    epochs: int
+    parameters: int
+    dataset: str  #: its name
+    dataset_fingerprint: str  #: sha256 over the training images and labels
+    code_version: str
+    created: str  #: ISO 8601, UTC
+    files: dict[str, str]  #: file name -> sha256, every file of the version but the card
+    notes: str = ""
+
+    @property
+    def ref(self) -> str:
+        """`name@version`, as the table's `model` column has it."""
+        return f"{self.name}@{self.version}"
+
+
+def encode_card(card: Card) -> bytes:
+    """The card as indented JSON, UTF-8."""
+    return msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n"
+
+
+def decode_card(data: bytes) -> Card:
+    """The card in `data`.
+
+    Raises:
+        BadMessage: it is not a valid card.
+    """
+    try:
+        card = msgspec.json.decode(data, type=Card)
+    except msgspec.MsgspecError as error:
+        raise BadMessage(f"not a model card: {error}") from error
+    if not NAME.fullmatch(card.name) or card.version < 0 or not card.labels:
+        raise BadMessage("not a model card: name, version or labels are out of range")
+    return card

@@ -1,0 +1,153 @@
+"""What crosses the wire, as frozen structs, and one error for whatever does not fit.
+
+A message is `(job, batch)`. The images of a batch travel beside it as one blob:
+
+    count: u32 | word: u32 x count | bytes of the images, one after the other
+
+A word is the image's length in bytes; with the top bit set it is a status code instead, for a
+file that could not be read (and has no bytes). All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.card import NAME
+from shared.errors import BadMessage
+from shared.status import BY_CODE, Status
+
+JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
+RUNTIMES = ("litert", "tensorflow")
+MAX_BATCHES = 1 << 31
+_FAILED = 1 << 31
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker must know of a job. A job is pinned to a version when it is submitted."""
+
+    id: str
+    name: str
+    version: int
+    card_sha256: str  #: the card names the sha256 of every other file
+    runtime: str
+    top_k: int  #: how many (label, probability) pairs each image gets
+    output: str  #: shown by `status`, never opened by anyone but the producer
+    host: str
+    created: float  #: seconds since 1970
+
+    def check(self) -> JobRecord:
+        """This record, if every field is in range.
+
+        Raises:
+            BadMessage: a field is not.
+        """
+        good = (
+            JOB_ID.fullmatch(self.id)
+            and NAME.fullmatch(self.name)
+            and 0 <= self.version < 1 << 31
+            and _SHA256.fullmatch(self.card_sha256)
+            and self.runtime in RUNTIMES
+            and 1 <= self.top_k <= 65_535
+        )
+        if not good:
+            raise BadMessage(f"job record {self.id!r:.40} has a field out of range")
+        return self
+
+
+class BatchResult(msgspec.Struct, frozen=True, array_like=True):
+    """The answers to one batch of n images, k pairs each.
+
+    statuses: n wire codes. indices: uint16[n, k] label indices, most probable first.
+    probabilities: float32[n, k]. Rows of images that are not `ok` hold zeros. Little-endian.
+    """
+
+    k: int
+    statuses: bytes
+    indices: bytes
+    probabilities: bytes
+
+    def check(self, count: int) -> BatchResult:
+        """This result, if it has the form of `count` answers.
+
+        Raises:
+            BadMessage: it does not.
+        """
+        good = (
+            len(self.statuses) == count
+            and self.k >= 1
+            and len(self.indices) == 2 * count * self.k
+            and len(self.probabilities) == 4 * count * self.k
+            and all(code < len(BY_CODE) for code in set(self.statuses))
+        )
+        if not good:
+            raise BadMessage(f"a result does not have the form of {count} answers")
+        return self
+
+
+def encode_job(record: JobRecord) -> bytes:
+    """JSON, so that a person can read it in Redis."""
+    return msgspec.json.encode(record)
+
+
+def decode_job(data: bytes) -> JobRecord:
+    """The record in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=JobRecord).check()
+    except msgspec.MsgspecError as error:
+        raise BadMessage(f"not a job record: {error}") from error
+
+
+def encode_result(result: BatchResult) -> bytes:
+    """MessagePack."""
+    return msgspec.msgpack.encode(result)
+
+
+def decode_result(data: bytes, count: int) -> BatchResult:
+    """The result in `data`, for a batch of `count` images. Raises BadMessage."""
+    try:
+        return msgspec.msgpack.decode(data, type=BatchResult).check(count)
+    except msgspec.MsgspecError as error:
+        raise BadMessage(f"not a batch result: {error}") from error
+
+
+def encode_images(images: Sequence[bytes | Status]) -> bytes:
+    """One blob of the encoded files, or of the reasons why a file has no bytes."""
+    words = array("I", (len(i) if isinstance(i, bytes) else _FAILED | i.code for i in images))
+    if sys.byteorder == "big":
+        words.byteswap()
+    parts = [struct.pack("<I", len(images)), words.tobytes()]
+    parts.extend(image for image in images if isinstance(image, bytes))
+    return b"".join(parts)
+
+
+def decode_images(blob: bytes) -> list[bytes | Status]:
+    """What `encode_images` packed. Raises BadMessage."""
+    try:
+        (count,) = struct.unpack_from("<I", blob)
+        words = struct.unpack_from(f"<{count}I", blob, 4)
+    except struct.error as error:
+        raise BadMessage("an image blob is cut short") from error
+    images: list[bytes | Status] = []
+    start = 4 + 4 * count
+    for word in words:
+        if word & _FAILED:
+            images.append(_status(word ^ _FAILED))
+            continue
+        images.append(blob[start : start + word])
+        start += word
+    if start != len(blob):
+        raise BadMessage("an image blob does not have the length that it announces")
+    return images
+
+
+def _status(code: int) -> Status:
+    if not 0 < code < len(BY_CODE):
+        raise BadMessage(f"an image blob has the unknown status {code}")
+    return BY_CODE[code]

@@ -1,0 +1,51 @@
+"""The errors of Hangtag, by who must act.
+
+HangtagError
+├── ImageError         this image: it becomes a row with a status, its neighbours go on
+├── Unavailable        the moment: wait and try again
+│   ├── BrokerAway         Redis does not answer
+│   └── BrokerFull         Redis refuses writes because its memory is used up
+├── BadMessage         a payload that is not ours: rejected, logged, never executed
+└── SetupError         the set-up: stop, the message names the cure
+    └── UsageError         what was typed: exit code 2
+"""
+
+from __future__ import annotations
+
+from shared.status import Status
+
+
+class HangtagError(Exception):
+    """Base of every error that Hangtag raises on purpose. Its text is one line for a person."""
+
+
+class ImageError(HangtagError):
+    """One image that cannot be classified; `status` is the stable code of its row."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.sentence)
+        self.status = status
+
+
+class Unavailable(HangtagError):
+    """Something outside this process is away for the moment; the caller waits and tries again."""
+
+
+class BrokerAway(Unavailable):
+    """Redis does not answer."""
+
+
+class BrokerFull(Unavailable):
+    """Redis refuses writes because its memory is used up."""
+
+
+class BadMessage(HangtagError):
+    """A message or record that does not have the agreed form."""
+
+
+class SetupError(HangtagError):
+    """The set-up is at fault; the message says what to do."""
+
+
+class UsageError(SetupError):
+    """The command line is at fault; the message says what to type instead."""

@@ -1,0 +1,73 @@
+"""Settings. Precedence: command-line option > environment (`HANGTAG_...`) > default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_type_hints
+
+import msgspec
+
+from shared.errors import SetupError
+
+PREFIX = "HANGTAG_"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Every number and place that can be set from outside.
+
+    The times are settings so that tests can be quick; the defaults are what people run.
+    """
+
+    redis_url: str = ""  #: the broker; empty: this machine's stack
+    store: str = ""  #: folder of the model registry; empty: in the user's data folder
+    runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
+    #: One message. 1,024 small images cost a quarter of four messages of 256 (benchmarks/).
+    batch_images: int = 1024
+    batch_bytes: int = 1 << 20
+    heartbeat_s: float = 5.0
+    heartbeat_ttl_s: float = 15.0
+    #: A batch nobody has claimed for this long is hinted again.
+    orphan_s: float = 10.0
+    #: A child that works longer than this on one batch is ended (a hung decoder).
+    batch_limit_s: float = 120.0
+    #: The same for one image of a batch that is classified carefully.
+    careful_limit_s: float = 20.0
+    #: Keys of a job outlive the producer's last sign of life by this long.
+    job_ttl_s: float = 86_400.0
+    #: This machine's stack ends after so long without jobs or clients.
+    idle_s: float = 60.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from `HANGTAG_...` variables.
+
+        Raises:
+            SetupError: a variable does not have the form of its setting.
+        """
+        environ = os.environ if environ is None else environ
+        found: dict[str, object] = {}
+        for name, kind in get_type_hints(cls).items():
+            text = environ.get(PREFIX + name.upper())
+            if text:
+                found[name] = _convert(PREFIX + name.upper(), text, kind)
+        return cls(**found)  # type: ignore[arg-type]
+
+    @property
+    def store_path(self) -> Path:
+        """The registry's folder."""
+        if self.store:
+            return Path(self.store)
+        data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+        return Path(data) / "hangtag/models"
+
+
+def _convert(variable: str, text: str, kind: type) -> object:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SetupError(f"{variable}={text!r} is not a number; unset it or give one") from None
+    if kind is not str and not value > 0:
+        raise SetupError(f"{variable}={text!r} must be above 0; unset it or give a larger one")
+    return value

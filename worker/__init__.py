@@ -1,0 +1,1 @@
+"""Images to answers: Celery tasks, decoding, model runtimes, and the training of models."""

@@ -12,6 +12,8 @@ import msgspec
 from shared.errors import SetupError
 
 PREFIX = "HANGTAG_"
+#: A claim lives this much longer than the work that it is for may take.
+CLAIM_SLACK_S = 30.0
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -53,6 +55,11 @@ class Settings(msgspec.Struct, frozen=True):
             if text:
                 found[name] = _convert(PREFIX + name.upper(), text, kind)
         return cls(**found)  # type: ignore[arg-type]
+
+    @property
+    def claim_limit_s(self) -> float:
+        """How long a claim may be held without a sign of life."""
+        return max(self.batch_limit_s, self.careful_limit_s) + CLAIM_SLACK_S
 
     @property
     def store_path(self) -> Path:

@@ -1,0 +1,114 @@
+"""Jobs in the background: `submit` starts a producer that outlives its terminal, `collect`
+follows it, or becomes it if it is gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from producer.classify import Summary, classify
+from producer.index import output_of
+from producer.job import stored_options
+from producer.journal import Totals, journal_path
+from producer.options import JobOptions
+from producer.peek import JobView, State, peek
+from producer.report import make_report
+from producer.walk import check_roots
+from shared.errors import SetupError, UsageError
+from shared.exits import Exit
+from shared.settings import Settings
+
+POLL_S = 0.1
+FOLLOW_S = 0.5
+
+
+def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
+    """Run `hangtag classify ARGUMENTS` detached; answers the job's id once it has begun.
+
+    Raises:
+        UsageError, SetupError: it could not begin; the message is its own.
+    """
+    check_roots(options)
+    output = Path(options.output)
+    log = Path(f"{journal_path(output)}.log")
+    producer = _spawn(arguments, log)
+    while producer.poll() is None:
+        view = peek(output)
+        if view is not None and view.state is State.RUNNING:
+            # It is not ours to wait for any more: it belongs to its own session.
+            producer.returncode = 0
+            return view.job
+        time.sleep(POLL_S)
+    view = peek(output)
+    if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):
+        return view.job
+    raise _error(producer.returncode, log)
+
+
+def collect(job: str, settings: Settings, quiet: bool) -> Summary:
+    """Follow a job to its end, or finish it.
+
+    Raises:
+        UsageError: there is no such job here.
+        KeyboardInterrupt: following was interrupted; the job goes on.
+    """
+    output = find_output(job)
+    view = _follow(output, quiet)
+    if view is not None and view.state is State.CANCELLED:
+        return _summary(view, Exit.CANCELLED)
+    return classify(stored_options(output), settings, quiet=quiet)
+
+
+def find_output(job: str) -> Path:
+    """The output of a job that is named by its id or by its output.
+
+    Raises:
+        UsageError: this machine knows no such job.
+    """
+    output = output_of(job)
+    if output is None and journal_path(Path(job).absolute()).exists():
+        output = Path(job).absolute()
+    if output is None:
+        raise UsageError(f"there is no job {job} here; see: hangtag status")
+    return output
+
+
+def _follow(output: Path, quiet: bool) -> JobView | None:
+    view = peek(output)
+    if view is None or view.state is not State.RUNNING:
+        return None
+    report = make_report(quiet)
+    try:
+        while view is not None and view.state is State.RUNNING:
+            report.progress(Totals(view.images, view.done, view.failed), walking=False)
+            time.sleep(FOLLOW_S)
+            view = peek(output)
+    finally:
+        report.close()
+    return view
+
+
+def _summary(view: JobView, code: Exit) -> Summary:
+    return Summary(view.job, view.output, view.model, view.done, view.failed, {}, 0.0, int(code))
+
+
+def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "producer.cli", "classify", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
+
+
+def _error(code: int, log: Path) -> SetupError:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    text = lines[-1].removeprefix("hangtag: ") if lines else f"the producer ended with {code}"
+    return UsageError(text) if code == Exit.USAGE else SetupError(text)

@@ -1,0 +1,148 @@
+"""A job's side of Redis, as its producer uses it: offers go in, results come out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import msgspec
+import redis
+from celery import Celery
+
+from shared import keys
+from shared.broker import CLASSIFY_TASK
+from shared.contract import JobRecord, encode_job
+from shared.errors import SetupError
+from shared.ledger import BatchState, Ledger
+from shared.settings import Settings
+
+#: As many results as are read, committed and trimmed at once.
+RESULTS_PER_READ = 64
+#: The queue holds a window of each job: a longer one is hardly ever seen.
+HINTS_LOOKED_AT = 5_000
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One entry of the result stream."""
+
+    entry: bytes
+    batch: int
+    data: bytes
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the producer tells everybody with each sign of life."""
+
+    found: int  #: images found so far
+    done: int
+    failed: int
+    walking: bool  #: more may be found
+
+
+class Channel:
+    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+
+    def __init__(
+        self, client: redis.Redis, app: Celery, record: JobRecord, settings: Settings
+    ) -> None:
+        self.client = client
+        self.record = record
+        self._app = app
+        self._ttl_ms = int(settings.job_ttl_s * 1000)
+        self._ledger = Ledger(client, record.id, settings.claim_limit_s)
+        self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
+
+    def resume(self) -> None:
+        """Let a job that was cancelled run again."""
+        self.client.hset(self._keys["record"], "state", "running")
+        self.client.pexpire(self._keys["record"], self._ttl_ms)
+
+    def touch(self, progress: Progress) -> None:
+        """A sign of life: the job exists (again, if Redis lost it) and its keys live on."""
+        record = self._keys["record"]
+        fields: dict[Any, Any] = {
+            **msgspec.structs.asdict(progress),
+            "record": encode_job(self.record),
+        }
+        fields["walking"] = int(progress.walking)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hset(record, mapping=fields)
+            pipe.hsetnx(record, "state", "running")
+            for key in self._keys.values():
+                pipe.pexpire(key, self._ttl_ms)
+            pipe.zadd(keys.JOBS, {self.record.id: time.time()})
+            pipe.execute()
+
+    def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
+        """Put the images of batches into Redis, then hint at them."""
+        payload = self._keys["payload"]
+        for n, blob in batches:
+            with self.client.pipeline(transaction=True) as pipe:
+                pipe.hset(payload, str(n), blob)
+                pipe.pexpire(payload, self._ttl_ms)
+                pipe.execute()
+            self.hint(n)
+
+    def hint(self, batch: int) -> None:
+        """Say that there is work. Lost, it is a delay; doubled, nothing happens."""
+        self._app.send_task(
+            CLASSIFY_TASK, args=(self.record.id, batch), queue=keys.CLASSIFY_QUEUE, retry=False
+        )
+
+    def results(self, block_ms: int) -> list[Result]:
+        """What is in the stream, from its start: what is there is not committed yet."""
+        stream = self._keys["results"]
+        reply = cast(
+            Any,
+            self.client.xread({stream: "0"}, count=RESULTS_PER_READ, block=block_ms or None),
+        )
+        if not reply:
+            return []
+        entries = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
+        return [Result(entry, int(fields[b"b"]), fields[b"r"]) for entry, fields in entries]
+
+    def trim(self, results: Sequence[Result]) -> None:
+        """Delete exactly these entries, which are committed now."""
+        if results:
+            self.client.xdel(self._keys["results"], *(result.entry for result in results))
+
+    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
+        """The job's state and that of each batch."""
+        return self._ledger.survey(batches)
+
+    def forget(self, batch: int) -> None:
+        """Have a batch done again whose result is neither in the stream nor in the journal."""
+        self.client.setbit(self._keys["done"], batch, 0)
+
+    def trouble(self) -> str:
+        """Why a worker gave a batch back, if one did."""
+        text = cast(bytes | None, self.client.hget(self._keys["record"], "trouble"))
+        return "" if text is None else text.decode(errors="replace")
+
+    def hints_queued(self) -> int:
+        """Hints of this job that no worker has taken. The job's id is legible in a message."""
+        job = self.record.id.encode()
+        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_LOOKED_AT))
+        return sum(job in message for message in queued)
+
+    def finish(self) -> None:
+        """Leave no key behind."""
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.delete(*self._keys.values())
+            pipe.zrem(keys.JOBS, self.record.id)
+            pipe.execute()
+
+
+def check_server(client: redis.Redis) -> None:
+    """Refuse a server that throws keys away.
+
+    Raises:
+        SetupError: its eviction policy is not noeviction.
+    """
+    policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise SetupError(
+            f"Redis evicts keys (maxmemory-policy {policy}), which would lose work; "
+            "set it to noeviction"
+        )

@@ -1,0 +1,52 @@
+"""The `hangtag` command. It only translates: options in, one plain function, exit codes out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from producer import cli_jobs, cli_stack
+from shared.errors import HangtagError, UsageError
+from shared.exits import Exit
+
+EPILOG = """\b
+Examples:
+  hangtag classify photos/ -o results.csv        again = resume
+  hangtag submit photos/ -o results.csv          the same in the background
+  hangtag status                                 every job at a glance
+  hangtag up --workers 4                         keep and scale this machine's stack
+  HANGTAG_REDIS_URL=redis://host hangtag worker  a worker for many machines
+"""
+
+
+class Commands(click.Group):
+    """Turns the errors of Hangtag into one line and an exit code, in this one place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HangtagError as error:
+            click.echo(f"hangtag: {error}", err=True)
+            ctx.exit(Exit.USAGE if isinstance(error, UsageError) else Exit.SETUP)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hangtag", prog_name="hangtag")
+def hangtag() -> None:
+    """Labels on pictures: folders of images in, one table out."""
+
+
+for command in (*cli_jobs.COMMANDS, *cli_stack.COMMANDS):
+    hangtag.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    # A file name is bytes: whatever was typed comes back as it was.
+    sys.exit(hangtag.main(standalone_mode=True))
+
+
+if __name__ == "__main__":
+    main()

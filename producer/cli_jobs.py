@@ -1,0 +1,190 @@
+"""Commands for jobs: classify, submit, status, collect, cancel."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from producer.options import JobOptions
+from shared.contract import RUNTIMES
+from shared.errors import UsageError
+from shared.exits import Exit
+from shared.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BudgetParam(click.ParamType[Any]):
+    """`N` or `P%`."""
+
+    name = "N|P%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from producer.budget import parse_budget
+
+        try:
+            return parse_budget(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def job_options(command: F) -> F:
+    """The options that classify and submit share."""
+    for option in reversed(
+        (
+            click.argument("folders", nargs=-1, type=click.Path(path_type=bytes), metavar="DIR..."),
+            click.option("-o", "--output", required=True, type=click.Path(), help="The table."),
+            click.option("--glob", default="", help="Only names like this, '*.png' say."),
+            click.option(
+                "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
+                help="A file with one path a line, instead of folders.",
+            ),
+            click.option("--model", default="", metavar="NAME[@VERSION|@ALIAS]",
+                         help="Default: fashion-mnist@production."),
+            click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
+            click.option("--top-k", type=click.IntRange(1, 1000), default=1,
+                         help="Columns label_2, confidence_2, ... up to K."),
+            click.option("--probabilities", is_flag=True, help="A column p_LABEL for each label."),
+            click.option("--max-failures", "budget", type=BudgetParam(), default=None,
+                         help="Stop with exit code 4 above N failed rows, or P% of them."),
+            click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True),
+                         default=None, metavar="SECONDS",
+                         help="Stop waiting after this long; the same command resumes."),
+            click.option("--restart", is_flag=True, help="Begin anew and replace the output."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command()
+@job_options
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output.")
+def classify(as_json: bool, quiet: bool, **given: Any) -> None:
+    """Classify the pictures in DIR... into a table. The same command again resumes.
+
+    Exit codes: 0 all classified, 3 finished with failed rows, 4 error budget exceeded,
+    130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
+    """
+    from producer.classify import classify as work
+
+    options = make_options(given)
+    summary = work(
+        options,
+        Settings.from_env(),
+        budget=given["budget"],
+        timeout_s=given["timeout_s"],
+        restart=given["restart"],
+        quiet=quiet,
+    )
+    show_summary(summary, as_json)
+
+
+@click.command()
+@job_options
+@click.option("--json", "as_json", is_flag=True)
+def submit(as_json: bool, **given: Any) -> None:
+    """classify in the background: answers with the job's id at once."""
+    from producer.background import start
+
+    options = make_options(given)
+    job = start(options, [a for a in sys.argv[2:] if a != "--json"], Settings.from_env())
+    if as_json:
+        show_json({"job": job, "output": options.output})
+    else:
+        click.echo(job)
+        click.echo(f"follow it with: hangtag collect {job}", err=True)
+
+
+@click.command()
+@click.argument("job", required=False, default="")
+@click.option("--json", "as_json", is_flag=True)
+def status(job: str, as_json: bool) -> None:
+    """Every job at a glance, or one (by its id or its output)."""
+    from producer.status import show
+
+    show(job, as_json, Settings.from_env())
+
+
+@click.command()
+@click.argument("job")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True)
+def collect(job: str, quiet: bool, as_json: bool) -> None:
+    """Wait for a job (its id or its output), or finish it if its producer is gone."""
+    from producer.background import collect as work
+
+    show_summary(work(job, Settings.from_env(), quiet), as_json)
+
+
+@click.command()
+@click.argument("job")
+def cancel(job: str) -> None:
+    """Stop a job (its id or its output). What is done is kept; classify again resumes it."""
+    from producer.cancel import cancel as work
+
+    click.echo(work(job, Settings.from_env()))
+
+
+COMMANDS = (classify, submit, status, collect, cancel)
+
+
+def make_options(given: dict[str, Any]) -> JobOptions:
+    """What was typed, as a job's options.
+
+    Raises:
+        UsageError: neither folders nor a list were given, or both.
+    """
+    folders, list_file = given["folders"], given["list_file"]
+    if bool(folders) == bool(list_file):
+        raise UsageError("name folders of pictures, or a list of paths with --list")
+    output = os.path.abspath(given["output"])
+    if not output.isprintable():
+        raise UsageError("the path of -o has bytes that are no text; choose another")
+    return JobOptions(
+        roots=tuple(folders),
+        cwd=os.getcwdb(),
+        output=output,
+        glob=given["glob"],
+        list_file=list_file,
+        model=given["model"],
+        runtime=given["runtime"],
+        top_k=given["top_k"],
+        probabilities=given["probabilities"],
+    )
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def show_summary(summary: Any, as_json: bool) -> None:
+    """Say what a run came to, and end with its exit code."""
+    if as_json:
+        show_json(summary)
+    code = Exit(summary.exit_code)
+    rate = summary.images / summary.seconds if summary.seconds else 0
+    click.echo(
+        f"job {summary.job}: {summary.images:,} images, {summary.failed:,} failed, "
+        f"{summary.seconds:.1f} s ({rate:,.0f} images/s), {summary.model} -> {summary.output}",
+        err=True,
+    )
+    if any(summary.skipped.values()):
+        passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
+        click.echo(f"skipped: {passed}", err=True)
+    if code is Exit.INTERRUPTED:
+        click.echo(f"resume it with: {shlex.join(['hangtag', *sys.argv[1:]])}", err=True)
+    elif code is Exit.CANCELLED:
+        click.echo("cancelled; the same command resumes it", err=True)
+    elif code is Exit.BUDGET:
+        click.echo("more failures than --max-failures allows", err=True)
+    sys.exit(int(code))

@@ -1,0 +1,47 @@
+"""Cells of the table: any file name as UTF-8 text, reversibly, and never as a formula.
+
+The rules are stated in docs/table.md; `unescape` is the function that reverses them.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: A spreadsheet runs a cell that begins like this (OWASP ASVS 1.2.10); `'` itself is guarded so
+#: that taking one `'` away is always the way back.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+_QUOTED = re.compile(r'[",\r\n]')
+_ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
+
+
+def escape(name: bytes) -> str:
+    """A file name as the text of a cell (before CSV quoting)."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        text = name.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
+    else:
+        if "\\" in text:
+            text = text.replace("\\", "\\\\")
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def unescape(cell: str) -> bytes:
+    """The file name that `escape` made this cell of."""
+    text = cell.removeprefix("'")
+    parts: list[bytes] = []
+    end = 0
+    for match in _ESCAPE.finditer(text):
+        parts.append(text[end : match.start()].encode())
+        code = match[1]
+        parts.append(b"\\" if code == "\\" else bytes([int(code[1:], 16)]))
+        end = match.end()
+    parts.append(text[end:].encode())
+    return b"".join(parts)
+
+
+def quote(cell: str) -> str:
+    """A cell as CSV has it: in quotes only where they are needed."""
+    if _QUOTED.search(cell) is None:
+        return cell
+    return '"' + cell.replace('"', '""') + '"'

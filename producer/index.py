@@ -1,0 +1,55 @@
+"""The local index: which jobs were begun here, and where. Finished jobs leave no key in Redis."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from shared.contract import JOB_ID
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One job that was begun on this machine by this user."""
+
+    id: str
+    output: str
+    created: float  #: seconds since 1970
+
+
+def index_dir() -> Path:
+    """The folder of the index."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "hangtag/jobs"
+
+
+def remember(entry: Entry) -> None:
+    """Add or replace an entry."""
+    folder = index_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{entry.id}.{os.getpid()}"
+    draft.write_bytes(msgspec.json.encode(entry))
+    draft.replace(folder / f"{entry.id}.json")
+
+
+def entries() -> list[Entry]:
+    """Every job whose journal is still there, oldest first. The others are forgotten."""
+    found = []
+    for file in index_dir().glob("*.json"):
+        try:
+            entry = msgspec.json.decode(file.read_bytes(), type=Entry)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if Path(f"{entry.output}.hangtag").exists():
+            found.append(entry)
+        else:
+            file.unlink(missing_ok=True)
+    return sorted(found, key=lambda entry: entry.created)
+
+
+def output_of(job: str) -> Path | None:
+    """The output of a job that is named by its id; None if this machine does not know it."""
+    if not JOB_ID.fullmatch(job):
+        return None
+    return next((Path(e.output) for e in entries() if e.id == job), None)

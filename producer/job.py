@@ -1,0 +1,163 @@
+"""A job: begun once, pinned to a model version, resumed until it is finished."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+import redis
+from shared.model_name import parse
+
+from producer.index import Entry, remember
+from producer.journal import Journal, journal_path
+from producer.options import JobOptions, decode_options, differences, encode_options
+from producer.table import Table, write
+from shared import serving
+from shared.card import Card, decode_card, encode_card
+from shared.contract import JobRecord, decode_job, encode_job
+from shared.errors import UsageError
+from shared.exits import Exit
+
+_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
+_ID_LENGTH = 8
+
+
+class Job:
+    """One job's journal, opened for this process alone.
+
+    `record` and `card` are there once the job has begun.
+    """
+
+    def __init__(self, options: JobOptions, restart: bool = False) -> None:
+        """Open or create the journal.
+
+        Raises:
+            UsageError: the job runs already, has other options, or the output is not ours.
+            SetupError: the journal cannot be written or read.
+        """
+        self.options = options
+        self.output = Path(options.output)
+        path = journal_path(options.output)
+        existed = path.exists()
+        if not existed and not restart:
+            _check_output(self.output)
+        self.journal = Journal(path, restart)
+        try:
+            self._check_options()
+        except UsageError:
+            self.close()
+            raise
+
+    @property
+    def begun(self) -> bool:
+        """Whether a model version was pinned."""
+        return self.journal.get("record") is not None
+
+    @property
+    def record(self) -> JobRecord:
+        """What workers know of the job."""
+        return decode_job(self.journal.get("record") or b"")
+
+    @property
+    def card(self) -> Card:
+        """The card of the pinned version."""
+        return decode_card(self.journal.get("card") or b"")
+
+    @property
+    def exit_code(self) -> Exit | None:
+        """How the job finished; None while it has not."""
+        code = self.journal.get("exit")
+        return None if code is None else Exit(int(code))
+
+    def begin(self, client: redis.Redis) -> None:
+        """Pin the job to the version that its model's name stands for now.
+
+        Raises:
+            SetupError: there is no such model.
+            redis.exceptions.RedisError: the server is away.
+        """
+        card = serving.resolve(client, parse(self.options.model))
+        k = len(card.labels) if self.options.probabilities else self.options.top_k
+        record = JobRecord(
+            id="".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH)),
+            name=card.name,
+            version=card.version,
+            card_sha256=serving.card_sha256(card),
+            runtime=self.options.runtime,
+            top_k=min(k, len(card.labels)),
+            output=self.output.name.encode(errors="backslashreplace").decode(),
+            host=socket.gethostname(),
+            created=time.time(),
+        )
+        self.journal.put(
+            record=encode_job(record),
+            card=encode_card(card),
+            options=encode_options(self.options),
+        )
+        remember(Entry(record.id, str(self.output), record.created))
+
+    def write_table(self, output: Path | None = None) -> None:
+        """Write the rows so far. Raises SetupError."""
+        table = Table(self.card, self.options.top_k, self.options.probabilities)
+        write(self.journal, table, output or self.output)
+
+    def stopped(self, code: Exit) -> None:
+        """The attempt ended before the job did; `status` tells why."""
+        self.journal.put(stopped=str(int(code)).encode())
+
+    def finish(self, code: Exit) -> None:
+        """The table is in place; from now on the job answers with its code."""
+        self.journal.put(exit=str(int(code)).encode())
+
+    def discard_if_empty(self) -> None:
+        """Leave no trace of a job that never began."""
+        if not self.begun:
+            self.close()
+            self.journal.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self.journal.close()
+
+    def _check_options(self) -> None:
+        data = self.journal.get("options")
+        if data is None:
+            return
+        other = differences(self.options, decode_options(data))
+        if other:
+            raise UsageError(
+                f"{self.output} was begun with other options ({', '.join(other)}); "
+                "give the same ones, another -o, or --restart"
+            )
+
+
+def stored_options(output: Path) -> JobOptions:
+    """The options of the job of this output.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = journal_path(output)
+    if not path.exists():
+        raise UsageError(f"there is no job of {output} here; see: hangtag status")
+    journal = Journal(path)
+    try:
+        data = journal.get("options")
+    finally:
+        journal.close()
+    if data is None:
+        raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+    return msgspec.structs.replace(decode_options(data), output=str(output))
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() or output.is_symlink():
+        raise UsageError(
+            f"{output} exists and is not a table of a job that can be resumed; "
+            "choose another -o, or replace it with --restart"
+        )
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")

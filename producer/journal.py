@@ -1,0 +1,239 @@
+"""The journal: a SQLite file beside the output, and the source of truth for a job.
+
+It says which files are in which batch, and what came back; one record per batch. It outlives the
+producer's death and the loss of all of Redis. Whether a job is finished is judged here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from struct import Struct
+
+import msgspec
+
+from producer.reader import Stamp
+from shared.errors import SetupError, UsageError
+
+SUFFIX = ".hangtag"
+SCHEMA = 1
+_STAMP = Struct("<qq")
+_TABLES = """
+CREATE TABLE IF NOT EXISTS job (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch (
+    n INTEGER PRIMARY KEY,
+    argument INTEGER NOT NULL,  -- the argument (or line of a list) of the last file
+    count INTEGER NOT NULL,
+    names BLOB NOT NULL,        -- the files' paths, separated by NUL
+    stamps BLOB NOT NULL,       -- size and modification time of each
+    failed INTEGER,             -- how many have no label; NULL while there is no result
+    result BLOB
+);
+CREATE INDEX IF NOT EXISTS open_batches ON batch (n) WHERE result IS NULL;
+"""
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """A batch as it was frozen: its files never change again."""
+
+    n: int
+    argument: int
+    names: list[bytes]
+    stamps: list[Stamp]
+
+
+class Totals(msgspec.Struct):
+    """Images of a job so far."""
+
+    frozen: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+class Journal:
+    """One job's journal, held exclusively by this process until `close`.
+
+    Every method raises SetupError when the disk is full or the file damaged; what was committed
+    before is intact.
+    """
+
+    def __init__(self, path: Path, restart: bool = False) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        if restart:
+            _empty(path, self._lock)
+        with self._sqlite_errors():
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_TABLES)
+        self._check_schema()
+        self.totals = self._sum()
+
+    def get(self, key: str) -> bytes | None:
+        """A property of the job."""
+        with self._sqlite_errors():
+            row = self._db.execute("SELECT value FROM job WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put(self, **properties: bytes) -> None:
+        """Set properties of the job, all or none."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO job VALUES (?, ?)", properties.items())
+
+    def commit(
+        self, frozen: Iterable[Frozen] = (), results: Iterable[tuple[int, bytes, int]] = ()
+    ) -> None:
+        """Freeze new batches and record results (n, result, failed) in one transaction.
+
+        A batch that has its result keeps it: the first one wins.
+        """
+        with self._transaction():
+            for batch in frozen:
+                self._freeze(batch)
+            for n, result, failed in results:
+                self._record(n, result, failed)
+
+    def last(self) -> Frozen | None:
+        """The batch that was frozen last."""
+        return self._one("ORDER BY n DESC LIMIT 1")
+
+    def batch(self, n: int) -> Frozen:
+        """One batch."""
+        found = self._one("WHERE n = ?", n)
+        if found is None:
+            raise SetupError(f"{self.path} has no batch {n}; run again with --restart")
+        return found
+
+    def open_batches(self) -> list[int]:
+        """The batches without a result; never more than a window of them."""
+        with self._sqlite_errors():
+            rows = self._db.execute("SELECT n FROM batch WHERE result IS NULL ORDER BY n")
+            return [row[0] for row in rows]
+
+    def open_count(self, n: int) -> int | None:
+        """How many images the batch has, if it exists and waits for its result."""
+        with self._sqlite_errors():
+            row = self._db.execute(
+                "SELECT count FROM batch WHERE n = ? AND result IS NULL", (n,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order, one batch in memory at a time."""
+        with self._sqlite_errors():
+            for names, result in self._db.execute(
+                "SELECT names, result FROM batch WHERE result IS NOT NULL ORDER BY n"
+            ):
+                yield names.split(b"\0"), result
+
+    def names(self) -> Iterator[list[bytes]]:
+        """The names of every frozen batch, in order."""
+        with self._sqlite_errors():
+            for (names,) in self._db.execute("SELECT names FROM batch ORDER BY n"):
+                yield names.split(b"\0")
+
+    def close(self) -> None:
+        """Let go of the file; the same job can be opened again."""
+        self._db.close()
+        os.close(self._lock)
+
+    def _freeze(self, batch: Frozen) -> None:
+        stamps = b"".join(_STAMP.pack(*stamp) for stamp in batch.stamps)
+        names = b"\0".join(batch.names)
+        self._db.execute(
+            "INSERT INTO batch (n, argument, count, names, stamps) VALUES (?, ?, ?, ?, ?)",
+            (batch.n, batch.argument, len(batch.names), names, stamps),
+        )
+        self.totals.frozen += len(batch.names)
+
+    def _record(self, n: int, result: bytes, failed: int) -> None:
+        done = self._db.execute(
+            "UPDATE batch SET result = ?, failed = ? WHERE n = ? AND result IS NULL"
+            " RETURNING count",
+            (result, failed, n),
+        ).fetchone()
+        if done is not None:
+            self.totals.done += done[0]
+            self.totals.failed += failed
+
+    def _one(self, clause: str, *values: int) -> Frozen | None:
+        with self._sqlite_errors():
+            row = self._db.execute(
+                f"SELECT n, argument, names, stamps FROM batch {clause}", values
+            ).fetchone()
+        if row is None:
+            return None
+        stamps = [(size, time) for size, time in _STAMP.iter_unpack(row[3])]
+        return Frozen(row[0], row[1], row[2].split(b"\0"), stamps)
+
+    def _sum(self) -> Totals:
+        with self._sqlite_errors():
+            row = self._db.execute(
+                "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL),"
+                " total(failed) FROM batch"
+            ).fetchone()
+        return Totals(*(int(value) for value in row))
+
+    def _check_schema(self) -> None:
+        schema = self.get("schema")
+        if schema is None:
+            self.put(schema=str(SCHEMA).encode())
+        elif schema != str(SCHEMA).encode():
+            raise SetupError(f"{self.path} is another Hangtag's; use that, or --restart")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._sqlite_errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _sqlite_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            cure = "run again with --restart" if _is_damage(error) else "free space, run again"
+            raise SetupError(f"{self.path}: {error}; {cure}") from error
+
+
+def journal_path(output: str | Path) -> Path:
+    """The journal of an output file."""
+    return Path(f"{output}{SUFFIX}")
+
+
+def _lock(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        output = str(path).removesuffix(SUFFIX)
+        raise UsageError(
+            f"the job of {output} is running already; follow it with: hangtag collect {output}"
+        ) from None
+    return fd
+
+
+def _empty(path: Path, lock: int) -> None:
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    os.ftruncate(lock, 0)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    text = str(error)
+    return "malformed" in text or "not a database" in text or "no such column" in text

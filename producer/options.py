@@ -1,0 +1,54 @@
+"""What a job was asked for. These options belong to the job: with others, it is another job."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.contract import RUNTIMES
+
+
+class JobOptions(msgspec.Struct, frozen=True):
+    """Everything that decides what is in the table. Paths are bytes, as the system has them."""
+
+    roots: tuple[bytes, ...]  #: as typed
+    cwd: bytes  #: what relative roots are relative to
+    output: str  #: absolute; it is the job
+    glob: str = ""
+    list_file: bytes = b""
+    model: str = ""  #: as typed; resolved once, when the job begins
+    runtime: str = RUNTIMES[0]
+    top_k: int = 1
+    probabilities: bool = False
+
+
+def encode_options(options: JobOptions) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(options)
+
+
+def decode_options(data: bytes) -> JobOptions:
+    """The options in `data`."""
+    return msgspec.json.decode(data, type=JobOptions)
+
+
+#: How each option is typed, to name the one that differs.
+_TYPED = {
+    "roots": "the folders",
+    "cwd": "the current folder, which the folders are relative to",
+    "glob": "--glob",
+    "list_file": "--list",
+    "model": "--model",
+    "runtime": "--runtime",
+    "top_k": "--top-k",
+    "probabilities": "--probabilities",
+}
+
+
+def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
+    """The options in which two jobs of one output differ, as they are typed."""
+    relative = any(not root.startswith(b"/") for root in (*mine.roots, mine.list_file))
+    return [
+        typed
+        for field, typed in _TYPED.items()
+        if getattr(mine, field) != getattr(theirs, field) and (field != "cwd" or relative)
+    ]

@@ -1,0 +1,105 @@
+"""A look at a job from outside, without its lock: what `status` and `collect` see."""
+
+from __future__ import annotations
+
+import enum
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from producer.journal import Totals, journal_path
+from shared.contract import decode_job
+from shared.errors import HangtagError
+from shared.exits import Exit
+
+
+class State(enum.StrEnum):
+    """The states of a job."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  #: its producer is not running; the same command resumes
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+    UNREADABLE = "unreadable"  #: the journal is damaged
+
+
+class JobView(msgspec.Struct, frozen=True):
+    """One job at a glance. `images` is how many were found so far."""
+
+    job: str
+    state: State
+    images: int
+    done: int
+    failed: int
+    model: str
+    output: str
+    exit_code: int | None = None
+
+
+def is_running(output: Path) -> bool:
+    """Whether some process holds the job's journal."""
+    try:
+        fd = os.open(journal_path(output), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def peek(output: Path) -> JobView | None:
+    """The job of this output; None if there is none, or none that has begun."""
+    try:
+        properties, totals = _read(journal_path(output))
+    except sqlite3.DatabaseError:
+        if not journal_path(output).exists():
+            return None
+        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+    if "record" not in properties:
+        return None
+    try:
+        record = decode_job(properties["record"])
+    except HangtagError:
+        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+    code = int(properties["exit"]) if "exit" in properties else None
+    return JobView(
+        record.id,
+        _state(output, properties),
+        totals.frozen,
+        totals.done,
+        totals.failed,
+        f"{record.name}@{record.version}",
+        str(output),
+        code,
+    )
+
+
+def _state(output: Path, properties: dict[str, bytes]) -> State:
+    if "exit" in properties:
+        return State.FINISHED
+    if is_running(output):
+        return State.RUNNING
+    if properties.get("stopped") == str(int(Exit.CANCELLED)).encode():
+        return State.CANCELLED
+    return State.PAUSED
+
+
+def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
+    database = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
+    try:
+        properties = {k: bytes(v) for k, v in database.execute("SELECT key, value FROM job")}
+        row = database.execute(
+            "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL), total(failed)"
+            " FROM batch"
+        ).fetchone()
+    finally:
+        database.close()
+    return properties, Totals(*(int(value) for value in row))

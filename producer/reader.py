@@ -1,0 +1,58 @@
+"""Reading one file: its bytes, or the reason why there are none, and a stamp of what was read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from shared.status import Status
+
+#: A larger file is a row `too_large`; it would not fit beside its neighbours in Redis.
+MAX_FILE_BYTES = 64 << 20
+#: Size in bytes and modification time in ns; what is not there has NO_STAMP.
+Stamp = tuple[int, int]
+NO_STAMP: Stamp = (-1, -1)
+# Never wait for a FIFO that took the file's place since the walk.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+
+
+def read(path: bytes) -> tuple[bytes | Status, Stamp]:
+    """A file's bytes and stamp; a status instead of bytes where it cannot be read."""
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        return (Status.MISSING if error.errno in _GONE else Status.UNREADABLE), NO_STAMP
+    except ValueError:  # a NUL byte in a list of paths
+        return Status.MISSING, NO_STAMP
+    try:
+        info = os.fstat(fd)
+        return _content(fd, info), (info.st_size, info.st_mtime_ns)
+    except OSError:
+        return Status.UNREADABLE, NO_STAMP
+    finally:
+        os.close(fd)
+
+
+def read_again(path: bytes, stamp: Stamp) -> bytes | Status:
+    """The bytes of a file that was read before; `changed` if it is not what it was."""
+    content, now = read(path)
+    if now == stamp or content is Status.MISSING:
+        return content
+    return Status.CHANGED
+
+
+def _content(fd: int, info: os.stat_result) -> bytes | Status:
+    if not stat.S_ISREG(info.st_mode):
+        return Status.UNREADABLE
+    if info.st_size > MAX_FILE_BYTES:
+        return Status.TOO_LARGE
+    # One byte more than expected shows the end; asking for a megabyte would allocate it.
+    content = os.read(fd, info.st_size + 1)
+    while len(content) < info.st_size:
+        more = os.read(fd, info.st_size + 1 - len(content))
+        if not more:
+            break
+        content += more
+    return content

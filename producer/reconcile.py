@@ -1,0 +1,87 @@
+"""The reconciler: what Celery, workers or Redis lost is hinted at, or put there, again."""
+
+from __future__ import annotations
+
+import time
+
+from producer.batches import read_batch_again
+from producer.channel import Channel
+from producer.journal import Journal
+from producer.options import JobOptions
+from shared.ledger import BatchState
+
+
+class Reconciler:
+    """Watches the batches under way. A result is a pure function of the frozen batch and the
+    pinned version, so whatever comes twice or late is as right as any."""
+
+    def __init__(
+        self, channel: Channel, journal: Journal, options: JobOptions, orphan_s: float
+    ) -> None:
+        self._channel, self._journal, self._options = channel, journal, options
+        self._orphan_s = orphan_s
+        #: Batch -> since when it has had a hint and no owner (monotonic).
+        self._waiting: dict[int, float] = {}
+        self._seen_done: set[int] = set()
+
+    @property
+    def under_way(self) -> int:
+        """How many batches were offered and are not finished."""
+        return len(self._waiting)
+
+    def offered(self, batch: int) -> None:
+        """A batch is about to be offered, or is left from an earlier run."""
+        self._waiting[batch] = time.monotonic()
+
+    def finished(self, batch: int) -> bool:
+        """A result came; True if it was waited for."""
+        self._seen_done.discard(batch)
+        return self._waiting.pop(batch, None) is not None
+
+    def look(self) -> str:
+        """Compare with the ledger and mend; answers the job's state. Raises RedisError."""
+        batches = list(self._waiting)
+        state, states = self._channel.survey(batches)
+        seen = dict(zip(batches, states, strict=True))
+        self._mend(seen)
+        self._hint_orphans([n for n, s in seen.items() if s is BatchState.FREE])
+        return state
+
+    def _mend(self, seen: dict[int, BatchState]) -> None:
+        for n, state in seen.items():
+            if state is BatchState.HELD:
+                self._waiting[n] = time.monotonic()
+            elif state is BatchState.FREED:
+                self._hint(n)
+            elif state is BatchState.LOST:
+                self._offer_again(n)
+            elif state is BatchState.DONE:
+                self._done_without_result(n)
+
+    def _done_without_result(self, n: int) -> None:
+        # Its result may have come between reading the stream and this survey: look twice.
+        if n not in self._seen_done:
+            self._seen_done.add(n)
+            return
+        self._seen_done.discard(n)
+        self._channel.forget(n)
+        self._offer_again(n)
+
+    def _hint_orphans(self, free: list[int]) -> None:
+        now = time.monotonic()
+        orphans = [n for n in free if now - self._waiting[n] > self._orphan_s]
+        if not orphans:
+            return
+        # Never more hints than batches without an owner, so that an idle queue does not grow.
+        room = len(free) - self._channel.hints_queued()
+        for n in orphans[: max(0, room)]:
+            self._hint(n)
+
+    def _offer_again(self, n: int) -> None:
+        self._waiting[n] = time.monotonic()
+        blob = read_batch_again(self._options, self._journal.batch(n))
+        self._channel.offer([(n, blob)])
+
+    def _hint(self, n: int) -> None:
+        self._waiting[n] = time.monotonic()
+        self._channel.hint(n)

@@ -1,0 +1,117 @@
+"""What a running job shows: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from producer.journal import Totals
+
+PLAIN_EVERY_S = 5.0
+
+
+class Report(Protocol):
+    """Where progress and notices go."""
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        """The figures as they stand; called often."""
+
+    def notice(self, text: str) -> None:
+        """One line; the same text twice in a row is shown once."""
+
+    def close(self) -> None:
+        """The last figures stay visible."""
+
+
+class Quiet:
+    """Shows notices only."""
+
+    _last = ""
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        """Nothing."""
+
+    def notice(self, text: str) -> None:
+        if text and text != self._last:
+            print(text, file=sys.stderr, flush=True)
+        self._last = text
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Lines(Quiet):
+    """A line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._begun = self._shown = time.monotonic()
+        self._first: int | None = None
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        if self._first is None:
+            self._first = totals.done
+        now = time.monotonic()
+        if now - self._shown < PLAIN_EVERY_S:
+            return
+        self._shown = now
+        rate = (totals.done - self._first) / (now - self._begun)
+        left = "" if walking or not rate else f", {(totals.frozen - totals.done) / rate:.0f} s left"
+        found = f"{totals.frozen}+" if walking else f"{totals.frozen}"
+        print(
+            f"{totals.done} of {found} done, {totals.failed} failed, {rate:.0f} images/s{left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+class Bar(Quiet):
+    """A live bar on a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.fields[found]} done"),
+            TextColumn("{task.fields[failed]:,} failed"),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=False,
+        )
+        self._task: TaskID | None = None
+        self._begun, self._first = time.monotonic(), 0
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        if self._task is None:
+            self._begun, self._first = time.monotonic(), totals.done
+            self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
+            self._bar.start()
+        elapsed = max(time.monotonic() - self._begun, 1e-3)
+        self._bar.update(
+            self._task,
+            completed=totals.done,
+            total=None if walking else totals.frozen,
+            found=f"{totals.frozen:,}" + ("+" if walking else ""),
+            failed=totals.failed,
+            rate=(totals.done - self._first) / elapsed,
+        )
+
+    def notice(self, text: str) -> None:
+        if text and text != self._last:
+            self._console.print(text, highlight=False, markup=False)
+        self._last = text
+
+    def close(self) -> None:
+        if self._task is not None:
+            self._bar.stop()
+
+
+def make_report(quiet: bool) -> Report:
+    """The report that fits where standard error goes."""
+    if quiet:
+        return Quiet()
+    return Bar() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,178 @@
+"""The run: the producer's loop from the first file to the last result.
+
+Every turn reads what came back, freezes what goes next, commits both to the journal, and only
+then touches Redis: whatever is lost after a commit can be had again from the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from producer.batches import Batch, Batches
+from producer.budget import Budget
+from producer.channel import Channel, Progress, Result
+from producer.journal import Journal
+from producer.options import JobOptions
+from producer.reconcile import Reconciler
+from producer.report import Report
+from producer.table import failures
+from producer.window import Window, look
+from shared.contract import decode_result
+from shared.errors import BadMessage
+from shared.exits import Exit
+from shared.settings import Settings
+
+#: How often the ledger, the workers and Redis' memory are looked at.
+LOOK_EVERY_S = 1.0
+#: At the start workers appear within moments.
+LOOK_EVERY_AT_FIRST_S = 0.2
+AT_FIRST_S = 5.0
+BLOCK_MS = 100
+AWAY_PAUSE_S = 0.5
+
+
+class Run:
+    """One attempt at finishing a job. `stop` asks it to end between two turns."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        journal: Journal,
+        options: JobOptions,
+        settings: Settings,
+        report: Report,
+        budget: Budget,
+        deadline: float,
+        revive: Callable[[], None],
+    ) -> None:
+        self._channel, self._journal, self._report = channel, journal, report
+        self._budget, self._deadline, self._revive = budget, deadline, revive
+        self._batches = Batches(options, settings, journal.last())
+        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
+        self._window = Window()
+        self._begun = time.monotonic()
+        self._look_due = 0.0
+        self._away_since = 0.0
+        self._stop: Exit | None = None
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What the walk passed over, by reason."""
+        return dict(self._batches.walk.skipped)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file has its row."""
+        return self._batches.exhausted and not self._reconciler.under_way
+
+    def stop(self) -> None:
+        """Ctrl-C or a signal: end soon, leave a job that can be resumed."""
+        self._stop = Exit.INTERRUPTED
+
+    def execute(self) -> Exit:
+        """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
+        for n in self._journal.open_batches():
+            self._reconciler.offered(n)
+        while not self._ended():
+            try:
+                self._turn()
+                self._back()
+            except OutOfMemoryError:
+                self._report.notice("Redis' memory is full; waiting until workers have made room")
+                time.sleep(AWAY_PAUSE_S)
+            except RedisError as error:
+                self._away(error)
+        return self._outcome()
+
+    def _ended(self) -> bool:
+        totals = self._journal.totals
+        if self._budget.exceeded(totals, self.complete):
+            self._stop = Exit.BUDGET
+        elif self.complete:
+            return True
+        elif time.monotonic() > self._deadline:
+            self._stop = Exit.INTERRUPTED
+        return self._stop is not None
+
+    def _outcome(self) -> Exit:
+        if self._stop is not None:
+            return self._stop
+        return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
+
+    def _turn(self) -> None:
+        if time.monotonic() >= self._look_due:
+            self._look()
+        results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
+        good = [r for result in results if (r := self._checked(result)) is not None]
+        for n, _, _ in good:
+            self._reconciler.finished(n)
+        batches = self._next_batches()
+        if good or batches:
+            self._journal.commit([batch.frozen for batch in batches], good)
+        self._channel.trim(results)
+        for batch in batches:
+            self._reconciler.offered(batch.frozen.n)
+        self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+
+    def _room(self) -> int:
+        if self._batches.exhausted or self._window.full:
+            return 0
+        return self._window.batches - self._reconciler.under_way
+
+    def _next_batches(self) -> list[Batch]:
+        batches: list[Batch] = []
+        while len(batches) < self._room() and (batch := self._batches.next()) is not None:
+            batches.append(batch)
+        return batches
+
+    def _checked(self, result: Result) -> tuple[int, bytes, int] | None:
+        """The result for the journal; None for one that is not waited for, or not a result."""
+        count = self._journal.open_count(result.batch)
+        if count is None:
+            return None
+        try:
+            return result.batch, result.data, failures(decode_result(result.data, count))
+        except BadMessage as error:
+            self._report.notice(f"batch {result.batch} is done again: {error}")
+            self._channel.forget(result.batch)
+            return None
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        early = now - self._begun < AT_FIRST_S
+        self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
+        totals = self._journal.totals
+        self._channel.touch(
+            Progress(totals.frozen, totals.done, totals.failed, not self._batches.exhausted)
+        )
+        if self._reconciler.look() == "cancelled":
+            self._stop = Exit.CANCELLED
+        self._window = look(self._channel.client)
+        self._say(early)
+
+    def _say(self, early: bool) -> None:
+        if self._window.full:
+            share = f"{100 * self._window.memory_share:.0f} %"
+            self._report.notice(f"Redis' memory is {share} full; waiting for workers to make room")
+        elif not self._window.workers and not early:
+            self._report.notice("no worker is alive; start one with: hangtag worker")
+        else:
+            self._report.notice(self._channel.trouble())
+
+    def _away(self, error: RedisError) -> None:
+        if not self._away_since:
+            self._away_since = time.time()
+            since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
+            self._report.notice(f"Redis is away since {since} ({error}); going on when it is back")
+        self._look_due = 0.0
+        time.sleep(AWAY_PAUSE_S)
+        self._revive()
+
+    def _back(self) -> None:
+        if self._away_since:
+            self._away_since = 0.0
+            self._report.notice("Redis is back")

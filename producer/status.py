@@ -1,0 +1,96 @@
+"""`hangtag status`: every job at a glance, those of this machine and those alive in Redis."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import cast
+
+import click
+import msgspec
+import redis
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from producer.background import find_output
+from producer.index import entries
+from producer.peek import JobView, State, peek
+from producer.window import SILENT_S
+from shared import keys
+from shared.broker import connect
+from shared.contract import decode_job
+from shared.errors import BadMessage, UsageError
+from shared.place import broker_url
+from shared.settings import Settings
+
+_COLUMNS = ("job", "state", "done", "images", "failed", "model", "output")
+
+
+def show(job: str, as_json: bool, settings: Settings) -> None:
+    """Print jobs as a table, or as JSON.
+
+    Raises:
+        UsageError: the one that was asked for is not known.
+    """
+    views = _one(job, settings) if job else jobs(settings)
+    if as_json:
+        click.echo(msgspec.json.encode(views[0] if job else views).decode())
+    elif not views:
+        click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
+    else:
+        Console().print(_table(views))
+
+
+def jobs(settings: Settings) -> list[JobView]:
+    """Every job, those of this machine first."""
+    local = [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
+    known = {view.job for view in local}
+    return local + [view for view in _remote(settings) if view.job not in known]
+
+
+def _one(job: str, settings: Settings) -> list[JobView]:
+    found = [view for view in jobs(settings) if view.job == job]
+    if found:
+        return found
+    view = peek(find_output(job))
+    if view is None:
+        raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
+    return [view]
+
+
+def _remote(settings: Settings) -> list[JobView]:
+    try:
+        client = connect(broker_url(settings), "status")
+        seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
+        return [v for job, at in seen if (v := _view(client, job.decode(), at)) is not None]
+    except RedisError:
+        return []  # no server, no jobs of other machines
+
+
+def _view(client: redis.Redis, job: str, at: float) -> JobView | None:
+    fields = cast(dict[bytes, bytes], client.hgetall(keys.job(job, "record")))
+    if b"record" not in fields:
+        client.zrem(keys.JOBS, job)  # expired: the journal, where it is, brings it back
+        return None
+    try:
+        record = decode_job(fields[b"record"])
+    except BadMessage:
+        return None
+    state = State.RUNNING if time.time() - at < SILENT_S else State.PAUSED
+    if fields.get(b"state") == b"cancelled":
+        state = State.CANCELLED
+    found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
+    output = f"{record.host}:{record.output}"
+    return JobView(job, state, found, done, failed, f"{record.name}@{record.version}", output)
+
+
+def _table(views: list[JobView]) -> Table:
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for view in views:
+        table.add_row(*(_cell(getattr(view, column)) for column in _COLUMNS))
+    return table
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,151 @@
+"""The table: rows of CSV from the journal, in path order, written whole or not at all.
+
+Columns: path,label,confidence,status,error,model, then label_2,confidence_2,... (--top-k) and
+p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from producer.escape import escape, quote
+from producer.journal import Journal
+from shared.card import Card
+from shared.contract import BatchResult, decode_result
+from shared.errors import SetupError
+from shared.status import BY_CODE, Status
+
+COLUMNS = ("path", "label", "confidence", "status", "error", "model")
+PART_SUFFIX = ".part"
+_WRITE_BUFFER_BYTES = 1 << 20
+#: A batch in which no name needs escaping or quoting is the usual case, found in one search.
+_SPECIAL = re.compile(r"""[",\r\n\\]|(?:^|\0)[=+\-@\t']""")
+
+
+class Table:
+    """How the rows of one job are written."""
+
+    def __init__(self, card: Card, top_k: int, probabilities: bool) -> None:
+        self._labels = [_cell(label) for label in card.labels]
+        self._names = card.labels
+        self._k = min(top_k, len(card.labels))
+        self._probabilities = probabilities
+        self._model = _cell(card.ref)
+        empty = "," * (2 * (self._k - 1) + (len(card.labels) if probabilities else 0))
+        self._failures = {
+            code: f",,,{status},{_cell(status.sentence)},{self._model}{empty}\n"
+            for code, status in enumerate(BY_CODE)
+        }
+        self._endings = [f",ok,,{self._model}\n"] * len(card.labels)
+
+    @property
+    def header(self) -> str:
+        """The first line."""
+        more = [f"{c}_{k}" for k in range(2, self._k + 1) for c in ("label", "confidence")]
+        every = [_cell(f"p_{label}") for label in self._names] if self._probabilities else []
+        return ",".join([*COLUMNS, *more, *every]) + "\n"
+
+    def rows(self, names: Sequence[bytes], result: BatchResult) -> list[str]:
+        """The rows of one batch."""
+        paths = cells(names)
+        indices: Sequence[int] = _numbers("H", result.indices)
+        values: Sequence[float] = _numbers("f", result.probabilities)
+        if result.k == 1:
+            lines = self._plain(paths, indices, values)
+        else:
+            lines = [
+                self._wide(path, indices[at : at + result.k], values[at : at + result.k])
+                for path, at in zip(paths, range(0, len(indices), result.k), strict=True)
+            ]
+        if any(result.statuses):
+            for i, code in enumerate(result.statuses):
+                if code:
+                    lines[i] = paths[i] + self._failures[code]
+        return lines
+
+    def _plain(
+        self, paths: list[str], indices: Sequence[int], values: Sequence[float]
+    ) -> list[str]:
+        labels, ending = self._labels, self._endings[0]
+        return [
+            f"{path},{labels[i]},{p:.4f}{ending}"
+            for path, i, p in zip(paths, indices, values, strict=True)
+        ]
+
+    def _wide(self, path: str, indices: Sequence[int], values: Sequence[float]) -> str:
+        labels = self._labels
+        cells = [f"{path},{labels[indices[0]]},{values[0]:.4f},ok,,{self._model}"]
+        cells += [f"{labels[indices[k]]},{values[k]:.4f}" for k in range(1, self._k)]
+        if self._probabilities:
+            by_label = sorted(zip(indices, values, strict=True))
+            cells += [f"{p:.4f}" for _, p in by_label]
+        return ",".join(cells) + "\n"
+
+
+def cells(names: Sequence[bytes]) -> list[str]:
+    """Paths as cells of the table."""
+    joined = b"\0".join(names)
+    try:
+        text = joined.decode()
+    except UnicodeDecodeError:
+        text = '"'
+    if _SPECIAL.search(text) is None:
+        return text.split("\0")
+    return [quote(escape(name)) for name in names]
+
+
+def write(journal: Journal, table: Table, output: Path) -> None:
+    """Write the rows of every finished batch and put them in the output's place at once.
+
+    Raises:
+        SetupError: the disk is full or the folder read-only; the journal is intact.
+    """
+    part = Path(f"{output}{PART_SUFFIX}")
+    try:
+        with part.open("w", encoding="utf-8", newline="", buffering=_WRITE_BUFFER_BYTES) as file:
+            file.writelines(lines(journal, table))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+        _sync_folder(output.parent)
+    except OSError as error:
+        raise SetupError(
+            f"{output}: {error.strerror}; mend that and run the same command again"
+        ) from error
+
+
+def lines(journal: Journal, table: Table) -> Iterator[str]:
+    """The table line by line, one batch in memory at a time."""
+    yield table.header
+    for names, data in journal.rows():
+        yield "".join(table.rows(names, decode_result(data, len(names))))
+
+
+def failures(result: BatchResult) -> int:
+    """How many images of a batch have no label."""
+    return len(result.statuses) - result.statuses.count(Status.OK.code)
+
+
+def _cell(text: str) -> str:
+    return quote(escape(text.encode()))
+
+
+def _numbers(kind: str, data: bytes) -> Any:
+    numbers = array(kind, data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,134 @@
+"""The walk: every picture under some folders, in path order, while memory stays flat.
+
+Arguments come as typed; within each, files come in the order of the bytes of their full path.
+Only the names of one directory at each depth are held.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from producer.options import JobOptions
+from shared.errors import UsageError
+
+IMAGE_SUFFIXES = (b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff")
+#: Why something in a folder is no row. Files without an image's ending are not counted.
+HIDDEN, LINK, SPECIAL, UNREADABLE = "hidden", "links", "special files", "unreadable folders"
+
+
+class Walk:
+    """One pass over a job's files. `skipped` counts what was passed over, by reason."""
+
+    def __init__(self, options: JobOptions) -> None:
+        self._options = options
+        self._wanted = _matcher(options.glob)
+        self.skipped: Counter[str] = Counter()
+
+    def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
+        """(argument number, path as typed) of every file, or of those after one of them."""
+        if self._options.list_file:
+            yield from self._listed(-1 if after is None else after[0])
+            return
+        for number, root in enumerate(self._options.roots):
+            if after is not None and number < after[0]:
+                continue
+            last = after[1] if after is not None and number == after[0] else b""
+            for path in self._root(root, last):
+                yield number, path
+
+    def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
+        if os.path.isdir(self._real(root)):
+            yield from self._folder(root.rstrip(b"/"), after)
+        elif root > after:  # a file named by hand is a row whatever its ending
+            yield root
+
+    def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
+        for key, entry in self._entries(folder):
+            path = folder + b"/" + key
+            if key.endswith(b"/"):
+                if path >= after[: len(path)]:
+                    yield from self._folder(path[:-1], after)
+            elif path > after and self._is_row(entry, key):
+                yield path
+
+    def _entries(self, folder: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
+        """The entries, sorted; a directory's name ends in "/", so that full paths are in order."""
+        try:
+            with os.scandir(self._real(folder or b"/")) as entries:
+                named = [(_sort_key(entry), entry) for entry in entries]
+        except OSError:
+            self.skipped[UNREADABLE] += 1
+            return []
+        shown = [pair for pair in named if not pair[0].startswith(b".")]
+        self.skipped[HIDDEN] += len(named) - len(shown)
+        shown.sort(key=lambda pair: pair[0])
+        return shown
+
+    def _is_row(self, entry: os.DirEntry[bytes], key: bytes) -> bool:
+        if not self._wanted(key):
+            return False
+        if entry.is_symlink():
+            self.skipped[LINK] += 1
+            return False
+        if not entry.is_file(follow_symlinks=False):
+            self.skipped[SPECIAL] += 1
+            return False
+        return True
+
+    def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
+        with open(self._real(self._options.list_file), "rb") as lines:
+            for number, line in enumerate(lines):
+                path = line.rstrip(b"\r\n")
+                if path and number > after:
+                    yield number, path
+
+    def _real(self, path: bytes) -> bytes:
+        return os.path.join(self._options.cwd, path)
+
+
+def check_roots(options: JobOptions) -> None:
+    """Find what is wrong with the arguments before work starts.
+
+    Raises:
+        UsageError: an argument does not exist, is special, or lies within another.
+    """
+    for path in (*options.roots, *([options.list_file] if options.list_file else [])):
+        _check_exists(os.path.join(options.cwd, path), path)
+    real = [os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots]
+    for i, one in enumerate(real):
+        for j, other in enumerate(real):
+            if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
+                raise UsageError(
+                    f"{_shown(options.roots[i])} lies within {_shown(options.roots[j])}; "
+                    "name each picture once"
+                )
+
+
+def _check_exists(real: bytes, typed: bytes) -> None:
+    try:
+        mode = os.stat(real).st_mode
+    except OSError as error:
+        raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise UsageError(f"{_shown(typed)} is neither a folder nor a file; name one")
+
+
+def _sort_key(entry: os.DirEntry[bytes]) -> bytes:
+    is_folder = entry.is_dir(follow_symlinks=False)
+    return entry.name + b"/" if is_folder else entry.name
+
+
+def _matcher(glob: str) -> Callable[[bytes], bool]:
+    if not glob:
+        return lambda name: name.lower().endswith(IMAGE_SUFFIXES)
+    pattern = os.fsencode(glob)
+    return lambda name: fnmatch.fnmatchcase(name, pattern)
+
+
+def _shown(path: bytes) -> str:
+    return str(Path(os.fsdecode(path))).encode(errors="backslashreplace").decode()

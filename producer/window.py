@@ -1,0 +1,49 @@
+"""The window: how many batches of a job may be under way. It is back-pressure and fairness."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import msgspec
+import redis
+
+from shared import heartbeat, keys
+
+BATCHES_PER_SLOT = 2
+#: With no worker yet, as many as two children will want at once.
+BATCHES_UNSEEN = 4
+#: A job whose producer was silent for longer does not count in the sharing.
+SILENT_S = 15.0
+#: Above this share of its memory nothing more is published; workers need the rest to answer.
+MEMORY_SHARE_MAX = 0.7
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What the producer may do at this moment."""
+
+    batches: int = BATCHES_UNSEEN
+    workers: int = 0
+    slots: int = 0
+    memory_share: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether Redis is too full to publish."""
+        return self.memory_share >= MEMORY_SHARE_MAX
+
+
+def look(client: redis.Redis) -> Window:
+    """Measure anew. Raises redis.exceptions.RedisError."""
+    beats = [b for b in heartbeat.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+    slots = sum(len(b.children) for b in beats)
+    jobs = client.zcount(keys.JOBS, time.time() - SILENT_S, "+inf")
+    share = math.ceil(BATCHES_PER_SLOT * slots / max(1, jobs))
+    batches = max(BATCHES_PER_SLOT, share) if slots else BATCHES_UNSEEN
+    return Window(batches, len(beats), slots, _memory_share(client))
+
+
+def _memory_share(client: redis.Redis) -> float:
+    info = client.info("memory")
+    limit = info.get("maxmemory") or info.get("total_system_memory", 0) / 2
+    return info["used_memory"] / limit if limit else 0.0

@@ -1,0 +1,19 @@
+-- BURY: a living parent reports that its child died. If the child held this batch, the claim is
+-- freed and the death counts against the batch, and against the image that a careful child had
+-- in hand. Reported twice, it counts once: the second time there is no claim.
+-- ARGV: batch, 'parent/pid:' of the child
+local batch, child = ARGV[1], ARGV[2]
+local owner = claim_of(batch)
+if not owner or string.sub(owner, 1, #child) ~= child then return 0 end
+redis.call('HDEL', OWNER, batch)
+redis.call('HINCRBY', DEATHS, batch, 1)
+expire_with_job(DEATHS)
+local index = redis.call('HGET', CAREFUL, batch)
+if index then
+  local counts = cjson.decode(redis.call('HGET', CRASHED, batch) or '{}')
+  counts[index] = (counts[index] or 0) + 1
+  redis.call('HSET', CRASHED, batch, cjson.encode(counts))
+  redis.call('HDEL', CAREFUL, batch)
+  expire_with_job(CRASHED)
+end
+return 1

@@ -1,0 +1,66 @@
+"""The sign of life of one worker parent: the one source for who is alive."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+import redis
+
+from shared import keys
+from shared.errors import BadMessage
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What a worker parent says of itself. Lists are as of `at_ms`, the server's clock."""
+
+    id: str  #: host:pid:started
+    host: str
+    pid: int
+    queue: str
+    children: list[str]  #: `pid:started` of each
+    versions: list[str]  #: models served of late, `name@version`
+    images: int  #: classified since the start
+    rate: float  #: images per second, over the last beats
+    memory_bytes: int  #: resident, parent and children together
+    at_ms: int
+
+
+def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
+    """Write one heartbeat, which expires after `ttl_s`. Raises redis.exceptions.RedisError."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.set(keys.worker(heartbeat.id), msgspec.json.encode(heartbeat), px=int(ttl_s * 1000))
+        pipe.zadd(keys.WORKERS, {heartbeat.id: heartbeat.at_ms / 1000})
+        pipe.execute()
+
+
+def alive(client: redis.Redis) -> list[Heartbeat]:
+    """Every living worker, by id. Forgets those whose heartbeat has expired."""
+    ids = [raw.decode() for raw in cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))]
+    if not ids:
+        return []
+    values = cast(list[bytes | None], client.mget([keys.worker(i) for i in ids]))
+    gone = [i for i, value in zip(ids, values, strict=True) if value is None]
+    if gone:
+        client.zrem(keys.WORKERS, *gone)
+    return sorted((decode(v) for v in values if v is not None), key=lambda beat: beat.id)
+
+
+def stop(client: redis.Redis, worker_id: str) -> None:
+    """Forget a worker that ends in good order."""
+    client.delete(keys.worker(worker_id))
+    client.zrem(keys.WORKERS, worker_id)
+
+
+def decode(data: bytes) -> Heartbeat:
+    """The heartbeat in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=Heartbeat)
+    except msgspec.MsgspecError as error:
+        raise BadMessage(f"not a heartbeat: {error}") from error
+
+
+def server_ms(client: redis.Redis) -> int:
+    """The server's clock, in milliseconds since 1970."""
+    seconds, micros = client.time()
+    return seconds * 1000 + micros // 1000

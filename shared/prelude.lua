@@ -1,0 +1,39 @@
+-- Put before every script of the ledger. Times are the server's own clock, so that the clocks of
+-- workers and producers never matter.
+local RECORD, PAYLOAD, OWNER, DEATHS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local WORKER_PREFIX = 'hangtag:worker:'
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- What a worker creates dies with the job that it belongs to.
+local function expire_with_job(key)
+  local left = redis.call('PTTL', RECORD)
+  if left > 0 then redis.call('PEXPIRE', key, left) end
+end
+
+-- A claim is 'parent/child|claimed at, ms'. Answers the owner and the time, or nil.
+local function claim_of(batch)
+  local claim = redis.call('HGET', OWNER, batch)
+  if not claim then return nil end
+  local owner, at = string.match(claim, '^(.*)|(%d+)$')
+  return owner, tonumber(at)
+end
+
+-- An owner lives while its parent's heartbeat does, unless that heartbeat, written after the
+-- claim, no longer counts the child; and no claim outlives its limit.
+local function alive(owner, at, limit_ms)
+  if now_ms() - at > limit_ms then return false end
+  local parent, child = string.match(owner, '^(.*)/(.*)$')
+  local beat = parent and redis.call('GET', WORKER_PREFIX .. parent)
+  if not beat then return false end
+  local heartbeat = cjson.decode(beat)
+  if heartbeat.at_ms <= at then return true end
+  for _, listed in ipairs(heartbeat.children) do
+    if listed == child then return true end
+  end
+  return false
+end

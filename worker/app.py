@@ -1,0 +1,84 @@
+"""The Celery application of the workers: `celery -A worker.app worker`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.signals import worker_process_init
+
+from shared import keys
+from shared.broker import CLASSIFY_TASK, connect, make_app
+from shared.place import broker_url
+from shared.process import parent_id
+from shared.settings import Settings
+from worker import request
+from worker.pulse import Pulse
+
+settings = Settings.from_env()
+url = broker_url(settings)
+app: Celery = make_app(url, "worker")
+_child: Any = None  # worker.child.Child, made in the process that works
+_parent = ""
+
+
+@app.task(name=CLASSIFY_TASK, Request="worker.request:BatchRequest")
+def classify(job: str, batch: int) -> tuple[str, int]:
+    """The task behind a hint."""
+    from worker.classify import classify as work
+
+    return work(child(), job, batch)
+
+
+def child() -> Any:
+    """The state of this process. NumPy, Pillow and the runtime come here, after the fork."""
+    global _child
+    if _child is None:
+        from worker.child import Child
+
+        _child = Child(settings, url, _parent or parent_id())
+    return _child
+
+
+@worker_process_init.connect
+def _prepare(**_: Any) -> None:
+    child()
+
+
+class PulseStep(bootsteps.StartStopStep):
+    """Starts the pulse once there is a pool, ends it with the worker."""
+
+    requires = {"celery.worker.components:Pool"}
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        global _parent
+        _parent = parent_id()  # before the pool forks, so that children know it
+
+    def start(self, parent: Any) -> None:
+        request.pulse = Pulse(
+            connect(url, "pulse"),
+            _parent,
+            keys.CLASSIFY_QUEUE,
+            lambda: _pids(parent.pool),
+            lambda job, batch: app.send_task(CLASSIFY_TASK, args=(job, batch)),
+            settings.heartbeat_s,
+            settings.heartbeat_ttl_s,
+        )
+        request.pulse.start()
+
+    def stop(self, parent: Any) -> None:
+        if request.pulse is not None:
+            request.pulse.stop()
+
+    terminate = stop
+
+
+def _pids(pool: Any) -> list[int]:
+    """The pool's processes; a pool of threads, or none, is this process itself."""
+    processes = getattr(getattr(pool, "_pool", None), "_pool", None)
+    return [p.pid for p in processes] if processes else [os.getpid()]
+
+
+app.steps["worker"].add(PulseStep)

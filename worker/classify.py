@@ -1,0 +1,102 @@
+"""One batch: claim it, decode it, ask the model, hand in the answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+
+from shared.contract import (
+    JOB_ID,
+    MAX_BATCHES,
+    BatchResult,
+    JobRecord,
+    decode_images,
+    decode_job,
+    encode_result,
+)
+from shared.errors import BadMessage, SetupError
+from shared.ledger import Claim, Ledger, Verdict
+from shared.status import Status
+from worker.answers import join, pixels, top_k
+from worker.child import Child, Model, time_limit
+
+log = logging.getLogger(__name__)
+MAX_PAUSE_S = 2.0
+
+
+def classify(child: Child, job: str, batch: int) -> tuple[str, int]:
+    """Work on one hint. Answers the model's name and how many images were classified.
+
+    Raises:
+        BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
+        redis.exceptions.RedisError: the server is away; the hint is lost, which is only a delay.
+    """
+    check_hint(job, batch)
+    ledger = child.ledger(job)
+    claim = ledger.claim(batch, child.owner)
+    if claim.verdict is not Verdict.RUN:
+        return "", 0
+    try:
+        record = decode_job(claim.record)
+        images = decode_images(claim.payload)
+        model = child.model(record)
+    except (BadMessage, SetupError) as error:
+        ledger.release(batch, child.owner, str(error))
+        raise
+    result = _answer(child, ledger, claim, batch, record, model, images)
+    if result is None:
+        return "", 0
+    _hand_in(ledger, batch, encode_result(result))
+    return model.card.ref, len(images)
+
+
+def check_hint(job: object, batch: object) -> None:
+    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
+    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
+    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
+        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
+
+
+def _answer(
+    child: Child,
+    ledger: Ledger,
+    claim: Claim,
+    batch: int,
+    record: JobRecord,
+    model: Model,
+    images: list[bytes | Status],
+) -> BatchResult | None:
+    if not claim.careful:
+        with time_limit(child.settings.batch_limit_s):
+            return _classify_images(record, model, images)
+    parts = []
+    for index, image in enumerate(images):
+        if not ledger.careful(batch, child.owner, index):
+            return None
+        one = Status.CRASHED if index in claim.convicted else image
+        with time_limit(child.settings.careful_limit_s):
+            parts.append(_classify_images(record, model, [one]))
+    return join(parts)
+
+
+def _classify_images(
+    record: JobRecord, model: Model, images: Sequence[bytes | Status]
+) -> BatchResult:
+    batch, codes = pixels(model.card.preprocessing, images)
+    return top_k(model.runtime.predict(batch), codes, record.top_k)
+
+
+def _hand_in(ledger: Ledger, batch: int, result: bytes) -> None:
+    """Complete, however long Redis is away or full: all other work comes from there, too."""
+    pause_s = 0.05
+    while True:
+        try:
+            ledger.complete(batch, result)
+            return
+        except RedisError as error:
+            log.warning("result of batch %d waits: %s", batch, error)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -1,0 +1,135 @@
+"""The pulse of a worker parent: a thread that writes its heartbeat and reports dead children.
+
+It is a thread because Celery's own loop stands still while it reconnects, and children that hold
+claims must not seem dead then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import redis
+from redis.exceptions import RedisError
+
+from shared import heartbeat
+from shared.heartbeat import Heartbeat
+from shared.ledger import Ledger
+from shared.process import child_id, resident_bytes
+
+log = logging.getLogger(__name__)
+RETRY_S = 0.5
+#: A parent's main thread never waits for Redis: it leaves deaths here.
+Death = tuple[str, int, int]  # job, batch, the child's pid
+
+
+class Pulse(threading.Thread):
+    """One per worker parent. `children` answers the pids of its living pool processes."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        worker_id: str,
+        queue_name: str,
+        children: Callable[[], list[int]],
+        hint: Callable[[str, int], None],
+        interval_s: float,
+        ttl_s: float,
+    ) -> None:
+        super().__init__(name="hangtag-pulse", daemon=True)
+        self.worker_id = worker_id
+        self._client, self._queue_name = client, queue_name
+        self._children, self._hint = children, hint
+        self._interval_s, self._ttl_s = interval_s, ttl_s
+        self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
+        self._pending: list[Death] = []
+        self._images = 0
+        self._versions: Counter[str] = Counter()
+        self._last = (time.monotonic(), 0)
+
+    def count(self, model: str, images: int) -> None:
+        """A child finished a batch."""
+        self._images += images
+        if model:
+            self._versions[model] += images
+
+    def died(self, job: str, batch: int, pid: int) -> None:
+        """A child died with this hint in hand."""
+        self._deaths.put((job, batch, pid))
+
+    def stop(self) -> None:
+        """End the thread and withdraw the heartbeat."""
+        self._deaths.put(None)
+        self.join(timeout=2 * self._interval_s)
+
+    def run(self) -> None:
+        due = 0.0
+        while True:
+            if time.monotonic() >= due:
+                due = time.monotonic() + (self._interval_s if self._beat() else RETRY_S)
+            self._bury()
+            wait_s = RETRY_S if self._pending else max(0.0, due - time.monotonic())
+            try:
+                death = self._deaths.get(timeout=wait_s)
+            except queue.Empty:
+                continue
+            if death is None:
+                break
+            self._pending.append(death)
+        self._withdraw()
+
+    def _beat(self) -> bool:
+        try:
+            # The clock before the children: a claim made in between is newer than the beat.
+            at_ms = heartbeat.server_ms(self._client)
+            heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
+        except RedisError as error:
+            log.debug("no heartbeat: %s", error)
+            return False
+        return True
+
+    def _heartbeat(self, at_ms: int) -> Heartbeat:
+        pids = self._children()
+        versions, self._versions = self._versions, Counter()
+        return Heartbeat(
+            id=self.worker_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queue=self._queue_name,
+            children=[child_id(pid) for pid in pids],
+            versions=sorted(versions),
+            images=self._images,
+            rate=self._rate(),
+            memory_bytes=sum(resident_bytes(pid) for pid in {os.getpid(), *pids}),
+            at_ms=at_ms,
+        )
+
+    def _rate(self) -> float:
+        now, images = time.monotonic(), self._images
+        before, counted = self._last
+        self._last = (now, images)
+        return round((images - counted) / max(now - before, 1e-3), 1)
+
+    def _bury(self) -> None:
+        while self._pending:
+            job, batch, pid = self._pending[0]
+            try:
+                if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
+                    log.warning("child %d died with batch %d of job %s", pid, batch, job)
+                    self._hint(job, batch)
+            except RedisError as error:
+                log.debug("a death waits to be reported: %s", error)
+                return
+            self._pending.pop(0)
+
+    def _withdraw(self) -> None:
+        try:
+            heartbeat.stop(self._client, self.worker_id)
+        except RedisError:
+            log.debug("the heartbeat will expire by itself")

@@ -1,0 +1,45 @@
+"""What a training needs to go on after its process died: one file, replaced whole each epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from shared.errors import SetupError
+
+T = TypeVar("T")
+
+
+def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
+    """Keep the values of `variables` and the `history`; `key` says whose they are."""
+    arrays = {str(number): variable.numpy() for number, variable in enumerate(variables)}
+    about = msgspec.json.encode([key, history])
+    part = path.with_suffix(".part")
+    with open(part, "wb") as file:
+        np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:
+    """Set `variables` to what was kept under this key; the history so far, empty without one.
+
+    Raises:
+        SetupError: `path` holds the state of another training.
+    """
+    if not path.exists():
+        return []
+    with np.load(path, allow_pickle=False) as kept:
+        kept_key, history = json.loads(kept["about"].tobytes())
+        if kept_key != key:
+            raise SetupError(f"{path} belongs to another training; delete it or name another")
+        for number, variable in enumerate(variables):
+            variable.assign(kept[str(number)])
+    return msgspec.convert(history, list[kind])  # type: ignore[valid-type]

@@ -1,0 +1,77 @@
+"""Make a version of the Fashion-MNIST model and write its folder: `python -m worker.pretrain`.
+
+`--recipe fast --out shared/pretrained` makes the version that ships with the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import msgspec
+
+from shared.card import Card, Preprocessing, encode_card
+from shared.errors import HangtagError
+from worker import fashion_mnist, recipes, version
+from worker.examples import Examples
+
+NAME = "fashion-mnist"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line that names the cure."""
+    options = _parser().parse_args(arguments)
+    try:
+        recipe = recipes.find(options.recipe)
+        if options.epochs:
+            recipe = msgspec.structs.replace(recipe, epochs=options.epochs)
+        made = version.make(
+            NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_show
+        )
+    except HangtagError as error:
+        print(f"pretrain: {error}", file=sys.stderr)
+        return 1
+    print(encode_card(write(made, options.out)).decode(), end="")
+    return 0
+
+
+def fashion_data() -> version.DataSet:
+    """Fashion-MNIST. Raises SetupError where it is not to be had."""
+    return version.DataSet(
+        name="Fashion-MNIST",
+        labels=fashion_mnist.LABELS,
+        examples=Examples.of(*fashion_mnist.load("train")),
+        test=Examples.of(*fashion_mnist.load("test")),
+        preprocessing=Preprocessing(height=28, width=28, channels=1),
+    )
+
+
+def write(made: version.Made, folder: Path) -> Card:
+    """The version's files, the card last; answers with the card as written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in made.files.items()}
+    card = msgspec.structs.replace(made.card, files=hashes)
+    for name, data in made.files.items():
+        (folder / name).write_bytes(data)
+    (folder / "card.json").write_bytes(encode_card(card))
+    return card
+
+
+def _show(epoch: object) -> None:
+    print(epoch, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker.pretrain", description=__doc__)
+    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's own number")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the version")
+    parser.add_argument("--state", type=Path, help="file to continue from, kept each epoch")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

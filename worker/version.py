@@ -1,0 +1,105 @@
+"""From a recipe and data to everything that a version holds: its files and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from shared.card import Card, Metrics, Preprocessing
+from worker import heldout, networks, runtime
+from worker.calibrate import temperature
+from worker.evaluate import evaluate
+from worker.examples import Examples
+from worker.export import export
+from worker.recipes import Recipe
+from worker.train import Epoch, train
+
+HISTORY = "history.json"
+
+
+class DataSet(NamedTuple):
+    """What to learn from. `test`, if there is one, is read once, at the very end."""
+
+    name: str
+    labels: tuple[str, ...]
+    examples: Examples  #: a twelfth is held out of the training
+    test: Examples | None
+    preprocessing: Preprocessing
+
+
+class Made(NamedTuple):
+    """A version before it has a number: a card without `files`, and the files by name."""
+
+    card: Card
+    files: dict[str, bytes]
+
+
+def make(
+    name: str,
+    recipe: Recipe,
+    data: DataSet,
+    seed: int,
+    *,
+    state: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Made:
+    """Train, calibrate, export, compare, evaluate. `state` and `on_epoch` as in `train`.
+
+    Raises:
+        SetupError: the data do not suit the recipe, or the exported files do not agree.
+    """
+    learn, held = heldout.split(data.examples)
+    trained = train(recipe, learn, held, len(data.labels), seed, state=state, on_epoch=on_epoch)
+    cooling = temperature(networks.logits(trained.network, held.images), held.labels)
+    card = Card(
+        name=name,
+        version=0,
+        labels=data.labels,
+        preprocessing=data.preprocessing,
+        temperature=cooling,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=recipe.name,
+        seed=seed,
+        epochs=recipe.epochs,
+        parameters=trained.network.count_params(),
+        dataset=data.name,
+        dataset_fingerprint=learn.fingerprint(),
+        code_version=_code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} others were held out.",
+    )
+    files = export(trained.network, card, held.images)
+    files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
+    return Made(
+        msgspec.structs.replace(card, metrics=_metrics(card, files, held, data.test)), files
+    )
+
+
+def _metrics(card: Card, files: dict[str, bytes], held: Examples, test: Examples | None) -> Metrics:
+    """Of the file that workers load, not of the network it came from."""
+    served = runtime.load("litert", card, files[runtime.artifact_name("litert")])
+    on_held = evaluate(served, held)
+    on_test = evaluate(served, test) if test else None
+    return Metrics(
+        heldout_accuracy=on_held.accuracy,
+        heldout_count=on_held.count,
+        heldout_loss=on_held.loss,
+        heldout_ece=on_held.ece,
+        test_accuracy=on_test.accuracy if on_test else None,
+        test_count=on_test.count if on_test else None,
+        test_loss=on_test.loss if on_test else None,
+        test_ece=on_test.ece if on_test else None,
+    )
+
+
+def _code_version() -> str:
+    try:
+        return metadata.version("hangtag")
+    except metadata.PackageNotFoundError:
+        return "source"

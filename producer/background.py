@@ -91,7 +91,7 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
-    return Summary(view.job, view.output, view.model, view.done, view.failed, {}, 0.0, int(code))
+    return Summary(view.job, view.output, view.model, view.done, view.failed, 0, {}, 0.0, int(code))
 
 
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
 import redis
 from celery import Celery
+from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker import CLASSIFY_TASK
@@ -127,11 +129,17 @@ class Channel:
         return sum(job in message for message in queued)
 
     def finish(self) -> None:
-        """Leave no key behind."""
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.delete(*self._keys.values())
-            pipe.zrem(keys.JOBS, self.record.id)
-            pipe.execute()
+        """Leave no key behind; if the server is away, the keys expire by themselves."""
+        with suppress(RedisError):
+            leave(self.client, self.record.id)
+
+
+def leave(client: redis.Redis, job: str) -> None:
+    """Delete every key of a job. Raises RedisError."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.delete(*keys.job_keys(job))
+        pipe.zrem(keys.JOBS, job)
+        pipe.execute()
 
 
 def check_server(client: redis.Redis) -> None:

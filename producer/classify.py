@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from producer import stack
 from producer.appeared import appeared
 from producer.budget import Budget
-from producer.channel import Channel, check_server
+from producer.channel import Channel, check_server, leave
 from producer.job import Job
 from producer.options import JobOptions
 from producer.report import Report, make_report
@@ -36,6 +36,7 @@ class Summary(msgspec.Struct, frozen=True):
     model: str
     images: int
     failed: int
+    classified: int  #: in this run; the rest in earlier ones
     skipped: dict[str, int]
     seconds: float
     exit_code: int
@@ -61,6 +62,7 @@ def classify(
     job = Job(options, restart)
     report = make_report(quiet)
     skipped: dict[str, int] = {}
+    before = job.journal.totals.done
     try:
         code = job.exit_code
         _tell_appeared(job, report, finished=code is not None)
@@ -69,10 +71,9 @@ def classify(
         else:
             report.notice(f"{job.output} is finished already; --restart does it again")
         report.close()
-        return _summary(job, code, skipped, time.monotonic() - begun)
+        return _summary(job, code, before, skipped, time.monotonic() - begun)
     finally:
         report.close()
-        job.discard_if_empty()
         job.close()
 
 
@@ -96,7 +97,7 @@ def _attempt(
     if run.complete:
         job.write_table()
         job.finish(code)
-        _leave(channel)
+        channel.finish()
     else:
         job.stopped(code)
         _stop(job, code, channel)
@@ -107,7 +108,7 @@ def _stop(job: Job, code: Exit, channel: Channel) -> None:
     if code is Exit.BUDGET:
         job.write_table(Path(f"{job.output}{PART_SUFFIX}"))
     if code in (Exit.BUDGET, Exit.CANCELLED):
-        _leave(channel)
+        channel.finish()
 
 
 def _open_channel(job: Job, settings: Settings) -> Channel:
@@ -116,6 +117,8 @@ def _open_channel(job: Job, settings: Settings) -> Channel:
     client = connect(url, "producer")
     try:
         check_server(client)
+        if job.replaced:
+            leave(client, job.replaced)
         if not job.begun:
             job.begin(client)
         channel = Channel(client, make_app(url, "producer"), job.record, settings)
@@ -128,11 +131,6 @@ def _open_channel(job: Job, settings: Settings) -> Channel:
     return channel
 
 
-def _leave(channel: Channel) -> None:
-    with suppress(RedisError):  # the keys expire by themselves
-        channel.finish()
-
-
 def _tell_appeared(job: Job, report: Report, finished: bool) -> None:
     new = appeared(job.options, job.journal, finished) if job.begun else 0
     if new:
@@ -142,7 +140,7 @@ def _tell_appeared(job: Job, report: Report, finished: bool) -> None:
         )
 
 
-def _summary(job: Job, code: Exit, skipped: dict[str, int], seconds: float) -> Summary:
+def _summary(job: Job, code: Exit, before: int, skipped: dict[str, int], seconds: float) -> Summary:
     totals = job.journal.totals
     return Summary(
         job.record.id,
@@ -150,6 +148,7 @@ def _summary(job: Job, code: Exit, skipped: dict[str, int], seconds: float) -> S
         job.card.ref,
         totals.done,
         totals.failed,
+        totals.done - before,
         skipped,
         round(seconds, 3),
         int(code),

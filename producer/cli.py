@@ -30,6 +30,9 @@ class Commands(click.Group):
         except HangtagError as error:
             click.echo(f"hangtag: {error}", err=True)
             ctx.exit(Exit.USAGE if isinstance(error, UsageError) else Exit.SETUP)
+        except KeyboardInterrupt:
+            click.echo("hangtag: interrupted", err=True)
+            ctx.exit(Exit.INTERRUPTED)
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -167,15 +167,21 @@ def show_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value).decode())
 
 
+def _pace(summary: Any) -> str:
+    if not summary.classified:
+        return ""
+    rate = summary.classified / max(summary.seconds, 1e-3)
+    return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
+
+
 def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
     if as_json:
         show_json(summary)
     code = Exit(summary.exit_code)
-    rate = summary.images / summary.seconds if summary.seconds else 0
     click.echo(
         f"job {summary.job}: {summary.images:,} images, {summary.failed:,} failed, "
-        f"{summary.seconds:.1f} s ({rate:,.0f} images/s), {summary.model} -> {summary.output}",
+        f"{_pace(summary)}{summary.model} -> {summary.output}",
         err=True,
     )
     if any(summary.skipped.values()):

@@ -25,9 +25,12 @@ def index_dir() -> Path:
 
 
 def remember(entry: Entry) -> None:
-    """Add or replace an entry."""
+    """Add an entry; it takes the place of another of the same output."""
     folder = index_dir()
     folder.mkdir(parents=True, exist_ok=True)
+    for other in entries():
+        if other.output == entry.output:
+            (folder / f"{other.id}.json").unlink(missing_ok=True)
     draft = folder / f".{entry.id}.{os.getpid()}"
     draft.write_bytes(msgspec.json.encode(entry))
     draft.replace(folder / f"{entry.id}.json")

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import msgspec
 import redis
-from shared.model_name import parse
 
 from producer.index import Entry, remember
 from producer.journal import Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
+from producer.peek import peek
 from producer.table import Table, write
 from shared import serving
 from shared.card import Card, decode_card, encode_card
 from shared.contract import JobRecord, decode_job, encode_job
 from shared.errors import UsageError
 from shared.exits import Exit
+from shared.model_name import parse
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
 _ID_LENGTH = 8
@@ -44,6 +45,8 @@ class Job:
         existed = path.exists()
         if not existed and not restart:
             _check_output(self.output)
+        #: The id of the job that a restart throws away, if any.
+        self.replaced = self._id_of_old() if restart else ""
         self.journal = Journal(path, restart)
         try:
             self._check_options()
@@ -112,15 +115,13 @@ class Job:
         """The table is in place; from now on the job answers with its code."""
         self.journal.put(exit=str(int(code)).encode())
 
-    def discard_if_empty(self) -> None:
-        """Leave no trace of a job that never began."""
-        if not self.begun:
-            self.close()
-            self.journal.path.unlink(missing_ok=True)
-
     def close(self) -> None:
-        """Let go of the journal."""
-        self.journal.close()
+        """Let go of the journal; of a job that never began no trace stays."""
+        self.journal.close(remove=not self.begun)
+
+    def _id_of_old(self) -> str:
+        view = peek(self.output)
+        return "" if view is None else view.job
 
     def _check_options(self) -> None:
         data = self.journal.get("options")

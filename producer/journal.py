@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
 
@@ -137,9 +137,11 @@ class Journal:
             for (names,) in self._db.execute("SELECT names FROM batch ORDER BY n"):
                 yield names.split(b"\0")
 
-    def close(self) -> None:
-        """Let go of the file; the same job can be opened again."""
+    def close(self, remove: bool = False) -> None:
+        """Let go of the file, or remove it; else the same job can be opened again."""
         self._db.close()
+        if remove:
+            self.path.unlink(missing_ok=True)
         os.close(self._lock)
 
     def _freeze(self, batch: Frozen) -> None:
@@ -213,6 +215,15 @@ def journal_path(output: str | Path) -> Path:
 
 
 def _lock(path: Path) -> int:
+    while True:
+        fd = _try_lock(path)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(fd).st_ino:
+                return fd
+        os.close(fd)  # its holder removed the file before letting go of it
+
+
+def _try_lock(path: Path) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:

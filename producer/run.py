@@ -98,7 +98,7 @@ class Run:
         return self._stop is not None
 
     def _outcome(self) -> Exit:
-        if self._stop is not None:
+        if self._stop is not None and (self._stop is Exit.BUDGET or not self.complete):
             return self._stop
         return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 PREFIX = "hangtag:"
 CLASSIFY_QUEUE = PREFIX + "classify"
 TRAIN_QUEUE = PREFIX + "train"
+MODELS = PREFIX + "model:"  #: before the name and the version of a serving copy
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last sign of life (server time, s)
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
@@ -29,7 +30,7 @@ def worker(worker_id: str) -> str:
 
 def model_card(name: str, version: int) -> str:
     """The serving copy of a version's card."""
-    return f"{PREFIX}model:{name}:{version}"
+    return f"{MODELS}{name}:{version}"
 
 
 def model_aliases(name: str) -> str:

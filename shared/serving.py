@@ -52,7 +52,7 @@ def load_card(client: redis.Redis, name: str, version: int) -> Card:
         return pretrained.card()
     data = cast(bytes | None, client.get(keys.model_card(name, version)))
     if data is None:
-        raise SetupError(f"there is no model {name}@{version}; publish it, or name another")
+        raise SetupError(f"there is no model {name}@{version}; there is: {_what_there_is(client)}")
     return decode_card(data)
 
 
@@ -97,4 +97,11 @@ def _alias(client: redis.Redis, name: str, alias: str) -> int:
         return int(version)
     if (name, alias) == (pretrained.NAME, PRODUCTION):
         return pretrained.VERSION
-    raise SetupError(f"there is no model {name}@{alias}; see what --model names exist")
+    raise SetupError(f"there is no model {name}@{alias}; there is: {_what_there_is(client)}")
+
+
+def _what_there_is(client: redis.Redis) -> str:
+    prefix = keys.MODELS
+    found = (key.decode().removeprefix(prefix) for key in client.scan_iter(f"{prefix}*"))
+    copies = sorted("@".join(key.rsplit(":", 1)) for key in found)
+    return ", ".join([f"{pretrained.NAME}@{pretrained.VERSION}", *copies])

@@ -28,6 +28,7 @@ class Walk:
         self._options = options
         self._wanted = _matcher(options.glob)
         self.skipped: Counter[str] = Counter()
+        self._below = 0  # how much of a path is the folder that was typed
 
     def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
         """(argument number, path as typed) of every file, or of those after one of them."""
@@ -43,7 +44,9 @@ class Walk:
 
     def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
         if os.path.isdir(self._real(root)):
-            yield from self._folder(root.rstrip(b"/"), after)
+            folder = root.rstrip(b"/")
+            self._below = len(folder) + 1
+            yield from self._folder(folder, after)
         elif root > after:  # a file named by hand is a row whatever its ending
             yield root
 
@@ -53,7 +56,7 @@ class Walk:
             if key.endswith(b"/"):
                 if path >= after[: len(path)]:
                     yield from self._folder(path[:-1], after)
-            elif path > after and self._is_row(entry, key):
+            elif path > after and self._is_row(entry, path):
                 yield path
 
     def _entries(self, folder: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
@@ -69,8 +72,8 @@ class Walk:
         shown.sort(key=lambda pair: pair[0])
         return shown
 
-    def _is_row(self, entry: os.DirEntry[bytes], key: bytes) -> bool:
-        if not self._wanted(key):
+    def _is_row(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
+        if not self._wanted(path[self._below :]):
             return False
         if entry.is_symlink():
             self.skipped[LINK] += 1
@@ -124,10 +127,13 @@ def _sort_key(entry: os.DirEntry[bytes]) -> bytes:
 
 
 def _matcher(glob: str) -> Callable[[bytes], bool]:
+    """Judges a path below the folder that was typed."""
     if not glob:
-        return lambda name: name.lower().endswith(IMAGE_SUFFIXES)
+        return lambda path: path.lower().endswith(IMAGE_SUFFIXES)
     pattern = os.fsencode(glob)
-    return lambda name: fnmatch.fnmatchcase(name, pattern)
+    if b"/" in pattern:
+        return lambda path: fnmatch.fnmatchcase(path, pattern)
+    return lambda path: fnmatch.fnmatchcase(path.rpartition(b"/")[2], pattern)
 
 
 def _shown(path: bytes) -> str:

@@ -1,0 +1,74 @@
+"""Calibration: the temperature finds what it should, and the error measures what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.calibrate import softmax, temperature
+from worker.evaluate import Probabilities, calibration_error, score
+from worker.examples import Labels
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _drawn(seed: int, count: int = 4000) -> tuple[Probabilities, Labels]:
+    """Logits [n, 4], and labels drawn from exactly the probabilities that they mean."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, 4))
+    edges = softmax(logits).cumsum(1)
+    return logits, (rng.random((count, 1)) > edges[:, :-1]).sum(1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.floats(0.2, 5))
+def test_the_temperature_that_spoiled_the_confidence_is_found(seed: int, spoiled: float) -> None:
+    logits, labels = _drawn(seed)
+    assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.2)
+
+
+@given(seeds)
+def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
+    logits, labels = _drawn(seed, 500)
+    best = temperature(logits, labels)
+    loss = score(softmax(logits / best), labels).loss
+    for other in best * np.geomspace(0.5, 2, 9):
+        assert loss <= score(softmax(logits / other), labels).loss + 1e-9
+
+
+def test_a_network_that_is_always_right_stays_within_bounds() -> None:
+    labels = np.arange(10)
+    assert 0 < temperature(10 * np.eye(10), labels) < 1
+
+
+def test_the_error_of_a_hand_made_example() -> None:
+    # Ten answers at 0.9 of which seven are right, ten at 0.6 of which six are.
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    labels = np.array([0] * 7 + [1] * 3 + [0] * 6 + [1] * 4)
+    assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0.0)
+
+
+@given(seeds)
+def test_the_error_is_that_of_the_definition(seed: int) -> None:
+    logits, labels = _drawn(seed, 300)
+    probabilities = softmax(logits)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    total = 0.0
+    for lower in np.arange(15) / 15:
+        inside = (confidence > lower) & (confidence <= lower + 1 / 15)
+        if inside.any():
+            total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert calibration_error(probabilities, labels) == pytest.approx(total, abs=1e-9)
+
+
+def test_confidence_that_is_drawn_from_the_truth_has_hardly_an_error() -> None:
+    logits, labels = _drawn(1, 20_000)
+    assert calibration_error(softmax(logits), labels) < 0.015
+
+
+def test_certain_and_wrong_is_bad_but_finite() -> None:
+    certain = score(np.eye(2, dtype=np.float32), np.array([1, 0]))
+    assert (certain.accuracy, certain.ece) == (0.0, 1.0)
+    assert np.isfinite(certain.loss)

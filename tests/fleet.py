@@ -1,0 +1,254 @@
+"""Real workers and producers for tests: processes that can be watched, stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import redis
+
+from producer.peek import JobView, peek
+from shared import heartbeat
+from tests import proc
+from tests.server import TEMP_DIR, RedisServer
+
+T = TypeVar("T")
+ROOT = Path(__file__).parent.parent
+PRODUCT_APP = "worker.app"
+POISON_APP = "tests.faults.poison_app"
+#: Messages so small that a job of a few thousand pictures has many.
+BATCH_IMAGES = 32
+#: What a fleet of tests is quick with. The real values are in shared/settings.py.
+SHORT_TIMES = {
+    "HANGTAG_HEARTBEAT_S": "0.5",
+    "HANGTAG_HEARTBEAT_TTL_S": "2",
+    "HANGTAG_ORPHAN_S": "2",
+}
+#: Far more than anything takes on a busy machine: what waits longer hangs.
+PATIENCE_S = 120.0
+_POLL_S = 0.01
+_TAIL_CHARS = 3000
+
+
+def wait_for(
+    what: str, look: Callable[[], T | None], timeout_s: float = PATIENCE_S, poll_s: float = _POLL_S
+) -> T:
+    """The first answer of `look` that is true. Raises AssertionError if none comes."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
+        time.sleep(poll_s)
+    return found
+
+
+class Process:
+    """One process of a fleet. What it says goes to a file, standard output to another."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str], files: Path) -> None:
+        files.mkdir()
+        self._out, self._log = files / "out", files / "log"
+        self._command = command
+        with self._out.open("wb") as out, self._log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen.poll() is None
+
+    @property
+    def out(self) -> str:
+        """Its standard output so far."""
+        return self._out.read_text(errors="replace")
+
+    @property
+    def log(self) -> str:
+        """Its standard error so far."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def story(self) -> str:
+        """What it was and the end of what it said, for the message of a failed assertion."""
+        said = (self.out + self.log)[-_TAIL_CHARS:]
+        return f"--- {self.pid}: {' '.join(self._command[1:])} -> {self._popen.poll()}\n{said}"
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it has said this on standard error."""
+        wait_for(f"{text!r} of\n{self.story}\n", lambda: text in self.log)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """Its exit code, once it has ended."""
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end within {timeout_s:.0f} s\n{self.story}") from None
+
+
+class Worker(Process):
+    """A worker parent and its pool: `celery -A APP worker -c N`."""
+
+    def __init__(self, app: str, concurrency: int, env: dict[str, str], files: Path) -> None:
+        arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), "-l", "INFO"]
+        super().__init__([sys.executable, *arguments], ROOT, env, files)
+        self.concurrency = concurrency
+
+    @property
+    def children(self) -> list[int]:
+        """The pids of the pool's processes at this moment."""
+        return proc.children(self.pid)
+
+    def kill(self) -> None:
+        """End the parent as a crash would; the system ends its children with it."""
+        children = self.children
+        super().kill()
+        proc.wait_for_end(children)
+
+    def end(self) -> int:
+        """End it in good order; answers the exit code."""
+        children = self.children
+        self.signal(signal.SIGTERM)
+        code = self.wait()
+        proc.wait_for_end(children)
+        return code
+
+    def sleep(self) -> None:
+        """Stop parent and children, as a laptop does whose lid is closed."""
+        for pid in (self.pid, *self.children):
+            proc.stop(pid)
+
+    def wake(self) -> None:
+        """Go on after `sleep`."""
+        for pid in (*self.children, self.pid):
+            proc.go_on(pid)
+
+
+class Producer(Process):
+    """A `hangtag` command."""
+
+    def __init__(
+        self, arguments: Sequence[str], cwd: Path, env: dict[str, str], files: Path
+    ) -> None:
+        super().__init__([sys.executable, "-m", "producer.cli", *arguments], cwd, env, files)
+        if "-o" in arguments:
+            self.output = Path(cwd, arguments[arguments.index("-o") + 1])
+
+    @property
+    def view(self) -> JobView | None:
+        """Its job at a glance, from the journal."""
+        return peek(self.output)
+
+    def wait_until_done(self, images: int) -> JobView:
+        """Wait until so many images have come back; fail if it ends before."""
+
+        def look() -> JobView | None:
+            assert self.running, f"it ended too soon\n{self.story}"
+            view = self.view
+            return view if view is not None and view.done >= images else None
+
+        return wait_for(f"{images} images of\n{self.story}\n", look, poll_s=0.003)
+
+    def interrupt(self) -> int:
+        """Ctrl-C; answers the exit code."""
+        self.signal(signal.SIGINT)
+        return self.wait()
+
+
+class Fleet:
+    """The processes of one test on one server. Leaving the `with` block ends them all."""
+
+    def __init__(self, server: RedisServer, **settings: str) -> None:
+        self.server = server
+        self._settings = {
+            "HANGTAG_REDIS_URL": server.url,
+            "HANGTAG_BATCH_IMAGES": str(BATCH_IMAGES),
+            **settings,
+        }
+        self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
+        self._processes: list[Process] = []
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if isinstance(error, AssertionError):
+            error.add_note("\n".join(process.story for process in self._processes))
+        self.close()
+
+    @property
+    def client(self) -> redis.Redis:
+        """The test's own client of the server."""
+        return self.server.client
+
+    @property
+    def pids(self) -> list[int]:
+        """Every living process of this fleet, whoever started it: all know the server's URL."""
+        return proc.with_variable("HANGTAG_REDIS_URL", self.server.url)
+
+    def worker(self, concurrency: int = 2, app: str = PRODUCT_APP, **settings: str) -> Worker:
+        """A new worker that is ready for work."""
+        worker = Worker(app, concurrency, self._environment(settings), self._new_files())
+        self._processes.append(worker)
+        self.wait_ready(worker)
+        return worker
+
+    def wait_ready(self, worker: Worker) -> None:
+        """Wait until the heartbeat of a worker counts all its children."""
+
+        def look() -> bool:
+            assert worker.running, worker.story
+            beats = [b for b in heartbeat.alive(self.client) if b.pid == worker.pid]
+            return any(len(beat.children) == worker.concurrency for beat in beats)
+
+        wait_for(f"the heartbeat of\n{worker.story}\n", look)
+
+    def producer(self, *arguments: str, cwd: Path, **settings: str) -> Producer:
+        """A `hangtag` command that was started in `cwd`."""
+        producer = Producer(arguments, cwd, self._environment(settings), self._new_files())
+        self._processes.append(producer)
+        return producer
+
+    def close(self) -> None:
+        """End everything at once."""
+        for process in self._processes:
+            process.kill()
+        for pid in self.pids:
+            proc.kill(pid)
+        proc.wait_for_end(self.pids)
+        shutil.rmtree(self._files)
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
+        return {**inherited, **self._settings, **settings}
+
+    def _new_files(self) -> Path:
+        return self._files / str(len(self._processes))

@@ -1,0 +1,46 @@
+"""What the table must be: a plain loop over the same files, with no queue, journal or worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from producer.table import Table
+from shared import pretrained
+from shared.contract import BatchResult
+from worker.answers import pixels, top_k
+from worker.runtime import artifact_name, load
+
+#: Unlike any size of a message or a graph call, since neither may change a bit.
+_CHUNK_IMAGES = 100
+
+
+def table(
+    cwd: Path,
+    paths: Sequence[str],
+    runtime: str = "litert",
+    top: int = 1,
+    probabilities: bool = False,
+) -> bytes:
+    """The CSV of these files, whose paths are relative to `cwd`."""
+    card = pretrained.card()
+    writer = Table(card, top, probabilities)
+    rows = [writer.header]
+    k = len(card.labels) if probabilities else top
+    for start, result in answers(cwd, paths, runtime, k):
+        names = [os.fsencode(path) for path in paths[start : start + len(result.statuses)]]
+        rows += writer.rows(names, result)
+    return "".join(rows).encode()
+
+
+def answers(cwd: Path, paths: Sequence[str], runtime: str, k: int) -> list[tuple[int, BatchResult]]:
+    """(number of the first file, the k best labels of some files), in order."""
+    card = pretrained.card()
+    model = load(runtime, card, pretrained.read(artifact_name(runtime)))
+    results = []
+    for start in range(0, len(paths), _CHUNK_IMAGES):
+        files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
+        batch, codes = pixels(card.preprocessing, files)
+        results.append((start, top_k(model.predict(batch), codes, k)))
+    return results

@@ -15,6 +15,8 @@ from worker.examples import Examples, Images, Labels
 
 #: Of each class. 500 of the 6,000 of each class of Fashion-MNIST.
 HELDOUT_SHARE = 1 / 12
+#: A twelfth of fewer images is rounded to none.
+SMALLEST_CLASS = 6
 _HASH_BYTES = 8
 
 
@@ -27,14 +29,14 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
 def heldout(images: Images, labels: Labels) -> npt.NDArray[np.bool_]:
     """Mask bool [n]: in each class, the twelfth with the smallest content hashes.
 
-    Identical images of a class fall on the same side. A class of fewer than six images is
-    learned from as a whole.
+    Identical images of a class fall on the same side. A class of fewer than `SMALLEST_CLASS`
+    images is learned from as a whole.
     """
     hashes = content_hashes(images)
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         of_class = labels == label
-        count = round(of_class.sum() * HELDOUT_SHARE)
+        count = int(of_class.sum() * HELDOUT_SHARE + 0.5)
         if count:
             threshold = np.sort(hashes[of_class])[count - 1]
             held |= of_class & (hashes <= threshold)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.card import Card, Metrics, Preprocessing
+from shared.errors import SetupError
 from worker import heldout, networks, runtime
 from worker.calibrate import temperature
 from worker.evaluate import evaluate
@@ -54,9 +55,33 @@ def make(
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
     learn, held = heldout.split(data.examples)
+    if not len(held.labels):
+        raise SetupError(
+            f"no class of {data.name} has {heldout.SMALLEST_CLASS} images, so none can be held "
+            "out; give it more pictures"
+        )
     trained = train(recipe, learn, held, len(data.labels), seed, state=state, on_epoch=on_epoch)
     cooling = temperature(networks.logits(trained.network, held.images), held.labels)
-    card = Card(
+    card = _card(name, recipe, data, seed, cooling, trained.network.count_params())
+    files = export(trained.network, card, held.images)
+    files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
+    metrics = _metrics(card, files, held, data.test)
+    return Made(
+        msgspec.structs.replace(
+            card,
+            metrics=metrics,
+            dataset_fingerprint=learn.fingerprint(),
+            notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
+        ),
+        files,
+    )
+
+
+def _card(
+    name: str, recipe: Recipe, data: DataSet, seed: int, cooling: float, parameters: int
+) -> Card:
+    """What is known before anything was measured."""
+    return Card(
         name=name,
         version=0,
         labels=data.labels,
@@ -66,18 +91,12 @@ def make(
         recipe=recipe.name,
         seed=seed,
         epochs=recipe.epochs,
-        parameters=trained.network.count_params(),
+        parameters=parameters,
         dataset=data.name,
-        dataset_fingerprint=learn.fingerprint(),
+        dataset_fingerprint="",
         code_version=_code_version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
-        notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} others were held out.",
-    )
-    files = export(trained.network, card, held.images)
-    files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
-    return Made(
-        msgspec.structs.replace(card, metrics=_metrics(card, files, held, data.test)), files
     )
 
 

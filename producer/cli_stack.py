@@ -1,0 +1,71 @@
+"""Commands for what classifies: up, down, worker, workers."""
+
+from __future__ import annotations
+
+import click
+
+from shared.settings import Settings
+
+#: More children than any machine has cores are a slip of the finger.
+CHILDREN = click.IntRange(1, 1024)
+
+
+@click.command()
+@click.option("--workers", type=CHILDREN, help="Worker processes. Default: one per core.")
+@click.option("--json", "as_json", is_flag=True, help="The stack as JSON on standard output.")
+def up(workers: int | None, as_json: bool) -> None:
+    """Start this machine's stack in the background and keep it; again with --workers scales it."""
+    from producer import stack
+
+    settings = Settings.from_env()
+    stack.up(settings, workers)
+    found = stack.describe(settings)
+    if as_json:
+        _show_json(found)
+        return
+    click.echo(f"this machine's stack is up; workers: {found.workers}, supervisor: {found.pid}")
+    click.echo(f"log: {found.log}")
+    click.echo("it stays until: hangtag down")
+
+
+@click.command()
+def down() -> None:
+    """End this machine's stack. Jobs that are under way can be resumed."""
+    from producer import stack
+
+    ended = stack.down(Settings.from_env())
+    click.echo("this machine's stack is down" if ended else "there was no stack on this machine")
+
+
+@click.command()
+@click.option("--concurrency", type=CHILDREN, help="Worker processes. Default: one per core.")
+def worker(concurrency: int | None) -> None:
+    """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
+    from producer import crew, machine
+
+    crew.run(Settings.from_env(), concurrency or machine.cores())
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+def workers(as_json: bool) -> None:
+    """Who is alive, with which models, how fast, and how large."""
+    from producer import living
+
+    settings = Settings.from_env()
+    beats = living.living(settings)
+    if as_json:
+        _show_json(beats)
+    elif beats:
+        click.echo("\n".join(living.table(beats)))
+    if not beats:
+        click.echo(living.cure(settings), err=True)
+
+
+COMMANDS = (up, down, worker, workers)
+
+
+def _show_json(value: object) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(value).decode())

@@ -1,0 +1,50 @@
+"""What commands ask of the stack. It is in files, so that it outlives a crash of the supervisor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+_FILE = "desired.json"
+_NEEDED = "needed"
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """What `hangtag up` asks for."""
+
+    keep: bool = False  #: the stack stays without jobs
+    workers: int | None = None  #: children of the worker; None is one per core
+
+
+def load(folder: Path) -> Desired:
+    """What is asked for; the default if nothing, or nothing that can be read, is."""
+    try:
+        return msgspec.json.decode((folder / _FILE).read_bytes(), type=Desired)
+    except (OSError, msgspec.MsgspecError):
+        return Desired()
+
+
+def save(folder: Path, desired: Desired) -> None:
+    """Ask for it. The supervisor looks several times a second."""
+    temporary = folder / f"{_FILE}.new"
+    temporary.write_bytes(msgspec.json.encode(desired))
+    temporary.replace(folder / _FILE)
+
+
+def forget(folder: Path) -> None:
+    """Ask for nothing any more."""
+    (folder / _FILE).unlink(missing_ok=True)
+
+
+def announce(folder: Path) -> None:
+    """Say, before knocking at the door, that someone is about to use the stack."""
+    (folder / _NEEDED).touch(mode=0o600)
+
+
+def announced(folder: Path) -> int:
+    """When that was said last, in ns; good for comparing only."""
+    try:
+        return (folder / _NEEDED).stat().st_mtime_ns
+    except OSError:
+        return 0

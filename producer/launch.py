@@ -1,0 +1,67 @@
+"""Starting the supervisor of this machine's stack, and waiting until its server answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from producer import crew, lock, server
+from producer.door import answers
+from shared.errors import SetupError
+from shared.place import socket_path
+from shared.settings import Settings
+
+LOG_NAME = "stack.log"
+#: A longer log is put aside when the stack starts.
+LOG_MAX_BYTES = 1 << 20
+START_S = 10.0
+_POLL_S = 0.005
+_TAIL_BYTES = 4096
+
+
+def launch(settings: Settings, folder: Path) -> None:
+    """Have a server that answers. Only one process at a time may do this.
+
+    Raises:
+        SetupError: something is not installed, or the stack does not start; see its log.
+    """
+    deadline, begun = time.monotonic() + START_S, False
+    while not answers(socket_path(settings)):
+        if not lock.held(folder / lock.SUPERVISOR):
+            if begun:
+                raise SetupError(_failed(folder, "does not start"))
+            _begin(settings, folder)
+            deadline, begun = time.monotonic() + START_S, True
+        elif time.monotonic() > deadline:
+            raise SetupError(_failed(folder, f"has not answered for {START_S:.0f} s"))
+        time.sleep(_POLL_S)
+
+
+def _begin(settings: Settings, folder: Path) -> None:
+    server.find()
+    crew.check_installed()
+    path = folder / LOG_NAME
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        path.replace(path.with_name(LOG_NAME + ".1"))
+    with path.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "producer.supervisor"],
+            env=crew.environment(settings),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=False,  # whether it started shows in its lock
+        )
+
+
+def _failed(folder: Path, what: str) -> str:
+    path = folder / LOG_NAME
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        lines = log.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "(empty)")
+    return f"this machine's stack {what}; `hangtag down` clears it away; {path}: {last:.200}"

@@ -1,0 +1,67 @@
+"""Who is alive, for people: one line per worker."""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError
+
+from producer.stack import shown
+from shared import heartbeat
+from shared.broker import connect
+from shared.errors import BrokerAway
+from shared.heartbeat import Heartbeat
+from shared.place import broker_url, socket_path
+from shared.settings import Settings
+
+HEAD = ("host", "pid", "children", "models", "images", "images/s", "memory MB")
+_LEFT = ("host", "models")
+_GAP = "  "
+
+
+def living(settings: Settings) -> list[Heartbeat]:
+    """Every worker of the broker in use, by id; none if this machine's stack does not run.
+
+    Raises:
+        BrokerAway: the broker that is configured does not answer.
+    """
+    if not settings.redis_url and not socket_path(settings).exists():
+        return []
+    url = broker_url(settings)
+    try:
+        with connect(url, "producer") as client:
+            return heartbeat.alive(client)
+    except RedisError as error:
+        if not settings.redis_url:
+            return []  # a stack that has just ended, or died
+        raise BrokerAway(f"Redis at {shown(url)} does not answer ({error}); start it") from error
+
+
+def cure(settings: Settings) -> str:
+    """What to do where no worker is alive."""
+    start = f"HANGTAG_REDIS_URL={shown(settings.redis_url)} hangtag worker"
+    return f"no worker is alive; start one with: {start if settings.redis_url else 'hangtag up'}"
+
+
+def table(beats: list[Heartbeat]) -> list[str]:
+    """The heading and one line per worker, in columns."""
+    rows = [HEAD, *map(_row, beats)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths) for row in rows]
+
+
+def _row(beat: Heartbeat) -> tuple[str, ...]:
+    return (
+        beat.host,
+        str(beat.pid),
+        str(len(beat.children)),
+        ",".join(beat.versions) or "-",
+        f"{beat.images:,}",
+        f"{beat.rate:,.0f}",
+        f"{beat.memory_bytes / 1e6:,.0f}",
+    )
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = zip(HEAD, row, widths, strict=True)
+    return _GAP.join(
+        cell.ljust(width) if name in _LEFT else cell.rjust(width) for name, cell, width in cells
+    ).rstrip()

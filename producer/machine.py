@@ -1,0 +1,38 @@
+"""What this machine, or the container that we are in, gives us: cores and memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Cores that this process may use, at least 1: its affinity and its container's share."""
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        found = min(found, math.ceil(int(quota) / int(period)))
+    return max(1, found)
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or its container's limit."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _read(_CGROUP / name)
+        if limit.isdigit():
+            found = min(found, int(limit))
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

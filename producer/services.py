@@ -1,0 +1,79 @@
+"""The processes of this machine's stack: which there are, and the list of them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from producer import crew, machine, server
+from producer.desired import Desired
+from producer.member import Member, forget_roster, load_roster, save_roster
+from producer.service import Service
+from shared.settings import Settings
+
+#: What is kept running beside the server: the command for what is asked for, or None for none.
+COMMANDS: dict[str, Callable[[Desired], list[str] | None]] = {
+    "worker": lambda wanted: crew.command(wanted.workers or machine.cores()),
+}
+#: Work that is cut short at the end is done again: a journal knows of it.
+END_S = 6.0
+SERVER_END_S = 2.0
+LEFTOVER_END_S = 1.0
+
+
+class Services:
+    """The server, which binds `bound`, and the services of COMMANDS.
+
+    `ready` tells whether a process has taken up its work, so that the one before may end.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, bound: Path, ready: Callable[[Member], bool]
+    ) -> None:
+        self._folder = folder
+        env = crew.environment(settings)
+        binary = server.executable(server.find(), folder)
+        self._server = Service("server", env, lambda _: True)
+        self._server.want(server.command(binary, bound))
+        self._others = {name: Service(name, env, ready) for name in COMMANDS}
+        self._roster: list[Member] = []
+
+    @property
+    def server(self) -> Member | None:
+        """The server's process at this moment."""
+        return self._server.newest
+
+    @property
+    def server_failed(self) -> bool:
+        """Whether the server has ended by itself."""
+        return self._server.failures > 0
+
+    def tend(self, wanted: Desired) -> None:
+        """Start and end processes so that there is what is wanted, and write down which."""
+        self._server.tend()
+        for name, service in self._others.items():
+            service.want(COMMANDS[name](wanted))
+            service.tend()
+        self._note()
+
+    def end(self) -> None:
+        """End every process, the server last."""
+        for service in self._others.values():
+            service.end(END_S)
+        self._server.end(SERVER_END_S)
+
+    def _note(self) -> None:
+        members = [*self._server.members]
+        members += [one for service in self._others.values() for one in service.members]
+        if members != self._roster:
+            save_roster(self._folder, members)
+            self._roster = members
+
+
+def end_leftovers(folder: Path) -> bool:
+    """End what a supervisor that is gone left behind; answers whether there was any."""
+    leftovers = [one for one in load_roster(folder) if one.alive]
+    for one in leftovers:
+        one.end(LEFTOVER_END_S)
+    forget_roster(folder)
+    return bool(leftovers)

@@ -1,0 +1,146 @@
+"""This machine's stack, for those who use it: a server, a worker and their supervisor.
+
+One per user, in a private folder. Whoever needs it connects if it answers, or else starts it under
+a lock; it ends by itself when nobody needs it.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from producer import desired, lock, machine
+from producer.desired import Desired
+from producer.door import Door, answers
+from producer.launch import LOG_NAME, START_S, launch
+from producer.services import end_leftovers
+from shared.errors import SetupError
+from shared.place import private_runtime_dir, runtime_dir, socket_path
+from shared.settings import Settings
+
+#: The supervisor's own limits for its parts, and some.
+END_S = 15.0
+KILL_S = 2.0
+_POLL_S = 0.005
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """The stack as it is; `workers` are the children asked for, `pid` is the supervisor's or 0."""
+
+    running: bool
+    kept: bool
+    workers: int
+    pid: int
+    socket: str
+    log: str
+
+
+def ensure(settings: Settings) -> None:
+    """Have a broker: the one that is configured, or this machine's stack, started if need be.
+
+    Raises:
+        SetupError: the stack does not start; the message names the cure, or its log.
+    """
+    if settings.redis_url:
+        return
+    folder = private_runtime_dir(settings)
+    desired.announce(folder)
+    if not answers(socket_path(settings)):
+        with _alone(folder):
+            launch(settings, folder)
+
+
+def up(settings: Settings, workers: int | None) -> None:
+    """Start the stack, keep it, and have this many worker children; None leaves their number.
+
+    Raises:
+        SetupError: it does not start, or a broker is configured.
+    """
+    if settings.redis_url:
+        raise SetupError(
+            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; unset it, "
+            "or start a worker for that broker with: hangtag worker"
+        )
+    folder = private_runtime_dir(settings)
+    with _alone(folder):
+        workers = desired.load(folder).workers if workers is None else workers
+        desired.save(folder, Desired(keep=True, workers=workers))
+        desired.announce(folder)
+        launch(settings, folder)
+
+
+def down(settings: Settings) -> bool:
+    """End the stack and wait until it is gone; answers whether there was anything to end.
+
+    Raises:
+        SetupError: another command is starting or ending it.
+    """
+    if not runtime_dir(settings).is_dir():
+        return False
+    folder = private_runtime_dir(settings)
+    with _alone(folder):
+        desired.forget(folder)
+        found = _end_supervisor(folder / lock.SUPERVISOR)
+        found |= end_leftovers(folder)
+        Door(socket_path(settings)).remove()
+    return found
+
+
+def describe(settings: Settings) -> Stack:
+    """The stack as it is at this moment."""
+    folder = runtime_dir(settings)
+    path, wanted = folder / lock.SUPERVISOR, desired.load(folder)
+    running = lock.held(path)
+    holder = lock.holder(path) if running else None
+    return Stack(
+        running=running,
+        kept=wanted.keep,
+        workers=wanted.workers or machine.cores(),
+        pid=holder.pid if holder else 0,
+        socket=str(socket_path(settings)),
+        log=str(folder / LOG_NAME),
+    )
+
+
+def shown(url: str) -> str:
+    """A broker's URL for people: without user and password."""
+    scheme, mark, rest = url.partition("://")
+    if not rest.startswith("/"):  # a password may hold any character, also a slash
+        rest = rest.rpartition("@")[2]
+    return re.sub(r"(?<=password=)[^&]*", "***", scheme + mark + rest)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        with lock.locked(folder / lock.START, START_S + END_S):
+            yield
+    except TimeoutError as error:
+        raise SetupError(f"{error}, which starts or ends the stack; try again later") from None
+
+
+def _end_supervisor(path: Path) -> bool:
+    if not lock.held(path):
+        return False
+    if not _freed(path, signal.SIGTERM, END_S):
+        _freed(path, signal.SIGKILL, KILL_S)
+    return True
+
+
+def _freed(path: Path, number: signal.Signals, limit_s: float) -> bool:
+    deadline, told = time.monotonic() + limit_s, False
+    while lock.held(path):
+        if time.monotonic() > deadline:
+            return False
+        holder = lock.holder(path)  # there is none right after the lock was taken
+        if holder and not told:
+            holder.send(number)
+            told = True
+        time.sleep(_POLL_S)
+    return True

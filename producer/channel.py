@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -16,6 +15,7 @@ from shared import keys
 from shared.broker import CLASSIFY_TASK
 from shared.contract import JobRecord, encode_job
 from shared.errors import SetupError
+from shared.heartbeat import server_ms
 from shared.ledger import BatchState, Ledger
 from shared.settings import Settings
 
@@ -63,17 +63,15 @@ class Channel:
     def touch(self, progress: Progress) -> None:
         """A sign of life: the job exists (again, if Redis lost it) and its keys live on."""
         record = self._keys["record"]
-        fields: dict[Any, Any] = {
-            **msgspec.structs.asdict(progress),
-            "record": encode_job(self.record),
-        }
-        fields["walking"] = int(progress.walking)
+        now_s = server_ms(self.client) / 1000
+        fields: dict[Any, Any] = msgspec.structs.asdict(progress)
+        fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(record, mapping=fields)
             pipe.hsetnx(record, "state", "running")
             for key in self._keys.values():
                 pipe.pexpire(key, self._ttl_ms)
-            pipe.zadd(keys.JOBS, {self.record.id: time.time()})
+            pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
 
     def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:

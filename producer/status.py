@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +20,7 @@ from shared import keys
 from shared.broker import connect
 from shared.contract import decode_job
 from shared.errors import BadMessage, UsageError
+from shared.heartbeat import server_ms
 from shared.place import broker_url
 from shared.settings import Settings
 
@@ -63,12 +63,14 @@ def _remote(settings: Settings) -> list[JobView]:
     try:
         client = connect(broker_url(settings), "status")
         seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
-        return [v for job, at in seen if (v := _view(client, job.decode(), at)) is not None]
+        silent = server_ms(client) / 1000 - SILENT_S
+        views = (_view(client, job.decode(), at > silent) for job, at in seen)
+        return [view for view in views if view is not None]
     except RedisError:
         return []  # no server, no jobs of other machines
 
 
-def _view(client: redis.Redis, job: str, at: float) -> JobView | None:
+def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
     fields = cast(dict[bytes, bytes], client.hgetall(keys.job(job, "record")))
     if b"record" not in fields:
         client.zrem(keys.JOBS, job)  # expired: the journal, where it is, brings it back
@@ -77,7 +79,7 @@ def _view(client: redis.Redis, job: str, at: float) -> JobView | None:
         record = decode_job(fields[b"record"])
     except BadMessage:
         return None
-    state = State.RUNNING if time.time() - at < SILENT_S else State.PAUSED
+    state = State.RUNNING if running else State.PAUSED
     if fields.get(b"state") == b"cancelled":
         state = State.CANCELLED
     found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))

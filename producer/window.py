@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import msgspec
 import redis
@@ -37,7 +36,7 @@ def look(client: redis.Redis) -> Window:
     """Measure anew. Raises redis.exceptions.RedisError."""
     beats = [b for b in heartbeat.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
     slots = sum(len(b.children) for b in beats)
-    jobs = client.zcount(keys.JOBS, time.time() - SILENT_S, "+inf")
+    jobs = client.zcount(keys.JOBS, heartbeat.server_ms(client) / 1000 - SILENT_S, "+inf")
     share = math.ceil(BATCHES_PER_SLOT * slots / max(1, jobs))
     batches = max(BATCHES_PER_SLOT, share) if slots else BATCHES_UNSEEN
     return Window(batches, len(beats), slots, _memory_share(client))

@@ -49,7 +49,7 @@ def _prepare(**_: Any) -> None:
 class PulseStep(bootsteps.StartStopStep):
     """Starts the pulse once there is a pool, ends it with the worker."""
 
-    requires = {"celery.worker.components:Pool"}
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
@@ -62,7 +62,7 @@ class PulseStep(bootsteps.StartStopStep):
             _parent,
             keys.CLASSIFY_QUEUE,
             lambda: _pids(parent.pool),
-            lambda job, batch: app.send_task(CLASSIFY_TASK, args=(job, batch)),
+            _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
         )
@@ -73,6 +73,10 @@ class PulseStep(bootsteps.StartStopStep):
             request.pulse.stop()
 
     terminate = stop
+
+
+def _hint(job: str, batch: int) -> None:
+    app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
 
 
 def _pids(pool: Any) -> list[int]:

@@ -25,5 +25,5 @@ class BatchRequest(Request):
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         lost = isinstance(exc_info.exception, (WorkerLostError, SystemExit))
         if lost and pulse is not None and self.worker_pid and len(self.args) == 2:
-            pulse.died(self.args[0], self.args[1], self.worker_pid)
+            pulse.died(self.args[0], self.args[1], int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

@@ -21,6 +21,11 @@ _POLL_S = 0.005
 _TAIL_BYTES = 4096
 
 
+def serving(settings: Settings, folder: Path) -> bool:
+    """Whether there is a server to use. One whose supervisor has just died is about to end."""
+    return lock.held(folder / lock.SUPERVISOR) and answers(socket_path(settings))
+
+
 def launch(settings: Settings, folder: Path) -> None:
     """Have a server that answers. Only one process at a time may do this.
 
@@ -28,7 +33,7 @@ def launch(settings: Settings, folder: Path) -> None:
         SetupError: something is not installed, or the stack does not start; see its log.
     """
     deadline, begun = time.monotonic() + START_S, False
-    while not answers(socket_path(settings)):
+    while not serving(settings, folder):
         if not lock.held(folder / lock.SUPERVISOR):
             if begun:
                 raise SetupError(_failed(folder, "does not start"))

@@ -17,8 +17,8 @@ import msgspec
 
 from producer import desired, lock, machine
 from producer.desired import Desired
-from producer.door import Door, answers
-from producer.launch import LOG_NAME, START_S, launch
+from producer.door import Door
+from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
 from shared.errors import SetupError
 from shared.place import private_runtime_dir, runtime_dir, socket_path
@@ -51,7 +51,7 @@ def ensure(settings: Settings) -> None:
         return
     folder = private_runtime_dir(settings)
     desired.announce(folder)
-    if not answers(socket_path(settings)):
+    if not serving(settings, folder):
         with _alone(folder):
             launch(settings, folder)
 

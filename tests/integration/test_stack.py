@@ -1,0 +1,339 @@
+"""This machine's stack, with a real server and a real worker, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import redis
+from click.testing import CliRunner
+
+from producer import desired, lock, stack
+from producer.cli import hangtag
+from producer.member import Member, member, save_roster
+from shared import heartbeat, keys, pretrained
+from shared.heartbeat import Heartbeat
+from shared.place import socket_path
+from shared.registry import Registry
+from shared.settings import Settings
+from tests import proc
+from tests.fleet import ROOT, wait_for
+from tests.server import TEMP_DIR, RedisServer
+
+#: Every process of a stack is named by what it runs.
+PARTS = {"supervisor": "producer.supervisor", "server": "new.sock", "worker": "worker.app"}
+ENSURE = "from producer import stack; from shared.settings import Settings; "
+ENSURE += "stack.ensure(Settings.from_env())"
+
+
+class Place:
+    """A folder for one stack, and what can be seen of it from outside."""
+
+    def __init__(self, folder: Path, idle_s: float = 60) -> None:
+        self.folder = folder
+        self.settings = Settings(
+            runtime_dir=str(folder),
+            store=str(folder / "store"),
+            heartbeat_s=0.2,
+            heartbeat_ttl_s=2,
+            idle_s=idle_s,
+        )
+
+    def processes(self) -> list[int]:
+        """Everything alive that was started for this folder."""
+        mark = os.fsencode(self.folder) + b"/"
+        mark_in_environ = b"=" + os.fsencode(self.folder) + b"\0"
+        return [
+            pid
+            for pid in map(int, (p.name for p in Path("/proc").glob("[0-9]*")))
+            if proc.is_alive(pid)
+            and (mark in _read(pid, "cmdline") or mark_in_environ in _read(pid, "environ"))
+        ]
+
+    def parents(self, part: str) -> list[int]:
+        """The processes of one part, without the children of a worker."""
+        found = [p for p in self.processes() if PARTS[part].encode() in _read(p, "cmdline")]
+        return [pid for pid in found if _parent(pid) not in found]
+
+    def the(self, part: str) -> int:
+        """The one process of a part. Raises AssertionError if there is not exactly one."""
+        (pid,) = self.parents(part)
+        return pid
+
+    def assert_one_of_each(self) -> None:
+        """Neither a part too few nor one too many."""
+        assert {part: len(self.parents(part)) for part in PARTS} == dict.fromkeys(PARTS, 1)
+
+    def client(self) -> redis.Redis:
+        """A client that counts as one."""
+        path = str(socket_path(self.settings))
+        return redis.Redis(unix_socket_path=path, client_name="hangtag-producer-test")
+
+    def alive(self) -> list[Heartbeat]:
+        """The workers whose heart beats; none while there is no server."""
+        try:
+            with self.client() as client:
+                return heartbeat.alive(client)
+        except redis.ConnectionError:
+            return []
+
+    def children(self) -> int:
+        """How many children the workers say they have."""
+        return sum(len(beat.children) for beat in self.alive())
+
+    def killed(self, part: str) -> int:
+        """Kill a part as a crash would; answers who it was."""
+        pid = self.the(part)
+        os.kill(pid, signal.SIGKILL)
+        proc.wait_for_end([pid])
+        return pid
+
+    def replaced(self, part: str, before: int) -> int:
+        """Wait until another process has taken the place of a part."""
+        return wait_for(f"a new {part}", lambda: set(self.parents(part)) - {before} or None).pop()
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _parent(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    yield from _place()
+
+
+@pytest.fixture(scope="module")
+def shared_place() -> Iterator[Place]:
+    """One for the tests that leave a running stack as they found it."""
+    yield from _place()
+
+
+@pytest.fixture
+def running(shared_place: Place) -> Place:
+    """A stack with a worker of one child, which is alive."""
+    stack.up(shared_place.settings, 1)
+    wait_for("one child", lambda: shared_place.children() == 1)
+    return shared_place
+
+
+def _place() -> Iterator[Place]:
+    place = Place(Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)))
+    yield place
+    stack.down(place.settings)
+    left = place.processes()
+    for pid in left:
+        proc.kill(pid)
+    shutil.rmtree(place.folder)
+    assert not left, "processes were left behind"
+
+
+def test_commands_at_once_start_one_stack(place: Place) -> None:
+    env = {**os.environ, "HANGTAG_RUNTIME_DIR": str(place.folder)}
+    command = [sys.executable, "-c", ENSURE]
+    commands = [subprocess.Popen(command, env=env, cwd=ROOT) for _ in range(4)]
+    assert [one.wait(60) for one in commands] == [0, 0, 0, 0]
+    with place.client() as client:
+        assert client.ping()
+    wait_for("a worker", lambda: place.parents("worker"))
+    place.assert_one_of_each()
+
+
+def test_a_stack_that_answers_costs_a_command_nothing(running: Place) -> None:
+    took_s = []
+    for _ in range(50):
+        begun = time.perf_counter()
+        stack.ensure(running.settings)
+        took_s.append(time.perf_counter() - begun)
+    assert sorted(took_s)[25] < 0.005
+
+
+def test_only_this_user_reaches_the_server(running: Place) -> None:
+    with running.client() as client:
+        found = client.config_get("*")
+    assert socket_path(running.settings).stat().st_mode & 0o777 == 0o700
+    assert (found["port"], found["save"], found["appendonly"]) == ("0", "", "no")
+    assert found["maxmemory-policy"] == "noeviction"
+    assert 0 < int(found["maxmemory"]) <= 1 << 30
+
+
+def test_a_killed_server_comes_back(running: Place) -> None:
+    worker = running.the("worker")
+    running.replaced("server", running.killed("server"))
+    stack.ensure(running.settings)
+    wait_for("the worker's heartbeat", running.alive)
+    assert [beat.pid for beat in running.alive()] == [worker]
+
+
+def test_a_killed_worker_comes_back(running: Place) -> None:
+    new = running.replaced("worker", running.killed("worker"))
+    wait_for("its heartbeat", lambda: new in [beat.pid for beat in running.alive()])
+
+
+def test_a_killed_supervisor_takes_its_processes_along_and_is_replaced(running: Place) -> None:
+    before = running.processes()
+    os.kill(running.the("supervisor"), signal.SIGKILL)
+    stack.ensure(running.settings)  # at once: its server may still answer
+    proc.wait_for_end(before)
+    with running.client() as client:
+        assert client.ping()
+    wait_for("one child, as up asked for", lambda: running.children() == 1)
+    running.assert_one_of_each()
+    assert stack.describe(running.settings).kept
+
+
+def test_up_scales_without_a_gap(running: Place) -> None:
+    stack.up(running.settings, 2)
+    _wait_for_children(running, 2)
+    stack.up(running.settings, None)
+    assert stack.describe(running.settings).workers == 2
+    stack.up(running.settings, 1)
+    _wait_for_children(running, 1)
+
+
+def _wait_for_children(place: Place, wanted: int) -> None:
+    def look() -> bool:
+        beats = place.alive()
+        assert beats, "there was a moment without a worker"
+        return len(beats) == 1 and len(beats[0].children) == wanted
+
+    wait_for(f"{wanted} children", look)
+    wait_for("the end of the worker before", lambda: len(place.parents("worker")) == 1)
+
+
+def test_workers_are_shown(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(running.folder))
+    table = CliRunner().invoke(hangtag, ["workers"])
+    assert table.exit_code == 0, table.output
+    head, row = (line.split() for line in table.stdout.splitlines())
+    assert head[:4] == ["host", "pid", "children", "models"]
+    assert row[:3] == [socket.gethostname(), str(running.the("worker")), "1"]
+    assert int(row[-1]) > 10
+    shown = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
+    (beat,) = msgspec.json.decode(shown, type=list[Heartbeat])
+    assert beat.pid == running.the("worker")
+
+
+def test_a_worker_in_the_foreground(server: RedisServer) -> None:
+    env = {**os.environ, "HANGTAG_REDIS_URL": server.url, "HANGTAG_HEARTBEAT_S": "0.2"}
+    command = [sys.executable, "-m", "producer.cli", "worker", "--concurrency", "1"]
+    with subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.DEVNULL) as worker:
+        (beat,) = wait_for("its heartbeat", lambda: heartbeat.alive(server.client))
+        worker.terminate()
+    assert (beat.pid, worker.returncode) == (worker.pid, 0)
+    assert heartbeat.alive(server.client) == []
+
+
+def test_no_worker_is_said_with_the_cure(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(place.folder))
+    result = CliRunner().invoke(hangtag, ["workers", "--json"])
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert "hangtag up" in result.stderr
+    assert not place.processes()
+
+
+def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(socket_path(place.settings)))
+    (place.folder / lock.SUPERVISOR).write_text("nonsense")
+    (place.folder / lock.START).touch()
+    with _sleeper() as orphan, _sleeper() as stranger:
+        known = member("worker", orphan.pid)
+        reused = Member("server", stranger.pid, known.started - 1)
+        save_roster(place.folder, [known, reused])
+        stack.ensure(place.settings)
+        with place.client() as client:
+            assert client.ping()
+        assert orphan.wait(10) == -signal.SIGTERM
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def _sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def test_down_leaves_nothing(place: Place) -> None:
+    stack.up(place.settings, 1)
+    wait_for("a worker", place.alive)
+    assert stack.down(place.settings)
+    assert place.processes() == []
+    assert not {path.name for path in place.folder.iterdir()} & {"redis.sock", "members.json"}
+    assert not stack.down(place.settings)
+    assert not stack.describe(place.settings).running
+
+
+def test_it_ends_when_nobody_needs_it(place: Place) -> None:
+    quick = Place(place.folder, idle_s=1)
+    stack.ensure(quick.settings)
+    wait_for("a worker", quick.alive)
+    everything = quick.processes()
+    with quick.client() as client:
+        client.ping()
+        time.sleep(3)
+        client.zadd(keys.JOBS, {"job": time.time()})  # a client, then a job: both are needs
+    time.sleep(3)
+    assert quick.the("server")
+    with quick.client() as client:
+        client.zrem(keys.JOBS, "job")
+    begun = time.monotonic()
+    proc.wait_for_end(everything)
+    assert time.monotonic() - begun < 10
+    assert not socket_path(quick.settings).exists()
+
+
+def test_whoever_comes_as_it_ends_finds_a_server(place: Place) -> None:
+    hasty = Place(place.folder, idle_s=0.2)
+    supervisors = set()
+    for n in range(3):
+        stack.ensure(hasty.settings)
+        with hasty.client() as client:
+            assert client.ping()
+        supervisors |= set(hasty.parents("supervisor"))
+        time.sleep(1.1 + n * 0.3)
+    assert len(supervisors) > 1, "it never ended in between"
+
+
+def test_a_stack_whose_folder_is_removed_ends(place: Place) -> None:
+    stack.up(place.settings, 1)
+    everything = place.processes()
+    shutil.rmtree(place.folder)
+    place.folder.mkdir(0o700)
+    stack.ensure(place.settings)
+    proc.wait_for_end(everything)
+    with place.client() as client:
+        assert client.ping()
+
+
+def test_models_are_served_before_the_first_client_is(place: Place) -> None:
+    card = msgspec.structs.replace(pretrained.card(), name="mine", files={})
+    Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+    stack.ensure(place.settings)
+    with place.client() as client:
+        assert client.exists(keys.model_card("mine", 1))
+        assert client.hget(keys.model_aliases("mine"), "production") == b"1"
+
+
+def test_a_configured_broker_needs_no_stack(place: Place) -> None:
+    settings = msgspec.structs.replace(place.settings, redis_url="redis://localhost:1")
+    stack.ensure(settings)
+    assert not desired.announced(place.folder)
+    assert not place.processes()

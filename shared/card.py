@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from shared.errors import BadMessage
+from shared.errors import MISFITS, BadMessage
 
 #: Names of models and aliases. Anything else (a path, say) is refused before it is used.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -78,7 +78,7 @@ def decode_card(data: bytes) -> Card:
     """
     try:
         card = msgspec.json.decode(data, type=Card)
-    except msgspec.MsgspecError as error:
+    except MISFITS as error:
         raise BadMessage(f"not a model card: {error}") from error
     if not NAME.fullmatch(card.name) or card.version < 0 or not card.labels:
         raise BadMessage("not a model card: name, version or labels are out of range")

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.card import NAME
-from shared.errors import BadMessage
+from shared.errors import MISFITS, BadMessage
 from shared.status import BY_CODE, Status
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
@@ -100,7 +100,7 @@ def decode_job(data: bytes) -> JobRecord:
     """The record in `data`. Raises BadMessage."""
     try:
         return msgspec.json.decode(data, type=JobRecord).check()
-    except msgspec.MsgspecError as error:
+    except MISFITS as error:
         raise BadMessage(f"not a job record: {error}") from error
 
 
@@ -113,7 +113,7 @@ def decode_result(data: bytes, count: int) -> BatchResult:
     """The result in `data`, for a batch of `count` images. Raises BadMessage."""
     try:
         return msgspec.msgpack.decode(data, type=BatchResult).check(count)
-    except msgspec.MsgspecError as error:
+    except MISFITS as error:
         raise BadMessage(f"not a batch result: {error}") from error
 
 

@@ -12,7 +12,13 @@ HangtagError
 
 from __future__ import annotations
 
+import msgspec
+
 from shared.status import Status
+
+#: What msgspec raises for bytes that do not fit: also for text that is not UTF-8, and for nesting
+#: without end.
+MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class HangtagError(Exception):

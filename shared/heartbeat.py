@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from shared import keys
-from shared.errors import BadMessage
+from shared.errors import MISFITS, BadMessage
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def decode(data: bytes) -> Heartbeat:
     """The heartbeat in `data`. Raises BadMessage."""
     try:
         return msgspec.json.decode(data, type=Heartbeat)
-    except msgspec.MsgspecError as error:
+    except MISFITS as error:
         raise BadMessage(f"not a heartbeat: {error}") from error
 
 

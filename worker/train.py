@@ -26,7 +26,7 @@ class Epoch(msgspec.Struct, frozen=True):
     """One line of the history. Losses in nats; `heldout_...` with the weights of the moment."""
 
     number: int  #: 1 is the first
-    loss: float  #: on the augmented images, smoothing included
+    loss: float  #: on the augmented images
     accuracy: float
     heldout_loss: float
     heldout_accuracy: float
@@ -71,7 +71,7 @@ def train(
     variables = [*network.variables, *optimizer.variables]
     key = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
     history = checkpoint.restore(state, key, variables, Epoch) if state else []
-    step = _step(recipe, network, optimizer, classes)
+    step = _step(network, optimizer)
     for epoch in range(len(history), recipe.epochs):
         history.append(_run(step, recipe, network, examples, heldout, seed, epoch))
         if state:
@@ -103,19 +103,18 @@ def _optimizer(recipe: Recipe, network: keras.Model) -> Any:
     return optimizer
 
 
-def _step(recipe: Recipe, network: keras.Model, optimizer: Any, classes: int) -> Step:
+def _step(network: keras.Model, optimizer: Any) -> Step:
     """One step on a batch; answers with its loss and how many labels were right."""
-    off = recipe.smoothing / classes
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         optimizer.learning_rate.assign(rate)
-        target = tf.one_hot(labels, classes, on_value=1 - recipe.smoothing + off, off_value=off)
         with tf.GradientTape() as tape:
             answer = network(images, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, answer))
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, answer)
+            loss = tf.reduce_mean(losses)
         optimizer.apply(tape.gradient(loss, network.trainable_variables))
         right = tf.reduce_sum(tf.cast(tf.argmax(answer, 1) == labels, tf.float32))
-        return tf.stack([loss * tf.cast(tf.shape(labels)[0], tf.float32), right])
+        return tf.stack([tf.reduce_sum(losses), right])
 
     compiled: Step = tf.function(step, reduce_retracing=True)
     return compiled

@@ -11,7 +11,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from producer.options import JobOptions
 from shared.errors import UsageError
@@ -73,10 +72,11 @@ class Walk:
         return shown
 
     def _is_row(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
-        if not self._wanted(path[self._below :]):
-            return False
         if entry.is_symlink():
-            self.skipped[LINK] += 1
+            # A link to a folder is counted for what may be in it.
+            self.skipped[LINK] += self._wanted(path[self._below :]) or os.path.isdir(entry.path)
+            return False
+        if not self._wanted(path[self._below :]):
             return False
         if not entry.is_file(follow_symlinks=False):
             self.skipped[SPECIAL] += 1
@@ -114,7 +114,7 @@ def check_roots(options: JobOptions) -> None:
 
 def _check_exists(real: bytes, typed: bytes) -> None:
     try:
-        mode = os.stat(real).st_mode
+        mode = os.stat(real if typed else b"").st_mode
     except OSError as error:
         raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
@@ -137,4 +137,5 @@ def _matcher(glob: str) -> Callable[[bytes], bool]:
 
 
 def _shown(path: bytes) -> str:
-    return str(Path(os.fsdecode(path))).encode(errors="backslashreplace").decode()
+    text = path.decode(errors="backslashreplace")
+    return text if text.isprintable() and text else ascii(text)

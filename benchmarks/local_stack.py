@@ -1,0 +1,59 @@
+"""The benchmark's own stack: started, asked for its memory, ended without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import redis
+
+from benchmarks.watch import is_marked, pids
+
+_HANGTAG = [sys.executable, "-m", "producer.cli"]
+_SOCKET = "redis.sock"
+LIMIT_S = 60.0
+
+
+def up(environment: Mapping[str, str], workers: int) -> None:
+    """Start it with this many worker children."""
+    _hangtag(environment, "up", "--workers", str(workers))
+
+
+def down(environment: Mapping[str, str]) -> None:
+    """End it, if it runs."""
+    _hangtag(environment, "down")
+
+
+def end_leftovers(mark: str) -> None:
+    """End what bears our mark and is still there: only after a fault."""
+    for pid in pids():
+        if pid != os.getpid() and is_marked(pid, mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+def used_memory_peak(runtime: Path) -> int:
+    """What the server calls used_memory_peak, in bytes."""
+    with redis.Redis(unix_socket_path=str(runtime / _SOCKET)) as client:
+        return int(client.info("memory")["used_memory_peak"])
+
+
+def server_version(runtime: Path) -> str:
+    """Its name and version."""
+    with redis.Redis(unix_socket_path=str(runtime / _SOCKET)) as client:
+        info = client.info("server")
+    name = str(info.get("server_name", "redis"))
+    return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def _hangtag(environment: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(
+        [*_HANGTAG, *arguments],
+        env=environment,
+        check=True,
+        timeout=LIMIT_S,
+        stdout=subprocess.DEVNULL,
+    )

@@ -65,8 +65,15 @@ def _begin(settings: Settings, folder: Path) -> None:
 
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = log.read().decode(errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "(empty)")
+    lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else "(empty)"
     return f"this machine's stack {what}; `hangtag down` clears it away; {path}: {last:.200}"
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return log.read()
+    except OSError:
+        return b""

@@ -61,6 +61,7 @@ class Service:
         self._argv: list[str] | None = None
         self._running: list[Running] = []  # the newest is last
         self._due = 0.0
+        self._obituary = ""
 
     @property
     def members(self) -> list[Member]:
@@ -81,8 +82,7 @@ class Service:
         self._running = [one for one in self._running if not self._ended(one)]
         serving = [one for one in self._running if one.argv == self._argv and not one.retired]
         if self._argv is not None and not serving and time.monotonic() >= self._due:
-            serving = [Running(self.name, self._argv, self._env)]
-            self._running += serving
+            serving = [self._start(self._argv)]
         for one in self._running:
             if one not in serving and (one.retired or self._replaced(serving)):
                 one.retire()
@@ -100,6 +100,13 @@ class Service:
                 one.process.wait()
         self._running.clear()
 
+    def _start(self, argv: list[str]) -> Running:
+        if self._obituary:  # not said before, so that its own last words are the last
+            log.warning("%s and is started again", self._obituary)
+            self._obituary = ""
+        self._running.append(Running(self.name, argv, self._env))
+        return self._running[-1]
+
     def _ended(self, one: Running) -> bool:
         code = one.process.poll()
         if code is None:
@@ -109,7 +116,7 @@ class Service:
             self.failures = 1 if well else self.failures + 1
             pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
             self._due = time.monotonic() + pause_s
-            log.warning("%s %d ended with code %d", self.name, one.process.pid, code)
+            self._obituary = f"{self.name} {one.process.pid} ended with code {code}"
         return True
 
     def _replaced(self, serving: list[Running]) -> bool:

@@ -6,6 +6,7 @@ a lock; it ends by itself when nobody needs it.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -22,6 +23,7 @@ from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
 from shared.errors import SetupError
 from shared.place import private_runtime_dir, runtime_dir, socket_path
+from shared.process import started
 from shared.settings import Settings
 
 #: The supervisor's own limits for its parts, and some.
@@ -139,8 +141,8 @@ def _freed(path: Path, number: signal.Signals, limit_s: float) -> bool:
         if time.monotonic() > deadline:
             return False
         holder = lock.holder(path)  # there is none right after the lock was taken
-        if holder and not told:
-            holder.send(number)
+        if holder and not told and started(holder.pid) == holder.started:
+            os.kill(holder.pid, number)
             told = True
         time.sleep(_POLL_S)
     return True

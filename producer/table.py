@@ -56,7 +56,7 @@ class Table:
         paths = cells(names)
         indices: Sequence[int] = _numbers("H", result.indices)
         values: Sequence[float] = _numbers("f", result.probabilities)
-        if result.k == 1:
+        if result.k == 1 and not self._probabilities:
             lines = self._plain(paths, indices, values)
         else:
             lines = [

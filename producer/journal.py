@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError
 
 import msgspec
 
@@ -22,6 +23,16 @@ from shared.errors import SetupError, UsageError
 SUFFIX = ".hangtag"
 SCHEMA = 1
 _STAMP = Struct("<qq")
+#: SQLite's codes for a file that is not (any more) what we wrote; text and numbers that cannot be
+#: read back say the same.
+_DAMAGE = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_CONSTRAINT,
+}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS job (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch (
@@ -66,13 +77,12 @@ class Journal:
         self._lock = _lock(path)
         if restart:
             _empty(path, self._lock)
-        with self._sqlite_errors():
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
-        self._check_schema()
-        self.totals = self._sum()
+        self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def get(self, key: str) -> bytes | None:
         """A property of the job."""
@@ -144,6 +154,14 @@ class Journal:
             self.path.unlink(missing_ok=True)
         os.close(self._lock)
 
+    def _prepare(self) -> None:
+        with self._sqlite_errors():
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_TABLES)
+        self.totals = self._sum()
+        self._check_schema()
+
     def _freeze(self, batch: Frozen) -> None:
         stamps = b"".join(_STAMP.pack(*stamp) for stamp in batch.stamps)
         names = b"\0".join(batch.names)
@@ -190,12 +208,14 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        before = msgspec.structs.replace(self.totals)
         with self._sqlite_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
+                self.totals = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
@@ -204,9 +224,11 @@ class Journal:
     def _sqlite_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, StructError) as error:
             cure = "run again with --restart" if _is_damage(error) else "free space, run again"
-            raise SetupError(f"{self.path}: {error}; {cure}") from error
+            # What is quoted of a damaged file may hold any character.
+            text = "".join(c if c.isprintable() else "?" for c in str(error))
+            raise SetupError(f"{self.path}: {text}; {cure}") from error
 
 
 def journal_path(output: str | Path) -> Path:
@@ -245,6 +267,6 @@ def _empty(path: Path, lock: int) -> None:
     os.ftruncate(lock, 0)
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    text = str(error)
-    return "malformed" in text or "not a database" in text or "no such column" in text
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF in _DAMAGE

@@ -1,0 +1,139 @@
+"""The benchmark's yardstick must do the real work, and its arithmetic must be right."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import agreement, networks, report
+from benchmarks.bare_loop import slice_of
+from benchmarks.goals import Goal, goals
+from benchmarks.place import ROOT
+from benchmarks.results import Contender, Measured, Results, whole, work
+from benchmarks.stopwatch import Stopwatch
+from benchmarks.watch import Watch, role_of
+from shared.errors import ImageError
+from worker.decode import decode
+from worker.runtime import load
+
+PICTURES = 7
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Random pictures in two folders; the last is none."""
+    random = np.random.default_rng(1)
+    for number in range(PICTURES):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (28, 28), np.uint8)).save(path)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return tmp_path / "images"
+
+
+def rows(folder: Path) -> Iterator[list[str]]:
+    """Each picture by itself, in the simplest way."""
+    network = networks.shipped()
+    card = network.card
+    model = load("litert", card, (network.folder / "model.tflite").read_bytes())
+    for path in sorted(folder.rglob("*.png")):
+        try:
+            image = decode(path.read_bytes(), card.preprocessing)
+        except ImageError as error:
+            yield [str(path), "", "", error.status, error.status.sentence, card.ref]
+            continue
+        answer = model.predict(image[np.newaxis])[0]
+        label = card.labels[answer.argmax()]
+        yield [str(path), label, f"{answer.max():.4f}", "ok", "", card.ref]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_bare_loop_writes_the_products_table(
+    folder: Path, tmp_path: Path, workers: int
+) -> None:
+    output = tmp_path / "bare.csv"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.bare_loop", str(folder), "-o", str(output)),
+            *("--model", str(networks.shipped().folder), "--workers", str(workers)),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert json.loads(done.stdout)["images"] == PICTURES
+    header, *lines = csv.reader(output.read_text().splitlines())
+    assert header == ["path", "label", "confidence", "status", "error", "model"]
+    assert lines == list(rows(folder))
+    assert [line[3] for line in lines].count("unreadable") == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8])
+def test_slices_are_the_whole(count: int) -> None:
+    paths = [bytes([n]) for n in range(count)]
+    assert [p for part in range(3) for p in slice_of(paths, part, 3)] == paths
+
+
+def measured(contender: Contender, repeat: int, work_s: float, **more: object) -> Measured:
+    """A run of 1,000 images that takes 1 s to start."""
+    given = {"images": 1000, "whole_s": work_s + 1, "first_s": 0.1, **more}
+    return Measured(contender=contender, network="dense", repeat=repeat, work_s=work_s, **given)  # type: ignore[arg-type]
+
+
+def test_ratios_are_taken_within_a_repeat() -> None:
+    results = Results(
+        [
+            *(measured(Contender.BARE, n, s) for n, s in enumerate((1.0, 2.0, 4.0))),
+            *(measured(Contender.WARM, n, s) for n, s in enumerate((2.0, 2.5, 5.0))),
+        ]
+    )
+    ratio = results.ratio("dense", (Contender.WARM, work), (Contender.BARE, work))
+    assert ratio == pytest.approx(0.8)
+    assert results.median(Contender.BARE, "dense", whole) == pytest.approx(1000 / 3)
+    assert results.ratio("shipped", (Contender.WARM, work), (Contender.BARE, work)) is None
+    assert "0.80" in report.report(results, [])
+
+
+def test_goals_say_whether_they_are_reached() -> None:
+    child = measured(Contender.WARM, 0, 1.0, peaks={"worker child": 121_000_000})
+    found = {goal.what: goal.reached for goal in goals(Results([child]))}
+    assert found.pop("peak memory of a worker child, either network") is False
+    assert set(found.values()) == {None}
+    assert Goal("speed", 0.9, 0.85).reached
+    assert Goal("time", 8.5, 8, at_most=True).reached is False
+
+
+def test_a_moment_counts_for_the_innermost_step() -> None:
+    times = iter(range(100))
+    watch = Stopwatch(lambda: next(times))
+    inner = watch.step("inner", lambda: None)
+    watch.step("outer", lambda: inner())()
+    assert watch.spent == {"outer": 2, "inner": 1}
+
+
+def test_processes_are_found_by_their_mark(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "input()  # benchmarks.traced_classify"]
+    environment = {**os.environ, "BENCHMARK_RUN": str(tmp_path)}
+    with subprocess.Popen(program, env=environment, stdin=subprocess.PIPE) as process:
+        with Watch(str(tmp_path)) as watch:
+            assert role_of(process.pid) == "producer"
+        process.kill()
+    assert watch.peaks.keys() == {"producer"}
+    assert 1 << 20 < watch.peaks["producer"] <= watch.together * 2
+
+
+def test_tables_are_compared_by_picture(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("path,label\nx/a/1.png,Bag\nx/a/2.png,Coat\n")
+    other.write_text("path,label,confidence\n/far/a/2.png,Shirt,1\n/far/a/1.png,Bag,1\n")
+    assert agreement.differences(one, one) == "the same bytes"
+    assert agreement.differences(other, one) == "1 of 2 labels differ"

@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.card import Preprocessing
 from shared.errors import ImageError
 from shared.status import Status
-from worker.letterbox import REDUCING_GAP, Picture, fitted
+from worker.letterbox import REDUCING_GAP, Picture, Size, fitted
 from worker.limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
 from worker.upright import orientation_of
 
@@ -65,10 +65,15 @@ def read(data: bytes, spec: Preprocessing) -> Picture:
     if not head.streams and sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
         raise ImageError(Status.TOO_LARGE)
     width, height = (REDUCING_GAP * side for side in fitted(size, orientation, spec))
-    image.draft("L" if spec.channels == 1 else None, (width, height))
+    drafted = image.draft("L" if spec.channels == 1 else None, (width, height))
     check_pixels(image.size)
     image.load()
-    return Picture(image, orientation, size)
+    return Picture(image, orientation, size, _shrink(size, drafted))
+
+
+def _shrink(size: Size, drafted: tuple[str, tuple[int, int, float, float]] | None) -> int:
+    """1, 2, 4 or 8, from what `draft` says that the picture now measures."""
+    return round(size[0] / drafted[1][2]) if drafted else 1
 
 
 def _head(data: bytes) -> _Head:

@@ -25,16 +25,17 @@ Size = tuple[int, int]  #: width, height in pixels
 class Picture(NamedTuple):
     """A decoded picture as it lies in its file."""
 
-    image: Image.Image  #: perhaps reduced while it was decoded
+    image: Image.Image
     orientation: int  #: EXIF's, 1 to 8
-    size: Size  #: before it was reduced
+    size: Size  #: as the file has it
+    shrink: int = 1  #: so many of the file's pixels became one of `image`, each way
 
 
 def place(picture: Picture, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
     """Fill `out`, uint8 [height, width, channels], with the picture centred on the ground."""
     mode: Mode = "L" if spec.channels == 1 else "RGB"
     target = fitted(picture.size, picture.orientation, spec)
-    small = upright(_shrunk(picture.image, target, mode, spec.ground), picture.orientation)
+    small = upright(_shrunk(picture, target, mode, spec.ground), picture.orientation)
     pixels = np.asarray(small).reshape(small.height, small.width, spec.channels)
     top, left = (spec.height - small.height) // 2, (spec.width - small.width) // 2
     out.fill(spec.ground)
@@ -57,17 +58,18 @@ def _share(side: int, target: int, whole: int, limit: int) -> int:
     return max(1, min(limit, (2 * side * target + whole) // (2 * whole)))
 
 
-def _shrunk(image: Image.Image, size: Size, mode: Mode, ground: int) -> Image.Image:
+def _shrunk(picture: Picture, size: Size, mode: Mode, ground: int) -> Image.Image:
     """Flattened and resized to exactly `size`; untouched where it has that size already."""
+    image = picture.image
     x, y = (
         max(1, have // (REDUCING_GAP * want)) for have, want in zip(image.size, size, strict=True)
     )
     reduced = _reduced(image, (x, y), mode, ground)
-    if reduced.size == size:
+    if picture.size == size:
         return reduced
-    # Where the factors leave a rest, the last block of pixels stands for less than the others.
-    box = (0.0, 0.0, image.width / x, image.height / y)
-    return reduced.resize(size, Image.Resampling.BILINEAR, box)
+    # Where the factors leave a rest, the last pixel stands for less than the others.
+    width, height = (side / picture.shrink for side in picture.size)
+    return reduced.resize(size, Image.Resampling.BILINEAR, (0.0, 0.0, width / x, height / y))
 
 
 def _reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Image:

@@ -20,7 +20,7 @@ from worker.limits import check_pixels
 _FIRST_CHUNK = 8  #: bytes of the signature
 #: A 64 MiB file has 8,192 chunks of the common 8 KiB; without a limit it could have 5 million.
 _MAX_CHUNKS = 100_000
-_NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT"}
+_NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"}
 #: Bit depth and colour type -> Pillow's mode and raw mode.
 _MODES = {
     (1, 0): ("1", "1"),
@@ -77,12 +77,12 @@ def _chunks(data: memoryview) -> _Chunks:
     for _ in range(_MAX_CHUNKS):
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
-        if name == b"IEND":
-            return found
         if name in _NEEDED:
             if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
                 break
             found.setdefault(name, []).append(data[at + 8 : end])
+        if name == b"IEND":
+            return found
         at = end + 4
     raise ImageError(Status.UNREADABLE)
 

@@ -1,0 +1,79 @@
+"""What a hostile file may cost: little time, and less memory than a large photograph."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from shared.card import Preprocessing
+from shared.errors import ImageError
+from shared.status import Status
+from tests.bombs import bombs
+from tests.encoders import save
+from worker.decode import decode
+
+SPEC = Preprocessing(28, 28, 1)
+MAX_SECONDS = 2.0  #: the slowest takes 0.05; machines that build are busy
+MAX_GROWTH_MB = 60
+JPEG_SIDE_PIXELS = 14_142  #: just below 200 megapixels
+
+
+def outcome(data: bytes) -> Status:
+    """OK or the status of the refusal."""
+    try:
+        decode(data, SPEC)
+    except ImageError as error:
+        return error.status
+    return Status.OK
+
+
+def growth_mb() -> float:
+    """How much the peak memory of this process grows over all bombs."""
+    made = bombs()
+    decode(save(Image.new("L", (28, 28)), "TIFF"), SPEC)  # what the first one imports
+    before = _peak_mb()
+    for data, _ in made.values():
+        outcome(data)
+    return _peak_mb() - before
+
+
+def test_every_bomb_is_refused_or_defused_quickly() -> None:
+    for name, (data, status) in bombs().items():
+        start = time.monotonic()
+        assert (name, outcome(data)) == (name, status)
+        assert time.monotonic() - start < MAX_SECONDS, name
+
+
+def test_no_bomb_takes_much_memory() -> None:
+    code = "from tests.unit.test_decode_bounds import growth_mb; print(growth_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < MAX_GROWTH_MB
+
+
+def test_a_jpeg_may_have_twice_as_many_pixels_as_others() -> None:
+    data = save(Image.new("L", (JPEG_SIDE_PIXELS, JPEG_SIDE_PIXELS)), "JPEG", quality=20)
+    assert outcome(data) is Status.OK
+    frame = data.index(b"\xff\xc0")
+    assert data[frame + 5 : frame + 7] == JPEG_SIDE_PIXELS.to_bytes(2, "big")
+    taller = data[: frame + 5] + (JPEG_SIDE_PIXELS + 1).to_bytes(2, "big") + data[frame + 7 :]
+    assert outcome(taller) is Status.TOO_LARGE
+    progressive = data.replace(b"\xff\xc0", b"\xff\xc2", 1)
+    assert outcome(progressive) is Status.TOO_LARGE
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory when reading image file")])
+def test_too_little_memory_is_too_large(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("worker.decode.place", fail)
+    assert outcome(save(Image.new("RGB", (9, 9)), "PNG")) is Status.TOO_LARGE
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -13,6 +13,8 @@ MAX_FILE_BYTES = 64 << 20
 #: Size in bytes and modification time in ns; what is not there has NO_STAMP.
 Stamp = tuple[int, int]
 NO_STAMP: Stamp = (-1, -1)
+#: A date after 2262 does not fit into the journal's 64 bits; it only has to be told from others.
+_MTIME_MASK = (1 << 63) - 1
 # Never wait for a FIFO that took the file's place since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
@@ -28,7 +30,7 @@ def read(path: bytes) -> tuple[bytes | Status, Stamp]:
         return Status.MISSING, NO_STAMP
     try:
         info = os.fstat(fd)
-        return _content(fd, info), (info.st_size, info.st_mtime_ns)
+        return _content(fd, info), (info.st_size, info.st_mtime_ns & _MTIME_MASK)
     except OSError:
         return Status.UNREADABLE, NO_STAMP
     finally:

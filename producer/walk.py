@@ -16,6 +16,7 @@ from producer.options import JobOptions
 from shared.errors import UsageError
 
 IMAGE_SUFFIXES = (b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff")
+_BLOCK_BYTES = 1 << 20
 #: Why something in a folder is no row. Files without an image's ending are not counted.
 HIDDEN, LINK, SPECIAL, UNREADABLE = "hidden", "links", "special files", "unreadable folders"
 
@@ -98,10 +99,13 @@ def check_roots(options: JobOptions) -> None:
     """Find what is wrong with the arguments before work starts.
 
     Raises:
-        UsageError: an argument does not exist, is special, or lies within another.
+        UsageError: an argument does not exist, is special, or lies within another; or a list
+            cannot be read, or is not one path a line.
     """
-    for path in (*options.roots, *([options.list_file] if options.list_file else [])):
+    for path in options.roots:
         _check_exists(os.path.join(options.cwd, path), path)
+    if options.list_file:
+        _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
     real = [os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots]
     for i, one in enumerate(real):
         for j, other in enumerate(real):
@@ -119,6 +123,18 @@ def _check_exists(real: bytes, typed: bytes) -> None:
         raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{_shown(typed)} is neither a folder nor a file; name one")
+
+
+def _check_list(real: bytes, typed: bytes) -> None:
+    try:
+        if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
+            raise UsageError(f"{_shown(typed)} is no regular file; save the list as one")
+        with open(real, "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                if b"\0" in block:
+                    raise UsageError(f"{_shown(typed)} holds NUL bytes; give one path a line")
+    except OSError as error:
+        raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
 
 
 def _sort_key(entry: os.DirEntry[bytes]) -> bytes:

@@ -154,12 +154,18 @@ def test_a_glob_chooses_by_name_or_with_a_slash_by_the_path_below_the_folder(
         assert found <= whole
 
 
-@given(st.lists(st.binary(max_size=6).filter(lambda line: b"\n" not in line), max_size=8))
+@given(
+    st.lists(
+        st.binary(max_size=6).filter(lambda line: b"\n" not in line and b"\0" not in line),
+        max_size=8,
+    )
+)
 def test_a_list_keeps_its_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
     with planted({}) as cwd:
         with open(cwd + b"/list", "wb") as file:
             file.write(b"\n".join(lines))
         given_ = options(cwd, list_file=b"list")
+        check_roots(given_)
         whole = list(Walk(given_).paths())
         assert [path for _, path in whole] == [
             line.rstrip(b"\r") for line in lines if line.rstrip(b"\r")
@@ -241,9 +247,20 @@ def test_an_argument_that_is_no_folder_is_refused_in_one_line(tmp_path: Path, ro
     assert str(error.value).isprintable()
 
 
-def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="No such file"):
-        check_roots(options(bytes(tmp_path), list_file=b"absent"))
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"absent", "No such file"),
+        (b".", "save the list"),
+        (b"pipe", "save the list"),
+        (b"find-print0", "one path a line"),
+    ],
+)
+def test_what_is_no_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
+    with pytest.raises(UsageError, match=why):
+        check_roots(options(bytes(tmp_path), list_file=name))
 
 
 def test_names_are_held_of_one_folder_at_each_depth_only(tmp_path: Path) -> None:

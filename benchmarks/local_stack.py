@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -28,11 +29,15 @@ def down(environment: Mapping[str, str]) -> None:
     _hangtag(environment, "down")
 
 
-def end_leftovers(mark: str) -> None:
-    """End what bears our mark and is still there: only after a fault."""
-    for pid in pids():
-        if pid != os.getpid() and is_marked(pid, mark):
-            os.kill(pid, signal.SIGKILL)
+def end(environment: Mapping[str, str], mark: str) -> None:
+    """End it and, after a fault or Ctrl-C, whatever else bears our mark."""
+    try:
+        down(environment)
+    finally:
+        for pid in pids():
+            if pid != os.getpid() and is_marked(pid, mark):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def used_memory_peak(runtime: Path) -> int:

@@ -14,6 +14,7 @@ import msgspec
 
 from benchmarks import local_stack, machine, networks, pictures, ray_environment
 from benchmarks.agreement import differences
+from benchmarks.command import Failed
 from benchmarks.contenders import WARMING_IMAGES, Contenders, table
 from benchmarks.goals import goals
 from benchmarks.networks import Network
@@ -106,19 +107,24 @@ class Bench:
         self.notes.append(f"Ray Data is slow: {self._few:,} images, once")
         for network in both:
             self._do.repeat = 0
-            self._keep(self._do.ray(network, python, self._few))
+            try:
+                self._keep(self._do.ray(network, python, self._few))
+            except Failed as error:
+                self.notes.append(f"Ray Data did not finish here: {error}")
 
 
 def main() -> None:
     """Print the tables; --json keeps every run."""
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
+    if not 1 <= given.images <= pictures.ALL:
+        parser.error(f"there are 1 to {pictures.ALL:,} images")
     with runtime_folder() as runtime:
         bench = Bench(given, runtime)
         try:
             bench.run()
         finally:
-            local_stack.down(environment(runtime))
-            local_stack.end_leftovers(str(runtime))
+            local_stack.end(environment(runtime), str(runtime))
     about = machine.describe(bench.server, bench.ray)
     print(f"{about}\n\n{report(bench.results, bench.notes)}")
     if given.json:

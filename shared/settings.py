@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,6 +76,6 @@ def _convert(variable: str, text: str, kind: type) -> object:
         value = kind(text)
     except ValueError:
         raise SetupError(f"{variable}={text!r} is not a number; unset it or give one") from None
-    if kind is not str and not value > 0:
-        raise SetupError(f"{variable}={text!r} must be above 0; unset it or give a larger one")
+    if kind is not str and not 0 < value < math.inf:
+        raise SetupError(f"{variable}={text!r} must be above 0 and finite; unset or change it")
     return value

@@ -1,0 +1,59 @@
+"""The error budget stops a job neither too early nor too late."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.budget import ROWS_BEFORE_PERCENT, Budget, parse_budget
+from producer.journal import Totals
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> Totals:
+    done = draw(st.integers(0, 3 * ROWS_BEFORE_PERCENT))
+    return Totals(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
+
+
+@given(st.integers(0, 10**9))
+def test_a_number_of_rows_is_read(limit: int) -> None:
+    assert parse_budget(str(limit)) == Budget(limit)
+
+
+@given(st.integers(0, 100), st.integers(0, 9))
+def test_a_share_is_read(whole: int, tenth: int) -> None:
+    if whole < 100 or not tenth:
+        assert parse_budget(f"{whole}.{tenth}%") == Budget(float(f"{whole}.{tenth}"), percent=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "%", "-1", "1.5", "101%", "100.1%", "5 %", "1e3", "nan", "inf", "5%%", "ten"]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        parse_budget(text)
+
+
+@given(totals(), st.booleans())
+def test_without_a_budget_nothing_is_too_much(totals: Totals, finished: bool) -> None:
+    assert not Budget().exceeded(totals, finished)
+
+
+@given(totals(), st.booleans(), st.integers(0, 3000))
+def test_a_number_is_judged_at_once(totals: Totals, finished: bool, limit: int) -> None:
+    assert Budget(limit).exceeded(totals, finished) == (totals.failed > limit)
+
+
+@given(totals(), st.booleans(), st.integers(0, 100))
+def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
+    totals: Totals, finished: bool, percent: int
+) -> None:
+    judged = finished or totals.done >= ROWS_BEFORE_PERCENT
+    above = totals.done > 0 and totals.failed / totals.done > percent / 100 + 1e-12
+    assert Budget(percent, percent=True).exceeded(totals, finished) == (judged and above)
+
+
+def test_all_rows_may_fail_where_all_may() -> None:
+    assert not Budget(100, percent=True).exceeded(Totals(9, 9, 9), finished=True)
+    assert Budget(0, percent=True).exceeded(Totals(9, 9, 1), finished=True)

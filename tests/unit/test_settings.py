@@ -1,0 +1,74 @@
+"""Settings come from the environment, and a wrong one is an error that names its variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SetupError
+from shared.settings import PREFIX, Settings
+
+DEFAULTS = msgspec.structs.asdict(Settings())
+NUMBERS = [name for name, value in DEFAULTS.items() if isinstance(value, (int, float))]
+TEXTS = [name for name, value in DEFAULTS.items() if isinstance(value, str)]
+
+
+def read(name: str, text: str) -> object:
+    return getattr(Settings.from_env({PREFIX + name.upper(): text}), name)
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env() == Settings()  # what the tests' own environment is like
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(number=st.integers(1, 10**6))
+def test_every_number_can_be_set(name: str, number: int) -> None:
+    value = read(name, str(number))
+    assert value == number
+    assert type(value) is type(DEFAULTS[name])
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@given(text=st.text(min_size=1))
+def test_every_place_can_be_set(name: str, text: str) -> None:
+    assert read(name, text) == text
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["five", "0", "-1", "nan", "inf", "1,5", "0x10", " "])
+def test_what_is_no_number_above_zero_is_refused_with_the_variable(name: str, text: str) -> None:
+    with pytest.raises(SetupError, match=PREFIX + name.upper()) as error:
+        read(name, text)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, *TEXTS])
+def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
+    assert read(name, "") == DEFAULTS[name]
+
+
+def test_other_variables_are_no_settings() -> None:
+    assert Settings.from_env({"BATCH_IMAGES": "7", "HANGTAG_OTHER": "x"}) == Settings()
+
+
+@given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
+def test_a_claim_outlives_the_work_that_it_is_for(batch: float, careful: float) -> None:
+    settings = Settings(batch_limit_s=batch, careful_limit_s=careful)
+    assert settings.claim_limit_s > max(batch, careful)
+
+
+def test_the_store_is_in_the_users_data_folder_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings(store="/models").store_path == Path("/models")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert Settings().store_path == Path("/data/hangtag/models")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Settings().store_path == Path("/home/me/.local/share/hangtag/models")

@@ -6,9 +6,6 @@ import sys
 import time
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from producer.journal import Totals
 
 PLAIN_EVERY_S = 5.0
@@ -68,50 +65,12 @@ class Lines(Quiet):
         )
 
 
-class Bar(Quiet):
-    """A live bar on a terminal."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            BarColumn(),
-            TextColumn("{task.completed:,} of {task.fields[found]} done"),
-            TextColumn("{task.fields[failed]:,} failed"),
-            TextColumn("{task.fields[rate]:,.0f} images/s"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=False,
-        )
-        self._task: TaskID | None = None
-        self._begun, self._first = time.monotonic(), 0
-
-    def progress(self, totals: Totals, walking: bool) -> None:
-        if self._task is None:
-            self._begun, self._first = time.monotonic(), totals.done
-            self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
-            self._bar.start()
-        elapsed = max(time.monotonic() - self._begun, 1e-3)
-        self._bar.update(
-            self._task,
-            completed=totals.done,
-            total=None if walking else totals.frozen,
-            found=f"{totals.frozen:,}" + ("+" if walking else ""),
-            failed=totals.failed,
-            rate=(totals.done - self._first) / elapsed,
-        )
-
-    def notice(self, text: str) -> None:
-        if text and text != self._last:
-            self._console.print(text, highlight=False, markup=False)
-        self._last = text
-
-    def close(self) -> None:
-        if self._task is not None:
-            self._bar.stop()
-
-
 def make_report(quiet: bool) -> Report:
     """The report that fits where standard error goes."""
     if quiet:
         return Quiet()
-    return Bar() if sys.stderr.isatty() else Lines()
+    if not sys.stderr.isatty():
+        return Lines()
+    from producer.bar import Bar  # rich takes longer to import than a small job to run
+
+    return Bar()

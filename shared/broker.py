@@ -6,20 +6,24 @@ are acked early and none of Celery's redelivery is in play.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
 from kombu import Queue
+from kombu.transport.redis import Channel, QoS
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shared import keys
 from shared.errors import SetupError
 
+log = logging.getLogger(__name__)
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
 CLASSIFY_TASK = "hangtag.classify"
@@ -46,6 +50,24 @@ _CONFIG: dict[str, object] = {
     "broker_connection_max_retries": None,  # the default gives up after 100
     "broker_channel_error_retry": True,  # a full Redis must not end the worker
 }
+
+
+class _HintsInHand(QoS):
+    """What a worker has received and not begun. A channel that closes gives it back.
+
+    With the server away kombu 5.7 fails to, with an AssertionError or AttributeError that ends
+    the whole worker. Hints that are lost are sent again, so losing them is all that happens here.
+    """
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        try:
+            super().restore_unacked_once(stderr)
+        except Exception as error:
+            log.warning("hints in hand were not given back: %r", error)
+            (self._delivered or {}).clear()
+
+
+Channel.QoS = _HintsInHand
 
 
 def make_app(url: str, role: str) -> Celery:

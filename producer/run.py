@@ -112,9 +112,10 @@ class Run:
         batches = self._next_batches()
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good)
-        self._channel.trim(results)
+        # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
+        self._channel.trim(results)
         self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report.progress(self._journal.totals, not self._batches.exhausted)
 

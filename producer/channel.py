@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
@@ -86,9 +87,14 @@ class Channel:
 
     def hint(self, batch: int) -> None:
         """Say that there is work. Lost, it is a delay; doubled, nothing happens."""
-        self._app.send_task(
-            CLASSIFY_TASK, args=(self.record.id, batch), queue=keys.CLASSIFY_QUEUE, retry=False
-        )
+        try:
+            self._app.send_task(
+                CLASSIFY_TASK, args=(self.record.id, batch), queue=keys.CLASSIFY_QUEUE, retry=False
+            )
+        except OperationalError as error:  # what Celery makes of any error of the server
+            if isinstance(error.__cause__, RedisError):
+                raise error.__cause__ from None
+            raise redis.exceptions.ConnectionError(str(error)) from error
 
     def results(self, block_ms: int) -> list[Result]:
         """What is in the stream, from its start: what is there is not committed yet."""

@@ -96,8 +96,8 @@ def _attempt(
         code = run.execute()
     if run.complete:
         job.write_table()
+        channel.finish()  # before the job answers for itself, and never comes here again
         job.finish(code)
-        channel.finish()
     else:
         job.stopped(code)
         _stop(job, code, channel)

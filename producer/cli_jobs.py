@@ -14,6 +14,7 @@ from producer.options import JobOptions
 from shared.contract import RUNTIMES
 from shared.errors import UsageError
 from shared.exits import Exit
+from shared.model_name import parse
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -139,11 +140,12 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     """What was typed, as a job's options.
 
     Raises:
-        UsageError: neither folders nor a list were given, or both.
+        UsageError: neither folders nor a list were given, or both; or no model can be called so.
     """
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("name folders of pictures, or a list of paths with --list")
+    parse(given["model"])
     output = os.path.abspath(given["output"])
     if not output.isprintable():
         raise UsageError("the path of -o has bytes that are no text; choose another")

@@ -1,0 +1,288 @@
+"""Whatever is typed wrongly is one line with its cure and the right exit code, with no server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli import hangtag
+from producer.journal import SUFFIX, Journal, journal_path
+from producer.options import JobOptions, encode_options
+from shared import pretrained
+from shared.card import encode_card
+from shared.contract import JobRecord, encode_job
+from shared.exits import Exit
+from shared.serving import card_sha256
+
+JOB = "testjb01"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with pictures, and a broker that is away: whoever reaches for it is told so."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.png").touch()
+    (tmp_path / "list").write_text("photos/1.png\n")
+    return tmp_path
+
+
+def run(*arguments: str | bytes) -> Result:
+    return CliRunner().invoke(hangtag, list(arguments))  # type: ignore[arg-type]
+
+
+def complaint(result: Result, code: Exit) -> str:
+    """The one line of a command that failed as it should."""
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.isprintable()
+    return line
+
+
+def refused(result: Result) -> str:
+    """What click says of an option: its usage, then the reason."""
+    assert result.exit_code == Exit.USAGE, result.output
+    assert result.stderr.startswith("Usage:")
+    return result.stderr.splitlines()[-1]
+
+
+def begun(here: Path, **properties: bytes) -> Path:
+    """The journal of a job of `photos` that was begun, and ended when `exit` is given."""
+    card = pretrained.card()
+    record = JobRecord(
+        JOB, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
+    )
+    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
+    path = journal_path(here / "out.csv")
+    with closing(Journal(path)) as journal:
+        journal.put(
+            record=encode_job(record),
+            card=encode_card(card),
+            options=encode_options(options),
+            **properties,
+        )
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(hangtag.commands))
+def test_each_command_has_help(name: str) -> None:
+    command = hangtag.commands[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help or parameter.name in ("as_json", "runtime", "output")
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage:")
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert run("--version").stdout.startswith("hangtag, version ")
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ([], "name folders of pictures, or a list of paths with --list"),
+        (["photos", "--list", "list"], "name folders of pictures, or a list of paths with --list"),
+        (["absent"], "absent: No such file or directory; check the path"),
+        (["photos", "photos"], "name each picture once"),
+        (["photos", "./photos/1.png"], "name each picture once"),
+        (["--list", "absent"], "absent: No such file or directory; check the path"),
+        (["--list", "photos"], "save the list as one"),
+        (["/dev/null"], "is neither a folder nor a file"),
+        ([""], "No such file or directory"),
+    ],
+)
+def test_arguments_that_name_no_pictures_are_usage_errors(
+    here: Path, command: str, arguments: list[str], cure: str
+) -> None:
+    result = run(command, *arguments, "-o", "out.csv")
+    assert cure in complaint(result, Exit.USAGE)
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
+    assert "\\xff" in complaint(run("classify", b"\xff\n", "-o", "out.csv"), Exit.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "'-o'"),
+        (["-o", "out.csv", "--max-failures", "many"], "neither a number of rows"),
+        (["-o", "out.csv", "--max-failures", "101%"], "neither a number of rows"),
+        (["-o", "out.csv", "--top-k", "0"], "--top-k"),
+        (["-o", "out.csv", "--timeout", "0"], "--timeout"),
+        (["-o", "out.csv", "--runtime", "pickle"], "--runtime"),
+        (["-o", "out.csv", "--topk", "3"], "--top-k"),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(arguments: list[str], reason: str) -> None:
+    assert reason in refused(run("classify", "photos", *arguments))
+
+
+def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
+    (here / "out.csv").write_text("mine")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
+    assert "--restart" in line
+    assert "-o" in line
+    assert (here / "out.csv").read_text() == "mine"
+    assert not (here / f"out.csv{SUFFIX}").exists()
+
+
+def test_an_output_in_a_folder_that_is_not_there_names_the_cure() -> None:
+    line = complaint(run("classify", "photos", "-o", "absent/out.csv"), Exit.USAGE)
+    assert "there is no folder" in line
+
+
+def test_an_output_that_is_a_folder_is_refused(here: Path) -> None:
+    assert "-o" in complaint(run("classify", "photos", "-o", "photos"), Exit.USAGE)
+
+
+@pytest.mark.parametrize("model", ["../etc/passwd", "Model", "m@", "m@@1", "m@-1", "m@99999999999"])
+def test_a_model_that_cannot_be_one_is_a_usage_error_before_anything_starts(
+    here: Path, model: str
+) -> None:
+    complaint(run("classify", "photos", "-o", "out.csv", "--model", model), Exit.USAGE)
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+def test_a_broker_that_is_away_is_a_setup_error_and_nothing_is_begun(here: Path) -> None:
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "HANGTAG_REDIS_URL" in line
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+def test_a_broker_of_another_kind_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "amqp://user:secret@host")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "redis://" in line
+    assert "secret" not in line
+
+
+def test_a_setting_that_is_no_number_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_BATCH_IMAGES", "many")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "HANGTAG_BATCH_IMAGES" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "differs"),
+    [
+        (["photos", "--glob", "*.png"], "--glob"),
+        (["photos", "--top-k", "2"], "--top-k"),
+        (["photos", "--probabilities"], "--probabilities"),
+        (["photos", "--model", "fashion-mnist@1"], "--model"),
+        (["photos", "--runtime", "tensorflow"], "--runtime"),
+        (["./photos"], "the folders"),
+        (["--list", "list"], "--list"),
+    ],
+)
+def test_other_options_on_a_job_that_exists_are_named_with_the_cure(
+    here: Path, arguments: list[str], differs: str
+) -> None:
+    journal = begun(here)
+    before = journal.read_bytes()
+    line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.USAGE)
+    assert differs in line
+    assert "--restart" in line
+    assert journal.read_bytes() == before
+
+
+def test_the_same_folders_seen_from_another_folder_are_other_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(here)
+    (here / "sub/photos").mkdir(parents=True)
+    monkeypatch.chdir(here / "sub")
+    line = complaint(run("classify", "photos", "-o", "../out.csv"), Exit.USAGE)
+    assert "the current folder" in line
+
+
+@pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
+def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
+    here: Path, code: Exit
+) -> None:
+    begun(here, exit=str(int(code)).encode())
+    result = run("classify", "photos", "-o", "out.csv")
+    assert result.exit_code == code
+    assert "finished already" in result.stderr
+    assert "--restart" in result.stderr
+
+
+def test_a_job_that_runs_is_refused_and_collect_is_named(here: Path) -> None:
+    with closing(Journal(begun(here))):
+        line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
+    assert "running already" in line
+    assert "hangtag collect" in line
+
+
+def test_a_damaged_journal_is_a_setup_error_with_the_cure(here: Path) -> None:
+    begun(here).write_bytes(b"no database" * 1000)
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "--restart" in line
+
+
+@pytest.mark.parametrize("command", ["status", "collect", "cancel"])
+@pytest.mark.parametrize("job", ["abcdefgh", "absent.csv", "../x", ""])
+def test_a_job_that_nobody_knows_is_a_usage_error(command: str, job: str) -> None:
+    if command == "status" and not job:
+        return
+    if command == "cancel" and job == "abcdefgh":  # it may be another machine's
+        assert "Redis" in complaint(run(command, job), Exit.SETUP)
+        return
+    assert "hangtag status" in complaint(run(command, job), Exit.USAGE)
+
+
+def test_status_without_jobs_says_how_to_begin_one() -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert "hangtag classify" in result.stdout
+    assert msgspec.json.decode(run("status", "--json").stdout) == []
+
+
+def test_status_shows_a_paused_and_a_finished_job_by_its_output(here: Path) -> None:
+    begun(here)
+    assert "paused" in run("status", "out.csv").stdout
+    begun(here, exit=b"0")
+    found = msgspec.json.decode(run("status", "out.csv", "--json").stdout)
+    assert (found["job"], found["state"], found["exit_code"]) == (JOB, "finished", 0)
+
+
+def test_cancelling_a_finished_job_is_a_usage_error(here: Path) -> None:
+    begun(here, exit=b"0")
+    assert "nothing to cancel" in complaint(run("cancel", "out.csv"), Exit.USAGE)
+
+
+def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
+    begun(here)
+    result = run("cancel", "out.csv")
+    assert result.exit_code == 0
+    assert "cancelled" in result.stdout
+    assert "cancelled" in run("status", "out.csv").stdout
+
+
+def test_submit_tells_what_its_producer_died_of(here: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "producer.cli", "submit", "photos", "-o", "absent/out.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode in (Exit.USAGE, Exit.SETUP)
+    (line,) = done.stderr.splitlines()
+    assert "absent" in line

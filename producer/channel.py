@@ -58,8 +58,10 @@ class Channel:
 
     def resume(self) -> None:
         """Let a job that was cancelled run again."""
-        self.client.hset(self._keys["record"], "state", "running")
-        self.client.pexpire(self._keys["record"], self._ttl_ms)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hset(self._keys["record"], "state", "running")
+            pipe.pexpire(self._keys["record"], self._ttl_ms)
+            pipe.execute()
 
     def touch(self, progress: Progress) -> None:
         """A sign of life: the job exists (again, if Redis lost it) and its keys live on."""
@@ -119,7 +121,10 @@ class Channel:
 
     def forget(self, batch: int) -> None:
         """Have a batch done again whose result is neither in the stream nor in the journal."""
-        self.client.setbit(self._keys["done"], batch, 0)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.setbit(self._keys["done"], batch, 0)
+            pipe.pexpire(self._keys["done"], self._ttl_ms)
+            pipe.execute()
 
     def trouble(self) -> str:
         """Why a worker gave a batch back, if one did."""

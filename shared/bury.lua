@@ -3,6 +3,7 @@
 -- in hand. Reported twice, it counts once: the second time there is no claim.
 -- ARGV: batch, 'parent/pid:' of the child
 local batch, child = ARGV[1], ARGV[2]
+if redis.call('EXISTS', RECORD) == 0 then return 0 end
 local owner = claim_of(batch)
 if not owner or string.sub(owner, 1, #child) ~= child then return 0 end
 redis.call('HDEL', OWNER, batch)

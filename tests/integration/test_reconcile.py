@@ -1,0 +1,125 @@
+"""Hints that are lost come again, and a queue that nobody serves does not grow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from shared.broker import CLASSIFY_TASK, make_app
+from tests.integration.ledger.files import answer
+from tests.integration.ledger.producer import Fuse, Producer
+from tests.integration.ledger.world import Child, World
+from tests.server import RedisServer
+
+TURNS = 20
+
+
+@pytest.fixture
+def world(server: RedisServer) -> Iterator[World]:
+    """A job of five pictures in three batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(server, make_app(server.url, "producer"), Path(folder))
+        for i in range(5):
+            world.files.write(b"pics/%d.png" % i, bytes([i]))
+        yield world
+        world.close()
+
+
+@contextmanager
+def producing(world: World) -> Iterator[Producer]:
+    producer = Producer(world, Fuse())
+    try:
+        yield producer
+    finally:
+        producer.close()
+
+
+def queued(world: World) -> list[int]:
+    """The batches in the queue, which stay there."""
+    found = []
+    for _ in range(world.client.llen(keys.CLASSIFY_QUEUE)):
+        batch = world.take_hint()
+        assert batch is not None
+        found.append(batch)
+    for batch in found:
+        world.hint(batch)
+    return sorted(found)
+
+
+def test_a_queue_that_nobody_serves_does_not_grow(world: World) -> None:
+    with producing(world) as producer:
+        for _ in range(TURNS):
+            producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+
+
+def test_hints_that_were_lost_come_again(world: World) -> None:
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+
+
+def test_the_hints_of_another_job_do_not_count(world: World) -> None:
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        for n in range(TURNS):
+            world.app.send_task(CLASSIFY_TASK, args=("other0ne", n), queue=keys.CLASSIFY_QUEUE)
+        producer.turn(look=True)
+        assert world.client.llen(keys.CLASSIFY_QUEUE) == TURNS + 3
+
+
+def test_a_batch_that_somebody_works_on_is_not_hinted(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.beat(child.parent, [child.id])
+        world.claim(child, 1)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        for _ in range(TURNS):
+            producer.turn(look=True)
+        assert queued(world) == [0, 2]
+
+
+@pytest.mark.parametrize("end", ["killed", "replaced", "too long"])
+def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_look(world: World, end: str) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.beat(child.parent, [child.id])
+        world.claim(child, 1)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        if end == "killed":
+            world.silence(child.parent)
+        elif end == "replaced":
+            world.beat(child.parent, [])
+        else:
+            world.let_claims_expire()
+        producer.turn(look=True)
+        assert 1 in queued(world)
+        assert world.model.deaths == {}  # nobody is convicted of an owner's silence
+
+
+def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.flush()
+        assert world.ledger.claim(0, child.owner).verdict == "unknown"
+        producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+        for n in range(3):
+            claim = world.claim(child, n)
+            assert child.work is not None
+            world.complete(n, answer(child.work.images))
+            assert claim.verdict == "run"
+        producer.turn(look=False)
+        assert producer.run.complete
+        assert producer.journal.open_batches() == []

@@ -28,11 +28,10 @@ def bombs() -> Bombs:
 def pngs() -> Bombs:
     """Many pixels, and 256 MiB of text or profile behind a megabyte."""
     text = b"a\0\0" + deflated_zeros(_HIDDEN_BYTES)
-    long = (1 << 27, 1, 8, 0, 0)
     return {
         "pixels": (bomb(), Status.TOO_LARGE),
-        "wide": (png(long, b""), Status.TOO_LARGE),
-        "tall": (png((1, 1 << 27, 8, 0, 0), b""), Status.TOO_LARGE),
+        "wide": (png((1 << 26, 1, 8, 0, 0), b""), Status.TOO_LARGE),
+        "tall": (png((1, 1 << 26, 8, 0, 0), b""), Status.TOO_LARGE),
         "text": (png(_PLAIN, _PIXELS, chunk(b"zTXt", text)), Status.OK),
         "profile": (png(_PLAIN, _PIXELS, chunk(b"iCCP", text)), Status.OK),
         "chunks": (png(_PLAIN, _PIXELS, *[chunk(b"tEXt", b"")] * 200_000), Status.UNREADABLE),
@@ -64,7 +63,7 @@ def tiffs() -> Bombs:
 
 
 def others() -> Bombs:
-    """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 250 MP."""
+    """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 64 MP."""
     jpeg = save(Image.new("L", (28, 28)), "JPEG")
     photo = save(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
     scan = photo.rindex(b"\xff\xda")
@@ -73,8 +72,8 @@ def others() -> Bombs:
         "exif": (jpeg[:2] + exif * 9_000 + jpeg[2:], Status.OK),
         "segments": (jpeg[:2] + exif * 1_000_000 + jpeg[2:], Status.UNREADABLE),
         "scans": (photo[:scan] + photo[scan:-2] * 1_000 + photo[-2:], Status.TOO_LARGE),
-        "runs": (_run_length_bmp(9_000, 12_000), Status.TOO_LARGE),
-        "webp": (_webp(16_000, 16_000), Status.TOO_LARGE),
+        "runs": (_run_length_bmp(4_000, 4_000), Status.TOO_LARGE),
+        "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
     }
 
 
@@ -117,8 +116,10 @@ def _run_length_bmp(width: int, height: int) -> bytes:
 
 
 def _webp(width: int, height: int) -> bytes:
-    """An extended WebP that declares a canvas over a picture of one pixel."""
-    small = save(Image.new("RGB", (1, 1)), "WEBP", lossless=True)[12:]
+    """An animation of one frame of one pixel, on a canvas of this size."""
+    pixel = bytes(12) + b"\1\0\0\0" + save(Image.new("RGB", (1, 1)), "WEBP", lossless=True)[12:]
     sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-    chunks = b"WEBPVP8X" + struct.pack("<II", 10, 0) + sides + small
-    return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+    canvas, animation = b"\2\0\0\0" + sides, bytes(6)
+    parts = [(b"VP8X", canvas), (b"ANIM", animation), (b"ANMF", pixel)]
+    chunks = b"".join(name + struct.pack("<I", len(body)) + body for name, body in parts)
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks

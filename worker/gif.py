@@ -6,7 +6,6 @@ Pillow keeps each block of a comment, up to 33 million in a file of 64 MiB (21 s
 from __future__ import annotations
 
 import io
-import struct
 
 from PIL.GifImagePlugin import GifImageFile
 
@@ -31,7 +30,6 @@ def read(data: bytes) -> GifImageFile:
     """
     palette_end = _palette_end(data)
     frame, control = _first_frame(data, palette_end)
-    _check(data, frame)
     image = GifImageFile(io.BytesIO(data[:palette_end] + control + data[frame:]))
     check_pixels(image.size)
     image.load()
@@ -64,10 +62,3 @@ def _blocks_end(data: bytes, at: int) -> int:
         if not length:
             return at
     raise ImageError(Status.UNREADABLE)
-
-
-def _check(data: bytes, frame: int) -> None:
-    """The canvas, and the frame: Pillow makes the canvas as large as the frame."""
-    left, top, width, height = struct.unpack_from("<4H", data, frame + 1)
-    canvas = struct.unpack_from("<2H", data, 6)
-    check_pixels((max(canvas[0], left + width), max(canvas[1], top + height)))

@@ -81,7 +81,7 @@ def load() -> Samples:
         return Samples(*fashion_mnist.load("test"), prefix="")
     except SetupError as error:
         print(f"{error}. Using {DRAWN_COUNT:,} drawings instead.", file=sys.stderr)
-    labels = np.arange(DRAWN_COUNT, dtype=np.uint8) % len(fashion_mnist.LABELS)
+    labels = (np.arange(DRAWN_COUNT) % len(fashion_mnist.LABELS)).astype(np.uint8)
     images = np.stack([silhouette(int(label), seed) for seed, label in enumerate(labels)])
     return Samples(images, labels, prefix="drawn-")
 

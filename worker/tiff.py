@@ -1,8 +1,7 @@
 """The first picture of a TIFF, checked before Pillow and libtiff believe what it declares.
 
 A TIFF is a list of tags with counts and offsets. Declared tiles may be larger than the picture,
-tables may have millions of entries, and pictures may follow each other without end, so the first
-list is read here, and the file is handed on without those that follow it.
+and tables may have millions of entries, so the list is read here first.
 """
 
 from __future__ import annotations
@@ -59,39 +58,37 @@ def read(data: bytes) -> Picture:
     """
     order = "<" if data.startswith(b"II") else ">"
     form = _BIG if b"+" in data[:4] else _CLASSIC
-    tags, end = _tags(data, order, form)
+    tags = _tags(data, order, form)
     values = {number: _value(data, order, tag) for number, tag in tags.items()}
     _check(values)
     stream = io.BytesIO(data)
-    _overwrite(stream, end, bytes(struct.calcsize(order + form.offset)))
     orientation = values.get(_ORIENTATION) or UPRIGHT
     if orientation != UPRIGHT:
         # Pillow would turn all of the pixels; upright.py turns the few that are left.
         tag = tags[_ORIENTATION]
-        _overwrite(stream, tag.at, struct.pack(order + _NUMBERS[tag.kind], UPRIGHT))
+        stream.seek(tag.at)
+        stream.write(struct.pack(order + _NUMBERS[tag.kind], UPRIGHT))
+        stream.seek(0)
     image = _loaded(stream)
     image.info["bits"] = values.get(_BITS, 0)
     return Picture(image, orientation, image.size)
 
 
-def _tags(data: bytes, order: str, form: _Form) -> tuple[dict[int, _Tag], int]:
-    """The first list of tags, and the offset in bytes of the link to the next list."""
+def _tags(data: bytes, order: str, form: _Form) -> dict[int, _Tag]:
+    """The first list of tags, by number. Of several with a number, the first counts."""
     (start,) = struct.unpack_from(order + form.offset, data, form.link)
     (count,) = struct.unpack_from(order + form.length, data, start)
     layout = struct.Struct(order + form.tag)
     value_bytes = struct.calcsize(order + form.offset)
     first = start + struct.calcsize(order + form.length)
-    end = first + count * layout.size
-    if end + value_bytes > len(data):
-        raise ImageError(Status.UNREADABLE)
     tags: dict[int, _Tag] = {}
-    for at in range(first, end, layout.size):
+    for at in range(first, first + count * layout.size, layout.size):
         number, kind, entries = layout.unpack_from(data, at)
         tag = _Tag(kind, entries, at + layout.size - value_bytes)
         if tag.kind not in _BYTE_TYPES and tag.entries > _MAX_ENTRIES:
             raise ImageError(Status.TOO_LARGE)
         tags.setdefault(number, tag)
-    return tags, end
+    return tags
 
 
 def _value(data: bytes, order: str, tag: _Tag) -> int:
@@ -121,9 +118,3 @@ def _loaded(stream: io.BytesIO) -> TiffImageFile:
     with quiet():
         image.load()
     return image
-
-
-def _overwrite(stream: io.BytesIO, at: int, content: bytes) -> None:
-    stream.seek(at)
-    stream.write(content)
-    stream.seek(0)

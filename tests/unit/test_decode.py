@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +18,7 @@ from PIL import Image
 from shared.card import Preprocessing
 from shared.errors import ImageError
 from shared.status import Status
-from tests.encoders import png, save
+from tests.encoders import png, save, tiff
 from tests.pictures import Bytes, broken, garment, variants
 from worker import decode as decoding
 from worker import plain_png
@@ -87,6 +88,14 @@ def test_no_beginning_of_a_png_is_a_picture() -> None:
     assert {_status(data[:length]) for length in range(len(data))} == {Status.UNREADABLE}
 
 
+def test_no_flipped_bit_of_a_png_goes_unnoticed() -> None:
+    data = encoded(garment())
+    for at in range(len(data)):
+        for bit in range(8):
+            damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+            assert _status(damaged) in {Status.UNREADABLE, Status.UNSUPPORTED}
+
+
 def test_more_bytes_than_the_limit_are_too_large() -> None:
     assert _status(encoded(garment()) + bytes(64 << 20)) is Status.TOO_LARGE
 
@@ -123,6 +132,16 @@ def test_inverting_comes_last_and_includes_the_ground() -> None:
     assert result.tolist() == [0] * 7 + [245] * 14 + [0] * 7
     exact = decode(encoded(garment()), Preprocessing(28, 28, 1, invert=True))
     assert np.array_equal(exact[:, :, 0], 255 - garment())
+
+
+def test_what_pillow_warns_of_is_no_fault() -> None:
+    entry = struct.pack("<HHI", 305, 7, 10)  # the name of a program, beyond the end of the file
+    tags = {256: (4, [28]), 257: (4, [28]), 258: (3, [8]), 262: (3, [1]), 273: (4, [-1]),
+            278: (4, [28]), 279: (4, [784]), 305: (7, [65] * 10)}  # fmt: skip
+    data = tiff(tags, garment().tobytes())
+    at = data.index(entry) + len(entry)
+    data = data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :]
+    assert np.array_equal(decode(data, GREY)[:, :, 0], garment())
 
 
 def test_libtiff_does_not_print(capfd: pytest.CaptureFixture[str]) -> None:

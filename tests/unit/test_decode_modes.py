@@ -57,6 +57,7 @@ def test_a_picture_in_parts_is_the_picture_in_one(
     image = Image.fromarray(values)
     image = image.convert("F").convert("I").convert(mode) if mode == "I;16" else image.convert(mode)
     kind = "TIFF" if mode == "F" else "PNG"
+    monkeypatch.setattr(letterbox, "_REDUCED_SIDE_PIXELS", 10)
     whole = decode(save(image, kind), RGB)
     monkeypatch.setattr(letterbox, "_PART_SIDE_PIXELS", 10)
     assert np.array_equal(decode(save(image, kind), RGB), whole)

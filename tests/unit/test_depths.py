@@ -66,15 +66,17 @@ def test_negative_values_are_not_clipped() -> None:
     assert len(np.unique(result)) > 80
 
 
-def test_what_is_not_a_number_is_black_or_white() -> None:
+@pytest.mark.parametrize(
+    ("special", "meant"),
+    [((np.nan, 1, 0), [0, 255, 0]), ((np.inf, -np.inf, 1), [255, 0, 255])],
+)
+def test_what_is_not_a_number_is_black_or_white(
+    special: tuple[float, ...], meant: list[int]
+) -> None:
     values = np.full(SIDE * SIDE, 0.5, "<f4")
-    values[:3] = np.nan, np.inf, -np.inf
-    assert decode(_grey_tiff(values.tobytes(), 32, 3), GREY).ravel()[:4].tolist() == [
-        0,
-        255,
-        0,
-        127,
-    ]
+    values[:3] = special
+    result = decode(_grey_tiff(values.tobytes(), 32, 3), GREY).ravel()
+    assert result[:4].tolist() == [*meant, 127]
 
 
 def _grey_tiff(

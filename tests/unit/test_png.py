@@ -60,12 +60,16 @@ def test_the_transparent_grey_of_a_png(depth: int) -> None:
     near(decode(data, Preprocessing(SIDE, SIDE, 1, 99)), over(rgb, alpha, 99)[..., 0])
 
 
-def test_the_transparent_colour_of_a_png() -> None:
-    samples = random(SIDE, SIDE, 3, high=2) * 255
-    trns = chunk(b"tRNS", bytes((0, 255, 0, 0, 0, 255)))
-    data = png((SIDE, SIDE, 8, 2, 0), png_rows(samples, 8), trns)
-    alpha = np.where((samples == (255, 0, 255)).all(axis=-1), 0, 255)
-    near(decode(data, Preprocessing(SIDE, SIDE, 3, 99)), over(samples, alpha, 99))
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_transparent_colour_of_a_png(depth: int) -> None:
+    white = (1 << depth) - 1
+    samples = random(SIDE, SIDE, 3, high=2) * white
+    key = np.array([white, 0, white])
+    trns = chunk(b"tRNS", key.astype(">u2").tobytes())
+    data = png((SIDE, SIDE, depth, 2, 0), png_rows(samples, depth), trns)
+    alpha = np.where((samples == key).all(axis=-1), 0, 255)
+    rgb = samples >> (depth - 8)
+    near(decode(data, Preprocessing(SIDE, SIDE, 3, 99)), over(rgb, alpha, 99))
 
 
 def test_the_transparent_indices_of_a_png() -> None:

@@ -35,7 +35,8 @@ def test_a_photograph_lies_as_its_exif_says_after_it_is_reduced(orientation: int
     near(decode(turned(photo, orientation, "JPEG"), spec), upright, 12)
 
 
-def test_a_damaged_exif_block_spoils_no_picture() -> None:
-    exif = b"Exif\0\0MM\0*\xff\xff\xff\xff"
+@pytest.mark.parametrize("block", [b"not a TIFF", b"MM\0*\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\5"])
+def test_a_damaged_exif_block_spoils_no_picture(block: bytes) -> None:
+    exif = b"Exif\0\0" + block
     data = save(Image.fromarray(garment()), "PNG", exif=exif)
     assert np.array_equal(decode(data, Preprocessing(28, 28, 1))[..., 0], garment())

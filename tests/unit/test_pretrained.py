@@ -1,0 +1,104 @@
+"""The packaged version is what its card says, figure by figure."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared import pretrained, serving
+from shared.errors import SetupError
+from worker import fashion_mnist, runtime
+from worker.evaluate import Evaluation, evaluate
+from worker.examples import Examples
+from worker.heldout import split
+
+#: Another CPU family may swap the labels of near ties.
+TOLERANCE = 5e-4
+
+
+def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
+    try:
+        examples = Examples.of(*fashion_mnist.load(split_name, download=False))
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    if split_name == "train":
+        examples = split(examples)[part]
+    loaded = runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
+    return evaluate(loaded, examples)
+
+
+def test_accuracy_and_calibration_on_the_test_images_are_those_of_the_card() -> None:
+    metrics = pretrained.card().metrics
+    found = _evaluate("test", 0)
+    assert found.count == metrics.test_count == 10_000
+    assert found.accuracy == pytest.approx(metrics.test_accuracy, abs=TOLERANCE)
+    assert found.loss == pytest.approx(metrics.test_loss, abs=TOLERANCE)
+    assert found.ece == pytest.approx(metrics.test_ece, abs=TOLERANCE)
+
+
+def test_it_keeps_what_is_promised_of_it() -> None:
+    metrics = pretrained.card().metrics
+    assert metrics.test_accuracy is not None
+    assert metrics.test_accuracy >= 0.93
+    assert metrics.test_ece is not None
+    assert metrics.test_ece <= 0.01
+
+
+def test_the_figures_on_the_held_out_images_are_those_of_the_card() -> None:
+    metrics = pretrained.card().metrics
+    found = _evaluate("train", 1)
+    assert found.count == metrics.heldout_count == 5_000
+    assert found.accuracy == pytest.approx(metrics.heldout_accuracy, abs=TOLERANCE)
+    assert found.ece == pytest.approx(metrics.heldout_ece, abs=TOLERANCE)
+
+
+def test_it_learned_from_the_images_that_are_not_held_out() -> None:
+    try:
+        learn, _ = split(Examples.of(*fashion_mnist.load("train", download=False)))
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    assert learn.fingerprint() == pretrained.card().dataset_fingerprint
+
+
+def test_the_card_is_that_of_fashion_mnist_version_0() -> None:
+    card = pretrained.card()
+    assert (card.name, card.version) == (pretrained.NAME, pretrained.VERSION)
+    assert card.labels == fashion_mnist.LABELS
+    assert runtime.image_shape(card) == (28, 28, 1)
+    assert set(card.files) >= set(runtime.ARTIFACTS.values())
+    assert all(pretrained.read(filename) for filename in card.files)
+
+
+def test_both_sides_know_it_by_the_same_hash() -> None:
+    folder = Path(pretrained.__file__).with_name("pretrained")
+    data = (folder / "card.json").read_bytes()
+    assert pretrained.card_sha256() == hashlib.sha256(data).hexdigest()
+    assert pretrained.card_sha256() == serving.card_sha256(pretrained.card())
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_damaged_installation_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    pretrained.card()
+    monkeypatch.setattr(pretrained, "_FOLDER", tmp_path)
+    if damage == "changed":
+        (tmp_path / "model.tflite").write_bytes(b"something else")
+    with pytest.raises(SetupError, match="install Hangtag again"):
+        pretrained.read("model.tflite")
+
+
+@pytest.mark.parametrize("name", ["card.json", "../pretrained.py", "/etc/passwd", ""])
+def test_only_files_of_the_card_are_read(name: str) -> None:
+    with pytest.raises(SetupError, match="has no file"):
+        pretrained.read(name)
+
+
+def test_predictions_do_not_depend_on_the_company_of_an_image() -> None:
+    loaded = runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
+    images = np.random.default_rng(1).integers(0, 256, (70, 28, 28, 1)).astype(np.uint8)
+    apart = np.concatenate([loaded.predict(image[None]) for image in images])
+    assert apart.tobytes() == loaded.predict(images).tobytes()

@@ -27,6 +27,8 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     """Put every version and alias of the store into Redis. Raises RedisError."""
     for name in registry.names():
         for version in registry.versions(name):
+            if (name, version) == (pretrained.NAME, pretrained.VERSION):
+                continue  # everybody has it
             _publish_version(client, registry, registry.card(name, version))
         aliases = registry.aliases(name)
         if aliases:

@@ -27,9 +27,8 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     """Put every version and alias of the store into Redis. Raises RedisError."""
     for name in registry.names():
         for version in registry.versions(name):
-            if (name, version) == (pretrained.NAME, pretrained.VERSION):
-                continue  # everybody has it
-            _publish_version(client, registry, registry.card(name, version))
+            if not _is_packaged(name, version):
+                _publish_version(client, registry, registry.card(name, version))
         aliases = registry.aliases(name)
         if aliases:
             client.hset(keys.model_aliases(name), mapping={a: str(v) for a, v in aliases.items()})
@@ -50,7 +49,7 @@ def resolve(client: redis.Redis, model: ModelName) -> Card:
 
 def load_card(client: redis.Redis, name: str, version: int) -> Card:
     """The card of a version. Raises SetupError, RedisError."""
-    if (name, version) == (pretrained.NAME, pretrained.VERSION):
+    if _is_packaged(name, version):
         return pretrained.card()
     data = cast(bytes | None, client.get(keys.model_card(name, version)))
     if data is None:
@@ -65,7 +64,7 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
         SetupError: it is nowhere to be had, or is not what the card says.
         redis.exceptions.RedisError: the server is away.
     """
-    if (card.name, card.version) == (pretrained.NAME, pretrained.VERSION):
+    if _is_packaged(card.name, card.version):
         return pretrained.read(filename)
     sha256 = card.files.get(filename)
     if sha256 is None:
@@ -81,6 +80,11 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
 def card_sha256(card: Card) -> str:
     """What a job is pinned to: the card names the sha256 of every other file."""
     return hashlib.sha256(encode_card(card)).hexdigest()
+
+
+def _is_packaged(name: str, version: int) -> bool:
+    """Whether everybody has this version, in the package."""
+    return (name, version) == (pretrained.NAME, pretrained.VERSION)
 
 
 def _publish_version(client: redis.Redis, registry: Registry, card: Card) -> None:

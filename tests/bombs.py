@@ -57,6 +57,7 @@ def tiffs() -> Bombs:
         "strip": (_tiff({278: (4, [(1 << 31) - 1])}, packed), Status.OK),
         "tile": (_tiff(_tiles(20_000), packed), Status.TOO_LARGE),
         "table": (_tiff({273: (4, table), 259: (3, [1])}, bytes(64)), Status.TOO_LARGE),
+        "deep": (_tiff(_deep(8_000), packed), Status.TOO_LARGE),
         "size": (_tiff({256: (4, [1 << 20]), 257: (4, [1 << 20])}, packed), Status.TOO_LARGE),
         "further": (_chain(200_000), Status.OK),
     }
@@ -98,6 +99,12 @@ def _tiff(changes: dict[int, tuple[int, list[int]]], body: bytes) -> bytes:
 
 def _tiles(side: int) -> dict[int, tuple[int, list[int]]]:
     return {322: (4, [side]), 323: (4, [side]), 324: (4, [-1]), 325: (4, [64])}
+
+
+def _deep(side: int) -> dict[int, tuple[int, list[int]]]:
+    """Four samples of 16 bits, in one strip."""
+    return {256: (4, [side]), 257: (4, [side]), 258: (3, [16] * 4), 262: (3, [2]), 277: (3, [4]),
+            278: (4, [side]), 338: (3, [2])}  # fmt: skip
 
 
 def _chain(count: int) -> bytes:

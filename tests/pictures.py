@@ -67,7 +67,7 @@ def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
         "truncated.png": (good[: len(good) // 2], Status.UNREADABLE),
         "truncated.jpg": (photo[: len(photo) // 2], Status.UNREADABLE),
         "flipped-bit.png": (_flip(good, 60), Status.UNREADABLE),
-        "text.png": (b"This is a text about BMWs.\n", Status.UNSUPPORTED),
+        "text.png": (b"BMWs are cars, and this is a text about them.\n", Status.UNSUPPORTED),
         "drawing.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Status.UNSUPPORTED),
         "bomb.png": (bomb(), Status.TOO_LARGE),
     }

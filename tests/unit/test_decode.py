@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from shared.card import Preprocessing
 from shared.errors import ImageError
 from shared.status import Status
 from tests.encoders import png, save, tiff
-from tests.pictures import Bytes, broken, garment, variants
+from tests.pictures import Bytes, garment, variants
 from worker import decode as decoding
 from worker import plain_png
 from worker.decode import decode, decode_into
@@ -27,7 +26,6 @@ from worker.samples import encoded
 
 Wide = NDArray[np.int64]
 GREY = Preprocessing(28, 28, 1)
-COLOUR = Preprocessing(32, 20, 3, ground=255, invert=True)
 EIGHT_BITS = st.integers(0, 255)
 PICTURES = arrays(np.uint8, (28, 28), elements=EIGHT_BITS, fill=EIGHT_BITS)
 
@@ -63,60 +61,11 @@ def test_a_stream_that_ends_early_shows_nothing_of_the_picture_before() -> None:
     assert not decode(half, GREY).any()
 
 
-@pytest.mark.parametrize("name", [*broken(garment())])
-def test_what_cannot_be_read_has_its_status(name: str) -> None:
-    data, status = broken(garment())[name]
-    assert _status(data) is status
-
-
 @pytest.mark.parametrize("name", [*variants(garment())])
 def test_a_garment_is_itself_in_every_format(name: str) -> None:
     tolerance = 8 if name.endswith("jpg") else 0
     result = decode(variants(garment())[name], GREY)[:, :, 0]
     assert np.abs(result.astype(int) - garment()).max() <= tolerance
-
-
-@pytest.mark.parametrize("name", ["la.png", "plain.tiff", "still.gif", "plain.bmp", "grey.jpg"])
-def test_no_beginning_of_a_file_is_taken_for_another_format(name: str) -> None:
-    data = variants(garment())[name]
-    statuses = {_status(data[:length]) for length in range(len(data) // 2)}
-    assert statuses == {Status.UNREADABLE}
-
-
-def test_no_beginning_of_a_png_is_a_picture() -> None:
-    data = encoded(garment())
-    assert {_status(data[:length]) for length in range(len(data))} == {Status.UNREADABLE}
-
-
-def test_no_flipped_bit_of_a_png_goes_unnoticed() -> None:
-    data = encoded(garment())
-    for at in range(len(data)):
-        for bit in range(8):
-            damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
-            assert _status(damaged) in {Status.UNREADABLE, Status.UNSUPPORTED}
-
-
-def test_more_bytes_than_the_limit_are_too_large() -> None:
-    assert _status(encoded(garment()) + bytes(64 << 20)) is Status.TOO_LARGE
-
-
-@pytest.mark.parametrize("name", [*variants(garment())])
-@given(data=st.data())
-def test_damage_anywhere_gives_a_picture_or_a_refusal(name: str, data: st.DataObject) -> None:
-    content = bytearray(variants(garment())[name])
-    for _ in range(data.draw(st.integers(1, 4))):
-        # Most of what decides a file stands at its beginning.
-        at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, min(99, len(content) - 1)))
-        content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
-    for spec in (GREY, COLOUR):
-        _check_any(bytes(content), spec)
-
-
-@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"MM\0+",
-                        b"BM" + bytes(12) + b"\x28\0\0\0", b"RIFF\0\0\0\0WEBPVP8 "]),
-       st.binary(max_size=300))  # fmt: skip
-def test_any_bytes_behind_any_magic(magic: bytes, rest: bytes) -> None:
-    _check_any(magic + rest, GREY)
 
 
 def test_only_its_own_row_of_a_batch_is_written() -> None:
@@ -164,14 +113,6 @@ def _status(data: bytes) -> Status:
     with pytest.raises(ImageError) as caught:
         decode(data, GREY)
     return caught.value.status
-
-
-def _check_any(data: bytes, spec: Preprocessing) -> None:
-    # Anything that is not an ImageError fails the test.
-    with contextlib.suppress(ImageError):
-        result = decode(data, spec)
-        assert result.shape == (spec.height, spec.width, spec.channels)
-        assert result.dtype == np.uint8
 
 
 def _filtered(image: Bytes, filters: list[int]) -> bytes:

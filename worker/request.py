@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
@@ -16,11 +17,18 @@ pulse: Pulse | None = None
 class BatchRequest(Request):
     """A hint in the parent. Its outcome is told to the pulse; Celery keeps no result."""
 
-    def on_success(self, failed__retval__runtime: tuple[bool, Any, float], **kwargs: Any) -> Any:
-        failed, answer, _ = failed__retval__runtime
-        if not failed and pulse is not None and isinstance(answer, (list, tuple)):
-            pulse.count(*answer)
-        return super().on_success(failed__retval__runtime, **kwargs)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Celery derives a class for each task, with an `on_success` that calls no other."""
+        super().__init_subclass__(**kwargs)
+        derived = cls.on_success
+
+        def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
+            failed, answer, _ = outcome
+            if not failed and pulse is not None:
+                pulse.count(*literal_eval(answer))  # the parent gets the answer's repr
+            return derived(self, outcome, **kwargs)
+
+        cls.on_success = on_success  # type: ignore[assignment,method-assign]
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         lost = isinstance(exc_info.exception, (WorkerLostError, SystemExit))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import keys, pretrained, serving
+from shared import heartbeat, keys, pretrained, serving
 from shared.card import Card
 from shared.errors import SetupError, UsageError
 from shared.model_name import ModelName, parse
@@ -92,6 +92,10 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
             "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=pictures.cwd
         )
         assert job.wait() == 0, job.story
+        wait_for(
+            "a heartbeat that counts them",
+            lambda: [beat for beat in heartbeat.alive(fleet.client) if beat.images == 64],
+        )
     with (tmp_path / "out.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert {row["model"] for row in rows} == {f"{NAME}@1"}

@@ -26,9 +26,10 @@ class Settings(msgspec.Struct, frozen=True):
     redis_url: str = ""  #: the broker; empty: this machine's stack
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
-    #: One message. 1,024 small images cost a quarter of four messages of 256 (benchmarks/).
-    batch_images: int = 1024
-    batch_bytes: int = 1 << 20
+    #: One message. Of 28x28 pictures, messages of 2,048 cost 10 to 20 % less of the whole than
+    #: those of 1,024, and of photos of 170 kB, messages of 2 MiB as much less than those of 1.
+    batch_images: int = 2048
+    batch_bytes: int = 2 << 20
     heartbeat_s: float = 5.0
     heartbeat_ttl_s: float = 15.0
     #: A batch nobody has claimed for this long is hinted again.

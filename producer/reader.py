@@ -6,10 +6,9 @@ import errno
 import os
 import stat
 
+from shared.contract import MAX_FILE_BYTES
 from shared.status import Status
 
-#: A larger file is a row `too_large`; it would not fit beside its neighbours in Redis.
-MAX_FILE_BYTES = 64 << 20
 #: Size in bytes and modification time in ns; what is not there has NO_STAMP.
 Stamp = tuple[int, int]
 NO_STAMP: Stamp = (-1, -1)

@@ -25,6 +25,8 @@ from shared.status import BY_CODE, Status
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 RUNTIMES = ("litert", "tensorflow")
 MAX_BATCHES = 1 << 31
+#: A larger file is a row `too_large`: it would not fit beside its neighbours in Redis.
+MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.contract import MAX_FILE_BYTES
 from shared.status import Status
 from tests.encoders import deflated_zeros, png, save, turned
-from worker.limits import MAX_FILE_BYTES
 from worker.samples import encoded
 from worker.silhouettes import silhouette
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.card import Preprocessing
+from shared.contract import MAX_FILE_BYTES
 from shared.errors import ImageError
 from shared.status import Status
 from worker import bmp, gif, jpeg, plain_png, png, tiff, webp
 from worker.letterbox import Picture, place
-from worker.limits import MAX_FILE_BYTES, MAX_PIXELS
+from worker.limits import MAX_PIXELS
 from worker.sniff import Kind, sniff
 from worker.upright import orientation_of
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from shared.errors import ImageError
 from shared.status import Status
 
-#: Files above this are not read into a message either (producer/reader.py).
-MAX_FILE_BYTES = 64 << 20
 #: Pillow holds 4 bytes per colour pixel, and some decoders as much again beside it.
 MAX_PIXELS = 100_000_000
 #: libjpeg shrinks by 8 while it decodes and holds a few rows, unless it must hold all scans.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer import reader
 from producer.reader import NO_STAMP, read, read_again
+from shared.contract import MAX_FILE_BYTES
 from shared.status import Status
 
 NOBODY = 65_534
@@ -66,12 +66,12 @@ def test_a_file_without_permission_is_unreadable(path: bytes) -> None:
 def test_a_file_above_the_limit_is_too_large_and_is_not_read(
     path: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.truncate(path, reader.MAX_FILE_BYTES + 1)
+    os.truncate(path, MAX_FILE_BYTES + 1)
     content, stamp = read(path)
     assert content is Status.TOO_LARGE
     assert read_again(path, stamp) is Status.TOO_LARGE
-    monkeypatch.setattr(reader, "MAX_FILE_BYTES", reader.MAX_FILE_BYTES + 1)
-    assert read(path)[0] == b"content".ljust(reader.MAX_FILE_BYTES, b"\0")
+    monkeypatch.setattr("producer.reader.MAX_FILE_BYTES", MAX_FILE_BYTES + 1)
+    assert read(path)[0] == b"content".ljust(MAX_FILE_BYTES, b"\0")
 
 
 def test_another_size_or_another_time_is_changed(path: bytes) -> None:

@@ -1,0 +1,64 @@
+"""What the documents say is what the program does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from producer.cli import hangtag
+from producer.table import COLUMNS
+from shared.contract import MAX_FILE_BYTES
+from shared.exits import Exit
+from shared.status import Status
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs/table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(hangtag.commands))
+def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
+    command = hangtag.commands[name]
+    assert f"hangtag {name}" in README
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name not in ("help", "as_json", "runtime"):
+            assert option.help, f"{name} {option.opts[0]}"
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert codes == {int(code) for code in Exit}
+
+
+def test_every_status_and_column_is_in_the_page_on_the_table() -> None:
+    for status in Status:
+        assert f"| `{status}` |" in TABLE
+    for column in COLUMNS:
+        assert f"| `{column}` |" in TABLE
+
+
+def test_the_limit_of_a_file_is_the_one_that_the_page_names() -> None:
+    assert MAX_FILE_BYTES == 64 << 20
+    assert "64 MiB" in TABLE
+
+
+def test_the_changelog_knows_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{project['version']}]" in changelog
+
+
+def test_every_dependency_is_pinned_by_the_constraints() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    )
+    extras = [r for group in project["optional-dependencies"].values() for r in group]
+    for requirement in [*project["dependencies"], *extras]:
+        name = re.split(r"[\[<>=;]", requirement)[0].strip().lower().replace("_", "-")
+        assert name == "hangtag" or name in pinned

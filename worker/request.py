@@ -31,7 +31,8 @@ class BatchRequest(Request):
         cls.on_success = on_success  # type: ignore[assignment,method-assign]
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        lost = isinstance(exc_info.exception, (WorkerLostError, SystemExit))
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its own
+        lost = isinstance(error, (WorkerLostError, SystemExit))
         if lost and pulse is not None and self.worker_pid and len(self.args) == 2:
             pulse.died(self.args[0], self.args[1], int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

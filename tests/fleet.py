@@ -24,6 +24,7 @@ from tests.server import TEMP_DIR, RedisServer
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 PRODUCT_APP = "worker.app"
+PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.poison_app"
 #: Messages so small that a job of a few thousand pictures has many.
 BATCH_IMAGES = 32
@@ -90,7 +91,12 @@ class Process:
 
     def wait_for_log(self, text: str) -> None:
         """Wait until it has said this on standard error."""
-        wait_for(f"{text!r} of\n{self.story}\n", lambda: text in self.log)
+
+        def look() -> bool:
+            assert text in self.log or self.running, f"it never said {text!r}\n{self.story}"
+            return text in self.log
+
+        wait_for(repr(text), look)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -151,9 +157,14 @@ class Producer(Process):
     """A `hangtag` command."""
 
     def __init__(
-        self, arguments: Sequence[str], cwd: Path, env: dict[str, str], files: Path
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        env: dict[str, str],
+        files: Path,
+        program: Sequence[str],
     ) -> None:
-        super().__init__([sys.executable, "-m", "producer.cli", *arguments], cwd, env, files)
+        super().__init__([sys.executable, "-m", *program, *arguments], cwd, env, files)
         if "-o" in arguments:
             self.output = Path(cwd, arguments[arguments.index("-o") + 1])
 
@@ -170,7 +181,7 @@ class Producer(Process):
             view = self.view
             return view if view is not None and view.done >= images else None
 
-        return wait_for(f"{images} images of\n{self.story}\n", look, poll_s=0.003)
+        return wait_for(f"the {images}th image", look, poll_s=0.003)
 
     def interrupt(self) -> int:
         """Ctrl-C; answers the exit code."""
@@ -200,8 +211,8 @@ class Fleet:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if isinstance(error, AssertionError):
-            error.add_note("\n".join(process.story for process in self._processes))
+        for process in self._processes:
+            print(process.story)  # pytest shows it where a test failed
         self.close()
 
     @property
@@ -229,11 +240,18 @@ class Fleet:
             beats = [b for b in heartbeat.alive(self.client) if b.pid == worker.pid]
             return any(len(beat.children) == worker.concurrency for beat in beats)
 
-        wait_for(f"the heartbeat of\n{worker.story}\n", look)
+        wait_for(f"the heartbeat of {worker.pid}", look)
 
-    def producer(self, *arguments: str, cwd: Path, **settings: str) -> Producer:
+    def producer(
+        self,
+        *arguments: str,
+        cwd: Path,
+        program: Sequence[str] = PRODUCT_PROGRAM,
+        **settings: str,
+    ) -> Producer:
         """A `hangtag` command that was started in `cwd`."""
-        producer = Producer(arguments, cwd, self._environment(settings), self._new_files())
+        env = self._environment(settings)
+        producer = Producer(arguments, cwd, env, self._new_files(), program)
         self._processes.append(producer)
         return producer
 
@@ -248,6 +266,7 @@ class Fleet:
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
+        inherited["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         return {**inherited, **self._settings, **settings}
 
     def _new_files(self) -> Path:

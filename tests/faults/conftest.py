@@ -1,0 +1,52 @@
+"""What fault tests share: pictures and their table, a fleet each, and a seed for all chance."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import gallery
+from tests.fleet import SHORT_TIMES, Fleet
+from tests.gallery import Gallery
+from tests.server import RedisServer
+from tests.stage import Stage
+
+#: Read before any test has cleaned the environment. Shown with each failure.
+SEED = os.environ.get("HANGTAG_TEST_SEED") or secrets.token_hex(4)
+PICTURES = 2_000
+
+
+def pytest_report_header() -> str:
+    """How to have the same random moments again."""
+    return f"HANGTAG_TEST_SEED={SEED}"
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """The test's own random numbers: the same for the same seed, whatever runs beside it."""
+    print(f"HANGTAG_TEST_SEED={SEED}")
+    return random.Random(f"{SEED}/{request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A few thousand pictures."""
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    """Processes with short times."""
+    with Fleet(server, **SHORT_TIMES) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(fleet: Fleet, pictures: Gallery, tmp_path: Path, chance: random.Random) -> Stage:
+    """The usual scene."""
+    return Stage(fleet, pictures, tmp_path, chance)

@@ -1,0 +1,75 @@
+"""Jobs in the background: submit, status, collect."""
+
+from __future__ import annotations
+
+import msgspec
+
+from producer.peek import JobView, State
+from shared.exits import Exit
+from tests import proc
+from tests.fleet import Producer, Worker, wait_for
+from tests.gallery import FOLDER
+from tests.stage import Stage
+
+
+def test_submit_answers_at_once_and_collect_waits_for_the_table(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    job = _submit(stage)
+    assert _status(stage, job).job == job
+    collect = stage.hangtag("collect", job)
+    assert collect.wait() == Exit.OK, collect.story
+    stage.check_table(stage.output.read_bytes())
+    assert _status(stage, job).state is State.FINISHED
+    stage.check_nothing_runs(worker)
+
+
+def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    job = _submit(stage)
+    producer = _detached(stage, worker)
+    proc.stop(worker.pid)  # so that it is not finished before it is looked at
+    for child in worker.children:
+        proc.stop(child)
+    proc.kill(producer)
+    proc.wait_for_end([producer])
+    view = _status(stage, job)
+    assert view.state is State.PAUSED
+    assert view.done < len(stage.gallery.paths)
+    worker.wake()
+    collect = stage.hangtag("collect", str(stage.output))
+    assert collect.wait() == Exit.OK, collect.story
+    stage.check_table(stage.output.read_bytes())
+    stage.check_nothing_runs(worker)
+
+
+def test_a_submit_that_cannot_begin_says_why(stage: Stage) -> None:
+    stage.output.write_text("somebody's table")
+    command = _submitted(stage)
+    assert command.wait() == Exit.USAGE
+    assert "choose another -o" in command.log
+    assert stage.output.read_text() == "somebody's table"
+    assert stage.fleet.pids == []
+
+
+def _submitted(stage: Stage) -> Producer:
+    return stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--json")
+
+
+def _submit(stage: Stage) -> str:
+    command = _submitted(stage)
+    assert command.wait() == Exit.OK, command.story
+    job = msgspec.json.decode(command.out, type=dict[str, str])["job"]
+    assert isinstance(job, str)
+    return job
+
+
+def _detached(stage: Stage, worker: Worker) -> int:
+    """The pid of the producer that outlived `submit`."""
+    known = {worker.pid, *worker.children}
+    return wait_for("the producer", lambda: next(iter(set(stage.fleet.pids) - known), None))
+
+
+def _status(stage: Stage, job: str) -> JobView:
+    command = stage.hangtag("status", job, "--json")
+    assert command.wait() == Exit.OK, command.story
+    return msgspec.json.decode(command.out, type=JobView)

@@ -1,0 +1,73 @@
+"""`--timeout` and `--max-failures`: a job that stops early can be resumed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from shared.exits import Exit
+from tests import gallery
+from tests.claims import job_keys
+from tests.gallery import FOLDER, Gallery
+from tests.stage import Stage
+
+PICTURES = 200
+BROKEN = 20
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """Some pictures, of which the first are no pictures."""
+    cwd = tmp_path_factory.mktemp("broken")
+    folder = cwd / FOLDER / "0-broken"
+    folder.mkdir(parents=True)
+    for i in range(BROKEN):
+        (folder / f"{i:02}.png").write_bytes(b"no picture")
+    return gallery.make(cwd, PICTURES)
+
+
+def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Stage) -> None:
+    late = stage.classify("--timeout", "1")
+    assert late.wait() == Exit.INTERRUPTED, late.story
+    assert late.view is not None
+    assert late.view.done < late.view.images
+    assert not stage.output.exists()
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify(), Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    stopped = stage.classify("--max-failures", "5")
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    assert "more failures than --max-failures allows" in stopped.log
+    assert job_keys(stage.fleet.client) == []
+    assert not stage.output.exists()
+    rows = _rows(Path(f"{stage.output}.part"))
+    assert rows
+    assert [row["path"] for row in rows] == stage.gallery.paths[: len(rows)]
+    stage.check_finished(stage.classify(), Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+def test_too_large_a_share_of_failures_is_told_at_the_end_with_the_whole_table(
+    stage: Stage,
+) -> None:
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify("--max-failures", "1%"), Exit.BUDGET)
+    stage.check_finished(stage.classify("--max-failures", "1%"), Exit.BUDGET)
+    stage.check_nothing_runs(worker)
+
+
+def test_few_failures_are_within_the_budget(stage: Stage) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify("--max-failures", "20"), Exit.SOME_FAILED)
+    assert sum(row["status"] == "unsupported" for row in _rows(stage.output)) == BROKEN
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

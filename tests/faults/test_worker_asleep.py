@@ -1,0 +1,40 @@
+"""A worker is stopped for longer than its heartbeat lives, and then goes on."""
+
+from __future__ import annotations
+
+from shared import keys
+from tests import proc
+from tests.claims import wait_until_taken_over
+from tests.fleet import wait_for
+from tests.stage import Stage
+
+
+def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) -> None:
+    sleeper, other = stage.fleet.worker(), stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    victim = stage.catch(producer, sleeper)
+    sleeper.sleep()
+    wait_until_taken_over(stage.fleet.client, victim, timeout_s=20.0)
+    done = keys.job(victim.job, "done")
+    wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
+    held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
+    answered = sleeper.log.count("succeeded")
+    sleeper.wake()
+    wait_for("the late result", lambda: sleeper.log.count("succeeded") > answered)
+    proc.go_on(held.child)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(sleeper, other)
+
+
+def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Stage) -> None:
+    sleeper = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.catch(producer, sleeper)
+    sleeper.sleep()
+    producer.wait_for_log("no worker is alive")
+    stage.check_outstanding(producer)
+    sleeper.wake()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(sleeper)

@@ -71,7 +71,7 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(
     assert content is Status.TOO_LARGE
     assert read_again(path, stamp) is Status.TOO_LARGE
     monkeypatch.setattr("producer.reader.MAX_FILE_BYTES", MAX_FILE_BYTES + 1)
-    assert read(path)[0] == b"content".ljust(MAX_FILE_BYTES, b"\0")
+    assert read(path)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
 
 
 def test_another_size_or_another_time_is_changed(path: bytes) -> None:

@@ -12,8 +12,9 @@ import pytest
 from shared import keys
 from shared.broker import CLASSIFY_TASK, make_app
 from tests.integration.ledger.files import answer
+from tests.integration.ledger.people import Child
 from tests.integration.ledger.producer import Fuse, Producer
-from tests.integration.ledger.world import Child, World
+from tests.integration.ledger.world import World
 from tests.server import RedisServer
 
 TURNS = 20

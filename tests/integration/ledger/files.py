@@ -11,6 +11,7 @@ from shared.contract import BatchResult, encode_result
 from shared.status import Status
 
 POISON = b"poison"  #: a picture that begins like this ends the process that decodes it
+GARBAGE = b"garbage"  #: a result that is none
 LABELS = 10
 
 
@@ -47,6 +48,11 @@ class Files:
 def label(content: bytes) -> int:
     """What our classifier sees in a picture."""
     return sum(content) % LABELS
+
+
+def is_poison(image: bytes | Status) -> bool:
+    """Whether this picture ends the process that decodes it."""
+    return isinstance(image, bytes) and image.startswith(POISON)
 
 
 def answer(images: Sequence[bytes | Status]) -> bytes:

@@ -10,6 +10,23 @@ from producer.channel import Channel
 from producer.reconcile import Reconciler
 from producer.run import Run
 
+#: Those that the quick runs try: found soon, and of every kind. The full runs try all.
+QUICK = {
+    "claim: the batch is not done",
+    "claim: nobody else holds it",
+    "claim: a dead holder does not count",
+    "complete: the job is there",
+    "complete: the first result wins",
+    "release: the claim is one's own",
+    "bury: it is that of the dead",
+    "careful: the claim is one's own",
+    "survey: only dead owners lose",
+    "alive: no claim outlives its limit",
+    "alive: a parent has a heartbeat",
+    "alive: a listed child lives",
+    "run: a result is trimmed when it is committed",
+    "reconciler: what Redis lost is offered again",
+}
 #: What the guard is for -> the script, the text to take out, what stands there instead.
 IN_LUA = {
     "claim: the job is there": ("claim", "if not record then return {'unknown'} end", ""),

@@ -15,6 +15,7 @@ from producer.report import Quiet
 from producer.run import Run
 from shared.exits import Exit
 from shared.ledger import BatchState
+from tests.integration.ledger.files import GARBAGE
 from tests.integration.ledger.model import LedgerModel
 from tests.integration.ledger.world import RECORD, SETTINGS, World
 
@@ -65,9 +66,9 @@ class WatchedJournal(Journal):
 class WatchedChannel(Channel):
     """The real channel of a producer that may die before each step. The oracle follows."""
 
-    def __init__(self, world: World, fuse: Fuse) -> None:
+    def __init__(self, world: World, journal: Journal, fuse: Fuse) -> None:
         super().__init__(world.client, world.app, RECORD, SETTINGS)
-        self._world, self._fuse = world, fuse
+        self._world, self._journal, self._fuse = world, journal, fuse
 
     @property
     def _model(self) -> LedgerModel:
@@ -101,6 +102,8 @@ class WatchedChannel(Channel):
             return super().results(0)
 
     def trim(self, results: Sequence[Result]) -> None:
+        for result in results:
+            assert self._journal.open_count(result.batch) is None or result.data == GARBAGE
         with self._fuse.step():
             super().trim(results)
             del self._model.results[: len(results)]
@@ -126,8 +129,8 @@ class Producer:
     """One life of a producer: what `hangtag classify` does, turn by turn."""
 
     def __init__(self, world: World, fuse: Fuse) -> None:
-        self._channel = WatchedChannel(world, fuse)
         self.journal = WatchedJournal(world.journal, fuse)
+        self._channel = WatchedChannel(world, self.journal, fuse)
         try:
             self._channel.resume()
             self.run = Run(

@@ -6,7 +6,6 @@ import base64
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +18,9 @@ from shared.contract import JobRecord, decode_images
 from shared.heartbeat import Heartbeat
 from shared.ledger import Claim, Ledger, Verdict
 from shared.settings import Settings
-from shared.status import Status
 from tests.integration.ledger.files import Files
 from tests.integration.ledger.model import LedgerModel
+from tests.integration.ledger.people import Child, Work
 from tests.server import RedisServer
 
 JOB = "testjb01"
@@ -30,34 +29,6 @@ LIMIT_MS = int(SETTINGS.claim_limit_s * 1000)
 RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 #: Keys of Redis with what is left of their lives in ms (0: for ever), and what the oracle knew.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
-
-
-@dataclass
-class Work:
-    """What a child has in hand."""
-
-    batch: int
-    images: list[bytes | Status]
-    careful: bool
-    convicted: frozenset[int]
-    index: int = 0
-
-
-@dataclass
-class Child:
-    """One process of a worker's pool."""
-
-    parent: str
-    pid: int
-    work: Work | None = None
-
-    @property
-    def id(self) -> str:
-        return f"{self.pid}:{7 * self.pid}"
-
-    @property
-    def owner(self) -> str:
-        return f"{self.parent}/{self.id}"
 
 
 class World:
@@ -165,10 +136,13 @@ class World:
         self.client.script_flush()
         self.model = LedgerModel(LIMIT_MS)
 
-    def lose_record(self) -> None:
-        """Redis loses the job's record, but not its other keys."""
-        self.client.delete(keys.job(JOB, "record"))
-        self.model.known, self.model.state = False, None
+    def lose(self, part: str) -> None:
+        """Redis loses one key of the job, but not the others."""
+        self.client.delete(keys.job(JOB, part))
+        if part == "record":
+            self.model.known, self.model.state = False, None
+        else:
+            getattr(self.model, part).clear()
 
     def snapshot(self) -> Moment:
         """This moment of Redis."""

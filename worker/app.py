@@ -16,6 +16,9 @@ from shared.settings import Settings
 from worker import request
 from worker.pulse import Pulse
 
+#: Celery looks at its children as soon as one ends, which is often too soon to see it dead, and
+#: again only after 5 s.
+LOOK_FOR_DEATHS_S = 0.5
 settings = Settings.from_env()
 url = broker_url(settings)
 app: Celery = make_app(url, "worker")
@@ -67,6 +70,7 @@ class PulseStep(bootsteps.StartStopStep):
             settings.heartbeat_ttl_s,
         )
         request.pulse.start()
+        _look_for_deaths(parent)
 
     def stop(self, parent: Any) -> None:
         if request.pulse is not None:
@@ -77,6 +81,12 @@ class PulseStep(bootsteps.StartStopStep):
 
 def _hint(job: str, batch: int) -> None:
     app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
+
+
+def _look_for_deaths(parent: Any) -> None:
+    maintain = getattr(getattr(parent.pool, "_pool", None), "maintain_pool", None)
+    if maintain is not None and parent.hub is not None:
+        parent.hub.call_repeatedly(LOOK_FOR_DEATHS_S, maintain)
 
 
 def _pids(pool: Any) -> list[int]:

@@ -6,24 +6,20 @@ are acked early and none of Celery's redelivery is in play.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import ssl
-from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
 from kombu import Queue
-from kombu.transport.redis import Channel, QoS
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from shared import keys
+from shared import keys, transport
 from shared.errors import SetupError
 
-log = logging.getLogger(__name__)
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
 CLASSIFY_TASK = "hangtag.classify"
@@ -52,24 +48,6 @@ _CONFIG: dict[str, object] = {
 }
 
 
-class _HintsInHand(QoS):
-    """What a worker has received and not begun. A channel that closes gives it back.
-
-    With the server away kombu 5.7 fails to, with an AssertionError or AttributeError that ends
-    the whole worker. Hints that are lost are sent again, so losing them is all that happens here.
-    """
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        try:
-            super().restore_unacked_once(stderr)
-        except Exception as error:
-            log.warning("hints in hand were not given back: %r", error)
-            (self._delivered or {}).clear()
-
-
-Channel.QoS = _HintsInHand
-
-
 def make_app(url: str, role: str) -> Celery:
     """The Celery application of this process; `role` names its connections on the server.
 
@@ -77,6 +55,7 @@ def make_app(url: str, role: str) -> Celery:
         SetupError: `url` is not one of redis://, rediss://, unix://.
     """
     check_url(url)
+    transport.install()
     app = Celery("hangtag", broker=_celery_url(url), set_as_current=False)
     app.conf.update(_CONFIG)
     if url.startswith("rediss://"):

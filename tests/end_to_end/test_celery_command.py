@@ -1,0 +1,73 @@
+"""`celery -A worker.app worker` works as Celery's users expect, whatever comes out of the queue."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared import heartbeat, keys
+from shared.broker import CLASSIFY_TASK, make_app
+from tests.fleet import ROOT, Fleet, wait_for
+from tests.gallery import FOLDER, Gallery
+
+#: A child's resident memory in promise 6 of the design; the benchmark measures its peak.
+CHILD_MAX_BYTES = 120 * 10**6
+
+
+def finish_a_job(fleet: Fleet, pictures: Gallery, output: Path) -> None:
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    assert job.wait() == 0, job.story
+    assert output.read_bytes() == pictures.table
+
+
+def test_the_command_runs_anywhere_and_takes_the_classify_queue(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    env = {**os.environ, "HANGTAG_REDIS_URL": fleet.server.url, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "report"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert keys.CLASSIFY_QUEUE in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("job",), (1, 2), ("../../etc/passwd", 0), ("abcdefgh", -1), ("abcdefgh", "0"),
+     ("abcdefgh", 0), ({"a": 1}, []), ("x" * 100_000, 0), ("abcdefgh", 1 << 40)],
+    ids=lambda arguments: str(arguments)[:30],
+)  # fmt: skip
+def test_a_hint_of_any_form_leaves_the_worker_alive(
+    fleet: Fleet, arguments: tuple[object, ...]
+) -> None:
+    app = make_app(fleet.server.url, "test")
+    app.send_task(CLASSIFY_TASK, args=arguments, queue=keys.CLASSIFY_QUEUE)
+    wait_for("an empty queue", lambda: not fleet.client.llen(keys.CLASSIFY_QUEUE))
+    assert not fleet.client.keys("hangtag:job:*")
+    app.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"garbage", b"{}", b'{"body": "e30=", "headers": {"task": "os.system", "id": "1"}}',
+     b"\x80\x04\x95pickle", b"[]"],
+)  # fmt: skip
+def test_rubbish_in_the_queue_leaves_the_worker_alive(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path, message: bytes
+) -> None:
+    before = {beat.pid for beat in heartbeat.alive(fleet.client)}
+    fleet.client.lpush(keys.CLASSIFY_QUEUE, message)
+    finish_a_job(fleet, pictures, tmp_path / "out.csv")
+    assert {beat.pid for beat in heartbeat.alive(fleet.client)} == before
+
+
+def test_a_child_stays_small(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:
+    finish_a_job(fleet, pictures, tmp_path / "out.csv")
+    (beat,) = heartbeat.alive(fleet.client)
+    for child in beat.children:
+        status = Path(f"/proc/{child.split(':')[0]}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        assert int(peak.split()[1]) * 1024 < CHILD_MAX_BYTES

@@ -1,0 +1,85 @@
+"""The table of the whole system is the table of a plain loop over the same files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from producer.demo import accuracy
+from shared import pretrained
+from tests import gallery, oracle
+from tests.claims import job_keys
+from tests.fleet import Fleet
+from tests.gallery import FOLDER, Gallery
+
+#: A few thousand of the 10,000 test images are as right as all of them, give or take this.
+SAMPLING_ERROR = 0.015
+
+
+def classify(fleet: Fleet, pictures: Gallery, output: Path, *options: str) -> Path:
+    job = fleet.producer("classify", FOLDER, "-o", str(output), *options, cwd=pictures.cwd)
+    assert job.wait() == 0, job.story
+    assert job_keys(fleet.client) == []
+    return output
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_file_has_its_row_in_path_order_with_the_bytes_of_a_plain_loop(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    table = classify(fleet, pictures, tmp_path / "out.csv")
+    assert [row["path"] for row in rows(table)] == pictures.paths
+    assert table.read_bytes() == pictures.table
+
+
+def test_the_labels_are_as_right_as_the_card_says(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    right, count = accuracy(classify(fleet, pictures, tmp_path / "out.csv"))
+    assert count == len(pictures.paths)
+    said = pretrained.card().metrics.test_accuracy
+    assert said is not None
+    if pictures.real:
+        assert right / count == pytest.approx(said, abs=SAMPLING_ERROR)
+    else:
+        assert right / count > 0.5  # drawings are unlike the training images
+
+
+def test_top_k_and_probabilities_agree_with_the_label(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    table = classify(fleet, pictures, tmp_path / "out.csv", "--top-k", "3", "--probabilities")
+    expected = oracle.table(pictures.cwd, pictures.paths, top=3, probabilities=True)
+    assert table.read_bytes() == expected
+    for row in rows(table):
+        every = {label: float(row[f"p_{label}"]) for label in pretrained.card().labels}
+        assert float(row["confidence"]) == max(every.values()) == every[row["label"]]
+        assert row["confidence"] >= row["confidence_2"] >= row["confidence_3"]
+        assert sum(every.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_list_keeps_its_order(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:
+    wanted = pictures.paths[100:0:-7]
+    (tmp_path / "list.txt").write_text("\n".join(wanted) + "\n")
+    job = fleet.producer(
+        "classify", "--list", str(tmp_path / "list.txt"), "-o", str(tmp_path / "out.csv"),
+        cwd=pictures.cwd,
+    )  # fmt: skip
+    assert job.wait() == 0, job.story
+    assert (tmp_path / "out.csv").read_bytes() == oracle.table(pictures.cwd, wanted)
+
+
+def test_tensorflow_and_litert_give_the_same_table(fleet: Fleet, tmp_path: Path) -> None:
+    few = gallery.make(tmp_path, 200)
+    light = rows(classify(fleet, few, tmp_path / "litert.csv"))
+    heavy = rows(classify(fleet, few, tmp_path / "tf.csv", "--runtime", "tensorflow"))
+    assert [row["path"] for row in light] == [row["path"] for row in heavy]
+    for one, other in zip(light, heavy, strict=True):
+        assert float(one["confidence"]) == pytest.approx(float(other["confidence"]), abs=2e-4)
+        assert one["label"] == other["label"]

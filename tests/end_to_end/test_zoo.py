@@ -1,0 +1,80 @@
+"""Broken and odd files among good ones: the right label, the right code, or skipped and counted."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.classify import Summary
+from producer.escape import unescape
+from shared.exits import Exit
+from shared.status import Status
+from tests.fleet import Fleet
+from tests.pictures import CLEAN, SAME, SKIPPED, write_zoo
+
+GONE = b"zoo/gone.png"
+
+
+@pytest.fixture(scope="module")
+def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    (folder / "zoo").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(cwd: Path) -> dict[bytes, Status | str]:
+    return {b"zoo/" + os.fsencode(name): what for name, what in write_zoo(cwd / "zoo").items()}
+
+
+def rows(table: Path) -> dict[bytes, dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        found = [(unescape(row["path"]), row) for row in csv.DictReader(file)]
+    assert len(dict(found)) == len(found), "a file has two rows"
+    return dict(found)
+
+
+def check(row: dict[str, str], wanted: Status | str, label: str) -> None:
+    status = Status.OK if wanted == SAME else wanted
+    assert row["status"] == status
+    assert row["error"] == Status(status).sentence
+    assert row["label"] == (label if status is Status.OK else "")
+    assert bool(row["confidence"]) == (status is Status.OK)
+    assert row["model"].startswith("fashion-mnist@")
+
+
+def test_every_animal_of_the_zoo_gets_its_row(
+    fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
+) -> None:
+    job = fleet.producer("classify", "zoo", "-o", str(tmp_path / "out.csv"), "--json", cwd=cwd)
+    assert job.wait() == Exit.SOME_FAILED, job.story
+    found = rows(tmp_path / "out.csv")
+    wanted = {path: what for path, what in expected.items() if what != SKIPPED}
+    assert list(found) == sorted(wanted)
+    label = found[b"zoo/" + os.fsencode(CLEAN)]["label"]
+    assert label == "Trouser"
+    for path, row in found.items():
+        check(row, wanted[path], label)
+    summary = msgspec.json.decode(job.out, type=Summary)
+    assert summary.failed == sum(
+        isinstance(w, Status) and w is not Status.OK for w in wanted.values()
+    )
+    assert sum(summary.skipped.values()) == len(expected) - len(wanted)
+
+
+def test_a_file_that_is_gone_when_it_is_read_is_a_row_missing(
+    fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
+) -> None:
+    good = b"zoo/" + os.fsencode(CLEAN)
+    (tmp_path / "list").write_bytes(b"\n".join([good, GONE, good]) + b"\n")
+    job = fleet.producer(
+        "classify", "--list", str(tmp_path / "list"), "-o", str(tmp_path / "out.csv"), cwd=cwd
+    )
+    assert job.wait() == Exit.SOME_FAILED, job.story
+    with (tmp_path / "out.csv").open(newline="") as file:
+        statuses = [row["status"] for row in csv.DictReader(file)]
+    assert statuses == [Status.OK, Status.MISSING, Status.OK]

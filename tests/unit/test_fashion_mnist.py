@@ -12,7 +12,6 @@ import pytest
 from shared.errors import SetupError
 from worker import fashion_mnist
 
-
 Split = tuple[fashion_mnist.Bytes, fashion_mnist.Bytes]
 #: Name and header of the two files of the test split.
 IDX_FILES = (

@@ -47,8 +47,10 @@ class Batches:
         stamps: list[Stamp] = []
         images: list[bytes | Status] = []
         size, last_argument = 0, 0
+        folder = self._cwd + b"/"
         for argument, path in self._paths:
-            image, stamp = read(os.path.join(self._cwd, path))
+            # os.path.join would take a tenth of the time of reading a small file.
+            image, stamp = read(path if path.startswith(b"/") else folder + path)
             length = len(image) if isinstance(image, bytes) else 0
             if names and (len(names) == self._images_max or size + length > self._bytes_max):
                 yield self._batch(last_argument, names, stamps, images)

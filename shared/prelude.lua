@@ -30,7 +30,9 @@ local function alive(owner, at, limit_ms)
   local parent, child = string.match(owner, '^(.*)/(.*)$')
   local beat = parent and redis.call('GET', WORKER_PREFIX .. parent)
   if not beat then return false end
-  local heartbeat = cjson.decode(beat)
+  local readable, heartbeat = pcall(cjson.decode, beat)
+  -- Another version's heartbeat is a sign of life all the same.
+  if not readable or type(heartbeat) ~= 'table' or not heartbeat.children then return true end
   if heartbeat.at_ms <= at then return true end
   for _, listed in ipairs(heartbeat.children) do
     if listed == child then return true end

@@ -1,0 +1,53 @@
+"""Heartbeats: who is alive, also where versions that do not know each other share a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import heartbeat, keys
+from shared.heartbeat import Heartbeat
+from shared.ledger import Ledger, Verdict
+from tests.server import RedisServer
+
+JOB = "abcdefgh"
+OTHER = "other:1:2"
+
+
+def beat(server: RedisServer, worker: str, children: list[str], ttl_s: float = 60) -> Heartbeat:
+    at_ms = heartbeat.server_ms(server.client)
+    one = Heartbeat(worker, "host", 1, keys.CLASSIFY_QUEUE, children, [], 0, 0.0, 0, at_ms)
+    heartbeat.beat(server.client, one, ttl_s)
+    return one
+
+
+def test_who_beats_is_alive_until_the_heartbeat_expires(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    beat(server, "b:1:1", [], ttl_s=0.001)
+    while server.client.exists(keys.worker("b:1:1")):
+        pass
+    assert heartbeat.alive(server.client) == [one]
+    assert server.client.zcard(keys.WORKERS) == 1
+
+
+def test_who_stops_is_forgotten(server: RedisServer) -> None:
+    beat(server, "a:1:1", [])
+    heartbeat.stop(server.client, "a:1:1")
+    assert heartbeat.alive(server.client) == []
+    assert not server.client.keys("hangtag:*")
+
+
+@pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])
+def test_another_versions_heartbeat_stops_nobody_and_keeps_its_claim(
+    server: RedisServer, value: bytes
+) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    server.client.set(keys.worker(OTHER), value)
+    server.client.zadd(keys.WORKERS, {OTHER: 1})
+    assert heartbeat.alive(server.client) == [one]
+    server.client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
+    server.client.hset(keys.job(JOB, "payload"), "0", "images")
+    ledger = Ledger(server.client, JOB, limit_s=60)
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
+    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.HELD
+    server.client.delete(keys.worker(OTHER))
+    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.RUN

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import redis
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import heartbeat
@@ -123,7 +124,7 @@ class Pulse(threading.Thread):
                 if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
                     log.warning("child %d died with batch %d of job %s", pid, batch, job)
                     self._hint(job, batch)
-            except RedisError as error:
+            except (RedisError, OperationalError) as error:
                 log.debug("a death waits to be reported: %s", error)
                 return
             self._pending.pop(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from shared.contract import BatchResult
 from shared.errors import ImageError
 from shared.status import Status
 from worker import decode
+
+log = logging.getLogger(__name__)
 
 
 def pixels(
@@ -30,6 +33,9 @@ def pixels(
             batch[i] = decode.decode(image, spec)
         except ImageError as error:
             codes[i] = error.status.code
+        except Exception:  # a fault of the decoder's own: one row of the table, not all of them
+            log.exception("decoding a picture of %d bytes failed", len(image))
+            codes[i] = Status.UNREADABLE.code
     return batch, bytes(codes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
 
@@ -17,7 +17,7 @@ from shared.contract import (
     decode_job,
     encode_result,
 )
-from shared.errors import BadMessage, SetupError
+from shared.errors import BadMessage
 from shared.ledger import Claim, Ledger, Verdict
 from shared.status import Status
 from worker.answers import join, pixels, top_k
@@ -32,24 +32,32 @@ def classify(child: Child, job: str, batch: int) -> tuple[str, int]:
 
     Raises:
         BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
-        redis.exceptions.RedisError: the server is away; the hint is lost, which is only a delay.
+        redis.exceptions.RedisError: the server was away; the hint is lost, which is only a delay.
     """
     check_hint(job, batch)
     ledger = child.ledger(job)
+    try:
+        return _work(child, ledger, batch)
+    except Exception as error:
+        # A living child that holds what it does not work on would keep everybody else from it.
+        # Even a claim that failed may have been granted: only the answer was lost.
+        why = "" if isinstance(error, RedisError) else str(error) or type(error).__name__
+        _insist("a claim", lambda: ledger.release(batch, child.owner, why))
+        raise
+
+
+def _work(child: Child, ledger: Ledger, batch: int) -> tuple[str, int]:
     claim = ledger.claim(batch, child.owner)
     if claim.verdict is not Verdict.RUN:
         return "", 0
-    try:
-        record = decode_job(claim.record)
-        images = decode_images(claim.payload)
-        model = child.model(record)
-    except (BadMessage, SetupError) as error:
-        ledger.release(batch, child.owner, str(error))
-        raise
+    record = decode_job(claim.record)
+    images = decode_images(claim.payload)
+    model = child.model(record)
     result = _answer(child, ledger, claim, batch, record, model, images)
     if result is None:
         return "", 0
-    _hand_in(ledger, batch, encode_result(result))
+    data = encode_result(result)
+    _insist("a result", lambda: ledger.complete(batch, data))
     return model.card.ref, len(images)
 
 
@@ -89,14 +97,14 @@ def _classify_images(
     return top_k(model.runtime.predict(batch), codes, record.top_k)
 
 
-def _hand_in(ledger: Ledger, batch: int, result: bytes) -> None:
-    """Complete, however long Redis is away or full: all other work comes from there, too."""
+def _insist(what: str, act: Callable[[], object]) -> None:
+    """Do it however long Redis is away or full: all other work comes from there, too."""
     pause_s = 0.05
     while True:
         try:
-            ledger.complete(batch, result)
+            act()
             return
         except RedisError as error:
-            log.warning("result of batch %d waits: %s", batch, error)
+            log.warning("%s waits: %s", what, error)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -120,7 +120,7 @@ class Worker(Process):
 
     def __init__(self, app: str, concurrency: int, env: dict[str, str], files: Path) -> None:
         arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), "-l", "INFO"]
-        super().__init__([sys.executable, *arguments], ROOT, env, files)
+        super().__init__([sys.executable, *arguments], Path(TEMP_DIR), env, files)
         self.concurrency = concurrency
 
     @property

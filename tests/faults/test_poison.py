@@ -12,7 +12,7 @@ from shared.exits import Exit
 from shared.status import Status
 from tests import gallery
 from tests.claims import catch, job_keys
-from tests.faults.poison_app import CRASH, HANG
+from tests.faults.poison_app import CRASH, HANG, RAISE
 from tests.fleet import POISON_APP, SHORT_TIMES, Fleet, Worker
 from tests.gallery import Gallery
 from tests.server import RedisServer
@@ -65,6 +65,12 @@ def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(stag
     _check_crashed(stage, worker, poison)
 
 
+def test_an_exception_that_no_decoder_should_raise_costs_one_row(stage: Stage) -> None:
+    worker = stage.fleet.worker(app=POISON_APP)
+    poison = _poison(stage, RAISE, 40)
+    _check_failed(stage, worker, poison, Status.UNREADABLE)
+
+
 def test_whole_workers_that_are_killed_convict_no_picture(stage: Stage) -> None:
     """The same batch is in hand each time: more deaths than would convict it."""
     producer = stage.classify()
@@ -87,6 +93,10 @@ def _poison(stage: Stage, content: bytes, *numbers: int) -> set[str]:
 
 
 def _check_crashed(stage: Stage, worker: Worker, poison: set[str]) -> None:
+    _check_failed(stage, worker, poison, Status.CRASHED)
+
+
+def _check_failed(stage: Stage, worker: Worker, poison: set[str], status: Status) -> None:
     producer = stage.classify()
     assert producer.wait() == Exit.SOME_FAILED, producer.story
     wanted = _rows(stage.gallery.table.decode())
@@ -97,9 +107,9 @@ def _check_crashed(stage: Stage, worker: Worker, poison: set[str]) -> None:
     ]
     for row in rows:
         if row["path"] in poison:
-            assert row["status"] == Status.CRASHED
+            assert row["status"] == status
             assert row["label"] == ""
-            assert row["error"] == Status.CRASHED.sentence
+            assert row["error"] == status.sentence
     assert job_keys(stage.fleet.client) == []
     stage.check_nothing_runs(worker)
 

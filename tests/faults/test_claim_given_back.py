@@ -1,0 +1,102 @@
+"""A child that lives on without working on its batch must not keep others from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from kombu.exceptions import OperationalError
+
+from producer.channel import Channel, Progress
+from shared import keys, pretrained
+from shared.broker import connect, make_app
+from shared.contract import JobRecord, encode_images
+from shared.ledger import BatchState, Ledger
+from shared.settings import Settings
+from tests.claims import claims
+from tests.fleet import wait_for
+from tests.server import RedisServer
+from worker.child import Child
+from worker.classify import classify
+from worker.pulse import Pulse
+
+JOB = "abcdefgh"
+
+
+@pytest.fixture
+def channel(server: RedisServer) -> Iterator[Channel]:
+    """A job with one batch of one file that is no picture."""
+    card = pretrained.card()
+    record = JobRecord(
+        JOB, card.name, card.version, pretrained.card_sha256(), "litert", 1, "out.csv", "here", 0.0
+    )
+    app = make_app(server.url, "test")
+    channel = Channel(connect(server.url, "test"), app, record, Settings())
+    channel.touch(Progress(1, 0, 0, False))
+    channel.offer([(0, encode_images([b"no picture"]))])
+    yield channel
+    channel.client.close()
+    app.close()
+
+
+@pytest.fixture
+def child(server: RedisServer) -> Iterator[Child]:
+    child = Child(Settings(), server.url, "here:1:2")
+    yield child
+    child.client.close()
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(
+    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Ledger.claim
+
+    def lost(self: Ledger, batch: int, owner: str) -> Any:
+        claim(self, batch, owner)
+        assert claims(channel.client), "the server did not grant the claim"
+        raise redis.exceptions.TimeoutError("no answer")
+
+    monkeypatch.setattr(Ledger, "claim", lost)
+    with pytest.raises(redis.exceptions.TimeoutError):
+        classify(child, JOB, 0)
+    assert claims(channel.client) == []
+    assert channel.survey([0]) == ("running", [BatchState.FREE])
+    assert channel.trouble() == ""
+
+
+def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_reason(
+    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("the runtime gave up")
+
+    monkeypatch.setattr("worker.classify.top_k", fails)
+    with pytest.raises(RuntimeError):
+        classify(child, JOB, 0)
+    assert claims(channel.client) == []
+    assert channel.trouble() == "the runtime gave up"
+    monkeypatch.undo()
+    assert classify(child, JOB, 0) == ("fashion-mnist@0", 1)
+    assert channel.survey([0]) == ("running", [BatchState.DONE])
+
+
+def test_the_pulse_outlives_a_hint_that_the_server_refuses(
+    channel: Channel, server: RedisServer
+) -> None:
+    def refused(job: str, batch: int) -> None:
+        raise OperationalError("Connection refused")
+
+    parent, pid = "here:1:2", 77
+    client = connect(server.url, "pulse")
+    pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0)
+    pulse.start()
+    Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
+    pulse.died(JOB, 0, pid)
+    wait_for("the death", lambda: not claims(channel.client))
+    seen = channel.client.get(keys.worker(parent))
+    wait_for("another beat", lambda: channel.client.get(keys.worker(parent)) != seen)
+    assert pulse.is_alive()
+    pulse.stop()
+    client.close()

@@ -100,8 +100,17 @@ class Place:
         return pid
 
     def replaced(self, part: str, before: int) -> int:
-        """Wait until another process has taken the place of a part."""
-        return wait_for(f"a new {part}", lambda: set(self.parents(part)) - {before} or None).pop()
+        """Wait until another process has taken the place of a part.
+
+        The children of one that was killed seem to be parents until they have died, too; but
+        they are not the supervisor's.
+        """
+
+        def look() -> set[int]:
+            supervisors = self.parents("supervisor")
+            return {p for p in self.parents(part) if p != before and _parent(p) in supervisors}
+
+        return wait_for(f"a new {part}", look).pop()
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -24,6 +24,8 @@ from tests.server import TEMP_DIR, RedisServer
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 PRODUCT_APP = "worker.app"
+#: As this machine's stack starts its worker: ready a second sooner.
+STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
 PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.poison_app"
 #: Messages so small that a job of a few thousand pictures has many.
@@ -118,8 +120,15 @@ class Process:
 class Worker(Process):
     """A worker parent and its pool: `celery -A APP worker -c N`."""
 
-    def __init__(self, app: str, concurrency: int, env: dict[str, str], files: Path) -> None:
-        arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), "-l", "INFO"]
+    def __init__(
+        self,
+        app: str,
+        concurrency: int,
+        options: Sequence[str],
+        env: dict[str, str],
+        files: Path,
+    ) -> None:
+        arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), *options]
         super().__init__([sys.executable, *arguments], Path(TEMP_DIR), env, files)
         self.concurrency = concurrency
 
@@ -225,9 +234,16 @@ class Fleet:
         """Every living process of this fleet, whoever started it: all know the server's URL."""
         return proc.with_variable("HANGTAG_REDIS_URL", self.server.url)
 
-    def worker(self, concurrency: int = 2, app: str = PRODUCT_APP, **settings: str) -> Worker:
+    def worker(
+        self,
+        concurrency: int = 2,
+        app: str = PRODUCT_APP,
+        options: Sequence[str] = STACK_OPTIONS,
+        **settings: str,
+    ) -> Worker:
         """A new worker that is ready for work."""
-        worker = Worker(app, concurrency, self._environment(settings), self._new_files())
+        env = self._environment(settings)
+        worker = Worker(app, concurrency, options, env, self._new_files())
         self._processes.append(worker)
         self.wait_ready(worker)
         return worker

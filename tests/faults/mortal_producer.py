@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from producer import cli
+from producer import cli, run
 from producer.channel import Channel
 from producer.job import Job
 from producer.journal import Journal
@@ -65,6 +65,7 @@ def _kill(pid: int) -> None:
 def main() -> None:
     """Arm the point, then be the command."""
     when, point, nth, pid = sys.argv[1:5]
+    run.LOOK_EVERY_AT_FIRST_S = 0.0  # every turn takes every step, however quick the job is
     arm(when, point, int(nth), int(pid))
     sys.argv[1:] = sys.argv[5:]
     cli.main()

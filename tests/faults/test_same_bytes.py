@@ -14,7 +14,7 @@ def test_any_number_of_workers_writes_the_same_bytes(stage: Stage, workers: int)
     stage.check_nothing_runs(*fleet)
 
 
-@pytest.mark.parametrize("images", [1, 7, 1024])
+@pytest.mark.parametrize("images", [5, 1024])
 def test_any_size_of_a_message_writes_the_same_bytes(stage: Stage, images: int) -> None:
     stage.fleet.worker()
     stage.check_finished(stage.classify(HANGTAG_BATCH_IMAGES=str(images)))

@@ -52,6 +52,8 @@ SERVER = [
     ("before", "hint", 3),
     ("after", "hint", 3),
 ]
+#: Steps that come with time, not with each message: then there must be messages for long enough.
+BY_TIME = {"touch", "survey"}
 AT_THE_END_OF_THE_SERVER = [("before", "write", 1), ("before", "leave", 1)]
 
 
@@ -61,7 +63,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 def _mortal(stage: Stage, when: str, point: str, nth: int, pid: int) -> Producer:
-    return stage.classify(program=(PROGRAM, when, point, str(nth), str(pid)))
+    program = (PROGRAM, when, point, str(nth), str(pid))
+    if point in BY_TIME:
+        return stage.classify(program=program, HANGTAG_BATCH_IMAGES="1")
+    return stage.classify(program=program)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,9 @@ from shared.settings import Settings
 RESULTS_PER_READ = 64
 #: The queue holds a window of each job: a longer one is hardly ever seen.
 HINTS_LOOKED_AT = 5_000
+NO_BATCH = -1
+#: As many as the largest number of a batch has (shared/contract.py).
+BATCH_DIGITS = 10
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ class Channel:
         if not reply:
             return []
         entries = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
-        return [Result(entry, int(fields[b"b"]), fields[b"r"]) for entry, fields in entries]
+        return [_result(entry, fields) for entry, fields in entries]
 
     def trim(self, results: Sequence[Result]) -> None:
         """Delete exactly these entries, which are committed now."""
@@ -141,6 +144,13 @@ class Channel:
         """Leave no key behind; if the server is away, the keys expire by themselves."""
         with suppress(RedisError):
             leave(self.client, self.record.id)
+
+
+def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
+    """An entry of the stream; one that no worker wrote belongs to no batch, and is trimmed."""
+    number, data = fields.get(b"b", b""), fields.get(b"r", b"")
+    batch = int(number) if number.isdigit() and len(number) <= BATCH_DIGITS else NO_BATCH
+    return Result(entry, batch, data)
 
 
 def leave(client: redis.Redis, job: str) -> None:

@@ -6,19 +6,19 @@ producer's death and the loss of all of Redis. Whether a job is finished is judg
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
 
 import msgspec
 
+from producer import journal_lock
 from producer.reader import Stamp
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError
 
 SUFFIX = ".hangtag"
 SCHEMA = 1
@@ -74,9 +74,9 @@ class Journal:
 
     def __init__(self, path: Path, restart: bool = False) -> None:
         self.path = path
-        self._lock = _lock(path)
+        self._lock = journal_lock.take(path)
         if restart:
-            _empty(path, self._lock)
+            journal_lock.empty(path, self._lock)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
@@ -234,37 +234,6 @@ class Journal:
 def journal_path(output: str | Path) -> Path:
     """The journal of an output file."""
     return Path(f"{output}{SUFFIX}")
-
-
-def _lock(path: Path) -> int:
-    while True:
-        fd = _try_lock(path)
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(fd).st_ino:
-                return fd
-        os.close(fd)  # its holder removed the file before letting go of it
-
-
-def _try_lock(path: Path) -> int:
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        output = str(path).removesuffix(SUFFIX)
-        raise UsageError(
-            f"the job of {output} is running already; follow it with: hangtag collect {output}"
-        ) from None
-    return fd
-
-
-def _empty(path: Path, lock: int) -> None:
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-    os.ftruncate(lock, 0)
 
 
 def _is_damage(error: Exception) -> bool:

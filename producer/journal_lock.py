@@ -1,0 +1,52 @@
+"""Who may write a journal: one process at a time, for as long as it lives.
+
+The lock is on the journal itself, which is never truncated by taking it (unlike the files of
+`producer/lock.py`, in which the holder signs).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from shared.errors import SetupError, UsageError
+
+
+def take(path: Path) -> int:
+    """The descriptor that holds the lock; closing it lets go. Creates the file if need be.
+
+    Raises:
+        UsageError: another process has the job.
+        SetupError: the file cannot be opened.
+    """
+    while True:
+        fd = _try(path)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(fd).st_ino:
+                return fd
+        os.close(fd)  # its holder removed the file before letting go of it
+
+
+def empty(path: Path, lock: int) -> None:
+    """Make the locked journal a new one, whatever it held."""
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    os.ftruncate(lock, 0)
+
+
+def _try(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        output = path.with_suffix("")
+        raise UsageError(
+            f"the job of {output} is running already; follow it with: hangtag collect {output}"
+        ) from None
+    return fd

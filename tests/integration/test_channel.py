@@ -1,0 +1,38 @@
+"""The producer's side of a job in Redis, on a real server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from producer.channel import NO_BATCH, Channel
+from shared import keys
+from shared.broker import make_app
+from shared.contract import JobRecord
+from shared.settings import Settings
+from tests.server import RedisServer
+
+RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+
+
+@pytest.fixture
+def channel(server: RedisServer) -> Channel:
+    return Channel(server.client, make_app(server.url, "test"), RECORD, Settings())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"b": "many", "r": "x"}, {"b": "-1", "r": "x"}, {"b": "9" * 30, "r": "x"}, {"other": "x"}],
+)
+def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
+    server: RedisServer, channel: Channel, fields: dict[Any, Any]
+) -> None:
+    stream = keys.job(RECORD.id, "results")
+    server.client.xadd(stream, fields)
+    server.client.xadd(stream, {"b": "7", "r": "answers"})
+    odd, right = channel.results(0)
+    assert odd.batch == NO_BATCH
+    assert (right.batch, right.data) == (7, b"answers")
+    channel.trim([odd, right])
+    assert server.client.xlen(stream) == 0

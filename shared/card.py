@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import msgspec
 
@@ -13,10 +14,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a picture becomes the network's input: letterboxed, never cropped.
+    """How a picture becomes the network's input.
 
-    `ground` fills the letterbox and stands behind transparent pixels, 0 to 255.
-    `invert` negates the grey values afterwards (a dark object on white paper).
+    `letterbox`: scaled to fit, never cropped. `ground` fills what is left and stands behind
+    transparent pixels, 0 to 255; `invert` negates the grey values afterwards.
+    `garment`: a picture that has not the form of Fashion-MNIST's images is converted as those
+    were made (arXiv:1708.07747, section 2).
     """
 
     height: int
@@ -24,6 +27,19 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: int  #: 1 grey, 3 RGB
     ground: int = 0
     invert: bool = False
+    convert: Literal["letterbox", "garment"] = "letterbox"
+
+
+class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What nearly all training images keep to; a picture outside is marked in the table.
+
+    Values of the network's input, 0 to 255, and shares of its pixels, 0 to 1.
+    """
+
+    border: int  #: highest median of the outermost pixels, and highest corner
+    foreground: int  #: a pixel above this belongs to the object
+    smallest: float  #: share of the pixels that belong to it
+    largest: float
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -58,6 +74,8 @@ class Card(msgspec.Struct, frozen=True):
     created: str  #: ISO 8601, UTC
     files: dict[str, str]  #: file name -> sha256, every file of the version but the card
     notes: str = ""
+    gates: Gates | None = None  #: None: nothing is marked
+    request: str = ""  #: id of the request that made it: it is published once
 
     @property
     def ref(self) -> str:

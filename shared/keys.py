@@ -7,6 +7,7 @@ CLASSIFY_QUEUE = PREFIX + "classify"
 TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: before the name and the version of a serving copy
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last sign of life (server time, s)
+REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> when it was made (server time, s)
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
 #: The keys that a job may have. Finishing a job deletes exactly these.
@@ -41,3 +42,8 @@ def model_aliases(name: str) -> str:
 def blob(sha256: str) -> str:
     """A model file, by its content."""
     return f"{PREFIX}blob:{sha256}"
+
+
+def request(request_id: str, part: str) -> str:
+    """A part of a request: `state` (hash), `files` (hash, pictures), `input` (a blob)."""
+    return f"{PREFIX}request:{request_id}:{part}"

@@ -7,6 +7,10 @@ import numpy as np
 from worker.examples import Images
 from worker.recipes import Recipe
 
+#: Of a rectangle that is erased: its share of the image, and how far from square (a factor of 3).
+ERASED_AREA = (0.02, 0.25)
+ERASED_RATIO_LOG = np.log(3.0)
+
 
 def augmented(images: Images, recipe: Recipe, seed: int, epoch: int) -> Images:
     """A changed copy of images uint8 [n, H, W, C] for epoch 0, 1, ...
@@ -18,6 +22,8 @@ def augmented(images: Images, recipe: Recipe, seed: int, epoch: int) -> Images:
         images = _mirrored(images, seed, epoch)
     if recipe.shift_pixels:
         images = _moved(images, recipe.shift_pixels, rng)
+    if recipe.erase:
+        images = _erased(images, recipe.erase, rng)
     return images
 
 
@@ -43,3 +49,20 @@ def _moved(images: Images, pixels: int, rng: np.random.Generator) -> Images:
             chosen = (down == y) & (right == x)
             moved[chosen] = padded[chosen, y : y + height, x : x + width]
     return moved
+
+
+def _erased(images: Images, share: float, rng: np.random.Generator) -> Images:
+    """A rectangle of noise somewhere in about `share` of the images (arXiv:1708.04896)."""
+    count, height, width, channels = images.shape
+    erased = images.copy()
+    chosen = np.flatnonzero(rng.random(count) < share)
+    areas = rng.uniform(*ERASED_AREA, len(chosen)) * height * width
+    ratios = np.exp(rng.uniform(-ERASED_RATIO_LOG, ERASED_RATIO_LOG, len(chosen)))
+    tall = np.clip(np.sqrt(areas * ratios).astype(int), 1, height)
+    wide = np.clip(np.sqrt(areas / ratios).astype(int), 1, width)
+    tops = rng.integers(0, height - tall + 1)
+    lefts = rng.integers(0, width - wide + 1)
+    for index, top, left, down, right in zip(chosen, tops, lefts, tall, wide, strict=True):
+        noise = rng.integers(0, 256, (down, right, channels), np.uint8)
+        erased[index, top : top + down, left : left + right] = noise
+    return erased

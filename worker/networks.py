@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
 from worker.examples import Images
+from worker.precision import EXACT
 from worker.recipes import Recipe
 
 Shape = tuple[int, int, int]  #: height, width, channels
@@ -19,18 +23,31 @@ ANSWER_IMAGES = 1000
 STATISTICS_MOMENTUM = 0.9
 
 
-def build(recipe: Recipe, shape: Shape, classes: int) -> keras.Model:
+def build(recipe: Recipe, shape: Shape, classes: int, precision: str = EXACT) -> keras.Model:
     """uint8 [n, *shape] to float32 logits [n, classes]; initialised from Keras' global seed.
+
+    `precision` is the name of a Keras dtype policy; the weights are float32 under each.
 
     Raises:
         SetupError: the images are too small for the network.
     """
-    builder = {"dense": _dense, "small_conv": _small_conv}[recipe.network]
+    builder = {"dense": _dense, "small_conv": _small_conv, "residual": _residual}[recipe.network]
     images = keras.Input(shape, dtype="uint8", name="images")
-    scaled = keras.layers.Rescaling(1 / 255, name="scale")(images)
-    features = builder(scaled, recipe.widths, shape)
-    logits = keras.layers.Dense(classes, name="logits")(features)
+    with _policy(precision):
+        scaled = keras.layers.Rescaling(1 / 255, name="scale")(images)
+        features = builder(scaled, recipe, shape)
+    logits = keras.layers.Dense(classes, name="logits", dtype="float32")(features)
     return keras.Model(images, logits, name=recipe.network)
+
+
+@contextlib.contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
@@ -39,16 +56,14 @@ def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
     return answers
 
 
-def _dense(values: keras.KerasTensor, widths: tuple[int, ...], _: Shape) -> keras.KerasTensor:
+def _dense(values: keras.KerasTensor, recipe: Recipe, _: Shape) -> keras.KerasTensor:
     values = keras.layers.Flatten(name="flatten")(values)
-    for number, width in enumerate(widths, 1):
+    for number, width in enumerate(recipe.widths, 1):
         values = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(values)
     return values
 
 
-def _small_conv(
-    values: keras.KerasTensor, widths: tuple[int, ...], shape: Shape
-) -> keras.KerasTensor:
+def _small_conv(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
     """Airbench's shape: a 2x2 stem, groups of two 3x3 convolutions, the maximum over places."""
     if min(shape[:2]) < SMALLEST_SIDE_PIXELS:
         raise SetupError(
@@ -56,7 +71,7 @@ def _small_conv(
             f"give it {SMALLEST_SIDE_PIXELS}x{SMALLEST_SIDE_PIXELS} or more, or use `tutorial`"
         )
     values = keras.layers.Conv2D(8 * shape[2], 2, activation="gelu", name="stem")(values)
-    for number, width in enumerate(widths, 1):
+    for number, width in enumerate(recipe.widths, 1):
         values = _convolution(values, width, f"group_{number}_a", halve=True)
         values = _convolution(values, width, f"group_{number}_b", halve=False)
     return keras.layers.GlobalMaxPooling2D(name="maximum")(values)
@@ -72,3 +87,38 @@ def _convolution(
         values = layers.MaxPooling2D(2, name=f"{name}_halve")(values)
     values = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
     return layers.Activation("gelu", name=f"{name}_gelu")(values)
+
+
+def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
+    """Blocks of two 3x3 convolutions around which the values go by; halved at each new width."""
+    values = _normed(values, recipe.widths[0], 3, "stem")
+    values = keras.layers.Activation("relu", name="stem_relu")(values)
+    for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True), 1):
+        for block in range(1, blocks + 1):
+            halve = stage > 1 and block == 1
+            values = _block(values, width, f"block_{stage}_{block}", halve=halve)
+    return keras.layers.GlobalAveragePooling2D(name="mean")(values)
+
+
+def _block(values: keras.KerasTensor, width: int, name: str, *, halve: bool) -> keras.KerasTensor:
+    layers = keras.layers
+    inner = _normed(values, width, 3, f"{name}_a", strides=2 if halve else 1)
+    inner = layers.Activation("relu", name=f"{name}_a_relu")(inner)
+    inner = _normed(inner, width, 3, f"{name}_b")
+    if halve:
+        values = layers.AveragePooling2D(2, padding="same", name=f"{name}_halve")(values)
+    if values.shape[-1] != width:
+        values = _normed(values, width, 1, f"{name}_by")
+    return layers.Activation("relu", name=f"{name}_relu")(
+        layers.Add(name=f"{name}_add")([values, inner])
+    )
+
+
+def _normed(
+    values: keras.KerasTensor, width: int, side: int, name: str, strides: int = 1
+) -> keras.KerasTensor:
+    layers = keras.layers
+    values = layers.Conv2D(
+        width, side, strides=strides, padding="same", use_bias=False, name=name
+    )(values)
+    return layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)

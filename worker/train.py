@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import tensorflow as tf
 
-from worker import checkpoint, networks
+from worker import checkpoint, networks, precision
 from worker.augment import augmented
 from worker.calibrate import softmax
 from worker.evaluate import score
@@ -66,7 +66,8 @@ def train(
         SetupError: the images are too small, or `state` belongs to another training.
     """
     keras.utils.set_random_seed(seed)
-    network = networks.build(recipe, examples.images.shape[1:], classes)
+    shape = examples.images.shape[1:]
+    network = networks.build(recipe, shape, classes, precision.of(recipe))
     optimizer = _optimizer(recipe, network)
     variables = [*network.variables, *optimizer.variables]
     key = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
@@ -79,7 +80,9 @@ def train(
         on_epoch(history[-1])
     if recipe.average:
         optimizer.finalize_variable_values(network.trainable_variables)
-    return Trained(network, history)
+    exact = networks.build(recipe, shape, classes)
+    exact.set_weights(network.get_weights())
+    return Trained(exact, history)
 
 
 def rate(recipe: Recipe, done: float) -> float:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.card import Card, Metrics, Preprocessing
+from shared.card import Card, Gates, Metrics, Preprocessing
 from shared.errors import SetupError
 from worker import heldout, networks, runtime
 from worker.calibrate import temperature
@@ -28,9 +28,11 @@ class DataSet(NamedTuple):
 
     name: str
     labels: tuple[str, ...]
-    examples: Examples  #: a twelfth is held out of the training
+    examples: Examples  #: to learn from; a twelfth is held out, unless `heldout` is given
     test: Examples | None
     preprocessing: Preprocessing
+    heldout: Examples | None = None
+    gates: Gates | None = None
 
 
 class Made(NamedTuple):

@@ -50,6 +50,13 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def mirrored(network: keras.Model) -> keras.Model:
+    """Answers with the mean of the logits of each image and of its mirror image; same weights."""
+    images = keras.Input(network.input.shape[1:], dtype="uint8", name="images")
+    both = [network(images), network(keras.ops.flip(images, axis=2))]
+    return keras.Model(images, keras.layers.Average(name="mean_logits")(both), name=network.name)
+
+
 def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
     """float32 [n, classes] of images uint8 [n, H, W, C]."""
     answers: npt.NDArray[np.float32] = network.predict(images, batch_size=ANSWER_IMAGES, verbose=0)
@@ -118,7 +125,7 @@ def _normed(
     values: keras.KerasTensor, width: int, side: int, name: str, strides: int = 1
 ) -> keras.KerasTensor:
     layers = keras.layers
-    values = layers.Conv2D(
-        width, side, strides=strides, padding="same", use_bias=False, name=name
-    )(values)
+    values = layers.Conv2D(width, side, strides=strides, padding="same", use_bias=False, name=name)(
+        values
+    )
     return layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)

@@ -27,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     erase: float = 0.0  #: share of the images that lose a rectangle to noise
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
+    mirror: bool = False  #: served as the mean of the answers to an image and its mirror image
 
 
 #: Chosen on the held-out images alone; the test set had no say. Without label smoothing, which

@@ -49,24 +49,28 @@ def make(
     seed: int,
     *,
     state: Path | None = None,
+    request: str = "",
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Made:
     """Train, calibrate, export, compare, evaluate. `state` and `on_epoch` as in `train`.
+
+    `request` is noted on the card; `on_stage` is told each step by its name, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
-    learn, held = heldout.split(data.examples)
-    if not len(held.labels):
-        raise SetupError(
-            f"no class of {data.name} has {heldout.SMALLEST_CLASS} images, so none can be held "
-            "out; give it more pictures"
-        )
+    learn, held = _parts(data)
+    on_stage("training")
     trained = train(recipe, learn, held, len(data.labels), seed, state=state, on_epoch=on_epoch)
-    cooling = temperature(networks.logits(trained.network, held.images), held.labels)
-    card = _card(name, recipe, data, seed, cooling, trained.network.count_params())
-    files = export(trained.network, card, held.images)
+    network = networks.mirrored(trained.network) if recipe.mirror else trained.network
+    on_stage("calibrating")
+    cooling = temperature(networks.logits(network, held.images), held.labels)
+    card = _card(name, recipe, data, seed, cooling, network.count_params())
+    on_stage("exporting")
+    files = export(network, card, held.images)
     files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
+    on_stage("evaluating")
     metrics = _metrics(card, files, held, data.test)
     return Made(
         msgspec.structs.replace(
@@ -74,9 +78,23 @@ def make(
             metrics=metrics,
             dataset_fingerprint=learn.fingerprint(),
             notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
+            request=request,
         ),
         files,
     )
+
+
+def _parts(data: DataSet) -> tuple[Examples, Examples]:
+    """The images to learn from, and those held out."""
+    if data.heldout is not None:
+        return data.examples, data.heldout
+    learn, held = heldout.split(data.examples)
+    if not len(held.labels):
+        raise SetupError(
+            f"no class of {data.name} has {heldout.SMALLEST_CLASS} images, so none can be held "
+            "out; give it more pictures"
+        )
+    return learn, held
 
 
 def _card(
@@ -99,6 +117,7 @@ def _card(
         code_version=_code_version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
+        gates=data.gates,
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 import msgspec
 import redis
 from celery import Celery
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from producer.hint import send_hint
 from shared import keys
 from shared.broker import CLASSIFY_TASK
 from shared.contract import JobRecord, encode_job
@@ -92,14 +92,7 @@ class Channel:
 
     def hint(self, batch: int) -> None:
         """Say that there is work. Lost, it is a delay; doubled, nothing happens."""
-        try:
-            self._app.send_task(
-                CLASSIFY_TASK, args=(self.record.id, batch), queue=keys.CLASSIFY_QUEUE, retry=False
-            )
-        except OperationalError as error:  # what Celery makes of any error of the server
-            if isinstance(error.__cause__, RedisError):
-                raise error.__cause__ from None
-            raise redis.exceptions.ConnectionError(str(error)) from error
+        send_hint(self._app, CLASSIFY_TASK, keys.CLASSIFY_QUEUE, self.record.id, batch)
 
     def results(self, block_ms: int) -> list[Result]:
         """What is in the stream, from its start: what is there is not committed yet."""

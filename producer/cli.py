@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from producer import cli_jobs, cli_stack
-from shared.errors import HangtagError, UsageError
+from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
 from shared.exits import Exit
 
 EPILOG = """\b
@@ -21,6 +21,14 @@ Examples:
 """
 
 
+#: Of errors that are not a fault of the set-up.
+_CODES = {
+    UsageError: Exit.USAGE,
+    RequestCancelled: Exit.CANCELLED,
+    StillOpen: Exit.INTERRUPTED,
+}
+
+
 class Commands(click.Group):
     """Turns the errors of Hangtag into one line and an exit code, in this one place."""
 
@@ -29,10 +37,15 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except HangtagError as error:
             click.echo(f"hangtag: {error}", err=True)
-            ctx.exit(Exit.USAGE if isinstance(error, UsageError) else Exit.SETUP)
+            ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)
             ctx.exit(Exit.INTERRUPTED)
+
+
+def _code(error: HangtagError) -> Exit:
+    found = (code for kind, code in _CODES.items() if isinstance(error, kind))
+    return next(found, Exit.SETUP)
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

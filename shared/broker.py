@@ -23,6 +23,7 @@ from shared.errors import SetupError
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
 CLASSIFY_TASK = "hangtag.classify"
+TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _SCHEMES = ("redis", "rediss", "unix")
 
 _CONFIG: dict[str, object] = {

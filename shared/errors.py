@@ -6,6 +6,9 @@ HangtagError
 │   ├── BrokerAway         Redis does not answer
 │   └── BrokerFull         Redis refuses writes because its memory is used up
 ├── BadMessage         a payload that is not ours: rejected, logged, never executed
+├── Unanswered         a request that has no answer, and nothing is wrong
+│   ├── RequestCancelled   somebody cancelled it
+│   └── StillOpen          it goes on, and is waited for no longer
 └── SetupError         the set-up: stop, the message names the cure
     └── UsageError         what was typed: exit code 2
 """
@@ -47,6 +50,18 @@ class BrokerFull(Unavailable):
 
 class BadMessage(HangtagError):
     """A message or record that does not have the agreed form."""
+
+
+class Unanswered(HangtagError):
+    """A request that has no answer, and nothing is wrong."""
+
+
+class RequestCancelled(Unanswered):
+    """Somebody cancelled it."""
+
+
+class StillOpen(Unanswered):
+    """It goes on, and is waited for no longer."""
 
 
 class SetupError(HangtagError):

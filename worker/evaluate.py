@@ -1,56 +1,49 @@
-"""How good answers are: accuracy, loss and calibration. NumPy only."""
+"""How good answers are: accuracy, loss, calibration, and what is taken for what. NumPy only."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from shared.answer import Evaluation
+from worker.calibration import Probabilities, calibration_error
 from worker.examples import Examples, Labels
 from worker.runtime import Runtime
 
-#: As in Guo et al., arXiv:1706.04599.
-CALIBRATION_BINS = 15
 #: A probability of 0 for the true label costs 16 nats, not infinity.
 SMALLEST_PROBABILITY = 1e-7
 
-Probabilities = npt.NDArray[np.floating]  #: [n, classes]
+Counts = npt.NDArray[np.int64]  #: [classes, classes], true x predicted
 
 
-class Evaluation(msgspec.Struct, frozen=True):
-    """Figures over `count` images. Fractions between 0 and 1; loss in nats per image."""
-
-    count: int
-    accuracy: float
-    loss: float
-    ece: float
+def evaluate(runtime: Runtime, examples: Examples, names: Sequence[str] = ()) -> Evaluation:
+    """The figures of a runtime on labelled images; with the labels' names as in `score`."""
+    return score(runtime.predict(examples.images), examples.labels, names)
 
 
-def evaluate(runtime: Runtime, examples: Examples) -> Evaluation:
-    """The figures of a runtime on labelled images."""
-    return score(runtime.predict(examples.images), examples.labels)
+def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = ()) -> Evaluation:
+    """The figures of given answers; with the labels' names also who is taken for whom.
 
-
-def score(probabilities: Probabilities, labels: Labels) -> Evaluation:
-    """The figures of given answers."""
+    Of no images at all every figure is 0.
+    """
+    count = len(labels)
     right = probabilities.argmax(1) == labels
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    of_truth = probabilities[np.arange(count), labels].astype(np.float64)
+    losses = -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY))
+    counts = confusion(probabilities, labels, len(names)) if names else np.empty((0, 0), int)
     return Evaluation(
-        count=len(labels),
-        accuracy=float(right.mean()),
-        loss=float(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).mean()),
+        count=count,
+        accuracy=float(right.sum() / max(count, 1)),
+        loss=float(losses.sum() / max(count, 1)),
         ece=calibration_error(probabilities, labels),
+        labels=tuple(names),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
     )
 
 
-def calibration_error(
-    probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS
-) -> float:
-    """Expected calibration error: |confidence - accuracy|, averaged over images.
-
-    Images are put into equally wide bins by their confidence, lower edge excluded.
-    """
-    confidence = probabilities.max(1).astype(np.float64)
-    gap = confidence - (probabilities.argmax(1) == labels)
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    return float(np.abs(np.bincount(bin_of, gap, bins)).sum() / len(labels))
+def confusion(probabilities: Probabilities, labels: Labels, classes: int) -> Counts:
+    """How often each label (row) was answered with each label (column): int64."""
+    pairs = labels * classes + probabilities.argmax(1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.calibrate import softmax, temperature
-from worker.evaluate import Probabilities, calibration_error, score
+from worker.calibration import Probabilities, calibration_error
+from worker.evaluate import score
 from worker.examples import Labels
 
 seeds = st.integers(0, 2**32 - 1)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from shared import pretrained, serving
+from shared.answer import Evaluation
 from shared.errors import SetupError
 from worker import fashion_mnist, runtime
-from worker.evaluate import Evaluation, evaluate
+from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.heldout import split
 

@@ -40,8 +40,12 @@ class Settings(msgspec.Struct, frozen=True):
     careful_limit_s: float = 20.0
     #: Keys of a job outlive the producer's last sign of life by this long.
     job_ttl_s: float = 86_400.0
+    #: A trainer that has not renewed its lease for so long has lost its request to the next.
+    lease_s: float = 30.0
     #: This machine's stack ends after so long without jobs or clients.
     idle_s: float = 60.0
+    #: The stack's trainer ends after so long without a request.
+    trainer_idle_s: float = 20.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

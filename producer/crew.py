@@ -1,4 +1,4 @@
-"""The worker's command line, and whether what it needs is installed here."""
+"""Command lines of workers and of the trainer, and whether what they need is installed here."""
 
 from __future__ import annotations
 
@@ -6,36 +6,58 @@ import importlib.util
 import os
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from shared.errors import SetupError
 from shared.place import runtime_dir
+from shared.request import Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
 #: Import name -> what pip calls it.
 PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow"}
+#: What training needs beside it. A promotion needs none of this.
+TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
+DRAW_PACKAGES = {"matplotlib": "matplotlib"}
+_NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
 #: The folder of hangtag's packages: a checkout, or site-packages.
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def command(children: int) -> list[str]:
     """The command line of a worker with this many children. Run it in a folder without modules."""
-    return [
-        *(sys.executable, "-m", "celery", "--quiet", "-A", "worker.app", "worker"),
-        *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
-        # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-    ]
+    return _celery("worker.app", children)
+
+
+def trainer_command() -> list[str]:
+    """The command line of a trainer, which does one thing at a time. Run it like a worker."""
+    return _celery("worker.trainer", 1)
 
 
 def check_installed() -> None:
     """Raises SetupError if a package that workers need is not installed."""
-    missing = [pip for name, pip in PACKAGES.items() if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := _missing(PACKAGES):
         raise SetupError(
-            f"this machine cannot run a worker, {', '.join(missing)} is missing; "
+            f"this machine cannot run a worker, {missing} is missing; "
             "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis that has workers"
+        )
+
+
+def check_can_train() -> None:
+    """Raises SetupError if a package that training needs is not installed."""
+    if missing := _missing(PACKAGES | TRAIN_PACKAGES):
+        raise SetupError(
+            f"this machine cannot train, {missing} is missing; pip install 'hangtag[train]'"
+        )
+
+
+def check_can(work: Work) -> None:
+    """Raises SetupError if this machine's stack could not do this work."""
+    if missing := _missing(_NEEDS.get(type(work), {})):
+        raise SetupError(
+            f"this machine cannot do that, {missing} is missing; "
+            "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis that has a trainer"
         )
 
 
@@ -45,18 +67,57 @@ def run(settings: Settings, children: int) -> NoReturn:
     Raises:
         SetupError: there is none, or something is not installed.
     """
+    _check_broker(
+        settings,
+        "this machine's stack has a worker already; "
+        "set it, or scale the stack with: hangtag up --workers N",
+    )
+    check_installed()
+    _become(command(children), settings)
+
+
+def run_trainer(settings: Settings) -> NoReturn:
+    """Become the trainer for the broker that is configured.
+
+    Raises:
+        SetupError: there is none, or something is not installed.
+    """
+    _check_broker(
+        settings,
+        "this machine's stack starts a trainer by itself when one is asked for; "
+        "set it, or just ask: hangtag train",
+    )
+    check_can_train()
+    _become(trainer_command(), settings)
+
+
+def _celery(app: str, children: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
+        *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
+        # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+
+
+def _missing(packages: Mapping[str, str]) -> str:
+    return ", ".join(
+        pip for name, pip in packages.items() if importlib.util.find_spec(name) is None
+    )
+
+
+def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
-        raise SetupError(
-            "HANGTAG_REDIS_URL is not set, and this machine's stack has a worker already; "
-            "set it, or scale the stack with: hangtag up --workers N"
-        )
+        raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     from shared.broker import check_url  # imports Celery, which the stack's client need not
 
     check_url(settings.redis_url)
-    check_installed()
+
+
+def _become(argv: list[str], settings: Settings) -> NoReturn:
     # Celery looks for modules in the current folder first; the root has none.
     os.chdir("/")
-    os.execve(sys.executable, command(children), environment(settings))
+    os.execve(sys.executable, argv, environment(settings))
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -1,0 +1,81 @@
+"""The desk where requests to the owner of the store are handed in, in Redis."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import time
+
+from producer.hint import send_hint
+from shared import heartbeat, keys
+from shared.broker import TRAIN_TASK, connect, make_app
+from shared.errors import BadMessage, UsageError
+from shared.place import broker_url
+from shared.request import REQUEST_ID, Request, Work
+from shared.requests import Requests, View
+from shared.settings import Settings
+
+_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
+_ID_LENGTH = 8
+ROLE = "producer"
+
+
+class Desk:
+    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = broker_url(settings)
+        self.client = connect(url, ROLE)
+        self._app = make_app(url, ROLE)
+        self.requests = Requests(self.client, settings.lease_s)
+
+    def submit(self, request: Request, input: bytes | None = None) -> bool:
+        """Hand a request in and say so; False if it was there already.
+
+        Raises:
+            UsageError: other work has this id.
+        """
+        new = self.requests.submit(request, input)
+        send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id)
+        return new
+
+    def look(self, request_id: str) -> View | None:
+        """The request as it stands; None if Redis does not know it."""
+        return self.requests.look(request_id)
+
+    def has_trainer(self) -> bool:
+        """Whether one is alive."""
+        return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeat.alive(self.client))
+
+
+def make_request(work: Work, request_id: str = "") -> Request:
+    """A request by this user, with a new id if none is given.
+
+    Raises:
+        UsageError: the id or a name in the work cannot be one.
+    """
+    request = Request(request_id or new_id(), work, who(), time.time())
+    try:
+        return request.check()
+    except BadMessage:
+        what = repr(getattr(work, "name", ""))
+        if not REQUEST_ID.fullmatch(request.id):
+            what = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
+            raise UsageError(what) from None
+        raise UsageError(f"{what:.80} cannot be a model; use small letters and digits") from None
+
+
+def new_id() -> str:
+    """Short enough to be typed."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+
+
+def who() -> str:
+    """This user, for the history: user@host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

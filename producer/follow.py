@@ -1,0 +1,129 @@
+"""Following a request to its outcome, whatever Redis does in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from producer import stack
+from producer.desk import Desk
+from producer.launch import LOG_NAME
+from producer.watch import Watch
+from shared import kept_requests
+from shared.errors import RequestCancelled, StillOpen
+from shared.place import runtime_dir
+from shared.request import Outcome, Request
+from shared.requests import State, View
+from shared.settings import Settings
+
+LOOK_EVERY_S = 0.25
+AWAY_PAUSE_S = 0.5
+#: A trainer of this machine's stack is there within seconds: until then nothing is amiss.
+TRAINER_SOON_S = 15.0
+
+
+class Follow:
+    """One attempt at waiting for the outcome of a request that was handed in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        desk: Desk,
+        request: Request,
+        watch: Watch,
+        *,
+        input: bytes | None = None,
+        on_view: Callable[[View], None] = lambda view: None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._settings, self._desk, self._watch = settings, desk, watch
+        self._request, self._input, self._on_view = request, input, on_view
+        now = time.monotonic()
+        self._deadline = now + timeout_s if timeout_s else float("inf")
+        self._trainer_due = now + (0 if settings.redis_url else TRAINER_SOON_S)
+        self._away = self._told = False
+
+    def wait(self) -> Outcome:
+        """The outcome, good or bad.
+
+        Raises:
+            RequestCancelled: somebody cancelled it.
+            StillOpen: the time is over.
+            UsageError: Redis has forgotten it and knows other work under its id.
+            SetupError: this machine's stack has ended and does not start again.
+        """
+        while (outcome := self._look()) is None:
+            if time.monotonic() > self._deadline:
+                raise StillOpen(f"request {self._request.id} goes on; {again(self._request.id)}")
+            time.sleep(AWAY_PAUSE_S if self._away else LOOK_EVERY_S)
+        return outcome
+
+    def _look(self) -> Outcome | None:
+        try:
+            outcome = self._turn()
+        except RedisError as error:
+            self._tell_away(error)
+            return None
+        self._tell_back()
+        return outcome
+
+    def _turn(self) -> Outcome | None:
+        view = self._desk.look(self._request.id)
+        if view is None:
+            return self._hand_in_again()
+        self._watch.view(view)
+        self._on_view(view)
+        if view.state is State.CANCELLED:
+            raise RequestCancelled(f"request {self._request.id} is cancelled")
+        if view.state is State.WAITING:
+            self._look_for_trainer()
+        return view.outcome
+
+    def _hand_in_again(self) -> Outcome | None:
+        """Redis has lost everything: this side has the record, and the store may have more."""
+        outcome = kept_outcome(self._settings, self._request.id)
+        if outcome is None:
+            self._desk.submit(self._request, self._input)
+            self._watch.notice("Redis has forgotten the request; it is handed in again")
+        return outcome
+
+    def _look_for_trainer(self) -> None:
+        if not self._told and time.monotonic() > self._trainer_due:
+            self._told = not self._desk.has_trainer()
+            if self._told:
+                self._watch.notice(cure(self._settings))
+
+    def _tell_away(self, error: RedisError) -> None:
+        if not self._away:
+            self._away = True
+            since = time.strftime("%H:%M:%S")
+            self._watch.notice(f"Redis is away since {since} ({error}); going on when it is back")
+        stack.ensure(self._settings)
+
+    def _tell_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._watch.notice("Redis is back")
+
+
+def again(request_id: str) -> str:
+    """How to follow a request again."""
+    return f"follow it with: hangtag train --follow {request_id}"
+
+
+def cure(settings: Settings) -> str:
+    """What to do where no trainer is alive."""
+    if not settings.redis_url:
+        return f"no trainer has started yet; see {runtime_dir(settings) / LOG_NAME}"
+    url = stack.shown(settings.redis_url)
+    start = f"HANGTAG_REDIS_URL={url} hangtag worker --queue train"
+    return f"no trainer is alive; start one with: {start}"
+
+
+def kept_outcome(settings: Settings, request_id: str) -> Outcome | None:
+    """How a request of this machine's stack ended, from the store; None if that is not known."""
+    if settings.redis_url:
+        return None  # the store is elsewhere
+    return kept_requests.outcome(settings.store_path, request_id)

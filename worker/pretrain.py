@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.card import Card, Preprocessing, encode_card
+from shared.card import Card, encode_card
 from shared.errors import HangtagError
 from worker import fashion_mnist, recipes, version
 from worker.examples import Examples
@@ -44,7 +44,8 @@ def fashion_data() -> version.DataSet:
         labels=fashion_mnist.LABELS,
         examples=Examples.of(*fashion_mnist.load("train")),
         test=Examples.of(*fashion_mnist.load("test")),
-        preprocessing=Preprocessing(height=28, width=28, channels=1),
+        preprocessing=fashion_mnist.PREPROCESSING,
+        gates=fashion_mnist.GATES,
     )
 
 

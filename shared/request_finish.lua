@@ -1,0 +1,11 @@
+-- FINISH: the outcome, from whoever holds the request. The first wins; the same again is a
+-- client that repeats itself.
+-- ARGV: id, fence, outcome, ttl_ms, name of a picture, the picture...
+local outcome, ttl_ms = ARGV[3], ARGV[4]
+local found = read(STATE)
+if not found or not holds(found, ARGV[2]) then return 0 end
+if found.status == 'done' and redis.call('HGET', STATE, 'outcome') == outcome then return 1 end
+if found.status ~= 'open' then return 0 end
+if ARGV[5] then redis.call('HSET', FILES, unpack(ARGV, 5)) end
+close('done', outcome, ttl_ms)
+return 1

@@ -1,0 +1,12 @@
+-- LOOK: the request as it stands, at one moment.
+-- ARGV: id
+-- Answers nil, or {state, request, owner, attempts, progress or nil, outcome or nil}
+local found = read(STATE)
+if not found then return nil end
+local state, owner = found.status, ''
+if state == 'exhausted' then state = 'done' end
+if state == 'open' then state = 'waiting' end
+if state == 'waiting' and live(found) then state, owner = 'running', found.owner end
+local request, progress, outcome =
+  unpack(redis.call('HMGET', STATE, 'request', 'progress', 'outcome'))
+return {state, request, owner, found.attempts, progress, outcome}

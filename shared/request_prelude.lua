@@ -1,0 +1,51 @@
+-- Put before every script about requests. Times are the server's own clock, so that the clocks of
+-- trainers and producers never matter.
+local STATE, FILES, INPUT, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ID = ARGV[1]
+local STATES = {open = true, done = true, exhausted = true, cancelled = true}
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A whole number that a double holds exactly.
+local function count(text)
+  if not text or #text > 15 or not string.match(text, '^%d+$') then error('BADSTATE') end
+  return tonumber(text)
+end
+
+-- The request as it stands, or nil if there is none. What is not ours is an error, and is found
+-- out before anything has changed. A request without an owner has the owner ''.
+local function read(key)
+  local status, fence, owner, until_ms, attempts =
+    unpack(redis.call('HMGET', key, 'status', 'fence', 'owner', 'until_ms', 'attempts'))
+  if not status and redis.call('EXISTS', key) == 0 then return nil end
+  if not STATES[status] or not owner then error('BADSTATE') end
+  return {
+    status = status, fence = count(fence), owner = owner,
+    until_ms = count(until_ms), attempts = count(attempts),
+  }
+end
+
+-- Whether somebody works on it, as far as anybody knows.
+local function live(request)
+  return request.owner ~= '' and request.until_ms > now_ms()
+end
+
+-- Whether this fence is the last that was given out, and was not given back. A lease that has
+-- run out is still its owner's until another claims.
+local function holds(request, fence)
+  return request.owner ~= '' and request.fence == count(fence)
+end
+
+-- The end of a request: what only the work needed goes at once, the rest in ttl_ms.
+-- HSET first: under full memory it is refused before anything has changed.
+local function close(status, outcome, ttl_ms)
+  redis.call('HSET', STATE, 'status', status, 'outcome', outcome)
+  redis.call('HDEL', STATE, 'progress')
+  redis.call('DEL', INPUT)
+  redis.call('ZREM', OPEN, ID)
+  redis.call('PEXPIRE', STATE, ttl_ms)
+  redis.call('PEXPIRE', FILES, ttl_ms)
+end

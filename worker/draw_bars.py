@@ -12,7 +12,7 @@ from worker.look import OTHER, RIGHT, WRONG, shown
 
 #: So many labels have a bar each, standing, under its number, as in the tutorial.
 NUMBERED_LABELS = 12
-#: Of more labels the most probable ones, lying, under their names.
+#: Of more labels the most probable ones and the true one, lying, under their names.
 NAMED_BARS = 5
 NAME_LENGTH = 26
 
@@ -46,6 +46,8 @@ def _standing(axes: Axes, row: Row, truth: int) -> None:
 def _lying(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
     """A name, and its bar below it, from the top down."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
+    if truth not in best:
+        best[-1] = truth
     palette = colours(row, truth)
     places = np.arange(len(best))
     axes.barh(places + 0.3, row[best], 0.3, color=[palette[i] for i in best])

@@ -31,7 +31,7 @@ def confusion_matrix(labels: Sequence[str], counts: Counts) -> Figure:
     numbered = len(labels) <= NUMBERED_CLASSES
     cell = CELL_INCHES if numbered else FEWER_CELL_INCHES
     side = max(LEAST_INCHES, cell * len(labels)) + BESIDE_INCHES
-    figure = Figure((side, side), layout="constrained")
+    figure = Figure((side, side), layout="compressed")
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     shades = axes.imshow(shares, cmap="Blues", norm=SHADES, interpolation="nearest")

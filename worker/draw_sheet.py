@@ -17,7 +17,10 @@ ROWS, COLUMNS = 5, 3
 PANEL_INCHES = 1.8
 #: Room for two lines.
 CAPTION_INCHES = 0.38
-CAPTION_LENGTH = 28
+NAME_LENGTH = 22
+#: As many characters of both names fit below an image, beside a percentage.
+LINE_LENGTH = 20
+NEW_LINE = "\n"
 #: Of the height of all panels, below them.
 KEY_Y = -0.045
 KEY_LENGTH = 24
@@ -50,10 +53,9 @@ def sheet(
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:
     """`Ankle boot 98% (Sneaker)`: predicted and true; in two lines where one would be too long."""
     best = int(row.argmax())
-    said, true = f"{labels[best]} {row[best]:.0%}", f"({labels[truth]})"
-    if len(said) + len(true) < CAPTION_LENGTH:
-        return f"{shown(said, CAPTION_LENGTH)} {shown(true, CAPTION_LENGTH)}"
-    return f"{shown(said, CAPTION_LENGTH)}\n{shown(true, CAPTION_LENGTH)}"
+    said, true = (shown(labels[i], NAME_LENGTH) for i in (best, truth))
+    fits = len(said) + len(true) <= LINE_LENGTH
+    return f"{said} {row[best]:.0%}{' ' if fits else NEW_LINE}({true})"
 
 
 def _key(labels: Sequence[str]) -> str:

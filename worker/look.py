@@ -68,7 +68,10 @@ def _encode(figure: Figure) -> bytes:
         pil_kwargs={"compress_level": 0},
     )
     with Image.open(drawn) as image:
-        flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        # By coverage: among the many colours of photos the few of captions and bars stay pure.
+        flat = image.convert("RGB").quantize(
+            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     flat.info.clear()  # no dates, no names of programs
     flat.save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -8,10 +8,9 @@ after a timeout. Neither claiming, renewing nor finishing creates a request.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import redis
@@ -19,7 +18,10 @@ from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
+from shared.grant import Grant, Standing, State, Verdict, View
 from shared.request import Outcome, Progress, Request, decode_request, encode_request
+
+__all__ = ["MAX_ATTEMPTS", "SCRIPTS", "Grant", "Requests", "Standing", "State", "Verdict", "View"]
 
 _HERE = Path(__file__).parent
 #: A request whose trainer died so often is not tried again: it would be the fourth.
@@ -28,55 +30,6 @@ _PARTS = ("state", "files", "input")  #: the keys of a request
 #: What a script's error contains where a key holds what is not ours.
 _FOREIGN = ("BADSTATE", "WRONGTYPE")
 T = TypeVar("T")
-
-
-class Verdict(enum.StrEnum):
-    """What CLAIM answers. Only GRANTED hands out work."""
-
-    GRANTED = "granted"
-    HELD = "held"  #: another's lease is live
-    DONE = "done"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-    EXHAUSTED = "exhausted"  #: its trainer died MAX_ATTEMPTS times; it is done, with an error
-
-
-class Standing(enum.StrEnum):
-    """What RENEW answers. After anything but OK the work must stop."""
-
-    OK = "ok"
-    LOST = "lost"  #: another has it, it has ended, or Redis has forgotten it
-    CANCELLED = "cancelled"
-
-
-class State(enum.StrEnum):
-    """Where a request is."""
-
-    WAITING = "waiting"  #: nobody has it, or its trainer has not renewed in time
-    RUNNING = "running"
-    DONE = "done"  #: it has an outcome, good or bad
-    CANCELLED = "cancelled"
-
-
-class Grant(msgspec.Struct, frozen=True):
-    """The answer to a claim. What follows the verdict is filled for GRANTED only."""
-
-    verdict: Verdict
-    fence: int = 0
-    request: Request | None = None
-    input: bytes | None = None  #: what travelled beside the request
-    attempts: int = 0  #: this one included; those that were given back do not count
-
-
-class View(msgspec.Struct, frozen=True):
-    """A request at one moment."""
-
-    request: Request
-    state: State
-    owner: str  #: empty unless RUNNING
-    attempts: int
-    progress: Progress | None  #: as of the last renewal, also while it waits again
-    outcome: Outcome | None  #: of DONE
 
 
 class Requests:
@@ -192,9 +145,9 @@ class Requests:
 
     def _survey(self) -> list[tuple[str, bool]]:
         before, after = keys.request("\n", "state").split("\n")
-        answer = cast(list[bytes], self._run("survey", before, after))
+        answer = cast(list[Any], self._run("survey", "", before, after))
         pairs = zip(answer[::2], answer[1::2], strict=True)
-        return [(request_id.decode(), waits == b"1") for request_id, waits in pairs]
+        return [(request_id.decode(errors="replace"), waits == 1) for request_id, waits in pairs]
 
     def _run(self, name: str, request_id: str, *args: int | str | bytes) -> object:
         script = self._client.register_script(SCRIPTS[name])
@@ -207,15 +160,20 @@ class Requests:
 
 def _told(error: ResponseError, request_id: str) -> Exception:
     """BadMessage where a key holds what is not ours, or else the error itself."""
-    if any(word in str(error) for word in _FOREIGN):
-        return BadMessage(f"what Redis holds of request {request_id!r:.80} is not Hangtag's")
-    return error
+    if not any(word in str(error) for word in _FOREIGN):
+        return error
+    key = keys.request(request_id, "*") if request_id else keys.REQUESTS
+    return BadMessage(f"what Redis holds under {key!r:.120} is not Hangtag's; delete it")
 
 
 def _request(request_id: str, data: object) -> Request:
-    request = decode_request(data if isinstance(data, bytes) else b"")
-    if request.id != request_id:
-        raise BadMessage(f"request {request_id!r:.80} holds another, {request.id!r:.80}")
+    try:
+        request = decode_request(data if isinstance(data, bytes) else b"")
+        if request.id != request_id:
+            raise BadMessage(f"it calls itself {request.id!r:.80}")
+    except BadMessage as error:
+        cure = f"update Hangtag here, or cancel it with: hangtag train --cancel {request_id}"
+        raise BadMessage(f"request {request_id} cannot be read ({error}); {cure}") from error
     return request
 
 

@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     job_ttl_s: float = 86_400.0
     #: A trainer that has not renewed its lease for so long has lost its request to the next.
     lease_s: float = 30.0
+    #: A trainer looks so often for requests that wait: a hint may be lost, or its trainer dead.
+    round_s: float = 5.0
     #: This machine's stack ends after so long without jobs or clients.
     idle_s: float = 60.0
     #: The stack's trainer ends after so long without a request.

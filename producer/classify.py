@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,6 +12,7 @@ from producer import stack
 from producer.appeared import appeared
 from producer.budget import Budget
 from producer.channel import Channel, check_server, leave
+from producer.interrupts import interrupts
 from producer.job import Job
 from producer.options import JobOptions
 from producer.report import Report, make_report
@@ -92,7 +90,7 @@ def _attempt(
         lambda: stack.ensure(settings),
     )  # fmt: skip
     job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
-    with _interrupts(run):
+    with interrupts(run.stop):
         code = run.execute()
     if run.complete:
         job.write_table()
@@ -153,19 +151,3 @@ def _summary(job: Job, code: Exit, before: int, skipped: dict[str, int], seconds
         round(seconds, 3),
         int(code),
     )
-
-
-@contextmanager
-def _interrupts(run: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run between two turns; a second Ctrl-C ends it at once."""
-
-    def handle(number: int, _: object) -> None:
-        signal.signal(number, signal.default_int_handler)
-        run.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

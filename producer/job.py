@@ -82,19 +82,7 @@ class Job:
             SetupError: there is no such model.
             redis.exceptions.RedisError: the server is away.
         """
-        card = serving.resolve(client, parse(self.options.model))
-        k = len(card.labels) if self.options.probabilities else self.options.top_k
-        record = JobRecord(
-            id="".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH)),
-            name=card.name,
-            version=card.version,
-            card_sha256=serving.card_sha256(card),
-            runtime=self.options.runtime,
-            top_k=min(k, len(card.labels)),
-            output=self.output.name.encode(errors="backslashreplace").decode(),
-            host=socket.gethostname(),
-            created=time.time(),
-        )
+        record, card = pin(client, self.options)
         self.journal.put(
             record=encode_job(record),
             card=encode_card(card),
@@ -133,6 +121,29 @@ class Job:
                 f"{self.output} was begun with other options ({', '.join(other)}); "
                 "give the same ones, another -o, or --restart"
             )
+
+
+def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
+    """A new job of the version that its model's name stands for now.
+
+    Raises:
+        SetupError: there is no such model.
+        redis.exceptions.RedisError: the server is away.
+    """
+    card = serving.resolve(client, parse(options.model))
+    k = len(card.labels) if options.probabilities else options.top_k
+    record = JobRecord(
+        id="".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH)),
+        name=card.name,
+        version=card.version,
+        card_sha256=serving.card_sha256(card),
+        runtime=options.runtime,
+        top_k=min(k, len(card.labels)),
+        output=Path(options.output).name.encode(errors="backslashreplace").decode(),
+        host=socket.gethostname(),
+        created=time.time(),
+    )
+    return record, card
 
 
 def stored_options(output: Path) -> JobOptions:

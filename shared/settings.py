@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True):
     batch_limit_s: float = 120.0
     #: The same for one image of a batch that is classified carefully.
     careful_limit_s: float = 20.0
+    #: A worker lets a model version go that no batch has asked for in this time, but the last one.
+    model_unused_s: float = 60.0
     #: Keys of a job outlive the producer's last sign of life by this long.
     job_ttl_s: float = 86_400.0
     #: A trainer that has not renewed its lease for so long has lost its request to the next.

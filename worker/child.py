@@ -1,18 +1,15 @@
-"""What one worker process keeps: its name, its connection, and the models it has loaded.
-
-A version is loaded once and kept; the one that was used longest ago makes room for a third.
-"""
+"""What one worker process keeps: its name, its connection, and the versions it has loaded."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
 import redis
 
 from shared import serving
@@ -23,17 +20,10 @@ from shared.errors import SetupError
 from shared.ledger import Ledger
 from shared.process import child_id
 from shared.settings import Settings
-from worker.runtime import Runtime, artifact_name, load
+from worker.model_cache import Model, ModelCache
+from worker.runtime import artifact_name, load
 
-#: The version in use and the one before: a job of each may be running.
-MODELS_KEPT = 2
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A loaded version."""
-
-    card: Card
-    runtime: Runtime
+log = logging.getLogger(__name__)
 
 
 class Child:
@@ -43,7 +33,7 @@ class Child:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
         self.client: redis.Redis = connect(url, "worker")
-        self._models: OrderedDict[tuple[str, str], Model] = OrderedDict()
+        self._models = ModelCache(settings.model_unused_s)
 
     def ledger(self, job: str) -> Ledger:
         """The ledger of a job."""
@@ -57,22 +47,28 @@ class Child:
             redis.exceptions.RedisError: the server is away.
         """
         key = (record.card_sha256, record.runtime)
-        if key not in self._models:
-            self._models[key] = self._load(record)
-            if len(self._models) > MODELS_KEPT:
-                self._models.popitem(last=False)
-        self._models.move_to_end(key)
-        return self._models[key]
+        model = self._models.find(key)
+        if model is None:
+            card, artifact = self._fetch(record)
+            model = self._models.put(key, lambda: _load(record.runtime, card, artifact))
+        return model
 
-    def _load(self, record: JobRecord) -> Model:
+    def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
+        """The card and the file of a version, before anything makes room for it."""
         card = serving.load_card(self.client, record.name, record.version)
         if serving.card_sha256(card) != record.card_sha256:
             raise SetupError(
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        artifact = serving.load_file(self.client, card, artifact_name(record.runtime))
-        return Model(card, load(record.runtime, card, artifact))
+        return card, serving.load_file(self.client, card, artifact_name(record.runtime))
+
+
+def _load(runtime: str, card: Card, artifact: bytes) -> Model:
+    began = time.monotonic()
+    model = Model(card, load(runtime, card, artifact))
+    log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - began)
+    return model
 
 
 @contextmanager

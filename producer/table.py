@@ -54,8 +54,8 @@ class Table:
     def rows(self, names: Sequence[bytes], result: BatchResult) -> list[str]:
         """The rows of one batch."""
         paths = cells(names)
-        indices: Sequence[int] = _numbers("H", result.indices)
-        values: Sequence[float] = _numbers("f", result.probabilities)
+        indices: Sequence[int] = numbers("H", result.indices)
+        values: Sequence[float] = numbers("f", result.probabilities)
         if result.k == 1 and not self._probabilities:
             lines = self._plain(paths, indices, values)
         else:
@@ -136,11 +136,12 @@ def _cell(text: str) -> str:
     return quote(escape(text.encode()))
 
 
-def _numbers(kind: str, data: bytes) -> Any:
-    numbers = array(kind, data)
+def numbers(kind: str, data: bytes) -> Any:
+    """An array of little-endian numbers; `kind` as in the standard library's `array`."""
+    found = array(kind, data)
     if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+        found.byteswap()
+    return found
 
 
 def _sync_folder(folder: Path) -> None:

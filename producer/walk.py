@@ -111,7 +111,7 @@ def check_roots(options: JobOptions) -> None:
         for j, other in enumerate(real):
             if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
                 raise UsageError(
-                    f"{_shown(options.roots[i])} lies within {_shown(options.roots[j])}; "
+                    f"{shown(options.roots[i])} lies within {shown(options.roots[j])}; "
                     "name each picture once"
                 )
 
@@ -120,21 +120,21 @@ def _check_exists(real: bytes, typed: bytes) -> None:
     try:
         mode = os.stat(real if typed else b"").st_mode
     except OSError as error:
-        raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
+        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        raise UsageError(f"{_shown(typed)} is neither a folder nor a file; name one")
+        raise UsageError(f"{shown(typed)} is neither a folder nor a file; name one")
 
 
 def _check_list(real: bytes, typed: bytes) -> None:
     try:
         if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
-            raise UsageError(f"{_shown(typed)} is no regular file; save the list as one")
+            raise UsageError(f"{shown(typed)} is no regular file; save the list as one")
         with open(real, "rb") as file:
             while block := file.read(_BLOCK_BYTES):
                 if b"\0" in block:
-                    raise UsageError(f"{_shown(typed)} holds NUL bytes; give one path a line")
+                    raise UsageError(f"{shown(typed)} holds NUL bytes; give one path a line")
     except OSError as error:
-        raise UsageError(f"{_shown(typed)}: {error.strerror}; check the path") from None
+        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
 
 
 def _sort_key(entry: os.DirEntry[bytes]) -> bytes:
@@ -152,6 +152,7 @@ def _matcher(glob: str) -> Callable[[bytes], bool]:
     return lambda path: fnmatch.fnmatchcase(path.rpartition(b"/")[2], pattern)
 
 
-def _shown(path: bytes) -> str:
+def shown(path: bytes) -> str:
+    """A path for a person: one line, whatever its bytes."""
     text = path.decode(errors="backslashreplace")
     return text if text.isprintable() and text else ascii(text)

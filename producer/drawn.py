@@ -1,0 +1,38 @@
+"""`hangtag predict --plot`: the answers as a picture in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from producer import picture_file
+from producer.predict import Predictions
+from shared.errors import SetupError, UsageError
+
+#: A picture of more would be several metres high.
+MAX_DRAWN = 60
+
+
+def check(path: Path, force: bool, count: int) -> None:
+    """Find what is wrong before work starts.
+
+    Raises:
+        UsageError: too many pictures, or as `picture_file.check`.
+        SetupError: what draws is not installed.
+    """
+    picture_file.check(path, force)
+    if count > MAX_DRAWN:
+        raise UsageError(f"--plot draws at most {MAX_DRAWN} pictures; name fewer")
+    try:
+        from producer import plot  # noqa: F401
+    except ImportError as error:
+        raise SetupError(
+            f"--plot needs Matplotlib and Pillow ({error}); run: pip install matplotlib pillow"
+        ) from error
+
+
+def draw(path: Path, images: Sequence[bytes], found: Predictions) -> None:
+    """Draw each picture beside its probabilities. Raises SetupError if the disk is full."""
+    from producer.plot import plot
+
+    picture_file.write(path, plot(images, found.images, found.labels))

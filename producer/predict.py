@@ -1,0 +1,162 @@
+"""`hangtag predict`: a few pictures through the same queue and workers as a job.
+
+It is a job whose journal lies in a folder of its own for as long as it takes. Nothing is left.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer import stack
+from producer.budget import Budget
+from producer.channel import Channel, check_server
+from producer.desk import reaching
+from producer.interrupts import interrupts
+from producer.job import pin
+from producer.journal import Journal
+from producer.options import JobOptions
+from producer.report import Quiet
+from producer.run import Run
+from producer.table import numbers
+from producer.walk import check_roots, shown
+from shared.broker import connect, make_app
+from shared.card import Card
+from shared.contract import decode_result
+from shared.errors import SetupError, UsageError
+from shared.exits import Exit
+from shared.place import broker_url
+from shared.settings import Settings
+from shared.status import Status
+
+#: More pictures than anybody reads on a terminal are a job.
+MAX_IMAGES = 1_000
+#: What `hangtag status` calls it while it runs.
+NAME = "(predict)"
+_ROLE = "producer"
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What one picture was taken for. Without a label where `status` is not `ok`."""
+
+    path: str
+    label: str
+    confidence: float | None  #: 0 to 1
+    status: Status
+    error: str  #: the fixed sentence of the status
+    probabilities: dict[str, float]  #: the most probable label first
+    truth: str = ""  #: what it is, where that was told
+
+
+class Predictions(msgspec.Struct, frozen=True):
+    """The answers of one version, in the order of the pictures."""
+
+    model: str
+    labels: tuple[str, ...]
+    images: list[Prediction]
+
+    @property
+    def failed(self) -> int:
+        """How many have no label."""
+        return sum(image.status is not Status.OK for image in self.images)
+
+
+class _Row(NamedTuple):
+    """One picture's answer: every label's number and probability, the most probable first."""
+
+    name: bytes
+    status: Status
+    indices: Sequence[int]
+    values: Sequence[float]
+
+
+def predict(
+    images: Sequence[bytes], settings: Settings, *, model: str = "", truth: Sequence[str] = ()
+) -> Predictions:
+    """Ask the workers. `truth` is what all pictures are, or each.
+
+    Raises:
+        UsageError: a path, the model or a truth cannot be; nothing was sent.
+        SetupError: there is no such model, or the stack does not start.
+        BrokerAway: Redis does not answer.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came.
+    """
+    options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
+    _check(options, truth)
+    stack.ensure(settings)
+    client = connect(broker_url(settings), _ROLE)
+    with reaching(settings):
+        check_server(client)
+        record, card = pin(client, options)
+    _check_truth(truth, card)
+    channel = Channel(client, make_app(broker_url(settings), _ROLE), record, settings)
+    try:
+        rows = _run(channel, options, settings)
+    finally:
+        channel.finish()
+    of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
+    return Predictions(
+        card.ref,
+        card.labels,
+        [_prediction(row, card.labels, true) for row, true in zip(rows, of_each, strict=True)],
+    )
+
+
+def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[_Row]:
+    with (
+        tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
+        closing(Journal(Path(folder) / "journal")) as journal,
+    ):
+        run = Run(
+            channel, journal, options, settings, Quiet(), Budget(), float("inf"),
+            lambda: stack.ensure(settings),
+        )  # fmt: skip
+        with interrupts(run.stop):
+            code = run.execute()
+        if code is Exit.INTERRUPTED:
+            raise KeyboardInterrupt
+        if code is Exit.CANCELLED:
+            raise SetupError("somebody cancelled it; run the same command again")
+        return [row for names, data in journal.rows() for row in _rows(names, data)]
+
+
+def _rows(names: list[bytes], data: bytes) -> Iterator[_Row]:
+    result = decode_result(data, len(names))
+    indices, values = numbers("H", result.indices), numbers("f", result.probabilities)
+    for i, (name, code) in enumerate(zip(names, result.statuses, strict=True)):
+        some = slice(i * result.k, (i + 1) * result.k)
+        yield _Row(name, Status.from_code(code), indices[some], values[some])
+
+
+def _prediction(row: _Row, labels: Sequence[str], truth: str) -> Prediction:
+    path = row.name.decode(errors="backslashreplace")
+    if row.status is not Status.OK:
+        return Prediction(path, "", None, row.status, row.status.sentence, {}, truth)
+    by_label = {labels[i]: p for i, p in zip(row.indices, row.values, strict=True)}
+    label = next(iter(by_label))
+    return Prediction(path, label, by_label[label], row.status, "", by_label, truth)
+
+
+def _check(options: JobOptions, truth: Sequence[str]) -> None:
+    check_roots(options)
+    folders = [root for root in options.roots if os.path.isdir(root)]
+    if folders:
+        raise UsageError(f"{shown(folders[0])} is a folder; that is for: hangtag classify")
+    count = len(options.roots)
+    if count > MAX_IMAGES:
+        raise UsageError(f"{count:,} pictures are a job; use: hangtag classify")
+    if len(truth) > 1 and len(truth) != count:
+        raise UsageError(f"give --truth once, or once for each of the {count} pictures")
+
+
+def _check_truth(truth: Sequence[str], card: Card) -> None:
+    for label in truth:
+        if label not in card.labels:
+            known = ", ".join(card.labels)
+            raise UsageError(f"{label!r:.80} is no label of {card.ref}; its labels: {known:.500}")

@@ -1,0 +1,79 @@
+"""`hangtag dataset show`: a data set as its owner sees it, in numbers and two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer import picture_file
+from producer.ask import ask
+from producer.columns import columns
+from producer.data_place import data_place
+from producer.train import troubles
+from shared.answer import DataReport
+from shared.errors import MISFITS, SetupError
+from shared.request import Outcome, ShowData
+from shared.settings import Settings
+
+#: The pictures that come with the answer.
+GRID, SINGLE = "grid.png", "image.png"
+_HEAD = ("label", "training", "held out", "test")
+
+
+class DataSetShown(NamedTuple):
+    """What was answered, and the pictures that were written."""
+
+    report: DataReport
+    written: list[Path]
+
+
+def show(
+    settings: Settings,
+    data: str,
+    index: int,
+    folder: Path,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+) -> DataSetShown:
+    """Ask the owner of the store to describe `data`, and put its pictures into `folder`.
+
+    Raises:
+        UsageError: the folder cannot be used, a picture is there already, or there is no image
+            with this index.
+        SetupError: the data are not to be had; or as `ask`.
+    """
+    paths = [folder / name for name in (GRID, SINGLE)]
+    for path in paths:
+        picture_file.check(path, force)
+    asked = ask(settings, ShowData(data_place(data, settings), index), quiet=quiet)
+    report = _report(asked.outcome)
+    for path in paths:
+        picture_file.write(path, asked.files(path.name))
+    return DataSetShown(report, paths)
+
+
+def lines(report: DataReport) -> Iterator[str]:
+    """The report for a person."""
+    height, width, channels = report.shape
+    kind = "grey" if channels == 1 else "colour"
+    yield f"{report.name}: {height} x {width} pixels, {kind}, {len(report.labels)} labels"
+    counts = list(zip(report.training, report.heldout, report.test, strict=True))
+    rows = [
+        (label, *(f"{n:,}" for n in row)) for label, row in zip(report.labels, counts, strict=True)
+    ]
+    total = ("", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
+    yield from columns(_HEAD, [*rows, total], left={"label"})
+    yield from troubles(report)
+
+
+def _report(outcome: Outcome) -> DataReport:
+    try:
+        return msgspec.json.decode(outcome.answer, type=DataReport)
+    except MISFITS as error:
+        raise SetupError(
+            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
+        ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,20 @@ class Decision(msgspec.Struct, frozen=True):
     who: str
     why: str
     action: Literal["promote", "rollback"] = "promote"
+    request: str = ""  #: id of the request that asked for it: it is done once
+
+
+def standing(decisions: Iterable[Decision]) -> dict[str, int]:
+    """What each alias stands for after these decisions."""
+    return {decision.alias: decision.version for decision in decisions}
+
+
+def decode_history(data: bytes | None) -> list[Decision]:
+    """The decisions in a serving copy; none where it is absent or damaged."""
+    try:
+        return msgspec.json.decode(data or b"[]", type=list[Decision])
+    except MISFITS:
+        return []
 
 
 class AliasLog:
@@ -50,7 +64,12 @@ class AliasLog:
 
     def current(self) -> dict[str, int]:
         """What each alias stands for."""
-        return {decision.alias: decision.version for decision in self.decisions()}
+        return standing(self.decisions())
+
+    def of_request(self, request: str) -> Decision | None:
+        """What a request has led to already; None for the empty id."""
+        found = (decision for decision in self.decisions() if decision.request == request)
+        return next(found, None) if request else None
 
     def previous(self, alias: str, first: int | None = None) -> int | None:
         """What the alias stood for before its last promotion that was not taken back.
@@ -66,7 +85,13 @@ class AliasLog:
         return promoted[-2] if len(promoted) > 1 else None
 
     def append(
-        self, alias: str, version: int, action: Literal["promote", "rollback"], who: str, why: str
+        self,
+        alias: str,
+        version: int,
+        action: Literal["promote", "rollback"],
+        who: str,
+        why: str,
+        request: str = "",
     ) -> Decision:
         """Write one line, durably.
 
@@ -79,7 +104,7 @@ class AliasLog:
                 "and at least one that is not a digit"
             )
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        decision = Decision(alias, version, when, who, why, action)
+        decision = Decision(alias, version, when, who, why, action, request)
         self._write(msgspec.json.encode(decision))
         return decision
 

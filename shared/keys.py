@@ -39,6 +39,16 @@ def model_aliases(name: str) -> str:
     return f"{PREFIX}aliases:{name}"
 
 
+def model_history(name: str) -> str:
+    """JSON list of every decision on a model's aliases, oldest first."""
+    return f"{PREFIX}history:{name}"
+
+
+def model_sizes(name: str) -> str:
+    """Hash, version -> JSON object of file name -> bytes."""
+    return f"{PREFIX}sizes:{name}"
+
+
 def blob(sha256: str) -> str:
     """A model file, by its content."""
     return f"{PREFIX}blob:{sha256}"

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared import pretrained, version_folder
-from shared.aliases import AliasLog, Decision
+from shared.aliases import AliasLog, Decision, standing
 from shared.card import NAME, Card
 from shared.errors import SetupError, UsageError
-from shared.model_name import PRODUCTION
+from shared.model_name import PRODUCTION, ModelName
 
 
 class Registry:
@@ -34,6 +34,32 @@ class Registry:
         """The numbers of a model's versions, rising; empty where there is no such model."""
         packaged = [pretrained.VERSION] if name == pretrained.NAME else []
         return packaged + version_folder.numbers(self._model(name))
+
+    def existing(self, name: str) -> list[int]:
+        """Like `versions`. Raises SetupError where there is none."""
+        found = self.versions(name)
+        if not found:
+            raise SetupError(f"there is no model {name}; there is: {', '.join(self.names())}")
+        return found
+
+    def removed(self, name: str) -> list[int]:
+        """Numbers that are taken and of which there is no version: removed, or in the making."""
+        return version_folder.numbers_without_card(self._model(name))
+
+    def resolve(self, model: ModelName) -> Card:
+        """The card of the version that a name stands for at this moment.
+
+        Raises:
+            SetupError: there is no such version or alias.
+        """
+        version = model.version
+        if version is None:
+            alias = model.alias or PRODUCTION
+            version = self.aliases(model.name).get(alias)
+            if version is None:
+                has = ", ".join(sorted(self.aliases(model.name))) or "none"
+                raise SetupError(f"there is no {model}; {model.name} has the aliases: {has}")
+        return self.card(model.name, version)
 
     def card(self, name: str, version: int) -> Card:
         """The card of a version.
@@ -54,6 +80,12 @@ class Registry:
         if _is_packaged(card.name, card.version):
             return pretrained.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
+
+    def sizes(self, card: Card) -> dict[str, int]:
+        """Bytes of each file of a version that is there, the card aside."""
+        if _is_packaged(card.name, card.version):
+            return {filename: len(pretrained.read(filename)) for filename in card.files}
+        return version_folder.sizes(self._version(card.name, card.version), card)
 
     def publish(
         self,
@@ -94,30 +126,44 @@ class Registry:
 
     def aliases(self, name: str) -> dict[str, int]:
         """What each alias of a model stands for."""
-        first = _first(name, PRODUCTION)
-        packaged = {} if first is None else {PRODUCTION: first}
-        return packaged | AliasLog(self._model(name)).current()
+        return aliases_after(name, self.history(name))
 
     def history(self, name: str) -> list[Decision]:
         """Every promotion and rollback of a model, oldest first."""
         return AliasLog(self._model(name)).decisions()
 
     def promote(
-        self, name: str, version: int, *, alias: str = PRODUCTION, who: str = "", why: str = ""
+        self,
+        name: str,
+        version: int,
+        *,
+        alias: str = PRODUCTION,
+        who: str = "",
+        why: str = "",
+        request: str = "",
     ) -> Decision:
-        """From now on `alias` stands for `version`.
+        """From now on `alias` stands for `version`. With the id of a `request`, once for it.
 
         Raises:
             SetupError: there is no such version, or the alias is not allowed.
         """
         self._check(name, version)
         with AliasLog(self._model(name)).locked() as log:
-            return log.append(alias, version, "promote", who, why)
+            done = log.of_request(request)
+            return done or log.append(alias, version, "promote", who, why, request)
 
     def rollback(
-        self, name: str, *, alias: str = PRODUCTION, who: str = "", why: str = ""
+        self,
+        name: str,
+        *,
+        alias: str = PRODUCTION,
+        who: str = "",
+        why: str = "",
+        request: str = "",
     ) -> Decision:
         """Take the last promotion back; called again, the one before it too.
+
+        With the id of a `request` it is done once, however often that is worked on.
 
         Raises:
             SetupError: nothing came before it, or that version was removed.
@@ -125,13 +171,19 @@ class Registry:
         if alias not in self.aliases(name):
             raise SetupError(f"there is no {name}@{alias}; name a version to promote")
         with AliasLog(self._model(name)).locked() as log:
+            if done := log.of_request(request):
+                return done
             version = log.previous(alias, _first(name, alias))
             if version is None:
                 raise SetupError(
                     f"{name}@{alias} has no promotion to take back; name a version to promote"
                 )
             self._check(name, version)
-            return log.append(alias, version, "rollback", who, why)
+            return log.append(alias, version, "rollback", who, why, request)
+
+    def previous(self, name: str, alias: str) -> int | None:
+        """What a rollback would lead to; None where nothing came before."""
+        return AliasLog(self._model(name)).previous(alias, _first(name, alias))
 
     def _model(self, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -148,6 +200,12 @@ class Registry:
         if version not in self.versions(name):
             has = ", ".join(map(str, self.versions(name))) or "none"
             raise SetupError(f"there is no {name}@{version}; {name} has the versions: {has}")
+
+
+def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
+    """What each alias of a model stands for after these decisions."""
+    first = _first(name, PRODUCTION)
+    return ({} if first is None else {PRODUCTION: first}) | standing(history)
 
 
 def _is_packaged(name: str, version: int) -> bool:

@@ -1,37 +1,29 @@
-"""Serving copies: what workers and producers need of a model, kept in Redis.
+"""Serving copies, as those read them who have no store: nothing but Redis is between machines.
 
-So nothing but Redis is needed between machines. Whoever owns the store puts the copies there when
-a version is published, and again on a timer, since Redis may lose them. `fashion-mnist@0` is read
-from the package on each side and needs no copy.
+`shared/copies.py` puts them there. `fashion-mnist@0` is read from the package on each side and
+needs no copy.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterable
 from typing import cast
 
+import msgspec
 import redis
 
 from shared import keys, pretrained
+from shared.aliases import Decision, decode_history
 from shared.card import Card, decode_card, encode_card
+from shared.copies import publish as publish
 from shared.errors import SetupError
 from shared.model_name import ModelName
-from shared.registry import Registry
+from shared.registry import aliases_after
+from shared.shelf import Model, Version
 
-#: Larger files come from a store that is mounted on the workers.
-MAX_COPY_BYTES = 16 << 20
 PRODUCTION = "production"
-
-
-def publish(client: redis.Redis, registry: Registry) -> None:
-    """Put every version and alias of the store into Redis. Raises RedisError."""
-    for name in registry.names():
-        for version in registry.versions(name):
-            if not _is_packaged(name, version):
-                _publish_version(client, registry, registry.card(name, version))
-        aliases = registry.aliases(name)
-        if aliases:
-            client.hset(keys.model_aliases(name), mapping={a: str(v) for a, v in aliases.items()})
 
 
 def resolve(client: redis.Redis, model: ModelName) -> Card:
@@ -77,6 +69,18 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     return data
 
 
+def shelf(client: redis.Redis) -> list[Model]:
+    """Every model of which there are copies, and the packaged one.
+
+    Raises:
+        SetupError: a card is damaged.
+        redis.exceptions.RedisError: the server is away.
+    """
+    copies = sorted({(pretrained.NAME, pretrained.VERSION), *_copies(client)})
+    grouped = itertools.groupby(copies, key=lambda copy: copy[0])
+    return [_model(client, name, [number for _, number in of_name]) for name, of_name in grouped]
+
+
 def card_sha256(card: Card) -> str:
     """What a job is pinned to: the card names the sha256 of every other file."""
     return hashlib.sha256(encode_card(card)).hexdigest()
@@ -87,14 +91,25 @@ def _is_packaged(name: str, version: int) -> bool:
     return (name, version) == (pretrained.NAME, pretrained.VERSION)
 
 
-def _publish_version(client: redis.Redis, registry: Registry, card: Card) -> None:
-    for filename, sha256 in card.files.items():
-        if not filename.endswith((".tflite", ".keras")) or client.exists(keys.blob(sha256)):
-            continue
-        data = registry.read(card, filename)
-        if len(data) <= MAX_COPY_BYTES:
-            client.set(keys.blob(sha256), data)
-    client.set(keys.model_card(card.name, card.version), encode_card(card))
+def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> Model:
+    history = _history(client, name)
+    sizes = _sizes(client, name)
+    versions = [Version(load_card(client, name, n), sizes.get(n, {})) for n in numbers]
+    return Model(name, tuple(versions), aliases_after(name, history), tuple(history))
+
+
+def _history(client: redis.Redis, name: str) -> list[Decision]:
+    return decode_history(cast(bytes | None, client.get(keys.model_history(name))))
+
+
+def _sizes(client: redis.Redis, name: str) -> dict[int, dict[str, int]]:
+    """Version -> file name -> bytes."""
+    found = cast(dict[bytes, bytes], client.hgetall(keys.model_sizes(name)))
+    sizes = {int(n): msgspec.json.decode(data, type=dict[str, int]) for n, data in found.items()}
+    if name == pretrained.NAME:
+        packaged = pretrained.card().files
+        sizes[pretrained.VERSION] = {file: len(pretrained.read(file)) for file in packaged}
+    return sizes
 
 
 def _alias(client: redis.Redis, name: str, alias: str) -> int:
@@ -107,7 +122,12 @@ def _alias(client: redis.Redis, name: str, alias: str) -> int:
 
 
 def _what_there_is(client: redis.Redis) -> str:
-    prefix = keys.MODELS
-    found = (key.decode().removeprefix(prefix) for key in client.scan_iter(f"{prefix}*"))
-    copies = sorted("@".join(key.rsplit(":", 1)) for key in found)
+    copies = (f"{name}@{version}" for name, version in _copies(client))
     return ", ".join([f"{pretrained.NAME}@{pretrained.VERSION}", *copies])
+
+
+def _copies(client: redis.Redis) -> list[tuple[str, int]]:
+    """Name and version of every card that is there, sorted."""
+    found = (key.decode() for key in client.scan_iter(f"{keys.MODELS}*"))
+    parts = (key.removeprefix(keys.MODELS).rpartition(":") for key in found)
+    return sorted((name, int(version)) for name, _, version in parts)

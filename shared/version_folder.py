@@ -24,6 +24,12 @@ def numbers(model: Path) -> list[int]:
     return sorted(int(name) for name in found if _is_file(model / name / CARD))
 
 
+def numbers_without_card(model: Path) -> list[int]:
+    """The numbers that are taken by a folder without a card, rising."""
+    found = (int(name) for name in folders(model) if _VERSION.fullmatch(name))
+    return sorted(set(found) - set(numbers(model)))
+
+
 def folders(parent: Path) -> list[str]:
     """The names of the real folders in `parent`; none where it is absent or a symbolic link."""
     if parent.is_symlink() or not parent.is_dir():
@@ -94,6 +100,11 @@ def read_file(folder: Path, card: Card, filename: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != card.files[filename]:
         raise SetupError(f"{filename} of {card.ref} is not what its card says; train it again")
     return data
+
+
+def sizes(folder: Path, card: Card) -> dict[str, int]:
+    """Bytes of each file that the card lists and the folder has."""
+    return {name: (folder / name).stat().st_size for name in card.files if _is_file(folder / name)}
 
 
 def empty(folder: Path) -> None:

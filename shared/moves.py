@@ -1,0 +1,124 @@
+"""What can be done to the versions of a store: promote, roll back, prune.
+
+The owner of a store calls these directly; from elsewhere they are queued to it and called there.
+With the id of a `request` a move is made once, however often the request is worked on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+from shared import pretrained
+from shared.aliases import Decision
+from shared.answer import Decided, Pruned
+from shared.errors import SetupError
+from shared.model_name import parse
+from shared.registry import Registry, aliases_after
+from shared.request import Promote, Prune, Rollback
+
+#: Called right before something becomes visible; raises if it must not.
+Confirm = Callable[[], None]
+
+
+def promote(
+    registry: Registry,
+    work: Promote,
+    who: str,
+    *,
+    request: str = "",
+    confirm: Confirm = lambda: None,
+) -> Decided:
+    """Let an alias stand for a version; nothing happens where it does already.
+
+    Raises:
+        SetupError: there is no such version, or the alias is not allowed.
+    """
+    card = registry.resolve(parse(work.model))
+    before = registry.aliases(card.name).get(work.alias)
+    if before == card.version and not _done(registry, card.name, request):
+        why = f"{card.name}@{work.alias} is version {before} already"
+        return Decided(work.alias, card.version, before, changed=False, why=why)
+    confirm()
+    now = registry.promote(
+        card.name, card.version, alias=work.alias, who=who, why=work.why, request=request
+    )
+    return _decided(registry, card.name, now)
+
+
+def rollback(
+    registry: Registry,
+    work: Rollback,
+    who: str,
+    *,
+    request: str = "",
+    confirm: Confirm = lambda: None,
+) -> Decided:
+    """Take the last promotion of an alias back.
+
+    Raises:
+        SetupError: nothing came before it, or that version was removed.
+    """
+    confirm()
+    now = registry.rollback(work.name, alias=work.alias, who=who, why=work.why, request=request)
+    return _decided(registry, work.name, now)
+
+
+def prune(
+    registry: Registry,
+    work: Prune,
+    busy: Mapping[int, str],
+    *,
+    confirm: Confirm = lambda: None,
+) -> Pruned:
+    """Delete the versions that nobody needs.
+
+    `busy` tells of versions that jobs are pinned to, and why they stay.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    kept = dict(_needed(registry, work, busy))
+    gone = [version for version in registry.existing(work.name) if version not in kept]
+    freed = 0
+    for version in gone:
+        freed += _bytes(registry, work.name, version)
+        if not work.dry_run:
+            confirm()
+            registry.remove(work.name, version)
+    return Pruned(tuple(gone), kept, freed)
+
+
+def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    """Versions that stay, and why. Of several reasons the last one told wins."""
+    numbers = registry.existing(work.name)
+    for version in numbers[max(0, len(numbers) - work.keep) :]:
+        yield version, f"one of the newest {work.keep}"
+    for version in work.in_use:
+        yield version, "a job is pinned to it"
+    yield from busy.items()
+    aliases = registry.aliases(work.name)
+    for alias in aliases:
+        back = registry.previous(work.name, alias)
+        if back in numbers and back is not None:
+            yield back, f"a rollback of {alias} leads to it"
+    yield from ((version, f"{alias} stands for it") for alias, version in aliases.items())
+    if work.name == pretrained.NAME:
+        yield pretrained.VERSION, "it is part of Hangtag"
+
+
+def _bytes(registry: Registry, name: str, version: int) -> int:
+    with suppress(SetupError):  # a version with a damaged card is deleted, too
+        return sum(registry.sizes(registry.card(name, version)).values())
+    return 0
+
+
+def _done(registry: Registry, name: str, request: str) -> bool:
+    return bool(request) and any(one.request == request for one in registry.history(name))
+
+
+def _decided(registry: Registry, name: str, now: Decision) -> Decided:
+    history = registry.history(name)
+    earlier = history[: len(history) - 1 - history[::-1].index(now)]
+    before = aliases_after(name, earlier).get(now.alias)
+    return Decided(now.alias, now.version, before, changed=before != now.version, why=now.why)

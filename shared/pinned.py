@@ -1,0 +1,31 @@
+"""Which versions of a model the jobs in Redis are pinned to."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import redis
+
+from shared import keys
+from shared.contract import decode_job
+from shared.errors import BadMessage
+
+
+def pinned(client: redis.Redis, name: str) -> dict[int, str]:
+    """Version -> why it stays, for every job of any machine that Redis knows.
+
+    A job is known until a day after its producer's last sign of life.
+
+    Raises:
+        redis.exceptions.RedisError: the server is away.
+    """
+    found: dict[int, str] = {}
+    for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
+        data = cast(bytes | None, client.hget(keys.job(job.decode(), "record"), "record"))
+        try:
+            record = decode_job(data or b"")
+        except BadMessage:
+            continue  # expired: its journal, where it is, brings it back
+        if record.name == name:
+            found[record.version] = f"job {record.id} is pinned to it"
+    return found

@@ -35,7 +35,7 @@ class Attendant:
     def __init__(self, settings: Settings, folder: Path, path: Path) -> None:
         self._settings = settings
         self._client = connect(path)
-        self._demand = Demand(folder)
+        self._demand = Demand(folder, settings)
         self._published = time.monotonic()
 
     def ready(self, worker: Member) -> bool:
@@ -53,6 +53,14 @@ class Attendant:
         except RedisError as error:
             log.debug("cannot tell who needs the stack: %s", error)
             return 0.0
+
+    def training(self) -> bool:
+        """Whether a trainer is wanted; as before while the server does not answer."""
+        try:
+            return self._demand.training(self._client)
+        except RedisError as error:
+            log.debug("cannot tell whether there is something to train: %s", error)
+            return self._demand.trained
 
     def refresh(self) -> None:
         """Put the serving copies back, from time to time."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from producer import cli_jobs, cli_stack
+from producer import cli_dataset, cli_jobs, cli_predict, cli_stack, cli_train
 from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
 from shared.exits import Exit
 
@@ -16,6 +16,7 @@ Examples:
   hangtag classify photos/ -o results.csv        again = resume
   hangtag submit photos/ -o results.csv          the same in the background
   hangtag status                                 every job at a glance
+  hangtag train --data photos/ --name garments   queue a training and follow it
   hangtag up --workers 4                         keep and scale this machine's stack
   HANGTAG_REDIS_URL=redis://host hangtag worker  a worker for many machines
 """
@@ -54,7 +55,13 @@ def hangtag() -> None:
     """Labels on pictures: folders of images in, one table out."""
 
 
-for command in (*cli_jobs.COMMANDS, *cli_stack.COMMANDS):
+for command in (
+    *cli_jobs.COMMANDS,
+    *cli_predict.COMMANDS,
+    *cli_train.COMMANDS,
+    *cli_dataset.COMMANDS,
+    *cli_stack.COMMANDS,
+):
     hangtag.add_command(command)
 
 

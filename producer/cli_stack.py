@@ -1,9 +1,10 @@
-"""Commands for what classifies: up, down, worker, workers."""
+"""Commands for what classifies and trains: up, down, worker, workers."""
 
 from __future__ import annotations
 
 import click
 
+from shared.errors import UsageError
 from shared.settings import Settings
 
 #: More children than any machine has cores are a slip of the finger.
@@ -38,11 +39,22 @@ def down() -> None:
 
 
 @click.command()
+@click.option(
+    "--queue",
+    type=click.Choice(("classify", "train")),
+    default="classify",
+    show_default=True,
+    help="What it does; train is for the machine with the store.",
+)
 @click.option("--concurrency", type=CHILDREN, help="Worker processes. Default: one per core.")
-def worker(concurrency: int | None) -> None:
+def worker(queue: str, concurrency: int | None) -> None:
     """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
     from producer import crew, machine
 
+    if queue == "train":
+        if concurrency is not None:
+            raise UsageError("a trainer does one thing at a time; leave out --concurrency")
+        crew.run_trainer(Settings.from_env())
     crew.run(Settings.from_env(), concurrency or machine.cores())
 
 

@@ -1,4 +1,4 @@
-"""Whether anyone needs this machine's stack: jobs, clients, or a command that came by."""
+"""Whether anyone needs this machine's stack: jobs, requests, clients, or a command that came by."""
 
 from __future__ import annotations
 
@@ -8,31 +8,47 @@ from typing import TYPE_CHECKING
 
 from producer import desired
 from producer.window import SILENT_S
-from shared import keys
+from shared import kept_requests, keys
+from shared.requests import Requests
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     import redis
 
 ROLE = "supervisor"
 #: Connections of the stack's own processes, by their role in `hangtag-ROLE-HOST-PID`.
-OWN = tuple(f"hangtag-{role}-" for role in (ROLE, "worker", "pulse"))
+OWN = tuple(f"hangtag-{role}-" for role in (ROLE, "worker", "trainer", "pulse", "lease"))
 
 
 class Demand:
-    """Remembers when the stack was needed last."""
+    """Remembers when the stack, and its trainer, were needed last."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder, self._settings = folder, settings
         self._announced = desired.announced(folder)
         self._needed = time.monotonic()
+        self._open = float("-inf")  #: when there was an open request last
+        self.trained = False  #: what `training` answered last
 
     def idle_s(self, client: redis.Redis) -> float:
         """Seconds since the stack was needed, 0 if it is now. Raises RedisError."""
         announced = desired.announced(self._folder)
-        if announced != self._announced or _jobs(client) or _clients(client):
+        if announced != self._announced or _jobs(client) or _clients(client) or self._asked(client):
             self._needed = time.monotonic()
         self._announced = announced
         return time.monotonic() - self._needed
+
+    def training(self, client: redis.Redis) -> bool:
+        """Whether a trainer has something to do, or had a moment ago. Raises RedisError."""
+        if self._asked(client):
+            self._open = time.monotonic()
+        self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s
+        return self.trained
+
+    def _asked(self, client: redis.Redis) -> bool:
+        """An embedded server forgets everything when it ends; the store does not."""
+        asked = Requests(client, self._settings.lease_s).open()
+        return bool(asked or kept_requests.unanswered(self._settings.store_path))
 
 
 def _jobs(client: redis.Redis) -> int:

@@ -7,11 +7,16 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from redis.exceptions import RedisError
+
+from producer import stack
 from producer.hint import send_hint
 from shared import heartbeat, keys
 from shared.broker import TRAIN_TASK, connect, make_app
-from shared.errors import BadMessage, UsageError
+from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.place import broker_url
 from shared.request import REQUEST_ID, Request, Work
 from shared.requests import Requests, View
@@ -48,6 +53,29 @@ class Desk:
     def has_trainer(self) -> bool:
         """Whether one is alive."""
         return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeat.alive(self.client))
+
+
+def open_desk(settings: Settings) -> Desk:
+    """The desk of the broker that is configured, or of this machine's stack, started if need be.
+
+    Raises:
+        SetupError: the stack does not start.
+    """
+    stack.ensure(settings)
+    return Desk(settings)
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """For one look into Redis: raises BrokerAway, with the cure, where there is none."""
+    try:
+        yield
+    except RedisError as error:
+        url = stack.shown(settings.redis_url)
+        cure = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
+        if not url:
+            cure = f"this machine's stack does not answer ({error}); hangtag down clears it away"
+        raise BrokerAway(cure) from error
 
 
 def make_request(work: Work, request_id: str = "") -> Request:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 
 from producer import stack
 from producer.desk import Desk
 from producer.launch import LOG_NAME
-from producer.watch import Watch
+from producer.watch import Watch, make_watch
 from shared import kept_requests
 from shared.errors import RequestCancelled, StillOpen
 from shared.place import runtime_dir
@@ -106,6 +107,20 @@ class Follow:
         if self._away:
             self._away = False
             self._watch.notice("Redis is back")
+
+
+@contextmanager
+def watching(request_id: str, quiet: bool) -> Iterator[Watch]:
+    """Ctrl-C ends the watching, not the work; how to come back is said."""
+    watch = make_watch(quiet)
+    try:
+        yield watch
+    except KeyboardInterrupt:
+        watch.close()
+        watch.notice(f"request {request_id} goes on; {again(request_id)}")
+        raise
+    finally:
+        watch.close()
 
 
 def again(request_id: str) -> str:

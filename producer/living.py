@@ -6,15 +6,15 @@ from redis.exceptions import RedisError
 
 from producer.columns import columns
 from producer.stack import shown
-from shared import heartbeat
+from shared import heartbeat, keys
 from shared.broker import connect
 from shared.errors import BrokerAway
 from shared.heartbeat import Heartbeat
 from shared.place import broker_url, socket_path
 from shared.settings import Settings
 
-HEAD = ("host", "pid", "children", "models", "images", "images/s", "memory MB")
-_LEFT = ("host", "models")
+HEAD = ("host", "pid", "queue", "children", "models", "images", "images/s", "memory MB")
+_LEFT = ("host", "queue", "models")
 
 
 def living(settings: Settings) -> list[Heartbeat]:
@@ -50,6 +50,7 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
     return (
         beat.host,
         str(beat.pid),
+        beat.queue.removeprefix(keys.PREFIX),
         str(len(beat.children)),
         ",".join(beat.versions) or "-",
         f"{beat.images:,}",

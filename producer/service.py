@@ -87,10 +87,14 @@ class Service:
             if one not in serving and (one.retired or self._replaced(serving)):
                 one.retire()
 
-    def end(self, limit_s: float) -> None:
-        """End every process, in good order if that takes less than `limit_s` seconds."""
+    def retire(self) -> None:
+        """Ask every process to end in good order."""
         for one in self._running:
             one.retire()
+
+    def end(self, limit_s: float) -> None:
+        """End every process, in good order if that takes less than `limit_s` seconds."""
+        self.retire()
         deadline = time.monotonic() + limit_s
         for one in self._running:
             try:

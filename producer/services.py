@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from producer.member import Member, forget_roster, load_roster, save_roster
 from producer.service import Service
 from shared.settings import Settings
 
-#: What is kept running beside the server: the command for what is asked for, or None for none.
-COMMANDS: dict[str, Callable[[Desired], list[str] | None]] = {
-    "worker": lambda wanted: crew.command(wanted.workers or machine.cores()),
+#: What is kept running beside the server: the command for what people ask for, and for whether
+#: there is something to train; or None for none.
+COMMANDS: dict[str, Callable[[Desired, bool], list[str] | None]] = {
+    "worker": lambda wanted, training: crew.command(wanted.workers or machine.cores()),
+    "trainer": lambda wanted, training: crew.trainer_command() if training else None,
 }
-#: Work that is cut short at the end is done again: a journal knows of it.
+#: Work that is cut short at the end is done again: a journal knows of it, or the store.
 END_S = 6.0
 SERVER_END_S = 2.0
 LEFTOVER_END_S = 1.0
@@ -48,18 +51,21 @@ class Services:
         """Whether the server has ended by itself."""
         return self._server.failures > 0
 
-    def tend(self, wanted: Desired) -> None:
+    def tend(self, wanted: Desired, training: bool) -> None:
         """Start and end processes so that there is what is wanted, and write down which."""
         self._server.tend()
         for name, service in self._others.items():
-            service.want(COMMANDS[name](wanted))
+            service.want(COMMANDS[name](wanted, training))
             service.tend()
         self._note()
 
     def end(self) -> None:
         """End every process, the server last."""
+        deadline = time.monotonic() + END_S
         for service in self._others.values():
-            service.end(END_S)
+            service.retire()  # all at the same time
+        for service in self._others.values():
+            service.end(max(0.0, deadline - time.monotonic()))
         self._server.end(SERVER_END_S)
 
     def _note(self) -> None:

@@ -1,4 +1,5 @@
-"""`hangtag status`: every job at a glance, those of this machine and those alive in Redis."""
+"""`hangtag status`: every job at a glance, those of this machine and those alive in Redis, and
+the requests that are not answered yet."""
 
 from __future__ import annotations
 
@@ -13,12 +14,13 @@ from redis.exceptions import RedisError
 from producer.background import find_output
 from producer.columns import columns
 from producer.index import entries
+from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
 from producer.window import SILENT_S
 from shared import keys
 from shared.broker import connect
 from shared.contract import decode_job
-from shared.errors import BadMessage, UsageError
+from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.heartbeat import server_ms
 from shared.place import broker_url
 from shared.settings import Settings
@@ -28,18 +30,22 @@ _LEFT = ("job", "state", "model", "output")
 
 
 def show(job: str, as_json: bool, settings: Settings) -> None:
-    """Print jobs as a table, or as JSON.
+    """Print jobs as a table, or as JSON; in a table open requests follow.
 
     Raises:
         UsageError: the one that was asked for is not known.
     """
     views = _one(job, settings) if job else jobs(settings)
+    asked = [] if job or as_json else _asked(settings)
     if as_json:
         click.echo(msgspec.json.encode(views[0] if job else views).decode())
-    elif not views:
-        click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
-    else:
+        return
+    if views:
         click.echo("\n".join(columns(_COLUMNS, [_row(view) for view in views], _LEFT)))
+    else:
+        click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
+    if asked:
+        click.echo("\n" + "\n".join(table(asked)))
 
 
 def jobs(settings: Settings) -> list[JobView]:
@@ -47,6 +53,13 @@ def jobs(settings: Settings) -> list[JobView]:
     local = [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
     known = {view.job for view in local}
     return local + [view for view in _remote(settings) if view.job not in known]
+
+
+def _asked(settings: Settings) -> list[OpenRequest]:
+    try:
+        return open_requests(settings)
+    except BrokerAway:
+        return []
 
 
 def _one(job: str, settings: Settings) -> list[JobView]:

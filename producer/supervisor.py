@@ -1,7 +1,8 @@
 """The supervisor of this machine's stack: `python -m producer.supervisor`.
 
 It goes into the background once it holds the lock, so there is one per folder. It keeps a server
-and a worker running, and ends both when nobody needs them. What it started dies with it.
+and a worker running, and a trainer while there is something to train, and ends them all when
+nobody needs them. What it started dies with it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Supervisor:
         self._behind: Member | None = None  #: the server that the door is open to
         self._made: Attendant | None = None
         self._look_due = 0.0
+        self._training = False
         self._ending = False
 
     def run(self) -> None:
@@ -74,7 +76,7 @@ class Supervisor:
             self._ending = True  # the folder was removed; another stack may be there by now
             return
         wanted = desired.load(self._folder)
-        self._services.tend(wanted)
+        self._services.tend(wanted, self._training)
         if self._is_open:
             if time.monotonic() >= self._look_due:
                 self._look(wanted)
@@ -100,6 +102,7 @@ class Supervisor:
     def _look(self, wanted: Desired) -> None:
         self._look_due = time.monotonic() + LOOK_EVERY_S
         self._attendant.refresh()
+        self._training = self._attendant.training()
         if self._unneeded(wanted):
             self._door.close()
             # Someone may have come in at the last moment.

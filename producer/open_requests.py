@@ -1,0 +1,95 @@
+"""The requests that are not answered yet: those in Redis, and those that only the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+from redis.exceptions import RedisError
+
+from producer.columns import columns
+from producer.watch import duration
+from shared import kept_requests
+from shared.broker import connect
+from shared.errors import BadMessage, BrokerAway
+from shared.place import broker_url, socket_path
+from shared.request import Progress, Request, Work
+from shared.requests import Requests, State
+from shared.settings import Settings
+
+#: Nobody works on it and no Redis knows it: this machine's stack has ended.
+PAUSED = "paused"
+HEAD = ("request", "state", "asks for", "where", "left", "by")
+_LEFT = ("request", "state", "asks for", "where", "by")
+
+
+class OpenRequest(msgspec.Struct, frozen=True):
+    """One request at a glance."""
+
+    request: str
+    state: str  #: waiting, running, or paused
+    work: Work
+    who: str
+    created: float  #: seconds since 1970
+    progress: Progress | None = None
+
+
+def open_requests(settings: Settings) -> list[OpenRequest]:
+    """Every request without an answer, oldest first.
+
+    Raises:
+        BrokerAway: the broker that is configured does not answer.
+    """
+    found = {one.request: one for one in _kept(settings)}
+    try:
+        for one in _in_redis(settings):
+            found[one.request] = one
+    except RedisError as error:
+        if settings.redis_url:
+            raise BrokerAway(f"Redis does not answer ({error}); start it") from error
+    return sorted(found.values(), key=lambda one: (one.created, one.request))
+
+
+def table(requests: list[OpenRequest]) -> list[str]:
+    """The heading and one line for each, in columns."""
+    return columns(HEAD, [_row(one) for one in requests], _LEFT)
+
+
+def describe(work: Work) -> str:
+    """A request in a few words: `train fashion-mnist (fast)`."""
+    kind = str(work.__struct_config__.tag)
+    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
+    recipe = getattr(work, "recipe", "")
+    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
+
+
+def _kept(settings: Settings) -> Iterator[OpenRequest]:
+    if not settings.redis_url:
+        for request in kept_requests.unanswered(settings.store_path):
+            yield _open(request, PAUSED)
+
+
+def _in_redis(settings: Settings) -> Iterator[OpenRequest]:
+    if not settings.redis_url and not socket_path(settings).exists():
+        return
+    with connect(broker_url(settings), "status") as client:
+        requests = Requests(client, settings.lease_s)
+        for request_id in requests.open():
+            with suppress(BadMessage):  # of another version, which will show it
+                view = requests.look(request_id)
+                if view is not None and view.state in (State.WAITING, State.RUNNING):
+                    yield _open(view.request, str(view.state), view.progress)
+
+
+def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:
+    return OpenRequest(request.id, state, request.work, request.who, request.created, progress)
+
+
+def _row(one: OpenRequest) -> tuple[str, ...]:
+    now = one.progress
+    where = left = "-"
+    if now is not None:
+        where = f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+        left = "-" if now.left_s is None else duration(now.left_s)
+    return (one.request, one.state, describe(one.work), where, left, one.who)

@@ -1,0 +1,67 @@
+"""Requests that were made before, by their id: follow one, cancel one."""
+
+from __future__ import annotations
+
+from producer.ask import Asked, settle
+from producer.desk import open_desk, reaching
+from producer.follow import Follow, kept_outcome, watching
+from shared import kept_requests
+from shared.errors import UsageError
+from shared.place import socket_path
+from shared.request import Request, Work
+from shared.settings import Settings
+
+
+def follow(
+    settings: Settings, request_id: str, *, quiet: bool = False, timeout_s: float | None = None
+) -> tuple[Work, Asked]:
+    """Wait for a request; answers what it asked for, too.
+
+    Raises:
+        UsageError: nobody knows such a request.
+        SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `ask`.
+    """
+    request = find(settings, request_id)
+    outcome = kept_outcome(settings, request_id)
+    if outcome is None:
+        desk = open_desk(settings)
+        with watching(request_id, quiet) as watch:
+            outcome = Follow(settings, desk, request, watch, timeout_s=timeout_s).wait()
+    return request.work, settle(settings, request_id, outcome)
+
+
+def cancel(settings: Settings, request_id: str) -> None:
+    """Let nobody work on a request any more.
+
+    Raises:
+        UsageError: there is none, or it is answered.
+        BrokerAway: the broker does not answer.
+    """
+    request = find(settings, request_id)
+    if kept_outcome(settings, request_id) is None:
+        desk = open_desk(settings)
+        with reaching(settings):
+            desk.requests.submit(request)  # if this machine's server has forgotten it
+            if desk.requests.cancel(request_id):
+                return
+    raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
+
+
+def find(settings: Settings, request_id: str) -> Request:
+    """A request by its id: from Redis, or from the store of this machine's stack.
+
+    Raises:
+        UsageError: there is none.
+        BrokerAway: the broker does not answer.
+    """
+    found = None
+    if not settings.redis_url:
+        found = kept_requests.load(settings.store_path, request_id)
+    if found is None and (settings.redis_url or socket_path(settings).exists()):
+        desk = open_desk(settings)
+        with reaching(settings):
+            view = desk.look(request_id)
+        found = view.request if view is not None else None
+    if found is None:
+        raise UsageError(f"there is no request {request_id!r:.80}; see: hangtag train --list")
+    return found

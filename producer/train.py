@@ -1,0 +1,118 @@
+"""`hangtag train`: what was typed becomes a request, and its answer a few lines for a person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from producer.watch import duration
+from shared.answer import DataReport, Trained
+from shared.card import NAME, Metrics
+from shared.errors import MISFITS, SetupError, UsageError
+from shared.request import FASHION_MNIST, Outcome, Train
+from shared.settings import Settings
+
+#: What suits the data, where no recipe was named. worker/recipes.py has them all.
+RECIPE_OF_BUILT_IN = "fast"
+RECIPE_OF_FOLDER = "photo"
+#: So many names of files that could not be read are shown.
+NAMES_SHOWN = 5
+
+
+class TrainOptions(msgspec.Struct, frozen=True):
+    """What was typed; empty is the default."""
+
+    data: str = FASHION_MNIST
+    name: str = ""
+    recipe: str = ""
+    epochs: int = 0
+    seed: int = 1
+    promote: str = "if-better"
+    weighted: bool = False
+    max_unreadable: float = 0.05
+
+
+def make_work(options: TrainOptions, settings: Settings) -> Train:
+    """What is asked of the trainer.
+
+    Raises:
+        UsageError: a folder has no name for its model or is not there, or a name cannot be one.
+    """
+    built_in = options.data == FASHION_MNIST
+    if not built_in and not options.name:
+        raise UsageError("give the model of this folder a name, with --name")
+    name = options.name or FASHION_MNIST
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
+    fields = msgspec.structs.asdict(options) | {
+        "name": name,
+        "recipe": options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER),
+        "data": FASHION_MNIST if built_in else _folder(options.data, settings),
+    }
+    return msgspec.convert(fields, Train)
+
+
+def _folder(typed: str, settings: Settings) -> str:
+    """An absolute path: the trainer has another current folder, and may have another disk."""
+    path = os.path.abspath(typed)
+    if not path.isprintable():
+        raise UsageError("the path of --data has bytes that are no text; choose another")
+    if not settings.redis_url and not os.path.isdir(path):
+        raise UsageError(
+            f"{path} is no folder; name one with a subfolder for each class, or {FASHION_MNIST}"
+        )
+    return path
+
+
+def answer_of(outcome: Outcome) -> Trained:
+    """The answer to a training. Raises SetupError if another version of Hangtag gave it."""
+    try:
+        return msgspec.json.decode(outcome.answer, type=Trained)
+    except MISFITS as error:
+        raise SetupError(
+            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
+        ) from error
+
+
+def summary(trained: Trained) -> Iterator[str]:
+    """What came of a training, and what one would type next."""
+    yield f"{trained.model} is published, after {duration(trained.seconds)}"
+    yield figures(trained.metrics)
+    if trained.data is not None:
+        yield from troubles(trained.data)
+    yield trained.decision.why
+    yield from _next(trained)
+
+
+def figures(metrics: Metrics) -> str:
+    """Accuracy and calibration, on the images held out and on the test set."""
+    parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({metrics.heldout_count:,} images)"]
+    ece = metrics.heldout_ece
+    if metrics.test_accuracy is not None:
+        parts.append(f"test accuracy {metrics.test_accuracy:.4f} ({metrics.test_count:,} images)")
+    if metrics.test_ece is not None:
+        ece = metrics.test_ece
+    parts.append(f"calibration error {ece:.2%}")
+    return ", ".join(parts)
+
+
+def troubles(data: DataReport) -> Iterator[str]:
+    """What of the data could not be used, and what is odd about it."""
+    if data.unreadable_count:
+        names = ", ".join(data.unreadable[:NAMES_SHOWN])
+        more = ", ..." if data.unreadable_count > NAMES_SHOWN else ""
+        yield f"{data.unreadable_count:,} files could not be read: {names}{more}"
+    yield from (f"note: {note}" for note in data.notes)
+
+
+def _next(trained: Trained) -> Iterator[str]:
+    decision, name = trained.decision, trained.model.partition("@")[0]
+    if decision.changed:
+        yield f"use it:       hangtag classify DIR -o results.csv --model {name}@{decision.alias}"
+        if decision.before is not None:
+            yield f"take it back: hangtag models rollback {name}"
+    else:
+        yield f"try it:       hangtag classify DIR -o results.csv --model {trained.model}"
+        yield f"promote it:   hangtag models promote {trained.model}"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 from producer.options import JobOptions
 from shared.errors import UsageError
+from shared.suffixes import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff")
 _BLOCK_BYTES = 1 << 20
 #: Why something in a folder is no row. Files without an image's ending are not counted.
 HIDDEN, LINK, SPECIAL, UNREADABLE = "hidden", "links", "special files", "unreadable folders"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[np.uint8]  #: [n, height, width, channels], 0 to 255
+#: [n, height, width, channels], 0 to 255; in memory, or a file that is mapped into it.
+Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the card's labels
+
+#: Of a mapped file so much is copied at once.
+CHUNK_BYTES = 8 << 20
 
 
 class Examples(NamedTuple):
@@ -25,12 +30,25 @@ class Examples(NamedTuple):
         return cls(images.reshape(shape), labels.astype(np.int64))
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Examples:
-        """Those that the mask bool [n] selects, in their order."""
+        """Those that the mask bool [n] selects, in their order. A copy, in memory."""
         return Examples(self.images[mask], self.labels[mask])
 
     def fingerprint(self) -> str:
         """sha256 over shape, images and labels, in their order."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
+        for chunk in chunks(self.images):
+            digest.update(np.ascontiguousarray(chunk).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def chunks(images: Images) -> Iterator[Images]:
+    """Images uint8 [n, ...] in parts of about `CHUNK_BYTES`, as views."""
+    count = chunk_images(images.shape[1:])
+    for start in range(0, len(images), count):
+        yield images[start : start + count]
+
+
+def chunk_images(shape: tuple[int, ...]) -> int:
+    """How many images of this shape a chunk holds, at least one."""
+    return max(1, CHUNK_BYTES // int(np.prod(shape, dtype=np.int64)))

@@ -19,6 +19,7 @@ Shape = tuple[int, int, int]  #: height, width, channels
 SMALLEST_SIDE_PIXELS = 9
 #: Per graph call where only answers are wanted. Memory, not speed, speaks against more.
 ANSWER_IMAGES = 1000
+ANSWER_VALUES = 1 << 22
 #: Follows the weights within one epoch of 100 steps (Keras' default needs 700 steps).
 STATISTICS_MOMENTUM = 0.9
 
@@ -59,8 +60,13 @@ def mirrored(network: keras.Model) -> keras.Model:
 
 def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
     """float32 [n, classes] of images uint8 [n, H, W, C]."""
-    answers: npt.NDArray[np.float32] = network.predict(images, batch_size=ANSWER_IMAGES, verbose=0)
-    return answers
+    # Not all at once: Keras would copy them, and they may be a file larger than the memory.
+    call = max(1, min(ANSWER_IMAGES, ANSWER_VALUES // int(np.prod(images.shape[1:]))))
+    parts = [
+        network.predict_on_batch(images[start : start + call])
+        for start in range(0, len(images), call)
+    ]
+    return np.concatenate(parts)
 
 
 def _dense(values: keras.KerasTensor, recipe: Recipe, _: Shape) -> keras.KerasTensor:
@@ -98,8 +104,11 @@ def _convolution(
 
 def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
     """Blocks of two 3x3 convolutions around which the values go by; halved at each new width."""
-    values = _normed(values, recipe.widths[0], 3, "stem")
+    halvings = (recipe.early - 1).bit_length()
+    values = _normed(values, recipe.widths[0], 3, "stem", strides=2 if halvings else 1)
     values = keras.layers.Activation("relu", name="stem_relu")(values)
+    for number in range(1, halvings):
+        values = keras.layers.MaxPooling2D(2, padding="same", name=f"stem_halve_{number}")(values)
     for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True), 1):
         for block in range(1, blocks + 1):
             halve = stage > 1 and block == 1

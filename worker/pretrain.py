@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         recipe = recipes.find(options.recipe)
         if options.epochs:
-            recipe = msgspec.structs.replace(recipe, epochs=options.epochs)
+            recipe = recipe.lasting(options.epochs)
         made = version.make(
             NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_show
         )

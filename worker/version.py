@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.card import Card, Gates, Metrics, Preprocessing
+from shared.card import Card, Metrics
 from shared.errors import SetupError
 from worker import heldout, networks, runtime
 from worker.calibrate import temperature
+from worker.data import DataSet as DataSet
 from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.export import export
@@ -21,18 +22,6 @@ from worker.recipes import Recipe
 from worker.train import Epoch, train
 
 HISTORY = "history.json"
-
-
-class DataSet(NamedTuple):
-    """What to learn from. `test`, if there is one, is read once, at the very end."""
-
-    name: str
-    labels: tuple[str, ...]
-    examples: Examples  #: to learn from; a twelfth is held out, unless `heldout` is given
-    test: Examples | None
-    preprocessing: Preprocessing
-    heldout: Examples | None = None
-    gates: Gates | None = None
 
 
 class Made(NamedTuple):

@@ -7,20 +7,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.errors import SetupError
 from worker import recipes
-from worker.augment import augmented
 from worker.examples import Examples
 from worker.export import compare
 from worker.heldout import split
 from worker.recipes import RECIPES, Recipe
-from worker.train import Epoch, Trained, rate, train
+from worker.schedule import plan, rate
+from worker.train import Epoch, Trained, train
 
 EPOCHS = 3
-RECIPE = msgspec.structs.replace(RECIPES["fast"], widths=(4,), epochs=EPOCHS, batch=50, average=0.9)
+RECIPE = msgspec.structs.replace(
+    RECIPES["fast"].lasting(EPOCHS), widths=(4,), batch=10, average=0.5, erase=0.5
+)
 
 
 class Killed(Exception):
@@ -68,33 +68,10 @@ def test_the_state_of_another_training_is_refused(examples: Examples, tmp_path: 
         _train(examples, 2, tmp_path / "state")
 
 
-@given(st.integers(0, 1000), st.integers(0, 1000))
-def test_augmented_images_are_moved_and_mirrored_and_nothing_else(seed: int, epoch: int) -> None:
-    images = np.random.default_rng(seed).integers(1, 256, (20, 6, 5, 1)).astype(np.uint8)
-    changed = augmented(images, RECIPES["fast"], seed, epoch)
-    assert changed.tobytes() == augmented(images, RECIPES["fast"], seed, epoch).tobytes()
-    for before, after in zip(images, changed, strict=True):
-        views = (before, before[:, ::-1])
-        padded = [np.pad(view, ((1, 1), (1, 1), (0, 0))) for view in views]
-        moved = [p[y : y + 6, x : x + 5] for p in padded for y in range(3) for x in range(3)]
-        assert any((after == candidate).all() for candidate in moved)
-
-
-def test_two_epochs_show_each_image_once_each_way() -> None:
-    recipe = msgspec.structs.replace(RECIPES["fast"], shift_pixels=0)
-    images = np.random.default_rng(1).integers(0, 256, (50, 6, 6, 1)).astype(np.uint8)
-    first, second = (augmented(images, recipe, 1, epoch) for epoch in (4, 5))
-    assert ((first == images).all((1, 2, 3)) != (second == images).all((1, 2, 3))).all()
-
-
-def test_the_tutorial_sees_the_images_as_they_are() -> None:
-    images = np.zeros((3, 28, 28, 1), np.uint8)
-    assert augmented(images, RECIPES["tutorial"], 1, 0) is images
-
-
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_the_rate_stays_between_nothing_and_its_peak(recipe: Recipe) -> None:
-    rates = [rate(recipe, done) for done in np.linspace(0, 1, 101)]
+    played = plan(recipe, 10_000)
+    rates = [rate(recipe, played, done) for done in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(recipe.peak_rate)
     assert min(rates) >= 0
     assert not recipe.one_cycle or rates[-1] == 0

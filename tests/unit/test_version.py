@@ -21,7 +21,7 @@ from worker.version import DataSet, Made, make
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Colour, and not square: nothing may depend on 28x28 grey.
 SHAPE = (10, 14, 3)
-RECIPE = msgspec.structs.replace(RECIPES["fast"], widths=(4,), epochs=2, batch=50)
+RECIPE = msgspec.structs.replace(RECIPES["fast"].lasting(2), widths=(4,), batch=50)
 
 
 def _data(count: int) -> DataSet:

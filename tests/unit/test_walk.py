@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.options import JobOptions
-from producer.walk import HIDDEN, IMAGE_SUFFIXES, LINK, SPECIAL, UNREADABLE, Walk, check_roots
+from producer.walk import HIDDEN, LINK, SPECIAL, UNREADABLE, Walk, check_roots
 from shared.errors import UsageError
+from shared.suffixes import IMAGE_SUFFIXES
 
 #: Such as differ in how they sort beside "/", are hidden, or are no text.
 STEMS = [

@@ -1,0 +1,183 @@
+"""A folder of pictures becomes a data set: one subfolder per class, decoded once, split, judged."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from shared.answer import DataReport
+from shared.card import Preprocessing
+from shared.errors import SetupError
+from worker import split
+from worker.class_notes import notes
+from worker.class_walk import CLOSED, Walk, shown
+from worker.decoded import Bad, Rows, decode_all
+from worker.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
+from worker.stored import Stored
+
+#: So many unreadable files are named in a report, and so few in an error.
+NAMED, NAMED_IN_ERROR = 1000, 3
+
+Progress = Callable[[int, int], None]
+Counts = Counter[tuple[int, int]]  #: (label, part) -> files
+
+
+def store(
+    root: Path,
+    spec: Preprocessing,
+    scratch: Path,
+    max_unreadable: float,
+    on_progress: Progress,
+    *,
+    to_learn: bool,
+) -> tuple[Stored, DataReport]:
+    """The data set of the class folders under `root`, kept in `scratch`; what is there is used.
+
+    `to_learn`: it must do for a training; otherwise anything with a readable image will do.
+
+    Raises:
+        SetupError: there is no such data set, or too many of its files are no images.
+    """
+    shape = (spec.height, spec.width, spec.channels)
+    key = hashlib.sha256(msgspec.json.encode([str(root), spec, to_learn])).hexdigest()[:16]
+    stored = Stored(scratch / f"decoded-{key}")
+    kept = stored.report()
+    if kept is not None:
+        return stored, kept
+    walk = Walk(root)
+    counts: Counts = Counter((item.label, item.part) for item in walk.items())
+    _check_files(walk, counts, to_learn)
+    _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
+    refused = _Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
+    try:
+        return stored, _decode(walk, spec, stored, refused, to_learn)
+    except BaseException:
+        stored.remove()  # half of it is of no use to anybody
+        raise
+
+
+def _decode(
+    walk: Walk, spec: Preprocessing, stored: Stored, refused: _Refused, to_learn: bool
+) -> DataReport:
+    shape = (spec.height, spec.width, spec.channels)
+    decoded = stored.begin()
+    with open(decoded, "wb") as out:
+        rows = decode_all(walk.items(), spec, out, refused.add, refused.done)
+    refused.check()
+    parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
+    if to_learn:
+        _check_parts(walk, rows, parts)
+    stored.split(decoded, shape, rows.labels, parts)
+    report = _report(walk, shape, rows, parts, refused)
+    stored.finish(report)
+    return report
+
+
+class _Refused:
+    """The files that are no images, and whether there are too many of them."""
+
+    def __init__(self, root: bytes, total: int, share: float, on_progress: Progress) -> None:
+        self._root, self._total, self._share = root, total, share
+        self._on_progress = on_progress
+        self._done = 0
+        self.count = 0
+        self.named: list[str] = []
+
+    def add(self, bad: Bad) -> None:
+        """Note one."""
+        self.count += 1
+        if len(self.named) < NAMED:
+            path = shown(bad.path[len(self._root) + 1 :])
+            self.named.append(f"{path}: {bad.status.sentence}")
+
+    def done(self, files: int) -> None:
+        """So many more files were looked at."""
+        self._done += files
+        self.check()
+        self._on_progress(self._done, max(self._done, self._total))
+
+    def check(self) -> None:
+        """Let them pass if they are within the budget. Raises SetupError."""
+        if self.count <= self._share * self._total:
+            return
+        first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])
+        raise SetupError(
+            f"{self.count} of {self._done or self._total} files could not be read, more than "
+            f"{self._share:.1%} of all ({first}); remove them, or allow more with --max-unreadable"
+        )
+
+
+def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
+    """What the names alone tell."""
+    where = shown(walk.root)
+    if not sum(counts.values()):
+        closed = f" ({walk.skipped[CLOSED]} folders cannot be read)" if walk.skipped[CLOSED] else ""
+        raise SetupError(
+            f"there are no images in folders under {where}{closed}; "
+            "put those of each class into a folder named like it"
+        )
+    if not to_learn:
+        return
+    if len(walk.labels) < 2:
+        raise SetupError(
+            f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
+        )
+    for number, label in enumerate(walk.labels):
+        _check_class(label, sum(counts[number, part] for part in (TRAINING, HELDOUT, UNDECIDED)))
+
+
+def _check_class(label: str, count: int) -> None:
+    if count < SMALLEST_CLASS:
+        raise SetupError(
+            f"class {label} has {count} images to learn from; a class needs {SMALLEST_CLASS} "
+            "different ones: add some, or remove its folder"
+        )
+
+
+def _check_parts(walk: Walk, rows: Rows, parts: Parts) -> None:
+    """What only shows once the images are decoded."""
+    for number, label in enumerate(walk.labels):
+        mine = (rows.labels == number) & (rows.given != TEST)
+        _check_class(label, len(np.unique(rows.contents[mine])))
+    if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
+        raise SetupError(
+            f"{shown(walk.root)} has nothing to learn from or nothing held out; "
+            "put images into train/, or leave the splits to Hangtag"
+        )
+
+
+def _check_room(scratch: Path, size: int) -> None:
+    """While they are split the images are there twice."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(scratch).free
+    if 2 * size > free:
+        raise SetupError(
+            f"the decoded images need {2 * size / 1e9:.1f} GB in {scratch}, which has "
+            f"{free / 1e9:.1f}; make room, or put the store elsewhere (HANGTAG_STORE)"
+        )
+
+
+def _report(
+    walk: Walk, shape: tuple[int, int, int], rows: Rows, parts: Parts, refused: _Refused
+) -> DataReport:
+    def counts(part: int) -> tuple[int, ...]:
+        found = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
+        return tuple(found.tolist())
+
+    return DataReport(
+        name=shown(walk.root.rpartition(b"/")[2]),
+        shape=shape,
+        labels=walk.labels,
+        training=counts(TRAINING),
+        heldout=counts(HELDOUT),
+        test=counts(TEST),
+        unreadable=tuple(refused.named),
+        unreadable_count=refused.count,
+        notes=notes(walk.labels, rows, parts, walk.skipped),
+    )

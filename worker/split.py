@@ -1,0 +1,96 @@
+"""Which images are learned from, which are held out, and which are kept for the test.
+
+An image's side is decided by a threshold on the hash of its file: the same in every training and
+for every recipe, whatever images come, go or change their names. So no image that a version
+learned from is ever among those that a later one is measured on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.examples import Labels
+
+#: What may become of an image. In a folder without splits it is undecided at first.
+UNDECIDED, TRAINING, HELDOUT, TEST = -1, 0, 1, 2
+#: Shares of the range of the hash.
+HELDOUT_SHARE, TEST_SHARE = 1 / 12, 1 / 6
+#: Different images of a class: two to learn from, one held out, one for the test.
+SMALLEST_CLASS = 4
+
+Parts = npt.NDArray[np.int8]  #: [n], one of the four above
+Hashes = npt.NDArray[np.uint64]  #: [n]
+
+
+def parts(given: Parts, labels: Labels, files: Hashes, contents: Hashes) -> Parts:
+    """The part of each image [n]. `files` are hashes of its file, `contents` of its pixels.
+
+    Without splits: in each class a sixth for the test, a twelfth held out. With train/ and test/,
+    a twelfth of train/ is held out; with train/ and validation/, all stays as given. Images with
+    the same pixels are on one side, except where they were given on two.
+    """
+    if HELDOUT in given:
+        return given.copy()
+    free = given != TEST
+    with_test = TEST not in given
+    chosen = given.copy()
+    same, keys = _alike(files[free], contents[free])
+    sides = _by_threshold(keys, with_test)
+    for members in _of_each_class(labels[free]):
+        _balance(sides, keys, same, members, with_test)
+    chosen[free] = sides
+    return chosen
+
+
+def _alike(files: Hashes, contents: Hashes) -> tuple[npt.NDArray[np.int64], Hashes]:
+    """The number of each image's group of equal pixels, and the group's smallest hash."""
+    groups, same = np.unique(contents, return_inverse=True)
+    smallest = np.full(len(groups), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, same, files)
+    return same, smallest[same]
+
+
+def _by_threshold(keys: Hashes, with_test: bool) -> Parts:
+    share = keys / 2.0**64
+    sides = np.full(len(keys), TRAINING, np.int8)
+    if with_test:
+        sides[share < HELDOUT_SHARE + TEST_SHARE] = TEST
+    sides[share < HELDOUT_SHARE] = HELDOUT
+    return sides
+
+
+def _of_each_class(labels: Labels) -> list[npt.NDArray[np.int64]]:
+    """The places of the images of each class that there is."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
+
+
+def _balance(
+    sides: Parts,
+    keys: Hashes,
+    same: npt.NDArray[np.int64],
+    members: npt.NDArray[np.int64],
+    with_test: bool,
+) -> None:
+    """Let a class that chance left without a part have one image there, if it has enough."""
+    # One of each group, by the hash: what is moved does not depend on the order.
+    ordered = members[np.lexsort((same[members], keys[members]))]
+    ordered = ordered[np.unique(same[ordered], return_index=True)[1]]
+    ordered = ordered[np.argsort(keys[ordered], kind="stable")]
+    if len(ordered) < SMALLEST_CLASS:
+        return
+    wanted = [(HELDOUT, ordered, 1), (TRAINING, ordered[::-1], 2), (TEST, ordered, 1)]
+    for part, candidates, least in wanted if with_test else wanted[:2]:
+        missing = least - np.count_nonzero(sides[ordered] == part)
+        for one in _spare(sides, candidates, part)[: max(0, missing)]:
+            sides[same == same[one]] = part
+
+
+def _spare(sides: Parts, candidates: npt.NDArray[np.int64], part: int) -> npt.NDArray[np.int64]:
+    """Those whose part has enough without them: more than one, or more than two to learn from."""
+    counts = np.bincount(sides[candidates], minlength=3)
+    enough = counts > np.array([2, 1, 1])
+    here = sides[candidates]
+    spare: npt.NDArray[np.int64] = candidates[(here != part) & enough[here]]
+    return spare

@@ -9,6 +9,9 @@ from producer.watch import News, Quiet, duration
 from shared import request
 from shared.requests import View
 
+#: What leaves room for the figures on a terminal of 80 columns.
+BAR_CELLS = 20
+
 
 class Live(Quiet):
     """What is under way moves; what is over stays above it."""
@@ -17,7 +20,7 @@ class Live(Quiet):
         self._console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=BAR_CELLS),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
             transient=True,
@@ -59,16 +62,16 @@ def title(now: request.Progress) -> str:
 
 
 def figures(now: request.Progress) -> str:
-    """The numbers that there are, in one line."""
-    parts = []
+    """The numbers that there are: how fast in one line, how well in the next."""
+    pace, quality = [], []
     if now.rate:
-        parts.append(f"{now.rate:,.0f} images/s")
-    if now.loss is not None:
-        parts.append(f"loss {now.loss:.3f}")
-    if now.accuracy is not None:
-        parts.append(f"train {now.accuracy:.1%}")
-    if now.heldout_accuracy is not None:
-        parts.append(f"held-out {now.heldout_accuracy:.1%}")
+        pace.append(f"{now.rate:,.0f} images/s")
     if now.left_s is not None:
-        parts.append(f"{duration(now.left_s)} left")
-    return ", ".join(parts)
+        pace.append(f"{duration(now.left_s)} left")
+    if now.loss is not None:
+        quality.append(f"loss {now.loss:.3f}")
+    if now.accuracy is not None:
+        quality.append(f"train {now.accuracy:.1%}")
+    if now.heldout_accuracy is not None:
+        quality.append(f"held-out {now.heldout_accuracy:.1%}")
+    return "\n".join(", ".join(line) for line in (pace, quality) if line)

@@ -60,20 +60,20 @@ class News:
 
     def of(self, view: View) -> Iterator[str]:
         """The lines since the view before."""
-        now = view.progress
-        if now is None or view.state is State.WAITING:
-            yield from self._begins(str(view.state), view)
-            return
-        before = self._epoch
-        if before is not None and (now.stage, now.epoch) != (before.stage, before.epoch):
-            yield epoch_line(before, now.heldout_accuracy)
-        self._epoch = now if now.epoch else None
-        yield from self._begins(now.stage, view)
+        now, before = view.progress, self._epoch
+        if now is not None:
+            if before is not None and (now.stage, now.epoch) != (before.stage, before.epoch):
+                yield epoch_line(before, now.heldout_accuracy)
+            self._epoch = now if now.epoch else None
+        if view.state is State.WAITING:
+            yield from self._begins(State.WAITING, f"request {view.request.id} waits for a trainer")
+        elif view.state is State.RUNNING and now is not None:
+            yield from self._begins(now.stage, now.stage)
 
-    def _begins(self, stage: str, view: View) -> Iterator[str]:
+    def _begins(self, stage: str, line: str) -> Iterator[str]:
         if stage != self._stage:
             self._stage = stage
-            yield f"request {view.request.id}: {stage}" if stage == State.WAITING else stage
+            yield line
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
@@ -81,8 +81,8 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
     parts = [f"epoch {progress.epoch} of {progress.epochs}"]
     figures = {
         "loss": progress.loss,
-        "accuracy": progress.accuracy,
-        "held-out": heldout_accuracy,
+        "train accuracy": progress.accuracy,
+        "held-out accuracy": heldout_accuracy,
     }
     parts += [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
     if progress.rate:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from producer.table import Table
 from shared import pretrained
+from shared.card import Card
 from shared.contract import BatchResult
 from worker.answers import pixels, top_k
 from worker.runtime import artifact_name, load
@@ -16,28 +18,44 @@ from worker.runtime import artifact_name, load
 _CHUNK_IMAGES = 100
 
 
+class Version(NamedTuple):
+    """A version, and its file for the runtime in question."""
+
+    card: Card
+    artifact: bytes
+
+
+def packaged(runtime: str) -> Version:
+    """The one that ships."""
+    return Version(pretrained.card(), pretrained.read(artifact_name(runtime)))
+
+
 def table(
     cwd: Path,
     paths: Sequence[str],
     runtime: str = "litert",
     top: int = 1,
     probabilities: bool = False,
+    version: Version | None = None,
 ) -> bytes:
-    """The CSV of these files, whose paths are relative to `cwd`."""
-    card = pretrained.card()
+    """The CSV of these files, whose paths are relative to `cwd`, by the packaged version."""
+    version = version or packaged(runtime)
+    card = version.card
     writer = Table(card, top, probabilities)
     rows = [writer.header]
     k = len(card.labels) if probabilities else top
-    for start, result in answers(cwd, paths, runtime, k):
+    for start, result in answers(cwd, paths, runtime, k, version):
         names = [os.fsencode(path) for path in paths[start : start + len(result.statuses)]]
         rows += writer.rows(names, result)
     return "".join(rows).encode()
 
 
-def answers(cwd: Path, paths: Sequence[str], runtime: str, k: int) -> list[tuple[int, BatchResult]]:
+def answers(
+    cwd: Path, paths: Sequence[str], runtime: str, k: int, version: Version
+) -> list[tuple[int, BatchResult]]:
     """(number of the first file, the k best labels of some files), in order."""
-    card = pretrained.card()
-    model = load(runtime, card, pretrained.read(artifact_name(runtime)))
+    card = version.card
+    model = load(runtime, card, version.artifact)
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
         files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]

@@ -1,0 +1,117 @@
+"""Workers serve a new version without a restart, and a job in flight keeps its own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import keys, serving
+from shared.process import resident_bytes
+from shared.registry import Registry
+from tests import oracle, proc, versions
+from tests.claims import catch
+from tests.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
+from tests.gallery import Gallery
+from tests.server import RedisServer
+from tests.swaps import Swaps
+
+RECIPE = "accurate"  #: slow enough to be met at work
+LONG, SHORT = 600, 64  #: pictures of a job
+SWAPS = 10
+#: Of the first: what a heap that is cut up anew may differ by.
+GROWTH = 0.10
+GROWTH_BYTES = 5 * 10**6
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "store")
+
+
+@pytest.fixture
+def workers(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server, **SHORT_TIMES, HANGTAG_MODEL_UNUSED_S="1") as running:
+        yield running
+
+
+def test_a_job_in_flight_keeps_its_version_and_the_next_has_the_new_one(
+    workers: Fleet, pictures: Gallery, registry: Registry, tmp_path: Path
+) -> None:
+    old, new = (versions.publish(registry, RECIPE, seed) for seed in (0, 1))
+    serving.publish(workers.client, registry)
+    worker = workers.worker(1)
+    children = worker.children
+    paths = pictures.paths[:LONG]
+    long = start(workers, pictures, tmp_path / "long.csv", paths)
+    held = catch(workers.client, children)
+    promote(workers, registry, new)
+    short = start(workers, pictures, tmp_path / "short.csv", paths[:SHORT])
+    wait_for("pictures of both jobs", lambda: len(payloads(workers)) == 2)
+    proc.go_on(held.child)
+    finish(short, oracle.table(pictures.cwd, paths[:SHORT], version=new))
+    finish(long, oracle.table(pictures.cwd, paths, version=old))
+    assert order_of_answers(worker) == [old.card.ref, new.card.ref, old.card.ref]
+    finish(start(workers, pictures, tmp_path / "b.csv", paths[:1]), table_of_first(short))
+    worker.wait_for_log(f"{old.card.ref} (litert) is let go")
+    assert worker.children == children
+
+
+def test_after_ten_swaps_a_child_is_as_large_as_after_one(
+    workers: Fleet, pictures: Gallery, registry: Registry
+) -> None:
+    count = SWAPS + 2  # the first, the one that is swapped in after it, and ten more
+    made = [versions.publish(registry, RECIPE, n % 2, f"number {n}") for n in range(count)]
+    serving.publish(workers.client, registry)
+    worker = workers.worker(1, HANGTAG_MODEL_UNUSED_S="60")
+    children = worker.children
+    images = [(pictures.cwd / path).read_bytes() for path in pictures.paths[:SHORT]]
+    with Swaps(workers.server, images) as swaps:
+        sizes = [measure(swaps, worker, version) for version in made]
+    print("MB after each version:", *(f"{size / 1e6:.1f}" for size in sizes))
+    assert worker.children == children
+    assert worker.log.count(" (litert) is loaded") == count
+    assert max(sizes[2:]) <= sizes[1] * (1 + GROWTH) + GROWTH_BYTES
+
+
+def start(workers: Fleet, pictures: Gallery, output: Path, paths: list[str]) -> Producer:
+    listed = output.with_suffix(".txt")
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    arguments = ("classify", "--list", str(listed), "-o", str(output), "--model", versions.NAME)
+    return workers.producer(*arguments, cwd=pictures.cwd)
+
+
+def promote(workers: Fleet, registry: Registry, version: oracle.Version) -> None:
+    registry.promote(versions.NAME, version.card.version)
+    serving.publish(workers.client, registry)
+
+
+def finish(producer: Producer, table: bytes) -> None:
+    assert producer.wait() == 0, producer.story
+    assert producer.output.read_bytes() == table
+
+
+def table_of_first(producer: Producer) -> bytes:
+    """What the table of its first picture alone would be."""
+    return b"".join(producer.output.read_bytes().splitlines(keepends=True)[:2])
+
+
+def payloads(workers: Fleet) -> list[bytes]:
+    """The key of each job whose pictures are in Redis."""
+    return list(workers.client.scan_iter(keys.job("*", "payload")))
+
+
+def order_of_answers(worker: Worker) -> list[str]:
+    """The versions that answered, in order, until the short job and the long one were done."""
+    answers = re.findall(r"\('(\S+@\d+)', \d+\)", worker.log)
+    return [version for version, _ in itertools.groupby(answers)]
+
+
+def measure(swaps: Swaps, worker: Worker, version: oracle.Version) -> int:
+    """Bytes of the only child once it has answered, rightly, with this version."""
+    swaps.check(version)
+    (child,) = worker.children
+    return resident_bytes(child)

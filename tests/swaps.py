@@ -1,0 +1,65 @@
+"""Jobs of one batch, each pinned to another version, as fast as a worker takes them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+
+from producer.channel import Channel, Progress, Result
+from shared import serving
+from shared.broker import connect, make_app
+from shared.contract import JobRecord, decode_result, encode_images
+from shared.settings import Settings
+from tests.fleet import wait_for
+from tests.oracle import Version
+from tests.server import RedisServer
+from worker.answers import pixels, top_k
+from worker.runtime import load
+
+_BLOCK_MS = 200
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Swaps:
+    """The same pictures, asked of one version after the other."""
+
+    def __init__(self, server: RedisServer, images: Sequence[bytes]) -> None:
+        self._images = images
+        self._client = connect(server.url, "test")
+        self._app = make_app(server.url, "test")
+
+    def __enter__(self) -> Swaps:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        self._app.close()
+
+    def check(self, version: Version) -> None:
+        """Have a worker answer with this version, and compare with a plain call of its file."""
+        channel = Channel(self._client, self._app, _record(version), Settings())
+        channel.touch(Progress(len(self._images), 0, 0, False))
+        channel.offer([(0, encode_images(list(self._images)))])
+        (result,) = wait_for("a result", lambda: _results(channel))
+        channel.finish()
+        batch, codes = pixels(version.card.preprocessing, self._images)
+        model = load("litert", version.card, version.artifact)
+        expected = top_k(model.predict(batch), codes, 1)
+        assert decode_result(result.data, len(self._images)) == expected
+
+
+def _results(channel: Channel) -> list[Result]:
+    return channel.results(_BLOCK_MS)
+
+
+def _record(version: Version) -> JobRecord:
+    job = "".join(secrets.choice(_LETTERS[10:]) for _ in range(8))
+    card = version.card
+    pinned = serving.card_sha256(card)
+    return JobRecord(job, card.name, card.version, pinned, "litert", 1, "out.csv", "here", 0.0)

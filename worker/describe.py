@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.answer import DataReport
 from shared.card import Preprocessing
 from shared.errors import SetupError, UsageError
+from shared.request import FASHION_MNIST
 from worker import (
     class_walk,
     data,
     draw_grid,
     draw_single,
     fashion_mnist,
-    heldout,
     recipes,
     sampled,
 )
@@ -29,8 +30,13 @@ from worker.split import HELDOUT, TEST, TRAINING, UNDECIDED
 CHECKED_FILES = 20_000
 #: What images of a folder are shown as.
 RECIPE = recipes.RECIPES["photo"]
+SPEC = Preprocessing(*(RECIPE.size or recipes.GREY))
+#: Where the image that was asked for is no image, one of the next is shown.
+LOOK_AHEAD_FILES = 25
 SAMPLES = draw_grid.ROWS * draw_grid.COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
+
+Image = npt.NDArray[np.uint8]  #: [height, width, channels]
 
 
 class Described(NamedTuple):
@@ -40,26 +46,17 @@ class Described(NamedTuple):
     files: dict[str, bytes]
 
 
-def fashion(index: int) -> Described:
+def fashion(index: int, scratch: Path) -> Described:
     """Fashion-MNIST, as in the tutorial; `index` is of the 60,000 training images.
 
     Raises:
         SetupError: this machine does not have it.
         UsageError: there is no such image.
     """
-    learn, test = (Examples.of(*fashion_mnist.load(split)) for split in ("train", "test"))
-    held = heldout.heldout(learn.images, learn.labels)
+    learn = Examples.of(*fashion_mnist.load("train"))
     _check(index, len(learn.labels))
-    labels = fashion_mnist.LABELS
-    report = DataReport(
-        name="Fashion-MNIST",
-        shape=learn.images.shape[1:],
-        labels=labels,
-        training=_counts(learn.labels[~held], len(labels)),
-        heldout=_counts(learn.labels[held], len(labels)),
-        test=_counts(test.labels, len(labels)),
-    )
-    title = f"{labels[learn.labels[index]]} (training image {index})"
+    report = data.load(FASHION_MNIST, None, None, scratch).report
+    title = f"{report.labels[learn.labels[index]]} (training image {index})"
     return _drawn(report, learn, learn.images[index], title)
 
 
@@ -79,28 +76,35 @@ def folder(
     counts = sampled.count(walk, lambda done: on_files(done, 0))
     total = int(counts.sum())
     _check(index, total)
-    spec = Preprocessing(*(RECIPE.size or recipes.GREY))
-    some = sampled.sample(walk, sampled.spread(total, SAMPLES), spec)
-    one = sampled.sample(walk, [index], spec)
+    one, title = _single(walk, index, total)
+    some = sampled.sample(walk, sampled.spread(total, SAMPLES), SPEC)
     if total <= CHECKED_FILES:
-        report = data.load(
-            str(where), RECIPE, None, scratch, max_unreadable=1.0, on_progress=on_files
-        ).report
+        report = _checked(where, scratch, on_files)
     else:
-        report = _counted(walk, counts, spec, some)
-    if one.unreadable:
-        raise UsageError(
-            f"image {index}, {class_walk.shown(one.unreadable[0])}, cannot be read; "
-            "choose another --index"
-        )
-    path = os.path.relpath(one.items[0].path, walk.root)
-    title = f"{walk.labels[one.items[0].label]} ({class_walk.shown(path)})"
-    return _drawn(report, some.examples, one.examples.images[0], title)
+        report = _counted(walk, counts, some)
+    return _drawn(report, some.examples, one, title)
 
 
-def _counted(
-    walk: class_walk.Walk, counts: sampled.Counts, spec: Preprocessing, some: sampled.Sampled
-) -> DataReport:
+def _single(walk: class_walk.Walk, index: int, total: int) -> tuple[Image, str]:
+    """The image with this index, or the next that can be decoded, and its title."""
+    near = sampled.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
+    bad = {one.path for one in near.bad}
+    good = [item for item in near.items if item.path not in bad]
+    if not good:
+        path, why = _below(near.bad[0].path, walk), near.bad[0].status.sentence
+        raise UsageError(f"{path}: {why} Choose another --index")
+    title = f"{walk.labels[good[0].label]} ({_below(good[0].path, walk)})"
+    return near.examples.images[0], title
+
+
+def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -> DataReport:
+    """As a training would see it, with every file that is no image."""
+    return data.load(
+        str(where), RECIPE, None, scratch, max_unreadable=1.0, on_progress=on_files
+    ).report
+
+
+def _counted(walk: class_walk.Walk, counts: sampled.Counts, some: sampled.Sampled) -> DataReport:
     """Of a folder that is too large to be decoded for a look."""
     notes = [f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"]
     if counts[:, UNDECIDED].any():
@@ -109,18 +113,22 @@ def _counted(
         )
     return DataReport(
         name=os.path.basename(walk.root).decode(errors="replace"),
-        shape=(spec.height, spec.width, spec.channels),
+        shape=(SPEC.height, SPEC.width, SPEC.channels),
         labels=walk.labels,
         training=tuple((counts[:, TRAINING] + counts[:, UNDECIDED]).tolist()),
         heldout=tuple(counts[:, HELDOUT].tolist()),
         test=tuple(counts[:, TEST].tolist()),
-        unreadable=tuple(class_walk.shown(os.path.relpath(p, walk.root)) for p in some.unreadable),
-        unreadable_count=len(some.unreadable),
+        unreadable=tuple(f"{_below(bad.path, walk)}: {bad.status.sentence}" for bad in some.bad),
+        unreadable_count=len(some.bad),
         notes=tuple(notes),
     )
 
 
-def _drawn(report: DataReport, some: Examples, one: np.ndarray, title: str) -> Described:
+def _below(path: bytes, walk: class_walk.Walk) -> str:
+    return class_walk.shown(os.path.relpath(path, walk.root))
+
+
+def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Described:
     return Described(
         report,
         {
@@ -128,10 +136,6 @@ def _drawn(report: DataReport, some: Examples, one: np.ndarray, title: str) -> D
             SINGLE: draw_single.single(one, title),
         },
     )
-
-
-def _counts(labels: np.ndarray, classes: int) -> tuple[int, ...]:
-    return tuple(np.bincount(labels, minlength=classes).tolist())
 
 
 def _check(index: int, total: int) -> None:

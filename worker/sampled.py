@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.card import Preprocessing
-from shared.contract import MAX_FILE_BYTES
-from shared.errors import ImageError
 from worker.class_walk import Item, Walk
-from worker.decode import decode
+from worker.decoded import Bad, decode_all
 from worker.examples import Examples
 
 #: A sign of life after so many files: a second or less.
@@ -22,11 +22,11 @@ Counts = npt.NDArray[np.int64]
 
 
 class Sampled(NamedTuple):
-    """Some images of a walk, and the files among those chosen that could not be decoded."""
+    """Some images of a walk."""
 
     examples: Examples
-    items: list[Item]  #: where the images came from, in their order
-    unreadable: list[bytes]
+    items: list[Item]  #: the files that were chosen
+    bad: list[Bad]  #: those of them that are no images
 
 
 def count(walk: Walk, on_files: Callable[[int], None]) -> Counts:
@@ -50,24 +50,13 @@ def spread(total: int, count: int) -> npt.NDArray[np.int64]:
 
 
 def sample(walk: Walk, places: Iterable[int], spec: Preprocessing) -> Sampled:
-    """Decode the files at these places of the walk, in its order."""
-    wanted, images, items, unreadable = set(places), [], [], []
-    last = max(wanted, default=-1)
-    for number, item in enumerate(walk.items()):
-        if number in wanted:
-            try:
-                images.append(decode(_read(item.path), spec))
-                items.append(item)
-            except (ImageError, OSError):
-                unreadable.append(item.path)
-        if number >= last:
-            break
-    shape = (len(images), spec.height, spec.width, spec.channels)
-    pixels = np.array(images, np.uint8).reshape(shape)
-    labels = np.array([item.label for item in items], np.int64)
-    return Sampled(Examples(pixels, labels), items, unreadable)
-
-
-def _read(path: bytes) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+    """Decode the files at these places of the walk, in its order, as for a training."""
+    wanted = set(places)
+    reached = islice(enumerate(walk.items()), max(wanted, default=-1) + 1)
+    items = [item for number, item in reached if number in wanted]
+    pixels = io.BytesIO()
+    bad: list[Bad] = []
+    rows = decode_all(items, spec, pixels, bad.append, lambda files: None)
+    shape = (len(rows.labels), spec.height, spec.width, spec.channels)
+    images = np.frombuffer(pixels.getvalue(), np.uint8).reshape(shape)
+    return Sampled(Examples(images, rows.labels), items, bad)

@@ -25,7 +25,7 @@ def show(context: Context, work: ShowData) -> Answered:
         context.report(Progress(LOADING, step=done, steps=total))
 
     if work.data == FASHION_MNIST:
-        found = describe.fashion(work.index)
+        found = describe.fashion(work.index, context.folder)
     else:
         found = describe.folder(Path(work.data), work.index, context.folder, tell)
     return Answered(found.report, found.files)

@@ -1,0 +1,276 @@
+"""`hangtag train` and `hangtag worker --queue train`: what is typed wrongly, with no server."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer import crew, live
+from producer.ask import ask
+from producer.cli import hangtag
+from producer.desk import make_request, new_id
+from producer.follow import cure
+from producer.open_requests import describe, open_requests
+from producer.train import TrainOptions, make_work
+from producer.watch import News, duration
+from shared import kept_requests
+from shared.errors import UsageError
+from shared.exits import Exit
+from shared.grant import State, View
+from shared.request import (
+    REQUEST_ID,
+    Evaluate,
+    Outcome,
+    Progress,
+    Promote,
+    Request,
+    Train,
+    Work,
+    encode_request,
+)
+from shared.settings import Settings
+
+ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of classes, and a broker that is away: whoever reaches for it is told so."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos/bag").mkdir(parents=True)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(hangtag, list(arguments))
+
+
+def complaint(result: Result, code: Exit) -> str:
+    """The one line of a command that failed as it should."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["--data", "photos"], "--name"),
+        (["--name", "No/Name"], "small letters"),
+        (["--request-id", "../x"], "cannot be the id"),
+        (["--follow", "r1", "--epochs", "3"], "--follow stands alone; leave out --epochs"),
+        (["--follow", "r1", "--cancel", "r1"], "stands alone"),
+        (["--cancel", "r1", "--data", "photos"], "leave out --data"),
+        (["--list", "--detach"], "--list stands alone; leave out --detach"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_with_its_cure(arguments: list[str], cure: str) -> None:
+    assert cure in complaint(run("train", *arguments), Exit.USAGE)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--seed", "-1"],
+        ["--promote", "perhaps"],
+        ["--max-unreadable", "101%"],
+        ["--max-unreadable", "nan"],
+        ["--max-unreadable", "few"],
+        ["--timeout", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_value_out_of_range_names_its_option(arguments: list[str]) -> None:
+    result = run("train", *arguments)
+    assert result.exit_code == Exit.USAGE
+    assert arguments[0] in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--follow", "r1"], ["--cancel", "r1"], ["--list"]], ids=" ".join
+)
+def test_a_broker_that_is_away_is_a_setup_error(arguments: list[str]) -> None:
+    assert "Redis" in complaint(run("train", *arguments), Exit.SETUP)
+
+
+def test_what_is_typed_is_what_is_asked_for(here: Path) -> None:
+    options = TrainOptions(
+        "photos", "garments", "tutorial", 3, 7, "always", weighted=True, max_unreadable=0.5
+    )
+    expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
+    assert make_work(options, Settings()) == expected
+
+
+def test_the_recipe_suits_the_data_where_none_is_named(here: Path) -> None:
+    assert make_work(TrainOptions(), Settings()) == Train("fashion-mnist", "fast")
+    found = make_work(TrainOptions("photos", "garments"), Settings())
+    assert (found.recipe, found.data) == ("photo", f"{here}/photos")
+
+
+def test_a_folder_is_looked_for_only_where_the_trainer_is_on_this_machine(here: Path) -> None:
+    options = TrainOptions("absent", "garments")
+    with pytest.raises(UsageError, match="absent is no folder"):
+        make_work(options, Settings())
+    assert make_work(options, ELSEWHERE).data == f"{here}/absent"
+
+
+def test_a_path_that_is_no_text_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no text"):
+        make_work(TrainOptions(os.fsdecode(b"\xff"), "garments"), ELSEWHERE)
+
+
+def test_ids_can_be_typed_and_differ() -> None:
+    ids = {new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(REQUEST_ID.fullmatch(one) for one in ids)
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_tensorflow_nothing_is_queued_on_this_machines_stack(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
+    assert "tensorflow" in complaint(run("train"), Exit.SETUP)
+    assert not (here / "stack").exists()
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_machine_without_tensorflow_cannot_become_a_trainer() -> None:
+    line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
+    assert "tensorflow" in line
+    assert "pip install 'hangtag[train]'" in line
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_promotion_needs_no_tensorflow() -> None:
+    crew.check_can(Promote("garments@2"))
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where training is not installed."""
+    found: Callable[..., object] = importlib.util.find_spec
+
+    def find(name: str) -> object:
+        return None if name in crew.TRAIN_PACKAGES else found(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+
+
+def test_a_trainer_does_one_thing_at_a_time() -> None:
+    line = complaint(run("worker", "--queue", "train", "--concurrency", "2"), Exit.USAGE)
+    assert "leave out --concurrency" in line
+
+
+def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
+    assert "HANGTAG_REDIS_URL" in line
+    assert "hangtag train" in line
+
+
+def test_the_line_that_starts_a_trainer_shows_no_password() -> None:
+    line = cure(ELSEWHERE)
+    assert "HANGTAG_REDIS_URL=redis://host:1 hangtag worker --queue train" in line
+    assert "secret" not in line
+
+
+def keep(store: Path, request: Request, *, answered: bool = False) -> None:
+    """What a trainer leaves in its store."""
+    folder = kept_requests.folder(store, request.id)
+    folder.mkdir(parents=True)
+    (folder / kept_requests.REQUEST_FILE).write_bytes(encode_request(request))
+    if answered:
+        outcome = msgspec.json.encode(Outcome(ok=True))
+        (folder / kept_requests.OUTCOME_FILE).write_bytes(outcome)
+
+
+def test_what_only_the_store_knows_is_listed_as_paused(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    assert open_requests(settings) == []
+    old = make_request(Train("b", "fast"), "old")
+    new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
+    for request in (new, old):
+        keep(settings.store_path, request)
+    keep(settings.store_path, make_request(Train("a", "fast"), "done"), answered=True)
+    damaged = kept_requests.folder(settings.store_path, "damaged")
+    damaged.mkdir()
+    (damaged / kept_requests.REQUEST_FILE).write_text("{")
+    found = open_requests(settings)
+    assert [(one.request, one.state) for one in found] == [("old", "paused"), ("new", "paused")]
+
+
+def test_a_request_that_is_no_name_reaches_no_file(here: Path) -> None:
+    assert kept_requests.load(here, "../../etc") is None
+    assert kept_requests.outcome(here, "/etc") is None
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (Train("garments", "photo"), "train garments (photo)"),
+        (Evaluate("garments@2"), "evaluate garments@2"),
+    ],
+)
+def test_a_request_is_described_in_a_few_words(work: Work, words: str) -> None:
+    assert describe(work) == words
+
+
+@given(st.floats(0, 1e6))
+def test_a_duration_can_be_read_back(seconds: float) -> None:
+    number, unit = duration(seconds).split()
+    total = 0
+    for part in number.split(":"):
+        total = total * 60 + int(part)
+    assert total == round(seconds)
+    assert unit == ("s" if total < 60 else "min" if total < 3600 else "h")
+
+
+def view(state: State, progress: Progress | None = None) -> View:
+    request = Request("r1", Train("garments", "fast"), "me@here", 0.0)
+    return View(request, state, "", 0, progress, None)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=30).map(sorted))
+def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list[int]) -> None:
+    news = News()
+    steps = [Progress("training", epoch, 20) for epoch in epochs] + [Progress("calibrating")]
+    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    told = [line.partition(",")[0] for line in lines if line.startswith("epoch")]
+    assert told == [f"epoch {epoch} of 20" for epoch in sorted(set(epochs))]
+    assert lines.count("training") == lines.count("calibrating") == 1
+
+
+def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
+    busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
+    left = len(live.title(busy)) + len(" ") + live.BAR_CELLS + len(" ")
+    assert left + max(map(len, live.figures(busy).splitlines())) <= 80
+    assert live.title(Progress("exporting")) == "exporting"
+
+
+def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    with pytest.raises(UsageError, match="other work"):
+        ask(settings, Train("garments", "fast", seed=2), request_id="r1")
+    assert not (here / "stack").exists()
+
+
+def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
+    assert ask(settings, Train("garments", "fast"), request_id="r1").outcome.ok
+    assert not (here / "stack").exists()

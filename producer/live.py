@@ -33,7 +33,7 @@ class Live(Quiet):
             self._task = self._bar.add_task("", total=None, figures="")
             self._bar.start()
         for line in self._news.of(view):
-            self._console.print(line, highlight=False, markup=False)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
         now = view.progress
         if now is None:
             self._bar.update(self._task, description=str(view.state), total=None, figures="")
@@ -48,7 +48,7 @@ class Live(Quiet):
 
     def notice(self, text: str) -> None:
         if text and text != self._last:
-            self._console.print(text, highlight=False, markup=False)
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._last = text
 
     def close(self) -> None:

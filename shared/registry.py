@@ -10,6 +10,7 @@ Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from shared import pretrained, version_folder
@@ -17,6 +18,8 @@ from shared.aliases import AliasLog, Decision, standing
 from shared.card import NAME, Card
 from shared.errors import SetupError, UsageError
 from shared.model_name import PRODUCTION, ModelName
+
+FIRST = "the first version"  #: why it was promoted
 
 
 class Registry:
@@ -108,8 +111,30 @@ class Registry:
         folder = version_folder.create(self._model(card.name))
         card = version_folder.fill(folder, card, files, confirm)
         if PRODUCTION not in self.aliases(card.name):
-            self.promote(card.name, card.version, who=who, why="the first version")
+            why, request = FIRST, card.request
+            self.promote(card.name, card.version, who=who, why=why, request=request)
         return card
+
+    def of_request(self, name: str, request: str) -> Card | None:
+        """The version of a model that a request has led to already; None for the empty id."""
+        for version in reversed(self.versions(name) if request else []):
+            with suppress(SetupError):  # a damaged version is none
+                card = self.card(name, version)
+                if card.request == request:
+                    return card
+        return None
+
+    def sweep(self, name: str, request: str) -> None:
+        """Clear away what earlier attempts at a request have staged, so that it cannot appear.
+
+        What `of_request` answers afterwards is all that they have published, and ever will: for
+        those that ask `confirm` after their card was staged.
+        """
+        for number in self.removed(name):
+            folder = self._model(name) / str(number)
+            card = version_folder.staged(folder)
+            if card is not None and card.request == request:
+                version_folder.discard(folder)
 
     def remove(self, name: str, version: int) -> None:
         """Delete a version for good; its empty folder stays and keeps the number taken.
@@ -141,16 +166,21 @@ class Registry:
         who: str = "",
         why: str = "",
         request: str = "",
+        confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
         """From now on `alias` stands for `version`. With the id of a `request`, once for it.
+
+        `confirm` is called right before, while nobody else can move an alias; it may raise.
 
         Raises:
             SetupError: there is no such version, or the alias is not allowed.
         """
         self._check(name, version)
         with AliasLog(self._model(name)).locked() as log:
-            done = log.of_request(request)
-            return done or log.append(alias, version, "promote", who, why, request)
+            if done := log.of_request(request):
+                return done
+            confirm()
+            return log.append(alias, version, "promote", who, why, request)
 
     def rollback(
         self,

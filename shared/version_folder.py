@@ -14,6 +14,8 @@ from shared.card import Card, decode_card, encode_card
 from shared.errors import BadMessage, SetupError
 
 CARD = "card.json"
+#: Until it is renamed there is no version. Written first: it tells whose the folder is.
+STAGED = f".{CARD}"
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -52,20 +54,44 @@ def create(model: Path) -> Path:
 
 
 def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable[[], None]) -> Card:
-    """Write the files and then the card, which is completed with number and hashes.
+    """Write the files; then the card, completed with number and hashes, makes them a version.
 
-    `confirm` is called right before the card arrives; if it raises, there is no version.
+    `confirm` is called right before that; if it raises, there is no version. Whoever takes the
+    work over sweeps what its predecessor had staged: a card that was swept cannot be renamed.
+
+    Raises:
+        SetupError: the folder was swept, and `confirm` knows of no reason.
     """
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     card = msgspec.structs.replace(card, version=int(folder.name), files=hashes)
-    for name, data in files.items():
-        _write(folder / name, data)
-    _write(folder / f".{CARD}", encode_card(card))
-    confirm()
-    (folder / f".{CARD}").rename(folder / CARD)
+    try:
+        _write(folder / STAGED, encode_card(card))
+        for name, data in files.items():
+            _write(folder / name, data)
+        confirm()
+        _appear(folder, confirm)
+    except BaseException:
+        discard(folder)
+        raise
     _sync(folder)
     _sync(folder.parent)
     return card
+
+
+def staged(folder: Path) -> Card | None:
+    """The card of a version that is not there yet; None if there is none that is legible."""
+    try:
+        return decode_card(_read(folder / STAGED))
+    except (BadMessage, OSError):
+        return None
+
+
+def discard(folder: Path) -> None:
+    """Delete what was staged, unless it is a version by now; the number stays taken."""
+    (folder / STAGED).unlink(missing_ok=True)
+    if not (folder / CARD).exists():
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
 
 
 def read_card(folder: Path) -> Card:
@@ -139,6 +165,14 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _appear(folder: Path, confirm: Callable[[], None]) -> None:
+    try:
+        (folder / STAGED).rename(folder / CARD)
+    except FileNotFoundError:
+        confirm()
+        raise SetupError(f"somebody emptied {folder}; train it again") from None
 
 
 def _is_file(path: Path) -> bool:

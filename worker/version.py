@@ -19,7 +19,7 @@ from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.export import export
 from worker.recipes import Recipe
-from worker.train import Epoch, train
+from worker.train import Epoch, Step, train
 
 HISTORY = "history.json"
 
@@ -39,19 +39,32 @@ def make(
     *,
     state: Path | None = None,
     request: str = "",
+    weighted: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Made:
-    """Train, calibrate, export, compare, evaluate. `state` and `on_epoch` as in `train`.
+    """Train, calibrate, export, compare, evaluate.
 
-    `request` is noted on the card; `on_stage` is told each step by its name, and may raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` is noted on the card;
+    `on_stage` is told each step by its name, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
     learn, held = _parts(data)
     on_stage("training")
-    trained = train(recipe, learn, held, len(data.labels), seed, state=state, on_epoch=on_epoch)
+    trained = train(
+        recipe,
+        learn,
+        held,
+        len(data.labels),
+        seed,
+        state=state,
+        weighted=weighted,
+        on_epoch=on_epoch,
+        on_step=on_step,
+    )
     network = networks.mirrored(trained.network) if recipe.mirror else trained.network
     on_stage("calibrating")
     cooling = temperature(networks.logits(network, held.images), held.labels)

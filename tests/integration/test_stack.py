@@ -8,14 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
-import redis
 from click.testing import CliRunner
 
 from producer import desired, lock, stack
@@ -26,13 +23,11 @@ from shared.errors import SetupError
 from shared.heartbeat import Heartbeat
 from shared.place import socket_path
 from shared.registry import Registry
-from shared.settings import Settings
-from tests import proc
+from tests import proc, stacks
 from tests.fleet import ROOT, wait_for
-from tests.server import TEMP_DIR, RedisServer
+from tests.server import RedisServer
+from tests.stacks import Place
 
-#: Every process of a stack is named by what it runs.
-PARTS = {"supervisor": "producer.supervisor", "server": "new.sock", "worker": "worker.app"}
 ENSURE = "from producer import stack; from shared.settings import Settings; "
 ENSURE += "stack.ensure(Settings.from_env())"
 
@@ -41,104 +36,16 @@ ENSURE += "stack.ensure(Settings.from_env())"
 COMINGS_MAX = 15
 
 
-class Place:
-    """A folder for one stack, and what can be seen of it from outside."""
-
-    def __init__(self, folder: Path, idle_s: float = 60) -> None:
-        self.folder = folder
-        self.settings = Settings(
-            runtime_dir=str(folder),
-            store=str(folder / "store"),
-            heartbeat_s=0.2,
-            heartbeat_ttl_s=2,
-            idle_s=idle_s,
-        )
-
-    def processes(self) -> list[int]:
-        """Everything alive that was started for this folder."""
-        mark = os.fsencode(self.folder) + b"/"
-        mark_in_environ = b"=" + os.fsencode(self.folder) + b"\0"
-        return [
-            pid
-            for pid in map(int, (p.name for p in Path("/proc").glob("[0-9]*")))
-            if proc.is_alive(pid)
-            and (mark in _read(pid, "cmdline") or mark_in_environ in _read(pid, "environ"))
-        ]
-
-    def parents(self, part: str) -> list[int]:
-        """The processes of one part, without the children of a worker."""
-        found = [p for p in self.processes() if PARTS[part].encode() in _read(p, "cmdline")]
-        return [pid for pid in found if _parent(pid) not in found]
-
-    def the(self, part: str) -> int:
-        """The one process of a part. Raises AssertionError if there is not exactly one."""
-        (pid,) = self.parents(part)
-        return pid
-
-    def assert_one_of_each(self) -> None:
-        """Neither a part too few nor one too many."""
-        assert {part: len(self.parents(part)) for part in PARTS} == dict.fromkeys(PARTS, 1)
-
-    def client(self) -> redis.Redis:
-        """A client that counts as one."""
-        path = str(socket_path(self.settings))
-        return redis.Redis(unix_socket_path=path, client_name="hangtag-producer-test")
-
-    def alive(self) -> list[Heartbeat]:
-        """The workers whose heart beats; none while there is no server."""
-        try:
-            with self.client() as client:
-                return heartbeat.alive(client)
-        except redis.ConnectionError:
-            return []
-
-    def children(self) -> int:
-        """How many children the workers say they have."""
-        return sum(len(beat.children) for beat in self.alive())
-
-    def killed(self, part: str) -> int:
-        """Kill a part as a crash would; answers who it was."""
-        pid = self.the(part)
-        os.kill(pid, signal.SIGKILL)
-        proc.wait_for_end([pid])
-        return pid
-
-    def replaced(self, part: str, before: int) -> int:
-        """Wait until another process has taken the place of a part.
-
-        The children of one that was killed seem to be parents until they have died, too; but
-        they are not the supervisor's.
-        """
-
-        def look() -> set[int]:
-            supervisors = self.parents("supervisor")
-            return {p for p in self.parents(part) if p != before and _parent(p) in supervisors}
-
-        return wait_for(f"a new {part}", look).pop()
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""
-
-
-def _parent(pid: int) -> int:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
-    return int(fields[1]) if fields else 0
-
-
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack; whatever is started in it is gone afterwards."""
-    yield from _place()
+    yield from stacks.new()
 
 
 @pytest.fixture(scope="module")
 def shared_place() -> Iterator[Place]:
     """One for the tests that leave a running stack as they found it."""
-    yield from _place()
+    yield from stacks.new()
 
 
 @pytest.fixture
@@ -147,17 +54,6 @@ def running(shared_place: Place) -> Place:
     stack.up(shared_place.settings, 1)
     wait_for("one child", lambda: shared_place.children() == 1)
     return shared_place
-
-
-def _place() -> Iterator[Place]:
-    place = Place(Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)))
-    yield place
-    stack.down(place.settings)
-    left = place.processes()
-    for pid in left:
-        proc.kill(pid)
-    shutil.rmtree(place.folder)
-    assert not left, "processes were left behind"
 
 
 def test_commands_at_once_start_one_stack(place: Place) -> None:

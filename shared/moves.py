@@ -39,9 +39,14 @@ def promote(
     if before == card.version and not _done(registry, card.name, request):
         why = f"{card.name}@{work.alias} is version {before} already"
         return Decided(work.alias, card.version, before, changed=False, why=why)
-    confirm()
     now = registry.promote(
-        card.name, card.version, alias=work.alias, who=who, why=work.why, request=request
+        card.name,
+        card.version,
+        alias=work.alias,
+        who=who,
+        why=work.why,
+        request=request,
+        confirm=confirm,
     )
     return _decided(registry, card.name, now)
 
@@ -59,9 +64,16 @@ def rollback(
     Raises:
         SetupError: nothing came before it, or that version was removed.
     """
-    confirm()
-    now = registry.rollback(work.name, alias=work.alias, who=who, why=work.why, request=request)
+    now = registry.rollback(
+        work.name, alias=work.alias, who=who, why=work.why, request=request, confirm=confirm
+    )
     return _decided(registry, work.name, now)
+
+
+def decided(registry: Registry, name: str, request: str) -> Decided | None:
+    """What a request has done to an alias of a model; None if nothing, or for the empty id."""
+    found = [one for one in registry.history(name) if request and one.request == request]
+    return _decided(registry, name, found[0]) if found else None
 
 
 def prune(

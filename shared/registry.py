@@ -190,10 +190,12 @@ class Registry:
         who: str = "",
         why: str = "",
         request: str = "",
+        confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
         """Take the last promotion back; called again, the one before it too.
 
-        With the id of a `request` it is done once, however often that is worked on.
+        With the id of a `request` it is done once, however often that is worked on. `confirm` as
+        in `promote`.
 
         Raises:
             SetupError: nothing came before it, or that version was removed.
@@ -209,6 +211,7 @@ class Registry:
                     f"{name}@{alias} has no promotion to take back; name a version to promote"
                 )
             self._check(name, version)
+            confirm()
             return log.append(alias, version, "rollback", who, why, request)
 
     def previous(self, name: str, alias: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -13,12 +12,9 @@ from shared.broker import CLASSIFY_TASK, connect, make_app
 from shared.place import broker_url
 from shared.process import parent_id
 from shared.settings import Settings
-from worker import request
+from worker import pool, request
 from worker.pulse import Pulse
 
-#: Celery looks at its children as soon as one ends, which is often too soon to see it dead, and
-#: again only after 5 s.
-LOOK_FOR_DEATHS_S = 0.5
 settings = Settings.from_env()
 url = broker_url(settings)
 app: Celery = make_app(url, "worker")
@@ -64,13 +60,13 @@ class PulseStep(bootsteps.StartStopStep):
             connect(url, "pulse"),
             _parent,
             keys.CLASSIFY_QUEUE,
-            lambda: _pids(parent.pool),
+            lambda: pool.pids(parent.pool),
             _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
         )
         request.pulse.start()
-        _look_for_deaths(parent)
+        pool.look_for_deaths(parent)
 
     def stop(self, parent: Any) -> None:
         if request.pulse is not None:
@@ -81,18 +77,6 @@ class PulseStep(bootsteps.StartStopStep):
 
 def _hint(job: str, batch: int) -> None:
     app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
-
-
-def _look_for_deaths(parent: Any) -> None:
-    maintain = getattr(getattr(parent.pool, "_pool", None), "maintain_pool", None)
-    if maintain is not None and parent.hub is not None:
-        parent.hub.call_repeatedly(LOOK_FOR_DEATHS_S, maintain)
-
-
-def _pids(pool: Any) -> list[int]:
-    """The pool's processes; a pool of threads, or none, is this process itself."""
-    processes = getattr(getattr(pool, "_pool", None), "_pool", None)
-    return [p.pid for p in processes] if processes else [os.getpid()]
 
 
 app.steps["worker"].add(PulseStep)

@@ -1,0 +1,23 @@
+"""What a parent knows of the processes of its pool."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+#: Celery looks at its children as soon as one ends, which is often too soon to see it dead, and
+#: again only after 5 s.
+LOOK_FOR_DEATHS_S = 0.5
+
+
+def pids(pool: Any) -> list[int]:
+    """The pool's processes; a pool of threads, or none, is this process itself."""
+    processes = getattr(getattr(pool, "_pool", None), "_pool", None)
+    return [p.pid for p in processes] if processes else [os.getpid()]
+
+
+def look_for_deaths(parent: Any) -> None:
+    """Have a Celery worker find dead children soon."""
+    maintain = getattr(getattr(parent.pool, "_pool", None), "maintain_pool", None)
+    if maintain is not None and parent.hub is not None:
+        parent.hub.call_repeatedly(LOOK_FOR_DEATHS_S, maintain)

@@ -1,0 +1,62 @@
+"""What becomes of `production` when a version was published: measured, judged, moved once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared import moves
+from shared.answer import Decided
+from shared.card import Card, Preprocessing
+from shared.model_name import PRODUCTION
+from worker import gate, runtime
+from worker.context import Context
+from worker.evaluate import evaluate
+from worker.examples import Examples
+
+#: The held-out images, made for this preprocessing; None where that cannot be had.
+HeldOut = Callable[[Preprocessing], Examples | None]
+#: What workers serve on a CPU is what is compared.
+RUNTIME = "litert"
+STAGE = "promoting"
+
+
+def settle(context: Context, new: Card, rule: gate.Rule, heldout: HeldOut) -> Decided:
+    """Promote a published version or not; done already for this request, it is only told.
+
+    Raises:
+        SetupError: what production stands for is damaged.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    context.stage(STAGE)
+    registry, request = context.registry, context.request.id
+    if done := moves.decided(registry, new.name, request):
+        return done
+    standing = registry.aliases(new.name).get(PRODUCTION)
+    if standing == new.version:
+        why = f"{new.ref} is production already"
+        return Decided(PRODUCTION, new.version, standing, changed=False, why=why)
+    old = None if standing is None else registry.card(new.name, standing)
+    verdict = gate.judge(rule, new, old, _measured(context, new, old, heldout))
+    if standing is not None and not verdict.promote:
+        return Decided(PRODUCTION, standing, standing, changed=False, why=verdict.why)
+    registry.promote(
+        new.name,
+        new.version,
+        who=context.who,
+        why=verdict.why,
+        request=request,
+        confirm=context.confirm,
+    )
+    done = moves.decided(registry, new.name, request)
+    assert done is not None
+    return done
+
+
+def _measured(context: Context, new: Card, old: Card | None, heldout: HeldOut) -> float | None:
+    if old is None or old.labels != new.labels:
+        return None
+    images = heldout(old.preprocessing)
+    if images is None or len(images.labels) != new.metrics.heldout_count:
+        return None
+    artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
+    return evaluate(runtime.load(RUNTIME, old, artifact), images).accuracy

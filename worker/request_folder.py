@@ -1,0 +1,173 @@
+"""What the store keeps of one request, so that its work outlives trainers and Redis.
+
+STORE/.requests/ID/request.json   what is asked for
+STORE/.requests/ID/input          what travelled beside it
+STORE/.requests/ID/fence          the highest that was granted and has got here
+STORE/.requests/ID/work/          checkpoint, decoded images: deleted with the outcome
+STORE/.requests/ID/files/         the outcome's pictures
+STORE/.requests/ID/outcome.json   arrives last
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from shared import kept_requests
+from shared.errors import Unavailable
+from shared.grant import Grant
+from shared.kept_requests import FOLDER, OUTCOME_FILE, REQUEST_FILE
+from shared.request import Outcome, Request, encode_request
+
+#: Renaming a file takes far less; whoever has the lock for longer is asleep.
+LOCK_WAIT_S = 5.0
+_LOCK_PAUSE_S = 0.02
+_LOCK_FILE = ".lock"
+
+
+class RequestFolder:
+    """One request of a store. Nothing is created before `enter`."""
+
+    def __init__(self, store: Path, request_id: str) -> None:
+        """Raises BadMessage if the id cannot be one."""
+        self._store, self._id = store, request_id
+        self._path = kept_requests.folder(store, request_id)
+        self.work = self._path / "work"  #: for whoever has the request
+
+    @property
+    def fence(self) -> int:
+        """The highest that has got here; 0 where there was none."""
+        try:
+            return int((self._path / "fence").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    @property
+    def began(self) -> float:
+        """When the request was first worked on, seconds since 1970; now where it was not."""
+        try:
+            return (self._path / REQUEST_FILE).stat().st_mtime
+        except FileNotFoundError:
+            return time.time()
+
+    def request(self) -> Request | None:
+        """What is kept under this id."""
+        return kept_requests.load(self._store, self._id)
+
+    def input(self) -> bytes | None:
+        """What travelled beside the request."""
+        with suppress(FileNotFoundError):
+            return (self._path / "input").read_bytes()
+        return None
+
+    def outcome(self) -> Outcome | None:
+        """How it ended, if it has."""
+        return kept_requests.outcome(self._store, self._id)
+
+    def files(self, outcome: Outcome) -> dict[str, bytes]:
+        """The pictures beside an outcome, those that are still there."""
+        found = {}
+        for name in outcome.files:
+            with suppress(OSError):
+                found[name] = (self._path / "files" / name).read_bytes()
+        return found
+
+    def enter(self, grant: Grant) -> bool:
+        """Take the request over, also in the eyes of the store. False: a later one has done so.
+
+        Raises:
+            Unavailable: somebody has fallen asleep with the lock in hand.
+        """
+        self.work.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            if grant.fence <= self.fence:
+                return False
+            _replace(self._path / "fence", str(grant.fence).encode())
+        if grant.input is not None:
+            _replace(self._path / "input", grant.input)
+        if grant.request is not None and self.request() is None:
+            _replace(self._path / REQUEST_FILE, encode_request(grant.request))
+        return True
+
+    def holds(self, fence: int) -> bool:
+        """Whether nobody with a higher fence has come by."""
+        return self.fence == fence
+
+    def answer(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
+        """Keep how it ended. False: it is no longer ours, or has ended.
+
+        Raises:
+            Unavailable: as `enter`.
+        """
+        (self._path / "files").mkdir(exist_ok=True)
+        for name, data in files.items():
+            _replace(self._path / "files" / name, data)
+        told = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
+        part = _write(self._path / OUTCOME_FILE, told)
+        with self._locked():
+            if not self.holds(fence) or (self._path / OUTCOME_FILE).exists():
+                return False
+            part.replace(self._path / OUTCOME_FILE)
+        return True
+
+    def close(self, outcome: Outcome) -> None:
+        """Keep an outcome that Redis has and nobody here has worked out."""
+        _replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete what only the work needed."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self._path / "input").unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Delete everything."""
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else enters or answers a request of this store meanwhile: be brief."""
+        with open(self._store / FOLDER / _LOCK_FILE, "ab") as file:
+            deadline = time.monotonic() + LOCK_WAIT_S
+            while not _try_lock(file.fileno()):
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
+                time.sleep(_LOCK_PAUSE_S)
+            yield
+
+
+def answered_before(store: Path, moment: float) -> Iterator[RequestFolder]:
+    """Requests with an outcome that is older than `moment`, seconds since 1970."""
+    for path in (store / FOLDER).glob(f"*/{OUTCOME_FILE}"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < moment:
+                yield RequestFolder(store, path.parent.name)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole, durably."""
+    _write(path, data).replace(path)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return part

@@ -1,0 +1,138 @@
+"""The request to train: data and a recipe become a version, and perhaps production."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from shared.answer import Trained
+from shared.card import Card, Preprocessing
+from shared.copies import publish
+from shared.errors import SetupError, UsageError
+from shared.request import Progress, Train
+from worker import data, promotion, recipes
+from worker.context import Answered, Context
+from worker.data import Loaded
+from worker.epoch import Epoch, Step
+from worker.examples import Examples
+from worker.recipes import Recipe
+
+LOADING, TRAINING, PUBLISHING = "loading", "training", "publishing"
+STATE = "state.npz"
+
+
+def train(context: Context, work: Train) -> Answered:
+    """A Trained. An attempt that follows another one goes on from its last epoch.
+
+    Raises:
+        UsageError: there is no such recipe.
+        SetupError: the data are not to be had or do not do, or the runtimes disagree.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    recipe = _recipe(work)
+    context.stage(LOADING)
+    loaded = _load(context, work, recipe, None)
+    card = context.registry.of_request(work.name, context.request.id)
+    if card is None:
+        card = _make(context, work, recipe, loaded)
+    decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
+    publish(context.client, context.registry)
+    seconds = time.time() - context.began
+    return Answered(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
+
+
+def _recipe(work: Train) -> Recipe:
+    try:
+        recipe = recipes.find(work.recipe)
+    except SetupError as error:
+        raise UsageError(str(error)) from error
+    return recipe.lasting(work.epochs) if work.epochs else recipe
+
+
+def _load(
+    context: Context, work: Train, recipe: Recipe | None, spec: Preprocessing | None
+) -> Loaded:
+    def tell(done: int, total: int) -> None:
+        context.report(Progress(LOADING, step=done, steps=total))
+
+    return data.load(
+        work.data,
+        recipe,
+        spec,
+        context.folder,
+        max_unreadable=work.max_unreadable,
+        on_progress=tell,
+    )
+
+
+def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
+    from worker import version
+
+    teller = Teller(context.report, len(loaded.data.examples.labels))
+    made = version.make(
+        work.name,
+        recipe,
+        loaded.data,
+        work.seed,
+        state=context.folder / STATE,
+        request=context.request.id,
+        weighted=work.weighted,
+        on_epoch=teller.epoch,
+        on_step=teller.step,
+        on_stage=context.stage,
+    )
+    context.stage(PUBLISHING)
+    return context.registry.publish(*made, who=context.who, confirm=context.confirm)
+
+
+def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut:
+    """The same held-out pictures, also as another version sees them."""
+
+    def heldout(spec: Preprocessing) -> Examples | None:
+        if spec == loaded.data.preprocessing:
+            return loaded.data.heldout
+        try:
+            return _load(context, work, None, spec).data.heldout
+        except SetupError:  # it takes colour, say, where these are grey
+            return None
+
+    return heldout
+
+
+class Teller:
+    """Makes progress of the steps and epochs of a training on `count` images."""
+
+    def __init__(self, report: Callable[[Progress], None], count: int) -> None:
+        self._report, self._count = report, count
+        self._heldout_accuracy: float | None = None
+
+    def step(self, step: Step) -> None:
+        """In the middle of an epoch."""
+        epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
+        self._report(
+            Progress(
+                TRAINING,
+                epoch=step.epoch,
+                epochs=step.epochs,
+                step=step.step,
+                steps=step.steps,
+                rate=step.rate,
+                loss=step.loss,
+                accuracy=step.accuracy,
+                heldout_accuracy=self._heldout_accuracy,
+                left_s=epochs_left * self._count / step.rate if step.rate else None,
+            )
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """After an epoch."""
+        self._heldout_accuracy = epoch.heldout_accuracy
+        self._report(
+            Progress(
+                TRAINING,
+                epoch=epoch.number,
+                loss=epoch.loss,
+                accuracy=epoch.accuracy,
+                heldout_accuracy=epoch.heldout_accuracy,
+            )
+        )

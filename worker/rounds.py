@@ -1,0 +1,107 @@
+"""The rounds of a trainer's parent: hints that were lost, requests that Redis forgot, models.
+
+A hint may be lost, and a trainer may die; whoever is alive looks after what waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import redis
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared import kept_requests, keys
+from shared.copies import publish
+from shared.errors import HangtagError
+from shared.registry import Registry
+from shared.request import Request
+from shared.requests import Requests, State
+from shared.settings import Settings
+from worker.request_folder import RequestFolder, answered_before
+
+log = logging.getLogger(__name__)
+#: Redis may lose the serving copies; they are put back this often.
+PUBLISH_S = 30.0
+#: An outcome stays in the store for so long, in case that the same request is made again.
+KEEP_S = 7 * 86_400.0
+#: Messages of the queue that are looked at, from each end.
+HINTS_LOOKED_AT = 10_000
+
+
+class Rounds(threading.Thread):
+    """One per trainer. `hint` queues a hint at a request."""
+
+    def __init__(
+        self, client: redis.Redis, settings: Settings, hint: Callable[[str], None]
+    ) -> None:
+        super().__init__(name="hangtag-rounds", daemon=True)
+        self._client, self._settings, self._hint = client, settings, hint
+        self._store = settings.store_path
+        self._requests = Requests(client, settings.lease_s)
+        self._ended = threading.Event()
+        self._published = float("-inf")
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self.join(timeout=self._settings.round_s)
+
+    def run(self) -> None:
+        while True:
+            for duty in (self._publish, self._restore, self._hint_again, self._clear):
+                with _tried_again():
+                    duty()
+            if self._ended.wait(self._settings.round_s):
+                return
+
+    def _publish(self) -> None:
+        if time.monotonic() - self._published >= PUBLISH_S:
+            publish(self._client, Registry(self._store))
+            self._published = time.monotonic()
+
+    def _restore(self) -> None:
+        """What the store has and Redis does not know is made known to it again, and the reverse."""
+        for request in kept_requests.unanswered(self._store):
+            with _tried_again():
+                self._reconcile(request)
+
+    def _reconcile(self, request: Request) -> None:
+        folder = RequestFolder(self._store, request.id)
+        view = self._requests.look(request.id)
+        if view is None:
+            self._requests.submit(request, folder.input())
+        elif view.state is State.CANCELLED:
+            folder.forget()
+        elif view.state is State.DONE and view.outcome is not None:
+            folder.close(view.outcome)
+
+    def _hint_again(self) -> None:
+        """At each request that nobody works on, unless a hint at it is queued."""
+        waiting = self._requests.waiting()
+        queued = self._queued() if waiting else []
+        for request_id in waiting:
+            if not any(request_id.encode() in message for message in queued):
+                self._hint(request_id)
+
+    def _queued(self) -> list[bytes]:
+        """The messages that no trainer has taken. The id of a request is legible in them."""
+        return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_LOOKED_AT))
+
+    def _clear(self) -> None:
+        for folder in answered_before(self._store, time.time() - KEEP_S):
+            folder.forget()
+
+
+@contextmanager
+def _tried_again() -> Iterator[None]:
+    """What fails is tried again in the next round."""
+    try:
+        yield
+    except (RedisError, OperationalError, HangtagError, OSError) as error:
+        log.debug("to be tried again: %s", error)

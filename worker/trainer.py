@@ -1,0 +1,101 @@
+"""The Celery application of the trainer: `celery -A worker.trainer worker --concurrency 1`.
+
+It answers requests to the owner of the store, one at a time, each in a process of its own: what
+TensorFlow has taken is given back, and its parent, which never loads it, may fork again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.signals import worker_shutting_down
+from kombu import Queue
+
+from shared import keys, pretrained
+from shared.broker import TRAIN_TASK, connect, make_app
+from shared.place import broker_url
+from shared.process import child_id, parent_id
+from shared.settings import Settings
+from worker import pool
+from worker.ending import Ending
+from worker.lease import end_process
+from worker.pulse import Pulse
+from worker.rounds import Rounds
+
+ROLE = "trainer"
+#: A training that takes longer hangs.
+LIMIT_S = 24 * 3600
+settings = Settings.from_env()
+url = broker_url(settings)
+ending = Ending()
+app: Celery = make_app(url, ROLE)
+app.conf.update(
+    task_default_queue=keys.TRAIN_QUEUE,
+    task_queues=[Queue(keys.TRAIN_QUEUE)],
+    task_time_limit=LIMIT_S,
+    worker_max_tasks_per_child=1,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,  # a hint in hand would keep it from an idle trainer
+)
+_parent = ""
+worker_shutting_down.connect(ending.tell)
+
+
+@app.task(name=TRAIN_TASK)
+def train(request: str) -> str:
+    """The task behind a hint."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from worker.work import Desk
+
+    owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
+    return Desk(settings, connect(url, ROLE), owner, ending, _cut_short).take(request)
+
+
+def _cut_short() -> None:
+    """Where the pool is made of threads, its process goes on."""
+    if parent_id() != _parent:
+        end_process()
+
+
+class TrainerStep(bootsteps.StartStopStep):
+    """Starts the pulse and the rounds once there is a pool, ends them with the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        global _parent
+        _parent = parent_id()  # before the pool forks, so that children know it
+        pretrained.card()  # likewise: later a thread may be at it while the pool forks
+        self._threads: list[Pulse | Rounds] = []
+
+    def start(self, parent: Any) -> None:
+        pulse = Pulse(
+            connect(url, "pulse"),
+            _parent,
+            keys.TRAIN_QUEUE,
+            lambda: pool.pids(parent.pool),
+            lambda job, batch: None,
+            settings.heartbeat_s,
+            settings.heartbeat_ttl_s,
+        )
+        self._threads = [pulse, Rounds(connect(url, ROLE), settings, _hint)]
+        for thread in self._threads:
+            thread.start()
+        pool.look_for_deaths(parent)
+
+    def stop(self, parent: Any) -> None:
+        for thread in self._threads:
+            thread.stop()
+        self._threads = []
+
+    terminate = stop
+
+
+def _hint(request: str) -> None:
+    app.send_task(TRAIN_TASK, args=(request,), queue=keys.TRAIN_QUEUE, retry=False)
+
+
+app.steps["worker"].add(TrainerStep)

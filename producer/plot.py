@@ -32,8 +32,9 @@ NAME_LENGTH, TOLD_LENGTH = 20, 26
 #: Larger pictures are reduced to this while they are read.
 SIDE_PIXELS = 512
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-#: Those of a worker: a JPEG is reduced while it is decoded.
-MAX_PIXELS, MAX_JPEG_PIXELS = 100_000_000, 200_000_000
+#: Half of what a worker takes on: here colours are converted before a picture is reduced. A JPEG
+#: is reduced while it is decoded.
+MAX_PIXELS, MAX_JPEG_PIXELS = 50_000_000, 200_000_000
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow itself refuses at twice this
 #: More shades than Matplotlib takes for colours 0 to 255: drawn from the darkest to the brightest.
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")

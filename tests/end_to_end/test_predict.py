@@ -1,0 +1,133 @@
+"""`hangtag predict` answers as the workers do, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
+
+from producer.living import cure
+from producer.predict import Predictions
+from shared import keys, pretrained
+from shared.exits import Exit
+from shared.settings import Settings
+from tests.claims import job_keys
+from tests.fleet import Fleet, Producer
+from tests.gallery import Gallery
+from tests.server import RedisServer
+
+FEW = 7
+
+
+@pytest.fixture
+def few(pictures: Gallery) -> list[str]:
+    """Some pictures from all over the gallery."""
+    return pictures.paths[:: len(pictures.paths) // FEW][:FEW]
+
+
+def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Producer:
+    command = fleet.producer("predict", *arguments, cwd=cwd, **settings)
+    command.wait()
+    return command
+
+
+def answers(command: Producer) -> Predictions:
+    """What it said as JSON."""
+    found = msgspec.json.decode(command.out)
+    return msgspec.convert({"labels": pretrained.card().labels, **found}, Predictions)
+
+
+def test_the_answers_are_those_of_a_table(
+    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+) -> None:
+    command = predict(fleet, pictures.cwd, *few, "--json", "--top", "10")
+    assert command.wait() == Exit.OK, command.story
+    found = answers(command)
+    assert found.model == pretrained.card().ref
+    table = tmp_path / "out.csv"
+    job = fleet.producer("classify", *few, "-o", str(table), "--probabilities", cwd=pictures.cwd)
+    assert job.wait() == Exit.OK, job.story
+    with table.open(newline="", encoding="utf-8") as file:
+        for row, image in zip(csv.DictReader(file), found.images, strict=True):
+            assert (row["path"], row["label"]) == (image.path, image.label)
+            assert row["confidence"] == f"{image.confidence:.4f}"
+            for label, p in image.probabilities.items():
+                assert row[f"p_{label}"] == f"{p:.4f}"
+
+
+def test_bad_files_are_told_of_and_their_neighbours_answered(
+    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+) -> None:
+    text, empty = tmp_path / "text.png", tmp_path / "empty.png"
+    text.write_text("no picture")
+    empty.touch()
+    command = predict(fleet, pictures.cwd, str(text), few[0], str(empty))
+    assert command.wait() == Exit.SOME_FAILED, command.story
+    lines = [line for line in command.out.splitlines() if not line.startswith(" ")]
+    assert [line.rpartition(": ")[0] for line in lines] == [str(text), few[0], str(empty)]
+    assert "unsupported" in lines[0]
+    assert "unreadable" in lines[2]
+    assert "3 images, 2 failed" in command.log
+
+
+def test_nothing_is_left_in_redis_and_on_disk(
+    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+) -> None:
+    state, temporary = tmp_path / "state", tmp_path / "temporary"
+    temporary.mkdir()
+    places = {"XDG_STATE_HOME": str(state), "TMPDIR": str(temporary)}
+    before = set(os.listdir(pictures.cwd))
+    command = predict(fleet, pictures.cwd, *few, **places)
+    assert command.wait() == Exit.OK, command.story
+    assert job_keys(fleet.client) == []
+    assert fleet.client.zcard(keys.JOBS) == 0
+    assert not fleet.client.llen(keys.CLASSIFY_QUEUE)
+    assert not state.exists()
+    assert list(temporary.iterdir()) == []
+    assert set(os.listdir(pictures.cwd)) == before
+
+
+def test_a_truth_is_judged_and_drawn(
+    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+) -> None:
+    labels = pretrained.card().labels
+    said = [image.label for image in answers(predict(fleet, pictures.cwd, *few, "--json")).images]
+    truths = [label if i else next(t for t in labels if t != label) for i, label in enumerate(said)]
+    file = tmp_path / "out.png"
+    typed = [part for truth in truths for part in ("--truth", truth)]
+    command = predict(fleet, pictures.cwd, *few, *typed, "--plot", str(file))
+    assert command.wait() == Exit.OK, command.story
+    assert f"{FEW - 1} of {FEW} right" in command.log
+    assert f"wrong: it is {truths[0]}" in command.out
+    colours = {colour for _, colour in Image.open(file).convert("RGB").getcolors(1 << 24) or []}
+    assert {(255, 0, 0), (0, 0, 255)} < colours
+
+
+@pytest.mark.parametrize("truth", ["ankle boot", "", "Bag\x1b[31m"])
+def test_a_truth_that_is_no_label_names_the_labels(
+    fleet: Fleet, pictures: Gallery, few: list[str], truth: str
+) -> None:
+    command = predict(fleet, pictures.cwd, few[0], "--truth", truth)
+    assert command.wait() == Exit.USAGE
+    (line,) = command.log.splitlines()
+    assert line.isprintable()
+    assert "T-shirt/top" in line
+    assert job_keys(fleet.client) == []
+
+
+def test_without_a_worker_it_says_how_to_start_one_and_can_be_interrupted(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    Image.new("L", (28, 28)).save(tmp_path / "one.png")
+    with Fleet(server) as alone:
+        command = alone.producer("predict", "one.png", cwd=tmp_path)
+        command.wait_for_log(cure(Settings(redis_url=server.url)))
+        command.signal(signal.SIGTERM)
+        assert command.wait() == Exit.INTERRUPTED, command.story
+        assert job_keys(server.client) == []
+        assert server.client.zcard(keys.JOBS) == 0

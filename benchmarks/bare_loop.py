@@ -120,8 +120,8 @@ def classify(
         file.write(table.header)
     for start in range(0, len(paths), BATCH_IMAGES):
         names = paths[start : start + BATCH_IMAGES]
-        batch, codes = pixels(card.preprocessing, [read(name)[0] for name in names])
-        file.writelines(table.rows(names, top_k(predict(batch), codes, 1)))
+        batch, codes, flags = pixels(card, [read(name)[0] for name in names])
+        file.writelines(table.rows(names, top_k(predict(batch), codes, flags, 1)))
         first = min(first, time.monotonic())
     return first
 

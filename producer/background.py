@@ -82,7 +82,8 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
     report = make_report(quiet)
     try:
         while view is not None and view.state is State.RUNNING:
-            report.progress(Totals(view.images, view.done, view.failed), walking=False)
+            totals = Totals(view.images, view.done, view.failed, view.flagged)
+            report.progress(totals, walking=False)
             time.sleep(FOLLOW_S)
             view = peek(output)
     finally:
@@ -91,7 +92,10 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
-    return Summary(view.job, view.output, view.model, view.done, view.failed, 0, {}, 0.0, int(code))
+    return Summary(
+        view.job, view.output, view.model, view.done, view.failed, 0, {}, 0.0, int(code),
+        view.flagged,
+    )  # fmt: skip
 
 
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

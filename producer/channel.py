@@ -44,6 +44,7 @@ class Progress(msgspec.Struct, frozen=True):
     done: int
     failed: int
     walking: bool  #: more may be found
+    flagged: dict[str, int] = {}  #: how many pictures have each flag
 
 
 class Channel:
@@ -72,6 +73,7 @@ class Channel:
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress)
         fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
+        fields["flagged"] = msgspec.json.encode(progress.flagged)
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(record, mapping=fields)
             pipe.hsetnx(record, "state", "running")

@@ -38,6 +38,7 @@ class Summary(msgspec.Struct, frozen=True):
     skipped: dict[str, int]
     seconds: float
     exit_code: int
+    flagged: dict[str, int] = {}  #: how many pictures have each flag
 
 
 def classify(
@@ -150,4 +151,5 @@ def _summary(job: Job, code: Exit, before: int, skipped: dict[str, int], seconds
         skipped,
         round(seconds, 3),
         int(code),
+        totals.flagged,
     )

@@ -186,6 +186,9 @@ def show_summary(summary: Any, as_json: bool) -> None:
         f"{_pace(summary)}{summary.model} -> {summary.output}",
         err=True,
     )
+    if summary.flagged:
+        marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
+        click.echo(f"flagged: {marked} (see the column flag)", err=True)
     if any(summary.skipped.values()):
         passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
         click.echo(f"skipped: {passed}", err=True)

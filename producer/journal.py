@@ -6,6 +6,7 @@ producer's death and the loss of all of Redis. Whether a job is finished is judg
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -13,15 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
+from typing import NamedTuple
 
 import msgspec
 
 from producer import journal_lock
 from producer.reader import Stamp
 from shared.errors import SetupError
+from shared.flag import Flagged, add_flags
 
 SUFFIX = ".hangtag"
-SCHEMA = 1
+SCHEMA = 2
 _STAMP = Struct("<qq")
 #: SQLite's codes for a file that is not (any more) what we wrote; text and numbers that cannot be
 #: read back say the same.
@@ -42,6 +45,7 @@ CREATE TABLE IF NOT EXISTS batch (
     names BLOB NOT NULL,        -- the files' paths, separated by NUL
     stamps BLOB NOT NULL,       -- size and modification time of each
     failed INTEGER,             -- how many have no label; NULL while there is no result
+    flagged TEXT,               -- JSON: how many have each flag; NULL where none has
     result BLOB
 );
 CREATE INDEX IF NOT EXISTS open_batches ON batch (n) WHERE result IS NULL;
@@ -63,6 +67,16 @@ class Totals(msgspec.Struct):
     frozen: int = 0
     done: int = 0
     failed: int = 0
+    flagged: dict[str, int] = {}  #: by flag; those that none has are left out
+
+
+class Recorded(NamedTuple):
+    """What came back for batch `n`."""
+
+    n: int
+    result: bytes
+    failed: int  #: how many images have no label
+    flagged: Flagged = {}  #: how many have each flag
 
 
 class Journal:
@@ -95,18 +109,16 @@ class Journal:
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO job VALUES (?, ?)", properties.items())
 
-    def commit(
-        self, frozen: Iterable[Frozen] = (), results: Iterable[tuple[int, bytes, int]] = ()
-    ) -> None:
-        """Freeze new batches and record results (n, result, failed) in one transaction.
+    def commit(self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = ()) -> None:
+        """Freeze new batches and record results in one transaction.
 
         A batch that has its result keeps it: the first one wins.
         """
         with self._transaction():
             for batch in frozen:
                 self._freeze(batch)
-            for n, result, failed in results:
-                self._record(n, result, failed)
+            for recorded in results:
+                self._record(recorded)
 
     def last(self) -> Frozen | None:
         """The batch that was frozen last."""
@@ -139,13 +151,13 @@ class Journal:
             for names, result in self._db.execute(
                 "SELECT names, result FROM batch WHERE result IS NOT NULL ORDER BY n"
             ):
-                yield names.split(b"\0"), result
+                yield _blob(names).split(b"\0"), _blob(result)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""
         with self._sqlite_errors():
             for (names,) in self._db.execute("SELECT names FROM batch ORDER BY n"):
-                yield names.split(b"\0")
+                yield _blob(names).split(b"\0")
 
     def close(self, remove: bool = False) -> None:
         """Let go of the file, or remove it; else the same job can be opened again."""
@@ -159,8 +171,9 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_TABLES)
-        self.totals = self._sum()
+        self.totals = Totals()
         self._check_schema()
+        self.totals = self._sum()
 
     def _freeze(self, batch: Frozen) -> None:
         stamps = b"".join(_STAMP.pack(*stamp) for stamp in batch.stamps)
@@ -171,33 +184,33 @@ class Journal:
         )
         self.totals.frozen += len(batch.names)
 
-    def _record(self, n: int, result: bytes, failed: int) -> None:
+    def _record(self, recorded: Recorded) -> None:
+        n, result, failed, flagged = recorded
+        kinds = json.dumps(flagged) if flagged else None
         done = self._db.execute(
-            "UPDATE batch SET result = ?, failed = ? WHERE n = ? AND result IS NULL"
-            " RETURNING count",
-            (result, failed, n),
+            "UPDATE batch SET result = ?, failed = ?, flagged = ?"
+            " WHERE n = ? AND result IS NULL RETURNING count",
+            (result, failed, kinds, n),
         ).fetchone()
         if done is not None:
             self.totals.done += done[0]
             self.totals.failed += failed
+            # Another dictionary: the one that there was belongs to the totals before, too.
+            self.totals.flagged = add_flags(self.totals.flagged, flagged)
 
     def _one(self, clause: str, *values: int) -> Frozen | None:
         with self._sqlite_errors():
             row = self._db.execute(
                 f"SELECT n, argument, names, stamps FROM batch {clause}", values
             ).fetchone()
-        if row is None:
-            return None
-        stamps = [(size, time) for size, time in _STAMP.iter_unpack(row[3])]
-        return Frozen(row[0], row[1], row[2].split(b"\0"), stamps)
+            if row is None:
+                return None
+            stamps = [(size, time) for size, time in _STAMP.iter_unpack(_blob(row[3]))]
+            return Frozen(row[0], row[1], _blob(row[2]).split(b"\0"), stamps)
 
     def _sum(self) -> Totals:
         with self._sqlite_errors():
-            row = self._db.execute(
-                "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL),"
-                " total(failed) FROM batch"
-            ).fetchone()
-        return Totals(*(int(value) for value in row))
+            return sums(self._db)
 
     def _check_schema(self) -> None:
         schema = self.get("schema")
@@ -231,9 +244,30 @@ class Journal:
             raise SetupError(f"{self.path}: {text}; {cure}") from error
 
 
+def sums(database: sqlite3.Connection) -> Totals:
+    """What the batches of a journal add up to. Raises sqlite3.DatabaseError."""
+    row = database.execute(
+        "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL), total(failed)"
+        " FROM batch"
+    ).fetchone()
+    flagged = database.execute(
+        "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
+        " GROUP BY key"
+    )
+    frozen, done, failed = map(int, row)
+    return Totals(frozen, done, failed, {key: int(count) for key, count in flagged})
+
+
 def journal_path(output: str | Path) -> Path:
     """The journal of an output file."""
     return Path(f"{output}{SUFFIX}")
+
+
+def _blob(cell: object) -> bytes:
+    """A cell that was written as bytes: a damaged schema may have it be anything."""
+    if not isinstance(cell, bytes):
+        raise sqlite3.DatabaseError("a batch has lost its content")
+    return cell
 
 
 def _is_damage(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from producer.journal import Totals, journal_path
+from producer.journal import Totals, journal_path, sums
 from shared.contract import decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
@@ -38,6 +38,7 @@ class JobView(msgspec.Struct, frozen=True):
     model: str
     output: str
     exit_code: int | None = None
+    flagged: dict[str, int] = {}  #: how many pictures have each flag
 
 
 def is_running(output: Path) -> bool:
@@ -79,6 +80,7 @@ def peek(output: Path) -> JobView | None:
         f"{record.name}@{record.version}",
         str(output),
         code,
+        totals.flagged,
     )
 
 
@@ -96,10 +98,6 @@ def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
     database = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
     try:
         properties = {k: bytes(v) for k, v in database.execute("SELECT key, value FROM job")}
-        row = database.execute(
-            "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL), total(failed)"
-            " FROM batch"
-        ).fetchone()
+        return properties, sums(database)
     finally:
         database.close()
-    return properties, Totals(*(int(value) for value in row))

@@ -14,7 +14,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from producer.batches import Batch, Batches
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
-from producer.journal import Journal
+from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
 from producer.reconcile import Reconciler
@@ -24,6 +24,7 @@ from producer.window import Window, look
 from shared.contract import decode_result
 from shared.errors import BadMessage
 from shared.exits import Exit
+from shared.flag import count_flags
 from shared.settings import Settings
 
 #: How often the ledger, the workers and Redis' memory are looked at.
@@ -109,8 +110,8 @@ class Run:
             self._look()
         results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
         good = [r for result in results if (r := self._checked(result)) is not None]
-        for n, _, _ in good:
-            self._reconciler.finished(n)
+        for recorded in good:
+            self._reconciler.finished(recorded.n)
         batches = self._next_batches()
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good)
@@ -132,13 +133,15 @@ class Run:
             batches.append(batch)
         return batches
 
-    def _checked(self, result: Result) -> tuple[int, bytes, int] | None:
+    def _checked(self, result: Result) -> Recorded | None:
         """The result for the journal; None for one that is not waited for, or not a result."""
         count = self._journal.open_count(result.batch)
         if count is None:
             return None
         try:
-            return result.batch, result.data, failures(decode_result(result.data, count))
+            answer = decode_result(result.data, count)
+            flagged = count_flags(answer.flags)
+            return Recorded(result.batch, result.data, failures(answer), flagged)
         except BadMessage as error:
             self._report.notice(f"batch {result.batch} is done again: {error}")
             self._channel.forget(result.batch)
@@ -150,7 +153,13 @@ class Run:
         self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
         totals = self._journal.totals
         self._channel.touch(
-            Progress(totals.frozen, totals.done, totals.failed, not self._batches.exhausted)
+            Progress(
+                totals.frozen,
+                totals.done,
+                totals.failed,
+                not self._batches.exhausted,
+                totals.flagged,
+            )
         )
         if self._reconciler.look() == "cancelled":
             self._stop = Exit.CANCELLED

@@ -25,7 +25,7 @@ from shared.heartbeat import server_ms
 from shared.place import broker_url
 from shared.settings import Settings
 
-_COLUMNS = ("job", "state", "done", "images", "failed", "model", "output")
+_COLUMNS = ("job", "state", "done", "images", "failed", "flagged", "model", "output")
 _LEFT = ("job", "state", "model", "output")
 
 
@@ -90,14 +90,16 @@ def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
         return None
     try:
         record = decode_job(fields[b"record"])
-    except BadMessage:
+        flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, int])
+    except (BadMessage, msgspec.MsgspecError):
         return None
     state = State.RUNNING if running else State.PAUSED
     if fields.get(b"state") == b"cancelled":
         state = State.CANCELLED
     found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
     output = f"{record.host}:{record.output}"
-    return JobView(job, state, found, done, failed, f"{record.name}@{record.version}", output)
+    model = f"{record.name}@{record.version}"
+    return JobView(job, state, found, done, failed, model, output, flagged=flagged)
 
 
 def _row(view: JobView) -> list[str]:
@@ -105,4 +107,6 @@ def _row(view: JobView) -> list[str]:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        value = sum(value.values())
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,6 +1,6 @@
 """The table: rows of CSV from the journal, in path order, written whole or not at all.
 
-Columns: path,label,confidence,status,error,model, then label_2,confidence_2,... (--top-k) and
+Columns: path,label,confidence,status,error,flag,model, then label_2,confidence_2,... (--top-k) and
 p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
 """
 
@@ -19,9 +19,10 @@ from producer.journal import Journal
 from shared.card import Card
 from shared.contract import BatchResult, decode_result
 from shared.errors import SetupError
+from shared.flag import FLAGS
 from shared.status import BY_CODE, Status
 
-COLUMNS = ("path", "label", "confidence", "status", "error", "model")
+COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
 PART_SUFFIX = ".part"
 _WRITE_BUFFER_BYTES = 1 << 20
 #: A batch in which no name needs escaping or quoting is the usual case, found in one search.
@@ -39,10 +40,10 @@ class Table:
         self._model = _cell(card.ref)
         empty = "," * (2 * (self._k - 1) + (len(card.labels) if probabilities else 0))
         self._failures = {
-            code: f",,,{status},{_cell(status.sentence)},{self._model}{empty}\n"
+            code: f",,,{status},{_cell(status.sentence)},,{self._model}{empty}\n"
             for code, status in enumerate(BY_CODE)
         }
-        self._endings = [f",ok,,{self._model}\n"] * len(card.labels)
+        self._endings = [f",ok,,{flag},{self._model}" for flag in FLAGS]
 
     @property
     def header(self) -> str:
@@ -63,6 +64,10 @@ class Table:
                 self._wide(path, indices[at : at + result.k], values[at : at + result.k])
                 for path, at in zip(paths, range(0, len(indices), result.k), strict=True)
             ]
+        for i, flag in enumerate(result.flags):  # nearly always none
+            if flag:
+                some = slice(i * result.k, (i + 1) * result.k)
+                lines[i] = self._wide(paths[i], indices[some], values[some], flag)
         if any(result.statuses):
             for i, code in enumerate(result.statuses):
                 if code:
@@ -72,15 +77,17 @@ class Table:
     def _plain(
         self, paths: list[str], indices: Sequence[int], values: Sequence[float]
     ) -> list[str]:
-        labels, ending = self._labels, self._endings[0]
+        labels, ending = self._labels, f"{self._endings[0]}\n"
         return [
             f"{path},{labels[i]},{p:.4f}{ending}"
             for path, i, p in zip(paths, indices, values, strict=True)
         ]
 
-    def _wide(self, path: str, indices: Sequence[int], values: Sequence[float]) -> str:
+    def _wide(
+        self, path: str, indices: Sequence[int], values: Sequence[float], flag: int = 0
+    ) -> str:
         labels = self._labels
-        cells = [f"{path},{labels[indices[0]]},{values[0]:.4f},ok,,{self._model}"]
+        cells = [f"{path},{labels[indices[0]]},{values[0]:.4f}{self._endings[flag]}"]
         cells += [f"{labels[indices[k]]},{values[k]:.4f}" for k in range(1, self._k)]
         if self._probabilities:
             by_label = sorted(zip(indices, values, strict=True))

@@ -20,6 +20,7 @@ import msgspec
 
 from shared.card import NAME
 from shared.errors import MISFITS, BadMessage
+from shared.flag import FLAGS
 from shared.status import BY_CODE, Status
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
@@ -67,13 +68,15 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     """The answers to one batch of n images, k pairs each.
 
     statuses: n wire codes. indices: uint16[n, k] label indices, most probable first.
-    probabilities: float32[n, k]. Rows of images that are not `ok` hold zeros. Little-endian.
+    probabilities: float32[n, k]. flags: n wire codes, or nothing where no image has a flag.
+    Rows of images that are not `ok` hold zeros. Little-endian.
     """
 
     k: int
     statuses: bytes
     indices: bytes
     probabilities: bytes
+    flags: bytes = b""
 
     def check(self, count: int) -> BatchResult:
         """This result, if it has the form of `count` answers.
@@ -87,6 +90,8 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
             and len(self.indices) == 2 * count * self.k
             and len(self.probabilities) == 4 * count * self.k
             and all(code < len(BY_CODE) for code in set(self.statuses))
+            and len(self.flags) in (0, count)
+            and all(code < len(FLAGS) for code in set(self.flags))
         )
         if not good:
             raise BadMessage(f"a result does not have the form of {count} answers")

@@ -59,6 +59,6 @@ def answers(
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
         files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
-        batch, codes = pixels(card.preprocessing, files)
-        results.append((start, top_k(model.predict(batch), codes, k)))
+        batch, codes, flags = pixels(card, files)
+        results.append((start, top_k(model.predict(batch), codes, flags, k)))
     return results

@@ -48,9 +48,9 @@ class Swaps:
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()
-        batch, codes = pixels(version.card.preprocessing, self._images)
+        batch, codes, flags = pixels(version.card, self._images)
         model = load("litert", version.card, version.artifact)
-        expected = top_k(model.predict(batch), codes, 1)
+        expected = top_k(model.predict(batch), codes, flags, 1)
         assert decode_result(result.data, len(self._images)) == expected
 
 

@@ -21,7 +21,8 @@ from shared.errors import BadMessage
 from shared.ledger import Claim, Ledger, Verdict
 from shared.status import Status
 from worker.answers import join, pixels, top_k
-from worker.child import Child, Model, time_limit
+from worker.child import Child, time_limit
+from worker.model_cache import Model
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
@@ -93,8 +94,8 @@ def _answer(
 def _classify_images(
     record: JobRecord, model: Model, images: Sequence[bytes | Status]
 ) -> BatchResult:
-    batch, codes = pixels(model.card.preprocessing, images)
-    return top_k(model.runtime.predict(batch), codes, record.top_k)
+    batch, codes, flags = pixels(model.card, images)
+    return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
 
 
 def _insist(what: str, act: Callable[[], object]) -> None:

@@ -1,7 +1,8 @@
 """From the bytes of a file to the network's input: the one way, for training and classifying.
 
 In order: how many bytes, which format, how many pixels, decode (JPEG in reduced size), flatten,
-letterbox, turn upright, invert. Every refusal is an ImageError with the status of its row.
+letterbox, turn upright, invert; or convert as a garment. Every refusal is an ImageError with the
+status of its row.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from PIL import Image
 from shared.card import Preprocessing
 from shared.contract import MAX_FILE_BYTES
 from shared.errors import ImageError
+from shared.flag import Flag
 from shared.status import Status
-from worker import bmp, gif, jpeg, plain_png, png, tiff, webp
+from worker import bmp, garment, gif, jpeg, plain_png, png, tiff, webp
 from worker.letterbox import Picture, place
 from worker.limits import MAX_PIXELS
 from worker.sniff import Kind, sniff
@@ -49,24 +51,39 @@ def decode(data: bytes, spec: Preprocessing) -> NDArray[np.uint8]:
     return out
 
 
-def decode_into(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
+def decode_into(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
     """The same into `out`, uint8 [height, width, channels]: a row of a batch, say.
+
+    Answers what is odd about the picture's background, as far as it was looked at.
 
     Raises:
         ImageError: as `decode`; `out` may then hold anything.
     """
-    if spec.channels != 1 or not plain_png.read(data, out):
-        _decode_any(data, spec, out)
+    flag = Flag.NONE
+    if not _is_plain(data, spec, out):
+        flag = _decode_any(data, spec, out)
     if spec.invert:
         np.invert(out, out=out)
+    return flag
 
 
-def _decode_any(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
+def _is_plain(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> bool:
+    """Whether the hot path has filled `out`, and that is all there is to do."""
+    if spec.channels != 1 or not plain_png.read(data, out):
+        return False
+    return spec.convert == "letterbox" or garment.in_form(out)
+
+
+def _decode_any(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
     try:
         # The state is the process's: threads that meet here may lose a warning, nothing else.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            place(_open(data, spec), spec, out)
+            picture = _open(data, spec)
+            if spec.convert == "garment":
+                return garment.place(picture, spec, out)
+            place(picture, spec, out)
+            return Flag.NONE
     except ImageError:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:

@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.card import Preprocessing
 from shared.errors import ImageError
 from shared.status import Status
+from worker import garment
 from worker.letterbox import REDUCING_GAP, Picture, Size, fitted
 from worker.limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
 from worker.upright import orientation_of
@@ -50,9 +51,10 @@ class _Head(NamedTuple):
 
 
 def read(data: bytes, spec: Preprocessing) -> Picture:
-    """The decoded picture, grey if that is wanted.
+    """The decoded picture, grey if nothing else is needed.
 
-    It is at least REDUCING_GAP times as large as the letterbox needs, or as large as it was.
+    It is at least REDUCING_GAP times as large as the letterbox needs, as large as the conversion
+    of garments needs, or as large as it was.
 
     Raises:
         ImageError: `too_large`, or `unreadable` where no scan is found.
@@ -64,11 +66,18 @@ def read(data: bytes, spec: Preprocessing) -> Picture:
     check_pixels(size, MAX_JPEG_PIXELS if head.streams else MAX_PIXELS)
     if not head.streams and sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
         raise ImageError(Status.TOO_LARGE)
-    width, height = (REDUCING_GAP * side for side in fitted(size, orientation, spec))
-    drafted = image.draft("L" if spec.channels == 1 else None, (width, height))
+    drafted = image.draft(*_wanted(size, orientation, spec))
     check_pixels(image.size)
     image.load()
     return Picture(image, orientation, size, _shrink(size, drafted))
+
+
+def _wanted(size: Size, orientation: int, spec: Preprocessing) -> tuple[str | None, Size]:
+    """The mode, None for the file's own, and the least width and height."""
+    if spec.convert == "garment":
+        return None, garment.wanted(size)  # grounds are told apart by their colour
+    width, height = (REDUCING_GAP * side for side in fitted(size, orientation, spec))
+    return "L" if spec.channels == 1 else None, (width, height)
 
 
 def _shrink(size: Size, drafted: tuple[str, tuple[int, int, float, float]] | None) -> int:

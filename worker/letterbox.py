@@ -70,15 +70,15 @@ def _shrunk(picture: Picture, size: Size, mode: Mode, ground: int) -> Image.Imag
         max(1, have // max(_REDUCED_SIDE_PIXELS, REDUCING_GAP * want))
         for have, want in zip(image.size, size, strict=True)
     )
-    reduced = _reduced(image, (x, y), mode, ground)
+    small = reduced(image, (x, y), mode, ground)
     if picture.size == size:
-        return reduced
+        return small
     # Where the factors leave a rest, the last pixel stands for less than the others.
     width, height = (side / picture.shrink for side in picture.size)
-    return reduced.resize(size, _FILTER, (0.0, 0.0, width / x, height / y))
+    return small.resize(size, _FILTER, (0.0, 0.0, width / x, height / y))
 
 
-def _reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Image:
+def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Image:
     """Flattened, with every `by` pixels averaged to one."""
     wide = image.mode in WIDE
     span = value_range(part for _, part in _parts(image, by)) if wide else EIGHT_BITS

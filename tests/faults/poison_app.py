@@ -23,14 +23,14 @@ RAISE = b"poison: an exception that no decoder should raise"
 _decode_into: Any = decode.decode_into
 
 
-def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
+def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Any:
     if data == CRASH:
         os.kill(os.getpid(), signal.SIGSEGV)
     while data == HANG:
         time.sleep(1)
     if data == RAISE:
         raise RuntimeError("poison")
-    _decode_into(data, spec, out)
+    return _decode_into(data, spec, out)
 
 
 decode.decode_into = _poisoned

@@ -22,8 +22,10 @@ from benchmarks.results import Contender, Measured, Results, whole, work
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.watch import Watch, role_of
 from shared.errors import ImageError
-from worker.decode import decode
-from worker.runtime import load
+from shared.flag import Flag
+from worker.decode import decode_into
+from worker.gates import outside
+from worker.runtime import image_shape, load
 
 PICTURES = 7
 
@@ -45,15 +47,18 @@ def rows(folder: Path) -> Iterator[list[str]]:
     network = networks.shipped()
     card = network.card
     model = load("litert", card, (network.folder / "model.tflite").read_bytes())
+    image = np.empty(image_shape(card), np.uint8)
     for path in sorted(folder.rglob("*.png")):
         try:
-            image = decode(path.read_bytes(), card.preprocessing)
+            flag = decode_into(path.read_bytes(), card.preprocessing, image)
         except ImageError as error:
-            yield [str(path), "", "", error.status, error.status.sentence, card.ref]
+            yield [str(path), "", "", error.status, error.status.sentence, "", card.ref]
             continue
         answer = model.predict(image[np.newaxis])[0]
+        if card.gates and not flag and outside(card.gates, image[np.newaxis])[0]:
+            flag = Flag.UNLIKE_TRAINING
         label = card.labels[answer.argmax()]
-        yield [str(path), label, f"{answer.max():.4f}", "ok", "", card.ref]
+        yield [str(path), label, f"{answer.max():.4f}", "ok", "", flag, card.ref]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -72,7 +77,7 @@ def test_the_bare_loop_writes_the_products_table(
     )
     assert json.loads(done.stdout)["images"] == PICTURES
     header, *lines = csv.reader(output.read_text().splitlines())
-    assert header == ["path", "label", "confidence", "status", "error", "model"]
+    assert header == ["path", "label", "confidence", "status", "error", "flag", "model"]
     assert lines == list(rows(folder))
     assert [line[3] for line in lines].count("unreadable") == 1
 

@@ -24,6 +24,7 @@ from shared.contract import (
     encode_result,
 )
 from shared.errors import BadMessage
+from shared.flag import FLAGS
 from shared.status import BY_CODE, Status
 
 text = st.text(max_size=20)
@@ -49,7 +50,10 @@ def results(draw: st.DrawFn) -> tuple[int, BatchResult]:
     statuses = bytes(draw(st.lists(st.integers(0, 6), min_size=count, max_size=count)))
     indices = draw(st.binary(min_size=2 * count * k, max_size=2 * count * k))
     probabilities = draw(st.binary(min_size=4 * count * k, max_size=4 * count * k))
-    return count, BatchResult(k, statuses, indices, probabilities)
+    flags = bytes(draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)))
+    return count, BatchResult(
+        k, statuses, indices, probabilities, flags if draw(st.booleans()) else b""
+    )
 
 
 @st.composite
@@ -131,6 +135,8 @@ def test_a_mangled_result_is_a_bad_message_or_has_the_agreed_form(
         return
     assert len(found.statuses) == count
     assert all(code < len(BY_CODE) for code in found.statuses)
+    assert len(found.flags) in (0, count)
+    assert all(code < len(FLAGS) for code in found.flags)
     assert len(found.indices) == 2 * count * found.k
     assert len(found.probabilities) == 4 * count * found.k
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import reduce
 from pathlib import Path
 
 import msgspec
@@ -19,16 +20,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.journal import SUFFIX, Frozen, Journal, Totals, journal_path
+from producer.journal import SUFFIX, Frozen, Journal, Recorded, Totals, journal_path
 from shared.errors import HangtagError, SetupError, UsageError
+from shared.flag import FLAGS, add_flags
 
 names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
 stamps = st.tuples(st.integers(-1, 1 << 40), st.integers(-1, (1 << 63) - 1))
 files = st.lists(st.tuples(names, stamps), min_size=1, max_size=4)
 #: A step: a batch to freeze, or a result (of which batch, and what), or both kinds at once.
-answers = st.tuples(st.integers(0, 9), st.binary(max_size=5), st.integers(0, 4))
+flags = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 4))
+answers = st.builds(
+    Recorded, st.integers(0, 9), st.binary(max_size=5), st.integers(0, 4), st.just({}) | flags
+)
 steps = st.lists(st.tuples(st.lists(files, max_size=2), st.lists(answers, max_size=3)), max_size=6)
-Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[tuple[int, bytes, int]]]
+Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[Recorded]]
 
 
 @contextmanager
@@ -47,7 +52,7 @@ def path(tmp_path: Path) -> Path:
     path = journal_path(tmp_path / "out.csv")
     with closing(Journal(path)) as journal:
         journal.put(record=b"{}")
-        journal.commit([frozen(0, b"a", b"b"), frozen(1, b"c")], [(0, b"result", 1)])
+        journal.commit([frozen(0, b"a", b"b"), frozen(1, b"c")], [Recorded(0, b"result", 1)])
     return path
 
 
@@ -68,7 +73,7 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
     steps: list[Step],
 ) -> None:
     batches: list[Frozen] = []
-    results: dict[int, tuple[bytes, int]] = {}
+    results: dict[int, Recorded] = {}
     with folder() as place:
         journal = Journal(place / "j")
         for freeze, answers in steps:
@@ -78,9 +83,9 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
             ]
             journal.commit(new, answers)
             batches += new
-            for n, result, failed in answers:
-                if n < len(batches):
-                    results.setdefault(n, (result, failed))  # the first one wins
+            for recorded in answers:
+                if recorded.n < len(batches):
+                    results.setdefault(recorded.n, recorded)  # the first one wins
             for again in (False, True):
                 if again:
                     journal.close()
@@ -88,12 +93,13 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
                 assert journal.totals == Totals(
                     sum(len(batch.names) for batch in batches),
                     sum(len(batches[n].names) for n in results),
-                    sum(failed for _, failed in results.values()),
+                    sum(recorded.failed for recorded in results.values()),
+                    reduce(add_flags, (recorded.flagged for recorded in results.values()), {}),
                 )
                 assert journal.last() == (batches[-1] if batches else None)
                 assert journal.open_batches() == [b.n for b in batches if b.n not in results]
                 assert list(journal.rows()) == [
-                    (batches[n].names, results[n][0]) for n in sorted(results)
+                    (batches[n].names, results[n].result) for n in sorted(results)
                 ]
                 assert list(journal.names()) == [batch.names for batch in batches]
                 for batch in batches:
@@ -105,7 +111,7 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
 
 def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_undone(path: Path) -> None:
     with closing(Journal(path)) as journal, pytest.raises(SetupError):
-        journal.commit([frozen(2, b"d"), frozen(0, b"x")], [(1, b"late", 0)])
+        journal.commit([frozen(2, b"d"), frozen(0, b"x")], [Recorded(1, b"late", 0)])
     with closing(Journal(path)) as journal:
         assert list(journal.names()) == [[b"a", b"b"], [b"c"]]
         assert journal.open_batches() == [1]
@@ -133,9 +139,9 @@ def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
 COMMITS_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from producer.journal import Frozen, Journal
+from producer.journal import Frozen, Journal, Recorded
 journal = Journal(Path(sys.argv[1]))
-journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [(1, b"last", 0)])
+journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [Recorded(1, b"last", 0)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -150,7 +156,7 @@ def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) ->
 
 def test_a_restart_begins_with_nothing(path: Path) -> None:
     with closing(Journal(path, restart=True)) as journal:
-        assert everything(journal) == (None, (0, 0, 0), None, [], [], [])
+        assert everything(journal) == (None, (0, 0, 0, {}), None, [], [], [])
 
 
 def test_an_unknown_batch_is_named(path: Path) -> None:
@@ -195,7 +201,9 @@ def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
 def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
     with folder() as place:
         with closing(Journal(place / "j")) as journal:
-            journal.commit([frozen(n, b"name%d" % n) for n in range(5)], [(0, b"result", 1)])
+            journal.commit(
+                [frozen(n, b"name%d" % n) for n in range(5)], [Recorded(0, b"result", 1)]
+            )
         whole = bytearray((place / "j").read_bytes())
         at = data.draw(st.integers(0, len(whole) - 1))
         junk = data.draw(st.binary(min_size=1, max_size=64))
@@ -204,7 +212,7 @@ def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
         try:
             with closing(Journal(place / "j")) as journal:
                 everything(journal)
-                journal.commit([frozen(9, b"next")], [(1, b"", 0)])
+                journal.commit([frozen(9, b"next")], [Recorded(1, b"", 0)])
         except HangtagError as error:
             assert str(error).isprintable()  # noqa: PT017
 
@@ -224,13 +232,13 @@ def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> Non
     journal = Journal(path)
     before = everything(journal)
     with files_no_larger_than(64 << 10), pytest.raises(SetupError, match="free space") as error:
-        journal.commit([frozen(2, b"x" * (1 << 20))], [(1, b"y" * (1 << 20), 0)])
+        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
     assert str(error.value).isprintable()
     assert everything(journal) == before
     journal.close()
     with closing(Journal(path)) as journal:
         assert everything(journal) == before
-        journal.commit([frozen(2, b"x" * (1 << 20))], [(1, b"y" * (1 << 20), 0)])
+        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
         assert journal.totals == Totals(4, 3, 1)
 
 

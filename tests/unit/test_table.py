@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.escape import escape
-from producer.journal import Frozen, Journal
+from producer.journal import Frozen, Journal, Recorded
 from producer.table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
 from shared.card import Card, Metrics, Preprocessing
 from shared.contract import BatchResult, encode_result
 from shared.errors import SetupError
+from shared.flag import FLAGS, Flag
 from shared.status import BY_CODE, Status
 from tests.unit.test_escape import names
 
@@ -26,6 +27,7 @@ from tests.unit.test_escape import names
 paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 Answer = list[tuple[int, float]]  # (label, probability), most probable first
+Row = tuple[bytes, Status, Answer, Flag]
 
 
 def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> Card:
@@ -35,7 +37,9 @@ def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> C
     )  # fmt: skip
 
 
-def packed(k: int, statuses: list[Status], answers: list[Answer]) -> BatchResult:
+def packed(
+    k: int, statuses: list[Status], answers: list[Answer], flags: list[Flag] | None = None
+) -> BatchResult:
     """A result as a worker makes it: failed rows hold zeros."""
     pairs = [
         pair
@@ -47,10 +51,11 @@ def packed(k: int, statuses: list[Status], answers: list[Answer]) -> BatchResult
         bytes(status.code for status in statuses),
         struct.pack(f"<{len(pairs)}H", *(label for label, _ in pairs)),
         struct.pack(f"<{len(pairs)}f", *(p for _, p in pairs)),
+        bytes(flag.code for flag in flags or []),
     )
 
 
-def naive(card: Card, top_k: int, every: bool, rows: list[tuple[bytes, Status, Answer]]) -> str:
+def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
     """The oracle: a dictionary for each row, a line of the standard library for each."""
     columns = list(COLUMNS)
     for k in range(2, min(top_k, len(card.labels)) + 1):
@@ -58,9 +63,10 @@ def naive(card: Card, top_k: int, every: bool, rows: list[tuple[bytes, Status, A
     if every:
         columns += [f"p_{label}" for label in card.labels]
     lines = [written([escape(column.encode()) for column in columns])]
-    for name, status, answer in rows:
+    for name, status, answer, flag in rows:
         row = {"path": escape(name), "status": status.value, "model": card.ref}
         if status is Status.OK:
+            row["flag"] = flag.value
             for k, (label, p) in enumerate(answer[:top_k], 1):
                 suffix = f"_{k}" if k > 1 else ""
                 row[f"label{suffix}"] = escape(card.labels[label].encode())
@@ -81,7 +87,7 @@ def written(cells: list[str]) -> str:
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[tuple[bytes, Status, Answer]]]:
+def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
     """A card, --top-k, --probabilities, the k of the results, and the rows."""
     labels = draw(st.lists(texts, min_size=1, max_size=5, unique=True))
     top_k, every = draw(st.integers(1, 6)), draw(st.booleans())
@@ -91,18 +97,21 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[tuple[bytes, Sta
         st.lists(st.floats(0, 1, width=32), min_size=len(labels), max_size=len(labels)),
     ).map(lambda pair: list(zip(pair[0], sorted(pair[1], reverse=True), strict=True))[:k])
     status = st.sampled_from([Status.OK] * 4 + list(Status))
-    rows = draw(st.lists(st.tuples(paths, status, answers), min_size=1, max_size=5))
+    flags = st.sampled_from(draw(st.sampled_from([FLAGS[:1], FLAGS])))
+    rows = draw(st.lists(st.tuples(paths, status, answers, flags), min_size=1, max_size=5))
     return card(tuple(labels)), top_k, every, k, rows
 
 
 @given(tables())
 def test_the_table_is_what_a_plain_writer_would_have_written(
-    given_: tuple[Card, int, bool, int, list[tuple[bytes, Status, Answer]]],
+    given_: tuple[Card, int, bool, int, list[Row]],
 ) -> None:
     card, top_k, every, k, rows = given_
     table = Table(card, top_k, every)
-    result = packed(k, [status for _, status, _ in rows], [answer for _, _, answer in rows])
-    text = table.header + "".join(table.rows([name for name, _, _ in rows], result))
+    names, statuses, answers, flags = map(list, zip(*rows, strict=True))
+    # A worker sends nothing where no picture has a flag.
+    result = packed(k, statuses, answers, flags if any(flags) else [])
+    text = table.header + "".join(table.rows(names, result))
     assert text == naive(card, top_k, every, rows)
 
 
@@ -118,7 +127,7 @@ def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
 def test_a_failed_row_keeps_model_and_says_why_and_no_more(status: Status) -> None:
     table = Table(card(), 2, True)
     (row,) = csv.reader(table.rows([b"x.png"], packed(3, [status], [[]])))
-    assert row == ["x.png", "", "", status, status.sentence, "model@3", "", "", "", "", ""]
+    assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
 
 
 @given(st.lists(st.integers(0, len(BY_CODE) - 1)))
@@ -133,7 +142,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     answer = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
     for n, name in enumerate([b"a", b"b", b"c"]):
         journal.commit([Frozen(n, 0, [name], [(1, 1)])])
-    journal.commit(results=[(2, answer, 0), (0, answer, 0)])
+    journal.commit(results=[Recorded(2, answer, 0), Recorded(0, answer, 0)])
     yield journal
     journal.close()
 
@@ -141,9 +150,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: Path) -> None:
     write(journal, Table(card(), 1, False), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == (
-        b"path,label,confidence,status,error,model\n"
-        b"a,a,0.5000,ok,,model@3\n"
-        b"c,a,0.5000,ok,,model@3\n"
+        b"path,label,confidence,status,error,flag,model\n"
+        b"a,a,0.5000,ok,,,model@3\n"
+        b"c,a,0.5000,ok,,,model@3\n"
     )
     assert not (tmp_path / f"out.csv{PART_SUFFIX}").exists()
 

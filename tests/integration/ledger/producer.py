@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
-from producer.journal import Frozen, Journal
+from producer.journal import Frozen, Journal, Recorded
 from producer.report import Quiet
 from producer.run import Run
 from shared.exits import Exit
@@ -56,9 +56,7 @@ class WatchedJournal(Journal):
         super().__init__(path)
         self._fuse = fuse
 
-    def commit(
-        self, frozen: Iterable[Frozen] = (), results: Iterable[tuple[int, bytes, int]] = ()
-    ) -> None:
+    def commit(self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = ()) -> None:
         with self._fuse.step(in_redis=False):
             super().commit(frozen, results)
 

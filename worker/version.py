@@ -12,10 +12,10 @@ import msgspec
 
 from shared.card import Card, Metrics
 from shared.errors import SetupError
-from worker import heldout, networks, runtime
+from worker import heldout, networks
+from worker.appraise import appraise
 from worker.calibrate import temperature
 from worker.data import DataSet as DataSet
-from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.export import export
 from worker.recipes import Recipe
@@ -44,7 +44,7 @@ def make(
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Made:
-    """Train, calibrate, export, compare, evaluate.
+    """Train, calibrate, export, compare, measure, draw.
 
     `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` is noted on the card;
     `on_stage` is told each step by its name, and may raise.
@@ -73,16 +73,16 @@ def make(
     files = export(network, card, held.images)
     files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
     on_stage("evaluating")
-    metrics = _metrics(card, files, held, data.test)
+    worth = appraise(card, files, trained.history, held, data.test)
     return Made(
         msgspec.structs.replace(
             card,
-            metrics=metrics,
+            metrics=worth.metrics,
             dataset_fingerprint=learn.fingerprint(),
             notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
             request=request,
         ),
-        files,
+        files | worth.files,
     )
 
 
@@ -120,23 +120,6 @@ def _card(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         gates=data.gates,
-    )
-
-
-def _metrics(card: Card, files: dict[str, bytes], held: Examples, test: Examples | None) -> Metrics:
-    """Of the file that workers load, not of the network it came from."""
-    served = runtime.load("litert", card, files[runtime.artifact_name("litert")])
-    on_held = evaluate(served, held)
-    on_test = evaluate(served, test) if test else None
-    return Metrics(
-        heldout_accuracy=on_held.accuracy,
-        heldout_count=on_held.count,
-        heldout_loss=on_held.loss,
-        heldout_ece=on_held.ece,
-        test_accuracy=on_test.accuracy if on_test else None,
-        test_count=on_test.count if on_test else None,
-        test_loss=on_test.loss if on_test else None,
-        test_ece=on_test.ece if on_test else None,
     )
 
 

@@ -80,6 +80,7 @@ def _hand_in(
 ) -> Desk:
     if not settings.redis_url:
         crew.check_can(request.work)
+        kept_requests.keep(settings.store_path, request, input)
     desk = open_desk(settings)
     with reaching(settings):
         served = not settings.redis_url or desk.has_trainer()

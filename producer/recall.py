@@ -7,6 +7,7 @@ from producer.desk import open_desk, reaching
 from producer.follow import Follow, kept_outcome, watching
 from shared import kept_requests
 from shared.errors import UsageError
+from shared.grant import State
 from shared.place import socket_path
 from shared.request import Request, Work
 from shared.settings import Settings
@@ -38,13 +39,20 @@ def cancel(settings: Settings, request_id: str) -> None:
         BrokerAway: the broker does not answer.
     """
     request = find(settings, request_id)
-    if kept_outcome(settings, request_id) is None:
-        desk = open_desk(settings)
-        with reaching(settings):
-            desk.requests.submit(request)  # if this machine's server has forgotten it
-            if desk.requests.cancel(request_id):
-                return
-    raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
+    if kept_outcome(settings, request_id) is not None or not _cancelled(settings, request):
+        raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
+
+
+def _cancelled(settings: Settings, request: Request) -> bool:
+    desk = open_desk(settings)
+    with reaching(settings):
+        desk.requests.submit(request)  # if this machine's server has forgotten it
+        view = desk.look(request.id)
+        cancelled = desk.requests.cancel(request.id)
+    running = view is not None and view.state is State.RUNNING
+    if cancelled and not running and not settings.redis_url:
+        kept_requests.forget(settings.store_path, request.id)  # a trainer would do so, too
+    return cancelled
 
 
 def find(settings: Settings, request_id: str) -> Request:

@@ -1,21 +1,26 @@
 """Requests as the store keeps them: what is asked of its owner outlives Redis.
 
-STORE/.requests/ID/request.json   written when a trainer claims it, or when it was restored
+STORE/.requests/ID/request.json   written when a trainer claims it; on this machine's stack, whose
+                                  server forgets everything, already when it is made
+STORE/.requests/ID/input          what travelled beside it
 STORE/.requests/ID/outcome.json   arrives last, and answers it
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from shared.errors import MISFITS, BadMessage
-from shared.request import REQUEST_ID, Outcome, Request, decode_request
+from shared.errors import MISFITS, BadMessage, SetupError
+from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
 FOLDER = ".requests"
 REQUEST_FILE = "request.json"
+INPUT_FILE = "input"
 OUTCOME_FILE = "outcome.json"
 
 
@@ -28,6 +33,28 @@ def folder(store: Path, request_id: str) -> Path:
     if not REQUEST_ID.fullmatch(request_id):
         raise BadMessage(f"{request_id!r:.80} is not the id of a request")
     return store / FOLDER / request_id
+
+
+def keep(store: Path, request: Request, input: bytes | None = None) -> None:
+    """Keep a request that is made on the machine of the store; one that is there stays.
+
+    Raises:
+        SetupError: the store cannot be written.
+    """
+    path = folder(store, request.id)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if load(store, request.id) is None:
+            if input is not None:
+                _write(path / INPUT_FILE, input)
+            _write(path / REQUEST_FILE, encode_request(request))
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; set HANGTAG_STORE to a folder") from error
+
+
+def forget(store: Path, request_id: str) -> None:
+    """Keep nothing of a request that nobody works on."""
+    shutil.rmtree(folder(store, request_id), ignore_errors=True)
 
 
 def load(store: Path, request_id: str) -> Request | None:
@@ -50,6 +77,16 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
 def unanswered(store: Path) -> list[Request]:
     """Every request that is kept and has no outcome, oldest first."""
     return sorted(_unanswered(store), key=lambda request: (request.created, request.id))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """As a whole, durably."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def _unanswered(store: Path) -> Iterator[Request]:

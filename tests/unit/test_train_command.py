@@ -23,7 +23,7 @@ from producer.open_requests import describe, open_requests
 from producer.train import TrainOptions, make_work
 from producer.watch import News, duration
 from shared import kept_requests
-from shared.errors import UsageError
+from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.grant import State, View
 from shared.request import (
@@ -274,3 +274,21 @@ def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
     assert ask(settings, Train("garments", "fast"), request_id="r1").outcome.ok
     assert not (here / "stack").exists()
+
+
+def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:
+    first = make_request(Train("garments", "fast"), "r1")
+    kept_requests.keep(here, first, b"weights")
+    kept_requests.keep(here, msgspec.structs.replace(first, created=0.0), b"other")
+    assert kept_requests.load(here, "r1") == first
+    folder = kept_requests.folder(here, "r1")
+    assert (folder / kept_requests.INPUT_FILE).read_bytes() == b"weights"
+    assert len(list(folder.iterdir())) == 2
+    kept_requests.forget(here, "r1")
+    assert kept_requests.unanswered(here) == []
+
+
+def test_a_store_that_cannot_be_written_names_the_cure(here: Path) -> None:
+    (here / "file").touch()
+    with pytest.raises(SetupError, match="HANGTAG_STORE"):
+        kept_requests.keep(here / "file", make_request(Train("garments", "fast")))

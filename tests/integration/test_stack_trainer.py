@@ -1,0 +1,103 @@
+"""The trainer of this machine's stack comes when it is asked for and goes when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer import stack
+from producer.ask import Asked, ask
+from producer.demand import Demand
+from producer.desk import make_request
+from producer.recall import cancel, follow
+from shared import kept_requests, keys, pretrained
+from shared.answer import Decided
+from shared.broker import connect
+from shared.errors import SetupError
+from shared.registry import Registry
+from shared.request import Promote, Train
+from shared.requests import Requests
+from shared.settings import Settings
+from tests import stacks
+from tests.fleet import wait_for
+from tests.server import RedisServer
+from tests.stacks import TRAINER, Place
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack, and a store with two versions of `mine`."""
+    for place in stacks.new():
+        card = msgspec.structs.replace(pretrained.card(), name="mine", files={})
+        for _ in range(2):
+            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+        yield place
+
+
+def decided(asked: Asked) -> Decided:
+    return msgspec.json.decode(asked.outcome.answer, type=Decided)
+
+
+def production(place: Place) -> int:
+    return Registry(place.settings.store_path).aliases("mine")["production"]
+
+
+def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place) -> None:
+    stack.up(place.settings, 1)
+    wait_for("a worker", place.alive)
+    assert place.parents(TRAINER) == []
+    asked = ask(place.settings, Promote("mine@2"), request_id="r1", quiet=True)
+    assert (decided(asked).version, production(place)) == (2, 2)
+    trainer = place.parents(TRAINER)
+    wait_for("its end", lambda: not place.parents(TRAINER))
+    assert len(trainer) <= 1
+    assert [beat.queue for beat in place.alive()] == [keys.CLASSIFY_QUEUE]
+    place.assert_one_of_each()
+
+
+def test_what_a_stack_before_left_unanswered_is_done_by_the_next(place: Place) -> None:
+    kept_requests.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
+    stack.up(place.settings, 1)  # for something else
+    wait_for("the promotion", lambda: production(place) == 2)
+    _, asked = follow(place.settings, "left", quiet=True)
+    assert decided(asked).changed
+
+
+def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: Place) -> None:
+    store = place.settings.store_path
+    ask(place.settings, Train("mine", "fast"), request_id="r1", wait=False)
+    ask(place.settings, Promote("mine@2"), request_id="r2", wait=False)
+    cancel(place.settings, "r1")
+    stack.down(place.settings)
+    assert kept_requests.load(store, "r2") is not None
+    _, asked = follow(place.settings, "r2", quiet=True)
+    assert decided(asked).changed
+    assert kept_requests.load(store, "r1") is None
+    assert kept_requests.unanswered(store) == []
+
+
+def test_a_request_that_fails_says_why(place: Place) -> None:
+    with pytest.raises(SetupError, match="mine@7"):
+        ask(place.settings, Promote("mine@7"), quiet=True)
+
+
+def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_not(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    settings = Settings(store=str(tmp_path / "store"), trainer_idle_s=0.2)
+    own = [connect(server.url, role) for role in ("supervisor", "trainer", "lease", "pulse")]
+    for client in own:
+        client.ping()
+    requests, demand = Requests(own[0], 10), Demand(tmp_path, settings)
+    server.client.close()
+    wait_for("no need", lambda: demand.idle_s(own[0]) > 0.3)
+    assert not demand.training(own[0])
+    requests.submit(make_request(Train("mine", "fast"), "r1"))
+    assert demand.idle_s(own[0]) < 0.1
+    assert demand.training(own[0])
+    requests.cancel("r1")
+    wait_for("no need any more", lambda: demand.idle_s(own[0]) > 0.3)
+    assert not demand.training(own[0])

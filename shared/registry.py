@@ -145,9 +145,11 @@ class Registry:
         if _is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
-        if version in self.aliases(name).values():
-            raise SetupError(f"{name}@{version} is in use by an alias; promote another one first")
-        version_folder.empty(folder)
+        with AliasLog(self._model(name)).locked():  # nobody promotes it meanwhile
+            if version in self.aliases(name).values():
+                cure = "promote another one first"
+                raise SetupError(f"{name}@{version} is in use by an alias; {cure}")
+            version_folder.empty(folder)
 
     def aliases(self, name: str) -> dict[str, int]:
         """What each alias of a model stands for."""
@@ -175,10 +177,11 @@ class Registry:
         Raises:
             SetupError: there is no such version, or the alias is not allowed.
         """
-        self._check(name, version)
+        self._check(name, version)  # so that no log is made for a model that there is not
         with AliasLog(self._model(name)).locked() as log:
             if done := log.of_request(request):
                 return done
+            self._check(name, version)
             confirm()
             return log.append(alias, version, "promote", who, why, request)
 

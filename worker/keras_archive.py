@@ -1,7 +1,8 @@
 """What a `.keras` file may hold. Read before Keras opens it, since loading one can run code.
 
-Keras' `safe_mode` is a seat belt: about ten ways around it became known in 20 months. So only the
-classes that Hangtag's own recipes use are let through.
+Keras' `safe_mode` is a seat belt: about ten ways around it became known in 20 months. So only
+classes that compute and do nothing else are let through: none that holds code (Lambda), reads files
+(StringLookup, TFSMLayer), or was registered by anybody.
 """
 
 from __future__ import annotations
@@ -14,33 +15,42 @@ from typing import Any
 
 from shared.errors import SetupError
 
-MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
-#: A network of Hangtag's has 20 kB.
-MAX_CONFIG_BYTES = 1 << 20
-#: Module and class name, as Keras writes them.
-ALLOWED = {
-    ("keras", "DTypePolicy"),
-    ("keras.initializers", "GlorotUniform"),
-    ("keras.initializers", "Ones"),
-    ("keras.initializers", "Zeros"),
-    ("keras.layers", "Activation"),
-    ("keras.layers", "Add"),
-    ("keras.layers", "Average"),
-    ("keras.layers", "AveragePooling2D"),
-    ("keras.layers", "BatchNormalization"),
-    ("keras.layers", "Conv2D"),
-    ("keras.layers", "Dense"),
-    ("keras.layers", "Flatten"),
-    ("keras.layers", "GlobalAveragePooling2D"),
-    ("keras.layers", "GlobalMaxPooling2D"),
-    ("keras.layers", "InputLayer"),
-    ("keras.layers", "MaxPooling2D"),
-    ("keras.layers", "Rescaling"),
-    ("keras.layers", "Softmax"),
-    ("keras.src.models.functional", "Functional"),
-    ("keras.src.ops.numpy", "Flip"),
-    (None, "__keras_tensor__"),
+CONFIG = "config.json"
+#: What there must be, and how large it may be unpacked: a network of Hangtag's has a
+#: configuration of 20 kB, EfficientNet one of 500. A file that is imported has at most 64 MB.
+MEMBERS = {"metadata.json": 4096, CONFIG: 4 << 20, "model.weights.h5": 256 << 20}
+#: How an optimizer, losses and metrics are remembered: nothing that classifies needs them.
+TRAINING = "compile_config"
+#: These vary the images of a training and let all others pass. LiteRT has no form of them.
+VARYING = {
+    "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
+    "RandomZoom",
+}  # fmt: skip
+#: Arithmetic that is faster on some processors; weights are float32 under the first two.
+FASTER = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"}
+_BY_MODULE: dict[str | None, str] = {
+    None: "__keras_tensor__",
+    "keras": "DTypePolicy Sequential",
+    "keras.src.models.functional": "Functional",
+    "keras.src.ops.numpy": "Add Divide Flip Log Maximum Minimum Multiply Subtract TrueDivide",
+    "keras.initializers": (
+        "Constant GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Ones "
+        "Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros"
+    ),
+    "keras.regularizers": "L1 L1L2 L2 OrthogonalRegularizer",
+    "keras.constraints": "MaxNorm MinMaxNorm NonNeg UnitNorm",
+    "keras.layers": (
+        "Activation Add AlphaDropout Average AveragePooling2D BatchNormalization CenterCrop "
+        "Concatenate Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU Flatten "
+        "GaussianDropout GaussianNoise GlobalAveragePooling2D GlobalMaxPooling2D "
+        "GroupNormalization Identity InputLayer LayerNormalization LeakyReLU MaxPooling2D Maximum "
+        "Minimum Multiply Normalization PReLU Permute ReLU Rescaling Reshape Resizing "
+        "SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D "
+        "ZeroPadding2D"
+    ),
 }
+#: Module and class name, as Keras 3.15 writes them.
+ALLOWED = {(module, name) for module, names in _BY_MODULE.items() for name in names.split()}
 
 
 def check(archive: bytes) -> None:
@@ -49,12 +59,35 @@ def check(archive: bytes) -> None:
     Raises:
         SetupError: it is no `.keras` archive, or holds anything else.
     """
-    try:
-        config = _config(archive)
-    except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
-        raise SetupError(f"this is not a .keras file ({error}); publish the model again") from error
-    for item in _objects(config):
+    for item in _objects(_read(archive)):
         _check_object(item)
+
+
+def for_answers(archive: bytes) -> bytes:
+    """The same network without what only its training needed; nothing of it is executed.
+
+    No optimizer, losses and metrics, no random variation of images, and float32 throughout.
+
+    Raises:
+        SetupError: it is no `.keras` archive.
+    """
+    config = _for_answers(_read(archive))
+    data = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
+        for member in MEMBERS.keys() - {CONFIG}:
+            new.writestr(member, old.read(member))
+        new.writestr(CONFIG, json.dumps(config))
+    return data.getvalue()
+
+
+def _read(archive: bytes) -> Any:
+    try:
+        return _config(archive)
+    except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SetupError(
+            f"this is not a .keras file ({reason}); publish the model again"
+        ) from error
 
 
 def _config(archive: bytes) -> Any:
@@ -62,9 +95,10 @@ def _config(archive: bytes) -> Any:
         members = [info.filename for info in file.infolist()]
         if sorted(members) != sorted(MEMBERS):
             raise ValueError(f"it holds {', '.join(members)!r:.200}")
-        if file.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-            raise ValueError(f"its config.json has more than {MAX_CONFIG_BYTES} bytes")
-        return json.loads(file.read("config.json"))
+        for name, limit in MEMBERS.items():
+            if file.getinfo(name).file_size > limit:
+                raise ValueError(f"its {name} has more than {limit} bytes")
+        return json.loads(file.read(CONFIG))
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -91,3 +125,21 @@ def _check_object(item: dict[str, Any]) -> None:
 
 def _known(module: object, name: object) -> bool:
     return isinstance(name, str) and (module, name) in ALLOWED
+
+
+def _for_answers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_for_answers(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _for_answers(inner) for key, inner in value.items() if key != TRAINING}
+    kind = (kept.get("module"), kept.get("class_name"))
+    config = kept.get("config")
+    if not isinstance(config, dict):
+        return kept
+    if kind[0] == "keras.layers" and kind[1] in VARYING:
+        plain = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        return {**kept, "class_name": "Identity", "config": plain}
+    if kind == ("keras", "DTypePolicy") and config.get("name") in FASTER:
+        return {**kept, "config": {"name": "float32"}}
+    return kept

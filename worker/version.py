@@ -116,14 +116,15 @@ def _card(
         parameters=parameters,
         dataset=data.name,
         dataset_fingerprint="",
-        code_version=_code_version(),
+        code_version=code_version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         gates=data.gates,
     )
 
 
-def _code_version() -> str:
+def code_version() -> str:
+    """Of the Hangtag that makes a version."""
     try:
         return metadata.version("hangtag")
     except metadata.PackageNotFoundError:

@@ -1,0 +1,155 @@
+"""The request to import: somebody else's Keras classifier becomes a version like any other."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import keras
+import msgspec
+
+from shared.answer import DataReport, Trained
+from shared.card import Card, Metrics, Preprocessing
+from shared.copies import publish
+from shared.errors import HangtagError, SetupError
+from shared.request import Import, Progress
+from worker import data, foreign, networks, promotion
+from worker.appraise import Appraisal, appraise
+from worker.calibrate import temperature
+from worker.context import Answered, Context
+from worker.examples import Examples, Images
+from worker.export import export
+from worker.measure import mapped
+from worker.version import Made, code_version
+
+LOADING, CALIBRATING, EXPORTING = "loading", "calibrating", "exporting"
+EVALUATING, PUBLISHING = "evaluating", "publishing"
+RECIPE = "imported"  #: in the card's field of that name
+UNKNOWN = "unknown"  #: what it was trained on
+
+
+class Labelled(NamedTuple):
+    """Images with the card's labels, to calibrate and to measure with."""
+
+    held: Examples
+    test: Examples | None
+    report: DataReport
+
+
+def import_model(context: Context, work: Import) -> Answered:
+    """A Trained.
+
+    Raises:
+        SetupError: the file is refused, does not fit its labels, or the runtimes disagree.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    context.stage(LOADING)
+    card = context.registry.of_request(work.name, context.request.id)
+    if card is None:
+        made = _make(context, work)
+        context.stage(PUBLISHING)
+        card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
+    labelled = _labelled(context, work, card.preprocessing)
+    decided = promotion.settle(context, card, work.promote, _heldout(context, work))
+    publish(context.client, context.registry)
+    seconds = time.time() - context.began
+    report = labelled.report if labelled else None
+    return Answered(Trained(card.ref, card.metrics, decided, seconds, report))
+
+
+def _make(context: Context, work: Import) -> Made:
+    if context.input is None:
+        raise SetupError("the bytes of the .keras file are gone; import it again")
+    network = foreign.network(context.input, work.sha256, len(work.labels), work.scale)
+    shape: tuple[int, int, int] = network.input_shape[1:]
+    labelled = _labelled(context, work, Preprocessing(*shape))
+    context.stage(CALIBRATING)
+    card = _card(context, work, network, labelled)
+    context.stage(EXPORTING)
+    files = _exported(network, card, labelled.held.images if labelled else foreign.probes(shape))
+    if labelled is None:
+        return Made(card, files)
+    context.stage(EVALUATING)
+    worth: Appraisal = appraise(card, files, [], labelled.held, labelled.test)
+    return Made(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
+
+
+def _card(context: Context, work: Import, network: keras.Model, labelled: Labelled | None) -> Card:
+    cooling, dataset, fingerprint = 1.0, UNKNOWN, ""
+    notes = "Imported; not evaluated, and its confidence is not calibrated."
+    if labelled is not None:
+        held = labelled.held
+        cooling = temperature(networks.logits(network, held.images), held.labels)
+        dataset, fingerprint = labelled.report.name, held.fingerprint()
+        notes = (
+            f"Imported; calibrated on {len(held.labels)} images of {dataset}. Whether it has "
+            "learned from them is not known."
+        )
+    return Card(
+        name=work.name,
+        version=0,
+        labels=work.labels,
+        preprocessing=Preprocessing(*network.input_shape[1:]),
+        temperature=cooling,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=RECIPE,
+        seed=0,
+        epochs=0,
+        parameters=network.count_params(),
+        dataset=dataset,
+        dataset_fingerprint=fingerprint,
+        code_version=code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        notes=notes,
+        request=context.request.id,
+    )
+
+
+def _exported(network: keras.Model, card: Card, images: Images) -> dict[str, bytes]:
+    try:
+        return export(network, card, images)
+    except HangtagError:
+        raise
+    except Exception as error:  # the converter raises whatever an operation makes it raise
+        reason = " ".join(str(error).split())[:200]
+        raise SetupError(
+            f"LiteRT has no form of this network ({reason}); import one of simpler layers"
+        ) from error
+
+
+def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
+    """The images of `--data` for a network of this form; None where there is none.
+
+    Raises:
+        SetupError: they are not to be had, or none of them is held out.
+    """
+    if not work.data:
+        return None
+
+    def tell(done: int, total: int) -> None:
+        context.report(Progress(LOADING, step=done, steps=total))
+
+    found, report = data.load(work.data, None, spec, context.folder, on_progress=tell)
+    if found.heldout is None or not len(found.heldout.labels):
+        raise SetupError(f"{found.name} has too few images to hold any out; add some")
+
+    def named(examples: Examples) -> Examples:
+        return Examples(examples.images, mapped(examples.labels, found.labels, work.labels))
+
+    test = found.test if found.test is not None and len(found.test.labels) else None
+    return Labelled(named(found.heldout), None if test is None else named(test), report)
+
+
+def _heldout(context: Context, work: Import) -> promotion.HeldOut:
+    """The same held-out pictures, also as another version sees them."""
+
+    def heldout(spec: Preprocessing) -> Examples | None:
+        try:
+            labelled = _labelled(context, work, spec)
+        except SetupError:  # it takes colour, say, where these are grey
+            return None
+        return None if labelled is None else labelled.held
+
+    return heldout

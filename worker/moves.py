@@ -1,0 +1,49 @@
+"""Requests to promote, roll back and prune: what `shared/moves.py` does, done by the trainer."""
+
+from __future__ import annotations
+
+from shared import moves
+from shared.copies import publish
+from shared.pinned import pinned
+from shared.request import Promote, Prune, Rollback
+from worker.context import Answered, Context
+
+STAGE = "promoting"
+PRUNING = "pruning"
+
+
+def promote(context: Context, work: Promote) -> Answered:
+    """A Decided. Raises SetupError, Stopped."""
+    context.stage(STAGE)
+    decided = moves.promote(
+        context.registry,
+        work,
+        context.who,
+        request=context.request.id,
+        confirm=context.confirm,
+    )
+    publish(context.client, context.registry)
+    return Answered(decided)
+
+
+def rollback(context: Context, work: Rollback) -> Answered:
+    """A Decided. Raises SetupError, Stopped."""
+    context.stage(STAGE)
+    decided = moves.rollback(
+        context.registry,
+        work,
+        context.who,
+        request=context.request.id,
+        confirm=context.confirm,
+    )
+    publish(context.client, context.registry)
+    return Answered(decided)
+
+
+def prune(context: Context, work: Prune) -> Answered:
+    """A Pruned. Versions that a job in Redis is pinned to stay. Raises SetupError, Stopped."""
+    context.stage(PRUNING)
+    busy = pinned(context.client, work.name)
+    pruned = moves.prune(context.registry, work, busy, confirm=context.confirm)
+    publish(context.client, context.registry)
+    return Answered(pruned)

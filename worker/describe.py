@@ -28,6 +28,7 @@ from worker.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 #: Folders of more files are counted but not decoded: that could take hours.
 CHECKED_FILES = 20_000
+TOO_MANY = f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"
 #: What images of a folder are shown as.
 RECIPE = recipes.RECIPES["photo"]
 SPEC = Preprocessing(*(RECIPE.size or recipes.GREY))
@@ -78,10 +79,13 @@ def folder(
     _check(index, total)
     one, title = _single(walk, index, total)
     some = sampled.sample(walk, sampled.spread(total, SAMPLES), SPEC)
-    if total <= CHECKED_FILES:
-        report = _checked(where, scratch, on_files)
+    if total > CHECKED_FILES:
+        report = _counted(walk, counts, some, TOO_MANY)
     else:
-        report = _counted(walk, counts, some)
+        try:
+            report = _checked(where, scratch, on_files)
+        except SetupError as error:  # what is wrong is seen in the counts
+            report = _counted(walk, counts, some, f"a training refuses it: {error}")
     return _drawn(report, some.examples, one, title)
 
 
@@ -104,9 +108,11 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
     ).report
 
 
-def _counted(walk: class_walk.Walk, counts: sampled.Counts, some: sampled.Sampled) -> DataReport:
-    """Of a folder that is too large to be decoded for a look."""
-    notes = [f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"]
+def _counted(
+    walk: class_walk.Walk, counts: sampled.Counts, some: sampled.Sampled, note: str
+) -> DataReport:
+    """From the names of the files alone."""
+    notes = [note]
     if counts[:, UNDECIDED].any():
         notes.append(
             "there are no splits: a training holds out a twelfth and keeps a sixth for the test"

@@ -102,6 +102,15 @@ def test_a_large_folder_is_counted_and_says_that_it_was_not_opened(
     assert not list(scratch.iterdir())
 
 
+def test_a_folder_that_a_training_refuses_is_shown_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "few/lonely").mkdir(parents=True)
+    Image.new("RGB", (30, 30)).save(tmp_path / "few/lonely/1.png")
+    report, files = describe.folder(tmp_path / "few", 0, tmp_path, told)
+    assert report.training == (1,)
+    assert report.notes[0].startswith("a training refuses it: ")
+    assert len(files) == 2
+
+
 @pytest.mark.parametrize("index", [-1, 27, 10**9])
 def test_an_index_that_there_is_not_is_a_usage_error(
     folder: Path, tmp_path: Path, index: int

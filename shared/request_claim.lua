@@ -17,6 +17,8 @@ if not again then
   end
   fence, attempts = math.max(fence, floor) + 1, attempts + 1
 end
+-- Read first: where these keys are not ours, nothing has changed.
+local request, input = redis.call('HGET', STATE, 'request'), redis.call('GET', INPUT)
 redis.call('HSET', STATE, 'owner', me, 'fence', fence, 'attempts', attempts,
   'until_ms', now_ms() + lease_ms)
-return {'granted', fence, redis.call('HGET', STATE, 'request'), redis.call('GET', INPUT), attempts}
+return {'granted', fence, request, input, attempts}

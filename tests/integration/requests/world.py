@@ -1,0 +1,158 @@
+"""Redis beside its oracle: every step is done to both, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+
+from shared import heartbeat, keys
+from shared.broker import connect
+from shared.errors import UsageError
+from shared.request import Outcome, Progress, Request
+from shared.requests import MAX_ATTEMPTS, Grant, Requests, State, Verdict
+from tests.integration.requests.model import Entry, RequestsModel, same
+from tests.server import RedisServer
+
+IDS = ("a", "b")
+#: Longer than a history takes: leases end, and outcomes expire, when the history says so.
+LEASE_S = 600.0
+TTL_S = 3600.0
+
+
+class World:
+    """The requests of one server."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.client = connect(server.url, "test")
+        self.requests = Requests(self.client, LEASE_S, TTL_S)
+        self.model = RequestsModel()
+        self.orphans: set[str] = set()  #: ids with keys that Redis lost the state of
+        self.client.flushall()
+
+    def submit(self, request: Request, input: bytes | None) -> bool:
+        """True if it is new."""
+        expected = self.model.submit(request, input)
+        if expected is None:
+            with pytest.raises(UsageError, match="other work"):
+                self.requests.submit(request, input)
+            return False
+        assert self.requests.submit(request, input) is expected
+        if expected:
+            self.orphans.discard(request.id)
+        return expected
+
+    def claim(self, request_id: str, owner: str, floor: int) -> Grant:
+        expected = self.model.claim(request_id, owner, floor)
+        grant = self.requests.claim(request_id, owner, floor)
+        assert grant.verdict is expected
+        if expected is Verdict.GRANTED:
+            entry = self.model.entries[request_id]
+            assert grant == Grant(expected, entry.fence, entry.request, entry.input, entry.attempts)
+        else:
+            assert grant == Grant(expected)
+        return grant
+
+    def renew(self, request_id: str, fence: int, progress: Progress) -> None:
+        expected = self.model.renew(request_id, fence, progress)
+        assert self.requests.renew(request_id, fence, progress) is expected
+
+    def release(self, request_id: str, fence: int) -> bool:
+        expected = self.model.release(request_id, fence)
+        assert self.requests.release(request_id, fence) is expected
+        return expected
+
+    def finish(
+        self, request_id: str, fence: int, outcome: Outcome, files: Mapping[str, bytes]
+    ) -> bool:
+        expected = self.model.finish(request_id, fence, outcome, files)
+        assert self.requests.finish(request_id, fence, outcome, files) is expected
+        return expected
+
+    def cancel(self, request_id: str) -> bool:
+        expected = self.model.cancel(request_id)
+        assert self.requests.cancel(request_id) is expected
+        return expected
+
+    def let_lease_end(self, request_id: str) -> None:
+        """As if its trainer had been silent for too long."""
+        entry = self.model.entries.get(request_id)
+        if entry is not None:
+            entry.live = False
+            now_ms = heartbeat.server_ms(self.client)
+            self.client.hset(keys.request(request_id, "state"), "until_ms", str(now_ms))
+
+    def let_ended_expire(self) -> None:
+        """As if every request that has ended had done so long ago."""
+        for request_id, entry in list(self.model.entries.items()):
+            if entry.status != "open":
+                self.client.delete(*self._keys_of(request_id))
+                del self.model.entries[request_id]
+
+    def flush(self) -> None:
+        """Redis loses everything, scripts as well."""
+        self.client.flushall()
+        self.client.script_flush()
+        self.model = RequestsModel()
+        self.orphans.clear()
+
+    def lose_state(self, request_id: str) -> None:
+        """Redis loses one key, but not the others."""
+        self.client.delete(keys.request(request_id, "state"))
+        if self.model.entries.pop(request_id, None):
+            self.orphans.add(request_id)
+
+    def list_again(self, request_id: str) -> None:
+        """Somebody puts a request that is not open into the list of those that are."""
+        if request_id not in self.model.open():
+            self.client.zadd(keys.REQUESTS, {request_id: 1})
+
+    def check(self) -> None:
+        """Redis holds what the oracle says, and nothing that would stay for ever."""
+        assert self.requests.waiting() == self.model.waiting()
+        assert self.requests.open() == self.model.open()
+        listed = cast(list[bytes], self.client.zrange(keys.REQUESTS, 0, -1))
+        assert [name.decode() for name in listed] == self.model.open()
+        for request_id in IDS:
+            if request_id in self.model.entries:
+                self._check_view(request_id, self.model.entries[request_id])
+            else:
+                assert self.requests.look(request_id) is None
+            if request_id not in self.orphans:
+                self._check_keys(request_id, self.model.entries.get(request_id))
+
+    def _check_view(self, request_id: str, entry: Entry) -> None:
+        view = self.requests.look(request_id)
+        assert view is not None
+        assert (view.request, view.state) == (entry.request, entry.state)
+        assert view.owner == (entry.owner if entry.state is State.RUNNING else "")
+        assert view.attempts == entry.attempts <= MAX_ATTEMPTS
+        assert view.progress == entry.progress
+        if entry.status == "exhausted":
+            assert view.outcome is not None
+            assert not view.outcome.ok
+            assert f"died {MAX_ATTEMPTS} times" in view.outcome.error
+        else:
+            assert same(view.outcome, entry.outcome)
+
+    def _check_keys(self, request_id: str, entry: Entry | None) -> None:
+        names = self._keys_of(request_id)
+        with self.client.pipeline(transaction=True) as pipe:
+            for name in names:
+                pipe.pttl(name)
+            pipe.hgetall(names[1])
+            pipe.hget(names[0], "until_ms")
+            pipe.time()
+            *ttls_ms, files, until_ms, now = pipe.execute()
+        there = (True, bool(entry.files), entry.input is not None) if entry else (False,) * 3
+        ended = entry is not None and entry.status != "open"
+        for expected, ttl_ms in zip(there, ttls_ms, strict=True):
+            assert (ttl_ms != -2) is expected
+            assert not expected or ((0 < ttl_ms <= TTL_S * 1000) if ended else ttl_ms == -1)
+        assert {n.decode(): data for n, data in files.items()} == (entry.files if entry else {})
+        if entry is not None and entry.live and not ended:
+            assert 0 < int(until_ms) / 1000 - now[0] <= LEASE_S + 1
+
+    def _keys_of(self, request_id: str) -> list[str]:
+        return [keys.request(request_id, part) for part in ("state", "files", "input")]

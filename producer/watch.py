@@ -63,7 +63,7 @@ class News:
         now, before = view.progress, self._epoch
         if now is not None:
             if before is not None and (now.stage, now.epoch) != (before.stage, before.epoch):
-                yield epoch_line(before, now.heldout_accuracy)
+                yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is State.WAITING:
             yield from self._begins(State.WAITING, f"request {view.request.id} waits for a trainer")
@@ -74,6 +74,12 @@ class News:
         if stage != self._stage:
             self._stage = stage
             yield line
+
+
+def _heldout_of(epoch: Progress, now: Progress) -> float | None:
+    """What that epoch came to, if `now` tells: it knows of the last one that is over."""
+    last = now.epoch - 1 if now.epoch else epoch.epochs
+    return now.heldout_accuracy if epoch.epoch == last else None
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:

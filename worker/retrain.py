@@ -68,7 +68,7 @@ def _load(
 def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
     from worker import version
 
-    teller = Teller(context.report, len(loaded.data.examples.labels))
+    teller = Teller(context.report, len(loaded.data.examples.labels), recipe.epochs)
     made = version.make(
         work.name,
         recipe,
@@ -79,9 +79,9 @@ def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card
         weighted=work.weighted,
         on_epoch=teller.epoch,
         on_step=teller.step,
-        on_stage=context.stage,
+        on_stage=teller.stage,
     )
-    context.stage(PUBLISHING)
+    teller.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
@@ -102,12 +102,18 @@ def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut
 class Teller:
     """Makes progress of the steps and epochs of a training on `count` images."""
 
-    def __init__(self, report: Callable[[Progress], None], count: int) -> None:
-        self._report, self._count = report, count
+    def __init__(self, report: Callable[[Progress], None], count: int, epochs: int) -> None:
+        self._report, self._count, self._epochs = report, count, epochs
         self._heldout_accuracy: float | None = None
+        self._steps = 0
+
+    def stage(self, name: str) -> None:
+        """A stage of its own. What the last epoch came to stays visible."""
+        self._report(Progress(name, heldout_accuracy=self._heldout_accuracy))
 
     def step(self, step: Step) -> None:
         """In the middle of an epoch."""
+        self._steps = step.steps
         epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
         self._report(
             Progress(
@@ -131,6 +137,9 @@ class Teller:
             Progress(
                 TRAINING,
                 epoch=epoch.number,
+                epochs=self._epochs,
+                step=self._steps,
+                steps=self._steps,
                 loss=epoch.loss,
                 accuracy=epoch.accuracy,
                 heldout_accuracy=epoch.heldout_accuracy,

@@ -247,10 +247,14 @@ def view(state: State, progress: Progress | None = None) -> View:
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30).map(sorted))
 def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list[int]) -> None:
     news = News()
-    steps = [Progress("training", epoch, 20) for epoch in epochs] + [Progress("calibrating")]
+    steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
+    steps.append(Progress("calibrating", heldout_accuracy=0.2))
     lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
-    told = [line.partition(",")[0] for line in lines if line.startswith("epoch")]
-    assert told == [f"epoch {epoch} of 20" for epoch in sorted(set(epochs))]
+    told = [line for line in lines if line.startswith("epoch")]
+    for line, epoch in zip(told, sorted(set(epochs)), strict=True):
+        plain = f"epoch {epoch} of 20"
+        assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
+        assert epoch + 1 not in (*epochs, 21) or line != plain
     assert lines.count("training") == lines.count("calibrating") == 1
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench clean data
+.PHONY: help demo test test-faults check bench bench-train clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 
 bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Data (long)
 	@$(BIN)/python -m benchmarks.run
+
+bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three seeds (long)
+	@$(BIN)/python -m benchmarks.train_bench
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

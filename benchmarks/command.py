@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import threading
@@ -42,16 +43,18 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = D
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
             env={**environment, BEGAN: str(began)},
         )  # fmt: skip
-        status, cpu_s = _wait(process)
+        status, usage = wait(process, LIMIT_S)
         whole_s = time.monotonic() - began
         text = _text(out)
         if status != 0 or not text.strip():
             raise Failed(f"{' '.join(command)}: exit code {status}\n{_text(err)[-2000:]}")
+    cpu_s = usage.ru_utime + usage.ru_stime
     return Done(whole_s, cpu_s, json.loads(text.splitlines()[-1]))
 
 
-def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    limit = threading.Timer(LIMIT_S, process.kill)
+def wait(process: subprocess.Popen[bytes], limit_s: float) -> tuple[int, resource.struct_rusage]:
+    """The exit code of a process, and what it and the children it waited for have used."""
+    limit = threading.Timer(limit_s, process.kill)
     limit.start()
     try:
         # wait4 tells the processor time; Popen.wait does not.
@@ -59,7 +62,7 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
     finally:
         limit.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_utime + usage.ru_stime
+    return process.returncode, usage
 
 
 def _text(file: IO[bytes]) -> str:

@@ -21,10 +21,14 @@ def describe(server: str, ray: str) -> str:
     """Two lines."""
     found = [f"{name} {version(name)}" for name in PACKAGES]
     extra = [text for text in (server, f"ray {ray}" if ray else "") if text]
+    return f"{place()}\n" + ", ".join([*found, *extra])
+
+
+def place() -> str:
+    """One line: the machine, its system, Python."""
     return (
         f"{cpu_model()}, {cores()} cores, {memory_bytes() / 2**30:.0f} GiB, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}\n"
-        + ", ".join([*found, *extra])
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
 
 

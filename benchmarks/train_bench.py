@@ -1,0 +1,90 @@
+"""`make bench-train`: a recipe on Fashion-MNIST with several seeds, beside the tutorial.
+
+A training that was finished before is not done again, so an interrupted run can be repeated.
+The table goes to standard output and, of the recipe as it is, into RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from benchmarks import machine
+from benchmarks.command import Failed
+from benchmarks.place import DATA, ROOT
+from benchmarks.train_report import goals, replaced, section
+from benchmarks.training import PACKAGES, Trained, train
+from shared.exits import Exit
+from worker import recipes
+from worker.recipes import Recipe
+
+#: Kept between runs.
+FOLDER = DATA / "train"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+#: The named rival: https://www.tensorflow.org/tutorials/keras/classification, its own settings.
+RIVAL, RIVAL_SEED = "tutorial", 1
+SEEDS = (1, 2, 3)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, 1 for a training that failed, 130 where it was interrupted."""
+    given = _parser().parse_args(arguments)
+    try:
+        runs = measure(given)
+    except Failed as error:
+        print(f"train_bench: {error}; what was finished is kept", file=sys.stderr)
+        return Exit.SETUP
+    except KeyboardInterrupt:
+        print("train_bench: the same command again goes on with the next seed", file=sys.stderr)
+        return Exit.INTERRUPTED
+    text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
+    print(text, *(str(goal) for goal in goals(runs)), sep="\n")
+    if not given.epochs:
+        RESULTS.write_text(replaced(RESULTS.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return Exit.OK
+
+
+def measure(given: argparse.Namespace) -> list[Trained]:
+    """The rival first, then each seed."""
+    wanted = [(_recipe(given.recipe, given.epochs), seed) for seed in given.seeds]
+    if not given.no_rival and given.recipe != RIVAL:
+        wanted.insert(0, (_recipe(RIVAL, given.epochs), RIVAL_SEED))
+    found = []
+    for number, (recipe, seed) in enumerate(wanted, 1):
+        print(f"{number} of {len(wanted)}: {recipe.name}, seed {seed}", file=sys.stderr, flush=True)
+        found.append(train(recipe, seed, FOLDER, again=given.restart))
+    return found
+
+
+def _recipe(name: str, epochs: int | None) -> Recipe:
+    recipe = recipes.find(name)
+    return msgspec.structs.replace(recipe, epochs=epochs) if epochs else recipe
+
+
+def _command(given: argparse.Namespace) -> str:
+    seeds = " ".join(map(str, given.seeds))
+    epochs = f" --epochs {given.epochs}" if given.epochs else ""
+    return f"python -m benchmarks.train_bench --recipe {given.recipe} --seeds {seeds}{epochs}"
+
+
+def _about() -> str:
+    """Two lines."""
+    found = ", ".join(f"{name} {machine.version(name)}" for name in ("hangtag", *PACKAGES))
+    return f"{machine.place()}\n{found}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_bench", description=__doc__)
+    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), metavar="N")
+    parser.add_argument("--epochs", type=int, help="for trying: RESULTS.md stays as it is")
+    parser.add_argument("--no-rival", action="store_true", help="without the tutorial")
+    parser.add_argument("--restart", action="store_true", help="train all of them again")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

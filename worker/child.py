@@ -24,6 +24,7 @@ from worker.model_cache import Model, ModelCache
 from worker.runtime import artifact_name, load
 
 log = logging.getLogger(__name__)
+_CURE = "start the owner of a store that has it, or begin the job anew with --restart"
 
 
 class Child:
@@ -55,7 +56,10 @@ class Child:
 
     def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
         """The card and the file of a version, before anything makes room for it."""
-        card = serving.load_card(self.client, record.name, record.version)
+        try:
+            card = serving.load_card(self.client, record.name, record.version)
+        except SetupError as error:  # it was there when the job was submitted
+            raise SetupError(f"{error}; {_CURE}") from error
         if serving.card_sha256(card) != record.card_sha256:
             raise SetupError(
                 f"{card.ref} here is not the version the job was submitted with; "

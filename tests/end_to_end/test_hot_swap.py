@@ -22,8 +22,7 @@ from tests.swaps import Swaps
 RECIPE = "accurate"  #: slow enough to be met at work
 LONG, SHORT = 600, 64  #: pictures of a job
 SWAPS = 10
-#: Of the first: what a heap that is cut up anew may differ by.
-GROWTH = 0.10
+#: Seen: 0.4 MB. Where the pages of dropped versions are not given back, 17 MB.
 GROWTH_BYTES = 5 * 10**6
 
 
@@ -74,7 +73,7 @@ def test_after_ten_swaps_a_child_is_as_large_as_after_one(
     print("MB after each version:", *(f"{size / 1e6:.1f}" for size in sizes))
     assert worker.children == children
     assert worker.log.count(" (litert) is loaded") == count
-    assert max(sizes[2:]) <= sizes[1] * (1 + GROWTH) + GROWTH_BYTES
+    assert max(sizes[2:]) <= sizes[1] + GROWTH_BYTES
 
 
 def start(workers: Fleet, pictures: Gallery, output: Path, paths: list[str]) -> Producer:

@@ -31,6 +31,8 @@ from shared.card import Card
 from shared.contract import decode_result
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
+from shared.flag import FLAGS, Flag
+from shared.model_name import parse
 from shared.place import broker_url
 from shared.settings import Settings
 from shared.status import Status
@@ -50,6 +52,7 @@ class Prediction(msgspec.Struct, frozen=True):
     confidence: float | None  #: 0 to 1
     status: Status
     error: str  #: the fixed sentence of the status
+    flag: str  #: what is odd about it, as in the table
     probabilities: dict[str, float]  #: the most probable label first
     truth: str = ""  #: what it is, where that was told
 
@@ -72,6 +75,7 @@ class _Row(NamedTuple):
 
     name: bytes
     status: Status
+    flag: Flag
     indices: Sequence[int]
     values: Sequence[float]
 
@@ -131,19 +135,21 @@ def _rows(names: list[bytes], data: bytes) -> Iterator[_Row]:
     indices, values = numbers("H", result.indices), numbers("f", result.probabilities)
     for i, (name, code) in enumerate(zip(names, result.statuses, strict=True)):
         some = slice(i * result.k, (i + 1) * result.k)
-        yield _Row(name, Status.from_code(code), indices[some], values[some])
+        flag = FLAGS[result.flags[i]] if result.flags else Flag.NONE
+        yield _Row(name, Status.from_code(code), flag, indices[some], values[some])
 
 
 def _prediction(row: _Row, labels: Sequence[str], truth: str) -> Prediction:
     path = row.name.decode(errors="backslashreplace")
     if row.status is not Status.OK:
-        return Prediction(path, "", None, row.status, row.status.sentence, {}, truth)
+        return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
     by_label = {labels[i]: p for i, p in zip(row.indices, row.values, strict=True)}
     label = next(iter(by_label))
-    return Prediction(path, label, by_label[label], row.status, "", by_label, truth)
+    return Prediction(path, label, by_label[label], row.status, "", row.flag, by_label, truth)
 
 
 def _check(options: JobOptions, truth: Sequence[str]) -> None:
+    parse(options.model)
     check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:

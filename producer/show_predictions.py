@@ -64,6 +64,8 @@ def _headline(image: Prediction) -> str:
 
 
 def _marks(image: Prediction) -> Iterator[str]:
+    if image.flag:
+        yield image.flag
     if image.truth:
         yield "right" if image.truth == image.label else f"wrong: it is {_line(image.truth)}"
 

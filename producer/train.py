@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import msgspec
 
+from producer.data_place import data_place
 from producer.watch import duration
 from shared.answer import DataReport, Trained
 from shared.card import NAME, Metrics
@@ -49,21 +49,9 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     fields = msgspec.structs.asdict(options) | {
         "name": name,
         "recipe": options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER),
-        "data": FASHION_MNIST if built_in else _folder(options.data, settings),
+        "data": data_place(options.data, settings),
     }
     return msgspec.convert(fields, Train)
-
-
-def _folder(typed: str, settings: Settings) -> str:
-    """An absolute path: the trainer has another current folder, and may have another disk."""
-    path = os.path.abspath(typed)
-    if not path.isprintable():
-        raise UsageError("the path of --data has bytes that are no text; choose another")
-    if not settings.redis_url and not os.path.isdir(path):
-        raise UsageError(
-            f"{path} is no folder; name one with a subfolder for each class, or {FASHION_MNIST}"
-        )
-    return path
 
 
 def answer_of(outcome: Outcome) -> Trained:

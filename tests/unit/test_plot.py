@@ -33,7 +33,9 @@ MAX_S = 60.0
 def predicted(path: Path, labels: tuple[str, ...] = LABELS, truth: str = "") -> Prediction:
     """An answer to a picture: the last label, with 90 %."""
     rest = {label: 0.1 / (len(labels) - 1) for label in labels[:-1]}
-    return Prediction(str(path), labels[-1], 0.9, Status.OK, "", {labels[-1]: 0.9} | rest, truth)
+    return Prediction(
+        str(path), labels[-1], 0.9, Status.OK, "", "", {labels[-1]: 0.9} | rest, truth
+    )
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def test_a_picture_that_has_gone_is_told_of(tmp_path: Path) -> None:
 
 def test_a_picture_without_a_label_says_why(picture: Path) -> None:
     status = Status.UNSUPPORTED
-    found = Prediction("picture.png", "", None, status, status.sentence, {})
+    found = Prediction("picture.png", "", None, status, status.sentence, "", {})
     figure = figure_of(picture, found)
     assert len(figure.axes) == 1
     assert figure.axes[0].texts[0].get_text().replace("\n", " ") == status.sentence
@@ -150,7 +152,7 @@ import os, resource, sys
 from producer import plot
 from producer.predict import Prediction
 from shared.status import Status
-found = Prediction("bomb", "a", 1.0, Status.OK, "", {"a": 1.0, "b": 0.0})
+found = Prediction("bomb", "a", 1.0, Status.OK, "", "", {"a": 1.0, "b": 0.0})
 paths = sorted(entry.path for entry in os.scandir(sys.argv[1].encode()))
 assert all(plot.plot([path], [found], ("a", "b")) for path in paths)
 print(len(paths), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

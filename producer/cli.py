@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from producer import cli_dataset, cli_jobs, cli_predict, cli_stack, cli_train
+from producer import cli_dataset, cli_jobs, cli_models, cli_predict, cli_stack, cli_train
 from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
 from shared.exits import Exit
 
@@ -59,6 +59,7 @@ for command in (
     *cli_jobs.COMMANDS,
     *cli_predict.COMMANDS,
     *cli_train.COMMANDS,
+    *cli_models.COMMANDS,
     *cli_dataset.COMMANDS,
     *cli_stack.COMMANDS,
 ):

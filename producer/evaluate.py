@@ -1,0 +1,113 @@
+"""`hangtag models evaluate`: a version is measured where the store is, and shown here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.ask import ask
+from producer.columns import columns
+from producer.data_place import data_place
+from producer.move_models import answer_of
+from producer.show_model import put
+from producer.train import troubles
+from producer.wording import one_line, share
+from shared.answer import Evaluated, Evaluation
+from shared.model_name import parse
+from shared.per_class import per_class
+from shared.request import Evaluate
+from shared.settings import Settings
+from shared.version_folder import check_filename
+
+_HEAD = ("label", "images", "precision", "recall", "F1")
+#: With more classes the matrix is wider than a terminal; the pairs say more anyway.
+MATRIX_CLASSES = 20
+#: Pairs of labels that are taken for each other, the most frequent first.
+PAIRS_SHOWN = 10
+
+
+class Measured(NamedTuple):
+    """What was answered, and the pictures that were written."""
+
+    evaluated: Evaluated
+    written: list[Path]
+
+
+def evaluate(
+    settings: Settings,
+    model: str,
+    data: str,
+    *,
+    max_unreadable: float,
+    pictures: Path | None = None,
+    force: bool = False,
+    quiet: bool = False,
+) -> Measured:
+    """Ask the owner of the store to measure a version; its pictures go into a folder, if one is
+    given.
+
+    Raises:
+        UsageError: that is no name of a model, or of data; or a picture is there already.
+        SetupError: the work failed; or as `ask`.
+    """
+    work = Evaluate(str(parse(model)), data_place(data, settings), max_unreadable)
+    asked = ask(settings, work, quiet=quiet)
+    evaluated = answer_of(asked.outcome, Evaluated)
+    if pictures is None:
+        return Measured(evaluated, [])
+    for name in asked.outcome.files:
+        check_filename(name)
+    files = {name: asked.files(name) for name in asked.outcome.files}
+    return Measured(evaluated, put(pictures, files, force))
+
+
+def lines(evaluated: Evaluated) -> Iterator[str]:
+    """The figures for a person."""
+    found = evaluated.evaluation
+    part = "the test images" if evaluated.split == "test" else "all images"
+    yield f"{evaluated.model} on {part} of {one_line(evaluated.data.name)}: {found.count:,} images"
+    yield (
+        f"accuracy {share(found.accuracy)}, loss {share(found.loss)}, "
+        f"calibration error {share(found.ece)}"
+    )
+    yield ""
+    yield from _classes(found)
+    if len(found.labels) <= MATRIX_CLASSES:
+        yield ""
+        yield from _matrix(found)
+    pairs = _pairs(found)
+    if pairs:
+        yield ""
+        yield from columns(("is", "taken for", "images"), pairs[:PAIRS_SHOWN], ("is", "taken for"))
+    yield from troubles(evaluated.data)
+
+
+def _classes(found: Evaluation) -> list[str]:
+    rows = [
+        (one_line(one.label), f"{one.count:,}", *map(share, (one.precision, one.recall, one.f1)))
+        for one in per_class(found.labels, found.confusion)
+    ]
+    return columns(_HEAD, rows, ("label",))
+
+
+def _matrix(found: Evaluation) -> list[str]:
+    """Who (row) is taken for whom (column, by its number)."""
+    numbers = [str(number) for number in range(1, len(found.labels) + 1)]
+    rows = [
+        (f"{number} {one_line(label)}", *(str(count) if count else "." for count in row))
+        for number, label, row in zip(numbers, found.labels, found.confusion, strict=True)
+    ]
+    return columns(("is \\ taken for", *numbers), rows, ("is \\ taken for",))
+
+
+def _pairs(found: Evaluation) -> list[tuple[str, str, str]]:
+    labels = [one_line(label) for label in found.labels]
+    wrong = [
+        (count, i, j)
+        for i, row in enumerate(found.confusion)
+        for j, count in enumerate(row)
+        if count and i != j
+    ]
+    wrong.sort(key=lambda one: (-one[0], one[1:]))
+    return [(labels[i], labels[j], f"{count:,}") for count, i, j in wrong]

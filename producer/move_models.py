@@ -1,0 +1,145 @@
+"""`hangtag models promote`, `rollback`, `prune`: done here where the store is, or asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from redis.exceptions import RedisError
+
+from producer import index, peek
+from producer.ask import ask
+from producer.columns import columns
+from producer.desk import ROLE, who
+from producer.peek import State
+from shared import moves
+from shared.answer import Decided, Pruned
+from shared.broker import connect
+from shared.card import NAME
+from shared.copies import publish
+from shared.errors import MISFITS, SetupError, UsageError
+from shared.model_name import ModelName, parse
+from shared.pinned import pinned
+from shared.place import broker_url, socket_path
+from shared.registry import Registry
+from shared.request import Outcome, Promote, Prune, Rollback
+from shared.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
+    """Let an alias stand for a version.
+
+    Raises:
+        UsageError: that is no name of a version, or of an alias.
+        SetupError: there is no such version; or as `ask`.
+    """
+    if "@" not in model:
+        raise UsageError(f"say which version of {model!r:.80} to promote: NAME@VERSION")
+    work = Promote(str(parse(model)), alias, why)
+    if settings.redis_url:
+        return answer_of(ask(settings, work, quiet=True).outcome, Decided)
+    decided = moves.promote(Registry(settings.store_path), work, who())
+    refresh(settings)
+    return decided
+
+
+def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
+    """Take the last promotion of an alias back.
+
+    Raises:
+        UsageError: that is no name of a model.
+        SetupError: there is nothing to take back; or as `ask`.
+    """
+    work = Rollback(_checked(name), alias, why)
+    if settings.redis_url:
+        return answer_of(ask(settings, work, quiet=True).outcome, Decided)
+    decided = moves.rollback(Registry(settings.store_path), work, who())
+    refresh(settings)
+    return decided
+
+
+def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
+    """Delete the old versions of a model that nobody needs.
+
+    Raises:
+        UsageError: that is no name of a model.
+        SetupError: there is no such model; or as `ask`.
+    """
+    mine = of_this_machine(_checked(name))
+    work = Prune(name, keep, dry_run, tuple(mine))
+    if settings.redis_url:
+        return answer_of(ask(settings, work, quiet=True).outcome, Pruned)
+    pruned = moves.prune(Registry(settings.store_path), work, _of_this_stack(settings, name) | mine)
+    if not dry_run:
+        refresh(settings)
+    return pruned
+
+
+def of_this_machine(name: str) -> dict[int, str]:
+    """Version -> why it stays, for every job that was begun here and can be resumed."""
+    found: dict[int, str] = {}
+    for entry in index.entries():
+        view = peek.peek(Path(entry.output))
+        if view is None or view.state in (State.FINISHED, State.UNREADABLE):
+            continue
+        wanted = parse(view.model)
+        if wanted.name == name and wanted.version is not None:
+            found[wanted.version] = f"job {view.job} is {view.state} and pinned to it"
+    return found
+
+
+def refresh(settings: Settings) -> None:
+    """Let the next job on this machine's stack see the move at once, if the stack is up."""
+    if not socket_path(settings).exists():
+        return
+    # Without a server there are no copies; what is damaged is told by `list`.
+    with suppress(RedisError, SetupError):
+        publish(connect(broker_url(settings), ROLE), Registry(settings.store_path))
+
+
+def moved(model: ModelName | str, decided: Decided) -> str:
+    """A move for a person."""
+    name = model if isinstance(model, str) else model.name
+    if not decided.changed:
+        return decided.why or f"{name}@{decided.alias} stays version {decided.version}"
+    before = "nothing" if decided.before is None else f"version {decided.before}"
+    return f"{name}@{decided.alias} is version {decided.version} now; before: {before}"
+
+
+def table(name: str, pruned: Pruned, dry_run: bool) -> Iterator[str]:
+    """What went and what stays, and why, for a person."""
+    gone = "would go" if dry_run else "removed"
+    rows = dict.fromkeys(pruned.removed, (gone, "nothing needs it"))
+    rows |= {version: ("stays", why) for version, why in pruned.kept.items()}
+    cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
+    yield from columns(("model", "", "why"), cells, ("model", "", "why"))
+
+
+def answer_of(outcome: Outcome, kind: type[Answer]) -> Answer:
+    """The answer to a request. Raises SetupError if another version of Hangtag gave it."""
+    try:
+        return msgspec.json.decode(outcome.answer, type=kind)
+    except MISFITS as error:
+        raise SetupError(
+            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
+        ) from error
+
+
+def _checked(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+    return name
+
+
+def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
+    """What jobs of others on this machine's stack need; none where it is not up."""
+    if not socket_path(settings).exists():
+        return {}
+    with suppress(RedisError):
+        return pinned(connect(broker_url(settings), ROLE), name)
+    return {}

@@ -1,0 +1,31 @@
+"""How figures and foreign text are shown to people: short, and in one line."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "kB", "MB", "GB")
+
+
+def size(count: int | None) -> str:
+    """`3.4 MB`; `-` where it is not known."""
+    if count is None:
+        return "-"
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.3g} {_UNITS[unit]}"
+
+
+def share(value: float | None, digits: int = 4) -> str:
+    """A fraction with so many decimals; `-` where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def moment(text: str) -> str:
+    """`2026-11-24 19:20` of a time in ISO 8601."""
+    return one_line(text).replace("T", " ")[:16]
+
+
+def one_line(text: str) -> str:
+    """What somebody else wrote, without anything that a terminal would obey."""
+    kept = " ".join(text.split())
+    return kept if kept.isprintable() else ascii(kept)[1:-1]

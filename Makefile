@@ -17,7 +17,8 @@ test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a re
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/end_to_end -q -rs
 
 test-faults: $(VENV)/dev.stamp data  ## kill everything in the middle and compare the tables
-	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/faults tests/integration/test_ledger.py -q -rs
+	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/faults tests/integration/test_ledger.py \
+	  tests/integration/test_requests_history.py -q -rs
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 	@$(BIN)/ruff check .

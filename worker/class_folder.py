@@ -108,8 +108,9 @@ class _Refused:
             return
         first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])
         raise SetupError(
-            f"{self.count} of {self._done or self._total} files could not be read, more than "
-            f"{self._share:.1%} of all ({first}); remove them, or allow more with --max-unreadable"
+            f"{self.count} of the first {self._done} files could not be read, more than "
+            f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "
+            "--max-unreadable"
         )
 
 

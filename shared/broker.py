@@ -24,6 +24,7 @@ TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
+_AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
 _SCHEMES = ("redis", "rediss", "unix")
 
 _CONFIG: dict[str, object] = {
@@ -57,7 +58,7 @@ def make_app(url: str, role: str) -> Celery:
     """
     check_url(url)
     transport.install()
-    app = Celery("hangtag", broker=_celery_url(url), set_as_current=False)
+    app = Celery("hangtag", broker=_celery_url(url), set_as_current=False, amqp=_AMQP)
     app.conf.update(_CONFIG)
     if url.startswith("rediss://"):
         # Without this Celery would accept any certificate.

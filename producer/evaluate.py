@@ -10,7 +10,7 @@ from producer.ask import ask
 from producer.columns import columns
 from producer.data_place import data_place
 from producer.move_models import answer_of
-from producer.show_model import put
+from producer.show_model import check_folder, put
 from producer.train import troubles
 from producer.wording import one_line, share
 from shared.answer import Evaluated, Evaluation
@@ -18,8 +18,8 @@ from shared.model_name import parse
 from shared.per_class import per_class
 from shared.request import Evaluate
 from shared.settings import Settings
-from shared.version_folder import check_filename
 
+PICTURES = ("confusion.png", "reliability.png")
 _HEAD = ("label", "images", "precision", "recall", "F1")
 #: With more classes the matrix is wider than a terminal; the pairs say more anyway.
 MATRIX_CLASSES = 20
@@ -52,13 +52,13 @@ def evaluate(
         SetupError: the work failed; or as `ask`.
     """
     work = Evaluate(str(parse(model)), data_place(data, settings), max_unreadable)
+    if pictures is not None:
+        check_folder(pictures, PICTURES, force)
     asked = ask(settings, work, quiet=quiet)
     evaluated = answer_of(asked.outcome, Evaluated)
     if pictures is None:
         return Measured(evaluated, [])
-    for name in asked.outcome.files:
-        check_filename(name)
-    files = {name: asked.files(name) for name in asked.outcome.files}
+    files = {name: asked.files(name) for name in PICTURES}
     return Measured(evaluated, put(pictures, files, force))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -74,17 +74,27 @@ def write_pictures(shelf: Shelf, card: Card, folder: Path, force: bool) -> list[
 
 def put(folder: Path, pictures: dict[str, bytes], force: bool) -> list[Path]:
     """Write pictures by their names; one that is there already as it should be stays."""
+    paths = {folder / name: data for name, data in pictures.items()}
+    missing = {path: data for path, data in paths.items() if not _holds(path, data)}
+    check_folder(folder, [path.name for path in missing], force)
+    for path, data in missing.items():
+        picture_file.write(path, data)
+    return list(paths)
+
+
+def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
+    """Have a folder for pictures, in which none of these names is taken (unless `force`).
+
+    Raises:
+        UsageError: one is.
+        SetupError: the folder cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(f"{folder}: {error.strerror}; choose another folder") from error
-    missing = {folder / name: data for name, data in pictures.items()}
-    missing = {path: data for path, data in missing.items() if not _holds(path, data)}
-    for path in missing:
-        picture_file.check(path, force)
-    for path, data in missing.items():
-        picture_file.write(path, data)
-    return [folder / name for name in pictures]
+    for name in names:
+        picture_file.check(folder / name, force)
 
 
 def _holds(path: Path, data: bytes) -> bool:

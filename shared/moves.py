@@ -90,7 +90,10 @@ def prune(
     Raises:
         SetupError: there is no such model.
     """
-    kept = dict(_needed(registry, work, busy))
+    reasons: dict[int, list[str]] = {}
+    for version, why in _needed(registry, work, busy):
+        reasons.setdefault(version, []).append(why)
+    kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
     gone = [version for version in registry.existing(work.name) if version not in kept]
     freed = 0
     for version in gone:
@@ -102,21 +105,21 @@ def prune(
 
 
 def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:
-    """Versions that stay, and why. Of several reasons the last one told wins."""
+    """Versions that there are and that stay, with every reason, the strongest first."""
     numbers = registry.existing(work.name)
-    for version in numbers[max(0, len(numbers) - work.keep) :]:
-        yield version, f"one of the newest {work.keep}"
-    for version in work.in_use:
-        yield version, "a job is pinned to it"
-    yield from busy.items()
-    aliases = registry.aliases(work.name)
-    for alias in aliases:
-        back = registry.previous(work.name, alias)
-        if back in numbers and back is not None:
-            yield back, f"a rollback of {alias} leads to it"
-    yield from ((version, f"{alias} stands for it") for alias, version in aliases.items())
+    pinned = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
     if work.name == pretrained.NAME:
         yield pretrained.VERSION, "it is part of Hangtag"
+    aliases = registry.aliases(work.name)
+    for alias, version in sorted(aliases.items()):
+        yield version, f"{alias} stands for it"
+    yield from ((version, why) for version, why in pinned.items() if version in numbers)
+    for alias in sorted(aliases):
+        back = registry.previous(work.name, alias)
+        if back is not None and back in numbers:
+            yield back, f"a rollback of {alias} leads to it"
+    for version in numbers[max(0, len(numbers) - work.keep) :]:
+        yield version, f"one of the newest {work.keep}"
 
 
 def _bytes(registry: Registry, name: str, version: int) -> int:

@@ -10,11 +10,11 @@ import keras
 import msgspec
 
 from shared.answer import DataReport, Trained
-from shared.card import Card, Metrics, Preprocessing
+from shared.card import Card, Gates, Metrics, Preprocessing
 from shared.copies import publish
 from shared.errors import HangtagError, SetupError
-from shared.request import Import, Progress
-from worker import data, foreign, networks, promotion
+from shared.request import FASHION_MNIST, Import, Progress
+from worker import data, fashion_mnist, foreign, networks, promotion
 from worker.appraise import Appraisal, appraise
 from worker.calibrate import temperature
 from worker.context import Answered, Context
@@ -35,6 +35,7 @@ class Labelled(NamedTuple):
     held: Examples
     test: Examples | None
     report: DataReport
+    gates: Gates | None
 
 
 def import_model(context: Context, work: Import) -> Answered:
@@ -63,9 +64,10 @@ def _make(context: Context, work: Import) -> Made:
         raise SetupError("the bytes of the .keras file are gone; import it again")
     network = foreign.network(context.input, work.sha256, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
-    labelled = _labelled(context, work, Preprocessing(*shape))
+    spec = preprocessing(work.data, shape)
+    labelled = _labelled(context, work, spec)
     context.stage(CALIBRATING)
-    card = _card(context, work, network, labelled)
+    card = _card(context, work, network, spec, labelled)
     context.stage(EXPORTING)
     files = _exported(network, card, labelled.held.images if labelled else foreign.probes(shape))
     if labelled is None:
@@ -75,7 +77,13 @@ def _make(context: Context, work: Import) -> Made:
     return Made(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
 
 
-def _card(context: Context, work: Import, network: keras.Model, labelled: Labelled | None) -> Card:
+def _card(
+    context: Context,
+    work: Import,
+    network: keras.Model,
+    spec: Preprocessing,
+    labelled: Labelled | None,
+) -> Card:
     cooling, dataset, fingerprint = 1.0, UNKNOWN, ""
     notes = "Imported; not evaluated, and its confidence is not calibrated."
     if labelled is not None:
@@ -90,7 +98,7 @@ def _card(context: Context, work: Import, network: keras.Model, labelled: Labell
         name=work.name,
         version=0,
         labels=work.labels,
-        preprocessing=Preprocessing(*network.input_shape[1:]),
+        preprocessing=spec,
         temperature=cooling,
         metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=RECIPE,
@@ -104,7 +112,15 @@ def _card(context: Context, work: Import, network: keras.Model, labelled: Labell
         files={},
         notes=notes,
         request=context.request.id,
+        gates=labelled.gates if labelled else None,
     )
+
+
+def preprocessing(place: str, shape: tuple[int, int, int]) -> Preprocessing:
+    """How a picture becomes the network's input: as those of its data did, where that is known."""
+    if place == FASHION_MNIST and shape == data.FASHION_SHAPE:
+        return fashion_mnist.PREPROCESSING
+    return Preprocessing(*shape)
 
 
 def _exported(network: keras.Model, card: Card, images: Images) -> dict[str, bytes]:
@@ -139,7 +155,9 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
         return Examples(examples.images, mapped(examples.labels, found.labels, work.labels))
 
     test = found.test if found.test is not None and len(found.test.labels) else None
-    return Labelled(named(found.heldout), None if test is None else named(test), report)
+    return Labelled(
+        named(found.heldout), None if test is None else named(test), report, found.gates
+    )
 
 
 def _heldout(context: Context, work: Import) -> promotion.HeldOut:

@@ -7,6 +7,7 @@ The table goes to standard output and, of the recipe as it is, into RESULTS.md.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -87,4 +88,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or its training would live on
     sys.exit(main())

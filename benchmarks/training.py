@@ -95,6 +95,7 @@ def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
         status, usage = wait(process, LIMIT_S)
     finally:
         process.kill()  # it is still there after Ctrl-C only
+        process.wait()
     wall_s = time.monotonic() - began
     if status != 0:
         raise Failed(f"{' '.join(command)}: exit code {status}")

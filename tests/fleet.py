@@ -239,13 +239,15 @@ class Fleet:
         concurrency: int = 2,
         app: str = PRODUCT_APP,
         options: Sequence[str] = STACK_OPTIONS,
+        ready: bool = True,
         **settings: str,
     ) -> Worker:
-        """A new worker that is ready for work."""
+        """A new worker that is ready for work, unless `ready` is left to `wait_ready`."""
         env = self._environment(settings)
         worker = Worker(app, concurrency, options, env, self._new_files())
         self._processes.append(worker)
-        self.wait_ready(worker)
+        if ready:
+            self.wait_ready(worker)
         return worker
 
     def wait_ready(self, worker: Worker) -> None:

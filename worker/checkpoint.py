@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,8 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
     """Keep the values of `variables` and the `history`; `key` says whose they are."""
     arrays = {str(number): variable.numpy() for number, variable in enumerate(variables)}
     about = msgspec.json.encode([key, history])
-    part = path.with_suffix(".part")
+    # A name of its own: one that slept may wake while its successor writes the same state.
+    part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with open(part, "wb") as file:
         np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
         file.flush()

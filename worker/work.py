@@ -131,6 +131,7 @@ class Desk:
                 outcome, files = self._handled(lease, folder, grant, request)
                 lease.confirm()
                 folder.answer(grant.fence, outcome, files)
+            folder.tidy()
             self._finish(lease, grant.fence, request.id, outcome, files)
         except (Stopped, Unavailable) as stopped:
             log.warning("request %s is left: %s", request.id, stopped)
@@ -138,7 +139,6 @@ class Desk:
                 folder.forget()
             lease.release()
             return LEFT
-        folder.tidy()
         log.info("request %s is answered: %s", request.id, outcome.error or "well")
         return ANSWERED
 

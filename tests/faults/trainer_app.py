@@ -1,0 +1,52 @@
+"""`celery -A tests.faults.trainer_app worker`: a trainer that waits where a test wants.
+
+It is the product's. There is no switch for this in it: the functions at which a moment begins are
+replaced from here. What tests do with a moment is in tests/trainers.py. TensorFlow is imported
+before the fork, so that not every attempt costs the seconds for it; the product never does that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow  # noqa: F401
+
+from shared import version_folder
+from shared.registry import Registry
+from tests.trainers import MOMENTS_VARIABLE, reach
+from worker import context, retrain, version
+from worker.trainer import app
+
+_moments = Path(os.environ[MOMENTS_VARIABLE])
+
+
+def _before(owner: Any, name: str, moment: Callable[..., str]) -> None:
+    function = getattr(owner, name)
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        reach(_moments, moment(*args))
+        return function(*args, **kwargs)
+
+    setattr(owner, name, replaced)
+
+
+def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
+    function = getattr(owner, name)
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        answer = function(*args, **kwargs)
+        reach(_moments, moment(*args))
+        return answer
+
+    setattr(owner, name, replaced)
+
+
+_after(context.Context, "stage", lambda _, stage: stage)
+_after(retrain.Teller, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
+_before(version_folder, "_appear", lambda *_: "renaming")
+_before(Registry, "promote", lambda *_: "moving")
+
+__all__ = ["app", "version"]

@@ -89,9 +89,11 @@ def figures(metrics: Metrics) -> str:
 def troubles(data: DataReport) -> Iterator[str]:
     """What of the data could not be used, and what is odd about it."""
     if data.unreadable_count:
-        names = ", ".join(data.unreadable[:NAMES_SHOWN])
-        more = ", ..." if data.unreadable_count > NAMES_SHOWN else ""
-        yield f"{data.unreadable_count:,} files could not be read: {names}{more}"
+        count = data.unreadable_count
+        yield f"{count:,} file{'s' if count > 1 else ''} could not be read:"
+        yield from (f"  {name}" for name in data.unreadable[:NAMES_SHOWN])
+        if count > NAMES_SHOWN:
+            yield f"  ... and {count - NAMES_SHOWN:,} more"
     yield from (f"note: {note}" for note in data.notes)
 
 

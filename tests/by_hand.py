@@ -29,7 +29,7 @@ ANSWER = Trained(
         training=(90, 9),
         heldout=(5, 1),
         test=(0, 0),
-        unreadable=("bag/broken.png",),
+        unreadable=("bag/broken.png: damaged",),
         unreadable_count=1,
         notes=("bag has 10 times the images of boot; --weighted makes up for it",),
     ),

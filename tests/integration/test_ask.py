@@ -71,10 +71,10 @@ def test_following_shows_each_stage_and_epoch_and_then_the_answer(scene: Scene) 
     assert said[0] == "garments@2 is published, after 1:15 min"
     assert "held-out accuracy 0.9312 (5,000 images)" in said[1]
     assert "test accuracy 0.9288 (10,000 images), calibration error 0.80%" in said[1]
-    assert said[2] == "1 files could not be read: bag/broken.png"
-    assert "--weighted" in said[3]
-    assert said[4] == ANSWER.decision.why
-    assert said[6].endswith("hangtag models promote garments@2")
+    assert said[2:4] == ["1 file could not be read:", "  bag/broken.png: damaged"]
+    assert "--weighted" in said[4]
+    assert said[5] == ANSWER.decision.why
+    assert said[7].endswith("hangtag models promote garments@2")
 
 
 def test_asked_twice_at_once_it_is_one_request_and_both_get_its_answer(scene: Scene) -> None:

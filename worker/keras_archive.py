@@ -11,6 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import SetupError
@@ -59,8 +60,9 @@ def check(archive: bytes) -> None:
     Raises:
         SetupError: it is no `.keras` archive, or holds anything else.
     """
-    for item in _objects(_read(archive)):
-        _check_object(item)
+    with _readable():
+        for item in _objects(_config(archive)):
+            _check_object(item)
 
 
 def for_answers(archive: bytes) -> bytes:
@@ -71,23 +73,25 @@ def for_answers(archive: bytes) -> bytes:
     Raises:
         SetupError: it is no `.keras` archive.
     """
-    config = _for_answers(_read(archive))
-    data = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
-        for member in MEMBERS.keys() - {CONFIG}:
-            new.writestr(member, old.read(member))
-        new.writestr(CONFIG, json.dumps(config))
+    with _readable():
+        config = _for_answers(_config(archive))  # which checks what is read below
+        data = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
+            for member in MEMBERS.keys() - {CONFIG}:
+                new.writestr(member, old.read(member))
+            new.writestr(CONFIG, json.dumps(config))
     return data.getvalue()
 
 
-def _read(archive: bytes) -> Any:
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What goes wrong in reading an archive is one line."""
     try:
-        return _config(archive)
+        yield
     except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SetupError(
-            f"this is not a .keras file ({reason}); publish the model again"
-        ) from error
+        cure = "save it again with model.save('model.keras')"
+        raise SetupError(f"this is not a .keras file ({reason}); {cure}") from error
 
 
 def _config(archive: bytes) -> Any:

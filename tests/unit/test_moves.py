@@ -1,0 +1,152 @@
+"""Moves of a store: each is made once, and nothing that somebody needs is deleted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import moves, pretrained
+from shared.card import Card
+from shared.errors import SetupError
+from shared.registry import Registry
+from shared.request import Promote, Prune, Rollback
+
+NAME = "shoes"
+VERSIONS = 5
+FILES = {"model.tflite": b"12345", "model.keras": b"1234567890"}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with VERSIONS versions of NAME; the first is in production."""
+    root = tmp_path_factory.mktemp("template")
+    for number in range(VERSIONS):
+        Registry(root).publish(card(number), FILES)
+    return root
+
+
+@pytest.fixture
+def registry(template: Path, tmp_path: Path) -> Registry:
+    return copied(template, tmp_path / "store")
+
+
+def copied(template: Path, root: Path) -> Registry:
+    shutil.copytree(template, root, dirs_exist_ok=True)
+    return Registry(root)
+
+
+def card(seed: int = 0) -> Card:
+    return msgspec.structs.replace(pretrained.card(), name=NAME, seed=seed, files={})
+
+
+def versions(registry: Registry) -> set[int]:
+    return set(registry.versions(NAME))
+
+
+def test_a_promotion_says_what_was_before_and_keeps_who_and_why(registry: Registry) -> None:
+    decided = moves.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
+    assert (decided.version, decided.before, decided.changed) == (3, 1, True)
+    last = registry.history(NAME)[-1]
+    assert (last.who, last.why, last.action) == ("ann@host", "better", "promote")
+    back = moves.rollback(registry, Rollback(NAME), "bob@host")
+    assert (back.version, back.before, back.changed) == (1, 3, True)
+
+
+def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
+    moves.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
+    moves.promote(registry, Promote(f"{NAME}@canary"), "")
+    assert registry.aliases(NAME) == {"production": 4, "canary": 4}
+
+
+def test_promoting_what_is_in_production_changes_nothing(registry: Registry) -> None:
+    """Otherwise a rollback would lead to the version that is there already."""
+    before = registry.history(NAME)
+    decided = moves.promote(registry, Promote(f"{NAME}@1"), "")
+    assert not decided.changed
+    assert registry.history(NAME) == before
+
+
+def test_a_request_is_done_once_however_often_it_is_worked_on(registry: Registry) -> None:
+    for version in (2, 3):
+        moves.promote(registry, Promote(f"{NAME}@{version}"), "")
+    first = moves.rollback(registry, Rollback(NAME), "", request="r1")
+    assert moves.rollback(registry, Rollback(NAME), "", request="r1") == first
+    assert registry.aliases(NAME) == {"production": 2}
+    promoted = moves.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
+    moves.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
+    assert moves.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
+    assert registry.aliases(NAME) == {"production": 4}
+
+
+def test_what_is_not_confirmed_is_not_done(registry: Registry) -> None:
+    def lost() -> None:
+        raise SetupError("the lease is lost")
+
+    moves.promote(registry, Promote(f"{NAME}@2"), "")
+    before = registry.history(NAME)
+    for call in (
+        lambda: moves.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
+        lambda: moves.rollback(registry, Rollback(NAME), "", confirm=lost),
+        lambda: moves.prune(registry, Prune(NAME, 0), {}, confirm=lost),
+    ):
+        with pytest.raises(SetupError, match="lease"):
+            call()
+    assert registry.history(NAME) == before
+    assert versions(registry) == {1, 2, 3, 4, 5}
+
+
+@settings(max_examples=40)
+@given(
+    promotions=st.lists(st.tuples(st.integers(1, VERSIONS), st.sampled_from(["production", "b"]))),
+    busy=st.sets(st.integers(1, VERSIONS + 2)),
+    in_use=st.sets(st.integers(1, VERSIONS + 2)),
+    keep=st.integers(0, VERSIONS + 1),
+)
+def test_pruning_deletes_what_nobody_needs_and_only_that(
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    promotions: list[tuple[int, str]],
+    busy: set[int],
+    in_use: set[int],
+    keep: int,
+) -> None:
+    registry = copied(template, tmp_path_factory.mktemp("store"))
+    stood: dict[str, list[int]] = {"production": [1], "b": []}
+    for version, alias in promotions:
+        moves.promote(registry, Promote(f"{NAME}@{version}", alias), "")
+        if stood[alias][-1:] != [version]:
+            stood[alias].append(version)
+    needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
+    needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
+    work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
+    planned = moves.prune(registry, work, dict.fromkeys(busy, "a job"))
+    assert versions(registry) == {1, 2, 3, 4, 5}
+    work = msgspec.structs.replace(work, dry_run=False)
+    done = moves.prune(registry, work, dict.fromkeys(busy, "a job"))
+    assert done == planned
+    assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
+    assert all(done.kept.values())
+    assert done.freed_bytes == len(done.removed) * sum(map(len, FILES.values()))
+    assert set(registry.aliases(NAME).values()) <= versions(registry)
+
+
+def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
+    (registry.root / NAME / "3/card.json").write_bytes(b"{")
+    assert 3 in moves.prune(registry, Prune(NAME, 2), {}).removed
+    assert 3 not in versions(registry)
+
+
+def test_the_packaged_version_stays_and_says_so(registry: Registry) -> None:
+    pruned = moves.prune(registry, Prune(pretrained.NAME, 0), {})
+    assert pruned.removed == ()
+    assert "part of Hangtag" in pruned.kept[0]
+
+
+def test_a_model_that_there_is_not_is_no_success(registry: Registry) -> None:
+    with pytest.raises(SetupError, match="there is no model boots"):
+        moves.prune(registry, Prune("boots", 0), {})

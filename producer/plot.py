@@ -26,7 +26,9 @@ RIGHT, WRONG, OTHER = "blue", "red", "#777777"
 UNJUDGED = "black"  #: of what is predicted where the truth was not told
 #: So many labels have a bar each, in their order; of more, only the most probable ones.
 STANDING_LABELS = 12
-PANEL_INCHES, NAMES_INCHES = 2.2, 1.0
+PANEL_INCHES = 2.2
+#: Between two rows: room for a caption and the next title, and for the names below the bars.
+LEAST_GAP_INCHES, GAP_INCHES_PER_LETTER = 0.85, 0.045
 MOST_PAIRS_BESIDE = 3
 NAME_LENGTH, TOLD_LENGTH = 20, 26
 #: Larger pictures are reduced to this while they are read.
@@ -66,9 +68,10 @@ def _figure(
 ) -> Figure:
     beside = min(MOST_PAIRS_BESIDE, len(paths))
     rows = -(-len(paths) // beside)
-    figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + NAMES_INCHES)))
-    gap = NAMES_INCHES / PANEL_INCHES
-    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap, wspace=0.12)
+    longest = max(len(_shown(label)) for label in labels)
+    gap = LEAST_GAP_INCHES / 2 + max(LEAST_GAP_INCHES / 2, longest * GAP_INCHES_PER_LETTER)
+    figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
+    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap / PANEL_INCHES, wspace=0.12)
     for i, (path, found) in enumerate(zip(paths, predictions, strict=True)):
         left, right = (figure.add_subplot(rows, 2 * beside, 2 * i + n) for n in (1, 2))
         left.set_title(_shown(os.path.basename(found.path)), fontsize=8, color=OTHER)
@@ -126,7 +129,8 @@ def _tell(axes: Axes, text: str) -> None:
 
 def _caption(found: Prediction) -> str:
     said = f"{_shown(found.label)} {found.confidence:.0%}"
-    return f"{said}\n({_shown(found.truth)})" if found.truth else said
+    true = f"({_shown(found.truth)})" if found.truth else ""
+    return "\n".join(line for line in (said, true, found.flag) if line)
 
 
 def _colour(found: Prediction) -> str:

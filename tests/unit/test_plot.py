@@ -100,6 +100,18 @@ def test_nothing_is_cut_off_and_the_bytes_are_the_same_again(
     assert drawn(picture, found, labels).tobytes() == image.tobytes()
 
 
+@pytest.mark.parametrize("labels", [LABELS, MANY])
+def test_no_name_runs_into_the_row_below(picture: Path, labels: tuple[str, ...]) -> None:
+    found = [predicted(picture, labels, truth=labels[0])] * 4
+    figure = plot._figure([os.fsencode(picture)] * 4, found, labels)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    below = figure.axes[6].title.get_window_extent(renderer)  # the first of the second row
+    for axes in figure.axes[:6]:
+        texts = (axes.xaxis.label, *axes.xaxis.get_ticklabels())
+        assert all(text.get_window_extent(renderer).y0 >= below.y1 for text in texts)
+
+
 @pytest.mark.parametrize("name", variants(garment()))
 def test_every_kind_of_picture_is_shown(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from producer.ask import Asked, ask
 from producer.demand import Demand
 from producer.desk import make_request
 from producer.recall import cancel, follow
-from shared import kept_requests, keys, pretrained
+from shared import heartbeat, kept_requests, keys, pretrained
 from shared.answer import Decided
 from shared.broker import connect
 from shared.errors import SetupError
@@ -22,7 +23,7 @@ from shared.request import Promote, Train
 from shared.requests import Requests
 from shared.settings import Settings
 from tests import stacks
-from tests.fleet import wait_for
+from tests.fleet import Fleet, wait_for
 from tests.server import RedisServer
 from tests.stacks import TRAINER, Place
 
@@ -101,3 +102,20 @@ def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_no
     requests.cancel("r1")
     wait_for("no need any more", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training(own[0])
+
+
+def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:
+    card = msgspec.structs.replace(pretrained.card(), name="mine", files={})
+    for _ in range(2):
+        Registry(tmp_path / "store").publish(card, {"model.tflite": b"model"})
+    settings = Settings(redis_url=server.url, store=str(tmp_path / "elsewhere"))
+    with Fleet(server, HANGTAG_STORE=str(tmp_path / "store"), HANGTAG_HEARTBEAT_S="0.2") as fleet:
+        trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
+        (beat,) = wait_for("its heartbeat", lambda: heartbeat.alive(server.client))
+        assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
+        asked = ask(settings, Promote("mine@2"), quiet=True, wait_for_trainer=False)
+        assert decided(asked).version == 2
+        trainer.signal(signal.SIGTERM)
+        assert trainer.wait() == 0, trainer.story
+    assert heartbeat.alive(server.client) == []
+    assert not (tmp_path / "elsewhere").exists()

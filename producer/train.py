@@ -70,7 +70,7 @@ def summary(trained: Trained) -> Iterator[str]:
     yield figures(trained.metrics)
     if trained.data is not None:
         yield from troubles(trained.data)
-    yield trained.decision.why
+    yield _verdict(trained)
     yield from _next(trained)
 
 
@@ -97,10 +97,22 @@ def troubles(data: DataReport) -> Iterator[str]:
     yield from (f"note: {note}" for note in data.notes)
 
 
+def _verdict(trained: Trained) -> str:
+    """The gate's own sentence, and what it did."""
+    decision = trained.decision
+    if not decision.changed:
+        return decision.why
+    return f"{_name(trained)}@{decision.alias} is version {decision.version} now: {decision.why}"
+
+
+def _name(trained: Trained) -> str:
+    return trained.model.partition("@")[0]
+
+
 def _next(trained: Trained) -> Iterator[str]:
-    decision, name = trained.decision, trained.model.partition("@")[0]
+    decision, name = trained.decision, _name(trained)
     if decision.changed:
-        yield f"use it:       hangtag classify DIR -o results.csv --model {name}@{decision.alias}"
+        yield f"use it:       hangtag classify DIR -o results.csv --model {name}"
         if decision.before is not None:
             yield f"take it back: hangtag models rollback {name}"
     else:

@@ -20,9 +20,10 @@ from producer.cli import hangtag
 from producer.desk import make_request, new_id
 from producer.follow import cure
 from producer.open_requests import describe, open_requests
-from producer.train import TrainOptions, make_work
+from producer.train import TrainOptions, make_work, summary
 from producer.watch import News, duration
 from shared import kept_requests
+from shared.answer import Decided
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.grant import State, View
@@ -38,6 +39,7 @@ from shared.request import (
     encode_request,
 )
 from shared.settings import Settings
+from tests.by_hand import ANSWER
 
 ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
 
@@ -296,3 +298,11 @@ def test_a_store_that_cannot_be_written_names_the_cure(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
         kept_requests.keep(here / "file", make_request(Train("garments", "fast")))
+
+
+@pytest.mark.parametrize("before", [None, 1])
+def test_a_promotion_is_told_with_the_way_back_where_there_is_one(before: int | None) -> None:
+    decision = Decided("production", 2, before, True, "it is better")
+    said = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
+    assert "garments@production is version 2 now: it is better" in said
+    assert said[-1].endswith("rollback garments" if before else "--model garments")

@@ -26,7 +26,7 @@ RENEWALS = 5
 LOOK_S = 0.1
 #: Work that must stop and has not reached its next step after so long is cut short. Less than
 #: this machine's stack waits for a trainer (producer/services.py).
-GRACE_S = 4.0
+GRACE_S = 3.0
 #: Between two attempts to reach a Redis that is away.
 RETRY_S = 0.5
 FIRST_STAGE = "starting"

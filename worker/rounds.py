@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 PUBLISH_S = 30.0
 #: An outcome stays in the store for so long, in case that the same request is made again.
 KEEP_S = 7 * 86_400.0
-#: Messages of the queue that are looked at, from each end.
+#: Messages of the queue that are looked at.
 HINTS_LOOKED_AT = 10_000
 
 
@@ -53,12 +53,15 @@ class Rounds(threading.Thread):
         self.join(timeout=self._settings.round_s)
 
     def run(self) -> None:
-        while True:
-            for duty in (self._publish, self._restore, self._hint_again, self._clear):
-                with _tried_again():
-                    duty()
-            if self._ended.wait(self._settings.round_s):
-                return
+        self.go()
+        while not self._ended.wait(self._settings.round_s):
+            self.go()
+
+    def go(self) -> None:
+        """One round."""
+        for duty in (self._publish, self._restore, self._hint_again, self._clear):
+            with _tried_again():
+                duty()
 
     def _publish(self) -> None:
         if time.monotonic() - self._published >= PUBLISH_S:
@@ -86,11 +89,12 @@ class Rounds(threading.Thread):
         waiting = self._requests.waiting()
         queued = self._queued() if waiting else []
         for request_id in waiting:
-            if not any(request_id.encode() in message for message in queued):
+            argument = f"'{request_id}'".encode()  # as Celery's headers show it
+            if not any(argument in message for message in queued):
                 self._hint(request_id)
 
     def _queued(self) -> list[bytes]:
-        """The messages that no trainer has taken. The id of a request is legible in them."""
+        """The messages that no trainer has taken."""
         return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_LOOKED_AT))
 
     def _clear(self) -> None:

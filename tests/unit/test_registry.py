@@ -231,3 +231,55 @@ def test_rollback_undoes_promotions_one_after_the_other(
             assert log.previous("production") is None
         log.append("canary", 9, "promote", "", "")
     assert log.current().get("production") == (stack[-1] if stack else None)
+
+
+def test_a_version_tells_which_request_it_is_of(registry: Registry, card: Card) -> None:
+    asked = msgspec.structs.replace(card, request="asked")
+    published = registry.publish(asked, FILES)
+    registry.publish(card, FILES)
+    assert registry.of_request("shoes", "asked") == published
+    assert registry.of_request("shoes", "other") is None
+    assert registry.of_request("shoes", "") is None
+    assert registry.of_request("boots", "asked") is None
+
+
+def test_what_a_successor_has_swept_cannot_appear(registry: Registry, card: Card) -> None:
+    """Its author was asleep between the last question and the renaming."""
+
+    def sleep() -> None:
+        registry.sweep("shoes", "asked")
+
+    with pytest.raises(SetupError, match="emptied"):
+        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=sleep)
+    assert registry.versions("shoes") == []
+    assert list(registry.root.glob("shoes/*/*")) == []
+    assert registry.publish(card, FILES).version == 2
+
+
+def test_only_what_the_request_has_staged_is_swept(registry: Registry, card: Card) -> None:
+    first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
+
+    def sweep() -> None:
+        registry.sweep("shoes", "asked")
+
+    other = registry.publish(msgspec.structs.replace(card, request="other"), FILES, confirm=sweep)
+    assert registry.versions("shoes") == [first.version, other.version]
+    assert registry.read(first, "model.keras") == FILES["model.keras"]
+
+
+def test_a_refusal_leaves_no_files(registry: Registry, card: Card) -> None:
+    def refuse() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        registry.publish(card, FILES, confirm=refuse)
+    assert list(registry.root.glob("shoes/*/*")) == []
+    registry.publish(card, FILES)
+    with pytest.raises(RuntimeError):
+        registry.promote("shoes", 2, alias="staging", confirm=refuse)
+    assert registry.aliases("shoes") == {"production": 2}
+    registry.publish(card, FILES)
+    registry.promote("shoes", 3)
+    with pytest.raises(RuntimeError):
+        registry.rollback("shoes", confirm=refuse)
+    assert registry.aliases("shoes") == {"production": 3}

@@ -1,0 +1,161 @@
+"""The rounds of a trainer: nothing that waits is forgotten, and hints do not pile up."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared import keys, pretrained
+from shared.broker import TRAIN_TASK, make_app
+from shared.model_name import ModelName
+from shared.registry import Registry
+from shared.request import Outcome, Prune, Request
+from shared.requests import Requests, State, Verdict
+from shared.serving import resolve
+from shared.settings import Settings
+from tests.server import RedisServer
+from worker.request_folder import RequestFolder
+from worker.rounds import KEEP_S, Rounds
+
+REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+OWNER = "here:1:1/2:2"
+
+
+class Scene:
+    """A server, a store, and one trainer's rounds, made one by one."""
+
+    def __init__(self, server: RedisServer, store: Path) -> None:
+        self.client, self.store = server.client, store
+        self.settings = Settings(store=str(store))
+        self.requests = Requests(server.client, self.settings.lease_s)
+        self._app = make_app(server.url, "test")
+        self.rounds = Rounds(server.client, self.settings, self._hint)
+        self.folder = RequestFolder(store, REQUEST.id)
+
+    def _hint(self, request_id: str) -> None:
+        self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
+
+    @property
+    def hints(self) -> int:
+        return self.client.llen(keys.TRAIN_QUEUE)
+
+    def claim(self) -> int:
+        """Take the request and begin; answers the fence."""
+        grant = self.requests.claim(REQUEST.id, OWNER, self.folder.fence)
+        assert grant.verdict is Verdict.GRANTED
+        assert self.folder.enter(grant)
+        return grant.fence
+
+
+@pytest.fixture
+def scene(server: RedisServer, tmp_path: Path) -> Scene:
+    return Scene(server, tmp_path / "store")
+
+
+def test_what_waits_is_hinted_at_once_until_a_trainer_takes_the_hint(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    for _ in range(5):
+        scene.rounds.go()
+    assert scene.hints == 1
+    scene.client.delete(keys.TRAIN_QUEUE)  # taken by a trainer that dies of it
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_hints_at_others_are_not_taken_for_those_at_a_short_id(scene: Scene) -> None:
+    for short in ("task", "t", "tidy"):
+        scene.requests.submit(msgspec.structs.replace(REQUEST, id=short))
+        scene.rounds.go()
+    assert scene.hints == 3
+
+
+def test_what_somebody_works_on_is_not_hinted_at(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    scene.rounds.go()
+    assert scene.hints == 0
+
+
+def test_what_redis_forgot_is_handed_in_again_with_what_travelled_beside_it(scene: Scene) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    fence = scene.claim()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+    assert (grant.request, grant.input) == (REQUEST, b"a model")
+    assert grant.fence > fence
+
+
+def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+
+
+def test_an_outcome_that_only_redis_has_gets_into_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    fence = scene.claim()
+    outcome = Outcome(ok=False, error="three trainers died of it")
+    assert scene.requests.finish(REQUEST.id, fence, outcome)
+    scene.rounds.go()
+    assert scene.folder.outcome() == outcome
+    assert not scene.folder.work.exists()
+
+
+def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    assert scene.folder.request() is None
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+
+
+def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
+    broken = scene.store / ".requests" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "request.json").write_bytes(b"{")
+    scene.client.set(keys.request("foreign", "state"), "not a hash")
+    scene.client.zadd(keys.REQUESTS, {"foreign": 1})
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.hints == 1
+    view = scene.requests.look(REQUEST.id)
+    assert view is not None
+    assert view.state is State.WAITING
+
+
+def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    path = scene.store / ".requests" / REQUEST.id / "outcome.json"
+    for age_s, stays in ((KEEP_S - 60, True), (KEEP_S + 60, False)):
+        os.utime(path, (time.time() - age_s,) * 2)
+        scene.rounds.go()
+        assert path.exists() == stays
+
+
+def test_serving_copies_are_there_from_the_first_round_on(scene: Scene) -> None:
+    card = msgspec.structs.replace(pretrained.card(), name="shoes", files={})
+    Registry(scene.store).publish(card, {"model.tflite": b"a model"})
+    scene.rounds.go()
+    assert resolve(scene.client, ModelName("shoes")).ref == "shoes@1"
+
+
+def test_a_server_that_is_away_ends_no_rounds(scene: Scene, server: RedisServer) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    server.kill()
+    scene.rounds.go()
+    server.start()
+    scene.rounds.go()
+    assert scene.hints == 1

@@ -1,0 +1,131 @@
+"""A version is measured on labelled pictures: every figure is what counting by hand gives."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared import pretrained
+from shared.answer import Evaluated, Trained
+from shared.errors import SetupError, UsageError
+from shared.request import Evaluate, Import
+from tests import archives, contexts
+from tests.server import RedisServer
+from worker import adopt, measure, runtime
+from worker.decode import decode
+from worker.samples import folder_of
+from worker.silhouettes import silhouette
+
+CARD = pretrained.card()
+#: Some of the labels, in another order than the card's: one cannot be a folder as it is called.
+DRAWN = (8, 0, 5)
+IMAGES_PER_CLASS = 12
+
+
+def draw(root: Path, count: int = IMAGES_PER_CLASS, first_seed: int = 0) -> Path:
+    """A folder with one subfolder for each of these labels."""
+    for number in DRAWN:
+        folder = root / folder_of(CARD.labels[number])
+        folder.mkdir(parents=True)
+        for seed in range(first_seed, first_seed + count):
+            Image.fromarray(silhouette(number, seed)).save(folder / f"{seed:03}.png")
+    return root
+
+
+def counted(root: Path) -> tuple[float, dict[tuple[int, int], int]]:
+    """Accuracy, and how often which label was taken for which, file by file."""
+    model = runtime.load("litert", CARD, pretrained.read("model.tflite"))
+    pairs: dict[tuple[int, int], int] = {}
+    for number in DRAWN:
+        for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):
+            pixels = decode(path.read_bytes(), CARD.preprocessing)
+            answer = int(model.predict(pixels[None]).argmax())
+            pairs[number, answer] = pairs.get((number, answer), 0) + 1
+    right = sum(count for (truth, answer), count in pairs.items() if truth == answer)
+    return right / sum(pairs.values()), pairs
+
+
+def evaluated(
+    server: RedisServer, tmp_path: Path, data: Path, model: str = "fashion-mnist@0"
+) -> tuple[Evaluated, dict[str, bytes]]:
+    context, _ = contexts.make(server, tmp_path / "store", Evaluate(model, str(data)))
+    answered = measure.evaluate(context, Evaluate(model, str(data)))
+    assert isinstance(answered.answer, Evaluated)
+    return answered.answer, answered.files
+
+
+def test_all_images_of_a_folder_without_a_test_part_are_counted(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn")
+    answer, files = evaluated(server, tmp_path, data)
+    accuracy, pairs = counted(data)
+    found = answer.evaluation
+    assert (answer.model, answer.split, found.labels) == (CARD.ref, "all", CARD.labels)
+    assert found.count == len(DRAWN) * IMAGES_PER_CLASS
+    assert found.accuracy == pytest.approx(accuracy)
+    confusion = np.array(found.confusion)
+    assert {(i, j): confusion[i, j] for i, j in np.argwhere(confusion).tolist()} == pairs
+    assert sorted(files) == ["confusion.png", "reliability.png"]
+    assert all(data.startswith(b"\x89PNG") for data in files.values())
+
+
+def test_only_the_test_part_is_measured_where_there_is_one(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    draw(tmp_path / "split/train", 5, first_seed=100)
+    test = draw(tmp_path / "split/test", 4)
+    answer, _ = evaluated(server, tmp_path, tmp_path / "split")
+    assert (answer.split, answer.evaluation.count) == ("test", len(DRAWN) * 4)
+    assert answer.evaluation.accuracy == pytest.approx(counted(test)[0])
+
+
+def test_folders_that_the_model_does_not_know_are_named(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn", 2)
+    (data / "Bag").rename(data / "handbag")
+    with pytest.raises(SetupError, match="does not know 'handbag'"):
+        evaluated(server, tmp_path, data)
+
+
+@pytest.mark.parametrize("model", ["../store", "fashion-mnist@../0", "/etc/passwd@1"])
+def test_a_path_is_no_version(server: RedisServer, tmp_path: Path, model: str) -> None:
+    with pytest.raises(UsageError):
+        evaluated(server, tmp_path, tmp_path, model)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """An evaluation on the same folder then gives the figures of its card."""
+    keras.utils.set_random_seed(3)
+    data = draw(tmp_path / "drawn", 30)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(3)])
+    archive = archives.saved(model, tmp_path)
+    labels = tuple(CARD.labels[number] for number in DRAWN)
+    sha256 = hashlib.sha256(archive).hexdigest()
+    work = Import("drawn", labels, sha256, "0-1", data=str(data))
+    context, _ = contexts.make(server, tmp_path / "store", work, archive)
+    trained = adopt.import_model(context, work).answer
+    assert isinstance(trained, Trained)
+    card = context.registry.card("drawn", 1)
+    metrics = card.metrics
+    assert metrics.heldout_count > 0
+    assert card.temperature != 1.0
+    assert {"confusion.png", "samples.png", "evaluation.json"} <= set(card.files)
+    answer, _ = evaluated(server, tmp_path, data, "drawn@1")
+    assert (answer.split, answer.evaluation.count) == ("test", metrics.test_count)
+    found = answer.evaluation
+    assert (found.accuracy, found.loss) == (metrics.test_accuracy, metrics.test_loss)
+    report = trained.data
+    assert report is not None
+    assert sum(report.heldout) == metrics.heldout_count
+    np.testing.assert_array_equal(sorted(report.labels), sorted(map(folder_of, labels)))

@@ -78,7 +78,6 @@ IN_LUA = {
     "release: somebody had it": ("release", " or found.fence == 0", ""),
     "release: twice is once": ("release", "if found.owner == '' then return 1 end", ""),
     "release: nobody has it": ("release", "'owner', '', ", ""),
-    "release: no lease is left": ("release", "'until_ms', 0, ", ""),
     "release: the attempt does not count": ("release", "found.attempts - 1", "found.attempts"),
     "finish: there is such a request": ("finish", "not found or ", ""),
     "finish: the fence is the last": ("finish", " or not holds(found, ARGV[2])", ""),

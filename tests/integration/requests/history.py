@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shared.request import Outcome, Progress, Request, Train
 from shared.requests import MAX_ATTEMPTS, Standing, State, Verdict
@@ -26,11 +26,13 @@ OUTCOMES = (
 )
 
 PICTURES = ("curves.png", "confusion.png")
+STEPS = ("claim", "claim", "renew", "release", "finish", "cancel", "fall silent", "fall silent")
 
 ids = st.sampled_from(IDS)
 owners = st.sampled_from(OWNERS)
 some = st.integers(0, 99)
 repeats = st.booleans()  # a client repeats a command whose answer it did not get
+often = st.sampled_from([True, True, True, False])
 files = st.dictionaries(st.sampled_from(PICTURES), st.binary(max_size=3), max_size=2)
 progresses = st.builds(Progress, st.sampled_from(["loading", "training"]), st.integers(0, 9))
 
@@ -55,6 +57,10 @@ class History(RuleBasedStateMachine):
         self.grants: list[Held] = []
         self.given_back: set[Held] = set()
         self.ends: dict[tuple[str, int], tuple[str, int]] = {}  #: life -> how, by which fence
+
+    @initialize()
+    def begin(self) -> None:
+        self._ask_again(True)
 
     # What producers do.
 
@@ -103,25 +109,60 @@ class History(RuleBasedStateMachine):
             if self.world.finish(held.request_id, held.fence, OUTCOMES[n], files):
                 self._ended(held.request_id, f"done {n} {sorted(files)}", held.fence)
 
+    @rule(request_id=ids, steps=st.lists(st.tuples(st.sampled_from(STEPS), owners), min_size=2))
+    def one_thing_after_the_other(self, request_id: str, steps: list[tuple[str, str]]) -> None:
+        """Rules on their own seldom meet at the same request."""
+        for step, owner in steps:
+            if step == "claim":
+                self._claim(request_id, owner, self.store[request_id])
+            elif step == "cancel":
+                self.cancel(request_id, False)
+            elif step == "fall silent":
+                self.world.let_lease_end(request_id)
+            elif i := self._last_of(request_id):
+                self._step(step, i - 1)
+
+    def _step(self, step: str, i: int) -> None:
+        """A trainer goes on with the last but `i` of all grants."""
+        if step == "renew":
+            self.renew(i, Progress("training", epoch=i), False)
+        elif step == "release":
+            self.release(i, False)
+        else:
+            self.finish(i, 0, {PICTURES[0]: b"PNG"}, False)
+
     # What befalls them.
 
     @rule(request_id=ids)
     def trainer_falls_silent(self, request_id: str) -> None:
         self.world.let_lease_end(request_id)
 
-    @rule(what=st.sampled_from(["time passes", "empties"]))
-    def time_and_redis(self, what: str) -> None:
-        if what == "time passes":
+    @rule(what=st.sampled_from(["passes", "passes", "passes", "empties"]), again=often)
+    def time_and_redis(self, what: str, again: bool) -> None:
+        if what == "passes":
             self.world.let_ended_expire()
         else:
             self.world.flush()
+        self._ask_again(again)
 
-    @rule(request_id=ids, what=st.sampled_from(["loses one key", "lists what is not open"]))
-    def redis_is_tampered_with(self, request_id: str, what: str) -> None:
+    @rule(
+        request_id=ids,
+        what=st.sampled_from(["loses one key", "lists what is not open"]),
+        again=often,
+    )
+    def redis_is_tampered_with(self, request_id: str, what: str, again: bool) -> None:
         if what == "loses one key":
             self.world.lose_state(request_id)
         else:
             self.world.list_again(request_id)
+            self.world.check()
+        self._ask_again(again)
+
+    def _ask_again(self, all: bool) -> None:
+        """Whoever asked does so again, where Redis does not know it any more."""
+        for request_id in IDS if all else ():
+            if request_id not in self.world.model.entries:
+                self.submit(request_id, 0, [None, b"input"][len(self.grants) % 2])
 
     # What holds at every moment.
 
@@ -181,6 +222,11 @@ class History(RuleBasedStateMachine):
         """One of the grants, the last ones first; or none at all, whose fence is 0."""
         choice = [Held(IDS[i % 2], 0, "", 0), *self.grants]
         return choice[-1 - i % min(len(choice), 6)]
+
+    def _last_of(self, request_id: str) -> int:
+        """How many grants ago the request was granted last, at most 6; 0 if it was not."""
+        recent = [held.request_id for held in reversed(self.grants[-6:])]
+        return 1 + recent.index(request_id) if request_id in recent else 0
 
     def _claim(self, request_id: str, owner: str, floor: int) -> Verdict:
         grant = self.world.claim(request_id, owner, floor)

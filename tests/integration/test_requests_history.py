@@ -23,7 +23,7 @@ STEPS = 50
 _full = settings.get_current_profile_name() == "full"
 #: A failure of the quick runs is shown as it was found; of the full ones, as small as can be.
 _settings = settings(
-    max_examples=500 if _full else 60,
+    max_examples=500 if _full else 40,
     stateful_step_count=STEPS,
     phases=[Phase.generate, Phase.shrink] if _full else [Phase.generate],
 )

@@ -48,7 +48,7 @@ class Demand:
     def _asked(self, client: redis.Redis) -> bool:
         """An embedded server forgets everything when it ends; the store does not."""
         asked = Requests(client, self._settings.lease_s).open()
-        return bool(asked or kept_requests.unanswered(self._settings.store_path))
+        return bool(asked or kept_requests.unanswered(self._settings.store_path, here=True))
 
 
 def _jobs(client: redis.Redis) -> int:

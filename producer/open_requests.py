@@ -66,7 +66,7 @@ def describe(work: Work) -> str:
 
 def _kept(settings: Settings) -> Iterator[OpenRequest]:
     if not settings.redis_url:
-        for request in kept_requests.unanswered(settings.store_path):
+        for request in kept_requests.unanswered(settings.store_path, here=True):
             yield _open(request, PAUSED)
 
 

@@ -55,6 +55,14 @@ def _cancelled(settings: Settings, request: Request) -> bool:
     return cancelled
 
 
+def _kept(settings: Settings, request_id: str) -> Request | None:
+    store = settings.store_path
+    kept = kept_requests.load(store, request_id)
+    if kept is None or kept_requests.is_here(store, request_id):
+        return kept
+    return kept if kept_requests.outcome(store, request_id) is not None else None
+
+
 def find(settings: Settings, request_id: str) -> Request:
     """A request by its id: from Redis, or from the store of this machine's stack.
 
@@ -64,7 +72,7 @@ def find(settings: Settings, request_id: str) -> Request:
     """
     found = None
     if not settings.redis_url:
-        found = kept_requests.load(settings.store_path, request_id)
+        found = _kept(settings, request_id)
     if found is None and (settings.redis_url or socket_path(settings).exists()):
         desk = open_desk(settings)
         with reaching(settings):

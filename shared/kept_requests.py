@@ -2,6 +2,8 @@
 
 STORE/.requests/ID/request.json   written when a trainer claims it; on this machine's stack, whose
                                   server forgets everything, already when it is made
+STORE/.requests/ID/here           it was made on this machine's stack, not at a broker: two of them
+                                  that took each other's requests would never come to an end
 STORE/.requests/ID/input          what travelled beside it
 STORE/.requests/ID/outcome.json   arrives last, and answers it
 """
@@ -21,6 +23,7 @@ from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_
 FOLDER = ".requests"
 REQUEST_FILE = "request.json"
 INPUT_FILE = "input"
+HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
 
 
@@ -45,6 +48,7 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if load(store, request.id) is None:
+            (path / HERE_FILE).touch()
             if input is not None:
                 _write(path / INPUT_FILE, input)
             _write(path / REQUEST_FILE, encode_request(request))
@@ -74,9 +78,18 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
         return None
 
 
-def unanswered(store: Path) -> list[Request]:
-    """Every request that is kept and has no outcome, oldest first."""
-    return sorted(_unanswered(store), key=lambda request: (request.created, request.id))
+def is_here(store: Path, request_id: str) -> bool:
+    """Whether a request was made on this machine's stack."""
+    return (folder(store, request_id) / HERE_FILE).exists()
+
+
+def unanswered(store: Path, here: bool | None = None) -> list[Request]:
+    """Every request that is kept and has no outcome, oldest first.
+
+    `here`: only those of this machine's stack, or only the others.
+    """
+    found = (r for r in _unanswered(store) if here in (None, is_here(store, r.id)))
+    return sorted(found, key=lambda request: (request.created, request.id))
 
 
 def _write(path: Path, data: bytes) -> None:

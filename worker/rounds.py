@@ -70,7 +70,8 @@ class Rounds(threading.Thread):
 
     def _restore(self) -> None:
         """What the store has and Redis does not know is made known to it again, and the reverse."""
-        for request in kept_requests.unanswered(self._store):
+        here = not self._settings.redis_url
+        for request in kept_requests.unanswered(self._store, here):
             with _tried_again():
                 self._reconcile(request)
 

@@ -20,6 +20,7 @@ from producer.cli import hangtag
 from producer.desk import make_request, new_id
 from producer.follow import cure
 from producer.open_requests import describe, open_requests
+from producer.recall import find
 from producer.train import TrainOptions, make_work, summary
 from producer.watch import News, duration
 from shared import kept_requests
@@ -36,7 +37,6 @@ from shared.request import (
     Request,
     Train,
     Work,
-    encode_request,
 )
 from shared.settings import Settings
 from tests.by_hand import ANSWER
@@ -190,11 +190,12 @@ def test_the_line_that_starts_a_trainer_shows_no_password() -> None:
     assert "secret" not in line
 
 
-def keep(store: Path, request: Request, *, answered: bool = False) -> None:
-    """What a trainer leaves in its store."""
+def keep(store: Path, request: Request, *, answered: bool = False, elsewhere: bool = False) -> None:
+    """What a trainer leaves in its store: of this machine's stack, or of a broker elsewhere."""
+    kept_requests.keep(store, request)
     folder = kept_requests.folder(store, request.id)
-    folder.mkdir(parents=True)
-    (folder / kept_requests.REQUEST_FILE).write_bytes(encode_request(request))
+    if elsewhere:
+        (folder / kept_requests.HERE_FILE).unlink()
     if answered:
         outcome = msgspec.json.encode(Outcome(ok=True))
         (folder / kept_requests.OUTCOME_FILE).write_bytes(outcome)
@@ -208,6 +209,7 @@ def test_what_only_the_store_knows_is_listed_as_paused(here: Path) -> None:
     for request in (new, old):
         keep(settings.store_path, request)
     keep(settings.store_path, make_request(Train("a", "fast"), "done"), answered=True)
+    keep(settings.store_path, make_request(Train("a", "fast"), "theirs"), elsewhere=True)
     damaged = kept_requests.folder(settings.store_path, "damaged")
     damaged.mkdir()
     (damaged / kept_requests.REQUEST_FILE).write_text("{")
@@ -289,9 +291,19 @@ def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:
     assert kept_requests.load(here, "r1") == first
     folder = kept_requests.folder(here, "r1")
     assert (folder / kept_requests.INPUT_FILE).read_bytes() == b"weights"
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 3
     kept_requests.forget(here, "r1")
     assert kept_requests.unanswered(here) == []
+
+
+def test_a_brokers_request_in_the_store_is_not_taken_by_this_machines_stack(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), elsewhere=True)
+    assert kept_requests.unanswered(settings.store_path, here=True) == []
+    assert len(kept_requests.unanswered(settings.store_path, here=False)) == 1
+    with pytest.raises(UsageError, match="there is no request"):
+        find(settings, "r1")
+    assert not (here / "stack").exists()
 
 
 def test_a_store_that_cannot_be_written_names_the_cure(here: Path) -> None:

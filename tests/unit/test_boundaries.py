@@ -84,13 +84,17 @@ def loaded_after(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["classify", "--help"], ["up", "--help"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["up", "--help"]],
+    ids=" ".join,
 )
 def test_help_loads_nothing_that_it_can_spare(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & SPARED == set()
 
 
-@pytest.mark.parametrize("module", ["producer.classify", "producer.status", "producer.stack"])
+@pytest.mark.parametrize(
+    "module", ["producer.classify", "producer.status", "producer.stack", "producer.recall"]
+)
 def test_a_producer_loads_no_worker_and_no_runtime(module: str) -> None:
     never = {"worker", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
     assert loaded_after(f"import {module}") & never == set()

@@ -36,7 +36,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     def lasting(self, epochs: int) -> Recipe:
         """The recipe with exactly so many epochs, however few images there are."""
-        return msgspec.structs.replace(self, epochs=epochs, least_steps=0)
+        # Small sets keep their smaller batches.
+        return msgspec.structs.replace(self, epochs=epochs, least_steps=min(1, self.least_steps))
 
 
 #: Height, width and channels of Fashion-MNIST's images: for class folders of the same kind.

@@ -16,6 +16,7 @@ from worker.data import Loaded
 from worker.epoch import Epoch, Step
 from worker.examples import Examples
 from worker.recipes import Recipe
+from worker.schedule import plan
 
 LOADING, TRAINING, PUBLISHING = "loading", "training", "publishing"
 STATE = "state.npz"
@@ -68,7 +69,8 @@ def _load(
 def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
     from worker import version
 
-    teller = Teller(context.report, len(loaded.data.examples.labels), recipe.epochs)
+    count = len(loaded.data.examples.labels)
+    teller = Teller(context.report, count, plan(recipe, count).epochs)
     made = version.make(
         work.name,
         recipe,

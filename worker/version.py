@@ -78,6 +78,7 @@ def make(
         msgspec.structs.replace(
             card,
             metrics=worth.metrics,
+            epochs=len(trained.history),
             dataset_fingerprint=learn.fingerprint(),
             notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
             request=request,

@@ -1,0 +1,71 @@
+"""A folder of one's own pictures becomes a model that knows new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests import shapes
+from worker import data, recipes, runtime, version
+from worker.data import Loaded
+from worker.decode import decode
+from worker.version import Made
+
+#: Keras 3.15 saves with what NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+IMAGES_OF_CLASS = 120
+EPOCHS = 16
+NEW_IMAGES = 20
+BROKEN = ("circle/broken.jpg", "square/empty.png", "triangle/more/text.webp")
+
+
+class School(NamedTuple):
+    """What a training started from, and what came of it."""
+
+    loaded: Loaded
+    made: Made
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> School:
+    root = tmp_path_factory.mktemp("shapes")
+    for shape in shapes.CORNERS:
+        shapes.write(root, shape, IMAGES_OF_CLASS)
+    _break(root)
+    recipe = recipes.find("photo").lasting(EPOCHS)
+    loaded = data.load(str(root), recipe, None, tmp_path_factory.mktemp("scratch"))
+    return School(loaded, version.make("shapes", recipe, loaded.data, seed=1))
+
+
+def _break(root: Path) -> None:
+    whole = shapes.encoded(shapes.draw("circle", 999), "JPEG")
+    for name, content in zip(BROKEN, (whole[:300], b"", b"a triangle"), strict=True):
+        (root / name).write_bytes(content)
+
+
+def test_it_is_right_on_pictures_that_it_has_not_seen(school: School) -> None:
+    metrics = school.made.card.metrics
+    assert metrics.test_count == sum(school.loaded.report.test) > 30
+    assert metrics.test_accuracy is not None
+    assert metrics.test_accuracy > 0.95
+
+
+def test_the_broken_files_are_named(school: School) -> None:
+    report = school.loaded.report
+    assert tuple(line.partition(":")[0] for line in report.unreadable) == BROKEN
+    assert sum(report.training) + sum(report.heldout) + sum(report.test) == 3 * IMAGES_OF_CLASS
+
+
+def test_new_pictures_are_classified_by_the_file_that_workers_load(school: School) -> None:
+    card, files = school.made
+    model = runtime.load("litert", card, files[runtime.artifact_name("litert")])
+    for number, shape in enumerate(card.labels):
+        pictures = [
+            decode(shapes.encoded(shapes.draw(shape, 5000 + seed), "PNG"), card.preprocessing)
+            for seed in range(NEW_IMAGES)
+        ]
+        answers = model.predict(np.stack(pictures)).argmax(1)
+        assert np.count_nonzero(answers == number) > 0.85 * NEW_IMAGES

@@ -74,7 +74,7 @@ def _decode(
     if to_learn:
         _check_parts(walk, rows, parts)
     stored.split(decoded, shape, rows.labels, parts)
-    report = _report(walk, shape, rows, parts, refused)
+    report = _report(walk, shape, rows, parts, refused, to_learn)
     stored.finish(report)
     return report
 
@@ -165,7 +165,12 @@ def _check_room(scratch: Path, size: int) -> None:
 
 
 def _report(
-    walk: Walk, shape: tuple[int, int, int], rows: Rows, parts: Parts, refused: _Refused
+    walk: Walk,
+    shape: tuple[int, int, int],
+    rows: Rows,
+    parts: Parts,
+    refused: _Refused,
+    to_learn: bool,
 ) -> DataReport:
     def counts(part: int) -> tuple[int, ...]:
         found = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
@@ -180,5 +185,5 @@ def _report(
         test=counts(TEST),
         unreadable=tuple(refused.named),
         unreadable_count=refused.count,
-        notes=notes(walk.labels, rows, parts, walk.skipped),
+        notes=notes(walk.labels, rows, parts, walk.skipped, to_learn),
     )

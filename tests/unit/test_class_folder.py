@@ -336,6 +336,14 @@ def test_anything_with_a_picture_can_be_measured(tmp_path: Path) -> None:
     assert loaded.data.preprocessing == spec
 
 
+def test_what_is_measured_of_a_folder_is_what_no_training_learned_from(root: Path) -> None:
+    learned = _seen(_load(root))
+    measured = data.load(str(root), None, Preprocessing(96, 96, 3), root.parent / "scratch")
+    assert _seen(measured) == learned
+    [note] = measured.report.notes
+    assert f"{len(learned['test'])} images, which no training learns from" in note
+
+
 def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:
     found: Examples = _load(root).data.examples
     base = found.images

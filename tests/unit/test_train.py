@@ -181,6 +181,14 @@ def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) ->
     assert max(sizes) - min(sizes) <= 1
 
 
+def test_photo_sees_every_fourth_pixel_from_its_first_block_on() -> None:
+    recipe = RECIPES["photo"]
+    assert recipe.size is not None
+    network = networks.build(recipe, recipe.size, 2)
+    assert network.get_layer("block_1_1_a").input.shape[1:3] == (24, 24)
+    assert network.count_params() < 2e6
+
+
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_fashion_mnist_is_trained_on_as_the_recipe_says(recipe: Recipe) -> None:
     played = plan(recipe, 55_000)

@@ -107,7 +107,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{card.parameters:,}"
     data = f"{one_line(card.dataset)} {one_line(card.dataset_fingerprint[:_HASH_CHARS])}"
     yield "data", data.rstrip()
-    yield "pictures", _preprocessing(card)
+    yield "input", _preprocessing(card)
     yield "temperature", f"{card.temperature:.4f}"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.notes:

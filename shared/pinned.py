@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
+import msgspec
 import redis
 
 from shared import keys
-from shared.contract import decode_job
-from shared.errors import BadMessage
+from shared.errors import MISFITS
+
+
+class Pin(msgspec.Struct):
+    """What matters here of a job's record, whichever Hangtag wrote it."""
+
+    name: str
+    version: int
 
 
 def pinned(client: redis.Redis, name: str) -> dict[int, str]:
@@ -23,9 +30,9 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
     for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
         data = cast(bytes | None, client.hget(keys.job(job.decode(), "record"), "record"))
         try:
-            record = decode_job(data or b"")
-        except BadMessage:
+            pin = msgspec.json.decode(data or b"", type=Pin)
+        except MISFITS:
             continue  # expired: its journal, where it is, brings it back
-        if record.name == name:
-            found[record.version] = f"job {record.id} is pinned to it"
+        if pin.name == name:
+            found[pin.version] = f"job {job.decode()} is pinned to it"
     return found

@@ -1,0 +1,143 @@
+"""`hangtag models` with a broker elsewhere: read from Redis, done by the owner of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer.channel import Channel, Progress
+from producer.cli import hangtag
+from shared import copies, pretrained, serving
+from shared.answer import Evaluated, Pruned, Trained
+from shared.broker import make_app
+from shared.contract import JobRecord
+from shared.registry import Registry
+from shared.settings import Settings
+from tests import archives
+from tests.fleet import Fleet
+from tests.server import RedisServer
+from worker.samples import folder_of
+from worker.silhouettes import silhouette
+
+NAME = "shoes"
+FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with four versions of NAME, on the trainer's machine."""
+    for seed in range(4):
+        card = msgspec.structs.replace(pretrained.card(), name=NAME, seed=seed, files={})
+        Registry(tmp_path / "store").publish(card, FILES)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """A broker that is configured; the person who types has another store, and it is empty."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
+    with Fleet(server, HANGTAG_HEARTBEAT_S="0.5", HANGTAG_HEARTBEAT_TTL_S="4") as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def trainer(fleet: Fleet, store: Path) -> None:
+    """The owner of the store, ready."""
+    fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(store))
+    copies.publish(fleet.client, Registry(store))
+
+
+def good(*arguments: str) -> str:
+    result = CliRunner().invoke(hangtag, ["models", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list_and_show_tell_what_the_store_tells(
+    fleet: Fleet, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(store)
+    registry.promote(NAME, 3, who="ann", why="better")
+    copies.publish(fleet.client, registry)
+    commands = (["list"], ["list", NAME, "--json"], ["show", NAME], ["show", "shoes@2", "--json"])
+    elsewhere = [good(*command) for command in commands]
+    good("show", NAME, "--pictures", str(tmp_path / "pictures"))
+    assert (tmp_path / "pictures/samples.png").read_bytes() == FILES["samples.png"]
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_STORE", str(store))
+    assert [good(*command) for command in commands] == elsewhere
+
+
+def test_a_broker_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    result = CliRunner().invoke(hangtag, ["models", "list"])
+    assert result.exit_code == 1
+    assert "does not answer" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("trainer")
+def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path) -> None:
+    registry = Registry(store)
+    good("promote", "shoes@2", "--why", "better")
+    assert serving.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 2}
+    last = registry.history(NAME)[-1]
+    assert (last.why, bool(last.who), bool(last.request)) == ("better", True, True)
+    good("rollback", NAME)
+    assert serving.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 1}
+    busy(fleet, version=3)
+    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"), type=Pruned)
+    assert pruned.removed == (2, 4)
+    assert "job pnnedj42 is pinned to it" in pruned.kept[3]
+    assert registry.versions(NAME) == [1, 3]
+    assert [v.card.version for v in serving.shelf(fleet.client)[1].versions] == [1, 3]
+    result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no shoes@2" in result.stderr
+
+
+def busy(fleet: Fleet, version: int) -> None:
+    """A job of another machine, as its producer makes it known."""
+    card = serving.load_card(fleet.client, NAME, version)
+    sha256 = serving.card_sha256(card)
+    record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
+    app = make_app(fleet.server.url, "producer")
+    channel = Channel(fleet.client, app, record, Settings())
+    channel.touch(Progress(found=1, done=0, failed=0, walking=True))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.usefixtures("trainer")
+def test_an_import_is_trained_no_further_and_measured_elsewhere(
+    fleet: Fleet, store: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    labels = pretrained.card().labels
+    for number in (1, 8):
+        folder = tmp_path / "drawn" / folder_of(labels[number])
+        folder.mkdir(parents=True)
+        for seed in range(6):
+            Image.fromarray(silhouette(number, seed)).save(folder / f"{seed}.png")
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    (tmp_path / "mine.keras").write_bytes(archives.saved(model, tmp_path))
+    (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
+    arguments = ["--labels", str(tmp_path / "labels.txt"), "--name", "mine", "--json"]
+    answer = good("import", str(tmp_path / "mine.keras"), *arguments)
+    trained = msgspec.json.decode(answer, type=Trained)
+    assert (trained.model, Registry(store).versions("mine")) == ("mine@1", [1])
+    pictures = str(tmp_path / "pictures")
+    answer = good(
+        "evaluate", "mine", "--data", str(tmp_path / "drawn"), "--pictures", pictures, "--json"
+    )
+    evaluated = msgspec.json.decode(answer, type=Evaluated)
+    assert (evaluated.model, evaluated.evaluation.count) == ("mine@1", 12)
+    assert {path.name for path in Path(pictures).iterdir()} == {"confusion.png", "reliability.png"}

@@ -6,6 +6,7 @@ lose them. Several processes may own one store; whoever knows less changes nothi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -20,6 +21,7 @@ from shared.card import Card, decode_card, encode_card
 from shared.errors import SetupError
 from shared.registry import Registry, aliases_after
 
+log = logging.getLogger(__name__)
 #: Larger files come from a store that is mounted on the workers.
 MAX_COPY_BYTES = 16 << 20
 #: What somebody wants to look at: of one picture, and of one model, the newest versions first.
@@ -52,6 +54,18 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     if faults:
         raise faults[0]  # what a damaged card lists is not known, so nothing is taken out
     _take_out(client, registry, cards)
+
+
+def refresh(client: redis.Redis, registry: Registry) -> None:
+    """`publish`, where something else has just been done well: a damaged version is logged.
+
+    Raises:
+        redis.exceptions.RedisError: the server is away.
+    """
+    try:
+        publish(client, registry)
+    except SetupError as error:
+        log.warning("not all of %s is published: %s", registry.root, error)
 
 
 def _cards(registry: Registry, name: str, faults: list[SetupError]) -> Iterator[Card]:

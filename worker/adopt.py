@@ -11,7 +11,7 @@ import msgspec
 
 from shared.answer import DataReport, Trained
 from shared.card import Card, Gates, Metrics, Preprocessing
-from shared.copies import publish
+from shared.copies import refresh
 from shared.errors import HangtagError, SetupError
 from shared.request import FASHION_MNIST, Import, Progress
 from worker import data, fashion_mnist, foreign, networks, promotion
@@ -53,7 +53,7 @@ def import_model(context: Context, work: Import) -> Answered:
         card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
     labelled = _labelled(context, work, card.preprocessing)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
-    publish(context.client, context.registry)
+    refresh(context.client, context.registry)
     seconds = time.time() - context.began
     report = labelled.report if labelled else None
     return Answered(Trained(card.ref, card.metrics, decided, seconds, report))

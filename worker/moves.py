@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared import moves
-from shared.copies import publish
+from shared.copies import refresh
 from shared.pinned import pinned
 from shared.request import Promote, Prune, Rollback
 from worker.context import Answered, Context
@@ -22,7 +22,7 @@ def promote(context: Context, work: Promote) -> Answered:
         request=context.request.id,
         confirm=context.confirm,
     )
-    publish(context.client, context.registry)
+    refresh(context.client, context.registry)
     return Answered(decided)
 
 
@@ -36,7 +36,7 @@ def rollback(context: Context, work: Rollback) -> Answered:
         request=context.request.id,
         confirm=context.confirm,
     )
-    publish(context.client, context.registry)
+    refresh(context.client, context.registry)
     return Answered(decided)
 
 
@@ -45,5 +45,5 @@ def prune(context: Context, work: Prune) -> Answered:
     context.stage(PRUNING)
     busy = pinned(context.client, work.name)
     pruned = moves.prune(context.registry, work, busy, confirm=context.confirm)
-    publish(context.client, context.registry)
+    refresh(context.client, context.registry)
     return Answered(pruned)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from shared.answer import Trained
 from shared.card import Card, Preprocessing
-from shared.copies import publish
+from shared.copies import refresh
 from shared.errors import SetupError, UsageError
 from shared.request import Progress, Train
 from worker import data, promotion, recipes
@@ -37,7 +37,7 @@ def train(context: Context, work: Train) -> Answered:
     if card is None:
         card = _make(context, work, recipe, loaded)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
-    publish(context.client, context.registry)
+    refresh(context.client, context.registry)
     seconds = time.time() - context.began
     return Answered(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
 

@@ -193,3 +193,14 @@ def test_what_redis_has_lost_is_put_back(server: RedisServer, registry: Registry
         copies.publish(server.client, registry)
         assert server.client.exists(key), key
         assert serving.shelf(server.client) == before
+
+
+def test_a_damaged_version_does_not_make_a_good_move_a_failure(
+    server: RedisServer, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(registry, "boots")
+    publish(registry)
+    (registry.root / "boots/1/card.json").write_bytes(b"{")
+    copies.refresh(server.client, registry)
+    assert "boots@1 is damaged" in caplog.text
+    assert serving.load_card(server.client, "shoes", 1)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench bench-train clean data
+.PHONY: help demo test test-faults check bench bench-train bench-photos clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Dat
 
 bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three seeds (long)
 	@$(BIN)/python -m benchmarks.train_bench
+
+bench-photos: $(VENV)/dev.stamp data  ## what photographs cost in accuracy, and what is flagged
+	@$(BIN)/python -m benchmarks.photos
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,11 +49,34 @@ class Look(NamedTuple):
     orientation: int
 
 
-def photograph(image: Bytes, seed: int) -> bytes:
-    """The JPEG file of a garment uint8 [28, 28]; the same for the same seed."""
+def photograph(image: Bytes, seed: int, size: tuple[int, int] | None = None) -> bytes:
+    """The JPEG file of a garment uint8 [28, 28]; the same for the same seed.
+
+    Its width and height are what comes of zoom and margins, unless `size` is given.
+    """
     random = np.random.default_rng(seed)
     look = _look(random)
     picture = Image.fromarray(_lit(_laid_out(image, look), look, random))
+    if size is not None:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    return _taken(picture, look)
+
+
+def scene(image: Bytes, seed: int) -> bytes:
+    """The same before a ground of many colours: boxes, as on a shelf or in a street."""
+    random = np.random.default_rng(seed)
+    look = _look(random)
+    page = _laid_out(image, look)
+    height, width = page.shape
+    boxes = random.integers(0, 256, (random.integers(3, 9), random.integers(3, 9), 3), np.uint8)
+    behind = Image.fromarray(boxes).resize((width, height), Image.Resampling.NEAREST)
+    seen = 1 - page[..., None] / 255 * look.tint
+    light = seen.clip(0, 1) * np.asarray(behind)
+    return _taken(Image.fromarray(light.round().astype(np.uint8)), look)
+
+
+def _taken(picture: Image.Image, look: Look) -> bytes:
+    """As the camera writes it: a JPEG, which may lie on its side."""
     exif = Image.Exif()
     if look.orientation in _STORED:
         exif[_ORIENTATION] = look.orientation

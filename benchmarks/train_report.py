@@ -108,9 +108,9 @@ def busy(runs: Sequence[Trained]) -> list[str]:
     return [f"The machine was not idle; do not quote these minutes. Load: {', '.join(found)}."]
 
 
-def replaced(results: str, new: str) -> str:
-    """RESULTS.md with its section of trainings replaced, or the section added at the end."""
-    old = re.search(rf"^{re.escape(HEADING)}.*?(?=^## |\Z)", results, re.MULTILINE | re.DOTALL)
+def replaced(results: str, new: str, heading: str = HEADING) -> str:
+    """RESULTS.md with the section of this heading replaced, or the section added at the end."""
+    old = re.search(rf"^{re.escape(heading)}.*?(?=^## |\Z)", results, re.MULTILINE | re.DOTALL)
     if old is None:
         return f"{results.rstrip()}\n\n{new}"
     rest = results[old.end() :]

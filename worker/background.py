@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-Bytes = NDArray[np.uint8]
+Colours = NDArray[np.uint8]  #: [n, 3], RGB
 Box = tuple[int, int, int, int]  #: left, top, right, bottom in pixels; the last two are outside
 
 #: Of 255: nearer colours are the ground itself. Zalando's own: 5 % in RGB.
@@ -16,45 +17,44 @@ NEAR = 12.75
 #: garment that is cut off at one side of the picture takes up a quarter of them at most.
 CALM = 0.12 * 255
 CALM_SHARE = 0.7
+_GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as Pillow has it
 
 
 class Ground(NamedTuple):
     """The ground of a picture."""
 
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
-    calm: bool  #: all around nearly the same
+    calm: bool  #: nearly the same all around
 
     @property
     def grey(self) -> float:
-        """0 to 255, ITU-R 601."""
-        return float(self.colour @ (0.299, 0.587, 0.114))
+        """0 to 255."""
+        return float(self.colour @ _GREY)
 
 
-def find(picture: Bytes) -> Ground:
-    """The median of the outermost pixels of uint8 [height, width, 3]."""
-    ring = outermost(picture)
+def find(photo: Image.Image) -> Ground:
+    """The median of the outermost pixels of an RGB picture."""
+    ring = outermost(photo)
     colour = np.median(ring, axis=0)
-    return Ground(colour, bool((_apart(ring, colour) <= CALM).mean() >= CALM_SHARE))
+    apart = np.abs(ring - colour).max(axis=1)
+    return Ground(colour, bool((apart <= CALM).mean() >= CALM_SHARE))
 
 
-def trimmed(picture: Bytes, ground: Ground) -> Box:
+def trimmed(photo: Image.Image, ground: Ground) -> Box:
     """The smallest box with all that is not near the ground; the whole picture if all of it is."""
-    there = _apart(picture, ground.colour) > NEAR
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    if not len(rows):
-        return 0, 0, picture.shape[1], picture.shape[0]
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    values = np.arange(256)
+    table = [255 * (np.abs(values - middle) > NEAR) for middle in ground.colour]
+    box = photo.point(np.concatenate(table).tolist()).getbbox()
+    return box or (0, 0, photo.width, photo.height)
 
 
-def outermost(picture: Bytes) -> Bytes:
-    """The pixels of the four edges, [n, channels]; of a corner once."""
-    middle = picture[1:-1]
-    lower = picture[-1:] if len(picture) > 1 else picture[:0]
-    right = middle[:, -1] if picture.shape[1] > 1 else middle[:0, 0]
-    return np.concatenate([picture[0], lower.reshape(-1, picture.shape[2]), middle[:, 0], right])
-
-
-def _apart(colours: Bytes, colour: NDArray[np.float64]) -> NDArray[np.float32]:
-    """How far each is, 0 to 255, in the channel that differs most; without the last axis."""
-    apart: NDArray[np.float32] = np.abs(colours - colour.astype(np.float32)).max(axis=-1)
-    return apart
+def outermost(photo: Image.Image) -> Colours:
+    """The pixels of the four edges; those of a corner twice."""
+    width, height = photo.size
+    edges = [
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    ]
+    return np.concatenate([np.asarray(photo.crop(edge)).reshape(-1, 3) for edge in edges])

@@ -30,7 +30,7 @@ WHITE = 255
 DARK = 12
 DARK_CORNERS = 2
 #: A photograph is looked at with its longer side at least so long, and less than twice as long.
-LOOK_PIXELS = 300
+LOOK_PIXELS = 150
 #: Zalando began with thumbnails of 51 x 73 pixels.
 THUMBNAIL_PIXELS = 73
 _THUMBNAIL = Preprocessing(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, 1)
@@ -65,9 +65,8 @@ def place(picture: Picture, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag
         if in_form(out):
             return Flag.NONE
     photo = _looked_at(picture)
-    pixels = np.asarray(photo)
-    ground = find(pixels)
-    shape = _subsampled(photo, trimmed(pixels, ground), spec)
+    ground = find(photo)
+    shape = _subsampled(photo, trimmed(photo, ground), spec)
     _centre(_sharpened(_negated(shape, ground.grey)), out)
     return Flag.NONE if ground.calm else Flag.BUSY_BACKGROUND
 
@@ -88,7 +87,7 @@ def _looked_at(picture: Picture) -> Image.Image:
 def _subsampled(photo: Image.Image, box: Box, spec: Preprocessing) -> Values:
     """The grey values 0 to 255 in the box, its longer side that of the frame."""
     size = (box[2] - box[0], box[3] - box[1])
-    grey = photo.convert("L").crop(box)
+    grey = photo.crop(box).convert("L")
     if max(size) > THUMBNAIL_PIXELS:
         grey = grey.resize(fitted(size, 1, _THUMBNAIL), _SMOOTH)
     return np.asarray(grey.resize(fitted(size, 1, spec), _SUBSAMPLED), np.float32)

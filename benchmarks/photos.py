@@ -1,0 +1,198 @@
+"""`make bench-photos`: what photographs cost in accuracy, and what the flags notice.
+
+Photographs are made of Fashion-MNIST's test images (benchmarks/studio.py), so every one has its
+label. The tables go to standard output and into RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import foreign, machine
+from benchmarks.place import ROOT
+from benchmarks.report import markdown
+from benchmarks.studio import photograph, scene
+from benchmarks.train_report import replaced
+from shared import pretrained
+from shared.card import Card, Preprocessing
+from shared.errors import SetupError
+from shared.flag import count_flags
+from worker import fashion_mnist
+from worker.answers import pixels
+from worker.decode import decode
+from worker.runtime import Runtime, artifact_name, load
+from worker.samples import encoded
+
+HEADING = "## Photographs, and what is flagged"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+COUNT, SEED = 2_000, 1
+#: Of each foreign set.
+FOREIGN_COUNT = 1_000
+#: At most so many points below the clean images.
+MOST_LOST = 3.0
+REPEATS = 7
+CAMERA_PIXELS = (4000, 3000)
+
+Bytes = NDArray[np.uint8]
+
+
+class Way(NamedTuple):
+    """A way into the network, and how often it ended with the right label."""
+
+    name: str
+    right: float  #: 0 to 1
+    flagged: float
+
+
+class Known(NamedTuple):
+    """Test images with their labels, and the packaged model."""
+
+    card: Card
+    model: Runtime
+    images: Bytes  #: [n, 28, 28]
+    labels: Bytes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, 1 where the data is not to be had or more was lost than may be."""
+    given = _parser().parse_args(arguments)
+    try:
+        known = sample(given.count, given.seed)
+    except SetupError as error:
+        print(f"photos: {error}", file=sys.stderr)
+        return 1
+    found = ways(known, given.seed)
+    text = section(found, flagged(known, given.seed), times(), given)
+    print(text)
+    if (given.count, given.seed) == (COUNT, SEED):
+        old = RESULTS.read_text(encoding="utf-8")
+        RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
+    return int(100 * (found[0].right - found[-1].right) > MOST_LOST)
+
+
+def sample(count: int, seed: int, download: bool = True) -> Known:
+    """Some test images, chosen by the seed. Raises SetupError."""
+    images, labels = fashion_mnist.load("test", download)
+    chosen = np.random.default_rng(seed).permutation(len(labels))[:count]
+    card = pretrained.card()
+    model = load("litert", card, pretrained.read(artifact_name("litert")))
+    return Known(card, model, images[chosen], labels[chosen])
+
+
+def ways(known: Known, seed: int) -> list[Way]:
+    """The clean images, their photographs without the conversion, and with it."""
+    clean = [encoded(image) for image in known.images]
+    photos = [photograph(image, seed + i) for i, image in enumerate(known.images)]
+    plain = msgspec.structs.replace(
+        known.card, preprocessing=_with(known.card, convert="letterbox", invert=False)
+    )
+    negated = msgspec.structs.replace(
+        known.card, preprocessing=_with(known.card, convert="letterbox", ground=255, invert=True)
+    )
+    return [
+        _way("the test images themselves", known, known.card, clean),
+        _way("their photographs, scaled to fit", known, plain, photos),
+        _way("the same, negated", known, negated, photos),
+        _way("their photographs, converted", known, known.card, photos),
+    ]
+
+
+def _with(card: Card, **fields: object) -> Preprocessing:
+    return msgspec.structs.replace(card.preprocessing, **fields)
+
+
+def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
+    batch, _, flags = pixels(card, files)
+    right = known.model.predict(batch).argmax(axis=1) == known.labels
+    return Way(name, float(right.mean()), sum(count_flags(flags).values()) / len(files))
+
+
+def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
+    """Every set of pictures, how many it has, and how many of them have which flag."""
+    n = min(FOREIGN_COUNT, len(known.images))
+    negative = np.invert(known.images)
+    sets: list[tuple[str, list[bytes]]] = [
+        ("test images", [encoded(image) for image in known.images]),
+        ("their photographs", [photograph(x, seed + i) for i, x in enumerate(known.images[:n])]),
+        ("the same before a busy ground", [scene(x, i) for i, x in enumerate(known.images[:n])]),
+        ("test images negated, 28x28", [encoded(image) for image in negative]),
+    ]
+    for make in (foreign.digits, foreign.letters, foreign.noise, foreign.checkers,
+                 foreign.gradients):  # fmt: skip
+        sets.append((make.__name__, [encoded(image) for image in make(n, seed)]))
+    for name, files in sets:
+        yield name, len(files), count_flags(pixels(known.card, files).flags)
+
+
+def times() -> list[tuple[str, float]]:
+    """Milliseconds to decode a photograph of 12 megapixels, with and without the conversion."""
+    data = photograph(np.pad(np.full((20, 20), 200, np.uint8), 4), 1, CAMERA_PIXELS)
+    letterbox = msgspec.structs.replace(fashion_mnist.PREPROCESSING, convert="letterbox")
+    return [
+        ("scaled to fit", _fastest(lambda: decode(data, letterbox))),
+        ("converted", _fastest(lambda: decode(data, fashion_mnist.PREPROCESSING))),
+    ]
+
+
+def _fastest(act: Callable[[], object]) -> float:
+    """Processor time of the fastest of a few calls, in milliseconds."""
+    best = float("inf")
+    for _ in range(REPEATS):
+        begun = time.thread_time()
+        act()
+        best = min(best, time.thread_time() - begun)
+    return 1000 * best
+
+
+def section(
+    found: Sequence[Way],
+    sets: Iterator[tuple[str, int, dict[str, int]]],
+    costs: Sequence[tuple[str, float]],
+    given: argparse.Namespace,
+) -> str:
+    """The section of RESULTS.md."""
+    lost = 100 * (found[0].right - found[-1].right)
+    rows = [(way.name, f"{way.right:.4f}", f"{100 * way.flagged:.1f} %") for way in found]
+    cost = ", ".join(f"{name} {ms:.1f} ms" for name, ms in costs)
+    return (
+        "\n\n".join(
+            [
+                f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
+                f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
+                f"{machine.place()}; {pretrained.card().ref}, pillow {machine.version('pillow')}.",
+                markdown((f"{given.count:,} pictures", "accuracy", "flagged"), rows),
+                f"Lost by being photographed: {lost:.1f} points (at most {MOST_LOST:.0f} asked).",
+                markdown(
+                    ("set", "pictures", "unlike_training", "busy_background"), map(_row, sets)
+                ),
+                f"A JPEG of 12 megapixels, processor time of the fastest of {REPEATS}: {cost}.",
+            ]
+        )
+        + "\n"
+    )
+
+
+def _row(entry: tuple[str, int, dict[str, int]]) -> list[str]:
+    name, count, flags = entry
+    kinds = ("unlike_training", "busy_background")
+    return [name, f"{count:,}", *(f"{100 * flags.get(kind, 0) / count:.1f} %" for kind in kinds)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT, help="how many test images")
+    parser.add_argument("--seed", type=int, default=SEED)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

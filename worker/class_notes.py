@@ -49,14 +49,14 @@ def _copies(rows: Rows, parts: Parts) -> Iterator[str]:
     groups, same = np.unique(rows.contents, return_inverse=True)
     if len(groups) == len(same):
         return
-    yield f"{len(same) - len(groups)} images are copies of others, pixel by pixel"
+    yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
     pairs = [(TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)]
     for one, other in pairs:
         shared = np.intersect1d(same[parts == one], same[parts == other])
         if len(shared):
             yield (
-                f"{len(shared)} images of {_FOLDERS[one]} are in {_FOLDERS[other]}, too: "
-                "its figures are too good"
+                f"{_are(len(shared))} both in {_FOLDERS[one]} and in {_FOLDERS[other]}: "
+                "figures of the latter are too good"
             )
     lowest = np.full(len(groups), len(rows.labels), np.int64)
     highest = np.full(len(groups), -1, np.int64)
@@ -64,7 +64,11 @@ def _copies(rows: Rows, parts: Parts) -> Iterator[str]:
     np.maximum.at(highest, same, rows.labels)
     twice = int(np.count_nonzero(lowest != highest))
     if twice:
-        yield f"{twice} images are in more than one class"
+        yield f"{_are(twice)} in more than one class"
+
+
+def _are(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count} images are"
 
 
 def _passed_over(skipped: Mapping[str, int]) -> Iterator[str]:

@@ -111,10 +111,10 @@ def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> N
     seen = _seen(loaded)
     assert sum(map(len, seen.values())) == 80
     assert not seen["training"] & (seen["heldout"] | seen["test"])
-    assert any(note.startswith("40 images are copies") for note in loaded.report.notes)
+    assert any(note.startswith("40 images are copied") for note in loaded.report.notes)
     assert not any("more than one class" in note for note in loaded.report.notes)
     write(root / "dog" / "cat.png", noise(3))
-    assert "1 images are in more than one class" in _load(root).report.notes
+    assert "1 image is in more than one class" in _load(root).report.notes
 
 
 def test_what_is_no_picture_is_passed_over_and_counted(root: Path) -> None:
@@ -167,8 +167,8 @@ def test_pictures_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
         fill(root / "train" / label, 20, ord(label) * 100)
         fill(root / "test" / label, 5, ord(label) * 100)
     notes = " ".join(_load(root).report.notes)
-    assert "10 images are copies of others" in notes
-    assert "are in test/, too" in notes
+    assert "10 images are copied from others" in notes
+    assert "both in train/ and in test/" in notes
 
 
 def test_a_class_that_is_called_train_is_a_class(tmp_path: Path) -> None:

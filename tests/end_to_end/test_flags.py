@@ -1,0 +1,81 @@
+"""Flags from the worker to the table, the summary and `status`."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from benchmarks.studio import photograph, scene
+from producer.classify import Summary
+from producer.peek import JobView
+from shared.exits import Exit
+from shared.flag import Flag
+from tests import oracle
+from tests.fleet import Fleet
+from tests.pictures import garment
+from worker.samples import encoded
+
+FOLDER = "mixed"
+EACH = 4
+
+
+@pytest.fixture(scope="module")
+def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Garments, their photographs, some before a busy ground, black pictures, a broken one."""
+    cwd = tmp_path_factory.mktemp("flags")
+    (cwd / FOLDER).mkdir()
+    kinds: dict[str, Callable[[int], bytes]] = {
+        "garment.png": lambda n: encoded(garment(n)),
+        "photo.jpg": lambda n: photograph(garment(n), n),
+        "scene.jpg": lambda n: scene(garment(n), n),
+        "black.png": lambda n: encoded(np.full((28, 28), n, np.uint8)),
+    }
+    for name, make in kinds.items():
+        for n in range(EACH):
+            (cwd / FOLDER / f"{n}-{name}").write_bytes(make(n))
+    (cwd / FOLDER / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return cwd
+
+
+def test_flags_are_in_the_table_the_summary_and_the_status(
+    fleet: Fleet, cwd: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "out.csv"
+    arguments = ("classify", FOLDER, "-o", str(table), "--json")
+    job = fleet.producer(*arguments, cwd=cwd)
+    assert job.wait() == Exit.SOME_FAILED, job.story
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    expected = {"scene.jpg": Flag.BUSY_BACKGROUND, "black.png": Flag.UNLIKE_TRAINING}
+    for row in rows:
+        assert row["flag"] == expected.get(row["path"].rpartition("-")[2], Flag.NONE)
+    summary = msgspec.json.decode(job.out, type=Summary)
+    counted = Counter(row["flag"] for row in rows if row["flag"])
+    assert summary.flagged == dict(counted) == dict.fromkeys(expected.values(), EACH)
+    assert "flagged: 4 unlike_training, 4 busy_background" in job.log
+
+    asked = fleet.producer("status", str(table), "--json", cwd=cwd)
+    assert asked.wait() == 0, asked.story
+    assert msgspec.json.decode(asked.out, type=JobView).flagged == summary.flagged
+    again = fleet.producer(*arguments, cwd=cwd)
+    assert again.wait() == Exit.SOME_FAILED
+    assert msgspec.json.decode(again.out, type=Summary).flagged == summary.flagged
+
+
+def test_the_table_has_the_bytes_of_a_plain_loop_also_with_flags(
+    fleet: Fleet, cwd: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "out.csv"
+    job = fleet.producer(
+        "classify", FOLDER, "-o", str(table), "--top-k", "2", "--probabilities", cwd=cwd
+    )
+    assert job.wait() == Exit.SOME_FAILED, job.story
+    paths = [f"{FOLDER}/{name}" for name in sorted(os.listdir(cwd / FOLDER))]
+    assert table.read_bytes() == oracle.table(cwd, paths, top=2, probabilities=True)

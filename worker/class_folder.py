@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from shared.errors import SetupError
 from worker import split
 from worker.class_notes import notes
 from worker.class_walk import CLOSED, Walk, shown
-from worker.decoded import Bad, Rows, decode_all
+from worker.decoded import Rows, decode_all
+from worker.refused import Refused
 from worker.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 from worker.stored import Stored
 
-#: So many unreadable files are named in a report, and so few in an error.
-NAMED, NAMED_IN_ERROR = 1000, 3
+#: While files are counted there is a sign of life after so many: a second or less.
+TELL_EVERY_FILES = 10_000
 
 Progress = Callable[[int, int], None]
 Counts = Counter[tuple[int, int]]  #: (label, part) -> files
@@ -45,16 +47,16 @@ def store(
         SetupError: there is no such data set, or too many of its files are no images.
     """
     shape = (spec.height, spec.width, spec.channels)
-    key = hashlib.sha256(msgspec.json.encode([str(root), spec, to_learn])).hexdigest()[:16]
-    stored = Stored(scratch / f"decoded-{key}")
+    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn])
+    stored = Stored(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     kept = stored.report()
     if kept is not None:
         return stored, kept
     walk = Walk(root)
-    counts: Counts = Counter((item.label, item.part) for item in walk.items())
+    counts = _count(walk, on_progress)
     _check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
-    refused = _Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
+    refused = Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
     try:
         return stored, _decode(walk, spec, stored, refused, to_learn)
     except BaseException:
@@ -62,8 +64,17 @@ def store(
         raise
 
 
+def _count(walk: Walk, on_progress: Progress) -> Counts:
+    counts: Counts = Counter()
+    for number, item in enumerate(walk.items(), 1):
+        counts[item.label, item.part] += 1
+        if number % TELL_EVERY_FILES == 0:
+            on_progress(0, number)
+    return counts
+
+
 def _decode(
-    walk: Walk, spec: Preprocessing, stored: Stored, refused: _Refused, to_learn: bool
+    walk: Walk, spec: Preprocessing, stored: Stored, refused: Refused, to_learn: bool
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
     decoded = stored.begin()
@@ -77,41 +88,6 @@ def _decode(
     report = _report(walk, shape, rows, parts, refused, to_learn)
     stored.finish(report)
     return report
-
-
-class _Refused:
-    """The files that are no images, and whether there are too many of them."""
-
-    def __init__(self, root: bytes, total: int, share: float, on_progress: Progress) -> None:
-        self._root, self._total, self._share = root, total, share
-        self._on_progress = on_progress
-        self._done = 0
-        self.count = 0
-        self.named: list[str] = []
-
-    def add(self, bad: Bad) -> None:
-        """Note one."""
-        self.count += 1
-        if len(self.named) < NAMED:
-            path = shown(bad.path[len(self._root) + 1 :])
-            self.named.append(f"{path}: {bad.status.sentence}")
-
-    def done(self, files: int) -> None:
-        """So many more files were looked at."""
-        self._done += files
-        self.check()
-        self._on_progress(self._done, max(self._done, self._total))
-
-    def check(self) -> None:
-        """Let them pass if they are within the budget. Raises SetupError."""
-        if self.count <= self._share * self._total:
-            return
-        first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])
-        raise SetupError(
-            f"{self.count} of the first {self._done} files could not be read, more than "
-            f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "
-            "--max-unreadable"
-        )
 
 
 def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
@@ -169,7 +145,7 @@ def _report(
     shape: tuple[int, int, int],
     rows: Rows,
     parts: Parts,
-    refused: _Refused,
+    refused: Refused,
     to_learn: bool,
 ) -> DataReport:
     def counts(part: int) -> tuple[int, ...]:

@@ -31,6 +31,8 @@ DOTS_PER_INCH = 100
 MARGIN_INCHES = 0.12
 #: Pictures travel through Redis: a third of the bytes, and even of photos nothing to see.
 COLOURS = 256
+#: Those of paper, ink, and the bars.
+KEPT = ((255, 255, 255), (0, 0, 0), (0, 0, 255), (255, 0, 0), (119, 119, 119))
 ELLIPSIS = "…"
 
 P = ParamSpec("P")
@@ -68,13 +70,28 @@ def _encode(figure: Figure) -> bytes:
         pil_kwargs={"compress_level": 0},
     )
     with Image.open(drawn) as image:
-        # By coverage: among the many colours of photos the few of captions and bars stay pure.
-        flat = image.convert("RGB").quantize(
-            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        flat = _flat(image.convert("RGB"))
     flat.info.clear()  # no dates, no names of programs
     flat.save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """The same with few colours, chosen from every other pixel: that takes a quarter of the time.
+
+    They are chosen by what they cover, which makes small files of photos. KEPT is kept exactly.
+    """
+    part = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
+    chosen = part.quantize(COLOURS - len(KEPT), Image.Quantize.MAXCOVERAGE)
+    flat = image.quantize(palette=chosen, dither=Image.Dither.NONE)
+    pixels, indices = np.asarray(image), np.array(flat)
+    palette = (chosen.getpalette() or [])[: 3 * (COLOURS - len(KEPT))]
+    for colour in KEPT:
+        indices[(pixels == colour).all(-1)] = len(palette) // 3
+        palette += colour
+    kept = Image.fromarray(indices)
+    kept.putpalette(palette)
+    return kept
 
 
 def show(axes: Axes, image: npt.NDArray[np.uint8]) -> None:

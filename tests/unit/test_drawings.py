@@ -77,7 +77,7 @@ CASES = {
     "two long names, one epoch": make((LONG.format(1), LONG.format(2)), 1, GREY),
     "ten": make(tuple(f"class {i}" for i in range(10)), 24, GREY),
     "forty long names": make(tuple(LONG.format(i) for i in range(40)), 200, GREY, 6.0),
-    "colour, not square": make(("daisy", "rose", "tulip"), 3, (48, 96, 3)),
+    "colour, not square": make(("daisy", "rose", "tulip"), 3, (48, 96, 3), 0.5),
     "no mistakes, no history": make(("a", "b"), 0, GREY, 1000.0),
 }
 
@@ -115,6 +115,14 @@ def test_no_caption_runs_into_another_picture(case: Case) -> None:
 def test_the_same_figures_give_the_same_bytes_whatever_the_user_has_set() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
         assert portfolio.pictures(*CASES["ten"]) == drawn("ten")
+
+
+def test_among_photos_paper_and_bars_keep_their_colours() -> None:
+    image = Image.open(io.BytesIO(drawn("colour, not square")["samples.png"])).convert("RGB")
+    counts = {colour: count for count, colour in image.getcolors(1 << 24) or []}
+    assert max(counts, key=lambda colour: counts[colour]) == (255, 255, 255)
+    assert counts[0, 0, 255] > 1000
+    assert counts[255, 0, 0] > 1000
 
 
 def test_there_are_no_dates_and_no_programs_in_the_files() -> None:

@@ -16,11 +16,14 @@ import tensorflow  # noqa: F401
 
 from shared import version_folder
 from shared.registry import Registry
+from shared.request import Progress
 from tests.trainers import MOMENTS_VARIABLE, reach
-from worker import context, retrain, version
+from worker import retrain, version
+from worker.lease import Lease
 from worker.trainer import app
 
 _moments = Path(os.environ[MOMENTS_VARIABLE])
+_stages: dict[Lease, str] = {}
 
 
 def _before(owner: Any, name: str, moment: Callable[..., str]) -> None:
@@ -44,7 +47,19 @@ def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
     setattr(owner, name, replaced)
 
 
-_after(context.Context, "stage", lambda _, stage: stage)
+def _each_stage(owner: Any) -> None:
+    tell = owner.tell
+
+    def told(lease: Lease, progress: Progress) -> None:
+        tell(lease, progress)
+        if progress.stage != _stages.get(lease):
+            _stages[lease] = progress.stage
+            reach(_moments, progress.stage)
+
+    owner.tell = told
+
+
+_each_stage(Lease)
 _after(retrain.Teller, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
 _before(Registry, "promote", lambda *_: "moving")

@@ -62,7 +62,7 @@ def measure(given: argparse.Namespace) -> list[Trained]:
 
 def _recipe(name: str, epochs: int | None) -> Recipe:
     recipe = recipes.find(name)
-    return msgspec.structs.replace(recipe, epochs=epochs) if epochs else recipe
+    return recipe.lasting(epochs) if epochs else recipe
 
 
 def _command(given: argparse.Namespace) -> str:

@@ -83,7 +83,7 @@ def _small_conv(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> kera
             f"images of {shape[0]}x{shape[1]} pixels are too small for this recipe; "
             f"give it {SMALLEST_SIDE_PIXELS}x{SMALLEST_SIDE_PIXELS} or more, or use `tutorial`"
         )
-    values = keras.layers.Conv2D(8 * shape[2], 2, activation="gelu", name="stem")(values)
+    values = keras.layers.Conv2D(8 * shape[2], 2, activation="relu", name="stem")(values)
     for number, width in enumerate(recipe.widths, 1):
         values = _convolution(values, width, f"group_{number}_a", halve=True)
         values = _convolution(values, width, f"group_{number}_b", halve=False)
@@ -99,7 +99,7 @@ def _convolution(
         # Before the statistics and the activation: a quarter of their work.
         values = layers.MaxPooling2D(2, name=f"{name}_halve")(values)
     values = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
-    return layers.Activation("gelu", name=f"{name}_gelu")(values)
+    return layers.Activation("relu", name=f"{name}_relu")(values)
 
 
 def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:

@@ -62,18 +62,21 @@ RECIPES = {
             # After https://github.com/KellerJordan/cifar10-airbench, made small and grey.
             name="fast",
             network="small_conv",
-            widths=(32, 64, 64),
+            widths=(32, 96, 96),
             size=GREY,
-            epochs=24,
+            epochs=20,
             least_steps=600,
-            batch=512,
-            peak_rate=0.02,
+            batch=256,
+            peak_rate=0.014,
             warmup_share=0.2,
             one_cycle=True,
             decay=0.05,
             flip=True,
             shift_pixels=1,
+            erase=0.25,
             average=0.99,
+            mixed=True,
+            mirror=True,
         ),
         Recipe(
             # A residual network (arXiv:1512.03385) with random erasing (arXiv:1708.04896), narrow
@@ -95,6 +98,7 @@ RECIPES = {
             erase=0.5,
             average=0.999,
             mixed=True,
+            mirror=True,
         ),
         Recipe(
             # Colour photos of ordinary size, from scratch: the same network, which sees every

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from producer import picture_file
-from producer.predict import Predictions
+from producer.prediction import Predictions
 from shared.errors import SetupError, UsageError
 
 #: A picture of more would be several metres high.

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from producer.predict import Prediction
+from producer.prediction import Prediction
 from producer.reader import read
 from shared.status import Status
 

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
 
 from producer import stack
 from producer.budget import Budget
@@ -22,62 +19,23 @@ from producer.interrupts import interrupts
 from producer.job import pin
 from producer.journal import Journal
 from producer.options import JobOptions
+from producer.prediction import Predictions, Row, prediction, read_rows
 from producer.report import Quiet
 from producer.run import Run
-from producer.table import numbers
 from producer.walk import check_roots, shown
 from shared.broker import connect, make_app
 from shared.card import Card
-from shared.contract import decode_result
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
-from shared.flag import FLAGS, Flag
 from shared.model_name import parse
 from shared.place import broker_url
 from shared.settings import Settings
-from shared.status import Status
 
 #: More pictures than anybody reads on a terminal are a job.
 MAX_IMAGES = 1_000
 #: What `hangtag status` calls it while it runs.
 NAME = "(predict)"
 _ROLE = "producer"
-
-
-class Prediction(msgspec.Struct, frozen=True):
-    """What one picture was taken for. Without a label where `status` is not `ok`."""
-
-    path: str
-    label: str
-    confidence: float | None  #: 0 to 1
-    status: Status
-    error: str  #: the fixed sentence of the status
-    flag: str  #: what is odd about it, as in the table
-    probabilities: dict[str, float]  #: the most probable label first
-    truth: str = ""  #: what it is, where that was told
-
-
-class Predictions(msgspec.Struct, frozen=True):
-    """The answers of one version, in the order of the pictures."""
-
-    model: str
-    labels: tuple[str, ...]
-    images: list[Prediction]
-
-    @property
-    def failed(self) -> int:
-        """How many have no label."""
-        return sum(image.status is not Status.OK for image in self.images)
-
-
-class _Row(NamedTuple):
-    """One picture's answer: every label's number and probability, the most probable first."""
-
-    name: bytes
-    status: Status
-    flag: Flag
-    indices: Sequence[int]
-    values: Sequence[float]
 
 
 def predict(
@@ -108,11 +66,11 @@ def predict(
     return Predictions(
         card.ref,
         card.labels,
-        [_prediction(row, card.labels, true) for row, true in zip(rows, of_each, strict=True)],
+        [prediction(row, card.labels, true) for row, true in zip(rows, of_each, strict=True)],
     )
 
 
-def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[_Row]:
+def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[Row]:
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
@@ -127,25 +85,7 @@ def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[_Row
             raise KeyboardInterrupt
         if code is Exit.CANCELLED:
             raise SetupError("somebody cancelled it; run the same command again")
-        return [row for names, data in journal.rows() for row in _rows(names, data)]
-
-
-def _rows(names: list[bytes], data: bytes) -> Iterator[_Row]:
-    result = decode_result(data, len(names))
-    indices, values = numbers("H", result.indices), numbers("f", result.probabilities)
-    for i, (name, code) in enumerate(zip(names, result.statuses, strict=True)):
-        some = slice(i * result.k, (i + 1) * result.k)
-        flag = FLAGS[result.flags[i]] if result.flags else Flag.NONE
-        yield _Row(name, Status.from_code(code), flag, indices[some], values[some])
-
-
-def _prediction(row: _Row, labels: Sequence[str], truth: str) -> Prediction:
-    path = row.name.decode(errors="backslashreplace")
-    if row.status is not Status.OK:
-        return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
-    by_label = {labels[i]: p for i, p in zip(row.indices, row.values, strict=True)}
-    label = next(iter(by_label))
-    return Prediction(path, label, by_label[label], row.status, "", row.flag, by_label, truth)
+        return [row for names, data in journal.rows() for row in read_rows(names, data)]
 
 
 def _check(options: JobOptions, truth: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.predict import Prediction, Predictions
+from producer.prediction import Prediction, Predictions
 from shared.status import Status
 
 BAR_WIDTH = 24

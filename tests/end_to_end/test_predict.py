@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from producer.living import cure
-from producer.predict import Predictions
+from producer.prediction import Predictions
 from shared import keys, pretrained
 from shared.exits import Exit
 from shared.settings import Settings

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from producer import plot
-from producer.predict import Prediction
+from producer.prediction import Prediction
 from shared.status import Status
 from tests.bombs import bombs
 from tests.pictures import garment, variants
@@ -162,7 +162,7 @@ def test_a_bomb_that_a_worker_got_past_takes_neither_memory_nor_time(tmp_path: P
 _DRAW_ALL = """
 import os, resource, sys
 from producer import plot
-from producer.predict import Prediction
+from producer.prediction import Prediction
 from shared.status import Status
 found = Prediction("bomb", "a", 1.0, Status.OK, "", "", {"a": 1.0, "b": 0.0})
 paths = sorted(entry.path for entry in os.scandir(sys.argv[1].encode()))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer import show_predictions
-from producer.predict import Prediction, Predictions
+from producer.prediction import Prediction, Predictions
 from producer.show_predictions import BAR_WIDTH, bar, lines
 from shared.flag import Flag
 from shared.status import Status

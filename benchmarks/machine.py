@@ -26,9 +26,10 @@ def describe(server: str, ray: str) -> str:
 
 def place() -> str:
     """One line: the machine, its system, Python."""
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
         f"{cpu_model()}, {cores()} cores, {memory_bytes() / 2**30:.0f} GiB, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+        f"{platform.system()} {kernel}, Python {platform.python_version()}"
     )
 
 

@@ -50,7 +50,7 @@ class Way(NamedTuple):
 
     name: str
     right: float  #: 0 to 1
-    flagged: float
+    flagged: float  #: 0 to 100
 
 
 class Known(NamedTuple):
@@ -113,7 +113,7 @@ def _with(card: Card, **fields: object) -> Preprocessing:
 def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
     batch, _, flags = pixels(card, files)
     right = known.model.predict(batch).argmax(axis=1) == known.labels
-    return Way(name, float(right.mean()), sum(count_flags(flags).values()) / len(files))
+    return Way(name, float(right.mean()), _percent(sum(count_flags(flags).values()), len(files)))
 
 
 def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
@@ -161,7 +161,7 @@ def section(
 ) -> str:
     """The section of RESULTS.md."""
     lost = 100 * (found[0].right - found[-1].right)
-    rows = [(way.name, f"{way.right:.4f}", f"{100 * way.flagged:.1f} %") for way in found]
+    rows = [(way.name, f"{way.right:.4f}", f"{way.flagged:.1f} %") for way in found]
     cost = ", ".join(f"{name} {ms:.1f} ms" for name, ms in costs)
     return (
         "\n\n".join(
@@ -184,7 +184,11 @@ def section(
 def _row(entry: tuple[str, int, dict[str, int]]) -> list[str]:
     name, count, flags = entry
     kinds = ("unlike_training", "busy_background")
-    return [name, f"{count:,}", *(f"{100 * flags.get(kind, 0) / count:.1f} %" for kind in kinds)]
+    return [name, f"{count:,}", *(f"{_percent(flags.get(kind, 0), count):.1f} %" for kind in kinds)]
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,8 +11,6 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-import msgspec
-
 from benchmarks import machine
 from benchmarks.command import Failed
 from benchmarks.place import DATA, ROOT

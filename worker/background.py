@@ -17,6 +17,8 @@ NEAR = 12.75
 #: garment that is cut off at one side of the picture takes up a quarter of them at most.
 CALM = 0.12 * 255
 CALM_SHARE = 0.7
+#: Where fewer of them are near the ground, the light may fall off from one side to the other.
+EVEN_SHARE = 0.95
 _GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as Pillow has it
 
 
@@ -25,6 +27,7 @@ class Ground(NamedTuple):
 
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
     calm: bool  #: nearly the same all around
+    even: bool  #: not even lighter on one side
 
     @property
     def grey(self) -> float:
@@ -37,7 +40,22 @@ def find(photo: Image.Image) -> Ground:
     ring = outermost(photo)
     colour = np.median(ring, axis=0)
     apart = np.abs(ring - colour).max(axis=1)
-    return Ground(colour, bool((apart <= CALM).mean() >= CALM_SHARE))
+    calm, even = (apart <= CALM).mean() >= CALM_SHARE, (apart <= NEAR).mean() >= EVEN_SHARE
+    return Ground(colour, bool(calm), bool(even))
+
+
+def evened(photo: Image.Image, ground: Ground) -> Image.Image:
+    """The picture as if its light did not fall off: Zalando's never did, but a window's does.
+
+    What the ground has too much or too little of each colour, as a plane over the picture, is
+    taken from all of it.
+    """
+    ring, at = outermost(photo).astype(np.float64), _places(photo)
+    near = np.abs(ring - ground.colour).max(axis=1) <= CALM
+    slope, *_ = np.linalg.lstsq(at[near], ring[near] - ground.colour, rcond=None)
+    down, across = np.indices((photo.height, photo.width))[..., np.newaxis]
+    excess = slope[0] + slope[1] * across + slope[2] * down
+    return Image.fromarray((np.asarray(photo) - excess).round().clip(0, 255).astype(np.uint8))
 
 
 def trimmed(photo: Image.Image, ground: Ground) -> Box:
@@ -50,11 +68,22 @@ def trimmed(photo: Image.Image, ground: Ground) -> Box:
 
 def outermost(photo: Image.Image) -> Colours:
     """The pixels of the four edges; those of a corner twice."""
-    width, height = photo.size
-    edges = [
-        (0, 0, width, 1),
-        (0, height - 1, width, height),
-        (0, 0, 1, height),
-        (width - 1, 0, width, height),
+    edges = (np.asarray(photo.crop(edge)).reshape(-1, 3) for edge in _edges(photo))
+    return np.concatenate(list(edges))
+
+
+def _places(photo: Image.Image) -> NDArray[np.float64]:
+    """1, x and y of the outermost pixels, [n, 3]."""
+    places = [
+        (1.0, x, y)
+        for left, top, right, bottom in _edges(photo)
+        for y in range(top, bottom)
+        for x in range(left, right)
     ]
-    return np.concatenate([np.asarray(photo.crop(edge)).reshape(-1, 3) for edge in edges])
+    return np.array(places)
+
+
+def _edges(photo: Image.Image) -> list[Box]:
+    width, height = photo.size
+    sides = [(0, 0, 1, height), (width - 1, 0, width, height)]
+    return [(0, 0, width, 1), (0, height - 1, width, height), *sides]

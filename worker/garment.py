@@ -17,7 +17,7 @@ from PIL import Image
 from shared.card import Preprocessing
 from shared.flag import Flag
 from worker import letterbox
-from worker.background import Box, find, trimmed
+from worker.background import Box, evened, find, trimmed
 from worker.letterbox import Picture, Size, fitted, reduced
 from worker.upright import upright
 
@@ -66,6 +66,8 @@ def place(picture: Picture, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag
             return Flag.NONE
     photo = _looked_at(picture)
     ground = find(photo)
+    if ground.calm and not ground.even:
+        photo = evened(photo, ground)
     shape = _subsampled(photo, trimmed(photo, ground), spec)
     _centre(_sharpened(_negated(shape, ground.grey)), out)
     return Flag.NONE if ground.calm else Flag.BUSY_BACKGROUND

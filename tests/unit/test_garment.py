@@ -134,6 +134,17 @@ def test_a_light_picture_of_the_exact_size_is_converted_too() -> None:
     assert result[0, 0] == 0
 
 
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("across", [False, True])
+def test_light_from_one_side_does_not_matter(label: int, across: bool) -> None:
+    picture = framed(shot(silhouette(label, 1), ground=220), 15, 30, 25, 20, 220)
+    light = np.linspace(-25, 25, picture.shape[across]).reshape((1, -1) if across else (-1, 1))
+    lit = (picture + light * (picture / 220)).round().astype(np.uint8)
+    (even, _), (uneven, flag) = converted(picture), converted(lit)
+    assert np.abs(even.astype(int) - uneven).mean() < CLOSE
+    assert flag is Flag.NONE
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_ground_of_many_colours_is_marked(busy: bool) -> None:
     picture = framed(shot(garment()), 20, 20, 20, 20, GROUND)

@@ -38,6 +38,13 @@ def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> Ve
     return _compare(new, old, measured)
 
 
+def unreadable(rule: Rule, new: Card, error: Exception) -> Verdict:
+    """Judge `new` where production cannot be read."""
+    promote = rule == "always"
+    what = "promoted, as was asked" if promote else "not promoted"
+    return Verdict(promote, f"{new.ref} is published; {what}: production cannot be read ({error})")
+
+
 def standard_error(accuracy: float, count: int) -> float:
     """Of a share that was found in `count` images."""
     return math.sqrt(accuracy * (1 - accuracy) / count)

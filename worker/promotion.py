@@ -7,6 +7,7 @@ from collections.abc import Callable
 from shared import moves
 from shared.answer import Decided
 from shared.card import Card, Preprocessing
+from shared.errors import SetupError
 from shared.model_name import PRODUCTION
 from worker import gate, runtime
 from worker.context import Context
@@ -24,7 +25,6 @@ def settle(context: Context, new: Card, rule: gate.Rule, heldout: HeldOut) -> De
     """Promote a published version or not; done already for this request, it is only told.
 
     Raises:
-        SetupError: what production stands for is damaged.
         Stopped: the request was cancelled, or is somebody else's now.
     """
     context.stage(STAGE)
@@ -35,8 +35,7 @@ def settle(context: Context, new: Card, rule: gate.Rule, heldout: HeldOut) -> De
     if standing == new.version:
         why = f"{new.ref} is production already"
         return Decided(PRODUCTION, new.version, standing, changed=False, why=why)
-    old = None if standing is None else registry.card(new.name, standing)
-    verdict = gate.judge(rule, new, old, _measured(context, new, old, heldout))
+    verdict = _verdict(context, new, standing, rule, heldout)
     if standing is not None and not verdict.promote:
         return Decided(PRODUCTION, standing, standing, changed=False, why=verdict.why)
     registry.promote(
@@ -52,8 +51,21 @@ def settle(context: Context, new: Card, rule: gate.Rule, heldout: HeldOut) -> De
     return done
 
 
-def _measured(context: Context, new: Card, old: Card | None, heldout: HeldOut) -> float | None:
-    if old is None or old.labels != new.labels:
+def _verdict(
+    context: Context, new: Card, standing: int | None, rule: gate.Rule, heldout: HeldOut
+) -> gate.Verdict:
+    if standing is None:
+        return gate.judge(rule, new, None, None)
+    try:
+        old = context.registry.card(new.name, standing)
+        measured = _measured(context, new, old, heldout) if rule == "if-better" else None
+    except SetupError as error:  # the training has gone well, and must not fail for that
+        return gate.unreadable(rule, new, error)
+    return gate.judge(rule, new, old, measured)
+
+
+def _measured(context: Context, new: Card, old: Card, heldout: HeldOut) -> float | None:
+    if old.labels != new.labels:
         return None
     images = heldout(old.preprocessing)
     if images is None or len(images.labels) != new.metrics.heldout_count:

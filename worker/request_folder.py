@@ -2,6 +2,7 @@
 
 STORE/.requests/ID/request.json   what is asked for
 STORE/.requests/ID/input          what travelled beside it
+STORE/.requests/ID/began          its time is that of the first attempt
 STORE/.requests/ID/fence          the highest that was granted and has got here
 STORE/.requests/ID/work/          checkpoint, decoded images: deleted with the outcome
 STORE/.requests/ID/files/         the outcome's pictures
@@ -53,7 +54,7 @@ class RequestFolder:
     def began(self) -> float:
         """When the request was first worked on, seconds since 1970; now where it was not."""
         try:
-            return (self._path / REQUEST_FILE).stat().st_mtime
+            return (self._path / "began").stat().st_mtime
         except FileNotFoundError:
             return time.time()
 
@@ -90,6 +91,8 @@ class RequestFolder:
             if grant.fence <= self.fence:
                 return False
             _replace(self._path / "fence", str(grant.fence).encode())
+        with suppress(FileExistsError):
+            (self._path / "began").touch(exist_ok=False)
         if grant.input is not None:
             _replace(self._path / "input", grant.input)
         if grant.request is not None and self.request() is None:

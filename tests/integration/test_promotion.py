@@ -139,3 +139,13 @@ def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: S
     decided = scene.settle(new, "never")
     assert (decided.version, decided.before, decided.changed) == (1, None, True)
     assert len(scene.registry.history("shoes")) == 1
+
+
+@pytest.mark.parametrize(("rule", "version"), [("if-better", 1), ("never", 1), ("always", 2)])
+def test_a_damaged_production_fails_no_training(scene: Scene, rule: Rule, version: int) -> None:
+    scene.registry.promote(NAME, scene.publish(0.5, "damaged").version)
+    new = scene.publish(1.0, "new")
+    for filename in ("model.tflite", "card.json"):
+        (scene.registry.root / NAME / "1" / filename).write_bytes(b"damaged")
+        assert scene.settle(new, rule).version == version
+    assert scene.production == version

@@ -30,7 +30,7 @@ class Scene:
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store = server.client, store
-        self.settings = Settings(store=str(store))
+        self.settings = Settings(store=str(store), redis_url=server.url)
         self.requests = Requests(server.client, self.settings.lease_s)
         self._app = make_app(server.url, "test")
         self.rounds = Rounds(server.client, self.settings, self._hint)

@@ -100,9 +100,15 @@ def test_a_producer_loads_no_worker_and_no_runtime(module: str) -> None:
     assert loaded_after(f"import {module}") & never == set()
 
 
-def test_the_parent_of_a_worker_loads_no_runtime_before_it_forks() -> None:
+@pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])
+def test_a_parent_loads_no_runtime_before_it_forks(module: str) -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    assert loaded_after("import worker.app") & never == set()
+    assert loaded_after(f"import {module}") & never == set()
+
+
+def test_a_promotion_loads_no_runtime() -> None:
+    never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    assert loaded_after("import worker.work, worker.moves") & never == set()
 
 
 def test_a_child_that_classifies_loads_no_tensorflow() -> None:

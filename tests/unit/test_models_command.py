@@ -82,7 +82,9 @@ def test_every_version_is_listed_with_what_tells_it_apart(registry: Registry) ->
         "canary",
         "-",
     ]
-    for text in ("0.9392", "test", "0.0067", "142,514", "2.5 MB", "fast", "Fashion-MNIST"):
+    card, figures = pretrained.card(), pretrained.card().metrics
+    shown = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
+    for text in (*shown, "test", "2.5 MB", "fast", "Fashion-MNIST"):
         assert text in rows[1]
     assert head.split()[:4] == ["model", "aliases", "accuracy", "on"]
 

@@ -120,12 +120,20 @@ class School:
         self.moments = Moments(tmp_path / "moments")
         self.store = tmp_path / "store"
         self.registry = Registry(self.store)
-        self.requests = Requests(fleet.client, LEASE_S)
         self._app = make_app(fleet.server.url, "test")
         self._settings = {
             "HANGTAG_STORE": str(self.store),
             MOMENTS_VARIABLE: str(tmp_path / "moments"),
         }
+
+    @property
+    def requests(self) -> Requests:
+        """The ledger, on the server that runs now."""
+        return Requests(self.fleet.client, LEASE_S)
+
+    def close(self) -> None:
+        """Close the connections of the test itself."""
+        self._app.close()
 
     def trainers(self, count: int, app: str = APP) -> list[Worker]:
         """New trainers that are ready."""

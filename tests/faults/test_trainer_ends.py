@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ PRODUCT = "worker.trainer"
 
 @pytest.fixture
 def school(server: RedisServer, tmp_path: Path) -> Iterator[School]:
-    with Fleet(server, **TIMES) as fleet:
-        yield School(fleet, tmp_path, draw_classes(tmp_path / "shapes"))
+    data = draw_classes(tmp_path / "shapes")
+    with Fleet(server, **TIMES) as fleet, closing(School(fleet, tmp_path, data)) as school:
+        yield school
 
 
 def end(trainer: Worker) -> float:

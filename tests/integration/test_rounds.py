@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from shared import keys, pretrained
-from shared.broker import TRAIN_TASK, make_app
+from shared.broker import TRAIN_TASK, connect, make_app
 from shared.model_name import ModelName
 from shared.registry import Registry
 from shared.request import Outcome, Prune, Request
@@ -29,12 +31,17 @@ class Scene:
     """A server, a store, and one trainer's rounds, made one by one."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
-        self.client, self.store = server.client, store
+        self.client, self.store = connect(server.url, "test"), store
         self.settings = Settings(store=str(store), redis_url=server.url)
-        self.requests = Requests(server.client, self.settings.lease_s)
+        self.requests = Requests(self.client, self.settings.lease_s)
         self._app = make_app(server.url, "test")
-        self.rounds = Rounds(server.client, self.settings, self._hint)
+        self.rounds = Rounds(self.client, self.settings, self._hint)
         self.folder = RequestFolder(store, REQUEST.id)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+        self._app.close()
 
     def _hint(self, request_id: str) -> None:
         self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
@@ -52,8 +59,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(server: RedisServer, tmp_path: Path) -> Scene:
-    return Scene(server, tmp_path / "store")
+def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
+    with closing(Scene(server, tmp_path / "store")) as scene:
+        yield scene
 
 
 def test_what_waits_is_hinted_at_once_until_a_trainer_takes_the_hint(scene: Scene) -> None:

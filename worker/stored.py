@@ -54,7 +54,9 @@ class Stored:
         images = _mapped(decoded, shape)
         for part, name in NAMES.items():
             chosen = np.flatnonzero(parts == part)
-            with open(self.folder / f"{name}.pixels", "wb") as file:
+            pixels = self.folder / f"{name}.pixels"
+            pixels.unlink(missing_ok=True)  # another attempt may have mapped it: cut off, it dies
+            with open(pixels, "wb") as file:
                 for start in range(0, len(chosen), chunk_images(shape)):
                     file.write(images[chosen[start : start + chunk_images(shape)]].data)
                 _to_disk(file)

@@ -32,7 +32,7 @@ class Decision(msgspec.Struct, frozen=True):
     who: str
     why: str
     action: Literal["promote", "rollback"] = "promote"
-    request: str = ""  #: id of the request that asked for it: it is done once
+    request: str = ""  #: mark of the request that asked for it: it is done once
 
 
 def standing(decisions: Iterable[Decision]) -> dict[str, int]:
@@ -67,7 +67,7 @@ class AliasLog:
         return standing(self.decisions())
 
     def of_request(self, request: str) -> Decision | None:
-        """What a request has led to already; None for the empty id."""
+        """What the request of this mark has led to already; None for the empty one."""
         found = (decision for decision in self.decisions() if decision.request == request)
         return next(found, None) if request else None
 

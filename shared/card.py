@@ -75,7 +75,7 @@ class Card(msgspec.Struct, frozen=True):
     files: dict[str, str]  #: file name -> sha256, every file of the version but the card
     notes: str = ""
     gates: Gates | None = None  #: None: nothing is marked
-    request: str = ""  #: id of the request that made it: it is published once
+    request: str = ""  #: mark of the request that made it: it is published once
 
     @property
     def ref(self) -> str:

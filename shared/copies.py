@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import msgspec
@@ -18,7 +18,7 @@ from redis.client import Pipeline
 from shared import keys, pretrained
 from shared.aliases import Decision, decode_history
 from shared.card import Card, decode_card, encode_card
-from shared.errors import SetupError
+from shared.errors import BadMessage, SetupError
 from shared.registry import Registry, aliases_after
 
 log = logging.getLogger(__name__)
@@ -140,5 +140,12 @@ def _take_out(client: redis.Redis, registry: Registry, cards: list[Card]) -> Non
                 continue  # not there, or it has come into being since
             client.delete(key)
             client.hdel(keys.model_sizes(name), str(version))
-            for sha256 in set(decode_card(data).files.values()) - needed:
+            for sha256 in _listed(data) - needed:
                 client.delete(keys.blob(sha256))
+
+
+def _listed(data: bytes) -> set[str]:
+    """The files of a card; none where it cannot be read, by which nothing good must fail."""
+    with suppress(BadMessage):
+        return set(decode_card(data).files.values())
+    return set()

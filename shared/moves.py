@@ -1,7 +1,7 @@
 """What can be done to the versions of a store: promote, roll back, prune.
 
 The owner of a store calls these directly; from elsewhere they are queued to it and called there.
-With the id of a `request` a move is made once, however often the request is worked on.
+With the mark of a `request` a move is made once, however often the request is worked on.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def rollback(
 
 
 def decided(registry: Registry, name: str, request: str) -> Decided | None:
-    """What a request has done to an alias of a model; None if nothing, or for the empty id."""
+    """What a request has done to an alias of a model; None if nothing, or without a mark."""
     found = [one for one in registry.history(name) if request and one.request == request]
     return _decided(registry, name, found[0]) if found else None
 
@@ -83,7 +83,7 @@ def prune(
     *,
     confirm: Confirm = lambda: None,
 ) -> Pruned:
-    """Delete the versions that nobody needs.
+    """Delete the versions that nobody needs, and what broken attempts have left.
 
     `busy` tells of versions that jobs are pinned to, and why they stay.
 
@@ -101,7 +101,16 @@ def prune(
         if not work.dry_run:
             confirm()
             registry.remove(work.name, version)
-    return Pruned(tuple(gone), kept, freed)
+    return Pruned(tuple(gone), kept, freed + _leftovers(registry, work, confirm))
+
+
+def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
+    """Bytes of what never became a version, and is deleted too."""
+    found = registry.leftovers(work.name)
+    for number in found if not work.dry_run else ():
+        confirm()
+        registry.discard(work.name, number)
+    return sum(found.values())
 
 
 def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from shared.errors import SetupError, UsageError
 from shared.model_name import PRODUCTION, ModelName
 
 FIRST = "the first version"  #: why it was promoted
+#: A version is written within minutes; whoever began it so long ago is dead.
+LEFTOVER_S = 86_400.0
 
 
 class Registry:
@@ -110,13 +113,13 @@ class Registry:
             version_folder.check_filename(filename)
         folder = version_folder.create(self._model(card.name))
         card = version_folder.fill(folder, card, files, confirm)
-        if PRODUCTION not in self.aliases(card.name):
-            why, request = FIRST, card.request
-            self.promote(card.name, card.version, who=who, why=why, request=request)
+        with AliasLog(self._model(card.name)).locked() as log:
+            if PRODUCTION not in self.aliases(card.name):
+                log.append(PRODUCTION, card.version, "promote", who, FIRST, card.request)
         return card
 
     def of_request(self, name: str, request: str) -> Card | None:
-        """The version of a model that a request has led to already; None for the empty id."""
+        """The version that the request of this mark has led to already; None for the empty one."""
         for version in reversed(self.versions(name) if request else []):
             with suppress(SetupError):  # a damaged version is none
                 card = self.card(name, version)
@@ -135,6 +138,19 @@ class Registry:
             card = version_folder.staged(folder)
             if card is not None and card.request == request:
                 version_folder.discard(folder)
+
+    def leftovers(self, name: str) -> dict[int, int]:
+        """Numbers under which a file lies and no version, for a day or longer: bytes of each."""
+        before = time.time() - LEFTOVER_S
+        found = {
+            number: version_folder.left_bytes(self._model(name) / str(number), before)
+            for number in self.removed(name)
+        }
+        return {number: size for number, size in found.items() if size}
+
+    def discard(self, name: str, number: int) -> None:
+        """Delete what an attempt has left under a number, unless it is a version by now."""
+        version_folder.discard(self._model(name) / str(number))
 
     def remove(self, name: str, version: int) -> None:
         """Delete a version for good; its empty folder stays and keeps the number taken.
@@ -170,7 +186,7 @@ class Registry:
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
-        """From now on `alias` stands for `version`. With the id of a `request`, once for it.
+        """From now on `alias` stands for `version`. With the mark of a `request`, once for it.
 
         `confirm` is called right before, while nobody else can move an alias; it may raise.
 
@@ -197,7 +213,7 @@ class Registry:
     ) -> Decision:
         """Take the last promotion back; called again, the one before it too.
 
-        With the id of a `request` it is done once, however often that is worked on. `confirm` as
+        With the mark of a `request` it is done once, however often that is worked on. `confirm` as
         in `promote`.
 
         Raises:

@@ -6,6 +6,7 @@ A request is a record that is kept until it is answered; the Celery message besi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from shared.card import NAME
 from shared.errors import MISFITS, BadMessage
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MARK_CHARS = 8  #: among requests of one id
 PROMOTE = ("if-better", "always", "never")
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder where the trainer runs
 
@@ -93,6 +95,16 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     work: Work
     who: str  #: user@host that asks, for the history
     created: float  #: seconds since 1970
+
+    @property
+    def mark(self) -> str:
+        """Its id and a few letters that a later request of the same id does not share.
+
+        What it publishes and decides bears this mark for good; an outcome is forgotten sooner.
+        """
+        # Not of the work: a later Hangtag may have more fields in the same request.
+        told = f"{self.id} {self.created!r}".encode()
+        return f"{self.id}~{hashlib.sha256(told).hexdigest()[:MARK_CHARS]}"
 
     def check(self) -> Request:
         """This request, if its fields are in range. Raises BadMessage."""

@@ -94,6 +94,14 @@ def discard(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def left_bytes(folder: Path, before: float) -> int:
+    """Bytes of the files in a folder without a card; 0 where one is newer than `before`."""
+    found = [path.lstat() for path in folder.iterdir()]
+    if any(one.st_mtime >= before for one in found):
+        return 0
+    return sum(one.st_size for one in found)
+
+
 def read_card(folder: Path) -> Card:
     """The card in a version's folder.
 

@@ -38,13 +38,14 @@ def make(
     work: Work,
     input: bytes | None = None,
     request_id: str = "r1",
+    created: float = 1.7e9,
 ) -> tuple[Context, Notes]:
-    """A context of the first attempt at this work."""
+    """A context of an attempt at this work: of the same request where id and time are the same."""
     folder = store / ".requests" / request_id / "work"
     folder.mkdir(parents=True, exist_ok=True)
     notes = Notes()
     context = Context(
-        request=Request(request_id, work, "tester@here", time.time()),
+        request=Request(request_id, work, "tester@here", created),
         registry=Registry(store),
         client=server.client,
         settings=Settings(store=str(store)),

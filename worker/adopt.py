@@ -46,7 +46,7 @@ def import_model(context: Context, work: Import) -> Answered:
         Stopped: the request was cancelled, or is somebody else's now.
     """
     context.stage(LOADING)
-    card = context.registry.of_request(work.name, context.request.id)
+    card = context.registry.of_request(work.name, context.request.mark)
     if card is None:
         made = _make(context, work)
         context.stage(PUBLISHING)
@@ -111,7 +111,7 @@ def _card(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         notes=notes,
-        request=context.request.id,
+        request=context.request.mark,
         gates=labelled.gates if labelled else None,
     )
 

@@ -18,6 +18,8 @@ from worker.runtime_tensorflow import load_model
 #: What a Rescaling in front of the network makes of 0 to 255: its scale and its offset.
 SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0)}
 CHANNELS = (1, 3)
+#: Dimensions of [n, H, W]: grey images without a channel, as many tutorials have them.
+WITHOUT_CHANNEL = 3
 #: Images by which is decided whether answers are probabilities.
 PROBES = 64
 #: Rows of probabilities in float32 add up to 1 within this, also of a thousand classes.
@@ -39,31 +41,40 @@ def network(archive: bytes, sha256: str, classes: int, scale: str) -> keras.Mode
     _check_shapes(loaded, classes)
     # A name of its own, so that it cannot be that of a layer around it.
     inner = keras.Model(loaded.inputs[0], loaded.outputs[0], name="imported")
-    images = keras.Input(loaded.input_shape[1:], dtype="uint8", name="images")
-    answers = keras.layers.Rescaling(1.0, dtype="float32", name="answers")(
-        inner(_scaled(inner, images, scale))
-    )
+    images = keras.Input(_image_shape(loaded), dtype="uint8", name="images")
+    values = _scaled(inner, images, scale)
+    if len(loaded.input_shape) == WITHOUT_CHANNEL:
+        values = keras.layers.Reshape(loaded.input_shape[1:], name="grey")(values)
+    answers = keras.layers.Rescaling(1.0, dtype="float32", name="answers")(inner(values))
     return keras.Model(images, _logits(keras.Model(images, answers), inner), name="imported_logits")
 
 
 def _check_shapes(model: keras.Model, classes: int) -> None:
-    """One input [n, H, W, C] of a fixed size, one output [n, classes]."""
+    """One input [n, H, W, C] or [n, H, W] of a fixed size, one output [n, classes]."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise SetupError(
             f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
             "import one that takes an image and answers with a value for each label"
         )
     taken, given = model.input_shape, model.output_shape
-    if len(taken) != 4 or None in taken[1:] or taken[3] not in CHANNELS:
+    shape = _image_shape(model)
+    if len(shape) != 3 or None in shape or shape[2] not in CHANNELS:
         raise SetupError(
             f"the network takes {_shown(taken)}; import one that takes images "
-            "[n, height, width, channels] of a fixed size with 1 or 3 channels"
+            "[n, height, width, channels] of a fixed size with 1 or 3 channels, "
+            "or grey ones [n, height, width]"
         )
     if len(given) != 2 or given[1] != classes:
         raise SetupError(
             f"the network answers with {_shown(given)}, and there are {classes} labels; "
             "give one label for each value, in the order of the network's answers"
         )
+
+
+def _image_shape(model: keras.Model) -> tuple[int | None, ...]:
+    """Height, width and channels, where its input is that of images."""
+    shape: tuple[int | None, ...] = model.input_shape
+    return (*shape[1:], 1) if len(shape) == WITHOUT_CHANNEL else shape[1:]
 
 
 def _scaled(inner: keras.Model, images: keras.KerasTensor, scale: str) -> keras.KerasTensor:

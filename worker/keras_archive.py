@@ -88,7 +88,9 @@ def _readable() -> Iterator[None]:
     """What goes wrong in reading an archive is one line."""
     try:
         yield
-    except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+    except SetupError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise whatever damage makes them
         reason = " ".join(str(error).split())[:200]
         cure = "save it again with model.save('model.keras')"
         raise SetupError(f"this is not a .keras file ({reason}); {cure}") from error
@@ -122,13 +124,15 @@ def _check_object(item: dict[str, Any]) -> None:
     registered = item.get("registered_name")
     if not (_known(module, name) and registered in (None, name)):
         raise SetupError(
-            f"the .keras file uses {module}.{name!s:.60}, which Hangtag does not load; "
+            f"the .keras file uses {module!s:.60}.{name!s:.60}, which Hangtag does not load; "
             "use a version that `hangtag train` made"
         )
 
 
 def _known(module: object, name: object) -> bool:
-    return isinstance(name, str) and (module, name) in ALLOWED
+    if not isinstance(name, str) or not isinstance(module, str | None):
+        return False
+    return (module, name) in ALLOWED
 
 
 def _for_answers(value: Any) -> Any:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
+from redis.exceptions import RedisError
+
 from shared import moves
 from shared.copies import refresh
 from shared.pinned import pinned
 from shared.request import Promote, Prune, Rollback
 from worker.context import Answered, Context
 
+log = logging.getLogger(__name__)
 STAGE = "promoting"
 PRUNING = "pruning"
 
@@ -19,7 +24,7 @@ def promote(context: Context, work: Promote) -> Answered:
         context.registry,
         work,
         context.who,
-        request=context.request.id,
+        request=context.request.mark,
         confirm=context.confirm,
     )
     refresh(context.client, context.registry)
@@ -33,7 +38,7 @@ def rollback(context: Context, work: Rollback) -> Answered:
         context.registry,
         work,
         context.who,
-        request=context.request.id,
+        request=context.request.mark,
         confirm=context.confirm,
     )
     refresh(context.client, context.registry)
@@ -45,5 +50,8 @@ def prune(context: Context, work: Prune) -> Answered:
     context.stage(PRUNING)
     busy = pinned(context.client, work.name)
     pruned = moves.prune(context.registry, work, busy, confirm=context.confirm)
-    refresh(context.client, context.registry)
+    try:
+        refresh(context.client, context.registry)
+    except RedisError as error:  # run again, it would find nothing that is left to be removed
+        log.warning("the copies in Redis are brought up to date later: %s", error)
     return Answered(pruned)

@@ -28,7 +28,7 @@ def settle(context: Context, new: Card, rule: gate.Rule, heldout: HeldOut) -> De
         Stopped: the request was cancelled, or is somebody else's now.
     """
     context.stage(STAGE)
-    registry, request = context.registry, context.request.id
+    registry, request = context.registry, new.request
     if done := moves.decided(registry, new.name, request):
         return done
     standing = registry.aliases(new.name).get(PRODUCTION)

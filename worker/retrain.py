@@ -33,7 +33,7 @@ def train(context: Context, work: Train) -> Answered:
     recipe = _recipe(work)
     context.stage(LOADING)
     loaded = _load(context, work, recipe, None)
-    card = context.registry.of_request(work.name, context.request.id)
+    card = context.registry.of_request(work.name, context.request.mark)
     if card is None:
         card = _make(context, work, recipe, loaded)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
@@ -77,7 +77,7 @@ def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card
         loaded.data,
         work.seed,
         state=context.folder / STATE,
-        request=context.request.id,
+        request=context.request.mark,
         weighted=work.weighted,
         on_epoch=teller.epoch,
         on_step=teller.step,

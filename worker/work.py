@@ -128,7 +128,8 @@ class Desk:
             if known is not None:
                 outcome, files = known, folder.files(known)
             else:
-                outcome, files = self._handled(lease, folder, grant, request)
+                first = kept or request  # as it was when an earlier attempt published
+                outcome, files = self._handled(lease, folder, grant, first)
                 lease.confirm()
                 folder.answer(grant.fence, outcome, files)
             folder.tidy()
@@ -162,7 +163,7 @@ class Desk:
 
     def _run(self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request) -> Answered:
         if isinstance(request.work, Train | Import):
-            self._registry.sweep(request.work.name, request.id)
+            self._registry.sweep(request.work.name, request.mark)
         context = Context(
             request=request,
             registry=self._registry,

@@ -204,3 +204,16 @@ def test_a_damaged_version_does_not_make_a_good_move_a_failure(
     copies.refresh(server.client, registry)
     assert "boots@1 is damaged" in caplog.text
     assert serving.load_card(server.client, "shoes", 1)
+
+
+def test_a_copy_that_cannot_be_read_makes_no_good_move_a_failure(
+    server: RedisServer, registry: Registry
+) -> None:
+    gone = publish(registry)
+    registry.promote("shoes", publish(registry).version)
+    copies.publish(server.client, registry)
+    server.client.set(keys.model_card("shoes", gone.version), b"{")
+    registry.remove("shoes", gone.version)
+    copies.refresh(server.client, registry)
+    assert not server.client.exists(keys.model_card("shoes", gone.version))
+    assert serving.load_card(server.client, "shoes", 2)

@@ -97,6 +97,46 @@ def test_logits_get_a_softmax_and_the_scale_comes_before(
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`:UserWarning")
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_tutorials_network_takes_grey_images_without_a_channel(
+    server: RedisServer, tmp_path: Path, trained: bool
+) -> None:
+    """As TensorFlow's tutorial on classification of clothes makes it."""
+    model = keras.Sequential(
+        [
+            layers.Flatten(input_shape=(28, 28)),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    images = foreign.probes((28, 28, 1))
+    grey = images[..., 0] / np.float32(255)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    if trained:
+        model.fit(grey, np.arange(len(grey)) % 10, verbose=0)
+    imported(server, tmp_path, model, labels=tuple("abcdefghij"), scale="0-1")
+    expected = softmax(model.predict(grey, verbose=0))
+    np.testing.assert_allclose(served(server, f"{NAME}@1", images), expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_id_that_comes_again_is_another_request(server: RedisServer, tmp_path: Path) -> None:
+    """A week later nobody knows the first one's outcome."""
+    archive = archives.saved(network(), tmp_path)
+    work = Import(NAME, LABELS, hashlib.sha256(archive).hexdigest(), promote="always")
+    for created in (1.0, 2.0):
+        context, _ = contexts.make(
+            server, tmp_path / "store", work, archive, "nightly", created=created
+        )
+        answer = adopt.import_model(context, work).answer
+        assert isinstance(answer, Trained)
+        assert answer.model == f"{NAME}@{created:.0f}"
+        assert answer.decision.version == created
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_an_attempt_that_follows_another_publishes_nothing_twice(
     server: RedisServer, tmp_path: Path
 ) -> None:
@@ -115,7 +155,7 @@ def test_an_attempt_that_follows_another_publishes_nothing_twice(
         (lambda: network(last="relu"), {}, "ends in relu"),
         (network, {"labels": ("bag", "dress")}, r"answers with \[n, 3\], and there are 2 labels"),
         (lambda: network(shape=(12, 12, 4)), {}, r"takes \[n, 12, 12, 4\]"),
-        (lambda: network(shape=(12, 12)), {}, r"takes \[n, 12, 12\]"),
+        (lambda: network(shape=(144,)), {}, r"takes \[n, 144\]"),
         (
             lambda: keras.Sequential(
                 [keras.Input((None, None, 1)), layers.GlobalMaxPooling2D(), layers.Dense(3)]

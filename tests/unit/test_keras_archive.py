@@ -103,6 +103,8 @@ def test_what_only_training_needed_is_left_out_unread(tmp_path: Path, marker: Pa
         (None, "__lambda__"),
         (None, "__typespec__"),
         ("keras.layers", ["ReLU"]),
+        ([], "ReLU"),
+        ({"keras": "layers"}, "ReLU"),
     ],
 )
 def test_a_forbidden_name_is_refused_wherever_it_stands(
@@ -155,6 +157,43 @@ def test_two_members_of_one_name_are_refused(harmless: bytes, marker: Path) -> N
         warnings.simplefilter("ignore")
         file.writestr("config.json", "{}")
     assert "not a .keras file" in refused(lambda: opened(data.getvalue()), marker)
+
+
+def _damaged(harmless: bytes) -> bytes:
+    """Its configuration is no deflate stream."""
+    data = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(harmless)) as old,
+        zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for member in old.namelist():
+            new.writestr(member, old.read(member))
+    with zipfile.ZipFile(data) as file:
+        start = file.getinfo("config.json").header_offset + 30 + len("config.json")
+    changed = bytearray(data.getvalue())
+    changed[start : start + 40] = b"\xff" * 40
+    return bytes(changed)
+
+
+def _encrypted(harmless: bytes) -> bytes:
+    """It says that each member needs a password."""
+    changed = bytearray(harmless)
+    for signature, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        place = changed.find(signature)
+        while place >= 0:
+            changed[place + flags] |= 1
+            place = changed.find(signature, place + 1)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("damage", [_damaged, _encrypted])
+def test_an_archive_that_cannot_be_unpacked_is_one_line(
+    harmless: bytes, marker: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    archive = damage(harmless)
+    for call in (opened, keras_archive.check, keras_archive.for_answers):
+        line = refused(lambda: call(archive), marker)  # noqa: B023
+        assert "not a .keras file" in line
 
 
 def test_bombs_are_refused_unpacked(harmless: bytes, marker: Path) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.exceptions import RedisError
 
 from shared import moves, pretrained
+from shared.answer import Pruned
 from shared.card import Card
 from shared.errors import SetupError
-from shared.registry import Registry
-from shared.request import Promote, Prune, Rollback
+from shared.pinned import pinned
+from shared.registry import LEFTOVER_S, Registry
+from shared.request import Promote, Prune, Request, Rollback, decode_request, encode_request
+from tests import contexts
+from tests.server import RedisServer
+from worker import moves as handlers
 
 NAME = "shoes"
 VERSIONS = 5
@@ -150,3 +158,48 @@ def test_the_packaged_version_stays_and_says_so(registry: Registry) -> None:
 def test_a_model_that_there_is_not_is_no_success(registry: Registry) -> None:
     with pytest.raises(SetupError, match="there is no model boots"):
         moves.prune(registry, Prune("boots", 0), {})
+
+
+def test_files_that_never_became_a_version_go_after_a_day(registry: Registry) -> None:
+    """Of a trainer that was killed, and whose request nobody takes up again."""
+    for number, age_s in ((6, LEFTOVER_S - 60), (7, LEFTOVER_S + 60)):
+        folder = registry.root / NAME / str(number)
+        folder.mkdir()
+        for name in (".card.json", "model.keras"):
+            (folder / name).write_bytes(bytes(100))
+            os.utime(folder / name, (time.time() - age_s,) * 2)
+    planned = moves.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {})
+    assert moves.prune(registry, Prune(NAME, VERSIONS), {}) == planned
+    assert (planned.removed, planned.freed_bytes) == ((), 200)
+    left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
+    assert {path.parent.name for path in left} == {"6"}
+    assert moves.prune(registry, Prune(NAME, VERSIONS), {}).freed_bytes == 0
+    assert registry.publish(card(), FILES).version == 8
+
+
+def test_a_request_is_known_by_its_mark() -> None:
+    """The id may come again; the record in Redis and that in the store are the same."""
+    request = Request("nightly", Rollback(NAME), "", time.time())
+    assert decode_request(encode_request(request)).mark == request.mark
+    assert request.mark.startswith("nightly~")
+    later = msgspec.structs.replace(request, created=request.created + 1e-3)
+    assert later.mark != request.mark
+
+
+def test_what_was_pruned_is_told_although_redis_went_away(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Prune(NAME, 1)
+    context, _ = contexts.make(server, registry.root, work)
+
+    def last_answer(*asked: object) -> dict[int, str]:
+        found = pinned(server.client, NAME)
+        server.stop()
+        return found
+
+    monkeypatch.setattr(handlers, "pinned", last_answer)
+    answer = handlers.prune(context, work).answer
+    assert isinstance(answer, Pruned)
+    assert answer.removed == (2, 3, 4)
+    with pytest.raises(RedisError):
+        server.client.ping()

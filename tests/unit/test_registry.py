@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,29 @@ def test_publishers_at_once_get_numbers_of_their_own(registry: Registry, card: C
         thread.join()
     assert sorted(card.version for card in published) == list(range(1, 9))
     assert {registry.read(card, "n") for card in published} == set(map(bytes, zip(b"abcdefgh")))
+
+
+class Simultaneous(Registry):
+    """Its users look at the aliases at the same time, where nothing keeps them from it."""
+
+    both = threading.Barrier(2, timeout=0.5)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        found = super().aliases(name)
+        with suppress(threading.BrokenBarrierError):
+            self.both.wait()
+        return found
+
+
+def test_only_one_of_two_publishers_at_once_is_the_first(tmp_path: Path, card: Card) -> None:
+    registry = Simultaneous(tmp_path)
+    threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(registry.versions("shoes")) == 2
+    assert len(registry.history("shoes")) == 1
 
 
 def test_a_version_without_its_card_does_not_exist_and_keeps_its_number(

@@ -21,7 +21,7 @@ from worker.class_walk import CLOSED, Walk, shown
 from worker.decoded import Rows, decode_all
 from worker.refused import Refused
 from worker.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
-from worker.stored import Stored
+from worker.stored import Attempt, Stored
 
 #: While files are counted there is a sign of life after so many: a second or less.
 TELL_EVERY_FILES = 10_000
@@ -57,11 +57,8 @@ def store(
     _check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
-    try:
-        return stored, _decode(walk, spec, stored, refused, to_learn)
-    except BaseException:
-        stored.remove()  # half of it is of no use to anybody
-        raise
+    with stored.attempt() as attempt:
+        return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
 
 
 def _count(walk: Walk, on_progress: Progress) -> Counts:
@@ -74,20 +71,17 @@ def _count(walk: Walk, on_progress: Progress) -> Counts:
 
 
 def _decode(
-    walk: Walk, spec: Preprocessing, stored: Stored, refused: Refused, to_learn: bool
+    walk: Walk, spec: Preprocessing, attempt: Attempt, refused: Refused, to_learn: bool
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
-    decoded = stored.begin()
-    with open(decoded, "wb") as out:
+    with open(attempt.decoded, "wb") as out:
         rows = decode_all(walk.items(), spec, out, refused.add, refused.done)
     refused.check()
     parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
     if to_learn:
         _check_parts(walk, rows, parts)
-    stored.split(decoded, shape, rows.labels, parts)
-    report = _report(walk, shape, rows, parts, refused, to_learn)
-    stored.finish(report)
-    return report
+    attempt.split(shape, rows.labels, parts)
+    return _report(walk, shape, rows, parts, refused, to_learn)
 
 
 def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
@@ -106,7 +100,7 @@ def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
             f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
         )
     for number, label in enumerate(walk.labels):
-        _check_class(label, sum(counts[number, part] for part in (TRAINING, HELDOUT, UNDECIDED)))
+        _check_class(label, counts[number, TRAINING] + counts[number, UNDECIDED])
 
 
 def _check_class(label: str, count: int) -> None:
@@ -120,7 +114,7 @@ def _check_class(label: str, count: int) -> None:
 def _check_parts(walk: Walk, rows: Rows, parts: Parts) -> None:
     """What only shows once the images are decoded."""
     for number, label in enumerate(walk.labels):
-        mine = (rows.labels == number) & (rows.given != TEST)
+        mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
         _check_class(label, len(np.unique(rows.contents[mine])))
     if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
         raise SetupError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from worker.class_walk import BESIDE, CLOSED, HIDDEN, LINKS, OTHER
 from worker.decoded import Rows
-from worker.split import HELDOUT, TEST, TRAINING, UNDECIDED, Parts
+from worker.split import HELDOUT, TEST, TRAINING, Parts
 
 #: A class so many times as large as another is worth a word.
 IMBALANCE_RATIO = 3
@@ -23,16 +23,8 @@ def notes(
     to_learn: bool,
 ) -> tuple[str, ...]:
     """Imbalance if they are to be learned from, copies, and what was passed over."""
-    about = _imbalance(labels, rows, parts) if to_learn else _measured(rows, parts)
+    about = _imbalance(labels, rows, parts) if to_learn else ()
     return (*about, *_copies(rows, parts), *_passed_over(skipped))
-
-
-def _measured(rows: Rows, parts: Parts) -> Iterator[str]:
-    if (rows.given == UNDECIDED).any() and (parts == TEST).any():
-        yield (
-            f"of a folder without splits the test part is measured: {(parts == TEST).sum()} "
-            "images, which no training learns from; to measure all, put the classes into test/"
-        )
 
 
 def _imbalance(labels: tuple[str, ...], rows: Rows, parts: Parts) -> Iterator[str]:

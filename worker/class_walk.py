@@ -79,19 +79,24 @@ class Walk:
                 yield Item(path, label, part)
 
     def _splits(self) -> list[tuple[bytes, int]]:
-        """The folders of splits, where all folders are such and hold folders in their turn."""
+        """The folders that are called as splits and hold folders in their turn.
+
+        Where there is one, a folder with images beside it would be read as a class, and its
+        images, those of a flat test/ say, be learned from.
+        """
         names = self._folders(self.root)
-        parts = [name for name in names if name.lower() in SPLITS]
-        deep = [name for name in parts if self._folders(self.root + b"/" + name)]
-        if len(deep) > 1 and len(names) > len(parts):
-            odd = next(name for name in names if name not in parts)
-            raise SetupError(
-                f"{shown(deep[0])}/ and {shown(deep[1])}/ are splits, but {shown(odd)}/ beside "
-                "them is none; move it elsewhere"
-            )
-        if not deep or len(deep) < len(names):
-            return []
-        return [(self.root + b"/" + name, SPLITS[name.lower()]) for name in deep]
+        deep = [name for name in names if name.lower() in SPLITS and self._folders(self._at(name))]
+        for odd in names if deep else []:
+            if odd not in deep and next(self._files(self._at(odd)), None):
+                raise SetupError(
+                    f"{shown(deep[0])}/ has class folders like a split, but {shown(odd)}/ beside "
+                    f"it is no split with class folders; move {shown(odd)}/ elsewhere, or sort "
+                    f"its images into class folders of train/, validation/ or test/"
+                )
+        return [(self._at(name), SPLITS[name.lower()]) for name in deep]
+
+    def _at(self, name: bytes) -> bytes:
+        return self.root + b"/" + name
 
     def _number(self, folder: bytes, name: bytes) -> int:
         try:

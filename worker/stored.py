@@ -2,13 +2,22 @@
 
 FOLDER/training.pixels   rows uint8 [height, width, channels], one after the other
 FOLDER/training.labels   int64; likewise heldout and test
-FOLDER/about.json        arrives last
+FOLDER/about.json
+
+Each attempt decodes into FOLDER.HOST.PID.NUMBER, and renames it when all is there. An attempt that
+slept and wakes up meets a successor's folder only as a whole, and never deletes it. What dead ones
+leave goes with the request's folder.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,46 +46,73 @@ class Stored:
         except (FileNotFoundError, *MISFITS):
             return None
 
-    def begin(self) -> Path:
-        """Empty the folder; the file to decode into, which `split` removes."""
-        self.remove()
-        self.folder.mkdir(parents=True)
-        return self.folder / "decoded.pixels"
+    @contextmanager
+    def attempt(self) -> Iterator[Attempt]:
+        """A new one; what it has not finished is deleted at its end."""
+        owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        own = self.folder.with_name(f"{self.folder.name}.{owner}")
+        own.mkdir(parents=True)
+        try:
+            yield Attempt(own)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
 
-    def remove(self) -> None:
-        """Whatever is there."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def take(self, attempt: Attempt, report: DataReport) -> DataReport:
+        """From now on the data set is there; what it holds. One that came first stays."""
+        attempt.describe(report)
+        if not _renamed(attempt.folder, self.folder):
+            kept = self.report()
+            if kept is not None:
+                return kept
+            damaged = attempt.folder.with_name(f"{attempt.folder.name}.damaged")
+            self.folder.rename(damaged)
+            attempt.folder.rename(self.folder)
+            shutil.rmtree(damaged, ignore_errors=True)
+        return report
 
-    def split(
-        self, decoded: Path, shape: tuple[int, int, int], labels: Labels, parts: Parts
-    ) -> None:
+    def examples(self, part: int, shape: tuple[int, int, int]) -> Examples:
+        """One part: its pixels stay in their file, and are read as they are used."""
+        labels = np.fromfile(self.folder / f"{NAMES[part]}.labels", "<i8").astype(np.int64)
+        return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
+
+
+class Attempt:
+    """A data set that is being decoded, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.decoded = folder / "decoded.pixels"  #: to decode into; `split` removes it
+
+    def split(self, shape: tuple[int, int, int], labels: Labels, parts: Parts) -> None:
         """Write each part to its files, never holding more than a chunk of it."""
-        images = _mapped(decoded, shape)
+        images = _mapped(self.decoded, shape)
         for part, name in NAMES.items():
             chosen = np.flatnonzero(parts == part)
-            pixels = self.folder / f"{name}.pixels"
-            pixels.unlink(missing_ok=True)  # another attempt may have mapped it: cut off, it dies
-            with open(pixels, "wb") as file:
+            with open(self.folder / f"{name}.pixels", "wb") as file:
                 for start in range(0, len(chosen), chunk_images(shape)):
                     file.write(images[chosen[start : start + chunk_images(shape)]].data)
                 _to_disk(file)
             with open(self.folder / f"{name}.labels", "wb") as file:
                 file.write(labels[chosen].astype("<i8").data)
                 _to_disk(file)
-        decoded.unlink()
+        self.decoded.unlink()
 
-    def finish(self, report: DataReport) -> None:
-        """From now on the data set is there."""
-        part = self.folder / f"{ABOUT}.part"
-        with open(part, "wb") as file:
+    def describe(self, report: DataReport) -> None:
+        """Say what it holds: now it is whole."""
+        with open(self.folder / ABOUT, "wb") as file:
             file.write(msgspec.json.encode(report))
             _to_disk(file)
-        part.replace(self.folder / ABOUT)
 
-    def examples(self, part: int, shape: tuple[int, int, int]) -> Examples:
-        """One part: its pixels stay in their file, and are read as they are used."""
-        labels = np.fromfile(self.folder / f"{NAMES[part]}.labels", "<i8").astype(np.int64)
-        return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
+
+def _renamed(folder: Path, to: Path) -> bool:
+    """Whether there was no folder with something in it already."""
+    try:
+        folder.rename(to)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _mapped(path: Path, shape: tuple[int, int, int]) -> Images:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -238,15 +240,35 @@ def _few_that_differ(root: Path) -> None:
 
 
 def _unknown(root: Path) -> None:
-    (root / "train").mkdir()
-    for name in ("cat", "dog"):
-        (root / name).rename(root / "train" / name)
+    _into_train(root)
     fill(root / "test" / "fox", 5, 9000)
 
 
 def _mixed(root: Path) -> None:
     for name in ("train", "test"):
         fill(root / name / "cat", 5, 9000)
+
+
+def _into_train(root: Path) -> None:
+    (root / "train").mkdir()
+    for name in ("cat", "dog"):
+        (root / name).rename(root / "train" / name)
+
+
+def _flat_test(root: Path) -> None:
+    _into_train(root)
+    fill(root / "test", 5, 9000)
+
+
+def _extra(root: Path) -> None:
+    _into_train(root)
+    fill(root / "extra" / "cat", 5, 9000)
+
+
+def _only_validated(root: Path) -> None:
+    _into_train(root)
+    for number, name in enumerate(("cat", "dog", "fox")):
+        fill(root / "validation" / name, 5, 9000 + 100 * number)
 
 
 def _no_text(root: Path) -> None:
@@ -262,7 +284,13 @@ def _no_text(root: Path) -> None:
         (_few, ("class fox has 3 images", "needs 4")),
         (_few_that_differ, ("class fox has 1 images", "needs 4 different")),
         (_unknown, ("fox/ of test/", "rename it")),
-        (_mixed, ("cat/ beside them is none", "move it")),
+        (_mixed, ("cat/ beside it is no split", "move cat/ elsewhere")),
+        (
+            _flat_test,
+            ("train/ has class folders", "test/ beside it is no split", "sort its images"),
+        ),
+        (_extra, ("train/ has class folders", "extra/ beside it is no split", "move extra/")),
+        (_only_validated, ("class fox has 0 images to learn from", "add some, or remove")),
         (_no_text, ("d\\xf6g", "rename it")),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -318,6 +346,59 @@ def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) ->
     assert again.data.examples.fingerprint() == whole
 
 
+def test_an_attempt_that_wakes_up_late_harms_no_successor(root: Path) -> None:
+    """The successor decodes while the first sleeps, and is there or half way when it wakes."""
+    scratch = root.parent / "scratch"
+    asleep, awake, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def sleeps(done: int, total: int) -> None:
+        asleep.set()
+        assert awake.wait(30)
+        raise Stop
+
+    def first() -> None:
+        with suppress(Stop):
+            data.load(str(root), PHOTO, None, scratch, on_progress=sleeps)
+        gone.set()
+
+    def wakes(done: int, total: int) -> None:
+        awake.set()
+        assert gone.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert asleep.wait(30)
+    loaded = data.load(str(root), PHOTO, None, scratch, on_progress=wakes)
+    thread.join()
+    assert _total(loaded) == 80
+    assert len(list(scratch.iterdir())) == 1
+    assert data.load(str(root), PHOTO, None, scratch).report == loaded.report
+
+
+def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
+    scratch = root.parent / "scratch"
+    done_before: list[Loaded] = []
+
+    def overtaken(done: int, total: int) -> None:
+        if not done_before:
+            done_before.append(data.load(str(root), PHOTO, None, scratch))
+
+    late = data.load(str(root), PHOTO, None, scratch, on_progress=overtaken)
+    [folder] = scratch.iterdir()
+    [early] = done_before
+    assert late.report == early.report
+    assert early.data.examples.fingerprint() == late.data.examples.fingerprint()
+    assert (folder / "about.json").exists()
+
+
+def test_an_empty_folder_beside_the_splits_does_no_harm(tmp_path: Path) -> None:
+    for name in "ab":
+        fill(tmp_path / "root" / "train" / name, 10, ord(name) * 100)
+    (tmp_path / "root" / "notes").mkdir()
+    (tmp_path / "root" / "notes" / "about.txt").write_text("nothing")
+    assert _load(tmp_path / "root").report.labels == ("a", "b")
+
+
 def test_progress_ends_with_all_files(root: Path) -> None:
     told: list[tuple[int, int]] = []
     data.load(str(root), PHOTO, None, root.parent / "scratch",
@@ -336,12 +417,11 @@ def test_anything_with_a_picture_can_be_measured(tmp_path: Path) -> None:
     assert loaded.data.preprocessing == spec
 
 
-def test_what_is_measured_of_a_folder_is_what_no_training_learned_from(root: Path) -> None:
+def test_a_folder_falls_into_the_same_parts_when_it_is_measured(root: Path) -> None:
     learned = _seen(_load(root))
     measured = data.load(str(root), None, Preprocessing(96, 96, 3), root.parent / "scratch")
     assert _seen(measured) == learned
-    [note] = measured.report.notes
-    assert f"{len(learned['test'])} images, which no training learns from" in note
+    assert not measured.report.notes
 
 
 def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:

@@ -109,8 +109,16 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def check(self) -> Request:
         """This request, if its fields are in range. Raises BadMessage."""
         name = getattr(self.work, "name", FASHION_MNIST)
-        if not (REQUEST_ID.fullmatch(self.id) and NAME.fullmatch(name)):
-            raise BadMessage(f"request {self.id!r:.40} has a field out of range")
+        fits = {
+            "id": REQUEST_ID.fullmatch(self.id),
+            "name": NAME.fullmatch(name),
+            "epochs": getattr(self.work, "epochs", 0) >= 0,
+            "keep": getattr(self.work, "keep", 0) >= 0,
+            "data": _is_place(self.work),
+        }
+        for field, does in fits.items():
+            if not does:
+                raise BadMessage(f"request {self.id!r:.40} has a field out of range: {field}")
         return self
 
 
@@ -137,6 +145,12 @@ class Outcome(msgspec.Struct, frozen=True):
     usage: bool = False  #: what was typed is at fault
     answer: msgspec.Raw = msgspec.Raw(b"null")  #: JSON, one of the structs of shared/answer.py
     files: tuple[str, ...] = ()  #: names of the pictures beside it
+
+
+def _is_place(work: Work) -> bool:
+    """Whether its data are named as a trainer finds them; an import needs none."""
+    data = getattr(work, "data", FASHION_MNIST)
+    return data == FASHION_MNIST or data.startswith("/") or (data == "" and type(work) is Import)
 
 
 def encode_request(request: Request) -> bytes:

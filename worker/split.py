@@ -1,8 +1,11 @@
 """Which images are learned from, which are held out, and which are kept for the test.
 
 An image's side is decided by a threshold on the hash of its file: the same in every training and
-for every recipe, whatever images come, go or change their names. So no image that a version
-learned from is ever among those that a later one is measured on.
+for every recipe, whatever other images come, go or change their names. Three things may move one
+that was learned from: a copy with the same pixels in another file, since equal pixels share a
+side; files deleted from a class so small that a part would be empty (`_balance`); and a test/ or
+validation/ that is added or taken away. Pixels are compared as the recipe made them, so copies may
+be equal for one recipe only; an image encoded anew with other pixels is another image.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ _HEAD = ("label", "images", "precision", "recall", "F1")
 MATRIX_CLASSES = 20
 #: Pairs of labels that are taken for each other, the most frequent first.
 PAIRS_SHOWN = 10
+#: What Evaluated.split stands for.
+_PARTS = {"test": "the test images", "heldout": "the images held out", "all": "all images"}
 
 
 class Measured(NamedTuple):
@@ -65,7 +67,7 @@ def evaluate(
 def lines(evaluated: Evaluated) -> Iterator[str]:
     """The figures for a person."""
     found = evaluated.evaluation
-    part = "the test images" if evaluated.split == "test" else "all images"
+    part = _PARTS.get(evaluated.split, evaluated.split)
     yield f"{evaluated.model} on {part} of {one_line(evaluated.data.name)}: {found.count:,} images"
     yield (
         f"accuracy {share(found.accuracy)}, loss {share(found.loss)}, "

@@ -58,7 +58,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     model: str
     data: DataReport
     evaluation: Evaluation
-    split: str  #: which part was measured: `test`, or `all` where the data has none
+    split: str  #: what was measured: `test`, else `heldout`, else `all`
 
 
 class Pruned(msgspec.Struct, frozen=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 
 from shared.answer import Evaluated
 from shared.card import Card
@@ -23,13 +25,26 @@ from worker.draw_reliability import reliability_diagram
 from worker.evaluate import confusion, score
 from worker.examples import Examples, Labels
 from worker.samples import folder_of
-from worker.split import TEST
+from worker.split import HELDOUT, TEST
 
 LOADING = "loading"
 #: What is measured is what CPU workers serve.
 RUNTIME = "litert"
 #: Names of labels in an error.
 NAMES_SHOWN = 5
+#: What the figures are worth, where there is no test/.
+_HELDOUT_NOTE = (
+    "there is no test part, so the images held out are measured; a version that was trained with "
+    "this folder was chosen and calibrated with them"
+)
+_APART_NOTE = (
+    "the images that a training sets apart for the test are measured; to measure all, put the "
+    "class folders into test/"
+)
+_ALL_NOTE = (
+    "all images are measured; the version may have learned from them, and its figures are too "
+    "good then"
+)
 
 
 def evaluate(context: Context, work: Evaluate) -> Answered:
@@ -50,7 +65,7 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
         max_unreadable=work.max_unreadable,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
-    split, parts = measured(card, loaded.data, _has_test(work.data))
+    split, parts, notes = measured(card, loaded.data, given_parts(work.data))
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
     model = runtime.load(RUNTIME, card, served)
@@ -62,32 +77,50 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
         "reliability.png": reliability_diagram(reliability(probabilities, truth)),
     }
     evaluation = score(probabilities, truth, card.labels)
-    return Answered(Evaluated(card.ref, loaded.report, evaluation, split), files)
+    told = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
+    return Answered(Evaluated(card.ref, told, evaluation, split), files)
 
 
-def measured(card: Card, found: DataSet, has_test: bool) -> tuple[str, list[Examples]]:
-    """What is measured: the test images, or all where there are none.
+class Measured(NamedTuple):
+    """What is measured."""
 
-    In a folder without a test/ of its own some images are set apart for the test all the same.
-    They are what counts where the version has learned from the others, and no more than a part
-    of all where it has not.
+    split: str  #: as in Evaluated
+    parts: list[Examples]
+    notes: tuple[str, ...]  #: what its figures are worth
+
+
+def measured(card: Card, found: DataSet, given: Collection[int]) -> Measured:
+    """The test images, else those held out; all where the folder has neither part of its own.
+
+    `given` are the parts that the folder has. In one that has neither, some images are set apart
+    all the same. They are what counts where the version has learned from the others, and no more
+    than a part of all where it has not; by the folder's name that can be guessed, no more.
 
     Raises:
         SetupError: there are no images at all.
     """
-    apart = has_test or card.dataset == found.name
-    if apart and found.test is not None and len(found.test.labels):
-        return "test", [found.test]
-    parts = [one for one in (found.examples, found.heldout, found.test) if one is not None]
-    if not sum(len(one.labels) for one in parts):
+    test, held = _some(found.test), _some(found.heldout)
+    if test and TEST in given:
+        return Measured("test", test, ())
+    if held and HELDOUT in given:
+        return Measured("heldout", held, (_HELDOUT_NOTE,))
+    if test and card.dataset == found.name:
+        return Measured("test", test, (_APART_NOTE,))
+    parts = [*_some(found.examples), *held, *test]
+    if not parts:
         raise SetupError(f"{found.name} has no images to evaluate; name another folder")
-    return "all", parts
+    return Measured("all", parts, (_ALL_NOTE,))
 
 
-def _has_test(where: str) -> bool:
+def _some(part: Examples | None) -> list[Examples]:
+    return [part] if part is not None and len(part.labels) else []
+
+
+def given_parts(where: str) -> set[int]:
+    """The parts that the data have of their own, as in worker/split.py."""
     if where == FASHION_MNIST:
-        return True
-    return any(branch.part == TEST for branch in Walk(Path(where)).branches)
+        return {TEST}
+    return {branch.part for branch in Walk(Path(where)).branches}
 
 
 def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels:

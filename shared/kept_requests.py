@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,8 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
         if load(store, request.id) is None:
             (path / HERE_FILE).touch()
             if input is not None:
-                _write(path / INPUT_FILE, input)
-            _write(path / REQUEST_FILE, encode_request(request))
+                replace(path / INPUT_FILE, input)
+            replace(path / REQUEST_FILE, encode_request(request))
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; set HANGTAG_STORE to a folder") from error
 
@@ -92,14 +93,24 @@ def unanswered(store: Path, here: bool | None = None) -> list[Request]:
     return sorted(found, key=lambda request: (request.created, request.id))
 
 
-def _write(path: Path, data: bytes) -> None:
-    """As a whole, durably."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+def replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole, durably."""
+    write_part(path, data).replace(path)
+
+
+def write_part(path: Path, data: bytes) -> Path:
+    """What is to replace `path`, durably written beside it; nothing of it stays after an error."""
+    # Trainers of several machines may share a store, and their processes have the same numbers.
+    part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return part
 
 
 def _unanswered(store: Path) -> Iterator[Request]:

@@ -17,6 +17,10 @@ from shared.errors import SetupError
 T = TypeVar("T")
 
 
+class OtherTraining(SetupError):
+    """A state that another training has left, or the same one of another Hangtag."""
+
+
 def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
     """Keep the values of `variables` and the `history`; `key` says whose they are."""
     arrays = {str(number): variable.numpy() for number, variable in enumerate(variables)}
@@ -34,14 +38,14 @@ def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> li
     """Set `variables` to what was kept under this key; the history so far, empty without one.
 
     Raises:
-        SetupError: `path` holds the state of another training.
+        OtherTraining: `path` holds the state of another training.
     """
     if not path.exists():
         return []
     with np.load(path, allow_pickle=False) as kept:
         kept_key, history = json.loads(kept["about"].tobytes())
         if kept_key != key:
-            raise SetupError(f"{path} belongs to another training; delete it or name another")
+            raise OtherTraining(f"{path} belongs to another training; delete it or name another")
         for number, variable in enumerate(variables):
             variable.assign(kept[str(number)])
     return msgspec.convert(history, list[kind])  # type: ignore[valid-type]

@@ -12,7 +12,6 @@ STORE/.requests/ID/outcome.json   arrives last
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ import msgspec
 from shared import kept_requests
 from shared.errors import Unavailable
 from shared.grant import Grant
-from shared.kept_requests import FOLDER, OUTCOME_FILE, REQUEST_FILE
+from shared.kept_requests import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
 from shared.request import Outcome, Request, encode_request
 
 #: Renaming a file takes far less; whoever has the lock for longer is asleep.
@@ -44,10 +43,10 @@ class RequestFolder:
 
     @property
     def fence(self) -> int:
-        """The highest that has got here; 0 where there was none."""
+        """The highest that has got here; 0 where there was none, or it cannot be read."""
         try:
             return int((self._path / "fence").read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):  # a store that does not do is found out by `enter`
             return 0
 
     @property
@@ -90,13 +89,15 @@ class RequestFolder:
         with self._locked():
             if grant.fence <= self.fence:
                 return False
-            _replace(self._path / "fence", str(grant.fence).encode())
+            replace(self._path / "fence", str(grant.fence).encode())
         with suppress(FileExistsError):
             (self._path / "began").touch(exist_ok=False)
-        if grant.input is not None:
-            _replace(self._path / "input", grant.input)
-        if grant.request is not None and self.request() is None:
-            _replace(self._path / REQUEST_FILE, encode_request(grant.request))
+        kept, asked = self.request(), grant.request
+        other = kept is not None and asked is not None and kept.work != asked.work
+        if grant.input is not None and not other:
+            replace(self._path / "input", grant.input)
+        if asked is not None and kept is None:
+            replace(self._path / REQUEST_FILE, encode_request(asked))
         return True
 
     def holds(self, fence: int) -> bool:
@@ -104,31 +105,43 @@ class RequestFolder:
         return self.fence == fence
 
     def answer(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        """Keep how it ended. False: it is no longer ours, or has ended.
+        """Keep how it ended. False: it is no longer ours, or has ended; nothing has changed.
 
         Raises:
             Unavailable: as `enter`.
+            OSError: the store cannot be written.
         """
         (self._path / "files").mkdir(exist_ok=True)
-        for name, data in files.items():
-            _replace(self._path / "files" / name, data)
         told = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
-        part = _write(self._path / OUTCOME_FILE, told)
+        contents = {self._path / "files" / name: data for name, data in files.items()}
+        contents[self._path / OUTCOME_FILE] = told  # the last to arrive
+        parts: dict[Path, Path] = {}
+        try:
+            for path, data in contents.items():
+                parts[path] = write_part(path, data)
+            return self._put(fence, parts)
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+
+    def _put(self, fence: int, parts: Mapping[Path, Path]) -> bool:
         with self._locked():
             if not self.holds(fence) or (self._path / OUTCOME_FILE).exists():
                 return False
-            part.replace(self._path / OUTCOME_FILE)
+            for path, part in parts.items():
+                part.replace(path)
         return True
 
     def close(self, outcome: Outcome) -> None:
         """Keep an outcome that Redis has and nobody here has worked out."""
-        _replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
+        replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
         self.tidy()
 
     def tidy(self) -> None:
         """Delete what only the work needed."""
         shutil.rmtree(self.work, ignore_errors=True)
-        (self._path / "input").unlink(missing_ok=True)
+        with suppress(OSError):
+            (self._path / "input").unlink()
 
     def forget(self) -> None:
         """Delete everything."""
@@ -160,17 +173,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file as a whole, durably."""
-    _write(path, data).replace(path)
-
-
-def _write(path: Path, data: bytes) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from shared.copies import refresh
 from shared.errors import SetupError, UsageError
 from shared.request import Progress, Train
 from worker import data, promotion, recipes
+from worker.checkpoint import OtherTraining
 from worker.context import Answered, Context
 from worker.data import Loaded
 from worker.epoch import Epoch, Step
@@ -18,6 +20,7 @@ from worker.examples import Examples
 from worker.recipes import Recipe
 from worker.schedule import plan
 
+log = logging.getLogger(__name__)
 LOADING, TRAINING, PUBLISHING = "loading", "training", "publishing"
 STATE = "state.npz"
 
@@ -67,6 +70,18 @@ def _load(
 
 
 def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
+    try:
+        return _trained(context, work, recipe, loaded)
+    except OtherTraining:
+        log.warning(
+            "request %s starts over: another Hangtag has begun it, or with other data",
+            context.request.id,
+        )
+        (context.folder / STATE).unlink(missing_ok=True)
+        return _trained(context, work, recipe, loaded)
+
+
+def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
     from worker import version
 
     count = len(loaded.data.examples.labels)

@@ -46,6 +46,7 @@ class Rounds(threading.Thread):
         self._requests = Requests(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
+        self._logged: set[str] = set()
 
     def stop(self) -> None:
         """End the thread."""
@@ -60,7 +61,7 @@ class Rounds(threading.Thread):
     def go(self) -> None:
         """One round."""
         for duty in (self._publish, self._restore, self._hint_again, self._clear):
-            with _tried_again():
+            with self._tried_again():
                 duty()
 
     def _publish(self) -> None:
@@ -72,7 +73,7 @@ class Rounds(threading.Thread):
         """What the store has and Redis does not know is made known to it again, and the reverse."""
         here = not self._settings.redis_url
         for request in kept_requests.unanswered(self._store, here):
-            with _tried_again():
+            with self._tried_again():
                 self._reconcile(request)
 
     def _reconcile(self, request: Request) -> None:
@@ -80,6 +81,8 @@ class Rounds(threading.Thread):
         view = self._requests.look(request.id)
         if view is None:
             self._requests.submit(request, folder.input())
+        elif view.request.work != request.work:
+            return  # how that ends says nothing about what is kept
         elif view.state is State.CANCELLED:
             folder.forget()
         elif view.state is State.DONE and view.outcome is not None:
@@ -102,11 +105,14 @@ class Rounds(threading.Thread):
         for folder in answered_before(self._store, time.time() - KEEP_S):
             folder.forget()
 
-
-@contextmanager
-def _tried_again() -> Iterator[None]:
-    """What fails is tried again in the next round."""
-    try:
-        yield
-    except (RedisError, OperationalError, HangtagError, OSError) as error:
-        log.debug("to be tried again: %s", error)
+    @contextmanager
+    def _tried_again(self) -> Iterator[None]:
+        """What fails is tried again in the next round. What nobody expected is logged once."""
+        try:
+            yield
+        except (RedisError, OperationalError, HangtagError, OSError) as error:
+            log.debug("to be tried again: %s", error)
+        except Exception as error:
+            if repr(error) not in self._logged:
+                self._logged.add(repr(error))
+                log.exception("a round of the trainer failed; the next ones try again")

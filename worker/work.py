@@ -14,7 +14,7 @@ import msgspec
 import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from shared.errors import HangtagError, SetupError, Unavailable, UsageError
+from shared.errors import BadMessage, HangtagError, SetupError, Unavailable, UsageError
 from shared.grant import Grant
 from shared.registry import Registry
 from shared.request import (
@@ -90,9 +90,8 @@ class Desk:
             self._requests.release(request_id, grant.fence)
             return LEFT
         except OSError as error:
-            cure = f"the store cannot be written ({error}); free the disk, or set HANGTAG_STORE"
-            self._requests.finish(request_id, grant.fence, failed(SetupError(cure)))
-            return ANSWERED
+            told = self._requests.finish(request_id, grant.fence, _unwritten(error))
+            return ANSWERED if told else LEFT
         with self._lease(folder, grant) as lease:
             return self._hold(lease, folder, grant, grant.request)
 
@@ -119,29 +118,42 @@ class Desk:
 
     def _hold(self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request) -> str:
         log.info("request %s: %s, attempt %d", request.id, request.work, grant.attempts)
-        kept, known = folder.request(), folder.outcome()
+        kept = folder.request()
+        other = kept is not None and kept.work != request.work  # not for us to end or to forget
         try:
-            if kept is not None and kept.work != request.work:
-                other = UsageError(f"{request.id} was other work before; choose another id")
-                self._finish(lease, grant.fence, request.id, failed(other), {})
-                return ANSWERED
-            if known is not None:
-                outcome, files = known, folder.files(known)
+            if other:
+                error = UsageError(f"{request.id} was other work before; choose another id")
+                outcome, files = failed(error), dict[str, bytes]()
             else:
                 first = kept or request  # as it was when an earlier attempt published
-                outcome, files = self._handled(lease, folder, grant, first)
-                lease.confirm()
-                folder.answer(grant.fence, outcome, files)
-            folder.tidy()
+                outcome, files = self._ended(lease, folder, grant, first)
             self._finish(lease, grant.fence, request.id, outcome, files)
         except (Stopped, Unavailable) as stopped:
             log.warning("request %s is left: %s", request.id, stopped)
-            if lease.standing is Standing.CANCELLED:
+            if lease.standing is Standing.CANCELLED and not other:
                 folder.forget()
             lease.release()
             return LEFT
         log.info("request %s is answered: %s", request.id, outcome.error or "well")
         return ANSWERED
+
+    def _ended(
+        self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request
+    ) -> tuple[Outcome, dict[str, bytes]]:
+        """How it ends, or has ended before; the store has it first. Raises Stopped."""
+        known = folder.outcome()
+        if known is not None:
+            outcome, files = known, folder.files(known)
+        else:
+            outcome, files = self._handled(lease, folder, grant, request)
+            lease.confirm()
+            try:
+                if not folder.answer(grant.fence, outcome, files):
+                    raise Stopped("somebody else has it, or has answered it")
+            except OSError as error:
+                return _unwritten(error), {}
+        folder.tidy()
+        return outcome, files
 
     def _handled(
         self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request
@@ -182,8 +194,12 @@ class Desk:
         """Hand in what the store has by now. Raises Stopped: the next attempt hands it in."""
         while True:
             try:
-                self._requests.finish(request_id, fence, outcome, files)
-                return
+                if self._requests.finish(request_id, fence, outcome, files):
+                    return
+                lease.confirm()  # which knows why not
+                raise Stopped("Redis takes no outcome from here")
+            except BadMessage as error:
+                raise Stopped(str(error)) from error
             except RedisError as error:
                 log.warning("the outcome of %s waits for Redis: %s", request_id, error)
             self._ending.told(RETRY_S)
@@ -199,6 +215,11 @@ def _handler(work: Work) -> Callable[[Context, Any], Answered]:
 def _well(answered: Answered) -> Outcome:
     answer = msgspec.Raw(msgspec.json.encode(answered.answer))
     return Outcome(ok=True, answer=answer, files=tuple(answered.files))
+
+
+def _unwritten(error: OSError) -> Outcome:
+    cure = f"the store cannot be written ({error}); free the disk, or set HANGTAG_STORE"
+    return failed(SetupError(cure))
 
 
 def failed(error: Exception) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -126,6 +127,43 @@ def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
     scene.client.flushall()
     scene.rounds.go()
     assert scene.requests.look(REQUEST.id) is None
+
+
+@pytest.mark.parametrize("end", ["finished", "cancelled"])
+def test_the_end_of_other_work_under_an_id_does_not_end_what_is_kept(
+    scene: Scene, end: str
+) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    (scene.folder.work / "state.npz").write_bytes(b"40 epochs")
+    scene.client.flushall()
+    scene.requests.submit(msgspec.structs.replace(REQUEST, work=Prune("bags", keep=1)))
+    if end == "finished":
+        grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+        assert scene.requests.finish(REQUEST.id, grant.fence, Outcome(ok=False, error="other"))
+    else:
+        assert scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    assert (scene.folder.request(), scene.folder.outcome()) == (REQUEST, None)
+    assert (scene.folder.work / "state.npz").exists()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_what_nobody_expected_ends_no_rounds_and_is_logged_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hint(request_id: str) -> None:
+        raise ZeroDivisionError(request_id)
+
+    scene.requests.submit(REQUEST)
+    rounds = Rounds(scene.client, scene.settings, hint)
+    for _ in range(3):
+        rounds.go()
+    (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:

@@ -92,6 +92,28 @@ def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Request
     assert folder.outcome() == WELL
 
 
+def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
+    folder: RequestFolder, tmp_path: Path
+) -> None:
+    folder.enter(grant(1))
+    folder.enter(grant(2))
+    assert folder.answer(2, WELL, {"grid.png": b"pixels"})
+    for fence in (1, 2):
+        assert not folder.answer(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
+    files = tmp_path / ".requests" / REQUEST.id / "files"
+    assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
+
+
+def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = set()
+    for host in ("here", "there"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        parts.add(kept_requests.write_part(tmp_path / "fence", host.encode()))
+    assert sorted(part.read_bytes() for part in parts) == [b"here", b"there"]
+
+
 def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
     folder: RequestFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

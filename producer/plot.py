@@ -11,6 +11,7 @@ import os
 import textwrap
 import warnings
 from collections.abc import Sequence
+from typing import cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -90,8 +91,6 @@ def _show(axes: Axes, path: bytes) -> None:
     image = _open(path)
     if image is None:
         _tell(axes, "It cannot be shown.")
-    elif image.mode in WIDE_MODES:
-        axes.imshow(image.convert("F"), cmap="gray")
     else:
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
 
@@ -118,7 +117,14 @@ def _small(image: Image.Image) -> Image.Image:
     elif image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BOX)
-    return ImageOps.exif_transpose(image)
+    return ImageOps.exif_transpose(_scaled(image) if image.mode == "F" else image)
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """Shades from the darkest to the brightest as 0 to 255."""
+    darkest, brightest = cast(tuple[float, float], image.getextrema())
+    scale = 255 / ((brightest - darkest) or 1.0)
+    return image.point(lambda shade: shade * scale - darkest * scale).convert("L")
 
 
 def _tell(axes: Axes, text: str) -> None:

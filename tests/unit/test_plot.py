@@ -121,6 +121,18 @@ def test_every_kind_of_picture_is_shown(tmp_path: Path, name: str) -> None:
     assert not axes.texts
 
 
+def test_a_picture_with_16_bits_a_shade_is_drawn_like_the_same_one_with_8(tmp_path: Path) -> None:
+    shown = []
+    for name in ("grey16.png", "rgb.png"):
+        (tmp_path / name).write_bytes(variants(garment())[name])
+        (image,) = figure_of(tmp_path / name, predicted(tmp_path / name)).axes[0].images
+        array = np.asarray(image.get_array(), float)
+        shown.append(array if array.ndim == 2 else array[..., 0])
+    deep, plain = shown
+    spread = (plain - plain.min()) * 255 / (plain.max() - plain.min())
+    assert np.abs(deep - spread).max() <= 1
+
+
 def test_a_picture_is_shown_upright(tmp_path: Path) -> None:
     path = tmp_path / "turned.jpg"
     image = Image.new("L", (40, 20))

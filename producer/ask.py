@@ -10,9 +10,9 @@ from producer.desk import Desk, make_request, open_desk, reaching
 from producer.follow import Follow, cure, kept_outcome, watching
 from producer.watch import Quiet
 from shared import kept_requests
-from shared.errors import SetupError, UsageError
+from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.request import Outcome, Request, Work
-from shared.requests import View
+from shared.requests import State, View
 from shared.settings import Settings
 
 
@@ -52,6 +52,7 @@ def ask(
     _check_kept(settings, request)
     outcome = kept_outcome(settings, request.id)
     if outcome is not None:
+        _check_well(request.id, outcome)
         return settle(settings, request.id, outcome)
     desk = _hand_in(settings, request, input, wait_for_trainer, wait)
     if not wait:
@@ -86,10 +87,28 @@ def _hand_in(
         served = not settings.redis_url or desk.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(cure(settings))
-        desk.submit(request, input)
+        if not desk.submit(request, input):
+            _check_before(desk.look(request.id), request.id)
     if not served and not wait:
         Quiet().notice(cure(settings))  # who waits is told while waiting
     return desk
+
+
+def _check_before(view: View | None, request_id: str) -> None:
+    """What was asked for before is answered once, and not tried again."""
+    if view is not None and view.state is State.CANCELLED:
+        raise RequestCancelled(
+            f"request {request_id} was cancelled before; choose another --request-id"
+        )
+    if view is not None and view.outcome is not None:
+        _check_well(request_id, view.outcome)
+
+
+def _check_well(request_id: str, outcome: Outcome) -> None:
+    if not outcome.ok:
+        raise (UsageError if outcome.usage else SetupError)(
+            f"request {request_id} failed before: {outcome.error}; choose another --request-id"
+        )
 
 
 def _check_kept(settings: Settings, request: Request) -> None:

@@ -59,7 +59,7 @@ class ShareParam(click.ParamType[Any]):
     type=click.Choice(PROMOTE),
     default=PROMOTE[0],
     show_default=True,
-    help="Whether NAME@production becomes the new version.",
+    help="Whether NAME@production becomes the new version. The first of a name always does.",
 )
 @click.option(
     "--weighted", is_flag=True, help="Every class counts the same, however many images it has."
@@ -75,7 +75,7 @@ class ShareParam(click.ParamType[Any]):
     "--request-id",
     default="",
     metavar="ID",
-    help="A name for this request: asked for again, it is the same one.",
+    help="A name for this request: asked for again, it is the same one, also if it failed.",
 )
 @click.option("--detach", is_flag=True, help="Answer with the request's id at once.")
 @click.option(

@@ -62,7 +62,7 @@ class News:
         """The lines since the view before."""
         now, before = view.progress, self._epoch
         if now is not None:
-            if before is not None and (now.stage, now.epoch) != (before.stage, before.epoch):
+            if before is not None and _ended(before, now):
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is State.WAITING:
@@ -74,6 +74,14 @@ class News:
         if stage != self._stage:
             self._stage = stage
             yield line
+
+
+def _ended(epoch: Progress, now: Progress) -> bool:
+    """Whether an epoch is over; not if its trainer died in it, and the work begins anew."""
+    if (now.stage, now.epoch) == (epoch.stage, epoch.epoch):
+        return False
+    trained = not now.epoch and now.heldout_accuracy is not None
+    return now.epoch > epoch.epoch or trained or epoch.step >= epoch.steps
 
 
 def _heldout_of(epoch: Progress, now: Progress) -> float | None:

@@ -100,6 +100,19 @@ def test_other_work_under_an_id_is_a_usage_error(scene: Scene) -> None:
     assert len(command.stderr.splitlines()) == 1
 
 
+def test_an_id_that_failed_or_was_cancelled_says_so_and_names_the_cure(scene: Scene) -> None:
+    scene.done("train", "--request-id", "r1", "--detach")
+    requests = scene.hand.requests
+    requests.finish("r1", scene.hand.claim("r1").fence, Outcome(ok=False, error="no images"))
+    for options in ((), ("--detach",)):
+        line = scene.done("train", "--request-id", "r1", *options, code=Exit.SETUP).stderr
+        assert "request r1 failed before: no images; choose another --request-id" in line
+    scene.done("train", "--request-id", "r2", "--detach")
+    scene.done("train", "--cancel", "r2")
+    line = scene.done("train", "--request-id", "r2", code=Exit.CANCELLED).stderr
+    assert "request r2 was cancelled before; choose another --request-id" in line
+
+
 def test_what_was_left_to_itself_can_be_followed_later(scene: Scene) -> None:
     left = scene.done("train", "--detach")
     request_id = left.stdout.strip()

@@ -262,6 +262,21 @@ def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list
     assert lines.count("training") == lines.count("calibrating") == 1
 
 
+def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
+    news = News()
+    steps = [
+        Progress("training", 2, 20, 5, 9, heldout_accuracy=0.5),
+        Progress("starting"),
+        Progress("training"),
+        Progress("training", 2, 20, 1, 9),
+        Progress("training", 3, 20, 1, 9, heldout_accuracy=0.6),
+    ]
+    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    assert [line for line in lines if line.startswith("epoch")] == [
+        "epoch 2 of 20, held-out accuracy 0.6000"
+    ]
+
+
 def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
     busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
     left = len(live.title(busy)) + len(" ") + live.BAR_CELLS + len(" ")
@@ -282,6 +297,16 @@ def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
     assert ask(settings, Train("garments", "fast"), request_id="r1").outcome.ok
     assert not (here / "stack").exists()
+
+
+def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    outcome = msgspec.json.encode(Outcome(ok=False, error="no images; name another folder"))
+    folder = kept_requests.folder(settings.store_path, "r1")
+    (folder / kept_requests.OUTCOME_FILE).write_bytes(outcome)
+    with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
+        ask(settings, Train("garments", "fast"), request_id="r1")
 
 
 def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:

@@ -57,7 +57,7 @@ def predict(
     from producer.predict import predict as work
 
     if plot_file is not None:
-        drawn.check(plot_file, force, len(images))
+        drawn.check(plot_file, force, images)
     found = work(images, Settings.from_env(), model=model, truth=truth)
     if as_json:
         click.echo(show_predictions.as_json(found, top))

@@ -15,10 +15,12 @@ def data_place(typed: str, settings: Settings) -> str:
     The trainer has another current folder, and may have another disk.
 
     Raises:
-        UsageError: the path is no text, or this machine's stack would not find the folder.
+        UsageError: the path is empty or no text, or this machine's stack would not find the folder.
     """
     if typed == FASHION_MNIST:
         return typed
+    if not typed:  # a variable of a script that is not set, and not the current folder
+        raise UsageError(f"--data is empty; name a folder, or {FASHION_MNIST}")
     path = os.path.abspath(typed)
     if not path.isprintable():
         raise UsageError("the path of --data has bytes that are no text; choose another")

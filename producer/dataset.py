@@ -12,6 +12,7 @@ from producer import picture_file
 from producer.ask import ask
 from producer.columns import columns
 from producer.data_place import data_place
+from producer.show_model import check_folder
 from producer.train import troubles
 from shared.answer import DataReport
 from shared.errors import MISFITS, SetupError
@@ -39,18 +40,19 @@ def show(
     force: bool = False,
     quiet: bool = False,
 ) -> DataSetShown:
-    """Ask the owner of the store to describe `data`, and put its pictures into `folder`.
+    """Ask the owner of the store to describe `data`, and put its pictures into `folder`,
+    which is made if need be.
 
     Raises:
         UsageError: the folder cannot be used, a picture is there already, or there is no image
             with this index.
         SetupError: the data are not to be had; or as `ask`.
     """
-    paths = [folder / name for name in (GRID, SINGLE)]
-    for path in paths:
-        picture_file.check(path, force)
-    asked = ask(settings, ShowData(data_place(data, settings), index), quiet=quiet)
+    work = ShowData(data_place(data, settings), index)
+    check_folder(folder, (GRID, SINGLE), force)
+    asked = ask(settings, work, quiet=quiet)
     report = _report(asked.outcome)
+    paths = [folder / name for name in (GRID, SINGLE)]
     for path in paths:
         picture_file.write(path, asked.files(path.name))
     return DataSetShown(report, paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +14,19 @@ from shared.errors import SetupError, UsageError
 MAX_DRAWN = 60
 
 
-def check(path: Path, force: bool, count: int) -> None:
+def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
     """Find what is wrong before work starts.
 
     Raises:
-        UsageError: too many pictures, or as `picture_file.check`.
+        UsageError: too many pictures, the file is one of them, or as `picture_file.check`.
         SetupError: what draws is not installed.
     """
     picture_file.check(path, force)
-    if count > MAX_DRAWN:
+    if any(_same(path, image) for image in images):
+        raise UsageError(
+            "--plot would replace a picture that is to be classified; choose another name"
+        )
+    if len(images) > MAX_DRAWN:
         raise UsageError(f"--plot draws at most {MAX_DRAWN} pictures; name fewer")
     try:
         from producer import plot  # noqa: F401
@@ -29,6 +34,13 @@ def check(path: Path, force: bool, count: int) -> None:
         raise SetupError(
             f"--plot needs Matplotlib and Pillow ({error}); run: pip install matplotlib pillow"
         ) from error
+
+
+def _same(path: Path, image: bytes) -> bool:
+    try:
+        return os.path.samefile(path, image)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def draw(path: Path, images: Sequence[bytes], found: Predictions) -> None:

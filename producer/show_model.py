@@ -13,7 +13,7 @@ from producer.shelves import Shelf
 from producer.wording import moment, one_line, share, size
 from shared.aliases import Decision
 from shared.card import Card, Metrics
-from shared.errors import SetupError
+from shared.errors import SetupError, UsageError
 from shared.model_name import ModelName
 from shared.version_folder import check_filename
 
@@ -66,7 +66,8 @@ def write_pictures(shelf: Shelf, card: Card, folder: Path, force: bool) -> list[
     """
     names = sorted(name for name in card.files if name.endswith(picture_file.SUFFIX))
     if not names:
-        raise SetupError(f"{card.ref} has no pictures; evaluate it to have some drawn")
+        how = f"hangtag models evaluate {card.ref} --data DIR --pictures DIR"
+        raise SetupError(f"{card.ref} has no pictures; to have some drawn: {how}")
     for name in names:
         check_filename(name)  # the card may come from elsewhere
     return put(folder, {name: shelf.read(card, name) for name in names}, force)
@@ -86,11 +87,13 @@ def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
     """Have a folder for pictures, in which none of these names is taken (unless `force`).
 
     Raises:
-        UsageError: one is.
+        UsageError: one is, or the folder is none.
         SetupError: the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{folder} is no folder; choose another") from None
     except OSError as error:
         raise SetupError(f"{folder}: {error.strerror}; choose another folder") from error
     for name in names:

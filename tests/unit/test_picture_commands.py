@@ -60,18 +60,22 @@ def complaint(result: Result, code: Exit) -> str:
         (["predict", "1.png", "--plot", "folder.png/x.png"], "create it"),
         (["predict", *[f"{i}.png" for i in range(61)], "--plot", "out.png"], "at most 60"),
         (["dataset", "show"], "--force"),
-        (["dataset", "show", "-o", "absent"], "create it"),
-        (["dataset", "show", "-o", "there.png"], "create it"),
+        (["predict", "there.png", "--plot", "there.png", "--force"], "another name"),
+        (["predict", "1.png", "folder/../1.png", "--plot", "folder/../1.png", "--force"], "would"),
+        (["dataset", "show", "-o", "there.png"], "is no folder"),
+        (["dataset", "show", "-o", "new", "--data", ""], "--data is empty"),
     ],
 )
 def test_what_was_typed_wrongly_names_the_cure(arguments: list[str], cure: str) -> None:
     assert cure in complaint(run(*arguments), Exit.USAGE)
 
 
-@pytest.mark.parametrize("arguments", [["predict", "1.png"], ["dataset", "show", "-o", "folder"]])
+@pytest.mark.parametrize(
+    "arguments", [["predict", "1.png"], ["dataset", "show", "-o", "folder/new"]]
+)
 def test_without_redis_the_cure_is_named(arguments: list[str], here: Path) -> None:
     assert "HANGTAG_REDIS_URL" in complaint(run(*arguments), Exit.SETUP)
-    assert not list((here / "folder").iterdir())
+    assert not [path for path in (here / "folder").rglob("*") if path.is_file()]
 
 
 def test_too_many_pictures_are_a_job(here: Path) -> None:

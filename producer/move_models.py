@@ -58,7 +58,9 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     work = Rollback(_checked(name), alias, why)
     if settings.redis_url:
         return answer_of(ask(settings, work, quiet=True).outcome, Decided)
-    decided = moves.rollback(Registry(settings.store_path), work, who())
+    registry = Registry(settings.store_path)
+    registry.existing(name)  # which tells what there is
+    decided = moves.rollback(registry, work, who())
     refresh(settings)
     return decided
 
@@ -131,6 +133,8 @@ def answer_of(outcome: Outcome, kind: type[Answer]) -> Answer:
 
 
 def _checked(name: str) -> str:
+    if "@" in name:
+        raise UsageError(f"give the name alone: {parse(name).name}")
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
     return name

@@ -99,7 +99,7 @@ def check_roots(options: JobOptions) -> None:
     """Find what is wrong with the arguments before work starts.
 
     Raises:
-        UsageError: an argument does not exist, is special, or lies within another; or a list
+        UsageError: an argument does not exist, is special, or is or lies within another; or a list
             cannot be read, or is not one path a line.
     """
     for path in options.roots:
@@ -110,8 +110,9 @@ def check_roots(options: JobOptions) -> None:
     for i, one in enumerate(real):
         for j, other in enumerate(real):
             if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
+                how = "is the same as" if one == other else "lies within"
                 raise UsageError(
-                    f"{shown(options.roots[i])} lies within {shown(options.roots[j])}; "
+                    f"{shown(options.roots[i])} {how} {shown(options.roots[j])}; "
                     "name each picture once"
                 )
 

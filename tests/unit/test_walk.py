@@ -229,7 +229,7 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/1.png").touch()
     (tmp_path / "link").symlink_to("a")
-    with pytest.raises(UsageError, match="lies within"):
+    with pytest.raises(UsageError, match=r"lies within|is the same as"):
         check_roots(options(bytes(tmp_path), *roots))
 
 

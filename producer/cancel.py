@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from producer.background import find_output
 from producer.job import Job, stored_options
 from producer.peek import State, peek
+from producer.wording import counted
 from shared.broker import connect
 from shared.contract import JOB_ID
 from shared.errors import BrokerAway, UsageError
@@ -38,7 +39,7 @@ def cancel(job: str, settings: Settings) -> str:
         _tell_redis(view.job, settings)
     elif output is not None:
         _mark(output, view.job, settings)
-    return f"job {view.job} is cancelled; {view.done:,} of {view.images:,} images are kept"
+    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.images, 'image')} are kept"
 
 
 def _output(job: str) -> Path | None:

@@ -180,9 +180,11 @@ def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
     if as_json:
         show_json(summary)
+    from producer.wording import counted
+
     code = Exit(summary.exit_code)
     click.echo(
-        f"job {summary.job}: {summary.images:,} images, {summary.failed:,} failed, "
+        f"job {summary.job}: {counted(summary.images, 'image')}, {summary.failed:,} failed, "
         f"{_pace(summary)}{summary.model} -> {summary.output}",
         err=True,
     )

@@ -139,12 +139,14 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
 def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     """Delete old versions, never one that an alias stands for or a job is pinned to."""
     from producer import move_models as work
-    from producer.wording import size
+    from producer.wording import counted, size
 
     pruned = work.prune(Settings.from_env(), name, keep, dry_run)
     _show(pruned, work.table(name, pruned, dry_run), as_json)
     what = "to be freed" if dry_run else "freed"
-    click.echo(f"{len(pruned.removed)} versions, {size(pruned.freed_bytes)} {what}", err=True)
+    click.echo(
+        f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {what}", err=True
+    )
 
 
 @models.command("import")

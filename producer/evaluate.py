@@ -12,7 +12,7 @@ from producer.data_place import data_place
 from producer.move_models import answer_of
 from producer.show_model import check_folder, put
 from producer.train import troubles
-from producer.wording import one_line, share
+from producer.wording import counted, one_line, share
 from shared.answer import Evaluated, Evaluation
 from shared.model_name import parse
 from shared.per_class import per_class
@@ -68,7 +68,8 @@ def lines(evaluated: Evaluated) -> Iterator[str]:
     """The figures for a person."""
     found = evaluated.evaluation
     part = _PARTS.get(evaluated.split, evaluated.split)
-    yield f"{evaluated.model} on {part} of {one_line(evaluated.data.name)}: {found.count:,} images"
+    where = f"{part} of {one_line(evaluated.data.name)}"
+    yield f"{evaluated.model} on {where}: {counted(found.count, 'image')}"
     yield (
         f"accuracy {share(found.accuracy)}, loss {share(found.loss)}, "
         f"calibration error {share(found.ece)}"

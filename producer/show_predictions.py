@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.prediction import Prediction, Predictions
+from producer.wording import counted
 from shared.status import Status
 
 BAR_WIDTH = 24
@@ -40,7 +41,8 @@ def summary(found: Predictions) -> str:
     """One line for standard error."""
     judged = [image.truth == image.label for image in found.images if image.truth and image.label]
     right = f"{sum(judged)} of {len(judged)} right, " if judged else ""
-    return f"{len(found.images)} images, {found.failed} failed, {right}{found.model}"
+    images = counted(len(found.images), "image")
+    return f"{images}, {found.failed} failed, {right}{found.model}"
 
 
 def bar(share: float, blocks: bool = True) -> str:

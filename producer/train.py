@@ -8,6 +8,7 @@ import msgspec
 
 from producer.data_place import data_place
 from producer.watch import duration
+from producer.wording import counted
 from shared.answer import DataReport, Trained
 from shared.card import NAME, Metrics
 from shared.errors import MISFITS, SetupError, UsageError
@@ -76,10 +77,12 @@ def summary(trained: Trained) -> Iterator[str]:
 
 def figures(metrics: Metrics) -> str:
     """Accuracy and calibration, on the images held out and on the test set."""
-    parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({metrics.heldout_count:,} images)"]
+    heldout = counted(metrics.heldout_count, "image")
+    parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({heldout})"]
     ece = metrics.heldout_ece
     if metrics.test_accuracy is not None:
-        parts.append(f"test accuracy {metrics.test_accuracy:.4f} ({metrics.test_count:,} images)")
+        test = counted(metrics.test_count or 0, "image")
+        parts.append(f"test accuracy {metrics.test_accuracy:.4f} ({test})")
     if metrics.test_ece is not None:
         ece = metrics.test_ece
     parts.append(f"calibration error {ece:.2%}")
@@ -90,7 +93,7 @@ def troubles(data: DataReport) -> Iterator[str]:
     """What of the data could not be used, and what is odd about it."""
     if data.unreadable_count:
         count = data.unreadable_count
-        yield f"{count:,} file{'s' if count > 1 else ''} could not be read:"
+        yield f"{counted(count, 'file')} could not be read:"
         yield from (f"  {name}" for name in data.unreadable[:NAMES_SHOWN])
         if count > NAMES_SHOWN:
             yield f"  ... and {count - NAMES_SHOWN:,} more"

@@ -29,3 +29,8 @@ def one_line(text: str) -> str:
     """What somebody else wrote, without anything that a terminal would obey."""
     kept = " ".join(text.split())
     return kept if kept.isprintable() else ascii(kept)[1:-1]
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `2,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -138,6 +138,7 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
         more = f" and {len(unknown) - NAMES_SHOWN} more" if len(unknown) > NAMES_SHOWN else ""
         raise SetupError(
             f"the model does not know {', '.join(map(repr, unknown[:NAMES_SHOWN]))}{more}; "
-            "call the folders as its labels are called, see `hangtag models show`"
+            "name pictures of its own with --data DIR, in folders called as its labels are (see "
+            "`hangtag models show`)"
         )
     return np.array([places[name] for name in names], np.int64)[labels]

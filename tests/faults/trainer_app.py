@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow  # noqa: F401
 
 from shared import version_folder
-from shared.registry import Registry
+from shared.aliases import AliasLog
 from shared.request import Progress
 from tests.trainers import MOMENTS_VARIABLE, reach
 from worker import retrain, version
@@ -62,6 +62,6 @@ def _each_stage(owner: Any) -> None:
 _each_stage(Lease)
 _after(retrain.Teller, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
-_before(Registry, "promote", lambda *_: "moving")
+_before(AliasLog, "append", lambda *_: "moving")
 
 __all__ = ["app", "version"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from tests.server import TEMP_DIR, RedisServer, server_binaries
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and so would all processes
+# of the tests be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `quick` is the same on every run; HYPOTHESIS_PROFILE=full looks further, anew each time.
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True, database=None)

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
 import msgspec
 
 from producer import journal_lock
+from producer.journal_file import TABLES, blob, sqlite_errors
 from producer.reader import Stamp
 from shared.errors import SetupError
 from shared.flag import Flagged, add_flags
@@ -26,30 +26,6 @@ from shared.flag import Flagged, add_flags
 SUFFIX = ".hangtag"
 SCHEMA = 2
 _STAMP = Struct("<qq")
-#: SQLite's codes for a file that is not (any more) what we wrote; text and numbers that cannot be
-#: read back say the same.
-_DAMAGE = {
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_ERROR,
-    sqlite3.SQLITE_FORMAT,
-    sqlite3.SQLITE_MISMATCH,
-    sqlite3.SQLITE_CONSTRAINT,
-}
-_TABLES = """
-CREATE TABLE IF NOT EXISTS job (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch (
-    n INTEGER PRIMARY KEY,
-    argument INTEGER NOT NULL,  -- the argument (or line of a list) of the last file
-    count INTEGER NOT NULL,
-    names BLOB NOT NULL,        -- the files' paths, separated by NUL
-    stamps BLOB NOT NULL,       -- size and modification time of each
-    failed INTEGER,             -- how many have no label; NULL while there is no result
-    flagged TEXT,               -- JSON: how many have each flag; NULL where none has
-    result BLOB
-);
-CREATE INDEX IF NOT EXISTS open_batches ON batch (n) WHERE result IS NULL;
-"""
 
 
 class Frozen(msgspec.Struct, frozen=True):
@@ -100,7 +76,7 @@ class Journal:
 
     def get(self, key: str) -> bytes | None:
         """A property of the job."""
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             row = self._db.execute("SELECT value FROM job WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
@@ -133,13 +109,13 @@ class Journal:
 
     def open_batches(self) -> list[int]:
         """The batches without a result; never more than a window of them."""
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             rows = self._db.execute("SELECT n FROM batch WHERE result IS NULL ORDER BY n")
             return [row[0] for row in rows]
 
     def open_count(self, n: int) -> int | None:
         """How many images the batch has, if it exists and waits for its result."""
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             row = self._db.execute(
                 "SELECT count FROM batch WHERE n = ? AND result IS NULL", (n,)
             ).fetchone()
@@ -147,17 +123,17 @@ class Journal:
 
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of every finished batch, in order, one batch in memory at a time."""
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             for names, result in self._db.execute(
                 "SELECT names, result FROM batch WHERE result IS NOT NULL ORDER BY n"
             ):
-                yield _blob(names).split(b"\0"), _blob(result)
+                yield blob(names).split(b"\0"), blob(result)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             for (names,) in self._db.execute("SELECT names FROM batch ORDER BY n"):
-                yield _blob(names).split(b"\0")
+                yield blob(names).split(b"\0")
 
     def close(self, remove: bool = False) -> None:
         """Let go of the file, or remove it; else the same job can be opened again."""
@@ -167,10 +143,10 @@ class Journal:
         os.close(self._lock)
 
     def _prepare(self) -> None:
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
+            self._db.executescript(TABLES)
         self.totals = Totals()
         self._check_schema()
         self.totals = self._sum()
@@ -199,17 +175,17 @@ class Journal:
             self.totals.flagged = add_flags(self.totals.flagged, flagged)
 
     def _one(self, clause: str, *values: int) -> Frozen | None:
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             row = self._db.execute(
                 f"SELECT n, argument, names, stamps FROM batch {clause}", values
             ).fetchone()
             if row is None:
                 return None
-            stamps = [(size, time) for size, time in _STAMP.iter_unpack(_blob(row[3]))]
-            return Frozen(row[0], row[1], _blob(row[2]).split(b"\0"), stamps)
+            stamps = [(size, time) for size, time in _STAMP.iter_unpack(blob(row[3]))]
+            return Frozen(row[0], row[1], blob(row[2]).split(b"\0"), stamps)
 
     def _sum(self) -> Totals:
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             return sums(self._db)
 
     def _check_schema(self) -> None:
@@ -222,7 +198,7 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         before = msgspec.structs.replace(self.totals)
-        with self._sqlite_errors():
+        with sqlite_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -232,16 +208,6 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-    @contextmanager
-    def _sqlite_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.DatabaseError, UnicodeDecodeError, StructError) as error:
-            cure = "run again with --restart" if _is_damage(error) else "free space, run again"
-            # What is quoted of a damaged file may hold any character.
-            text = "".join(c if c.isprintable() else "?" for c in str(error))
-            raise SetupError(f"{self.path}: {text}; {cure}") from error
 
 
 def sums(database: sqlite3.Connection) -> Totals:
@@ -261,15 +227,3 @@ def sums(database: sqlite3.Connection) -> Totals:
 def journal_path(output: str | Path) -> Path:
     """The journal of an output file."""
     return Path(f"{output}{SUFFIX}")
-
-
-def _blob(cell: object) -> bytes:
-    """A cell that was written as bytes: a damaged schema may have it be anything."""
-    if not isinstance(cell, bytes):
-        raise sqlite3.DatabaseError("a batch has lost its content")
-    return cell
-
-
-def _is_damage(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    return code & 0xFF in _DAMAGE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
-from shared import pretrained
+from shared import attempts, pretrained
 from shared.aliases import Decision
 from shared.answer import Decided, Pruned
 from shared.errors import SetupError
@@ -106,10 +106,10 @@ def prune(
 
 def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
     """Bytes of what never became a version, and is deleted too."""
-    found = registry.leftovers(work.name)
+    found = attempts.leftovers(registry, work.name)
     for number in found if not work.dry_run else ():
         confirm()
-        registry.discard(work.name, number)
+        attempts.discard(registry, work.name, number)
     return sum(found.values())
 
 

@@ -9,9 +9,7 @@ Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from shared import pretrained, version_folder
@@ -21,8 +19,6 @@ from shared.errors import SetupError, UsageError
 from shared.model_name import PRODUCTION, ModelName
 
 FIRST = "the first version"  #: why it was promoted
-#: A version is written within minutes; whoever began it so long ago is dead.
-LEFTOVER_S = 86_400.0
 
 
 class Registry:
@@ -39,7 +35,7 @@ class Registry:
     def versions(self, name: str) -> list[int]:
         """The numbers of a model's versions, rising; empty where there is no such model."""
         packaged = [pretrained.VERSION] if name == pretrained.NAME else []
-        return packaged + version_folder.numbers(self._model(name))
+        return packaged + version_folder.numbers(self.folder(name))
 
     def existing(self, name: str) -> list[int]:
         """Like `versions`. Raises SetupError where there is none."""
@@ -50,7 +46,7 @@ class Registry:
 
     def removed(self, name: str) -> list[int]:
         """Numbers that are taken and of which there is no version: removed, or in the making."""
-        return version_folder.numbers_without_card(self._model(name))
+        return version_folder.numbers_without_card(self.folder(name))
 
     def resolve(self, model: ModelName) -> Card:
         """The card of the version that a name stands for at this moment.
@@ -111,46 +107,12 @@ class Registry:
         """
         for filename in files:
             version_folder.check_filename(filename)
-        folder = version_folder.create(self._model(card.name))
+        folder = version_folder.create(self.folder(card.name))
         card = version_folder.fill(folder, card, files, confirm)
-        with AliasLog(self._model(card.name)).locked() as log:
+        with AliasLog(self.folder(card.name)).locked() as log:
             if PRODUCTION not in self.aliases(card.name):
                 log.append(PRODUCTION, card.version, "promote", who, FIRST, card.request)
         return card
-
-    def of_request(self, name: str, request: str) -> Card | None:
-        """The version that the request of this mark has led to already; None for the empty one."""
-        for version in reversed(self.versions(name) if request else []):
-            with suppress(SetupError):  # a damaged version is none
-                card = self.card(name, version)
-                if card.request == request:
-                    return card
-        return None
-
-    def sweep(self, name: str, request: str) -> None:
-        """Clear away what earlier attempts at a request have staged, so that it cannot appear.
-
-        What `of_request` answers afterwards is all that they have published, and ever will: for
-        those that ask `confirm` after their card was staged.
-        """
-        for number in self.removed(name):
-            folder = self._model(name) / str(number)
-            card = version_folder.staged(folder)
-            if card is not None and card.request == request:
-                version_folder.discard(folder)
-
-    def leftovers(self, name: str) -> dict[int, int]:
-        """Numbers under which a file lies and no version, for a day or longer: bytes of each."""
-        before = time.time() - LEFTOVER_S
-        found = {
-            number: version_folder.left_bytes(self._model(name) / str(number), before)
-            for number in self.removed(name)
-        }
-        return {number: size for number, size in found.items() if size}
-
-    def discard(self, name: str, number: int) -> None:
-        """Delete what an attempt has left under a number, unless it is a version by now."""
-        version_folder.discard(self._model(name) / str(number))
 
     def remove(self, name: str, version: int) -> None:
         """Delete a version for good; its empty folder stays and keeps the number taken.
@@ -161,7 +123,7 @@ class Registry:
         if _is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
-        with AliasLog(self._model(name)).locked():  # nobody promotes it meanwhile
+        with AliasLog(self.folder(name)).locked():  # nobody promotes it meanwhile
             if version in self.aliases(name).values():
                 cure = "promote another one first"
                 raise SetupError(f"{name}@{version} is in use by an alias; {cure}")
@@ -173,7 +135,7 @@ class Registry:
 
     def history(self, name: str) -> list[Decision]:
         """Every promotion and rollback of a model, oldest first."""
-        return AliasLog(self._model(name)).decisions()
+        return AliasLog(self.folder(name)).decisions()
 
     def promote(
         self,
@@ -194,7 +156,7 @@ class Registry:
             SetupError: there is no such version, or the alias is not allowed.
         """
         self._check(name, version)  # so that no log is made for a model that there is not
-        with AliasLog(self._model(name)).locked() as log:
+        with AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
             self._check(name, version)
@@ -221,7 +183,7 @@ class Registry:
         """
         if alias not in self.aliases(name):
             raise SetupError(f"there is no {name}@{alias}; name a version to promote")
-        with AliasLog(self._model(name)).locked() as log:
+        with AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
             version = log.previous(alias, _first(name, alias))
@@ -235,9 +197,14 @@ class Registry:
 
     def previous(self, name: str, alias: str) -> int | None:
         """What a rollback would lead to; None where nothing came before."""
-        return AliasLog(self._model(name)).previous(alias, _first(name, alias))
+        return AliasLog(self.folder(name)).previous(alias, _first(name, alias))
 
-    def _model(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
+        """Where the versions of a model are, if there are any.
+
+        Raises:
+            SetupError: the name is none, or a symbolic link is in the folder's place.
+        """
         if not NAME.fullmatch(name):
             raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
         if (self.root / name).is_symlink():
@@ -246,7 +213,7 @@ class Registry:
 
     def _version(self, name: str, version: int) -> Path:
         self._check(name, version)
-        return self._model(name) / str(version)
+        return self.folder(name) / str(version)
 
     def _check(self, name: str, version: int) -> None:
         if version not in self.versions(name):

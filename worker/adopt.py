@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 import msgspec
 
+from shared import attempts
 from shared.answer import DataReport, Trained
 from shared.card import Card, Gates, Metrics, Preprocessing
 from shared.copies import refresh
@@ -46,7 +47,7 @@ def import_model(context: Context, work: Import) -> Answered:
         Stopped: the request was cancelled, or is somebody else's now.
     """
     context.stage(LOADING)
-    card = context.registry.of_request(work.name, context.request.mark)
+    card = attempts.published(context.registry, work.name, context.request.mark)
     if card is None:
         made = _make(context, work)
         context.stage(PUBLISHING)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
 from shared import moves
+from shared.answer import Decided
 from shared.copies import refresh
 from shared.pinned import pinned
 from shared.request import Promote, Prune, Rollback
@@ -19,30 +21,12 @@ PRUNING = "pruning"
 
 def promote(context: Context, work: Promote) -> Answered:
     """A Decided. Raises SetupError, Stopped."""
-    context.stage(STAGE)
-    decided = moves.promote(
-        context.registry,
-        work,
-        context.who,
-        request=context.request.mark,
-        confirm=context.confirm,
-    )
-    refresh(context.client, context.registry)
-    return Answered(decided)
+    return _moved(context, moves.promote, work)
 
 
 def rollback(context: Context, work: Rollback) -> Answered:
     """A Decided. Raises SetupError, Stopped."""
-    context.stage(STAGE)
-    decided = moves.rollback(
-        context.registry,
-        work,
-        context.who,
-        request=context.request.mark,
-        confirm=context.confirm,
-    )
-    refresh(context.client, context.registry)
-    return Answered(decided)
+    return _moved(context, moves.rollback, work)
 
 
 def prune(context: Context, work: Prune) -> Answered:
@@ -55,3 +39,11 @@ def prune(context: Context, work: Prune) -> Answered:
     except RedisError as error:  # run again, it would find nothing that is left to be removed
         log.warning("the copies in Redis are brought up to date later: %s", error)
     return Answered(pruned)
+
+
+def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Answered:
+    context.stage(STAGE)
+    registry, mark = context.registry, context.request.mark
+    decided = move(registry, work, context.who, request=mark, confirm=context.confirm)
+    refresh(context.client, registry)
+    return Answered(decided)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from shared import attempts
 from shared.answer import Trained
 from shared.card import Card, Preprocessing
 from shared.copies import refresh
@@ -36,7 +37,7 @@ def train(context: Context, work: Train) -> Answered:
     recipe = _recipe(work)
     context.stage(LOADING)
     loaded = _load(context, work, recipe, None)
-    card = context.registry.of_request(work.name, context.request.mark)
+    card = attempts.published(context.registry, work.name, context.request.mark)
     if card is None:
         card = _make(context, work, recipe, loaded)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))

@@ -55,16 +55,9 @@ def make(
     learn, held = _parts(data)
     on_stage("training")
     trained = train(
-        recipe,
-        learn,
-        held,
-        len(data.labels),
-        seed,
-        state=state,
-        weighted=weighted,
-        on_epoch=on_epoch,
-        on_step=on_step,
-    )
+        recipe, learn, held, len(data.labels), seed,
+        state=state, weighted=weighted, on_epoch=on_epoch, on_step=on_step,
+    )  # fmt: skip
     network = networks.mirrored(trained.network) if recipe.mirror else trained.network
     on_stage("calibrating")
     cooling = temperature(networks.logits(network, held.images), held.labels)
@@ -74,17 +67,15 @@ def make(
     files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
     on_stage("evaluating")
     worth = appraise(card, files, trained.history, held, data.test)
-    return Made(
-        msgspec.structs.replace(
-            card,
-            metrics=worth.metrics,
-            epochs=len(trained.history),
-            dataset_fingerprint=learn.fingerprint(),
-            notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
-            request=request,
-        ),
-        files | worth.files,
+    card = msgspec.structs.replace(
+        card,
+        metrics=worth.metrics,
+        epochs=len(trained.history),
+        dataset_fingerprint=learn.fingerprint(),
+        notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
+        request=request,
     )
+    return Made(card, files | worth.files)
 
 
 def _parts(data: DataSet) -> tuple[Examples, Examples]:

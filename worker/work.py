@@ -14,6 +14,7 @@ import msgspec
 import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from shared import attempts
 from shared.errors import BadMessage, HangtagError, SetupError, Unavailable, UsageError
 from shared.grant import Grant
 from shared.registry import Registry
@@ -175,7 +176,7 @@ class Desk:
 
     def _run(self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request) -> Answered:
         if isinstance(request.work, Train | Import):
-            self._registry.sweep(request.work.name, request.mark)
+            attempts.sweep(self._registry, request.work.name, request.mark)
         context = Context(
             request=request,
             registry=self._registry,

@@ -14,32 +14,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ResponseError
 
 from shared import ledger
 from shared.broker import make_app
+from tests.histories import FULL, MUTANTS, WHOLE
 from tests.integration.ledger import guards
 from tests.integration.ledger.history import History
 from tests.server import RedisServer, server_binaries
-
-STEPS = 50
-_full = settings.get_current_profile_name() == "full"
-#: A failure of the quick runs is shown as it was found; of the full ones, as small as can be.
-_settings = settings(
-    max_examples=500 if _full else 40,
-    stateful_step_count=STEPS,
-    phases=[Phase.generate, Phase.shrink] if _full else [Phase.generate],
-)
-_mutants = settings(
-    max_examples=500,
-    derandomize=True,
-    stateful_step_count=STEPS,
-    phases=[Phase.generate],
-    report_multiple_bugs=False,
-    verbosity=Verbosity.quiet,
-)
 
 
 @pytest.mark.timeout(3600)
@@ -47,12 +30,12 @@ _mutants = settings(
 def test_every_history_ends_with_one_right_result_for_each_batch(binary: Path) -> None:
     with RedisServer(binary) as server:
         app = make_app(server.url, "producer")
-        run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=_settings)
+        run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
 
 
 def tried(all_guards: Iterable[str]) -> list[str]:
     """The guards that this run takes out."""
-    return [guard for guard in all_guards if _full or guard in guards.QUICK]
+    return [guard for guard in all_guards if FULL or guard in guards.QUICK]
 
 
 @pytest.mark.timeout(600)
@@ -86,4 +69,4 @@ def assert_some_history_ends_badly() -> None:
     with RedisServer(server_binaries()[0]) as server:
         app = make_app(server.url, "producer")
         with pytest.raises((AssertionError, ResponseError)):
-            run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=_mutants)
+            run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=MUTANTS)

@@ -9,45 +9,29 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ResponseError
 
 from shared import requests
 from shared.errors import BadMessage
+from tests.histories import FULL, MUTANTS, WHOLE
 from tests.integration.requests import guards
 from tests.integration.requests.history import History
 from tests.server import RedisServer, server_binaries
 
-STEPS = 50
-_full = settings.get_current_profile_name() == "full"
-#: A failure of the quick runs is shown as it was found; of the full ones, as small as can be.
-_settings = settings(
-    max_examples=500 if _full else 40,
-    stateful_step_count=STEPS,
-    phases=[Phase.generate, Phase.shrink] if _full else [Phase.generate],
-)
 #: An oracle that is contradicted, a script that fails, an answer that is none.
 ENDS_BADLY = (AssertionError, ResponseError, BadMessage, ValueError)
-_mutants = settings(
-    max_examples=500,
-    derandomize=True,
-    stateful_step_count=STEPS,
-    phases=[Phase.generate],
-    report_multiple_bugs=False,
-    verbosity=Verbosity.quiet,
-)
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
 def test_in_every_history_a_request_has_one_trainer_and_one_end(binary: Path) -> None:
     with RedisServer(binary) as server:
-        run_state_machine_as_test(cast(Any, lambda: History(server)), settings=_settings)
+        run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("guard", [g for g in guards.IN_LUA if _full or g in guards.QUICK])
+@pytest.mark.parametrize("guard", [g for g in guards.IN_LUA if FULL or g in guards.QUICK])
 def test_no_history_ends_well_without_the_guard(
     guard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,4 +44,4 @@ def test_no_history_ends_well_without_the_guard(
         for mutant in requests.SCRIPTS.values():
             server.client.script_load(mutant)  # it is a script still
         with pytest.raises(ENDS_BADLY):
-            run_state_machine_as_test(cast(Any, lambda: History(server)), settings=_mutants)
+            run_state_machine_as_test(cast(Any, lambda: History(server)), settings=MUTANTS)

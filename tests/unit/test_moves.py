@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 
 from shared import moves, pretrained
 from shared.answer import Pruned
+from shared.attempts import LEFTOVER_S
 from shared.card import Card
 from shared.errors import SetupError
 from shared.pinned import pinned
-from shared.registry import LEFTOVER_S, Registry
+from shared.registry import Registry
 from shared.request import Promote, Prune, Request, Rollback, decode_request, encode_request
 from tests import contexts
 from tests.server import RedisServer

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import pretrained
+from shared import attempts, pretrained
 from shared.aliases import AliasLog
 from shared.card import Card
 from shared.errors import SetupError
@@ -261,17 +261,17 @@ def test_a_version_tells_which_request_it_is_of(registry: Registry, card: Card) 
     asked = msgspec.structs.replace(card, request="asked")
     published = registry.publish(asked, FILES)
     registry.publish(card, FILES)
-    assert registry.of_request("shoes", "asked") == published
-    assert registry.of_request("shoes", "other") is None
-    assert registry.of_request("shoes", "") is None
-    assert registry.of_request("boots", "asked") is None
+    assert attempts.published(registry, "shoes", "asked") == published
+    assert attempts.published(registry, "shoes", "other") is None
+    assert attempts.published(registry, "shoes", "") is None
+    assert attempts.published(registry, "boots", "asked") is None
 
 
 def test_what_a_successor_has_swept_cannot_appear(registry: Registry, card: Card) -> None:
     """Its author was asleep between the last question and the renaming."""
 
     def sleep() -> None:
-        registry.sweep("shoes", "asked")
+        attempts.sweep(registry, "shoes", "asked")
 
     with pytest.raises(SetupError, match="emptied"):
         registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=sleep)
@@ -284,7 +284,7 @@ def test_only_what_the_request_has_staged_is_swept(registry: Registry, card: Car
     first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
 
     def sweep() -> None:
-        registry.sweep("shoes", "asked")
+        attempts.sweep(registry, "shoes", "asked")
 
     other = registry.publish(msgspec.structs.replace(card, request="other"), FILES, confirm=sweep)
     assert registry.versions("shoes") == [first.version, other.version]

@@ -1,0 +1,23 @@
+"""How long and how many the histories of a state machine are, with all guards and without one."""
+
+from __future__ import annotations
+
+from hypothesis import Phase, Verbosity, settings
+
+STEPS = 50
+FULL = settings.get_current_profile_name() == "full"
+#: A failure of the quick runs is shown as it was found; of the full ones, as small as can be.
+WHOLE = settings(
+    max_examples=500 if FULL else 40,
+    stateful_step_count=STEPS,
+    phases=[Phase.generate, Phase.shrink] if FULL else [Phase.generate],
+)
+#: Until one ends badly.
+MUTANTS = settings(
+    max_examples=500,
+    derandomize=True,
+    stateful_step_count=STEPS,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    verbosity=Verbosity.quiet,
+)

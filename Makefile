@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench bench-train bench-photos clean data
+.PHONY: help demo test test-unit test-services test-faults check bench bench-train bench-photos clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -13,8 +13,15 @@ help:  ## this list
 demo: $(VENV)/worker.stamp data  ## classify 10,000 real pictures and show the table
 	@$(BIN)/python -m producer.demo
 
+# Side by side: the first works, the second mostly waits for processes.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/end_to_end -q -rs
+	@$(MAKE) --no-print-directory -j2 test-unit test-services
+
+test-unit: $(VENV)/dev.stamp data  ## without servers and workers
+	@$(BIN)/python -m pytest tests/unit -q -rs
+
+test-services: $(VENV)/dev.stamp data  ## with real servers, workers and trainers
+	@$(BIN)/python -m pytest tests/integration tests/end_to_end -q -rs
 
 test-faults: $(VENV)/dev.stamp data  ## kill everything in the middle and compare the tables
 	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/faults tests/integration/test_ledger.py \

@@ -16,6 +16,7 @@ from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
 from producer.walk import check_roots
+from shared.crash_point import passed
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.settings import Settings
@@ -101,7 +102,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
     try:
         with log.open("ab") as file:
-            return subprocess.Popen(
+            producer = subprocess.Popen(
                 [sys.executable, "-m", "producer.cli", "classify", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -110,6 +111,8 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
+    passed("background.begun")
+    return producer
 
 
 def _error(code: int, log: Path) -> SetupError:

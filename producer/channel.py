@@ -15,6 +15,7 @@ from producer.hint import send_hint
 from shared import keys
 from shared.broker import CLASSIFY_TASK
 from shared.contract import JobRecord, encode_job
+from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.heartbeat import server_ms
 from shared.ledger import BatchState, Ledger
@@ -66,6 +67,7 @@ class Channel:
             pipe.hset(self._keys["record"], "state", "running")
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
+        passed("channel.resumed")
 
     def touch(self, progress: Progress) -> None:
         """A sign of life: the job exists (again, if Redis lost it) and its keys live on."""
@@ -81,6 +83,7 @@ class Channel:
                 pipe.pexpire(key, self._ttl_ms)
             pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
+        passed("channel.touched")
 
     def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
         """Put the images of batches into Redis, then hint at them."""
@@ -90,6 +93,7 @@ class Channel:
                 pipe.hset(payload, str(n), blob)
                 pipe.pexpire(payload, self._ttl_ms)
                 pipe.execute()
+            passed("channel.images-put")
             self.hint(n)
 
     def hint(self, batch: int) -> None:
@@ -112,6 +116,7 @@ class Channel:
         """Delete exactly these entries, which are committed now."""
         if results:
             self.client.xdel(self._keys["results"], *(result.entry for result in results))
+            passed("channel.trimmed")
 
     def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
         """The job's state and that of each batch."""
@@ -123,6 +128,7 @@ class Channel:
             pipe.setbit(self._keys["done"], batch, 0)
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
+        passed("channel.result-forgotten")
 
     def trouble(self) -> str:
         """Why a worker gave a batch back, if one did."""
@@ -154,6 +160,7 @@ def leave(client: redis.Redis, job: str) -> None:
         pipe.delete(*keys.job_keys(job))
         pipe.zrem(keys.JOBS, job)
         pipe.execute()
+    passed("channel.left")
 
 
 def check_server(client: redis.Redis) -> None:

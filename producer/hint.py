@@ -7,6 +7,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared.crash_point import passed
+
 
 def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
     """Say that there is work. Lost, it is a delay; doubled, nothing happens.
@@ -16,6 +18,7 @@ def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
     """
     try:
         app.send_task(task, args=args, queue=queue, retry=False)
+        passed("hint.sent")
     except OperationalError as error:  # what Celery makes of any error of the server
         if isinstance(error.__cause__, RedisError):
             raise error.__cause__ from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from shared.contract import JOB_ID
+from shared.crash_point import passed
 from shared.errors import MISFITS
 
 
@@ -32,9 +33,12 @@ def remember(entry: Entry) -> None:
     for other in entries():
         if other.output == entry.output:
             (folder / f"{other.id}.json").unlink(missing_ok=True)
+            passed("index.replaced-forgotten")
     draft = folder / f".{entry.id}.{os.getpid()}"
     draft.write_bytes(msgspec.json.encode(entry))
+    passed("index.drafted")
     draft.replace(folder / f"{entry.id}.json")
+    passed("index.remembered")
 
 
 def entries() -> list[Entry]:

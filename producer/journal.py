@@ -20,6 +20,7 @@ import msgspec
 from producer import journal_lock
 from producer.journal_file import TABLES, blob, sqlite_errors
 from producer.reader import Stamp
+from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.flag import Flagged, add_flags
 
@@ -140,6 +141,7 @@ class Journal:
         self._db.close()
         if remove:
             self.path.unlink(missing_ok=True)
+            passed("journal.removed")
         os.close(self._lock)
 
     def _prepare(self) -> None:
@@ -202,12 +204,14 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                passed("journal.committing")
                 self._db.execute("COMMIT")
             except BaseException:
                 self.totals = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+        passed("journal.committed")
 
 
 def sums(database: sqlite3.Connection) -> Totals:

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from shared.crash_point import passed
 from shared.errors import SetupError, UsageError
 
 
@@ -33,7 +34,9 @@ def empty(path: Path, lock: int) -> None:
     """Make the locked journal a new one, whatever it held."""
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+        passed("journal.log-removed")
     os.ftruncate(lock, 0)
+    passed("journal.emptied")
 
 
 def _try(path: Path) -> int:

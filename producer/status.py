@@ -20,6 +20,7 @@ from producer.window import SILENT_S
 from shared import keys
 from shared.broker import connect
 from shared.contract import decode_job
+from shared.crash_point import passed
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.heartbeat import server_ms
 from shared.place import broker_url
@@ -87,6 +88,7 @@ def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
     fields = cast(dict[bytes, bytes], client.hgetall(keys.job(job, "record")))
     if b"record" not in fields:
         client.zrem(keys.JOBS, job)  # expired: the journal, where it is, brings it back
+        passed("status.expired-forgotten")
         return None
     try:
         record = decode_job(fields[b"record"])

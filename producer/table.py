@@ -18,6 +18,7 @@ from producer.escape import escape, quote
 from producer.journal import Journal
 from shared.card import Card
 from shared.contract import BatchResult, decode_result
+from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.flag import FLAGS
 from shared.status import BY_CODE, Status
@@ -119,7 +120,9 @@ def write(journal: Journal, table: Table, output: Path) -> None:
             file.writelines(lines(journal, table))
             file.flush()
             os.fsync(file.fileno())
+        passed("table.written")
         part.replace(output)
+        passed("table.placed")
         _sync_folder(output.parent)
     except OSError as error:
         raise SetupError(

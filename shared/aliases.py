@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from shared.card import NAME
+from shared.crash_point import passed
 from shared.errors import MISFITS, UsageError
 from shared.model_name import is_number
 
@@ -123,6 +124,7 @@ class AliasLog:
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             os.write(descriptor, b"\n" * torn + line + b"\n")
             os.fsync(descriptor)
+            passed("aliases.appended")
         finally:
             os.close(descriptor)
 

@@ -10,6 +10,7 @@ import msgspec
 import redis
 
 from shared import keys
+from shared.crash_point import passed
 from shared.errors import MISFITS, BadMessage
 
 
@@ -34,6 +35,7 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
         pipe.set(keys.worker(heartbeat.id), msgspec.json.encode(heartbeat), px=int(ttl_s * 1000))
         pipe.zadd(keys.WORKERS, {heartbeat.id: heartbeat.at_ms / 1000})
         pipe.execute()
+    passed("heartbeat.beaten")
 
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
@@ -45,6 +47,7 @@ def alive(client: redis.Redis) -> list[Heartbeat]:
     gone = [i for i, value in zip(ids, values, strict=True) if value is None]
     if gone:
         client.zrem(keys.WORKERS, *gone)
+        passed("heartbeat.dead-forgotten")
     return sorted(_readable(value for value in values if value), key=lambda beat: beat.id)
 
 
@@ -58,6 +61,7 @@ def _readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
 def stop(client: redis.Redis, worker_id: str) -> None:
     """Forget a worker that ends in good order."""
     client.delete(keys.worker(worker_id))
+    passed("heartbeat.withdrawn")
     client.zrem(keys.WORKERS, worker_id)
 
 

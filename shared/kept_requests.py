@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from shared.crash_point import passed
 from shared.errors import MISFITS, BadMessage, SetupError
 from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
@@ -50,6 +51,7 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
         path.mkdir(parents=True, exist_ok=True)
         if load(store, request.id) is None:
             (path / HERE_FILE).touch()
+            passed("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
             replace(path / REQUEST_FILE, encode_request(request))
@@ -60,6 +62,7 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
 def forget(store: Path, request_id: str) -> None:
     """Keep nothing of a request that nobody works on."""
     shutil.rmtree(folder(store, request_id), ignore_errors=True)
+    passed("kept.forgotten")
 
 
 def load(store: Path, request_id: str) -> Request | None:
@@ -96,6 +99,7 @@ def unanswered(store: Path, here: bool | None = None) -> list[Request]:
 def replace(path: Path, data: bytes) -> None:
     """Write a file as a whole, durably."""
     write_part(path, data).replace(path)
+    passed("kept.replaced")
 
 
 def write_part(path: Path, data: bytes) -> Path:
@@ -110,6 +114,7 @@ def write_part(path: Path, data: bytes) -> Path:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    passed("kept.part-written")
     return part
 
 

@@ -17,6 +17,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from shared import keys
+from shared.crash_point import passed
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
 from shared.grant import Grant, Standing, State, Verdict, View
 from shared.request import Outcome, Progress, Request, decode_request, encode_request
@@ -153,9 +154,11 @@ class Requests:
         script = self._client.register_script(SCRIPTS[name])
         parts = [keys.request(request_id, part) for part in _PARTS]
         try:
-            return script(keys=[*parts, keys.REQUESTS], args=[request_id, *args])
+            answer = script(keys=[*parts, keys.REQUESTS], args=[request_id, *args])
         except ResponseError as error:
             raise _told(error, request_id) from error
+        passed(f"requests.{name}")
+        return cast(object, answer)
 
 
 def _told(error: ResponseError, request_id: str) -> Exception:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from shared.card import Card, decode_card, encode_card
+from shared.crash_point import passed
 from shared.errors import BadMessage, SetupError
 
 CARD = "card.json"
@@ -48,6 +49,7 @@ def create(model: Path) -> Path:
     while True:
         try:
             (model / str(number)).mkdir()
+            passed("version.number-taken")
             return model / str(number)
         except FileExistsError:
             number += 1
@@ -89,6 +91,7 @@ def staged(folder: Path) -> Card | None:
 def discard(folder: Path) -> None:
     """Delete what was staged, unless it is a version by now; the number stays taken."""
     (folder / STAGED).unlink(missing_ok=True)
+    passed("version.unstaged")
     if not (folder / CARD).exists():
         for path in folder.iterdir():
             path.unlink(missing_ok=True)
@@ -144,6 +147,7 @@ def sizes(folder: Path, card: Card) -> dict[str, int]:
 def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
     (folder / CARD).unlink()
+    passed("version.card-removed")
     for path in folder.iterdir():
         path.unlink()
 
@@ -165,6 +169,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    passed("version.file-written")
 
 
 def _sync(folder: Path) -> None:
@@ -178,6 +183,7 @@ def _sync(folder: Path) -> None:
 def _appear(folder: Path, confirm: Callable[[], None]) -> None:
     try:
         (folder / STAGED).rename(folder / CARD)
+        passed("version.appeared")
     except FileNotFoundError:
         confirm()
         raise SetupError(f"somebody emptied {folder}; train it again") from None

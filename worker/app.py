@@ -9,6 +9,7 @@ from celery.signals import worker_process_init
 
 from shared import keys
 from shared.broker import CLASSIFY_TASK, connect, make_app
+from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import parent_id
 from shared.settings import Settings
@@ -77,6 +78,7 @@ class PulseStep(bootsteps.StartStopStep):
 
 def _hint(job: str, batch: int) -> None:
     app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
+    passed("hint.repeated")
 
 
 app.steps["worker"].add(PulseStep)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from shared.crash_point import passed
 from shared.errors import SetupError
 
 T = TypeVar("T")
@@ -31,7 +32,9 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
         np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
         file.flush()
         os.fsync(file.fileno())
+    passed("checkpoint.written")
     part.replace(path)
+    passed("checkpoint.placed")
 
 
 def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from shared import kept_requests
+from shared.crash_point import passed
 from shared.errors import Unavailable
 from shared.grant import Grant
 from shared.kept_requests import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
@@ -86,12 +87,14 @@ class RequestFolder:
             Unavailable: somebody has fallen asleep with the lock in hand.
         """
         self.work.mkdir(parents=True, exist_ok=True)
+        passed("request.entered")
         with self._locked():
             if grant.fence <= self.fence:
                 return False
             replace(self._path / "fence", str(grant.fence).encode())
         with suppress(FileExistsError):
             (self._path / "began").touch(exist_ok=False)
+            passed("request.began")
         kept, asked = self.request(), grant.request
         other = kept is not None and asked is not None and kept.work != asked.work
         if grant.input is not None and not other:
@@ -130,6 +133,7 @@ class RequestFolder:
                 return False
             for path, part in parts.items():
                 part.replace(path)
+                passed("request.answer-placed")
         return True
 
     def close(self, outcome: Outcome) -> None:
@@ -140,12 +144,14 @@ class RequestFolder:
     def tidy(self) -> None:
         """Delete what only the work needed."""
         shutil.rmtree(self.work, ignore_errors=True)
+        passed("request.work-removed")
         with suppress(OSError):
             (self._path / "input").unlink()
 
     def forget(self) -> None:
         """Delete everything."""
         shutil.rmtree(self._path, ignore_errors=True)
+        passed("request.forgotten")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ import msgspec
 import numpy as np
 
 from shared.answer import DataReport
+from shared.crash_point import passed
 from shared.errors import MISFITS
 from worker.examples import Examples, Images, Labels, chunk_images
 from worker.split import HELDOUT, TEST, TRAINING, Parts
@@ -52,6 +53,7 @@ class Stored:
         owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
         own = self.folder.with_name(f"{self.folder.name}.{owner}")
         own.mkdir(parents=True)
+        passed("stored.begun")
         try:
             yield Attempt(own)
         finally:
@@ -66,6 +68,7 @@ class Stored:
                 return kept
             damaged = attempt.folder.with_name(f"{attempt.folder.name}.damaged")
             self.folder.rename(damaged)
+            passed("stored.damaged-moved")
             attempt.folder.rename(self.folder)
             shutil.rmtree(damaged, ignore_errors=True)
         return report
@@ -95,6 +98,7 @@ class Attempt:
             with open(self.folder / f"{name}.labels", "wb") as file:
                 file.write(labels[chosen].astype("<i8").data)
                 _to_disk(file)
+        passed("stored.split")
         self.decoded.unlink()
 
     def describe(self, report: DataReport) -> None:
@@ -102,12 +106,14 @@ class Attempt:
         with open(self.folder / ABOUT, "wb") as file:
             file.write(msgspec.json.encode(report))
             _to_disk(file)
+        passed("stored.described")
 
 
 def _renamed(folder: Path, to: Path) -> bool:
     """Whether there was no folder with something in it already."""
     try:
         folder.rename(to)
+        passed("stored.placed")
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise

@@ -15,6 +15,7 @@ from kombu import Queue
 
 from shared import keys, pretrained
 from shared.broker import TRAIN_TASK, connect, make_app
+from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import child_id, parent_id
 from shared.settings import Settings
@@ -96,6 +97,7 @@ class TrainerStep(bootsteps.StartStopStep):
 
 def _hint(request: str) -> None:
     app.send_task(TRAIN_TASK, args=(request,), queue=keys.TRAIN_QUEUE, retry=False)
+    passed("request-hint.repeated")
 
 
 app.steps["worker"].add(TrainerStep)

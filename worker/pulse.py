@@ -73,8 +73,9 @@ class Pulse(threading.Thread):
         due = 0.0
         while True:
             if time.monotonic() >= due:
-                due = time.monotonic() + (self._interval_s if self._beat() else RETRY_S)
-            self._bury()
+                beaten = self._tried(self._beat)
+                due = time.monotonic() + (self._interval_s if beaten else RETRY_S)
+            self._tried(self._bury)
             wait_s = RETRY_S if self._pending else max(0.0, due - time.monotonic())
             try:
                 death = self._deaths.get(timeout=wait_s)
@@ -83,17 +84,27 @@ class Pulse(threading.Thread):
             if death is None:
                 break
             self._pending.append(death)
-        self._withdraw()
+        self._tried(self._withdraw)
 
-    def _beat(self) -> bool:
+    def _tried(self, duty: Callable[[], None]) -> bool:
+        """Whether it went well; if not, it is tried again, or time does it.
+
+        Whatever it is that fails: without this thread a living worker would count as dead.
+        """
         try:
-            # The clock before the children: a claim made in between is newer than the beat.
-            at_ms = heartbeat.server_ms(self._client)
-            heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
-        except RedisError as error:
-            log.debug("no heartbeat: %s", error)
+            duty()
+        except (RedisError, OperationalError) as error:
+            log.debug("the pulse falters: %s", error)
+            return False
+        except Exception:
+            log.exception("the pulse falters for a reason nobody foresaw")
             return False
         return True
+
+    def _beat(self) -> None:
+        # The clock before the children: a claim made in between is newer than the beat.
+        at_ms = heartbeat.server_ms(self._client)
+        heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
@@ -120,17 +131,10 @@ class Pulse(threading.Thread):
     def _bury(self) -> None:
         while self._pending:
             job, batch, pid = self._pending[0]
-            try:
-                if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
-                    log.warning("child %d died with batch %d of job %s", pid, batch, job)
-                    self._hint(job, batch)
-            except (RedisError, OperationalError) as error:
-                log.debug("a death waits to be reported: %s", error)
-                return
+            if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
+                log.warning("child %d died with batch %d of job %s", pid, batch, job)
+                self._hint(job, batch)
             self._pending.pop(0)
 
     def _withdraw(self) -> None:
-        try:
-            heartbeat.stop(self._client, self.worker_id)
-        except RedisError:
-            log.debug("the heartbeat will expire by itself")
+        heartbeat.stop(self._client, self.worker_id)

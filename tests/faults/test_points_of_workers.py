@@ -1,0 +1,157 @@
+"""A worker's child or parent ends, fails or stops at each of its crash points."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from shared import heartbeat
+from tests import gallery, proc
+from tests.armed import KILL, RAISE, STOP, WAYS, Points, Shot
+from tests.claims import catch
+from tests.fleet import Worker, wait_for
+from tests.gallery import Gallery
+from tests.stage import Stage
+
+FEW = 320
+APP = "tests.faults.armed_worker"
+ASLEEP_S = 2.5
+#: Twenty beats.
+BEATS_WITHIN_S = 10.0
+ONE_MESSAGE = {"HANGTAG_BATCH_IMAGES": "1024"}
+#: A child that dies there has a batch in hand; its parent reports it.
+DEATH = Shot("ledger.claim")
+OF_CHILDREN = [
+    Shot("ledger.claim", 1, KILL),
+    Shot("ledger.claim", 2, KILL),
+    Shot("ledger.claim", 1, RAISE),
+    Shot("ledger.claim", 1, STOP),
+    Shot("ledger.complete", 1, KILL),
+    Shot("ledger.complete", 2, KILL),
+    Shot("ledger.complete", 1, RAISE),
+    Shot("ledger.complete", 1, STOP),
+]
+OF_GIVING_BACK = [Shot("ledger.release", 1, how) for how in WAYS]
+OF_CAREFUL_CHILDREN = [Shot("ledger.careful", 3, how) for how in WAYS]
+OF_PARENTS = [Shot("heartbeat.beaten", 2, how) for how in WAYS]
+OF_UNDERTAKERS = [Shot(name, 1, how) for name in ("ledger.bury", "hint.repeated") for how in WAYS]
+OF_ENDING_PARENTS = [Shot("heartbeat.withdrawn", 1, how) for how in WAYS]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), FEW)
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Points:
+    return Points(tmp_path / "points")
+
+
+def armed_worker(stage: Stage, points: Points, *shots: Shot, ready: bool = True) -> Worker:
+    points.arm(*shots)
+    return stage.fleet.worker(2, APP, ready=ready, **points.settings)
+
+
+def pass_it(points: Points, shot: Shot) -> int:
+    """Wait until it has fired, and wake who was stopped there after a while; who it was."""
+    if shot.how != STOP:
+        return points.wait()
+    stopped = points.wait_until_stopped()
+    time.sleep(ASLEEP_S)
+    proc.go_on(stopped)
+    return stopped
+
+
+@pytest.mark.parametrize("shot", OF_CHILDREN, ids=str)
+def test_a_child_at_any_point_loses_and_doubles_nothing(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, shot)
+    producer = stage.classify()
+    pass_it(points, shot)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("shot", OF_GIVING_BACK, ids=str)
+def test_a_child_that_gives_its_batch_back_may_do_so_badly(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, Shot("ledger.claim", 1, RAISE), shot)
+    producer = stage.classify()
+    pass_it(points, shot)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("shot", OF_CAREFUL_CHILDREN, ids=str)
+def test_one_death_at_an_image_of_a_careful_batch_convicts_nothing(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, DEATH, DEATH, shot)
+    producer = stage.classify(**ONE_MESSAGE)  # so that both deaths are its
+    pass_it(points, shot)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("shot", OF_PARENTS, ids=str)
+def test_a_parent_at_any_point_loses_and_doubles_nothing(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, shot, ready=False)
+    producer = stage.classify()
+    pass_it(points, shot)
+    check_goes_on(stage, points, shot, worker)
+    stage.check_finished(producer)
+
+
+@pytest.mark.parametrize("shot", OF_UNDERTAKERS, ids=str)
+def test_a_parent_that_reports_a_death_may_die_of_it(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, DEATH, shot)
+    producer = stage.classify()
+    pass_it(points, shot)
+    check_goes_on(stage, points, shot, worker)
+    stage.check_finished(producer)
+
+
+def check_goes_on(stage: Stage, points: Points, shot: Shot, worker: Worker) -> None:
+    """A parent that was killed needs a successor; in all other cases its heart beats on."""
+    assert points.victim() == worker.pid
+    if shot.how == KILL:
+        worker.kill()
+        stage.fleet.worker()
+    else:
+        check_beats(stage, worker)
+
+
+def check_beats(stage: Stage, worker: Worker) -> None:
+    """A heartbeat comes that was not there yet."""
+
+    def beats() -> list[int]:
+        return [b.at_ms for b in heartbeat.alive(stage.fleet.client) if b.pid == worker.pid]
+
+    known = beats()
+    wait_for("another beat", lambda: set(beats()) - set(known), timeout_s=BEATS_WITHIN_S)
+    assert worker.running, worker.story
+
+
+@pytest.mark.parametrize("shot", OF_ENDING_PARENTS, ids=str)
+def test_a_worker_that_is_told_to_end_may_die_before_it_has(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    ending = armed_worker(stage, points, shot)
+    other = stage.fleet.worker()
+    producer = stage.classify()
+    stage.let_go(catch(stage.fleet.client, ending.children))
+    ending.signal(signal.SIGTERM)
+    assert pass_it(points, shot) == ending.pid
+    assert ending.wait() == (-signal.SIGKILL if shot.how == KILL else 0), ending.story
+    stage.check_finished(producer)
+    stage.check_nothing_runs(other)

@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-services test-faults check bench bench-train bench-photos clean data
+.PHONY: help demo test test-unit test-services test-faults test-faults-valkey test-faults-redis \
+  test-ledger test-slow fuzz soak check bench bench-train bench-photos bench-recovery bench-memory clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -23,9 +24,27 @@ test-unit: $(VENV)/dev.stamp data  ## without servers and workers
 test-services: $(VENV)/dev.stamp data  ## with real servers, workers and trainers
 	@$(BIN)/python -m pytest tests/integration tests/end_to_end -q -rs
 
-test-faults: $(VENV)/dev.stamp data  ## kill everything in the middle and compare the tables
-	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/faults tests/integration/test_ledger.py \
+# Both servers side by side: what is tested mostly waits.
+test-faults: $(VENV)/dev.stamp data  ## the fault matrix: kill everything, on Valkey and on Redis
+	@$(MAKE) --no-print-directory -j2 test-faults-valkey test-faults-redis
+	@$(MAKE) --no-print-directory test-ledger
+
+test-faults-valkey test-faults-redis: test-faults-%: $(VENV)/dev.stamp data
+	@HANGTAG_TEST_SERVER=$* $(BIN)/python -m pytest tests/faults -q -rs
+
+test-ledger: $(VENV)/dev.stamp  ## every history of the ledgers that chance thinks of
+	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/integration/test_ledger.py \
 	  tests/integration/test_requests_history.py -q -rs
+
+test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with the real times (an hour)
+	@$(BIN)/python -m pytest tests/slow -q -rs
+
+MINUTES ?= 30
+soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... repeats
+	@$(BIN)/python -m tests.nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/dev.stamp  ## damaged pictures and records, anew each time, for MINUTES=30
+	@HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -rs
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from shared.errors import BadMessage, SetupError
 CARD = "card.json"
 #: Until it is renamed there is no version. Written first: it tells whose the folder is.
 STAGED = f".{CARD}"
+DISCARDED = f".discarded.{CARD}"
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -81,20 +83,27 @@ def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable
 
 
 def staged(folder: Path) -> Card | None:
-    """The card of a version that is not there yet; None if there is none that is legible."""
-    try:
-        return decode_card(_read(folder / STAGED))
-    except (BadMessage, OSError):
-        return None
+    """The card of a version that is not there yet, or never will be; None if none is legible."""
+    for name in (STAGED, DISCARDED):
+        with suppress(BadMessage, OSError):
+            return decode_card(_read(folder / name))
+    return None
 
 
 def discard(folder: Path) -> None:
-    """Delete what was staged, unless it is a version by now; the number stays taken."""
-    (folder / STAGED).unlink(missing_ok=True)
-    passed("version.unstaged")
+    """Delete what was staged, unless it is a version by now; the number stays taken.
+
+    The card goes first, so that it cannot be renamed any more, and last, so that whoever comes
+    after one that died here knows whose the rest is.
+    """
+    with suppress(FileNotFoundError):
+        (folder / STAGED).rename(folder / DISCARDED)
+        passed("version.unstaged")
     if not (folder / CARD).exists():
         for path in folder.iterdir():
-            path.unlink(missing_ok=True)
+            if path.name != DISCARDED:
+                path.unlink(missing_ok=True)
+    (folder / DISCARDED).unlink(missing_ok=True)
 
 
 def left_bytes(folder: Path, before: float) -> int:

@@ -86,12 +86,13 @@ class RequestFolder:
         Raises:
             Unavailable: somebody has fallen asleep with the lock in hand.
         """
-        self.work.mkdir(parents=True, exist_ok=True)
-        passed("request.entered")
+        self._path.mkdir(parents=True, exist_ok=True)
         with self._locked():
             if grant.fence <= self.fence:
                 return False
             replace(self._path / "fence", str(grant.fence).encode())
+        self.work.mkdir(exist_ok=True)  # not by one that wakes when all is done and tidied up
+        passed("request.entered")
         with suppress(FileExistsError):
             (self._path / "began").touch(exist_ok=False)
             passed("request.began")

@@ -133,6 +133,8 @@ class Desk:
             log.warning("request %s is left: %s", request.id, stopped)
             if lease.standing is Standing.CANCELLED and not other:
                 folder.forget()
+            elif folder.outcome() is not None:
+                folder.tidy()  # one that slept may have begun anew what was tidied up
             lease.release()
             return LEFT
         log.info("request %s is answered: %s", request.id, outcome.error or "well")

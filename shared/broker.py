@@ -88,8 +88,9 @@ def connect(url: str, role: str) -> redis.Redis:
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         client_name=client_name(role),
-        # Enough for a reset connection; callers see an outage soon and say so.
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2),
+        # Enough for a reset connection; callers see an outage soon and say so. What took too long
+        # is not tried again here: three times TIMEOUT_S would pass before anybody heard of it.
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
     )
 
 

@@ -95,13 +95,17 @@ class Site(Namespace):
         self._hub, self._cable = hub, f"site{number}"
         near, far = f"10.99.{number}.1", f"10.99.{number}.2"
         peer = ("peer", "name", "cable", "netns", self.path)
-        hub.ip("link", "add", self._cable, "type", "veth", *peer)
+        mac = f"02:00:00:00:00:{number:02}"
+        hub.ip("link", "add", self._cable, "address", mac, "type", "veth", *peer)
         hub.ip("addr", "add", f"{near}/30", "dev", self._cable)
         self.ip("addr", "add", f"{far}/30", "dev", "cable")
         self.ip("link", "set", "lo", "up")
         self.ip("link", "set", "cable", "up")
         hub.ip("link", "set", self._cable, "up")
         self.ip("route", "add", "default", "via", near)
+        # Without a cable packets vanish, as they do beyond a router. With no entry here the system
+        # would soon find out that there is nobody, and say so.
+        self.ip("neigh", "replace", near, "lladdr", mac, "dev", "cable", "nud", "permanent")
 
     def cut(self) -> None:
         """Pull the cable out, and see that nothing passes any more."""
@@ -173,9 +177,9 @@ class FarServer(RedisServer):
             )
         return self._client
 
-    def start(self, snapshot: bytes | None = None) -> None:
+    def start(self, snapshot: bytes | None = None, *arguments: str, wait: bool = True) -> None:
         with self._network.hub.entered():
-            super().start(snapshot)
+            super().start(snapshot, *arguments, wait=wait)
 
 
 def _enter(fd: int) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
-
-import redis
 
 from shared import keys
 from tests import proc
-from tests.claims import claims, job_keys, wait_until_taken_over
+from tests.claims import claims, wait_until_taken_over
 from tests.fleet import Producer, Worker, wait_for
+from tests.hints import hints_taken, waits_for_hints
 from tests.netns import Network, Site
 from tests.stage import Stage
 
@@ -51,20 +49,6 @@ def producer_at(site: Site, stage: Stage) -> Producer:
         return stage.classify()
 
 
-def waits_for_hints(client: redis.Redis, worker: Worker) -> bool:
-    """Whether a worker's parent waits in BRPOP on the server."""
-    connections = cast(list[dict[str, Any]], client.client_list())
-    name = f"-{worker.pid}"
-    return any(c["cmd"] == "brpop" and c["name"].endswith(name) for c in connections)
-
-
-def hints_taken(client: redis.Redis) -> int:
-    """How many hints have left the queue of batches that wait in Redis."""
-    payloads = [key for key in job_keys(client) if key.endswith(":payload")]
-    offered = sum(cast(int, client.hlen(key)) for key in payloads)
-    return offered - cast(int, client.llen(keys.CLASSIFY_QUEUE))
-
-
 def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> None:
     """The server hands a hint to a worker that waits for one and cannot be reached."""
     client, clock = stage.fleet.client, Clock()
@@ -103,7 +87,7 @@ def cut_with_a_claim_in_hand(stage: Stage, network: Network, seconds: float) -> 
     clock.wait_until(seconds)
     stage.check_outstanding(producer)
     assert worker.running, worker.story
-    done = stage_done(producer)
+    done = images_done(producer)
     there.mend()
     clock.restart()
     producer.wait_until_done(done + 1)
@@ -164,7 +148,7 @@ def producer_cut_off(stage: Stage, network: Network, seconds: float) -> tuple[fl
     return noticed, back
 
 
-def stage_done(producer: Producer) -> int:
+def images_done(producer: Producer) -> int:
     """Images that have come back."""
     view = producer.view
     assert view is not None

@@ -82,8 +82,11 @@ class RedisServer:
             self._client = redis.Redis.from_url(self.url, retry=None)
         return self._client
 
-    def start(self, snapshot: bytes | None = None) -> None:
-        """Start empty, or from what `snapshot` answered."""
+    def start(self, snapshot: bytes | None = None, *arguments: str, wait: bool = True) -> None:
+        """Start empty, or from what `snapshot` answered; with append-only files, from these.
+
+        `arguments` are for this start alone. Without `wait` it may be loading still.
+        """
         assert not self.running, "the server runs already"
         dump = self.folder / "dump.rdb"
         dump.unlink(missing_ok=True)
@@ -96,12 +99,14 @@ class RedisServer:
                     *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
                     *("--dir", str(self.folder), "--save", "", "--appendonly", "no"),
                     *self._arguments,
+                    *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        self._wait()
+        if wait:
+            self._wait()
 
     def stop(self) -> None:
         """End it in good order."""

@@ -7,12 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from shared.broker import TIMEOUT_S
-from tests import netns, partitions
+from tests import gallery, netns, partitions
+from tests.gallery import Gallery
 from tests.netns import FarServer, Network
 from tests.server import RedisServer
 from tests.stage import Stage
 
 CUT_S = 5.0
+PICTURES = 800
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
 
 
 @pytest.fixture

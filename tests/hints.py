@@ -21,5 +21,4 @@ def waits_for_hints(client: redis.Redis, worker: Worker) -> bool:
 def hints_taken(client: redis.Redis) -> int:
     """How many hints have left the queue. Each batch that waits in Redis has had one."""
     payloads = [key for key in job_keys(client) if key.endswith(":payload")]
-    offered = sum(cast(int, client.hlen(key)) for key in payloads)
-    return offered - cast(int, client.llen(keys.CLASSIFY_QUEUE))
+    return sum(client.hlen(key) for key in payloads) - client.llen(keys.CLASSIFY_QUEUE)

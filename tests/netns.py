@@ -109,7 +109,15 @@ class Site(Namespace):
 
     def cut(self) -> None:
         """Pull the cable out, and see that nothing passes any more."""
+        self.pull_out()
+        self.check_cut()
+
+    def pull_out(self) -> None:
+        """Pull the cable out."""
         self._hub.ip("link", "set", self._cable, "down")
+
+    def check_cut(self) -> None:
+        """See that nothing passes."""
         assert not self.reaches_server(), "the server is reached without a cable"
         before = self._passed()
         time.sleep(_SETTLE_S)

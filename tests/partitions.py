@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from shared import keys
 from tests import proc
 from tests.claims import claims, wait_until_taken_over
-from tests.fleet import Producer, Worker, wait_for
-from tests.hints import hints_taken, waits_for_hints
+from tests.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
+from tests.hints import PATIENT_PROGRAM, lose_a_hint
 from tests.netns import Network, Site
 from tests.stage import Stage
 
@@ -43,10 +44,10 @@ def worker_at(site: Site, stage: Stage, concurrency: int = 1) -> Worker:
         return stage.fleet.worker(concurrency)
 
 
-def producer_at(site: Site, stage: Stage) -> Producer:
+def producer_at(site: Site, stage: Stage, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
     """`hangtag classify` at the end of a cable."""
     with site.entered():
-        return stage.classify()
+        return stage.classify(program=program)
 
 
 def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> None:
@@ -54,11 +55,10 @@ def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> N
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
     worker = worker_at(there, stage)
-    wait_for("a worker that waits for hints", lambda: waits_for_hints(client, worker))
-    there.cut()
+    producer = producer_at(here, stage, PATIENT_PROGRAM)
+    lose_a_hint(client, producer, worker, there.pull_out)
     clock.restart()
-    producer = producer_at(here, stage)
-    wait_for("a hint that went into the cable", lambda: hints_taken(client) == 1)
+    there.check_cut()
     clock.wait_until(seconds)
     assert claims(client) == []
     stage.check_outstanding(producer)

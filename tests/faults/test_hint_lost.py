@@ -8,9 +8,8 @@ import pytest
 
 from tests import gallery, proc
 from tests.claims import claims
-from tests.fleet import wait_for
 from tests.gallery import Gallery
-from tests.hints import hints_taken, waits_for_hints
+from tests.hints import PATIENT_PROGRAM, lose_a_hint
 from tests.stage import Stage
 
 PICTURES = 400
@@ -24,10 +23,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Stage) -> None:
     client = stage.fleet.client
     mortal = stage.fleet.worker(1)
-    wait_for("a worker that waits for hints", lambda: waits_for_hints(client, mortal))
-    proc.stop(mortal.pid)
-    producer = stage.classify()
-    wait_for("a hint that was handed out", lambda: hints_taken(client) == 1)
+    producer = stage.classify(program=PATIENT_PROGRAM)
+    lose_a_hint(client, producer, mortal, lambda: proc.stop(mortal.pid))
     assert proc.state(mortal.pid) == proc.STOPPED
     assert claims(client) == []
     stage.check_outstanding(producer)

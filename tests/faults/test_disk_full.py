@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -62,7 +63,8 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     filler = fill(disk)
     stage.let_go(held)
     producer.wait_for_log(FULL)
-    wait_for("a worker that was refused", lambda: "MISCONF" in worker.log)
+    wait_for("a child that was refused", lambda: "a result waits: MISCONF" in worker.log)
+    wait_for("a refused parent", lambda: re.search(r"MainProcess\].*MISCONF", worker.log))
     stage.check_outstanding(producer)
     assert worker.running, worker.story
     filler.unlink()

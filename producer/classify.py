@@ -15,12 +15,13 @@ from producer.channel import Channel, check_server, leave
 from producer.interrupts import interrupts
 from producer.job import Job
 from producer.options import JobOptions
+from producer.refusal import refusal
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.table import PART_SUFFIX
 from producer.walk import check_roots
 from shared.broker import connect, make_app
-from shared.errors import BrokerAway
+from shared.errors import BrokerAway, BrokerFull
 from shared.exits import Exit
 from shared.place import broker_url
 from shared.settings import Settings
@@ -123,6 +124,8 @@ def _open_channel(job: Job, settings: Settings) -> Channel:
         channel = Channel(client, make_app(url, "producer"), job.record, settings)
         channel.resume()
     except RedisError as error:
+        if why := refusal(error):
+            raise BrokerFull(f"{why}; make room, and give the same command again") from error
         raise BrokerAway(
             f"Redis at {stack.shown(url)} does not answer ({error}); "
             "start it, or unset HANGTAG_REDIS_URL to use this machine's stack"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import RedisError
 
 from producer.batches import Batch, Batches
 from producer.budget import Budget
@@ -18,6 +18,7 @@ from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
 from producer.reconcile import Reconciler
+from producer.refusal import refusal
 from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look
@@ -80,14 +81,15 @@ class Run:
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
+            begun = time.time()
             try:
                 self._turn()
                 self._back()
-            except OutOfMemoryError:
-                self._report.notice("Redis' memory is full; waiting until workers have made room")
-                time.sleep(AWAY_PAUSE_S)
             except RedisError as error:
-                self._away(error)
+                if why := refusal(error):
+                    self._refused(why)
+                else:
+                    self._away(error, begun)
         return self._outcome()
 
     def _ended(self) -> bool:
@@ -175,9 +177,15 @@ class Run:
         else:
             self._report.notice(self._channel.trouble())
 
-    def _away(self, error: RedisError) -> None:
+    def _refused(self, why: str) -> None:
+        self._back()
+        self._report.notice(f"{why}; waiting until there is room")
+        time.sleep(AWAY_PAUSE_S)
+
+    def _away(self, error: RedisError, begun: float) -> None:
+        """`begun`: when it was asked what it has not answered."""
         if not self._away_since:
-            self._away_since = time.time()
+            self._away_since = begun
             since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
             self._report.notice(f"Redis is away since {since} ({error}); going on when it is back")
         self._look_due = 0.0

@@ -22,6 +22,7 @@ from shared.errors import SetupError
 
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
+HINT_IN_HAND_S = 86_400  #: by then its job is finished, or has sent it again long ago
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
@@ -69,6 +70,9 @@ def make_app(url: str, role: str) -> Celery:
         "socket_keepalive": not url.startswith("unix://"),
         "health_check_interval": 10,
         "client_name": client_name(role),
+        # Hints that a worker has taken and not begun are given back after so long, by the clock of
+        # whichever worker looks. The default of an hour is less than clocks are wrong by.
+        "visibility_timeout": HINT_IN_HAND_S,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "unacked_mutex_expire": 30,
@@ -88,8 +92,9 @@ def connect(url: str, role: str) -> redis.Redis:
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         client_name=client_name(role),
-        # Enough for a reset connection; callers see an outage soon and say so.
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2),
+        # Enough for a reset connection; callers see an outage soon and say so. What took too long
+        # is not tried again here: three times TIMEOUT_S would pass before anybody heard of it.
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
     )
 
 

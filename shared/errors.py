@@ -4,7 +4,7 @@ HangtagError
 ├── ImageError         this image: it becomes a row with a status, its neighbours go on
 ├── Unavailable        the moment: wait and try again
 │   ├── BrokerAway         Redis does not answer
-│   └── BrokerFull         Redis refuses writes because its memory is used up
+│   └── BrokerFull         Redis refuses writes because its memory or disk is full
 ├── BadMessage         a payload that is not ours: rejected, logged, never executed
 ├── Unanswered         a request that has no answer, and nothing is wrong
 │   ├── RequestCancelled   somebody cancelled it
@@ -45,7 +45,7 @@ class BrokerAway(Unavailable):
 
 
 class BrokerFull(Unavailable):
-    """Redis refuses writes because its memory is used up."""
+    """Redis refuses writes because its memory or its disk is full."""
 
 
 class BadMessage(HangtagError):

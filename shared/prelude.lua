@@ -3,6 +3,8 @@
 local RECORD, PAYLOAD, OWNER, DEATHS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local WORKER_PREFIX = 'hangtag:worker:'
+-- What is so far in the future was written before the server's clock was put back.
+local FUTURE_MS = 10000
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -24,15 +26,18 @@ local function claim_of(batch)
 end
 
 -- An owner lives while its parent's heartbeat does, unless that heartbeat, written after the
--- claim, no longer counts the child; and no claim outlives its limit.
+-- claim, no longer counts the child; and no claim outlives its limit. A heartbeat from before the
+-- clock was put back expires too late to say anything.
 local function alive(owner, at, limit_ms)
-  if now_ms() - at > limit_ms then return false end
+  local now = now_ms()
+  if math.abs(now - at) > limit_ms then return false end
   local parent, child = string.match(owner, '^(.*)/(.*)$')
   local beat = parent and redis.call('GET', WORKER_PREFIX .. parent)
   if not beat then return false end
   local readable, heartbeat = pcall(cjson.decode, beat)
   -- Another version's heartbeat is a sign of life all the same.
   if not readable or type(heartbeat) ~= 'table' or not heartbeat.children then return true end
+  if heartbeat.at_ms > now + FUTURE_MS then return false end
   if heartbeat.at_ms <= at then return true end
   for _, listed in ipairs(heartbeat.children) do
     if listed == child then return true end

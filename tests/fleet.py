@@ -28,6 +28,7 @@ PRODUCT_APP = "worker.app"
 STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
 PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.poison_app"
+SLOW_APP = "tests.faults.slow_app"
 #: Messages so small that a job of a few thousand pictures has many.
 BATCH_IMAGES = 32
 #: What a fleet of tests is quick with. The real values are in shared/settings.py.

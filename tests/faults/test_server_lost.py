@@ -75,12 +75,12 @@ def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Stage) -> No
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    stage.let_go(stage.catch(producer, worker))
-    for _ in range(RESETS):
-        if not producer.running:
-            break
-        stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
-        time.sleep(RESET_EVERY_S)
+    held = stage.catch(producer, worker)
+    assert reset(stage) >= 3, "producer, worker and child have a connection each"
+    stage.let_go(held)
+    during = [reset(stage) for _ in range(RESETS) if producer.running]
+    print("connections that were reset each time:", during)
+    assert sum(n > 0 for n in during) >= RESETS // 3, "the job was over too soon"
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
@@ -106,3 +106,10 @@ def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Stage) -
     assert producer.wait() == 1
     assert "set it to noeviction" in producer.log
     assert job_keys(stage.fleet.client) == []
+
+
+def reset(stage: Stage) -> int:
+    """Drop every connection but the test's own, and wait a moment; answers how many."""
+    dropped = stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
+    time.sleep(RESET_EVERY_S)
+    return int(dropped)

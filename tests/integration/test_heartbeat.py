@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from shared import heartbeat, keys
 from shared.heartbeat import Heartbeat
-from shared.ledger import Ledger, Verdict
+from shared.ledger import BatchState, Ledger, Verdict
 from tests.server import RedisServer
 
 JOB = "abcdefgh"
@@ -34,6 +35,24 @@ def test_who_stops_is_forgotten(server: RedisServer) -> None:
     heartbeat.stop(server.client, "a:1:1")
     assert heartbeat.alive(server.client) == []
     assert not server.client.keys("hangtag:*")
+
+
+def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_waiting(
+    server: RedisServer,
+) -> None:
+    """As if it had been put back by an hour just now."""
+    client, later = server.client, heartbeat.server_ms(server.client) + 3_600_000
+    one = beat(server, OTHER, ["7:8"])
+    client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
+    client.hset(keys.job(JOB, "payload"), "0", "images")
+    ledger = Ledger(client, JOB, limit_s=60)
+    client.hset(keys.job(JOB, "owner"), "0", f"{OTHER}/7:8|{later}")
+    assert ledger.survey([0])[1] == [BatchState.FREED], "a claim of the future"
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
+    assert ledger.survey([0])[1] == [BatchState.HELD]
+    heartbeat.beat(client, msgspec.structs.replace(one, at_ms=later), 60)
+    assert heartbeat.alive(client) == []
+    assert ledger.survey([0])[1] == [BatchState.FREED], "a heartbeat of the future"
 
 
 @pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])

@@ -119,7 +119,7 @@ IN_LUA = {
         "GETBIT', DONE, batch) == 1",
         "GETBIT', DONE, batch) == 2",
     ),
-    "alive: no claim outlives its limit": ("prelude", "now_ms() - at > limit_ms", "false"),
+    "alive: no claim outlives its limit": ("prelude", "math.abs(now - at) > limit_ms", "false"),
     "alive: a parent has a heartbeat": (
         "prelude",
         "if not beat then return false end",

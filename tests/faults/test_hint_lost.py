@@ -1,0 +1,37 @@
+"""A worker is killed after Redis has given it a hint and before it could read it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests import gallery, proc
+from tests.claims import claims
+from tests.gallery import Gallery
+from tests.hints import PATIENT_PROGRAM, lose_a_hint
+from tests.stage import Stage
+
+PICTURES = 400
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Stage) -> None:
+    client = stage.fleet.client
+    mortal = stage.fleet.worker(1)
+    producer = stage.classify(program=PATIENT_PROGRAM)
+    lose_a_hint(client, producer, mortal, lambda: proc.stop(mortal.pid))
+    assert proc.state(mortal.pid) == proc.STOPPED
+    assert claims(client) == []
+    stage.check_outstanding(producer)
+    mortal.kill()
+    killed = time.monotonic()
+    other = stage.fleet.worker()
+    producer.wait_until_done(1)
+    print(f"the first result came {time.monotonic() - killed:.1f} s after the death")
+    stage.check_finished(producer)
+    stage.check_nothing_runs(other)

@@ -1,0 +1,58 @@
+"""Cables that are pulled out for a minute, and for ten. Takes 35 minutes in all.
+
+The times of the fleet are the short ones; those of connections are what people run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.broker import TIMEOUT_S
+from tests import netns, partitions
+from tests.netns import FarServer, Network
+from tests.server import RedisServer
+from tests.stage import Stage
+
+pytestmark = pytest.mark.timeout(1200)
+CUTS = pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["1min", "10min"])
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with Network() as made:
+        yield made
+
+
+@pytest.fixture
+def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
+    """The same server, at the other end of cables."""
+    server.close()
+    with FarServer(server.binary, network) as far:
+        yield far
+
+
+@CUTS
+def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
+    stage: Stage, network: Network, seconds: float
+) -> None:
+    partitions.popped_into_a_cut_cable(stage, network, seconds)
+
+
+@CUTS
+def test_a_worker_that_is_cut_off_goes_on_by_itself(
+    stage: Stage, network: Network, seconds: float
+) -> None:
+    partitions.cut_with_a_claim_in_hand(stage, network, seconds)
+
+
+@CUTS
+def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
+    stage: Stage, network: Network, seconds: float
+) -> None:
+    noticed, back = partitions.producer_cut_off(stage, network, seconds)
+    assert noticed < TIMEOUT_S + 5
+    assert back < TIMEOUT_S

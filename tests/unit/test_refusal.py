@@ -1,0 +1,29 @@
+"""What a server that takes nothing in is said to suffer from."""
+
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError
+
+from producer.refusal import refusal
+
+DISK = "MISCONF Errors writing to the AOF file: No space left on device"
+SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OutOfMemoryError("command not allowed"), "Redis' memory is full"),
+        (ResponseError(DISK), "Redis' disk is full"),
+        (ResponseError(f"Command # 1 (HSET a b) of pipeline caused error: {DISK}"), "disk is full"),
+        (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
+    ],
+)
+def test_a_refusal_is_told_by_what_is_full(error: ResponseError, why: str) -> None:
+    assert refusal(error).endswith(why)
+
+
+def test_a_server_that_is_away_refuses_nothing() -> None:
+    assert refusal(ConnectionError("Connection refused")) == ""
+    assert refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""

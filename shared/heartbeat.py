@@ -12,6 +12,10 @@ import redis
 from shared import keys
 from shared.errors import MISFITS, BadMessage
 
+#: A worker that has been silent for so long is forgotten; by workers, so that whoever only looks
+#: need not write.
+FORGET_S = 3600
+
 
 class Heartbeat(msgspec.Struct, frozen=True):
     """What a worker parent says of itself. Lists are as of `at_ms`, the server's clock."""
@@ -33,18 +37,17 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
     with client.pipeline(transaction=True) as pipe:
         pipe.set(keys.worker(heartbeat.id), msgspec.json.encode(heartbeat), px=int(ttl_s * 1000))
         pipe.zadd(keys.WORKERS, {heartbeat.id: heartbeat.at_ms / 1000})
+        pipe.zremrangebyscore(keys.WORKERS, "-inf", heartbeat.at_ms / 1000 - FORGET_S)
+        pipe.pexpire(keys.WORKERS, FORGET_S * 1000)
         pipe.execute()
 
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
-    """Every living worker, by id. Forgets those whose heartbeat has expired."""
+    """Every living worker, by id."""
     ids = [raw.decode() for raw in cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))]
     if not ids:
         return []
     values = cast(list[bytes | None], client.mget([keys.worker(i) for i in ids]))
-    gone = [i for i, value in zip(ids, values, strict=True) if value is None]
-    if gone:
-        client.zrem(keys.WORKERS, *gone)
     return sorted(_readable(value for value in values if value), key=lambda beat: beat.id)
 
 

@@ -20,9 +20,11 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import heartbeat
+from shared.errors import BrokerRefuses
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
+from worker.admission import turned_away
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -90,6 +92,9 @@ class Pulse(threading.Thread):
             # The clock before the children: a claim made in between is newer than the beat.
             at_ms = heartbeat.server_ms(self._client)
             heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
+        except BrokerRefuses as error:
+            turned_away(error)
+            return False
         except RedisError as error:
             log.debug("no heartbeat: %s", error)
             return False
@@ -124,7 +129,7 @@ class Pulse(threading.Thread):
                 if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
                     log.warning("child %d died with batch %d of job %s", pid, batch, job)
                     self._hint(job, batch)
-            except (RedisError, OperationalError) as error:
+            except (RedisError, OperationalError, BrokerRefuses) as error:
                 log.debug("a death waits to be reported: %s", error)
                 return
             self._pending.pop(0)
@@ -132,5 +137,5 @@ class Pulse(threading.Thread):
     def _withdraw(self) -> None:
         try:
             heartbeat.stop(self._client, self.worker_id)
-        except RedisError:
+        except (RedisError, BrokerRefuses):
             log.debug("the heartbeat will expire by itself")

@@ -39,7 +39,10 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("small"), PICTURES)
+    """A few pictures, and a folder to train on."""
+    made = gallery.make(tmp_path_factory.mktemp("small"), PICTURES)
+    trainers.draw_classes(made.cwd / "photos")
+    return made
 
 
 @pytest.fixture(scope="module", params=server_binaries(), ids=lambda binary: binary.name)
@@ -55,7 +58,6 @@ def server(
 @pytest.fixture(scope="module")
 def guarded(server: GuardedServer, small: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = tmp_path_factory.mktemp("store")
-    trainers.draw_classes(small.cwd / "photos")
     times = {**SHORT_TIMES, **trainers.TIMES}
     with Fleet(server, HANGTAG_STORE=str(store), **times) as fleet:
         worker = fleet.worker(2, ready=True, app=PRODUCT_APP, **server.users.settings("worker"))

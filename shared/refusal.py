@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from shared.errors import BrokerRefuses
 
@@ -26,8 +26,8 @@ _CERTIFICATE: Mapping[int, str] = {
     64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
 }
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
-#: What a server says that has no password for us and wants none.
-_NONE_WANTED = "without any password configured"
+#: What one says that wants a password and was given none.
+_WANTED = ("required", "already authenticated")
 #: What a server says of a command inside a script.
 _IN_SCRIPT = "ACL failure in script"
 _COMMAND_CHARS = 40
@@ -68,9 +68,7 @@ def _tls(error: ssl.SSLError) -> str:
 
 def _authentication(error: BaseException) -> str:
     text = str(error)
-    if isinstance(error, ResponseError) and _NONE_WANTED in text:
-        return f"it knows no password; {_PASSWORD}"
-    if isinstance(error, AuthenticationError) and "required" in text.lower():
+    if isinstance(error, AuthenticationError) and any(word in text for word in _WANTED):
         return f"it wants a password; {_PASSWORD}"
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text:
         return f"wrong user or password; {_PASSWORD}"

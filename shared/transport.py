@@ -7,12 +7,10 @@ faults that would end a worker were seen with kombu 5.7.0; a test of each is in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
 from kombu.transport import redis
-from redis.exceptions import NoPermissionError
 
 from shared import keys
 
@@ -21,13 +19,6 @@ CREDENTIALS = "credentials"
 log = logging.getLogger(__name__)
 #: What parsing and handing on a message that is none raises, of any form.
 _RUBBISH = (ValueError, KeyError, TypeError, AttributeError, IndexError)
-
-
-def _nobody_listens(error: BaseException) -> None:
-    """A producer takes no hints."""
-
-
-_on_refusal: Callable[[BaseException], None] = _nobody_listens
 
 
 class HintsInHand(redis.QoS):
@@ -63,9 +54,6 @@ class HintChannel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
-        except NoPermissionError as error:
-            _on_refusal(error)  # it would be asked for again each second
-            raise Empty from error
         except _RUBBISH as error:
             log.error("a message that is no hint was dropped: %r", error)
             raise Empty from error
@@ -83,8 +71,6 @@ def names(role: str) -> dict[str, Any]:
     }
 
 
-def install(on_refusal: Callable[[BaseException], None] | None = None) -> None:
-    """Use them for every connection of this process; a worker says what ends it."""
-    global _on_refusal
+def install() -> None:
+    """Use them for every connection of this process."""
     redis.Transport.Channel = HintChannel
-    _on_refusal = on_refusal or _on_refusal

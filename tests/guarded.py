@@ -97,7 +97,7 @@ def certificate(
 def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisServer, int]:
     """A server that runs and speaks TLS at a port of 127.0.0.1, beside its socket."""
     for last in (False,) * (_PORTS_TRIED - 1) + (True,):
-        port = _free_port()
+        port = free_port()
         server = RedisServer(
             binary,
             *("--tls-port", str(port), "--bind", "127.0.0.1", "--tls-auth-clients", "no"),
@@ -115,7 +115,8 @@ def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisS
     raise AssertionError
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at, for a moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from shared import heartbeat, transport
+from shared import heartbeat
 from shared.access import Address
 from shared.broker import connect
 from shared.errors import BrokerRefuses, SetupError
@@ -34,15 +34,16 @@ def configured(make: Callable[[], T]) -> T:
         _end(error)
 
 
-def ask(broker: Address, worker_id: str) -> None:
+def ask(broker: Address, worker_id: str, queue: str) -> None:
     """End this process, which has begun nothing yet, if Redis refuses it.
 
-    It is asked with what a worker does all the time: a heartbeat, here one that is withdrawn.
+    It is asked with what a worker does all the time: a heartbeat, here one that is withdrawn, and
+    a look at its queue.
     """
-    transport.install(turned_away)
     try:
         with connect(broker, "pulse") as client:
             heartbeat.stop(client, worker_id)
+            client.llen(queue)
     except BrokerRefuses as error:
         _end(error)
     except RedisError:

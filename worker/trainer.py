@@ -18,7 +18,7 @@ from shared.broker import TRAIN_TASK, connect, make_app
 from shared.place import broker_url
 from shared.process import child_id, parent_id
 from shared.settings import Settings
-from worker import admission, pool
+from worker import admission, consumer, pool
 from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
@@ -32,6 +32,7 @@ broker = admission.configured(lambda: broker_url(settings))
 ending = Ending()
 app: Celery = make_app(broker, ROLE)
 app.conf.update(
+    worker_consumer=consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
     task_time_limit=LIMIT_S,
@@ -68,7 +69,7 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        admission.ask(broker, _parent)
+        admission.ask(broker, _parent, keys.TRAIN_QUEUE)
         pretrained.card()  # likewise: later a thread may be at it while the pool forks
         self._threads: list[Pulse | Rounds] = []
 

@@ -25,6 +25,8 @@ _CERTIFICATE: Mapping[int, str] = {
     62: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
     64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
 }
+#: A connection that broke off says nothing about who we are.
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
 #: What one says that wants a password and was given none.
 _WANTED = ("required", "already authenticated")
@@ -47,8 +49,8 @@ def _why(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
         return _CERTIFICATE.get(code, f"its certificate is not valid (OpenSSL's {code}); renew it")
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        return _tls(error)
+    if isinstance(error, ssl.SSLError) and error.reason and not isinstance(error, _CUT_OFF):
+        return _tls(error.reason)
     if isinstance(error, NoPermissionError) or _IN_SCRIPT in str(error):
         return (
             f"this user may not do {_denied(error)}; give each part its user of "
@@ -57,11 +59,8 @@ def _why(error: BaseException) -> str:
     return _authentication(error)
 
 
-def _tls(error: ssl.SSLError) -> str:
-    reason = error.reason or ""
-    if reason == "WRONG_VERSION_NUMBER":
-        return "it does not speak TLS at this port; use its TLS port, or redis://"
-    if "CERTIFICATE" in reason or reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+def _tls(reason: str) -> str:
+    if "CERTIFICATE" in reason:
         return "it asks for our certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
     return f"no TLS with it ({reason:.60}); check HANGTAG_REDIS_CA, _CERT and _KEY"
 

@@ -1,4 +1,4 @@
-"""Celery's consumer, which begins anew after every error of the server; here not after a refusal."""
+"""Celery's consumer begins anew after every error of the server; here not after a refusal."""
 
 from __future__ import annotations
 

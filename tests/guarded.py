@@ -71,6 +71,13 @@ class GuardedServer(RedisServer):
         return [f"{one['username']}: {one['reason']} {one['object']}" for one in found]
 
 
+def acl_setuser(server: GuardedServer, name: str, password: str) -> None:
+    """One more password for a user, whose rights stay."""
+    server.client.execute_command(  # type: ignore[no-untyped-call]
+        "ACL", "SETUSER", name, f">{password}"
+    )
+
+
 class Certificate(NamedTuple):
     """Files of a server's certificate, its key, and of the authority that signed it."""
 

@@ -12,7 +12,7 @@ from shared.exits import Exit
 from tests import proc
 from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery
-from tests.guarded import GuardedServer, Users
+from tests.guarded import GuardedServer, Users, acl_setuser
 from tests.server import server_binaries
 
 SECRET = "s3cr:t/w@rd%41"
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[GuardedServer]:
     running = GuardedServer(server_binaries()[0], Users(tmp_path / "users"))
     with running:
         for user in ("producer", "worker", "trainer"):
-            running.client.execute_command("ACL", "SETUSER", f"hangtag-{user}", f">{SECRET}")
+            acl_setuser(running, f"hangtag-{user}", SECRET)
         yield running
 
 

@@ -55,7 +55,9 @@ def test_a_password_in_the_url_is_told_to_nobody(
     server: GuardedServer, pictures: Gallery, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
-    with Fleet(server, **SHORT_TIMES, HANGTAG_STORE=str(tmp_path / "store")) as fleet:
+    with Fleet(
+        server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="256", HANGTAG_STORE=str(tmp_path / "store")
+    ) as fleet:
         who = {"HANGTAG_REDIS_URL": url(server, "worker")}
         worker = fleet.worker(2, PRODUCT_APP, OPTIONS, ready=True, **who)
         who = {"HANGTAG_REDIS_URL": url(server, "trainer")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import ssl
 import traceback
@@ -202,3 +203,12 @@ def test_of_a_socket_the_number_of_the_database_counts_for_both_clients() -> Non
     app = make_app(found, "test")
     assert str(app.conf.broker_url).endswith("?virtual_host=4")
     app.close()
+
+
+@pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])
+def test_workers_accept_json_and_nothing_else(module: str) -> None:
+    for app in (importlib.import_module(module).app, make_app("unix:///run/redis.sock", "test")):
+        assert list(app.conf.accept_content) == ["json"]
+        assert app.conf.task_serializer == "json"
+        assert app.conf.result_backend is None
+        assert not app.conf.worker_enable_remote_control

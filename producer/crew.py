@@ -116,9 +116,10 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:
+    env = environment(settings)  # which knows from where places are relative
     # Celery looks for modules in the current folder first; the root has none.
     os.chdir("/")
-    os.execve(sys.executable, argv, environment(settings))
+    os.execve(sys.executable, argv, env)
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -96,6 +96,14 @@ def test_a_wrong_password_ends_it(strict: Scene, tmp_path: Path, part: str) -> N
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("part", ["hangtag worker", "hangtag worker train"])
+def test_a_worker_finds_a_file_where_its_command_was_typed(
+    strict: Scene, pictures: Gallery, part: str
+) -> None:
+    (pictures.cwd / "password").write_text(SECRET)
+    strict.check_refused(part, "wrong user or password", HANGTAG_REDIS_PASSWORD_FILE="password")
+
+
 @pytest.mark.parametrize("part", [*APPS, "classify"])
 def test_no_password_where_one_is_wanted_ends_it(strict: Scene, part: str) -> None:
     strict.check_refused(part, "it wants a password; check")

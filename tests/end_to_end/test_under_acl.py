@@ -203,3 +203,4 @@ def test_without_a_user_nobody_comes_in(server: GuardedServer) -> None:
     for client in (server.user("", ""), server.user("hangtag-worker", "wrong")):
         with client, pytest.raises(redis.exceptions.AuthenticationError):
             client.ping()
+    server.client.acl_log_reset()

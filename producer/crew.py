@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from shared.access import address
 from shared.errors import SetupError
 from shared.place import runtime_dir
 from shared.request import Import, ShowData, Train, Work
@@ -21,6 +22,8 @@ PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow
 TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
+#: Settings that name a file. A worker runs in another folder than its command.
+FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key")
 #: The folder of hangtag's packages: a checkout, or site-packages.
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,15 +112,14 @@ def _missing(packages: Mapping[str, str]) -> str:
 def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
-    from shared.broker import check_url  # imports Celery, which the stack's client need not
-
-    check_url(settings.redis_url)
+    address(settings)
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:
+    env = environment(settings)  # which knows from where places are relative
     # Celery looks for modules in the current folder first; the root has none.
     os.chdir("/")
-    os.execve(sys.executable, argv, environment(settings))
+    os.execve(sys.executable, argv, env)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -127,6 +129,9 @@ def environment(settings: Settings) -> dict[str, str]:
     made |= {name: str(value) for name, value in given.items() if value != ""}
     made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
     made[PREFIX + "STORE"] = str(settings.store_path.absolute())
+    for name in FILES:
+        if path := getattr(settings, name):
+            made[PREFIX + name.upper()] = os.path.abspath(path)
     if str(_ROOT) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
         made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), made.get("PYTHONPATH")]))
     return made

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.crash_point import passed
+from shared.refusal import refused
 
 
 def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
@@ -15,11 +16,14 @@ def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
 
     Raises:
         redis.exceptions.RedisError: the server is away or full.
+        BrokerRefuses: it does not let us in.
     """
     try:
         app.send_task(task, args=args, queue=queue, retry=False)
         passed("hint.sent")
     except OperationalError as error:  # what Celery makes of any error of the server
+        if found := refused(error):
+            raise found from error
         if isinstance(error.__cause__, RedisError):
             raise error.__cause__ from None
         raise redis.exceptions.ConnectionError(str(error)) from error

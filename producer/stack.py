@@ -7,7 +7,6 @@ a lock; it ends by itself when nobody needs it.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from producer.desired import Desired
 from producer.door import Door
 from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
+from shared import access
+from shared.access import Address
 from shared.errors import SetupError
 from shared.place import private_runtime_dir, runtime_dir, socket_path
 from shared.process import started
@@ -110,12 +111,9 @@ def describe(settings: Settings) -> Stack:
     )
 
 
-def shown(url: str) -> str:
+def shown(broker: Address | str) -> str:
     """A broker's URL for people: without user and password."""
-    scheme, mark, rest = url.partition("://")
-    if not rest.startswith("/"):  # a password may hold any character, also a slash
-        rest = rest.rpartition("@")[2]
-    return re.sub(r"(?<=password=)[^&]*", "***", scheme + mark + rest)
+    return access.shown(broker) if isinstance(broker, str) else str(broker)
 
 
 @contextmanager

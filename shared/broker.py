@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote
 
 import redis
 from celery import Celery
@@ -18,7 +18,8 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shared import keys, transport
-from shared.errors import SetupError
+from shared.access import SOCKET, Address, parse
+from shared.client import Client, Credentials
 
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
@@ -26,7 +27,6 @@ HINT_IN_HAND_S = 86_400  #: by then its job is finished, or has sent it again lo
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
-_SCHEMES = ("redis", "rediss", "unix")
 
 _CONFIG: dict[str, object] = {
     "task_ignore_result": True,  # results travel in the job's stream
@@ -51,23 +51,23 @@ _CONFIG: dict[str, object] = {
 }
 
 
-def make_app(url: str, role: str) -> Celery:
+def make_app(broker: Address | str, role: str) -> Celery:
     """The Celery application of this process; `role` names its connections on the server.
 
     Raises:
-        SetupError: `url` is not one of redis://, rediss://, unix://.
+        SetupError: the broker's URL cannot be used.
     """
-    check_url(url)
+    address = _address(broker)
     transport.install()
-    app = Celery("hangtag", broker=_celery_url(url), set_as_current=False, amqp=_AMQP)
+    app = Celery("hangtag", broker=_celery_url(address), set_as_current=False, amqp=_AMQP)
     app.conf.update(_CONFIG)
-    if url.startswith("rediss://"):
+    if tls := address.tls():
         # Without this Celery would accept any certificate.
-        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+        app.conf.broker_use_ssl = tls
     app.conf.broker_transport_options = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_keepalive": not url.startswith("unix://"),
+        "socket_keepalive": address.scheme != SOCKET,
         "health_check_interval": 10,
         "client_name": client_name(role),
         # Hints that a worker has taken and not begun are given back after so long, by the clock of
@@ -76,19 +76,31 @@ def make_app(url: str, role: str) -> Celery:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "unacked_mutex_expire": 30,
+        **transport.names(role),
+        transport.CREDENTIALS: Credentials(address),
     }
     return app
 
 
-def connect(url: str, role: str) -> redis.Redis:
+def connect(broker: Address | str, role: str) -> redis.Redis:
     """A client for the ledger. A dead connection is noticed after TIMEOUT_S.
 
+    Every command raises redis.exceptions.RedisError where the server is away or full, and
+    BrokerRefuses where it does not let us in.
+
     Raises:
-        SetupError: `url` is not one of redis://, rediss://, unix://.
+        SetupError: the broker's URL cannot be used.
     """
-    check_url(url)
-    return redis.Redis.from_url(
-        url,
+    address = _address(broker)
+    where: dict[str, Any] = {"host": address.host, "port": address.port}
+    if address.scheme == SOCKET:
+        where = {"unix_socket_path": address.path}
+    elif tls := address.tls():
+        where |= {"ssl": True, **tls}
+    return Client(
+        **where,
+        db=address.db,
+        credential_provider=Credentials(address),
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         client_name=client_name(role),
@@ -103,11 +115,12 @@ def client_name(role: str) -> str:
     return f"hangtag-{role}-{socket.gethostname()}-{os.getpid()}".replace(" ", "_")
 
 
-def check_url(url: str) -> None:
-    """Raises SetupError for a broker URL that cannot be used."""
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise SetupError("HANGTAG_REDIS_URL must begin with redis://, rediss:// or unix://")
+def _address(broker: Address | str) -> Address:
+    return parse(broker) if isinstance(broker, str) else broker
 
 
-def _celery_url(url: str) -> str:
-    return url.replace("unix://", "redis+socket://", 1)
+def _celery_url(address: Address) -> str:
+    """Without user and password: Celery shows its URL in its banner, its report and its log."""
+    if address.scheme == SOCKET:
+        return f"redis+socket://{quote(address.path)}?virtual_host={address.db}"
+    return str(address)

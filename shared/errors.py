@@ -10,6 +10,7 @@ HangtagError
 │   ├── RequestCancelled   somebody cancelled it
 │   └── StillOpen          it goes on, and is waited for no longer
 └── SetupError         the set-up: stop, the message names the cure
+    ├── BrokerRefuses      Redis does not let us in, or not do this: waiting changes nothing
     └── UsageError         what was typed: exit code 2
 """
 
@@ -66,6 +67,10 @@ class StillOpen(Unanswered):
 
 class SetupError(HangtagError):
     """The set-up is at fault; the message says what to do."""
+
+
+class BrokerRefuses(SetupError):
+    """Redis does not let us in, or denies what we ask; the message says what to change."""
 
 
 class UsageError(SetupError):

@@ -16,6 +16,9 @@ from shared.errors import MISFITS, BadMessage
 #: What is so far in the future was written before the server's clock was put back, and says
 #: nothing. The ledger's scripts have the same number.
 FUTURE_MS = 10_000
+#: A worker that has been silent for so long is forgotten; by workers, so that whoever only looks
+#: need not write.
+FORGET_S = 3600
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -38,20 +41,18 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
     with client.pipeline(transaction=True) as pipe:
         pipe.set(keys.worker(heartbeat.id), msgspec.json.encode(heartbeat), px=int(ttl_s * 1000))
         pipe.zadd(keys.WORKERS, {heartbeat.id: heartbeat.at_ms / 1000})
+        pipe.zremrangebyscore(keys.WORKERS, "-inf", heartbeat.at_ms / 1000 - FORGET_S)
+        pipe.pexpire(keys.WORKERS, FORGET_S * 1000)
         pipe.execute()
     passed("heartbeat.beaten")
 
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
-    """Every living worker, by id. Forgets those whose heartbeat has expired."""
+    """Every living worker, by id."""
     ids = [raw.decode() for raw in cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))]
     if not ids:
         return []
     values = cast(list[bytes | None], client.mget([keys.worker(i) for i in ids]))
-    gone = [i for i, value in zip(ids, values, strict=True) if value is None]
-    if gone:
-        client.zrem(keys.WORKERS, *gone)
-        passed("heartbeat.dead-forgotten")
     latest = server_ms(client) + FUTURE_MS
     beats = [beat for beat in _readable(v for v in values if v) if beat.at_ms <= latest]
     return sorted(beats, key=lambda beat: beat.id)

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from shared import access
+from shared.access import Address
 from shared.errors import SetupError
 from shared.settings import Settings
 
@@ -44,9 +46,15 @@ def private_runtime_dir(settings: Settings) -> Path:
     return folder
 
 
-def broker_url(settings: Settings) -> str:
-    """The broker: HANGTAG_REDIS_URL, or the socket of this machine's stack."""
-    return settings.redis_url or f"unix://{runtime_dir(settings) / _SOCKET_NAME}"
+def broker_url(settings: Settings) -> Address:
+    """The broker: HANGTAG_REDIS_URL, or the socket of this machine's stack.
+
+    Raises:
+        SetupError: what is configured cannot be used, or should not be; see shared/access.py.
+    """
+    if settings.redis_url:
+        return access.address(settings)
+    return Address(access.SOCKET, path=str(runtime_dir(settings) / _SOCKET_NAME))
 
 
 def socket_path(settings: Settings) -> Path:

@@ -24,6 +24,12 @@ class Settings(msgspec.Struct, frozen=True):
     """
 
     redis_url: str = ""  #: the broker; empty: this machine's stack
+    redis_user: str = ""  #: who we are there (docs/security.md); empty: as the URL says
+    redis_password_file: str = ""  #: one line; so that the URL need not hold it
+    redis_ca: str = ""  #: PEM file: who is trusted to have signed the server's certificate
+    redis_cert: str = ""  #: PEM file: our own certificate, where the server asks for one
+    redis_key: str = ""  #: PEM file: its key
+    redis_insecure: str = ""  #: 1: no password, or no verified certificate, is all right
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
     #: One message. Of 28x28 pictures, messages of 2,048 cost 10 to 20 % less of the whole than

@@ -53,6 +53,7 @@ def server() -> Iterator[RedisServer]:
 #: Why a test may be skipped where CI is set. On a laptop any reason will do.
 SKIPS_ALLOWED = (
     "needs root, to mount a small disk",
+    "needs root, to be somebody else",
     "no small disk can be mounted here",
     "needs root, to make network namespaces",
     "no network namespaces can be made here",

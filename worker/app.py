@@ -13,12 +13,13 @@ from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import parent_id
 from shared.settings import Settings
-from worker import pool, request
+from worker import admission, consumer, pool, request
 from worker.pulse import Pulse
 
-settings = Settings.from_env()
-url = broker_url(settings)
-app: Celery = make_app(url, "worker")
+settings = admission.configured(Settings.from_env)
+broker = admission.configured(lambda: broker_url(settings))
+app: Celery = make_app(broker, "worker")
+app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.child.Child, made in the process that works
 _parent = ""
 
@@ -37,7 +38,7 @@ def child() -> Any:
     if _child is None:
         from worker.child import Child
 
-        _child = Child(settings, url, _parent or parent_id())
+        _child = Child(settings, broker, _parent or parent_id())
     return _child
 
 
@@ -55,10 +56,11 @@ class PulseStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
+        admission.ask(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
         request.pulse = Pulse(
-            connect(url, "pulse"),
+            connect(broker, "pulse"),
             _parent,
             keys.CLASSIFY_QUEUE,
             lambda: pool.pids(parent.pool),

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import redis
 
 from shared import serving
+from shared.access import Address
 from shared.broker import connect
 from shared.card import Card
 from shared.contract import JobRecord
@@ -30,10 +31,10 @@ _CURE = "start the owner of a store that has it, or begin the job anew with --re
 class Child:
     """The state of one worker process."""
 
-    def __init__(self, settings: Settings, url: str, parent: str) -> None:
+    def __init__(self, settings: Settings, broker: Address | str, parent: str) -> None:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
-        self.client: redis.Redis = connect(url, "worker")
+        self.client: redis.Redis = connect(broker, "worker")
         self._models = ModelCache(settings.model_unused_s)
 
     def ledger(self, job: str) -> Ledger:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from shared.errors import BadMessage
+from shared.errors import BadMessage, BrokerRefuses
 from shared.request import Progress
 from shared.requests import Requests, Standing
 from worker.context import Stopped
@@ -102,7 +102,7 @@ class Lease(threading.Thread):
         if self.standing is Standing.OK:
             try:
                 self._requests.release(self._id, self._fence)
-            except (RedisError, BadMessage) as error:
+            except (RedisError, BadMessage, BrokerRefuses) as error:
                 log.debug("request %s is not given back: %s", self._id, error)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Lease(threading.Thread):
         """Whether Redis has answered."""
         try:
             standing = self._requests.renew(self._id, self._fence, self._progress)
-        except RedisError as error:
+        except (RedisError, BrokerRefuses) as error:  # who is refused its parent ends
             log.debug("request %s is not renewed: %s", self._id, error)
             return False
         except BadMessage as error:

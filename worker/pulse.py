@@ -20,9 +20,11 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import heartbeat
+from shared.errors import BrokerRefuses
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
+from worker.admission import turned_away
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -93,6 +95,9 @@ class Pulse(threading.Thread):
         """
         try:
             duty()
+        except BrokerRefuses as error:
+            turned_away(error)
+            return False
         except (RedisError, OperationalError) as error:
             log.debug("the pulse falters: %s", error)
             return False

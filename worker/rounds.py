@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 
 from shared import kept_requests, keys
 from shared.copies import publish
-from shared.errors import HangtagError
+from shared.errors import BrokerRefuses, HangtagError
 from shared.registry import Registry
 from shared.request import Request
 from shared.requests import Requests, State
 from shared.settings import Settings
+from worker.admission import turned_away
 from worker.request_folder import RequestFolder, answered_before
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,8 @@ class Rounds(threading.Thread):
         """What fails is tried again in the next round. What nobody expected is logged once."""
         try:
             yield
+        except BrokerRefuses as error:
+            turned_away(error)
         except (RedisError, OperationalError, HangtagError, OSError) as error:
             log.debug("to be tried again: %s", error)
         except Exception as error:

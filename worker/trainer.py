@@ -19,7 +19,7 @@ from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import child_id, parent_id
 from shared.settings import Settings
-from worker import pool
+from worker import admission, consumer, pool
 from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
@@ -28,11 +28,12 @@ from worker.rounds import Rounds
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
-settings = Settings.from_env()
-url = broker_url(settings)
+settings = admission.configured(Settings.from_env)
+broker = admission.configured(lambda: broker_url(settings))
 ending = Ending()
-app: Celery = make_app(url, ROLE)
+app: Celery = make_app(broker, ROLE)
 app.conf.update(
+    worker_consumer=consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
     task_time_limit=LIMIT_S,
@@ -51,7 +52,7 @@ def train(request: str) -> str:
     from worker.work import Desk
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    return Desk(settings, connect(url, ROLE), owner, ending, _cut_short).take(request)
+    return Desk(settings, connect(broker, ROLE), owner, ending, _cut_short).take(request)
 
 
 def _cut_short() -> None:
@@ -69,12 +70,13 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
+        admission.ask(broker, _parent, keys.TRAIN_QUEUE)
         pretrained.card()  # likewise: later a thread may be at it while the pool forks
         self._threads: list[Pulse | Rounds] = []
 
     def start(self, parent: Any) -> None:
         pulse = Pulse(
-            connect(url, "pulse"),
+            connect(broker, "pulse"),
             _parent,
             keys.TRAIN_QUEUE,
             lambda: pool.pids(parent.pool),
@@ -82,7 +84,7 @@ class TrainerStep(bootsteps.StartStopStep):
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
         )
-        self._threads = [pulse, Rounds(connect(url, ROLE), settings, _hint)]
+        self._threads = [pulse, Rounds(connect(broker, ROLE), settings, _hint)]
         for thread in self._threads:
             thread.start()
         pool.look_for_deaths(parent)

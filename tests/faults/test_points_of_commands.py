@@ -18,7 +18,7 @@ from shared.requests import State as RequestState
 from tests import gallery, proc, stacks
 from tests.armed import KILL, STOP, WAYS, Points, Shot
 from tests.claims import job_keys
-from tests.faults.test_points_of_producers import ASLEEP_S, FEW, PROGRAM, start
+from tests.faults.test_points_of_producers import ASLEEP_S, FEW, PROGRAM
 from tests.fleet import Fleet, Producer, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.leftovers import check_none
@@ -34,7 +34,6 @@ OF_NOT_BEGINNING = [Shot("journal.removed", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_LOOKING = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
-OF_FORGETTING_WORKERS = [Shot("heartbeat.dead-forgotten", 1, how) for how in WAYS]
 OF_FORGETTING_RESULTS = [Shot("channel.result-forgotten", 1, how) for how in WAYS]
 OF_ASKING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.look")
              for how in WAYS]  # fmt: skip
@@ -126,24 +125,6 @@ def test_a_look_at_the_jobs_changes_none_whoever_dies_of_it(
     pass_it(points, shot, command(stage, points, "status"))
     assert stage.fleet.client.zcard(keys.JOBS) == 0
     stage.check_finished(stage.classify())
-
-
-@pytest.mark.parametrize("shot", OF_FORGETTING_WORKERS, ids=str)
-def test_a_producer_that_forgets_a_dead_worker_may_die_of_it(
-    stage: Stage, points: Points, shot: Shot
-) -> None:
-    dead = stage.fleet.worker()
-    dead.kill()
-    wait_for("its end", lambda: not list(stage.fleet.client.scan_iter(keys.worker("*"))))
-    producer = start(stage, points, shot)
-    if shot.how == STOP:
-        stopped = points.wait_until_stopped()
-        proc.go_on(stopped)
-    else:
-        pass_it(points, shot, producer)
-        producer = stage.classify()
-    stage.fleet.worker()
-    stage.check_finished(producer)
 
 
 @pytest.mark.parametrize("shot", OF_FORGETTING_RESULTS, ids=str)

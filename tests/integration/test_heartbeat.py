@@ -27,7 +27,16 @@ def test_who_beats_is_alive_until_the_heartbeat_expires(server: RedisServer) -> 
     while server.client.exists(keys.worker("b:1:1")):
         pass
     assert heartbeat.alive(server.client) == [one]
-    assert server.client.zcard(keys.WORKERS) == 1
+
+
+def test_who_has_been_silent_for_long_is_forgotten_by_whoever_beats(server: RedisServer) -> None:
+    silent = beat(server, "b:1:1", [])
+    beat(server, "c:1:1", [])
+    silent_s = heartbeat.FORGET_S + 1.0
+    server.client.zadd(keys.WORKERS, {silent.id: silent.at_ms / 1000 - silent_s})
+    beat(server, "a:1:1", [])
+    assert sorted(server.client.zrange(keys.WORKERS, 0, -1)) == [b"a:1:1", b"c:1:1"]
+    assert 0 < server.client.ttl(keys.WORKERS) <= heartbeat.FORGET_S
 
 
 def test_who_stops_is_forgotten(server: RedisServer) -> None:

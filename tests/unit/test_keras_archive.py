@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -235,6 +236,44 @@ def test_an_archive_that_keras_cannot_load_is_one_line(
             harmless, lambda config: archives.layer(config, "Dense")["config"].update(units=-1)
         )
     assert "cannot be loaded" in refused(lambda: opened(archive), marker)
+
+
+@pytest.mark.parametrize("how", ["external dataset", "external link", "virtual dataset"])
+def test_weights_that_are_read_from_another_file_are_refused(
+    harmless: bytes, tmp_path: Path, how: str
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(harmless)) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    path = tmp_path / "weights.h5"
+    path.write_bytes(members["model.weights.h5"])
+    secret = tmp_path / "secret.h5"
+    with h5py.File(path, "a") as weights:
+        kernels: list[str] = []
+        weights.visititems(
+            lambda name, _: kernels.append(name) if name.endswith("vars/0") else None
+        )
+        (name, *_) = kernels
+        shape, dtype = weights[name].shape, weights[name].dtype
+        with h5py.File(secret, "w") as other:
+            other["kernel"] = np.full(shape, 42, dtype)
+        del weights[name]
+        if how == "external link":
+            weights[name] = h5py.ExternalLink(secret, "kernel")
+        elif how == "virtual dataset":
+            layout = h5py.VirtualLayout(shape, dtype)
+            layout[...] = h5py.VirtualSource(secret, "kernel", shape)
+            weights.create_virtual_dataset(name, layout)
+        else:
+            size = int(np.prod(shape)) * dtype.itemsize
+            weights.create_dataset(name, shape, dtype, external=[(str(secret), 0, size)])
+        assert weights[name].shape == shape  # h5py itself would read it
+    members["model.weights.h5"] = path.read_bytes()
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        for member, content in members.items():
+            file.writestr(member, content)
+    with pytest.raises(SetupError, match="cannot be loaded"):
+        opened(data.getvalue())
 
 
 def test_the_packaged_network_passes() -> None:

@@ -21,12 +21,17 @@ from tests.fleet import wait_for
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("redis://host:6379/0", "redis://host:6379/0"),
-        ("redis://:secret@host", "redis://host"),
-        ("rediss://user:se/c@ret@host:1/2", "rediss://host:1/2"),
+        ("redis://host:6379/0", "redis://host:6379"),
+        ("redis://:secret@host", "redis://host:6379"),
+        ("rediss://user:se%2Fc%40ret@host:1/2", "rediss://host:1/2"),
+        ("rediss://user:se/c@ret@host:1/2", "HANGTAG_REDIS_URL"),
+        ("redis://:1234/5@host", "HANGTAG_REDIS_URL"),
+        ("redis://:pa#ss@host", "HANGTAG_REDIS_URL"),
+        ("redis://[::1]:7/1?ssl_cert_reqs=none", "HANGTAG_REDIS_URL"),
         ("unix:///run/a@b/redis.sock", "unix:///run/a@b/redis.sock"),
         ("unix://user:secret@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
-        ("redis://host?password=secret&db=1", "redis://host?password=***&db=1"),
+        ("unix:///run/redis.sock?password=sec@ret&db=1", "unix:///run/redis.sock?db=1"),
+        ("redis://host?password=sec@ret&db=1", "HANGTAG_REDIS_URL"),
     ],
 )
 def test_a_password_is_not_shown(url: str, expected: str) -> None:

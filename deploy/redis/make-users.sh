@@ -1,0 +1,22 @@
+#!/bin/sh
+# A password for each part, and the server's file of users: make-users.sh FOLDER
+#   FOLDER/users.acl               for the server: aclfile FOLDER/users.acl
+#   FOLDER/{producer,worker,trainer}.password   one each for the machines of that part
+# What is there already is kept, so that running it again changes no password.
+set -eu
+[ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
+here=$(cd "$(dirname "$0")" && pwd)
+umask 077
+mkdir -p "$1"
+cp "$here/users.acl" "$1/users.acl.part"
+number=0
+for part in producer worker trainer; do
+  number=$((number + 1))
+  secret="$1/$part.password"
+  [ -s "$secret" ] || openssl rand -hex 32 > "$secret"
+  hash=$(tr -d '\n' < "$secret" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
+  # The file in the repository has hashes that no password is known of.
+  sed -i "s/#0\{63\}$number /#$hash /" "$1/users.acl.part"
+done
+mv "$1/users.acl.part" "$1/users.acl"
+echo "$1/users.acl is for the server; a .password file is for the machines of its part"

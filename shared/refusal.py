@@ -1,0 +1,91 @@
+"""Whether an error means that Redis does not let us in, which no waiting changes.
+
+A server that is merely away is waited for. One that refuses us is a fault of the set-up: it ends
+a command, or a worker, with one line that names the cure.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from shared.errors import BrokerRefuses
+
+_CA = "name its authority's file with HANGTAG_REDIS_CA"
+#: By OpenSSL's number: what is wrong with the server's certificate, and the cure.
+_CERTIFICATE: Mapping[int, str] = {
+    9: "its certificate is not valid yet; check the clocks, or renew it",
+    10: "its certificate has expired; renew it",
+    18: f"its certificate is signed by itself; {_CA}",
+    19: f"nobody trusted here has signed its certificate; {_CA}",
+    20: f"nobody trusted here has signed its certificate; {_CA}",
+    21: f"nobody trusted here has signed its certificate; {_CA}",
+    62: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
+    64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
+}
+#: A connection that broke off says nothing about who we are.
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
+#: What one says that wants a password and was given none.
+_WANTED = ("required", "already authenticated")
+#: What a server says of a command inside a script.
+_IN_SCRIPT = "ACL failure in script"
+_COMMAND_CHARS = 40
+
+
+def refused(error: BaseException) -> BrokerRefuses | None:
+    """The same error in one line with the cure, if it is a refusal; no text of the server's."""
+    for one in _chain(error):
+        if why := _why(one):
+            return BrokerRefuses(f"Redis refuses: {why}")
+    return None
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, BrokerRefuses):
+        return str(error).removeprefix("Redis refuses: ")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = error.verify_code
+        return _CERTIFICATE.get(code, f"its certificate is not valid (OpenSSL's {code}); renew it")
+    if isinstance(error, ssl.SSLError) and error.reason and not isinstance(error, _CUT_OFF):
+        return _tls(error.reason)
+    if isinstance(error, NoPermissionError) or _IN_SCRIPT in str(error):
+        return (
+            f"this user may not do {_denied(error)}; give each part its user of "
+            "deploy/redis/users.acl with HANGTAG_REDIS_USER"
+        )
+    return _authentication(error)
+
+
+def _tls(reason: str) -> str:
+    if "CERTIFICATE" in reason:
+        return "it asks for our certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
+    return f"no TLS with it ({reason:.60}); check HANGTAG_REDIS_CA, _CERT and _KEY"
+
+
+def _authentication(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, AuthenticationError) and any(word in text for word in _WANTED):
+        return f"it wants a password; {_PASSWORD}"
+    if isinstance(error, AuthenticationError) or "WRONGPASS" in text:
+        return f"wrong user or password; {_PASSWORD}"
+    return ""
+
+
+def _denied(error: BaseException) -> str:
+    """The command in `User x has no permissions to run the 'set' command`, or `that`."""
+    quoted = str(error).split("'")
+    named = len(quoted) == 3 and quoted[1].isprintable()
+    return repr(quoted[1][:_COMMAND_CHARS]) if named else "that"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was made of."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__

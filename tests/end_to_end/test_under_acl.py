@@ -1,0 +1,206 @@
+"""Everything works with the users of deploy/redis/users.acl, and none of them may do more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+
+from shared import keys
+from shared.answer import Trained
+from shared.exits import Exit
+from tests import gallery, proc, trainers
+from tests.claims import catch
+from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, wait_for
+from tests.gallery import FOLDER, Gallery
+from tests.guarded import PARTS, GuardedServer, Users
+from tests.server import server_binaries
+
+PICTURES = 400
+
+
+class Guarded:
+    """A fleet of which each part has its own user."""
+
+    def __init__(self, fleet: Fleet, server: GuardedServer, cwd: Path) -> None:
+        self.fleet, self.server, self.cwd = fleet, server, cwd
+
+    def hangtag(self, *arguments: str) -> Producer:
+        """A command, as the producers' user, run to its end."""
+        user = self.server.users.settings("producer")
+        command = self.fleet.producer(*arguments, cwd=self.cwd, **user)
+        assert command.wait() == Exit.OK, command.story
+        return command
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A few pictures, and a folder to train on."""
+    made = gallery.make(tmp_path_factory.mktemp("small"), PICTURES)
+    trainers.draw_classes(made.cwd / "photos")
+    return made
+
+
+@pytest.fixture(scope="module", params=server_binaries(), ids=lambda binary: binary.name)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GuardedServer]:
+    users = Users(tmp_path_factory.mktemp("users"))
+    running = GuardedServer(request.param, users)
+    with running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(server: GuardedServer, small: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    store = tmp_path_factory.mktemp("store")
+    times = {**SHORT_TIMES, **trainers.TIMES}
+    with Fleet(server, HANGTAG_STORE=str(store), **times) as fleet:
+        worker = fleet.worker(2, ready=True, app=PRODUCT_APP, **server.users.settings("worker"))
+        trainer = fleet.worker(1, "worker.trainer", ready=False, **server.users.settings("trainer"))
+        fleet.wait_ready(trainer)
+        yield Guarded(fleet, server, small.cwd)
+        assert worker.end() == 0, worker.story
+        assert trainer.end() == 0, trainer.story
+        # Above all: whatever they did, also in threads and in Lua, nobody was denied anything.
+        assert server.denied() == []
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_denied(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a test of the whole system, whatever a part asks of the server is granted to it."""
+    yield
+    if "guarded" in request.fixturenames:
+        assert request.getfixturevalue("server").denied() == []
+
+
+def test_a_job_is_classified_and_watched(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    job = guarded.hangtag("submit", FOLDER, "-o", str(output)).out.split()[0]
+    assert job in guarded.hangtag("status").out
+    guarded.hangtag("collect", job)
+    assert output.read_bytes() == small.table
+    assert guarded.hangtag("workers").out.count("\n") == 1 + 2
+    assert "label" in guarded.hangtag("predict", small.paths[0], "--json").out
+
+
+def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    user = guarded.server.users.settings("producer")
+    command = ("classify", FOLDER, "-o", str(output))
+    running = guarded.fleet.producer(*command, cwd=small.cwd, **user)
+    view = running.wait_until_done(1)
+    guarded.hangtag("cancel", view.job)
+    assert running.wait() == Exit.CANCELLED, running.story
+    guarded.hangtag(*command)
+    assert output.read_bytes() == small.table
+
+
+def test_a_model_is_trained_used_moved_and_pruned(
+    guarded: Guarded, small: Gallery, tmp_path: Path
+) -> None:
+    trained = guarded.hangtag(
+        "train", "--data", str(small.cwd / "photos"), "--name", "shapes", "--recipe", "tutorial",
+        "--epochs", "1", "--json", "--promote", "always",
+    )  # fmt: skip
+    assert msgspec.json.decode(trained.out, type=Trained).model == "shapes@1"
+    output = tmp_path / "shapes.csv"
+    guarded.hangtag("classify", "photos/bag", "-o", str(output), "--model", "shapes")
+    assert output.read_text().count(",shapes@1") == trainers.IMAGES_PER_CLASS
+    assert "shapes" in guarded.hangtag("models", "list").out
+    assert "shapes@1" in guarded.hangtag("models", "show", "shapes@1").out
+    guarded.hangtag("models", "promote", "fashion-mnist@0")
+    guarded.hangtag("models", "prune", "shapes")
+    assert guarded.hangtag("train", "--list").out
+
+
+def test_a_child_that_dies_is_buried_under_these_rights(
+    guarded: Guarded, small: Gallery, tmp_path: Path
+) -> None:
+    user = guarded.server.users.settings("producer")
+    user_of_worker = guarded.server.users.settings("worker")
+    worker = guarded.fleet.worker(1, PRODUCT_APP, ready=True, **user_of_worker)
+    output = tmp_path / "out.csv"
+    running = guarded.fleet.producer("classify", FOLDER, "-o", str(output), cwd=small.cwd, **user)
+    held = catch(guarded.fleet.client, worker.children)
+    proc.kill(held.child)
+    assert running.wait() == Exit.OK, running.story
+    assert output.read_bytes() == small.table
+    wait_for("its report", lambda: f"child {held.child} died" in worker.log)
+    assert worker.end() == 0, worker.story
+
+
+JOB, REQUEST, QUEUE, TRAIN = (
+    keys.job("abcdefgh", "record"),
+    keys.request("r", "state"),
+    keys.CLASSIFY_QUEUE,
+    keys.TRAIN_QUEUE,
+)
+MODEL, BLOB, BEAT = keys.model_card("m", 1), keys.blob("0" * 64), keys.worker("w")
+#: Nobody may do this.
+NEVER: list[tuple[str, ...]] = [
+    ("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("SCRIPT", "FLUSH"),
+    ("SCRIPT", "KILL"), ("FUNCTION", "LOAD", "x"), ("MODULE", "LIST"), ("EVAL", "return 1", "0"),
+    ("SHUTDOWN",), ("ACL", "LIST"), ("CLIENT", "LIST"),
+    ("CLIENT", "KILL", "ID", "1"), ("MONITOR",), ("SAVE",), ("REPLICAOF", "NO", "ONE"),
+    ("RENAME", JOB, "x"), ("SWAPDB", "0", "1"), ("SUBSCRIBE", "x"), ("PUBLISH", "x", "y"),
+    ("GET", "foreign"), ("SET", "foreign", "1"), ("DEL", "foreign"), ("DEL", QUEUE), ("DEL", TRAIN),
+    ("RANDOMKEY",), ("MIGRATE", "h", "1", "k", "0", "1"), ("RESTORE", JOB, "0", "x"),
+]  # fmt: skip
+DENIED: dict[str, list[tuple[str, ...]]] = {
+    "producer": [
+        ("SET", BEAT, "1"), ("DEL", BEAT), ("ZADD", keys.WORKERS, "1", "w"), ("SET", MODEL, "1"),
+        ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
+        ("SET", keys.model_history("m"), "1"), ("BRPOP", QUEUE, "1"), ("RPOP", QUEUE),
+        ("BRPOP", TRAIN, "1"), ("XADD", keys.job("abcdefgh", "results"), "*", "b", "0"),
+        ("HGETALL", "hangtag:unacked:worker"),
+    ],
+    "worker": [
+        ("DEL", JOB), ("DEL", keys.job("a", "payload")),
+        ("XDEL", keys.job("a", "results"), "1-1"),
+        ("ZADD", keys.JOBS, "1", "a"), ("ZREM", keys.JOBS, "a"), ("SET", MODEL, "1"),
+        ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
+        ("HSET", REQUEST, "status", "open"), ("HGETALL", REQUEST),
+        ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
+        ("HDEL", "hangtag:unacked:trainer", "x"), ("LRANGE", QUEUE, "0", "-1"),
+    ],
+    "trainer": [
+        ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
+        ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),
+        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("HDEL", "hangtag:unacked:worker", "x"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "command"),
+    [(part, command) for part in PARTS for command in [*NEVER, *DENIED[part]]],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value)[:40],
+)
+def test_a_part_is_denied_what_is_not_its_own(
+    server: GuardedServer, part: str, command: tuple[str, ...]
+) -> None:
+    with server.of(part) as client, pytest.raises(redis.exceptions.NoPermissionError):
+        client.execute_command(*command)
+    server.client.acl_log_reset()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_script_may_do_no_more_than_its_caller(server: GuardedServer, part: str) -> None:
+    with server.of(part) as client:
+        sha = client.script_load("return redis.call('SET', 'foreign', '1')")
+        with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permission|ACL|can't run"):
+            client.evalsha(sha, 0)
+    assert not server.client.exists("foreign")
+    server.client.acl_log_reset()
+
+
+def test_without_a_user_nobody_comes_in(server: GuardedServer) -> None:
+    for client in (server.user("", ""), server.user("hangtag-worker", "wrong")):
+        with client, pytest.raises(redis.exceptions.AuthenticationError):
+            client.ping()
+    server.client.acl_log_reset()

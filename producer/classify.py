@@ -12,10 +12,10 @@ from producer import stack
 from producer.appeared import appeared
 from producer.budget import Budget
 from producer.channel import Channel, check_server, leave
+from producer.full_server import refusal
 from producer.interrupts import interrupts
 from producer.job import Job
 from producer.options import JobOptions
-from producer.refusal import refusal
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.table import PART_SUFFIX

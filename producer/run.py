@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 from producer.batches import Batch, Batches
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
+from producer.full_server import refusal
 from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
 from producer.reconcile import Reconciler
-from producer.refusal import refusal
 from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look

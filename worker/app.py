@@ -13,11 +13,11 @@ from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import parent_id
 from shared.settings import Settings
-from worker import admission, consumer, pool, request
+from worker import consumer, login, pool, request
 from worker.pulse import Pulse
 
-settings = admission.configured(Settings.from_env)
-broker = admission.configured(lambda: broker_url(settings))
+settings = login.configured(Settings.from_env)
+broker = login.configured(lambda: broker_url(settings))
 app: Celery = make_app(broker, "worker")
 app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.child.Child, made in the process that works
@@ -56,7 +56,7 @@ class PulseStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        admission.ask(broker, _parent, keys.CLASSIFY_QUEUE)
+        login.ask(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
         request.pulse = Pulse(

@@ -9,7 +9,7 @@ from celery.worker.consumer import Consumer
 
 from shared.exits import Exit
 from shared.refusal import refused
-from worker.admission import turned_away
+from worker.login import turned_away
 
 #: Its place, for the setting `worker_consumer`.
 NAME = "worker.consumer:HintConsumer"

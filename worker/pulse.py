@@ -24,7 +24,7 @@ from shared.errors import BrokerRefuses
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
-from worker.admission import turned_away
+from worker.login import turned_away
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5

@@ -23,7 +23,7 @@ from shared.registry import Registry
 from shared.request import Request
 from shared.requests import Requests, State
 from shared.settings import Settings
-from worker.admission import turned_away
+from worker.login import turned_away
 from worker.request_folder import RequestFolder, answered_before
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import child_id, parent_id
 from shared.settings import Settings
-from worker import admission, consumer, pool
+from worker import consumer, login, pool
 from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
@@ -28,8 +28,8 @@ from worker.rounds import Rounds
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
-settings = admission.configured(Settings.from_env)
-broker = admission.configured(lambda: broker_url(settings))
+settings = login.configured(Settings.from_env)
+broker = login.configured(lambda: broker_url(settings))
 ending = Ending()
 app: Celery = make_app(broker, ROLE)
 app.conf.update(
@@ -70,7 +70,7 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        admission.ask(broker, _parent, keys.TRAIN_QUEUE)
+        login.ask(broker, _parent, keys.TRAIN_QUEUE)
         pretrained.card()  # likewise: later a thread may be at it while the pool forks
         self._threads: list[Pulse | Rounds] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError
 
-from producer.refusal import refusal
+from producer.full_server import refusal
 
 DISK = "MISCONF Errors writing to the AOF file: No space left on device"
 SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"

@@ -57,6 +57,8 @@ def job_options(command: F) -> F:
                          default=None, metavar="SECONDS",
                          help="Stop waiting after this long; the same command resumes."),
             click.option("--restart", is_flag=True, help="Begin anew and replace the output."),
+            click.option("--retry-failed", is_flag=True,
+                         help="Do the failed rows again, also of a finished job; no others."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -82,6 +84,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
         budget=given["budget"],
         timeout_s=given["timeout_s"],
         restart=given["restart"],
+        retry_failed=given["retry_failed"],
         quiet=quiet,
     )
     show_summary(summary, as_json)
@@ -140,8 +143,11 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     """What was typed, as a job's options.
 
     Raises:
-        UsageError: neither folders nor a list were given, or both; or no model can be called so.
+        UsageError: neither folders nor a list were given, or both; no model can be called so; or
+            two options contradict each other.
     """
+    if given["restart"] and given["retry_failed"]:
+        raise UsageError("--restart does every row again, --retry-failed the failed ones; give one")
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("name folders of pictures, or a list of paths with --list")

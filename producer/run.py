@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from producer.batches import Batch, Batches
+from producer.batches import Batch, resumed
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.journal import Journal, Recorded
@@ -52,7 +52,7 @@ class Run:
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
         self._budget, self._deadline, self._revive = budget, deadline, revive
-        self._batches = Batches(options, settings, journal.last())
+        self._batches = resumed(options, settings, journal)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
         self._window = Window()
         self._cure = cure(settings)
@@ -140,6 +140,8 @@ class Run:
             return None
         try:
             answer = decode_result(result.data, count)
+            if answer.k != self._channel.record.top_k:
+                raise BadMessage(f"a result has {answer.k} labels for each image")
             flagged = count_flags(answer.flags)
             return Recorded(result.batch, result.data, failures(answer), flagged)
         except BadMessage as error:

@@ -6,6 +6,7 @@ p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -107,16 +108,21 @@ def cells(names: Sequence[bytes]) -> list[str]:
     return [quote(escape(name)) for name in names]
 
 
-def write(journal: Journal, table: Table, output: Path) -> None:
-    """Write the rows of every finished batch and put them in the output's place at once.
+def write(journal: Journal, table: Table, output: Path) -> str:
+    """Write the rows of every finished batch and put them in the output's place at once; answers
+    the SHA-256 of what was written, in hexadecimal.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
     part = Path(f"{output}{PART_SUFFIX}")
+    sha256 = hashlib.sha256()
     try:
-        with part.open("w", encoding="utf-8", newline="", buffering=_WRITE_BUFFER_BYTES) as file:
-            file.writelines(lines(journal, table))
+        with part.open("wb", buffering=_WRITE_BUFFER_BYTES) as file:
+            for text in lines(journal, table):
+                data = text.encode()
+                sha256.update(data)
+                file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(output)
@@ -125,6 +131,7 @@ def write(journal: Journal, table: Table, output: Path) -> None:
         raise SetupError(
             f"{output}: {error.strerror}; mend that and run the same command again"
         ) from error
+    return sha256.hexdigest()
 
 
 def lines(journal: Journal, table: Table) -> Iterator[str]:

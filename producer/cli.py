@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from producer import cli_dataset, cli_jobs, cli_models, cli_predict, cli_stack, cli_train
+from producer import (
+    cli_dataset,
+    cli_jobs,
+    cli_models,
+    cli_predict,
+    cli_stack,
+    cli_train,
+    cli_verify,
+)
 from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
 from shared.exits import Exit
 
@@ -57,6 +65,7 @@ def hangtag() -> None:
 
 for command in (
     *cli_jobs.COMMANDS,
+    *cli_verify.COMMANDS,
     *cli_predict.COMMANDS,
     *cli_train.COMMANDS,
     *cli_models.COMMANDS,

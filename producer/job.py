@@ -101,7 +101,7 @@ class Job:
             return self.journal.repeating
         if self.exit_code is not None:
             self.journal.put(**{WALKED: b"1"})
-        return self.journal.repeat() if self.journal.totals.failed else self.journal.repeating
+        return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
 
     def write_table(self, output: Path | None = None) -> str:
         """Write the rows so far; answers the file's SHA-256. Raises SetupError."""

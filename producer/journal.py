@@ -114,11 +114,11 @@ class Journal:
             (last,) = self._db.execute("SELECT max(n) FROM batch").fetchone()
         return 0 if last is None else int(last) + 1
 
-    def repeat(self) -> int:
-        """Have every failed row done again; answers how many. What was open of an earlier
-        repeat is begun anew, too."""
+    def repeat(self, k: int) -> int:
+        """Have every failed row done again, and read again what is open; answers how many rows.
+        Each has `k` labels."""
         with self._transaction():
-            repeats.begin(self._db)
+            repeats.begin(self._db, k)
         self.totals = self._sum()
         return self.repeating
 

@@ -36,11 +36,19 @@ def read(path: bytes) -> tuple[bytes | Status, Stamp]:
         return Status.MISSING, NO_STAMP
     try:
         info = os.fstat(fd)
-        return _content(fd, info), (info.st_size, info.st_mtime_ns & _MTIME_MASK)
+        return _content(fd, info), _stamp(info)
     except OSError:
         return Status.UNREADABLE, NO_STAMP
     finally:
         os.close(fd)
+
+
+def stamp_of(path: bytes) -> Stamp:
+    """The stamp that `read` would answer for a file that it can read."""
+    try:
+        return _stamp(os.stat(path))
+    except (OSError, ValueError):
+        return NO_STAMP
 
 
 def digest(content: bytes | Status) -> bytes:
@@ -56,6 +64,10 @@ def read_again(path: bytes, stamp: Stamp) -> bytes | Status:
     if now == stamp or content is Status.MISSING:
         return content
     return Status.CHANGED
+
+
+def _stamp(info: os.stat_result) -> Stamp:
+    return info.st_size, info.st_mtime_ns & _MTIME_MASK
 
 
 def _content(fd: int, info: os.stat_result) -> bytes | Status:

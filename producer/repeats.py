@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from producer.fold import Place, fold, groups, replaced
 from producer.journal_file import blob
 from producer.reader import DIGEST_BYTES, STAMP
-from shared.contract import decode_result, encode_result
+from shared.contract import BatchResult, decode_result, encode_result
 from shared.flag import count_flags
 from shared.status import Status
 
@@ -33,9 +33,15 @@ _EMPTY = (
 )
 
 
-def begin(database: sqlite3.Connection) -> None:
-    """Every failed row waits to be repeated; no repeat is open, and the job is not finished."""
+def begin(database: sqlite3.Connection, k: int) -> None:
+    """Every failed row waits to be repeated, and so does every row of a batch that has no result,
+    since its files may have been mended, too. No repeat is open; the job is not finished.
+    `k` is how many labels each row has."""
     database.execute(f"UPDATE batch SET {_EMPTY} WHERE places IS NOT NULL")
+    for n, count in database.execute("SELECT n, count FROM batch WHERE result IS NULL").fetchall():
+        database.execute(
+            "UPDATE batch SET result = ?, failed = ? WHERE n = ?", (_unknown(count, k), count, n)
+        )
     database.execute("UPDATE batch SET again = again + failed, failed = 0 WHERE failed > 0")
     database.execute("DELETE FROM job WHERE key IN ('exit', ?)", (_REACHED,))
 
@@ -100,6 +106,12 @@ def pack(places: Sequence[Place]) -> bytes | None:
 def unpack(places: bytes) -> list[Place]:
     """What `pack` made."""
     return [(n, index) for n, index in _PLACE.iter_unpack(places)]
+
+
+def _unknown(count: int, k: int) -> bytes:
+    """A result that says nothing yet, so that a late one cannot speak of what the files were."""
+    statuses = bytes([Status.CHANGED.code]) * count
+    return encode_result(BatchResult(k, statuses, bytes(2 * count * k), bytes(4 * count * k)))
 
 
 def _after(database: sqlite3.Connection) -> Place:

@@ -13,7 +13,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from producer.escape import escape, quote
 from producer.journal import Journal
@@ -134,7 +134,14 @@ def write(journal: Journal, table: Table, output: Path) -> str:
     return sha256.hexdigest()
 
 
-def lines(journal: Journal, table: Table) -> Iterator[str]:
+class Rows(Protocol):
+    """Where rows come from: a journal."""
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order."""
+
+
+def lines(journal: Rows, table: Table) -> Iterator[str]:
     """The table line by line, one batch in memory at a time."""
     yield table.header
     for names, data in journal.rows():

@@ -12,7 +12,7 @@ from producer import stack
 from producer.appeared import appeared
 from producer.budget import Budget
 from producer.channel import Channel, check_server, leave
-from producer.interrupts import interrupts
+from producer.interrupts import alarm, interrupts
 from producer.job import Job
 from producer.options import JobOptions
 from producer.report import Report, make_report
@@ -21,7 +21,7 @@ from producer.table import PART_SUFFIX
 from producer.walk import check_roots
 from producer.wording import counted
 from shared.broker import connect, make_app
-from shared.errors import BrokerAway
+from shared.errors import BrokerAway, StillOpen
 from shared.exits import Exit
 from shared.place import broker_url
 from shared.settings import Settings
@@ -95,10 +95,15 @@ class _Attempt:
         self.skipped: dict[str, int] = {}
         self.classified = 0
 
+    @property
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
     def work(self, retry_failed: bool) -> Exit:
         """Run; answers how it ended. Raises SetupError."""
         job, settings = self._job, self._settings
-        channel = _open_channel(job, settings)
+        with alarm(self._left_s, _too_late):
+            channel = _open_channel(job, settings)
         if retry_failed:
             _tell_repeated(self._report, job.repeat_failed())
         before = job.journal.totals.done
@@ -107,7 +112,7 @@ class _Attempt:
             self._deadline, lambda: stack.ensure(settings),
         )  # fmt: skip
         job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
-        with interrupts(run.stop):
+        with interrupts(run.stop), alarm(self._left_s, run.stop):
             code = run.execute()
         if run.complete:
             sha256 = job.write_table()
@@ -120,6 +125,10 @@ class _Attempt:
         return code
 
 
+def _too_late() -> None:
+    raise StillOpen("Redis did not answer within --timeout; the same command tries again")
+
+
 def _stop(job: Job, code: Exit, channel: Channel) -> None:
     if code is Exit.BUDGET:
         job.write_table(Path(f"{job.output}{PART_SUFFIX}"))
@@ -130,7 +139,7 @@ def _stop(job: Job, code: Exit, channel: Channel) -> None:
 def _open_channel(job: Job, settings: Settings) -> Channel:
     stack.ensure(settings)
     url = broker_url(settings)
-    client = connect(url, "producer")
+    client = connect(url, "producer", once=True)
     try:
         check_server(client)
         if job.replaced:

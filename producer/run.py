@@ -7,7 +7,8 @@ then touches Redis: whatever is lost after a commit can be had again from the jo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
@@ -36,6 +37,10 @@ BLOCK_MS = 100
 AWAY_PAUSE_S = 0.5
 
 
+class _Stopped(BaseException):
+    """Ends a wait for Redis, which may sleep."""
+
+
 class Run:
     """One attempt at finishing a job. `stop` asks it to end between two turns."""
 
@@ -58,7 +63,9 @@ class Run:
         self._cure = cure(settings)
         self._begun = time.monotonic()
         self._look_due = 0.0
-        self._away_since = 0.0
+        self._away = False
+        self._answered = time.time()  #: when Redis did last
+        self._waits = False
         self._stop: Exit | None = None
 
     @property
@@ -72,23 +79,43 @@ class Run:
         return self._batches.exhausted and not self._reconciler.under_way
 
     def stop(self) -> None:
-        """Ctrl-C or a signal: end soon, leave a job that can be resumed."""
-        self._stop = Exit.INTERRUPTED
+        """Ctrl-C, a signal or the time limit: end soon, leave a job that can be resumed.
+
+        Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
+        """
+        self._stop = self._stop or Exit.INTERRUPTED
+        if self._waits:
+            raise _Stopped
 
     def execute(self) -> Exit:
         """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
-            try:
-                self._turn()
-                self._back()
-            except OutOfMemoryError:
-                self._report.notice("Redis' memory is full; waiting until workers have made room")
-                time.sleep(AWAY_PAUSE_S)
-            except RedisError as error:
-                self._away(error)
+            with suppress(_Stopped):
+                self._try()
         return self._outcome()
+
+    def _try(self) -> None:
+        try:
+            self._turn()
+            self._back()
+        except OutOfMemoryError:
+            self._report.notice("Redis' memory is full; waiting until workers have made room")
+            time.sleep(AWAY_PAUSE_S)
+        except RedisError as error:
+            self._wait(error)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """For what may take as long as Redis likes, and may be cut short anywhere."""
+        self._waits = True
+        try:
+            if self._stop is not None:
+                raise _Stopped
+            yield
+        finally:
+            self._waits = False
 
     def _ended(self) -> bool:
         totals = self._journal.totals
@@ -106,9 +133,10 @@ class Run:
         return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
 
     def _turn(self) -> None:
-        if time.monotonic() >= self._look_due:
-            self._look()
-        results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
+        with self._waiting():
+            if time.monotonic() >= self._look_due:
+                self._look()
+            results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
         good = [r for result in results if (r := self._checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
@@ -118,8 +146,9 @@ class Run:
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
-        self._channel.trim(results)
-        self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
+        with self._waiting():
+            self._channel.trim(results)
+            self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report.progress(self._journal.totals, not self._batches.exhausted)
 
     def _room(self) -> int:
@@ -177,16 +206,19 @@ class Run:
         else:
             self._report.notice(self._channel.trouble())
 
-    def _away(self, error: RedisError) -> None:
-        if not self._away_since:
-            self._away_since = time.time()
-            since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
+    def _wait(self, error: RedisError) -> None:
+        if not self._away:
+            self._away = True
+            since = time.strftime("%H:%M:%S", time.localtime(self._answered))
             self._report.notice(f"Redis is away since {since} ({error}); going on when it is back")
         self._look_due = 0.0
-        time.sleep(AWAY_PAUSE_S)
-        self._revive()
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+        with self._waiting():
+            time.sleep(AWAY_PAUSE_S)
+            self._revive()
 
     def _back(self) -> None:
-        if self._away_since:
-            self._away_since = 0.0
+        self._answered = time.time()
+        if self._away:
+            self._away = False
             self._report.notice("Redis is back")

@@ -15,6 +15,7 @@ import redis
 from celery import Celery
 from kombu import Queue
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 
 from shared import keys, transport
@@ -22,6 +23,7 @@ from shared.errors import SetupError
 
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
+GLANCE_TIMEOUT_S = 3.0  #: a person waits for the answer
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
@@ -76,8 +78,9 @@ def make_app(url: str, role: str) -> Celery:
     return app
 
 
-def connect(url: str, role: str) -> redis.Redis:
-    """A client for the ledger. A dead connection is noticed after TIMEOUT_S.
+def connect(url: str, role: str, timeout_s: float = TIMEOUT_S, once: bool = False) -> redis.Redis:
+    """A client for the ledger. A dead connection is noticed after `timeout_s`; what got no answer
+    in that time is asked again twice, or not if `once`.
 
     Raises:
         SetupError: `url` is not one of redis://, rediss://, unix://.
@@ -85,12 +88,21 @@ def connect(url: str, role: str) -> redis.Redis:
     check_url(url)
     return redis.Redis.from_url(
         url,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
         client_name=client_name(role),
         # Enough for a reset connection; callers see an outage soon and say so.
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2),
+        retry=Retry(
+            ExponentialBackoff(cap=0.2, base=0.05),
+            2,
+            (ConnectionError,) if once else (ConnectionError, TimeoutError, OSError),
+        ),
     )
+
+
+def glance(url: str, role: str) -> redis.Redis:
+    """A client for a look that a person waits for: a server that sleeps is soon told."""
+    return connect(url, role, GLANCE_TIMEOUT_S, once=True)
 
 
 def client_name(role: str) -> str:

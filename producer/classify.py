@@ -21,7 +21,7 @@ from producer.table import PART_SUFFIX
 from producer.walk import check_roots
 from producer.wording import counted
 from shared.broker import connect, make_app
-from shared.errors import BrokerAway, StillOpen
+from shared.errors import BrokerAway, SetupError, StillOpen
 from shared.exits import Exit
 from shared.place import broker_url
 from shared.settings import Settings
@@ -40,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float
     exit_code: int
     flagged: dict[str, int] = {}  #: how many pictures have each flag
+    part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
 
 
 def classify(
@@ -94,6 +95,7 @@ class _Attempt:
         self._deadline = begun + timeout_s if timeout_s else float("inf")
         self.skipped: dict[str, int] = {}
         self.classified = 0
+        self.part = ""
 
     @property
     def _left_s(self) -> float:
@@ -112,15 +114,20 @@ class _Attempt:
             self._deadline, lambda: stack.ensure(settings),
         )  # fmt: skip
         job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
-        with interrupts(run.stop), alarm(self._left_s, run.stop):
-            code = run.execute()
+        try:
+            with interrupts(run.stop), alarm(self._left_s, run.stop):
+                code = run.execute()
+        except SetupError:
+            if job.journal.lost:
+                channel.finish()  # nobody can come back to it
+            raise
         if run.complete:
             sha256 = job.write_table()
             channel.finish()  # before the job answers for itself, and never comes here again
             job.finish(code, sha256)
         else:
             job.stopped(code)
-            _stop(job, code, channel)
+            self.part = _stop(job, code, channel)
         self.skipped, self.classified = run.skipped, job.journal.totals.done - before
         return code
 
@@ -129,11 +136,15 @@ def _too_late() -> None:
     raise StillOpen("Redis did not answer within --timeout; the same command tries again")
 
 
-def _stop(job: Job, code: Exit, channel: Channel) -> None:
-    if code is Exit.BUDGET:
-        job.write_table(Path(f"{job.output}{PART_SUFFIX}"))
+def _stop(job: Job, code: Exit, channel: Channel) -> str:
+    """Leave what the code promises; answers where the rows so far are."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         channel.finish()
+    if code is not Exit.BUDGET:
+        return ""
+    part = f"{job.output}{PART_SUFFIX}"
+    job.write_table(Path(part))
+    return part
 
 
 def _open_channel(job: Job, settings: Settings) -> Channel:
@@ -195,4 +206,5 @@ def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary
         round(seconds, 3),
         int(code),
         totals.flagged,
+        attempt.part,
     )

@@ -45,7 +45,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except HangtagError as error:
-            click.echo(f"hangtag: {error}", err=True)
+            from producer.wording import one_line
+
+            click.echo(f"hangtag: {one_line(str(error))}", err=True)
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)

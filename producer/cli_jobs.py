@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -182,11 +181,20 @@ def _pace(summary: Any) -> str:
     return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
 
 
+def _so_far(summary: Any) -> str:
+    if not summary.part:
+        return ""
+    return (
+        f"; the rows so far are in {summary.part}, and the same command goes on; "
+        "with --retry-failed also the failed rows"
+    )
+
+
 def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
     if as_json:
         show_json(summary)
-    from producer.wording import counted
+    from producer.wording import counted, typed
 
     code = Exit(summary.exit_code)
     click.echo(
@@ -201,9 +209,9 @@ def show_summary(summary: Any, as_json: bool) -> None:
         passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
         click.echo(f"skipped: {passed}", err=True)
     if code is Exit.INTERRUPTED:
-        click.echo(f"resume it with: {shlex.join(['hangtag', *sys.argv[1:]])}", err=True)
+        click.echo(f"resume it with: {typed(['hangtag', *sys.argv[1:]])}", err=True)
     elif code is Exit.CANCELLED:
         click.echo("cancelled; the same command resumes it", err=True)
     elif code is Exit.BUDGET:
-        click.echo("more failures than --max-failures allows", err=True)
+        click.echo(f"more failures than --max-failures allows{_so_far(summary)}", err=True)
     sys.exit(int(code))

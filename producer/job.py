@@ -83,12 +83,13 @@ class Job:
             redis.exceptions.RedisError: the server is away.
         """
         record, card = pin(client, self.options)
+        # First, since a job that has begun comes here no more. An entry without one is no job.
+        remember(Entry(record.id, str(self.output), record.created))
         self.journal.put(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),
         )
-        remember(Entry(record.id, str(self.output), record.created))
 
     def repeat_failed(self) -> int:
         """Have the failed rows done again, also of a finished job; answers how many.

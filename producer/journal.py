@@ -177,6 +177,11 @@ class Journal:
             ):
                 yield blob(names).split(b"\0")
 
+    @property
+    def lost(self) -> bool:
+        """Whether somebody removed the file: what is written to it now nobody will read."""
+        return journal_lock.lost(self.path, self._lock)
+
     def close(self, remove: bool = False) -> None:
         """Let go of the file, or remove it; else the same job can be opened again."""
         self._db.close()

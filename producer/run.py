@@ -23,7 +23,7 @@ from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look
 from shared.contract import decode_result
-from shared.errors import BadMessage
+from shared.errors import BadMessage, SetupError
 from shared.exits import Exit
 from shared.flag import count_flags
 from shared.settings import Settings
@@ -194,6 +194,10 @@ class Run:
         )
         if self._reconciler.look() == "cancelled":
             self._stop = Exit.CANCELLED
+        if self._journal.lost:
+            raise SetupError(
+                f"{self._journal.path} was removed while the job ran; the same command begins anew"
+            )
         self._window = look(self._channel.client)
         self._say(early)
 

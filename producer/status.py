@@ -19,6 +19,7 @@ from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
 from producer.stack import shown
 from producer.window import SILENT_S
+from producer.wording import one_line
 from shared import keys
 from shared.broker import glance
 from shared.contract import JOB_ID, decode_job
@@ -125,4 +126,4 @@ def _row(view: JobView) -> list[str]:
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         value = sum(value.values())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))

@@ -12,6 +12,7 @@ import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,6 +129,8 @@ def write(journal: Journal, table: Table, output: Path) -> str:
         part.replace(output)
         _sync_folder(output.parent)
     except OSError as error:
+        with suppress(OSError):  # a full disk needs the room
+            part.unlink(missing_ok=True)
         raise SetupError(
             f"{output}: {error.strerror}; mend that and run the same command again"
         ) from error

@@ -64,12 +64,15 @@ def _there(sealed: Sealed) -> Iterator[_File]:
 def _problem(file: _File, deep: bool) -> str:
     if file.status is Status.CHANGED:
         return ""  # its row says so
+    cure = "--restart" if file.status is Status.OK else "--retry-failed"
+    if file.status is Status.MISSING:
+        return f"was gone when it was to be read, and is there now; {cure} does it again"
     if file.stamp == NO_STAMP:
         _, now = read(file.real)
-        again = "could not be read, and can be now; --retry-failed does it again"
+        again = f"could not be read, and can be now; {cure} does it again"
         return "" if now == NO_STAMP else again
     if stamp_of(file.real) != file.stamp:
-        return "is not the file that was classified (its size or time is another)"
+        return f"has another size or time than when it was classified; {cure} does it again"
     if deep and file.digest and digest(read(file.real)[0]) != file.digest:
         return "has other content than when it was classified, with the same size and time"
     return ""

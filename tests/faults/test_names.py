@@ -18,7 +18,7 @@ from tests.stage import Stage
 
 ENDING = b".png"
 NAMES = [
-    b"=cmd|' /C calc'!A0", b"+1", b"-1", b"@SUM(A1)", b"\t=1", b"\r=1", b"'quoted'",
+    b"=cmd|' -C calc'!A0", b"+1", b"-1", b"@SUM(A1)", b"\t=1", b"\r=1", b"'quoted'",
     b"new\nline", b"\r\n", b"tab\tin", b'"quotes", and commas', b"back\\slash", b"\\x41", b"\\",
     b"latin-\xe9", b"\xff\xfe", b"\xed\xa0\x80", b"\x01\x02\x7f", b"\x1b[31mred\x1b[0m",
     b"\x1b]0;title\x07", "rtl\u202egnp".encode(), "\u2066isolate\u2069".encode(),
@@ -80,7 +80,7 @@ def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_termina
     producer = stage.fleet.producer(
         "classify", folder, "-o", str(stage.output), cwd=stage.gallery.cwd
     )
-    wait_for("the job", lambda: producer.view)
+    wait_for("the first message", lambda: producer.view and producer.view.images)
     assert producer.interrupt() == Exit.INTERRUPTED, producer.story
     assert r"$'pictures/=folder\x0a\xff'" in producer.log
     _check_harmless(producer)

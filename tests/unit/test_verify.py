@@ -173,8 +173,8 @@ def test_a_journal_that_was_edited_is_told(table: Path) -> None:
     ("change", "says"),
     [
         (lambda path: path.unlink(), "is gone"),
-        (lambda path: path.write_bytes(b"other, longer"), "is not the file that was classified"),
-        (lambda path: os.utime(path, (1, 1)), "is not the file that was classified"),
+        (lambda path: path.write_bytes(b"other, longer"), "has another size or time"),
+        (lambda path: os.utime(path, (1, 1)), "has another size or time"),
         (lambda path: shutil.copy(path, path.with_name("aa.png")), "has no row"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_list_may_name_what_is_not_there_until_it_is(tmp_path: Path) -> None:
 
 def test_a_repeated_row_is_proven_with_the_file_that_it_is_of_now(table: Path) -> None:
     (table.parent / "two/b,.png").write_bytes(b"mended")
-    assert "is not the file" in problem(verify(table))
+    assert "another size or time" in problem(verify(table))
     finish(options_of(table.parent, b"two", b"one"), retry_failed=True)
     proof = verify(table, deep=True)
     assert (proof.proven, proof.failed) == (True, 1)

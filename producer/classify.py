@@ -20,7 +20,7 @@ from producer.run import Run
 from producer.table import PART_SUFFIX
 from producer.walk import check_roots
 from producer.wording import counted
-from shared.broker import connect, make_app
+from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
 from shared.errors import BrokerAway, SetupError, StillOpen
 from shared.exits import Exit
 from shared.place import broker_url
@@ -104,8 +104,7 @@ class _Attempt:
     def work(self, retry_failed: bool) -> Exit:
         """Run; answers how it ended. Raises SetupError."""
         job, settings = self._job, self._settings
-        with alarm(self._left_s, _too_late):
-            channel = _open_channel(job, settings)
+        channel = _open_channel(job, settings, max(self._left_s, GLANCE_TIMEOUT_S))
         if retry_failed:
             _tell_repeated(self._report, job.repeat_failed())
         before = job.journal.totals.done
@@ -147,12 +146,13 @@ def _stop(job: Job, code: Exit, channel: Channel) -> str:
     return part
 
 
-def _open_channel(job: Job, settings: Settings) -> Channel:
+def _open_channel(job: Job, settings: Settings, patience_s: float) -> Channel:
     stack.ensure(settings)
     url = broker_url(settings)
     client = connect(url, "producer", once=True)
     try:
-        check_server(client)
+        with alarm(patience_s, _too_late):
+            check_server(client)
         if job.replaced:
             leave(client, job.replaced)
         if not job.begun:

@@ -65,7 +65,7 @@ class Run:
         self._look_due = 0.0
         self._away = False
         self._answered = time.time()  #: when Redis did last
-        self._waits = False
+        self._waits = self._cut_short = False
         self._stop: Exit | None = None
 
     @property
@@ -85,6 +85,7 @@ class Run:
         """
         self._stop = self._stop or Exit.INTERRUPTED
         if self._waits:
+            self._cut_short = True
             raise _Stopped
 
     def execute(self) -> Exit:
@@ -114,6 +115,9 @@ class Run:
             if self._stop is not None:
                 raise _Stopped
             yield
+        except BaseException as error:
+            # A library may make another error of it: Python itself does so in a class's body.
+            raise (_Stopped() if self._cut_short else error) from None
         finally:
             self._waits = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ from tests.fleet import BATCH_IMAGES
 from tests.gallery import FOLDER, Gallery
 from tests.stage import Stage
 
-PICTURES = 640
+PICTURES = 320
 PROGRAM = "tests.faults.mortal_producer"
 #: In the middle of each folder, and so many in a row that they fill whole messages.
 EVERY = 7
-RUN = range(300, 300 + 5 * BATCH_IMAGES)
+RUN = range(100, 100 + 3 * BATCH_IMAGES)
 RUBBISH = b"no picture"
 #: At which step, at which time that it is passed.
 STEPS = [
@@ -38,10 +39,16 @@ STEPS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+
+
 @pytest.fixture
-def pictures(tmp_path: Path) -> Gallery:
+def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
     """Pictures of this test alone, which it may break and mend."""
-    return gallery.make(tmp_path, PICTURES)
+    shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
+    return drawn._replace(cwd=tmp_path)
 
 
 def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Stage) -> None:

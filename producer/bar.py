@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from producer.journal import Totals
 from producer.report import Quiet
+from producer.wording import one_line
 
 
 class Bar(Quiet):
@@ -45,7 +46,7 @@ class Bar(Quiet):
 
     def notice(self, text: str) -> None:
         if text and text != self._last:
-            self._console.print(text, highlight=False, markup=False)
+            self._console.print(one_line(text), highlight=False, markup=False)
         self._last = text
 
     def close(self) -> None:

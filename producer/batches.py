@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 import msgspec
 
-from producer.journal import Frozen
+from producer.fold import Place
+from producer.journal import WALKED, Frozen, Journal
 from producer.options import JobOptions
-from producer.reader import Stamp, read, read_again
+from producer.reader import Stamp, digest, read, read_again
 from producer.walk import Walk
 from shared.contract import encode_images
 from shared.settings import Settings
 from shared.status import Status
+
+H = TypeVar("H")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -24,16 +29,28 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Batches:
-    """Forms the batches of a job, from the start or after the last frozen one."""
+    """Forms the batches of a job, from the start or after the last frozen one.
 
-    def __init__(self, options: JobOptions, settings: Settings, last: Frozen | None) -> None:
+    Failed rows that are to be repeated come first; `walked` if there are no more files after them.
+    """
+
+    def __init__(
+        self,
+        options: JobOptions,
+        settings: Settings,
+        last: Frozen | None,
+        number: int | None = None,
+        failed: Iterable[tuple[Place, bytes]] = (),
+        walked: bool = False,
+    ) -> None:
         self.walk = Walk(options)
         self._cwd = options.cwd
         self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
-        self._n = 0 if last is None else last.n + 1
+        following = 0 if last is None else last.n + 1
+        self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
-        self._paths = self.walk.paths(after)
-        self._formed = self._form()
+        files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
+        self._formed = chain(self._form(failed, _repeat), self._form(files, _new))
         self.exhausted = False
 
     def next(self) -> Batch | None:
@@ -42,32 +59,67 @@ class Batches:
         self.exhausted = batch is None
         return batch
 
-    def _form(self) -> Iterator[Batch]:
-        names: list[bytes] = []
-        stamps: list[Stamp] = []
-        images: list[bytes | Status] = []
-        size, last_argument = 0, 0
+    def _form(
+        self, files: Iterable[tuple[H, bytes]], freeze: Callable[[int, list[H], _Read], Frozen]
+    ) -> Iterator[Batch]:
+        heads: list[H] = []
+        content = _Read()
+        size = 0
         folder = self._cwd + b"/"
-        for argument, path in self._paths:
+        for head, path in files:
             # os.path.join would take a tenth of the time of reading a small file.
             image, stamp = read(path if path.startswith(b"/") else folder + path)
             length = len(image) if isinstance(image, bytes) else 0
-            if names and (len(names) == self._images_max or size + length > self._bytes_max):
-                yield self._batch(last_argument, names, stamps, images)
-                names, stamps, images, size = [], [], [], 0
-            names.append(path)
-            stamps.append(stamp)
-            images.append(image)
-            size, last_argument = size + length, argument
-        if names:
-            yield self._batch(last_argument, names, stamps, images)
+            if heads and (len(heads) == self._images_max or size + length > self._bytes_max):
+                yield self._batch(heads, content, freeze)
+                heads, content, size = [], _Read(), 0
+            heads.append(head)
+            content.names.append(path)
+            content.stamps.append(stamp)
+            content.images.append(image)
+            size += length
+        if heads:
+            yield self._batch(heads, content, freeze)
 
     def _batch(
-        self, argument: int, names: list[bytes], stamps: list[Stamp], images: list[bytes | Status]
+        self, heads: list[H], content: _Read, freeze: Callable[[int, list[H], _Read], Frozen]
     ) -> Batch:
-        frozen = Frozen(self._n, argument, names, stamps)
+        frozen = freeze(self._n, heads, content)
         self._n += 1
-        return Batch(frozen, encode_images(images))
+        return Batch(frozen, encode_images(content.images))
+
+
+class _Read:
+    """The files of a batch that is being formed."""
+
+    def __init__(self) -> None:
+        self.names: list[bytes] = []
+        self.stamps: list[Stamp] = []
+        self.images: list[bytes | Status] = []
+
+    @property
+    def digests(self) -> bytes:
+        return b"".join(map(digest, self.images))
+
+
+def _new(n: int, arguments: list[int], read: _Read) -> Frozen:
+    return Frozen(n, arguments[-1], read.names, read.stamps, read.digests)
+
+
+def _repeat(n: int, places: list[Place], read: _Read) -> Frozen:
+    return Frozen(n, 0, read.names, read.stamps, read.digests, places)
+
+
+def resumed(options: JobOptions, settings: Settings, journal: Journal) -> Batches:
+    """What a journal's job lacks."""
+    return Batches(
+        options,
+        settings,
+        journal.last(),
+        journal.next_number(),
+        journal.failed_rows(),
+        journal.get(WALKED) is not None,
+    )
 
 
 def read_batch_again(options: JobOptions, frozen: Frozen) -> bytes:

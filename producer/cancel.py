@@ -11,7 +11,7 @@ from producer.background import find_output
 from producer.job import Job, stored_options
 from producer.peek import State, peek
 from producer.wording import counted
-from shared.broker import connect
+from shared.broker import glance
 from shared.contract import JOB_ID
 from shared.errors import BrokerAway, UsageError
 from shared.exits import Exit
@@ -51,7 +51,7 @@ def _output(job: str) -> Path | None:
 
 def _tell_redis(job: str, settings: Settings) -> bool:
     try:
-        client = connect(broker_url(settings), "cancel")
+        client = glance(broker_url(settings), "cancel")
         return Ledger(client, job, settings.claim_limit_s).cancel()
     except RedisError as error:
         raise BrokerAway(f"Redis does not answer ({error}); try again when it does") from error

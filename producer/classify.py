@@ -13,15 +13,16 @@ from producer.appeared import appeared
 from producer.budget import Budget
 from producer.channel import Channel, check_server, leave
 from producer.full_server import refusal
-from producer.interrupts import interrupts
+from producer.interrupts import alarm, interrupts
 from producer.job import Job
 from producer.options import JobOptions
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.table import PART_SUFFIX
 from producer.walk import check_roots
-from shared.broker import connect, make_app
-from shared.errors import BrokerAway, BrokerFull
+from producer.wording import counted
+from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
+from shared.errors import BrokerAway, BrokerFull, SetupError, StillOpen
 from shared.exits import Exit
 from shared.place import broker_url
 from shared.settings import Settings
@@ -40,6 +41,7 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float
     exit_code: int
     flagged: dict[str, int] = {}  #: how many pictures have each flag
+    part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
 
 
 def classify(
@@ -49,9 +51,11 @@ def classify(
     budget: Budget | None = None,
     timeout_s: float | None = None,
     restart: bool = False,
+    retry_failed: bool = False,
     quiet: bool = False,
 ) -> Summary:
-    """Finish a job, or leave it so that it can be resumed.
+    """Finish a job, or leave it so that it can be resumed. `retry_failed` does its failed rows
+    again; all others stay as they are.
 
     Raises:
         UsageError: the arguments or the options do not fit; nothing was begun.
@@ -61,62 +65,95 @@ def classify(
     check_roots(options)
     job = Job(options, restart)
     report = make_report(quiet)
-    skipped: dict[str, int] = {}
-    before = job.journal.totals.done
+    attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
     try:
         code = job.exit_code
         _tell_appeared(job, report, finished=code is not None)
-        if code is None:
-            code, skipped = _attempt(job, settings, report, budget or Budget(), begun, timeout_s)
+        if code is None or (retry_failed and job.journal.totals.failed):
+            code = attempt.work(retry_failed)
         else:
-            report.notice(f"{job.output} is finished already; --restart does it again")
+            _tell_finished(job, report, retry_failed)
         report.close()
-        return _summary(job, code, before, skipped, time.monotonic() - begun)
+        return _summary(job, code, attempt, time.monotonic() - begun)
     finally:
         report.close()
         job.close()
 
 
-def _attempt(
-    job: Job,
-    settings: Settings,
-    report: Report,
-    budget: Budget,
-    begun: float,
-    timeout_s: float | None,
-) -> tuple[Exit, dict[str, int]]:
-    channel = _open_channel(job, settings)
-    deadline = begun + timeout_s if timeout_s else float("inf")
-    run = Run(
-        channel, job.journal, job.options, settings, report, budget, deadline,
-        lambda: stack.ensure(settings),
-    )  # fmt: skip
-    job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
-    with interrupts(run.stop):
-        code = run.execute()
-    if run.complete:
-        job.write_table()
-        channel.finish()  # before the job answers for itself, and never comes here again
-        job.finish(code)
-    else:
-        job.stopped(code)
-        _stop(job, code, channel)
-    return code, run.skipped
+class _Attempt:
+    """One attempt at finishing a job, and what it came to."""
+
+    def __init__(
+        self,
+        job: Job,
+        settings: Settings,
+        report: Report,
+        budget: Budget,
+        begun: float,
+        timeout_s: float | None,
+    ) -> None:
+        self._job, self._settings, self._report, self._budget = job, settings, report, budget
+        self._deadline = begun + timeout_s if timeout_s else float("inf")
+        self.skipped: dict[str, int] = {}
+        self.classified = 0
+        self.part = ""
+
+    @property
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def work(self, retry_failed: bool) -> Exit:
+        """Run; answers how it ended. Raises SetupError."""
+        job, settings = self._job, self._settings
+        channel = _open_channel(job, settings, max(self._left_s, GLANCE_TIMEOUT_S))
+        if retry_failed:
+            _tell_repeated(self._report, job.repeat_failed())
+        before = job.journal.totals.done
+        run = Run(
+            channel, job.journal, job.options, settings, self._report, self._budget,
+            self._deadline, lambda: stack.ensure(settings),
+        )  # fmt: skip
+        job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
+        try:
+            with interrupts(run.stop), alarm(self._left_s, run.stop):
+                code = run.execute()
+        except SetupError:
+            if job.journal.lost:
+                channel.finish()  # nobody can come back to it
+            raise
+        if run.complete:
+            sha256 = job.write_table()
+            channel.finish()  # before the job answers for itself, and never comes here again
+            job.finish(code, sha256)
+        else:
+            job.stopped(code)
+            self.part = _stop(job, code, channel)
+        self.skipped, self.classified = run.skipped, job.journal.totals.done - before
+        return code
 
 
-def _stop(job: Job, code: Exit, channel: Channel) -> None:
-    if code is Exit.BUDGET:
-        job.write_table(Path(f"{job.output}{PART_SUFFIX}"))
+def _too_late() -> None:
+    raise StillOpen("Redis did not answer within --timeout; the same command tries again")
+
+
+def _stop(job: Job, code: Exit, channel: Channel) -> str:
+    """Leave what the code promises; answers where the rows so far are."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         channel.finish()
+    if code is not Exit.BUDGET:
+        return ""
+    part = f"{job.output}{PART_SUFFIX}"
+    job.write_table(Path(part))
+    return part
 
 
-def _open_channel(job: Job, settings: Settings) -> Channel:
+def _open_channel(job: Job, settings: Settings, patience_s: float) -> Channel:
     stack.ensure(settings)
     url = broker_url(settings)
     client = connect(url, "producer")
     try:
-        check_server(client)
+        with alarm(patience_s, _too_late):
+            check_server(client)
         if job.replaced:
             leave(client, job.replaced)
         if not job.begun:
@@ -142,7 +179,24 @@ def _tell_appeared(job: Job, report: Report, finished: bool) -> None:
         )
 
 
-def _summary(job: Job, code: Exit, before: int, skipped: dict[str, int], seconds: float) -> Summary:
+def _tell_repeated(report: Report, count: int) -> None:
+    if count:
+        report.notice(f"{counted(count, 'row')} without a label: repeating, all others stay")
+    else:
+        report.notice("no row has failed so far; there is nothing to repeat")
+
+
+def _tell_finished(job: Job, report: Report, retry_failed: bool) -> None:
+    if not job.output.exists():
+        job.write_table()
+        report.notice(f"{job.output} was gone; it is written again from its journal")
+    if retry_failed:
+        report.notice(f"no row of {job.output} has failed; there is nothing to repeat")
+    else:
+        report.notice(f"{job.output} is finished already; --restart does it again")
+
+
+def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary:
     totals = job.journal.totals
     return Summary(
         job.record.id,
@@ -150,9 +204,10 @@ def _summary(job: Job, code: Exit, before: int, skipped: dict[str, int], seconds
         job.card.ref,
         totals.done,
         totals.failed,
-        totals.done - before,
-        skipped,
+        attempt.classified,
+        attempt.skipped,
         round(seconds, 3),
         int(code),
         totals.flagged,
+        attempt.part,
     )

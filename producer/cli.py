@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from producer import cli_dataset, cli_jobs, cli_models, cli_predict, cli_stack, cli_train
+from producer import (
+    cli_dataset,
+    cli_jobs,
+    cli_models,
+    cli_predict,
+    cli_stack,
+    cli_train,
+    cli_verify,
+)
 from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
 from shared.exits import Exit
 
@@ -37,7 +45,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except HangtagError as error:
-            click.echo(f"hangtag: {error}", err=True)
+            from producer.wording import one_line
+
+            click.echo(f"hangtag: {one_line(str(error))}", err=True)
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)
@@ -57,6 +67,7 @@ def hangtag() -> None:
 
 for command in (
     *cli_jobs.COMMANDS,
+    *cli_verify.COMMANDS,
     *cli_predict.COMMANDS,
     *cli_train.COMMANDS,
     *cli_models.COMMANDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -57,6 +56,8 @@ def job_options(command: F) -> F:
                          default=None, metavar="SECONDS",
                          help="Stop waiting after this long; the same command resumes."),
             click.option("--restart", is_flag=True, help="Begin anew and replace the output."),
+            click.option("--retry-failed", is_flag=True,
+                         help="Do the failed rows again, also of a finished job; no others."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -82,6 +83,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
         budget=given["budget"],
         timeout_s=given["timeout_s"],
         restart=given["restart"],
+        retry_failed=given["retry_failed"],
         quiet=quiet,
     )
     show_summary(summary, as_json)
@@ -140,8 +142,11 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     """What was typed, as a job's options.
 
     Raises:
-        UsageError: neither folders nor a list were given, or both; or no model can be called so.
+        UsageError: neither folders nor a list were given, or both; no model can be called so; or
+            two options contradict each other.
     """
+    if given["restart"] and given["retry_failed"]:
+        raise UsageError("--restart does every row again, --retry-failed the failed ones; give one")
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("name folders of pictures, or a list of paths with --list")
@@ -176,11 +181,20 @@ def _pace(summary: Any) -> str:
     return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
 
 
+def _so_far(summary: Any) -> str:
+    if not summary.part:
+        return ""
+    return (
+        f"; the rows so far are in {summary.part}, and the same command goes on; "
+        "with --retry-failed also the failed rows"
+    )
+
+
 def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
     if as_json:
         show_json(summary)
-    from producer.wording import counted
+    from producer.wording import counted, typed
 
     code = Exit(summary.exit_code)
     click.echo(
@@ -195,9 +209,9 @@ def show_summary(summary: Any, as_json: bool) -> None:
         passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
         click.echo(f"skipped: {passed}", err=True)
     if code is Exit.INTERRUPTED:
-        click.echo(f"resume it with: {shlex.join(['hangtag', *sys.argv[1:]])}", err=True)
+        click.echo(f"resume it with: {typed(['hangtag', *sys.argv[1:]])}", err=True)
     elif code is Exit.CANCELLED:
         click.echo("cancelled; the same command resumes it", err=True)
     elif code is Exit.BUDGET:
-        click.echo("more failures than --max-failures allows", err=True)
+        click.echo(f"more failures than --max-failures allows{_so_far(summary)}", err=True)
     sys.exit(int(code))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from shared.contract import JOB_ID
 from shared.crash_point import passed
-from shared.errors import MISFITS
+from shared.errors import MISFITS, SetupError
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -27,18 +28,30 @@ def index_dir() -> Path:
 
 
 def remember(entry: Entry) -> None:
-    """Add an entry; it takes the place of another of the same output."""
+    """Add an entry; it takes the place of another of the same output.
+
+    Raises:
+        SetupError: the disk is full, or the folder may not be written.
+    """
     folder = index_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    for other in entries():
-        if other.output == entry.output:
-            (folder / f"{other.id}.json").unlink(missing_ok=True)
-            passed("index.replaced-forgotten")
     draft = folder / f".{entry.id}.{os.getpid()}"
-    draft.write_bytes(msgspec.json.encode(entry))
-    passed("index.drafted")
-    draft.replace(folder / f"{entry.id}.json")
-    passed("index.remembered")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(msgspec.json.encode(entry))
+        passed("index.drafted")
+        for other in entries():
+            if other.output == entry.output:
+                (folder / f"{other.id}.json").unlink(missing_ok=True)
+                passed("index.replaced-forgotten")
+        draft.replace(folder / f"{entry.id}.json")
+        passed("index.remembered")
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise SetupError(
+            f"{folder}: {error.strerror}; mend that or set XDG_STATE_HOME to another folder, "
+            "and run the same command again"
+        ) from error
 
 
 def entries() -> list[Entry]:
@@ -52,7 +65,8 @@ def entries() -> list[Entry]:
         if Path(f"{entry.output}.hangtag").exists():
             found.append(entry)
         else:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # the next look forgets it
+                file.unlink(missing_ok=True)
     return sorted(found, key=lambda entry: entry.created)
 
 

@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM as a request to end soon, in good order."""
+"""Ctrl-C, SIGTERM and the end of a time limit as a request to end soon, in good order."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_SOONEST_S = 0.001  # a timer of 0 would never ring
 
 
 @contextmanager
@@ -21,3 +23,18 @@ def interrupts(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def alarm(after_s: float, ring: Callable[[], None]) -> Iterator[None]:
+    """Call `ring` once so much time has passed, whatever is waited for; infinity is never."""
+    if after_s == float("inf"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: ring())
+    signal.setitimer(signal.ITIMER_REAL, max(after_s, _SOONEST_S))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -11,7 +11,7 @@ import msgspec
 import redis
 
 from producer.index import Entry, remember
-from producer.journal import Journal, journal_path
+from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
 from producer.table import Table, write
@@ -83,25 +83,39 @@ class Job:
             redis.exceptions.RedisError: the server is away.
         """
         record, card = pin(client, self.options)
+        # First, since a job that has begun comes here no more. An entry without one is no job.
+        remember(Entry(record.id, str(self.output), record.created))
         self.journal.put(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),
         )
-        remember(Entry(record.id, str(self.output), record.created))
 
-    def write_table(self, output: Path | None = None) -> None:
-        """Write the rows so far. Raises SetupError."""
+    def repeat_failed(self) -> int:
+        """Have the failed rows done again, also of a finished job; answers how many.
+
+        A repeat that was interrupted is gone on with: what failed in it again already waits for
+        the next one. After one that too many failures ended, all of them are repeated.
+        """
+        stopped = self.journal.get("stopped")
+        if self.journal.repeating and stopped != str(int(Exit.BUDGET)).encode():
+            return self.journal.repeating
+        if self.exit_code is not None:
+            self.journal.put(**{WALKED: b"1"})
+        return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
+
+    def write_table(self, output: Path | None = None) -> str:
+        """Write the rows so far; answers the file's SHA-256. Raises SetupError."""
         table = Table(self.card, self.options.top_k, self.options.probabilities)
-        write(self.journal, table, output or self.output)
+        return write(self.journal, table, output or self.output)
 
     def stopped(self, code: Exit) -> None:
         """The attempt ended before the job did; `status` tells why."""
         self.journal.put(stopped=str(int(code)).encode())
 
-    def finish(self, code: Exit) -> None:
-        """The table is in place; from now on the job answers with its code."""
-        self.journal.put(exit=str(int(code)).encode())
+    def finish(self, code: Exit, sha256: str) -> None:
+        """The table, with this SHA-256, is in place; from now on the job answers with its code."""
+        self.journal.put(exit=str(int(code)).encode(), table=sha256.encode())
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""

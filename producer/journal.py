@@ -2,6 +2,10 @@
 
 It says which files are in which batch, and what came back; one record per batch. It outlives the
 producer's death and the loss of all of Redis. Whether a job is finished is judged here.
+
+A repeat is a batch of files whose rows failed. Its results take the place of those rows in the
+transaction in which they come, so that a table is always written from batches alone. Its number
+is never used again: a late result can only be that of the same files.
 """
 
 from __future__ import annotations
@@ -12,21 +16,23 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 
-from producer import journal_lock
-from producer.journal_file import TABLES, blob, sqlite_errors
-from producer.reader import Stamp
+from producer import journal_lock, repeats
+from producer.fold import Place
+from producer.journal_file import FROM_2, TABLES, blob, sqlite_errors
+from producer.reader import STAMP, Stamp
 from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.flag import Flagged, add_flags
 
 SUFFIX = ".hangtag"
-SCHEMA = 2
-_STAMP = Struct("<qq")
+SCHEMA = 3
+#: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
+WALKED = "walked"
+_SCHEMA_IS_NOW = f"UPDATE job SET value = CAST('{SCHEMA}' AS BLOB) WHERE key = 'schema'"
 
 
 class Frozen(msgspec.Struct, frozen=True):
@@ -36,10 +42,12 @@ class Frozen(msgspec.Struct, frozen=True):
     argument: int
     names: list[bytes]
     stamps: list[Stamp]
+    digests: bytes = b""  #: CRC-32 of each file's bytes, little-endian; empty: not known
+    places: list[Place] = []  #: of a repeat: whose rows these are, in path order
 
 
 class Totals(msgspec.Struct):
-    """Images of a job so far."""
+    """Images of a job so far. A failed row that is being repeated is not done."""
 
     frozen: int = 0
     done: int = 0
@@ -98,8 +106,39 @@ class Journal:
                 self._record(recorded)
 
     def last(self) -> Frozen | None:
-        """The batch that was frozen last."""
-        return self._one("ORDER BY n DESC LIMIT 1")
+        """The batch that was frozen last, where the walk goes on."""
+        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
+
+    def next_number(self) -> int:
+        """The number of the next batch or repeat."""
+        with sqlite_errors(self.path):
+            (last,) = self._db.execute("SELECT max(n) FROM batch").fetchone()
+        return 0 if last is None else int(last) + 1
+
+    def repeat(self, k: int) -> int:
+        """Have every failed row done again, and read again what is open; answers how many rows.
+        Each has `k` labels."""
+        with self._transaction():
+            repeats.begin(self._db, k)
+        self.totals = self._sum()
+        return self.repeating
+
+    @property
+    def repeating(self) -> int:
+        """How many failed rows are being done again."""
+        with sqlite_errors(self.path):
+            return repeats.under_way(self._db)
+
+    def failed_rows(self) -> Iterator[tuple[Place, bytes]]:
+        """(place, path) of every failed row that is to be repeated and is in no repeat yet, in
+        path order, one batch in memory at a time. New repeats may be frozen in the meantime."""
+        rows = repeats.rows(self._db)
+        while True:
+            with sqlite_errors(self.path):
+                row = next(rows, None)
+            if row is None:
+                return
+            yield row
 
     def batch(self, n: int) -> Frozen:
         """One batch."""
@@ -126,15 +165,23 @@ class Journal:
         """(names, result) of every finished batch, in order, one batch in memory at a time."""
         with sqlite_errors(self.path):
             for names, result in self._db.execute(
-                "SELECT names, result FROM batch WHERE result IS NOT NULL ORDER BY n"
+                "SELECT names, result FROM batch"
+                " WHERE result IS NOT NULL AND places IS NULL ORDER BY n"
             ):
                 yield blob(names).split(b"\0"), blob(result)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""
         with sqlite_errors(self.path):
-            for (names,) in self._db.execute("SELECT names FROM batch ORDER BY n"):
+            for (names,) in self._db.execute(
+                "SELECT names FROM batch WHERE places IS NULL ORDER BY n"
+            ):
                 yield blob(names).split(b"\0")
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody removed the file: what is written to it now nobody will read."""
+        return journal_lock.lost(self.path, self._lock)
 
     def close(self, remove: bool = False) -> None:
         """Let go of the file, or remove it; else the same job can be opened again."""
@@ -154,23 +201,30 @@ class Journal:
         self.totals = self._sum()
 
     def _freeze(self, batch: Frozen) -> None:
-        stamps = b"".join(_STAMP.pack(*stamp) for stamp in batch.stamps)
+        stamps = b"".join(STAMP.pack(*stamp) for stamp in batch.stamps)
         names = b"\0".join(batch.names)
+        places = repeats.pack(batch.places)
         self._db.execute(
-            "INSERT INTO batch (n, argument, count, names, stamps) VALUES (?, ?, ?, ?, ?)",
-            (batch.n, batch.argument, len(batch.names), names, stamps),
+            "INSERT INTO batch (n, argument, count, names, stamps, digests, places)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (batch.n, batch.argument, len(batch.names), names, stamps, batch.digests, places),
         )
-        self.totals.frozen += len(batch.names)
+        if places is None:
+            self.totals.frozen += len(batch.names)
+        else:
+            repeats.reached(self._db, batch.places[-1])
 
     def _record(self, recorded: Recorded) -> None:
         n, result, failed, flagged = recorded
         kinds = json.dumps(flagged) if flagged else None
         done = self._db.execute(
             "UPDATE batch SET result = ?, failed = ?, flagged = ?"
-            " WHERE n = ? AND result IS NULL RETURNING count",
+            " WHERE n = ? AND result IS NULL RETURNING count, places IS NOT NULL",
             (result, failed, kinds, n),
         ).fetchone()
         if done is not None:
+            if done[1]:
+                repeats.fold_in(self._db, self.batch(n), result)
             self.totals.done += done[0]
             self.totals.failed += failed
             # Another dictionary: the one that there was belongs to the totals before, too.
@@ -179,12 +233,11 @@ class Journal:
     def _one(self, clause: str, *values: int) -> Frozen | None:
         with sqlite_errors(self.path):
             row = self._db.execute(
-                f"SELECT n, argument, names, stamps FROM batch {clause}", values
+                f"SELECT n, argument, names, stamps, digests, places FROM batch {clause}", values
             ).fetchone()
             if row is None:
                 return None
-            stamps = [(size, time) for size, time in _STAMP.iter_unpack(blob(row[3]))]
-            return Frozen(row[0], row[1], blob(row[2]).split(b"\0"), stamps)
+            return _frozen(*row)
 
     def _sum(self) -> Totals:
         with sqlite_errors(self.path):
@@ -192,7 +245,10 @@ class Journal:
 
     def _check_schema(self) -> None:
         schema = self.get("schema")
-        if schema is None:
+        if schema == b"2":
+            with sqlite_errors(self.path):
+                self._db.executescript(f"BEGIN IMMEDIATE; {FROM_2} {_SCHEMA_IS_NOW}; COMMIT;")
+        elif schema is None:
             self.put(schema=str(SCHEMA).encode())
         elif schema != str(SCHEMA).encode():
             raise SetupError(f"{self.path} is another Hangtag's; use that, or --restart")
@@ -214,11 +270,28 @@ class Journal:
         passed("journal.committed")
 
 
+def _frozen(
+    n: int, argument: int, names: object, stamps: object, digests: object, places: object
+) -> Frozen:
+    return Frozen(
+        n,
+        argument,
+        blob(names).split(b"\0"),
+        [(size, time) for size, time in STAMP.iter_unpack(blob(stamps))],
+        b"" if digests is None else blob(digests),
+        [] if places is None else repeats.unpack(blob(places)),
+    )
+
+
 def sums(database: sqlite3.Connection) -> Totals:
     """What the batches of a journal add up to. Raises sqlite3.DatabaseError."""
+    (newer,) = database.execute(
+        "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'again'"
+    ).fetchone()
+    again, own = ("again", "places IS NULL") if newer else ("0", "1")
     row = database.execute(
-        "SELECT total(count), total(count) FILTER (WHERE result IS NOT NULL), total(failed)"
-        " FROM batch"
+        f"SELECT total(count), total(count - {again}) FILTER (WHERE result IS NOT NULL),"
+        f" total(failed) FROM batch WHERE {own}"
     ).fetchone()
     flagged = database.execute(
         "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"

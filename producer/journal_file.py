@@ -30,9 +30,18 @@ CREATE TABLE IF NOT EXISTS batch (
     stamps BLOB NOT NULL,       -- size and modification time of each
     failed INTEGER,             -- how many have no label; NULL while there is no result
     flagged TEXT,               -- JSON: how many have each flag; NULL where none has
-    result BLOB
+    result BLOB,
+    digests BLOB,               -- CRC-32 of each file's bytes; NULL of an older Hangtag
+    places BLOB,                -- of a repeat: the row of each; NULL where they are its own
+    again INTEGER NOT NULL DEFAULT 0  -- how many failed and are being done again
 );
 CREATE INDEX IF NOT EXISTS open_batches ON batch (n) WHERE result IS NULL;
+"""
+#: What a journal of schema 2 lacks.
+FROM_2 = """
+ALTER TABLE batch ADD COLUMN digests BLOB;
+ALTER TABLE batch ADD COLUMN places BLOB;
+ALTER TABLE batch ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 """
 
 

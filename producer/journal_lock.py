@@ -30,6 +30,14 @@ def take(path: Path) -> int:
         os.close(fd)  # its holder removed the file before letting go of it
 
 
+def lost(path: Path, lock: int) -> bool:
+    """Whether the locked file is no longer the one at the path."""
+    try:
+        return path.stat().st_ino != os.fstat(lock).st_ino
+    except OSError:
+        return True
+
+
 def empty(path: Path, lock: int) -> None:
     """Make the locked journal a new one, whatever it held."""
     for suffix in ("-wal", "-shm"):

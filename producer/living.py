@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from producer.columns import columns
 from producer.stack import shown
 from shared import heartbeat, keys
-from shared.broker import connect
+from shared.broker import glance
 from shared.errors import BrokerAway
 from shared.heartbeat import Heartbeat
 from shared.place import broker_url, socket_path
@@ -27,7 +27,7 @@ def living(settings: Settings) -> list[Heartbeat]:
         return []
     url = broker_url(settings)
     try:
-        with connect(url, "producer") as client:
+        with glance(url, "producer") as client:
             return heartbeat.alive(client)
     except RedisError as error:
         if not settings.redis_url:

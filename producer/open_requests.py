@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from producer.columns import columns
 from producer.watch import duration
 from shared import kept_requests
-from shared.broker import connect
+from shared.broker import glance
 from shared.errors import BadMessage, BrokerAway
 from shared.place import broker_url, socket_path
 from shared.request import Progress, Request, Work
@@ -73,7 +73,7 @@ def _kept(settings: Settings) -> Iterator[OpenRequest]:
 def _in_redis(settings: Settings) -> Iterator[OpenRequest]:
     if not settings.redis_url and not socket_path(settings).exists():
         return
-    with connect(broker_url(settings), "status") as client:
+    with glance(broker_url(settings), "status") as client:
         requests = Requests(client, settings.lease_s)
         for request_id in requests.open():
             with suppress(BadMessage):  # of another version, which will show it

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import zlib
+from struct import Struct
 
 from shared.contract import MAX_FILE_BYTES
 from shared.status import Status
@@ -12,6 +14,11 @@ from shared.status import Status
 #: Size in bytes and modification time in ns; what is not there has NO_STAMP.
 Stamp = tuple[int, int]
 NO_STAMP: Stamp = (-1, -1)
+STAMP = Struct("<qq")  #: as the journal keeps it
+#: A digest finds every accident. It costs a twentieth of reading a small file, where a SHA-256
+#: costs a seventh.
+DIGEST_BYTES = 4
+NO_DIGEST = bytes(DIGEST_BYTES)
 #: A date after 2262 does not fit into the journal's 64 bits; it only has to be told from others.
 _MTIME_MASK = (1 << 63) - 1
 # Never wait for a FIFO that took the file's place since the walk.
@@ -29,11 +36,26 @@ def read(path: bytes) -> tuple[bytes | Status, Stamp]:
         return Status.MISSING, NO_STAMP
     try:
         info = os.fstat(fd)
-        return _content(fd, info), (info.st_size, info.st_mtime_ns & _MTIME_MASK)
+        return _content(fd, info), _stamp(info)
     except OSError:
         return Status.UNREADABLE, NO_STAMP
     finally:
         os.close(fd)
+
+
+def stamp_of(path: bytes) -> Stamp:
+    """The stamp that `read` would answer for a file that it can read."""
+    try:
+        return _stamp(os.stat(path))
+    except (OSError, ValueError):
+        return NO_STAMP
+
+
+def digest(content: bytes | Status) -> bytes:
+    """CRC-32 of a file's bytes, little-endian; zeros where there are none."""
+    if not isinstance(content, bytes):
+        return NO_DIGEST
+    return zlib.crc32(content).to_bytes(DIGEST_BYTES, "little")
 
 
 def read_again(path: bytes, stamp: Stamp) -> bytes | Status:
@@ -42,6 +64,10 @@ def read_again(path: bytes, stamp: Stamp) -> bytes | Status:
     if now == stamp or content is Status.MISSING:
         return content
     return Status.CHANGED
+
+
+def _stamp(info: os.stat_result) -> Stamp:
+    return info.st_size, info.st_mtime_ns & _MTIME_MASK
 
 
 def _content(fd: int, info: os.stat_result) -> bytes | Status:

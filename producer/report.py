@@ -7,6 +7,7 @@ import time
 from typing import Protocol
 
 from producer.journal import Totals
+from producer.wording import one_line
 
 PLAIN_EVERY_S = 5.0
 
@@ -34,7 +35,7 @@ class Quiet:
 
     def notice(self, text: str) -> None:
         if text and text != self._last:
-            print(text, file=sys.stderr, flush=True)
+            print(one_line(text), file=sys.stderr, flush=True)
         self._last = text
 
     def close(self) -> None:

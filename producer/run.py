@@ -7,11 +7,12 @@ then touches Redis: whatever is lost after a commit can be had again from the jo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
 
-from producer.batches import Batch, Batches
+from producer.batches import Batch, resumed
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.full_server import refusal
@@ -23,7 +24,7 @@ from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look
 from shared.contract import decode_result
-from shared.errors import BadMessage
+from shared.errors import BadMessage, SetupError
 from shared.exits import Exit
 from shared.flag import count_flags
 from shared.settings import Settings
@@ -35,6 +36,10 @@ LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
 AWAY_PAUSE_S = 0.5
+
+
+class _Stopped(BaseException):
+    """Ends a wait for Redis, which may sleep."""
 
 
 class Run:
@@ -53,13 +58,15 @@ class Run:
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
         self._budget, self._deadline, self._revive = budget, deadline, revive
-        self._batches = Batches(options, settings, journal.last())
+        self._batches = resumed(options, settings, journal)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
         self._window = Window()
         self._cure = cure(settings)
         self._begun = time.monotonic()
         self._look_due = 0.0
-        self._away_since = 0.0
+        self._away = False
+        self._answered = time.time()  #: when Redis did last
+        self._waits = self._cut_short = False
         self._stop: Exit | None = None
 
     @property
@@ -73,24 +80,47 @@ class Run:
         return self._batches.exhausted and not self._reconciler.under_way
 
     def stop(self) -> None:
-        """Ctrl-C or a signal: end soon, leave a job that can be resumed."""
-        self._stop = Exit.INTERRUPTED
+        """Ctrl-C, a signal or the time limit: end soon, leave a job that can be resumed.
+
+        Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
+        """
+        self._stop = self._stop or Exit.INTERRUPTED
+        if self._waits:
+            self._cut_short = True
+            raise _Stopped
 
     def execute(self) -> Exit:
         """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
-            begun = time.time()
-            try:
-                self._turn()
-                self._back()
-            except RedisError as error:
-                if why := refusal(error):
-                    self._refused(why)
-                else:
-                    self._away(error, begun)
+            with suppress(_Stopped):
+                self._try()
         return self._outcome()
+
+    def _try(self) -> None:
+        try:
+            self._turn()
+            self._back()
+        except RedisError as error:
+            if why := refusal(error):
+                self._refused(why)
+            else:
+                self._wait(error)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """For what may take as long as Redis likes, and may be cut short anywhere."""
+        self._waits = True
+        try:
+            if self._stop is not None:
+                raise _Stopped
+            yield
+        except BaseException as error:
+            # A library may make another error of it: Python itself does so in a class's body.
+            raise (_Stopped() if self._cut_short else error) from None
+        finally:
+            self._waits = False
 
     def _ended(self) -> bool:
         totals = self._journal.totals
@@ -108,9 +138,10 @@ class Run:
         return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
 
     def _turn(self) -> None:
-        if time.monotonic() >= self._look_due:
-            self._look()
-        results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
+        with self._waiting():
+            if time.monotonic() >= self._look_due:
+                self._look()
+            results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
         good = [r for result in results if (r := self._checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
@@ -120,8 +151,9 @@ class Run:
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
-        self._channel.trim(results)
-        self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
+        with self._waiting():
+            self._channel.trim(results)
+            self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report.progress(self._journal.totals, not self._batches.exhausted)
 
     def _room(self) -> int:
@@ -142,6 +174,8 @@ class Run:
             return None
         try:
             answer = decode_result(result.data, count)
+            if answer.k != self._channel.record.top_k:
+                raise BadMessage(f"a result has {answer.k} labels for each image")
             flagged = count_flags(answer.flags)
             return Recorded(result.batch, result.data, failures(answer), flagged)
         except BadMessage as error:
@@ -165,6 +199,10 @@ class Run:
         )
         if self._reconciler.look() == "cancelled":
             self._stop = Exit.CANCELLED
+        if self._journal.lost:
+            raise SetupError(
+                f"{self._journal.path} was removed while the job ran; the same command begins anew"
+            )
         self._window = look(self._channel.client)
         self._say(early)
 
@@ -180,19 +218,23 @@ class Run:
     def _refused(self, why: str) -> None:
         self._back()
         self._report.notice(f"{why}; waiting until there is room")
-        time.sleep(AWAY_PAUSE_S)
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+        with self._waiting():
+            time.sleep(AWAY_PAUSE_S)
 
-    def _away(self, error: RedisError, begun: float) -> None:
-        """`begun`: when it was asked what it has not answered."""
-        if not self._away_since:
-            self._away_since = begun
-            since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
+    def _wait(self, error: RedisError) -> None:
+        if not self._away:
+            self._away = True
+            since = time.strftime("%H:%M:%S", time.localtime(self._answered))
             self._report.notice(f"Redis is away since {since} ({error}); going on when it is back")
         self._look_due = 0.0
-        time.sleep(AWAY_PAUSE_S)
-        self._revive()
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+        with self._waiting():
+            time.sleep(AWAY_PAUSE_S)
+            self._revive()
 
     def _back(self) -> None:
-        if self._away_since:
-            self._away_since = 0.0
+        self._answered = time.time()
+        if self._away:
+            self._away = False
             self._report.notice("Redis is back")

@@ -3,6 +3,7 @@ the requests that are not answered yet."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -16,10 +17,12 @@ from producer.columns import columns
 from producer.index import entries
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
+from producer.stack import shown
 from producer.window import SILENT_S
+from producer.wording import one_line
 from shared import keys
-from shared.broker import connect
-from shared.contract import decode_job
+from shared.broker import glance
+from shared.contract import JOB_ID, decode_job
 from shared.crash_point import passed
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.heartbeat import server_ms
@@ -36,7 +39,7 @@ def show(job: str, as_json: bool, settings: Settings) -> None:
     Raises:
         UsageError: the one that was asked for is not known.
     """
-    views = _one(job, settings) if job else jobs(settings)
+    views = _one(job, settings) if job else _all(settings)
     asked = [] if job or as_json else _asked(settings)
     if as_json:
         click.echo(msgspec.json.encode(views[0] if job else views).decode())
@@ -49,11 +52,19 @@ def show(job: str, as_json: bool, settings: Settings) -> None:
         click.echo("\n" + "\n".join(table(asked)))
 
 
-def jobs(settings: Settings) -> list[JobView]:
+def _all(settings: Settings) -> list[JobView]:
     """Every job, those of this machine first."""
-    local = [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
+    local = _local()
     known = {view.job for view in local}
-    return local + [view for view in _remote(settings) if view.job not in known]
+    try:
+        return local + [view for view in _remote(settings) if view.job not in known]
+    except BrokerAway as error:
+        click.echo(f"{error}; these are the jobs of this machine", err=True)
+        return local
+
+
+def _local() -> list[JobView]:
+    return [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
 
 
 def _asked(settings: Settings) -> list[OpenRequest]:
@@ -64,7 +75,10 @@ def _asked(settings: Settings) -> list[OpenRequest]:
 
 
 def _one(job: str, settings: Settings) -> list[JobView]:
-    found = [view for view in jobs(settings) if view.job == job]
+    found = [view for view in _local() if view.job == job]
+    if not found and JOB_ID.fullmatch(job):
+        with suppress(BrokerAway):
+            found = [view for view in _remote(settings) if view.job == job]
     if found:
         return found
     view = peek(find_output(job))
@@ -75,13 +89,16 @@ def _one(job: str, settings: Settings) -> list[JobView]:
 
 def _remote(settings: Settings) -> list[JobView]:
     try:
-        client = connect(broker_url(settings), "status")
+        client = glance(broker_url(settings), "status")
         seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
         silent = server_ms(client) / 1000 - SILENT_S
         views = (_view(client, job.decode(), at > silent) for job, at in seen)
         return [view for view in views if view is not None]
-    except RedisError:
-        return []  # no server, no jobs of other machines
+    except RedisError as error:
+        if not settings.redis_url:
+            return []  # the stack does not run: nothing of it lives
+        where = shown(settings.redis_url)
+        raise BrokerAway(f"Redis at {where} does not answer ({error})") from error
 
 
 def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
@@ -111,4 +128,4 @@ def _row(view: JobView) -> list[str]:
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         value = sum(value.values())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))

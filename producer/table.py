@@ -6,13 +6,15 @@ p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from producer.escape import escape, quote
 from producer.journal import Journal
@@ -108,16 +110,21 @@ def cells(names: Sequence[bytes]) -> list[str]:
     return [quote(escape(name)) for name in names]
 
 
-def write(journal: Journal, table: Table, output: Path) -> None:
-    """Write the rows of every finished batch and put them in the output's place at once.
+def write(journal: Journal, table: Table, output: Path) -> str:
+    """Write the rows of every finished batch and put them in the output's place at once; answers
+    the SHA-256 of what was written, in hexadecimal.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
     part = Path(f"{output}{PART_SUFFIX}")
+    sha256 = hashlib.sha256()
     try:
-        with part.open("w", encoding="utf-8", newline="", buffering=_WRITE_BUFFER_BYTES) as file:
-            file.writelines(lines(journal, table))
+        with part.open("wb", buffering=_WRITE_BUFFER_BYTES) as file:
+            for text in lines(journal, table):
+                data = text.encode()
+                sha256.update(data)
+                file.write(data)
             file.flush()
             os.fsync(file.fileno())
         passed("table.written")
@@ -125,12 +132,22 @@ def write(journal: Journal, table: Table, output: Path) -> None:
         passed("table.placed")
         _sync_folder(output.parent)
     except OSError as error:
+        with suppress(OSError):  # a full disk needs the room
+            part.unlink(missing_ok=True)
         raise SetupError(
             f"{output}: {error.strerror}; mend that and run the same command again"
         ) from error
+    return sha256.hexdigest()
 
 
-def lines(journal: Journal, table: Table) -> Iterator[str]:
+class Rows(Protocol):
+    """Where rows come from: a journal."""
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order."""
+
+
+def lines(journal: Rows, table: Table) -> Iterator[str]:
     """The table line by line, one batch in memory at a time."""
     yield table.header
     for names, data in journal.rows():

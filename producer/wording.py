@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Sequence
+
 _UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -29,6 +33,20 @@ def one_line(text: str) -> str:
     """What somebody else wrote, without anything that a terminal would obey."""
     kept = " ".join(text.split())
     return kept if kept.isprintable() else ascii(kept)[1:-1]
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """A command as a shell takes it, whatever bytes its arguments have, and as a terminal shows
+    it without obeying."""
+    return " ".join(shlex.quote(a) if a.isprintable() else _dollar_quoted(a) for a in arguments)
+
+
+def _dollar_quoted(argument: str) -> str:
+    plain = (
+        chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}"
+        for b in os.fsencode(argument)
+    )
+    return f"$'{''.join(plain)}'"
 
 
 def counted(number: int, noun: str) -> str:

@@ -24,6 +24,7 @@ from shared.client import Client, Credentials
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
 HINT_IN_HAND_S = 86_400  #: by then its job is finished, or has sent it again long ago
+GLANCE_TIMEOUT_S = 3.0  #: a person waits for the answer
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
@@ -82,8 +83,8 @@ def make_app(broker: Address | str, role: str) -> Celery:
     return app
 
 
-def connect(broker: Address | str, role: str) -> redis.Redis:
-    """A client for the ledger. A dead connection is noticed after TIMEOUT_S.
+def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
+    """A client for the ledger. A dead connection is noticed after `timeout_s`.
 
     Every command raises redis.exceptions.RedisError where the server is away or full, and
     BrokerRefuses where it does not let us in.
@@ -101,13 +102,18 @@ def connect(broker: Address | str, role: str) -> redis.Redis:
         **where,
         db=address.db,
         credential_provider=Credentials(address),
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
         client_name=client_name(role),
         # Enough for a reset connection; callers see an outage soon and say so. What took too long
-        # is not tried again here: three times TIMEOUT_S would pass before anybody heard of it.
+        # is not tried again here: three times as long would pass before anybody heard of it.
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
     )
+
+
+def glance(broker: Address | str, role: str) -> redis.Redis:
+    """A client for a look that a person waits for: a server that sleeps is soon told."""
+    return connect(broker, role, GLANCE_TIMEOUT_S)
 
 
 def client_name(role: str) -> str:

@@ -14,4 +14,5 @@ class Exit(enum.IntEnum):
     SOME_FAILED = 3  #: finished, with rows that have no label
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled
+    NOT_PROVEN = 6  #: verify: the table is not proven to be complete and as it was written
     INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; the same command resumes

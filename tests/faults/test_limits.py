@@ -15,6 +15,7 @@ from tests.stage import Stage
 
 PICTURES = 200
 BROKEN = 20
+RUBBISH = 2_600
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,10 @@ def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
     worker = stage.fleet.worker()
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
-    assert "more failures than --max-failures allows" in stopped.log
+    assert "more failures than --max-failures allows; the rows so far are in" in stopped.log
+    assert f"{stage.output}.part" in stopped.log
+    assert stopped.view is not None
+    assert stopped.view.done < len(stage.gallery.paths)
     assert job_keys(stage.fleet.client) == []
     assert not stage.output.exists()
     rows = _rows(Path(f"{stage.output}.part"))
@@ -66,6 +70,31 @@ def test_few_failures_are_within_the_budget(stage: Stage) -> None:
     stage.fleet.worker()
     stage.check_finished(stage.classify("--max-failures", "20"), Exit.SOME_FAILED)
     assert sum(row["status"] == "unsupported" for row in _rows(stage.output)) == BROKEN
+
+
+@pytest.mark.parametrize("limit", ["100", "50%"])
+def test_rubbish_stops_the_job_long_before_its_end(
+    stage: Stage, tmp_path: Path, limit: str
+) -> None:
+    folder = tmp_path / "rubbish" / FOLDER
+    folder.mkdir(parents=True)
+    for i in range(RUBBISH):
+        (folder / f"{i:05}.png").write_bytes(b"no picture")
+    worker = stage.fleet.worker()
+    command = ("classify", FOLDER, "-o", str(stage.output), "--max-failures", limit)
+    stopped = stage.fleet.producer(*command, cwd=folder.parent)
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    view = stopped.view
+    assert view is not None
+    assert view.done < RUBBISH / 2
+    assert len(_rows(Path(f"{stage.output}.part"))) == view.done
+    again = stage.fleet.producer(*command, cwd=folder.parent)  # nothing has got better
+    assert again.wait() == Exit.BUDGET, again.story
+    goes_on = stage.fleet.producer(*command[:4], "--timeout", "3", cwd=folder.parent)
+    assert goes_on.wait() in (Exit.SOME_FAILED, Exit.INTERRUPTED), goes_on.story
+    assert goes_on.view is not None
+    assert goes_on.view.done > view.done
+    stage.check_nothing_runs(worker)
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

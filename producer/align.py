@@ -1,0 +1,51 @@
+"""Two streams that should be the same, side by side, while memory stays flat."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+E = TypeVar("E")
+F = TypeVar("F")
+#: A longer run of what only one stream has is told as pairs of which neither fits: the streams
+#: differ all the same.
+AHEAD = 2_048
+
+
+def align(
+    expected: Iterator[E],
+    found: Iterator[F],
+    key: Callable[[E], object],
+    key_found: Callable[[F], object],
+) -> Iterator[tuple[E | None, F | None]]:
+    """Pairs with equal keys, in order; None beside what only one of the streams has there."""
+    left: deque[E] = deque(islice(expected, AHEAD))
+    right: deque[F] = deque(islice(found, AHEAD))
+    while left and right:
+        if key(left[0]) == key_found(right[0]):
+            yield left.popleft(), right.popleft()
+        else:
+            more = _position(right, key_found, key(left[0]))
+            less = _position(left, key, key_found(right[0]))
+            if more and (not less or more <= less):
+                yield from ((None, right.popleft()) for _ in range(more))
+            elif less:
+                yield from ((left.popleft(), None) for _ in range(less))
+            else:
+                yield left.popleft(), None
+                yield None, right.popleft()
+        left.extend(islice(expected, AHEAD - len(left)))
+        right.extend(islice(found, AHEAD - len(right)))
+    for one in left:
+        yield one, None
+    yield from ((one, None) for one in expected)
+    for other in right:
+        yield None, other
+    yield from ((None, other) for other in found)
+
+
+def _position(queue: deque[F], key: Callable[[F], object], wanted: object) -> int:
+    """Where `wanted` is; 0 if nowhere behind the first."""
+    return next((i for i, one in enumerate(queue) if i and key(one) == wanted), 0)

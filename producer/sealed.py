@@ -1,0 +1,136 @@
+"""A finished job's journal, read and never written: also on a disk that is read-only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+import msgspec
+
+from producer.journal import SCHEMA, journal_path
+from producer.journal_file import blob, sqlite_errors
+from producer.options import JobOptions, decode_options
+from producer.reader import DIGEST_BYTES, STAMP, Stamp
+from producer.table import Table
+from shared.card import Card, decode_card
+from shared.contract import JobRecord, decode_job
+from shared.errors import SetupError, UsageError
+
+#: Those that can be read.
+_SCHEMAS = (b"2", str(SCHEMA).encode())
+
+
+class Sealed:
+    """The journal of `output`. As long as it is open no producer can begin.
+
+    Raises:
+        UsageError: a producer has it, or the job never began.
+        SetupError: it cannot be read.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.path = journal_path(output)
+        self._lock = _share(self.path, output)
+        try:
+            self._open(output)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self, output: Path) -> None:
+        # Without a log there is nothing but this file, and nobody writes it: so it may be on a
+        # disk where SQLite could not create its own files.
+        log = Path(f"{self.path}-wal").exists()
+        uri = f"file:{quote(os.fsencode(self.path))}?mode=ro{'' if log else '&immutable=1'}"
+        with sqlite_errors(self.path):
+            self._db = sqlite3.connect(uri, uri=True)
+            rows = self._db.execute("SELECT key, value FROM job").fetchall()
+        self._properties = {str(key): blob(value) for key, value in rows}
+        if self._properties.get("schema") not in _SCHEMAS:
+            raise SetupError(f"{self.path} is another Hangtag's; use that")
+        if "record" not in self._properties:
+            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+        self.options: JobOptions = msgspec.structs.replace(
+            decode_options(self._properties["options"]), output=str(output)
+        )
+
+    def __enter__(self) -> Sealed:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    @property
+    def record(self) -> JobRecord:
+        """The job."""
+        return decode_job(self._properties["record"])
+
+    @property
+    def card(self) -> Card:
+        """The card of the pinned version."""
+        return decode_card(self._properties["card"])
+
+    @property
+    def table(self) -> Table:
+        """How its rows are written."""
+        return Table(self.card, self.options.top_k, self.options.probabilities)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the table was written."""
+        return "exit" in self._properties
+
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was written, in hexadecimal; empty of an older Hangtag."""
+        return self._properties.get("table", b"").decode()
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of each batch, in order."""
+        for names, _, _, result in self._batches():
+            yield names, result
+
+    def files(self) -> Iterator[tuple[list[bytes], list[Stamp], list[bytes], bytes]]:
+        """(names, stamps, digests, result) of each batch, in order; an empty digest is unknown."""
+        for names, stamps, digests, result in self._batches():
+            each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
+            pairs = [(size, time) for size, time in STAMP.iter_unpack(stamps)]
+            yield names, pairs, each or [b""] * len(names), result
+
+    def _batches(self) -> Iterator[tuple[list[bytes], bytes, bytes, bytes]]:
+        older = self._properties["schema"] == b"2"
+        columns = "NULL AS digests, NULL AS places" if older else "digests, places"
+        with sqlite_errors(self.path):
+            for names, stamps, digests, result in self._db.execute(
+                "SELECT names, stamps, digests, result FROM"
+                f" (SELECT n, names, stamps, result, {columns} FROM batch)"
+                " WHERE places IS NULL ORDER BY n"
+            ):
+                known = b"" if digests is None else blob(digests)
+                yield blob(names).split(b"\0"), blob(stamps), known, blob(result)
+
+
+def _share(path: Path, output: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise UsageError(
+            f"the job of {output} is running; wait for it with: hangtag collect {output}"
+        ) from None
+    return fd

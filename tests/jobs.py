@@ -1,0 +1,78 @@
+"""A finished job without a fleet: real files, a real journal and table, answers made up."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+from contextlib import closing
+from pathlib import Path
+
+from producer.batches import resumed
+from producer.job import Job
+from producer.journal import Recorded
+from producer.options import JobOptions, encode_options
+from producer.table import failures
+from shared import pretrained
+from shared.card import encode_card
+from shared.contract import BatchResult, JobRecord, decode_images, encode_job, encode_result
+from shared.exits import Exit
+from shared.serving import card_sha256
+from shared.settings import Settings
+from shared.status import Status
+
+ID = "testjb01"
+#: What these bytes are answered with; all others have a label.
+RUBBISH = b"no picture"
+
+
+def finish(options: JobOptions, batch_images: int = 3, retry_failed: bool = False) -> None:
+    """Begin a job, or repeat its failed rows, and finish it."""
+    job = Job(options)
+    with closing(job):
+        if not job.begun:
+            card = pretrained.card()
+            record = JobRecord(
+                ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
+            )
+            job.journal.put(
+                record=encode_job(record),
+                card=encode_card(card),
+                options=encode_options(options),
+            )
+        if retry_failed:
+            job.repeat_failed()
+        batches = resumed(options, Settings(batch_images=batch_images), job.journal)
+        while (batch := batches.next()) is not None:
+            answer = answered(decode_images(batch.blob))
+            result = Recorded(batch.frozen.n, encode_result(answer), failures(answer))
+            job.journal.commit([batch.frozen])
+            job.journal.commit(results=[result])
+        job.finish(Exit.OK, job.write_table())
+
+
+def answered(images: list[bytes | Status]) -> BatchResult:
+    """One label each, which follows from the bytes alone."""
+    statuses = [
+        image
+        if isinstance(image, Status)
+        else Status.UNSUPPORTED
+        if image == RUBBISH
+        else Status.OK
+        for image in images
+    ]
+    chances = [random.Random(image if isinstance(image, bytes) else 0) for image in images]
+    good = [status is Status.OK for status in statuses]
+    labels = [c.randrange(10) if ok else 0 for c, ok in zip(chances, good, strict=True)]
+    values = [c.uniform(0.1, 1) if ok else 0.0 for c, ok in zip(chances, good, strict=True)]
+    return BatchResult(
+        1,
+        bytes(status.code for status in statuses),
+        struct.pack(f"<{len(labels)}H", *labels),
+        struct.pack(f"<{len(values)}f", *values),
+    )
+
+
+def options_of(folder: Path, *roots: bytes, **more: object) -> JobOptions:
+    """A job of folders below `folder`, whose output is `out.csv` there."""
+    return JobOptions(roots, os.fsencode(folder), str(folder / "out.csv"), **more)  # type: ignore[arg-type]

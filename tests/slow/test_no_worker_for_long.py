@@ -1,0 +1,42 @@
+"""All workers are dead for ten minutes, with the times that people run."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import gallery
+from tests.fleet import Fleet
+from tests.server import RedisServer
+from tests.stage import Stage
+
+PICTURES = 640
+DEAD_S = 600.0
+CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server) as running:
+        yield running
+
+
+@pytest.mark.timeout(1_500)
+def test_all_workers_are_dead_for_ten_minutes(fleet: Fleet, tmp_path: Path) -> None:
+    stage = Stage(fleet, gallery.make(tmp_path, PICTURES), tmp_path, random.Random(0))
+    worker = fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.catch(producer, worker)
+    worker.kill()
+    producer.wait_for_log(CURE)
+    time.sleep(DEAD_S)
+    stage.check_outstanding(producer)
+    assert producer.log.count(CURE) == 1
+    successor = fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(successor)

@@ -154,9 +154,9 @@ def _open_channel(job: Job, settings: Settings, patience_s: float) -> Channel:
     try:
         with alarm(patience_s, _too_late):
             check_server(client)
-        if job.replaced:
-            leave(client, job.replaced)
         if not job.begun:
+            for old in job.replaced:
+                leave(client, old)
             job.begin(client)
         channel = Channel(client, make_app(url, "producer"), job.record, settings)
         channel.resume()

@@ -75,3 +75,8 @@ def output_of(job: str) -> Path | None:
     if not JOB_ID.fullmatch(job):
         return None
     return next((Path(e.output) for e in entries() if e.id == job), None)
+
+
+def ids_of(output: str) -> set[str]:
+    """The jobs of this output that were begun here, and were not forgotten for a later one."""
+    return {entry.id for entry in entries() if entry.output == output}

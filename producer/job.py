@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import redis
 
-from producer.index import Entry, remember
+from producer.index import Entry, ids_of, remember
 from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
@@ -45,8 +45,9 @@ class Job:
         existed = path.exists()
         if not existed and not restart:
             _check_output(self.output)
-        #: The id of the job that a restart throws away, if any.
-        self.replaced = self._id_of_old() if restart else ""
+        #: The jobs of this output that are thrown away by this one: also those that a restart threw
+        #: away which ended there.
+        self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
         try:
             self._check_options()
@@ -121,9 +122,9 @@ class Job:
         """Let go of the journal; of a job that never began no trace stays."""
         self.journal.close(remove=not self.begun)
 
-    def _id_of_old(self) -> str:
+    def _id_of_old(self) -> set[str]:
         view = peek(self.output)
-        return "" if view is None else view.job
+        return set() if view is None else {view.job} - {""}
 
     def _check_options(self) -> None:
         data = self.journal.get("options")

@@ -66,7 +66,7 @@ class Run:
         self._look_due = 0.0
         self._away = False
         self._answered = time.time()  #: when Redis did last
-        self._waits = self._cut_short = False
+        self._waits = self._asked = False  #: whether Redis is waited for; whether to end
         self._stop: Exit | None = None
 
     @property
@@ -85,8 +85,8 @@ class Run:
         Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
         """
         self._stop = self._stop or Exit.INTERRUPTED
+        self._asked = True
         if self._waits:
-            self._cut_short = True
             raise _Stopped
 
     def execute(self) -> Exit:
@@ -113,12 +113,12 @@ class Run:
         """For what may take as long as Redis likes, and may be cut short anywhere."""
         self._waits = True
         try:
-            if self._stop is not None:
+            if self._asked:
                 raise _Stopped
             yield
         except BaseException as error:
             # A library may make another error of it: Python itself does so in a class's body.
-            raise (_Stopped() if self._cut_short else error) from None
+            raise (_Stopped() if self._asked else error) from None
         finally:
             self._waits = False
 

@@ -84,11 +84,11 @@ def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_termina
     assert producer.interrupt() == Exit.INTERRUPTED, producer.story
     assert r"$'pictures/=folder\x0a\xff'" in producer.log
     _check_harmless(producer)
-    absent = stage.hangtag("classify", os.fsdecode(b"\x1b[31mno\xff"), "-o", "x.csv")
+    absent = stage.hangtag("classify", os.fsdecode(b"\x1b]0;no\x07\xff"), "-o", "x.csv")
     assert absent.wait() == Exit.USAGE
     _check_harmless(absent)
     for command in ("status", "cancel", "collect", "verify"):
-        unknown = stage.hangtag(command, os.fsdecode(b"\x1b[31mno\xff"))
+        unknown = stage.hangtag(command, os.fsdecode(b"\x1b]0;no\x07\xff"))
         assert unknown.wait() == Exit.USAGE
         _check_harmless(unknown)
 

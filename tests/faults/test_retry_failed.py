@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -11,32 +10,15 @@ import pytest
 from producer.peek import State
 from shared.exits import Exit
 from tests import gallery
+from tests.breakage import RUBBISH, failed, mend, path_of, spoil
 from tests.fleet import BATCH_IMAGES
 from tests.gallery import FOLDER, Gallery
 from tests.stage import Stage
 
 PICTURES = 320
-PROGRAM = "tests.faults.mortal_producer"
 #: In the middle of each folder, and so many in a row that they fill whole messages.
 EVERY = 7
 RUN = range(100, 100 + 3 * BATCH_IMAGES)
-RUBBISH = b"no picture"
-#: At which step, at which time that it is passed.
-STEPS = [
-    ("before", "commit", 1),
-    ("after", "commit", 1),
-    ("before", "hint", 2),
-    ("after", "hint", 2),
-    ("before", "commit", 2),
-    ("after", "commit", 2),
-    ("before", "trim", 1),
-    ("after", "trim", 1),
-    ("after", "commit", 3),
-    ("before", "write", 1),
-    ("after", "write", 1),
-    ("after", "leave", 1),
-    ("after", "finish", 1),
-]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +39,10 @@ def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: St
     first = stage.classify()
     assert first.wait() == Exit.SOME_FAILED, first.story
     before = stage.output.read_bytes().splitlines()
-    _mend(stage, broken)
+    mend(stage, broken)
     # What is done already is not even read again: it keeps its row.
     good = next(i for i in range(PICTURES) if i not in broken)
-    _path(stage, good).write_bytes(RUBBISH)
+    path_of(stage, good).write_bytes(RUBBISH)
     last = Path(stage.gallery.cwd, FOLDER, "zzz.png")  # and nothing new is taken in
     last.write_bytes(RUBBISH)
     again = stage.classify("--retry-failed")
@@ -94,11 +76,11 @@ def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: 
     broken = sorted(_break(stage))
     assert stage.classify().wait() == Exit.SOME_FAILED
     half = set(broken[::2])
-    _mend(stage, half)
+    mend(stage, half)
     again = stage.classify("--retry-failed")
     assert again.wait() == Exit.SOME_FAILED, again.story
-    assert _failed(stage) == sorted(set(broken) - half)
-    _mend(stage, set(broken) - half)
+    assert failed(stage) == sorted(set(broken) - half)
+    mend(stage, set(broken) - half)
     stage.check_finished(stage.classify("--retry-failed"))
     stage.check_nothing_runs(worker)
 
@@ -108,7 +90,7 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Stage) -> 
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
     old = stage.output.read_bytes()
-    _mend(stage, broken)
+    mend(stage, broken)
     assert worker.end() == 0
     retry = stage.classify("--retry-failed", "--timeout", "1.5")
     assert retry.wait() == Exit.INTERRUPTED, retry.story
@@ -121,26 +103,11 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Stage) -> 
     stage.check_nothing_runs(worker)
 
 
-@pytest.mark.parametrize(("when", "point", "nth"), STEPS)
-def test_a_producer_that_dies_while_it_repeats_is_continued(
-    stage: Stage, when: str, point: str, nth: int
-) -> None:
-    worker = stage.fleet.worker()
-    broken = _break(stage)
-    assert stage.classify().wait() == Exit.SOME_FAILED
-    _mend(stage, broken)
-    program = (PROGRAM, when, point, str(nth), "0")
-    mortal = stage.classify("--retry-failed", program=program)
-    assert mortal.wait() < 0, f"it never came to that step\n{mortal.story}"
-    stage.check_finished(stage.classify("--retry-failed"))
-    stage.check_nothing_runs(worker)
-
-
 def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage: Stage) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
-    _mend(stage, broken)
+    mend(stage, broken)
     retry = stage.classify("--retry-failed", HANGTAG_BATCH_IMAGES="4")
     held = stage.catch_unfinished(retry, worker)
     stage.fleet.server.restart()
@@ -156,7 +123,7 @@ def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Stage) -> None
     assert stage.classify(*command).wait() == Exit.BUDGET
     again = stage.classify("--retry-failed", *command)
     assert again.wait() == Exit.BUDGET, again.story
-    _mend(stage, broken)
+    mend(stage, broken)
     stage.check_finished(stage.classify("--retry-failed", *command))
     stage.check_nothing_runs(worker)
 
@@ -165,7 +132,7 @@ def test_submit_repeats_in_the_background(stage: Stage) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
-    _mend(stage, broken)
+    mend(stage, broken)
     submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--retry-failed")
     assert submit.wait() == Exit.OK, submit.story
     collect = stage.hangtag("collect", submit.out.strip())
@@ -174,26 +141,5 @@ def test_submit_repeats_in_the_background(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def _path(stage: Stage, index: int) -> Path:
-    return stage.gallery.cwd / stage.gallery.paths[index]
-
-
 def _break(stage: Stage) -> set[int]:
-    """Put rubbish into some pictures; answers which."""
-    broken = {*range(0, PICTURES, EVERY), *RUN}
-    for index in broken:
-        path = _path(stage, index)
-        path.rename(path.with_suffix(".whole"))
-        path.write_bytes(RUBBISH)
-    return broken
-
-
-def _mend(stage: Stage, broken: set[int]) -> None:
-    for index in broken:
-        path = _path(stage, index)
-        path.with_suffix(".whole").rename(path)
-
-
-def _failed(stage: Stage) -> list[int]:
-    with stage.output.open(newline="", encoding="utf-8") as table:
-        return [i for i, row in enumerate(csv.DictReader(table)) if row["status"] != "ok"]
+    return spoil(stage, {*range(0, PICTURES, EVERY), *RUN})

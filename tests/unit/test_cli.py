@@ -221,6 +221,20 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     assert result.exit_code == code
     assert "finished already" in result.stderr
     assert "--restart" in result.stderr
+    assert "was gone; it is written again" in result.stderr
+    assert (here / "out.csv").read_text().startswith("path,")
+    assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
+    assert (
+        "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
+    )
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+def test_everything_again_and_failed_rows_only_contradict_each_other(command: str) -> None:
+    line = complaint(
+        run(command, "photos", "-o", "out.csv", "--restart", "--retry-failed"), Exit.USAGE
+    )
+    assert "give one" in line
 
 
 def test_a_job_that_runs_is_refused_and_collect_is_named(here: Path) -> None:

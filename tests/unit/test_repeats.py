@@ -109,6 +109,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
                 if not places and (not under_way or data.draw(st.booleans())):
                     break  # or leave some open for the next turn
             assert told == sorted(set(told))
+            assert waiting == {place for places in under_way.values() for place in places}
         for n, of_batch in enumerate(now):
             names = [b"%d-%d" % (n, i) for i in range(len(of_batch))]
             assert list(journal.rows())[n] == (names, encode_result(result(of_batch)))

@@ -145,9 +145,10 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         Run,
         "_turn",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
-        "    self._channel.trim(results)",
-        "self._channel.trim(results)\n"
-        "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)",
+        "    with self._waiting():\n        self._channel.trim(results)",
+        "with self._waiting():\n        self._channel.trim(results)\n"
+        "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
+        "    with self._waiting():\n        pass",
     ),
     "reconciler: what is done without a result is done again": (
         Reconciler,

@@ -54,7 +54,9 @@ def campaign(seconds: float, seed: str, folder: Path) -> Outcome:
     return Outcome(number, findings)
 
 
-def _child(seed: str, first: int, seconds: float, folder: Path) -> tuple[list[tuple[int, str]], int]:
+def _child(
+    seed: str, first: int, seconds: float, folder: Path
+) -> tuple[list[tuple[int, str]], int]:
     """What one process found, and the number of the case after its last."""
     progress = folder / "progress"
     progress.write_bytes(NUMBER.pack(first))

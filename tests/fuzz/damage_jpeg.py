@@ -40,7 +40,9 @@ def _frame(data: bytes, random: Random) -> bytes:
             continue
         what = random.randrange(4)
         if what == 0:
-            content = put(content, 1 + 2 * random.randrange(2), number(random, 2).to_bytes(2, "big"))
+            content = put(
+                content, 1 + 2 * random.randrange(2), number(random, 2).to_bytes(2, "big")
+            )
         elif what == 1:
             code = random.choice(_FRAMES)
         elif what == 2:

@@ -24,7 +24,7 @@ from shared.status import Status
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-#: Of a text that may quote what somebody has sent: its head and, since a cure stands last, its tail.
+#: Of a text that may quote what somebody has sent: its head, and its tail where a cure stands.
 HEAD_CHARS, TAIL_CHARS = 250, 200
 
 

@@ -1,4 +1,6 @@
-"""Case after case in processes that may die of them: `python -m tests.fuzz.campaign MINUTES [SEED]`.
+"""Case after case in processes that may die of them.
+
+Alone: `python -m tests.fuzz.campaign MINUTES [SEED]`.
 
 Each finding's bytes are saved, and it is told how to have them again.
 """

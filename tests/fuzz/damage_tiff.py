@@ -22,7 +22,7 @@ class _List(NamedTuple):
     order: str
     big: bool
     first: int  #: offset of the first entry
-    count: int
+    entries: int
 
     @property
     def entry_bytes(self) -> int:
@@ -52,9 +52,9 @@ def _list(data: bytes) -> _List | None:
 def _entry(data: bytes, random: Random) -> bytes:
     """One field of one entry."""
     tags = _list(data)
-    if tags is None or not tags.count:
+    if tags is None or not tags.entries:
         return data
-    at = tags.first + tags.entry_bytes * random.randrange(tags.count)
+    at = tags.first + tags.entry_bytes * random.randrange(tags.entries)
     what, size = random.randrange(4), tags.value_bytes
     if what == 0:
         return put(data, at, tags.pack(2, random.choice(_TAGS)))
@@ -81,7 +81,7 @@ def _known(data: bytes, random: Random) -> bytes:
     if tags is None:
         return data
     wanted = random.choice((256, 257, 258, 259, 259, 259, 262, 266, 274, 277, 278, 284, 317, 339))
-    for i in range(tags.count):
+    for i in range(tags.entries):
         at = tags.first + tags.entry_bytes * i
         if data[at : at + 2] == tags.pack(2, wanted):
             short = random.choice(_COMPRESSIONS if wanted == 259 else _SMALL)
@@ -95,7 +95,7 @@ def _more(data: bytes, random: Random) -> bytes:
     if tags is None:
         return data
     size, step = tags.value_bytes, tags.entry_bytes
-    entries = [data[tags.first + step * i :][:step] for i in range(tags.count)]
+    entries = [data[tags.first + step * i :][:step] for i in range(tags.entries)]
     tag, kind = random.choice(_TAGS), random.choice((1, 2, 3, 4, 5, 7, 12, 13, 16))
     count = random.choice((1, 1, 2, 4, number(random)))
     made = tags.pack(2, tag) + tags.pack(2, kind) + tags.pack(size, count) + _value(tags, random)

@@ -6,9 +6,11 @@ import base64
 import bz2
 import json
 import lzma
+import os
 import pickle
 import uuid
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ NOBODY = "zzzzzzzz"  #: the id of no job
 MANY_BYTES = 10 << 20
 FAR = "2999-01-01T00:00:00+00:00"
 _BOMB_BYTES = 1 << 30
+Fields = Mapping[str, Any]
+_NOTHING: Fields = {}
 _PLAIN_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -26,11 +30,10 @@ def message(
     task: object = CLASSIFY_TASK,
     args: object = (NOBODY, 0),
     kwargs: object = None,
-    embed: dict[str, Any] = {},
-    headers: dict[str, Any] = {},
-    properties: dict[str, Any] = {},
+    embed: Fields = _NOTHING,
+    headers: Fields = _NOTHING,
+    properties: Fields = _NOTHING,
     body: bytes | None = None,
-    **fields: Any,
 ) -> bytes:
     """A message as Celery writes it, with whatever else is given."""
     told = str(uuid.uuid4())
@@ -50,9 +53,13 @@ def message(
         "content-type": "application/json",
         "headers": {**head, **headers},
         "properties": {**tags, **properties},
-        **fields,
     }
     return json.dumps(whole).encode()
+
+
+def changed(raw: bytes, field: str, value: object) -> bytes:
+    """The message with one of its outermost fields replaced."""
+    return json.dumps({**json.loads(raw), field: value}).encode()
 
 
 def no_messages() -> dict[str, bytes]:
@@ -70,20 +77,20 @@ def no_messages() -> dict[str, bytes]:
         "half": message()[:200],
         "text of 10 MB": b'"' + b"x" * MANY_BYTES + b'"',
         "no properties": b'{"body":"","headers":{}}',
-        "headers are a list": message(**{"headers": []}),
-        "headers are missing": json.dumps({**json.loads(message()), "headers": None}).encode(),
-        "properties are text": json.dumps({**json.loads(message()), "properties": "x"}).encode(),
+        "headers are a list": changed(message(), "headers", []),
+        "headers are missing": changed(message(), "headers", None),
+        "properties are text": changed(message(), "properties", "x"),
         "tag is a list": message(properties={"delivery_tag": [1]}),
         "tag is missing": message(properties={"delivery_tag": None}),
-        "body is no base64": json.dumps({**json.loads(message()), "body": "!"}).encode(),
-        "body is a number": json.dumps({**json.loads(message()), "body": 5}).encode(),
+        "body is no base64": changed(message(), "body", "!"),
+        "body is a number": changed(message(), "body", 5),
         "body is empty": message(body=b""),
         "body is no JSON": message(body=b"{"),
         "body is too short": message(body=b"[]"),
         "body is of protocol 1": message(body=json.dumps({"args": [NOBODY, 0]}).encode()),
         "body is deep": message(body=b"[" * 100_000),
         "body of 10 MB": message(body=b'"' + b"y" * MANY_BYTES + b'"'),
-        "foreign encoding": message(**{"content-encoding": "rot13"}),
+        "foreign encoding": changed(message(), "content-encoding", "rot13"),
         "foreign body encoding": message(properties={"body_encoding": "rot13"}),
     }
 
@@ -154,7 +161,7 @@ def payloads(task: str, marker: Path) -> dict[str, bytes]:
         "lzma": "application/x-lzma",
     }
     found = {
-        f"{kind} as {name}": message(task, body=body, **{"content-type": name})
+        f"{kind} as {name}": changed(message(task, body=body), "content-type", name)
         for kind, body, name in (
             ("pickle", pickled, "application/x-python-serialize"),
             ("pickle", pickled, "pickle"),
@@ -181,6 +188,4 @@ class _Touch:
         self._marker = marker
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        import os
-
         return os.system, (f"touch {self._marker}",)

@@ -18,12 +18,12 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shared import keys, transport
+from shared.admission import CLASSIFY_TASK as CLASSIFY_TASK
+from shared.admission import TRAIN_TASK as TRAIN_TASK
 from shared.errors import SetupError
 
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
-CLASSIFY_TASK = "hangtag.classify"
-TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
 _SCHEMES = ("redis", "rediss", "unix")
 
@@ -69,9 +69,6 @@ def make_app(url: str, role: str) -> Celery:
         "socket_keepalive": not url.startswith("unix://"),
         "health_check_interval": 10,
         "client_name": client_name(role),
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        "unacked_mutex_expire": 30,
     }
     return app
 

@@ -32,6 +32,13 @@ _FAILED = 1 << 31
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def check_hint(job: object, batch: object) -> None:
+    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
+    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
+    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
+        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
+
+
 class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker must know of a job. A job is pinned to a version when it is submitted."""
 

@@ -1,4 +1,4 @@
-"""Two faults of kombu's Redis transport that would end a worker, and what happens instead.
+"""kombu's Redis transport, cut down to what hints need; a worker hears nothing but its queue.
 
 Messages are hints: one that is lost is sent again, so giving one up is always the right answer.
 Seen with kombu 5.7.0; a test of each is in tests/.
@@ -7,28 +7,38 @@ Seen with kombu 5.7.0; a test of each is in tests/.
 from __future__ import annotations
 
 import logging
-from queue import Empty
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
+from kombu.utils.json import dumps
+
+from shared.admission import QUEUES, admitted
+from shared.errors import BadMessage
 
 log = logging.getLogger(__name__)
-#: What parsing and handing on a message that is none raises, of any form.
-_RUBBISH = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-class HintsInHand(redis.QoS):
-    """What a worker has received and not begun. A channel that closes gives it back.
+class HintsInHand(virtual.QoS):
+    """What a worker has received and not begun, in its own memory alone.
 
-    With the server away kombu fails to, with an AssertionError or AttributeError.
+    kombu's own keeps a copy of each message in Redis for an hour, to send it again: two round
+    trips for each, a key that anybody may fill with rubbish, and none of it is needed.
     """
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
+        """A channel that closes gives its hints back; with the server away they are given up."""
         try:
             super().restore_unacked_once(stderr)
         except Exception as error:
             log.warning("hints in hand were not given back: %r", error)
-            (self._delivered or {}).clear()
+            self._delivered.clear()
+
+    def restore_unacked(self) -> None:  # type: ignore[override]
+        """Put them back where they would be taken next."""
+        self._flush()
+        for message in reversed(self._delivered.values()):
+            self.channel._restore(message)
+        self._delivered.clear()
 
 
 class HintChannel(redis.Channel):
@@ -36,14 +46,33 @@ class HintChannel(redis.Channel):
 
     QoS = HintsInHand
 
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)  # type: ignore[misc]
-        except _RUBBISH as error:
-            log.error("a message that is no hint was dropped: %r", error)
-            raise Empty from error
+    def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
+        """Not from what workers would tell each other, which anybody can tell them, too."""
+        return super().basic_consume(queue, *args, **kwargs) if queue in QUEUES else None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        client = super()._create_client(asynchronous)  # type: ignore[misc]
+        client.set_response_callback("BRPOP", _admitted)
+        return client
+
+    def _restore(self, message: Any, leftmost: bool = False) -> None:
+        queue = message.delivery_info["routing_key"]
+        with self.conn_or_acquire() as client:
+            client.rpush(queue, dumps(message._raw))
+
+
+def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+    """What BRPOP has popped, if it is a hint. None is what it answers when there is nothing."""
+    if not answer:
+        return None
+    source, raw = answer
+    try:
+        return source, admitted(source, raw)
+    except BadMessage as error:
+        log.error("a message that is no hint was dropped: %s", error)
+        return None
 
 
 def install() -> None:
-    """Use them for every connection of this process."""
+    """Use it for every connection of this process."""
     redis.Transport.Channel = HintChannel

@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from redis.exceptions import RedisError
 
 from shared.contract import (
-    JOB_ID,
-    MAX_BATCHES,
     BatchResult,
     JobRecord,
+    check_hint,
     decode_images,
     decode_job,
     encode_result,
 )
-from shared.errors import BadMessage
 from shared.ledger import Claim, Ledger, Verdict
 from shared.status import Status
 from worker.answers import join, pixels, top_k
@@ -60,13 +58,6 @@ def _work(child: Child, ledger: Ledger, batch: int) -> tuple[str, int]:
     data = encode_result(result)
     _insist("a result", lambda: ledger.complete(batch, data))
     return model.card.ref, len(images)
-
-
-def check_hint(job: object, batch: object) -> None:
-    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
-    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
-    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
-        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
 
 
 def _answer(

@@ -21,6 +21,7 @@ from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look
+from shared.card import decode_card
 from shared.contract import decode_result
 from shared.errors import BadMessage
 from shared.exits import Exit
@@ -56,6 +57,8 @@ class Run:
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
         self._window = Window()
         self._cure = cure(settings)
+        self._k = channel.record.top_k
+        self._labels = len(decode_card(journal.get("card") or b"").labels)
         self._begun = time.monotonic()
         self._look_due = 0.0
         self._away_since = 0.0
@@ -139,7 +142,7 @@ class Run:
         if count is None:
             return None
         try:
-            answer = decode_result(result.data, count)
+            answer = decode_result(result.data, count).check_labels(self._k, self._labels)
             flagged = count_flags(answer.flags)
             return Recorded(result.batch, result.data, failures(answer), flagged)
         except BadMessage as error:

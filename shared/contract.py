@@ -104,6 +104,19 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
             raise BadMessage(f"a result does not have the form of {count} answers")
         return self
 
+    def check_labels(self, k: int, labels: int) -> BatchResult:
+        """This result, if it names `k` of so many labels for each image.
+
+        Raises:
+            BadMessage: it does not; written into a table it would end the producer.
+        """
+        indices = array("H", self.indices)
+        if sys.byteorder == "big":
+            indices.byteswap()
+        if self.k != k or max(indices, default=0) >= labels:
+            raise BadMessage(f"a result does not name {k} of {labels} labels")
+        return self
+
 
 def encode_job(record: JobRecord) -> bytes:
     """JSON, so that a person can read it in Redis."""

@@ -38,10 +38,11 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
     """Every living worker, by id. Forgets those whose heartbeat has expired."""
-    ids = [raw.decode() for raw in cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))]
+    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # anybody's, maybe no UTF-8
     if not ids:
         return []
-    values = cast(list[bytes | None], client.mget([keys.worker(i) for i in ids]))
+    prefix = keys.worker("").encode()
+    values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
     gone = [i for i, value in zip(ids, values, strict=True) if value is None]
     if gone:
         client.zrem(keys.WORKERS, *gone)

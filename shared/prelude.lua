@@ -24,15 +24,16 @@ local function claim_of(batch)
 end
 
 -- An owner lives while its parent's heartbeat does, unless that heartbeat, written after the
--- claim, no longer counts the child; and no claim outlives its limit.
+-- claim, no longer counts the child; and no claim outlives its limit, or comes from the future.
 local function alive(owner, at, limit_ms)
-  if now_ms() - at > limit_ms then return false end
+  if math.abs(now_ms() - at) > limit_ms then return false end
   local parent, child = string.match(owner, '^(.*)/(.*)$')
-  local beat = parent and redis.call('GET', WORKER_PREFIX .. parent)
-  if not beat then return false end
+  local beat = parent and redis.pcall('GET', WORKER_PREFIX .. parent)
+  if type(beat) ~= 'string' then return false end
   local readable, heartbeat = pcall(cjson.decode, beat)
   -- Another version's heartbeat is a sign of life all the same.
-  if not readable or type(heartbeat) ~= 'table' or not heartbeat.children then return true end
+  if not readable or type(heartbeat) ~= 'table' then return true end
+  if type(heartbeat.children) ~= 'table' or type(heartbeat.at_ms) ~= 'number' then return true end
   if heartbeat.at_ms <= at then return true end
   for _, listed in ipairs(heartbeat.children) do
     if listed == child then return true end

@@ -7,6 +7,7 @@ Seen with kombu 5.7.0; a test of each is in tests/.
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from kombu.transport import redis, virtual
@@ -16,6 +17,7 @@ from shared.admission import QUEUES, admitted
 from shared.errors import BadMessage
 
 log = logging.getLogger(__name__)
+_heard_at = 0.0
 
 
 class HintsInHand(virtual.QoS):
@@ -31,20 +33,21 @@ class HintsInHand(virtual.QoS):
             super().restore_unacked_once(stderr)
         except Exception as error:
             log.warning("hints in hand were not given back: %r", error)
-            self._delivered.clear()
+            (self._delivered or {}).clear()
 
-    def restore_unacked(self) -> None:  # type: ignore[override]
+    def restore_unacked(self) -> None:
         """Put them back where they would be taken next."""
-        self._flush()
-        for message in reversed(self._delivered.values()):
+        self._flush()  # type: ignore[attr-defined]
+        delivered: dict[str, Any] = self._delivered or {}
+        for message in reversed(delivered.values()):
             self.channel._restore(message)
-        self._delivered.clear()
+        delivered.clear()
 
 
 class HintChannel(redis.Channel):
     """A channel that survives whatever else was pushed into its queue."""
 
-    QoS = HintsInHand
+    QoS = HintsInHand  # type: ignore[assignment]
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
         """Not from what workers would tell each other, which anybody can tell them, too."""
@@ -61,10 +64,17 @@ class HintChannel(redis.Channel):
             client.rpush(queue, dumps(message._raw))
 
 
+def heard_at() -> float:
+    """When this process last took something from a queue (monotonic); 0.0 if it never has."""
+    return _heard_at
+
+
 def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     """What BRPOP has popped, if it is a hint. None is what it answers when there is nothing."""
     if not answer:
         return None
+    global _heard_at
+    _heard_at = time.monotonic()
     source, raw = answer
     try:
         return source, admitted(source, raw)

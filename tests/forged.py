@@ -20,7 +20,7 @@ from shared.broker import CLASSIFY_TASK, TRAIN_TASK
 NOBODY = "zzzzzzzz"  #: the id of no job
 MANY_BYTES = 10 << 20
 FAR = "2999-01-01T00:00:00+00:00"
-_BOMB_BYTES = 1 << 30
+_BOMB_BYTES = 256 << 20
 Fields = Mapping[str, Any]
 _NOTHING: Fields = {}
 _PLAIN_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -153,8 +153,8 @@ def payloads(task: str, marker: Path) -> dict[str, bytes]:
     pickled = pickle.dumps(_Touch(marker))
     yaml = f"!!python/object/apply:os.system ['touch {marker}']".encode()
     bomb = zlib.compress(bytes(_BOMB_BYTES), 9)
-    packed = {"zlib": bomb, "gzip": bomb, "bzip2": bz2.compress(bytes(_BOMB_BYTES // 8)),
-              "lzma": lzma.compress(bytes(_BOMB_BYTES // 8), preset=0)}  # fmt: skip
+    packed = {"zlib": bomb, "gzip": bomb, "bzip2": bz2.compress(bytes(_BOMB_BYTES // 16)),
+              "lzma": lzma.compress(bytes(_BOMB_BYTES // 16), preset=0)}  # fmt: skip
     names = {
         "zlib": "application/x-gzip",
         "bzip2": "application/x-bz2",

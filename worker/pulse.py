@@ -14,12 +14,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import heartbeat
+from shared import foreign, heartbeat
+from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
@@ -92,8 +94,15 @@ class Pulse(threading.Thread):
             heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
         except RedisError as error:
             log.debug("no heartbeat: %s", error)
-            return False
+            return is_foreign(error) and self._mended()
         return True
+
+    def _mended(self) -> bool:
+        """Make room for heartbeats and hints where somebody has put something else."""
+        with suppress(RedisError):
+            gone = foreign.remove(self._client, foreign.SHARED_TYPES)
+            log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+        return False
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
@@ -125,8 +134,10 @@ class Pulse(threading.Thread):
                     log.warning("child %d died with batch %d of job %s", pid, batch, job)
                     self._hint(job, batch)
             except (RedisError, OperationalError) as error:
-                log.debug("a death waits to be reported: %s", error)
-                return
+                if not (isinstance(error, RedisError) and is_foreign(error)):
+                    log.debug("a death waits to be reported: %s", error)
+                    return
+                log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
 
     def _withdraw(self) -> None:

@@ -23,6 +23,8 @@ from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
 from worker.rounds import Rounds
+from worker.told import told_once
+from worker.watchdog import Watchdog, watchdog
 
 ROLE = "trainer"
 #: A training that takes longer hangs.
@@ -50,7 +52,9 @@ def train(request: str) -> str:
     from worker.work import Desk
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    return Desk(settings, connect(url, ROLE), owner, ending, _cut_short).take(request)
+    with told_once(f"request {request}"):
+        return Desk(settings, connect(url, ROLE), owner, ending, _cut_short).take(request)
+    return "failed"
 
 
 def _cut_short() -> None:
@@ -69,7 +73,7 @@ class TrainerStep(bootsteps.StartStopStep):
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
         pretrained.card()  # likewise: later a thread may be at it while the pool forks
-        self._threads: list[Pulse | Rounds] = []
+        self._threads: list[Pulse | Rounds | Watchdog] = []
 
     def start(self, parent: Any) -> None:
         pulse = Pulse(
@@ -81,7 +85,11 @@ class TrainerStep(bootsteps.StartStopStep):
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
         )
-        self._threads = [pulse, Rounds(connect(url, ROLE), settings, _hint)]
+        self._threads = [
+            pulse,
+            Rounds(connect(url, ROLE), settings, _hint),
+            watchdog(connect(url, "watchdog"), keys.TRAIN_QUEUE, settings.watchdog_s, parent),
+        ]
         for thread in self._threads:
             thread.start()
         pool.look_for_deaths(parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from random import Random
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 
 from producer.escape import escape, unescape
 from producer.options import JobOptions, decode_options, encode_options
-from shared import heartbeat, pretrained
+from shared import heartbeat, keys, pretrained
+from shared.admission import admitted
 from shared.aliases import decode_history
 from shared.card import decode_card, encode_card
 from shared.contract import (
+    JOB_ID,
+    MAX_BATCHES,
     BatchResult,
     JobRecord,
     decode_images,
@@ -31,6 +35,7 @@ from shared.errors import BadMessage
 from shared.heartbeat import Heartbeat
 from shared.request import Evaluate, Import, Request, Train, decode_request, encode_request
 from shared.status import Status
+from tests import forged
 from tests.fuzz.bytewise import BYTEWISE
 
 _JOB = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 2, "/out.csv", "here", 1.5)
@@ -54,7 +59,9 @@ JSON: dict[str, tuple[Reader, list[bytes]]] = {
     "options": (decode_options, [encode_options(_OPTIONS)]),
     "history": (decode_history, [b'[{"alias":"production","version":1}]']),
 }
+_HINT = forged.message(args=("abcdefgh", 7))
 BYTES: dict[str, tuple[Reader, list[bytes]]] = {
+    "hint": (lambda data: admitted(keys.CLASSIFY_QUEUE.encode(), data), [_HINT]),
     "images": (decode_images, [encode_images([b"abc", Status.MISSING, b""])]),
     "result": (
         lambda data: decode_result(data, 2),
@@ -115,6 +122,24 @@ def test_damaged_bytes_are_read_or_refused(name: str, random: Random) -> None:
 def test_what_is_nothing_at_all_is_refused(name: str, data: bytes) -> None:
     reader, _ = EVERY[name]
     assert read(reader, data) in (None, [])
+
+
+@given(random=randoms)
+def test_a_message_with_odd_fields_is_a_plain_hint_or_refused(random: Random) -> None:
+    tree = json.loads(_HINT)
+    tree["body"] = [["abcdefgh", 7], {}, {"callbacks": None, "chain": None}]
+    for _ in range(random.randint(1, 3)):
+        tree = _odd(tree, random)
+    if isinstance(tree, dict) and "body" in tree:
+        tree["body"] = base64.b64encode(json.dumps(tree["body"]).encode()).decode()
+    written = read(BYTES["hint"][0], json.dumps(tree).encode())
+    if isinstance(written, bytes):
+        made = json.loads(written)
+        (job, batch), kwargs, embedded = json.loads(base64.b64decode(made["body"]))
+        assert JOB_ID.fullmatch(job)
+        assert 0 <= batch < MAX_BATCHES
+        assert kwargs == embedded == {}
+        assert made["headers"].keys() == {"lang", "task", "id", "argsrepr"}
 
 
 @given(st.binary(max_size=200))

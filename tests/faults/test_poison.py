@@ -22,7 +22,7 @@ PICTURES = 200
 #: A batch has 2 s, one image of a careful batch 1 s.
 SHORT_LIMITS = {"HANGTAG_BATCH_LIMIT_S": "2", "HANGTAG_CAREFUL_LIMIT_S": "1"}
 #: Less than the poison takes, if it is let.
-LITTLE_MEMORY = {"HANGTAG_CHILD_MEMORY_MB": "256"}
+LITTLE_MEMORY_MB = "256"
 Row = dict[str, str]
 
 
@@ -69,7 +69,7 @@ def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(stag
 
 def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Stage) -> None:
     """It is refused, nobody dies, and its neighbours in the batch are classified."""
-    worker = stage.fleet.worker(app=POISON_APP, **LITTLE_MEMORY)
+    worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     children = worker.children
     poison = _poison(stage, ALLOCATE, 40, 150)
     assert stage.classify().wait() == Exit.SOME_FAILED
@@ -78,7 +78,7 @@ def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Stage) -> N
 
 
 def test_a_decoder_that_aborts_for_want_of_memory_costs_one_row(stage: Stage) -> None:
-    worker = stage.fleet.worker(app=POISON_APP, **LITTLE_MEMORY)
+    worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     _check_crashed(stage, worker, _poison(stage, ABORT, 40))
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
+from redis.exceptions import RedisError
 
 from shared.admission import QUEUES, admitted
 from shared.errors import BadMessage
+from shared.foreign import SHARED_TYPES, is_foreign, remove
 
 log = logging.getLogger(__name__)
 _heard_at = 0.0
@@ -57,6 +60,18 @@ class HintChannel(redis.Channel):
         client = super()._create_client(asynchronous)  # type: ignore[misc]
         client.set_response_callback("BRPOP", _admitted)
         return client
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """Where the queue is no list, make room for one; Celery would begin anew each time."""
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]
+        except RedisError as error:
+            if not is_foreign(error):
+                raise
+            with self.conn_or_acquire() as client:
+                gone = remove(client, SHARED_TYPES)
+            log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+            raise Empty from error
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         queue = message.delivery_info["routing_key"]

@@ -74,11 +74,13 @@ def _wrong_type(part: str, kind: str) -> Tamper:
 
 
 def _put_wrong(client: redis.Redis, key: str, kind: str) -> None:
-    client.delete(key)
-    if kind == "list":
-        client.rpush(key, RUBBISH)
-    else:
-        client.set(key, RUBBISH)
+    with client.pipeline(transaction=True) as pipe:  # or the producer would write in between
+        pipe.delete(key)
+        if kind == "list":
+            pipe.rpush(key, RUBBISH)
+        else:
+            pipe.set(key, RUBBISH)
+        pipe.execute()
 
 
 def _wrong_shared(key: str) -> Tamper:

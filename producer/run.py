@@ -35,6 +35,7 @@ LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
 AWAY_PAUSE_S = 0.5
+MAX_LABELS = 1 << 16  #: as many as an answer can name
 
 
 class Run:
@@ -58,7 +59,8 @@ class Run:
         self._window = Window()
         self._cure = cure(settings)
         self._k = channel.record.top_k
-        self._labels = len(decode_card(journal.get("card") or b"").labels)
+        card = journal.get("card")
+        self._labels = len(decode_card(card).labels) if card else MAX_LABELS
         self._begun = time.monotonic()
         self._look_due = 0.0
         self._away_since = 0.0

@@ -26,7 +26,8 @@ end
 -- An owner lives while its parent's heartbeat does, unless that heartbeat, written after the
 -- claim, no longer counts the child; and no claim outlives its limit, or comes from the future.
 local function alive(owner, at, limit_ms)
-  if math.abs(now_ms() - at) > limit_ms then return false end
+  if now_ms() - at > limit_ms then return false end
+  if at - now_ms() > limit_ms then return false end
   local parent, child = string.match(owner, '^(.*)/(.*)$')
   local beat = parent and redis.pcall('GET', WORKER_PREFIX .. parent)
   if type(beat) ~= 'string' then return false end

@@ -36,7 +36,6 @@ app: Celery = make_app(url, ROLE)
 app.conf.update(
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
-    task_time_limit=LIMIT_S,
     worker_max_tasks_per_child=1,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,  # a hint in hand would keep it from an idle trainer
@@ -45,7 +44,8 @@ _parent = ""
 worker_shutting_down.connect(ending.tell)
 
 
-@app.task(name=TRAIN_TASK)
+# Here and not for the whole application, which would write it into each hint that it sends.
+@app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task behind a hint."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

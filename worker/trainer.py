@@ -44,7 +44,6 @@ _parent = ""
 worker_shutting_down.connect(ending.tell)
 
 
-# Here and not for the whole application, which would write it into each hint that it sends.
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task behind a hint."""
@@ -103,7 +102,9 @@ class TrainerStep(bootsteps.StartStopStep):
 
 
 def _hint(request: str) -> None:
-    app.send_task(TRAIN_TASK, args=(request,), queue=keys.TRAIN_QUEUE, retry=False)
+    # Celery would write the task's limit into it; a hint with a limit is nobody's (admission.py).
+    queue = keys.TRAIN_QUEUE
+    app.send_task(TRAIN_TASK, args=(request,), queue=queue, retry=False, time_limit=None)
 
 
 app.steps["worker"].add(TrainerStep)

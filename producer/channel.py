@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -12,7 +13,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from producer.hint import send_hint
-from shared import keys
+from shared import foreign, keys
 from shared.broker import CLASSIFY_TASK
 from shared.contract import JobRecord, encode_job
 from shared.crash_point import passed
@@ -21,6 +22,7 @@ from shared.heartbeat import server_ms
 from shared.ledger import BatchState, Ledger
 from shared.settings import Settings
 
+log = logging.getLogger(__name__)
 #: As many results as are read, committed and trimmed at once.
 RESULTS_PER_READ = 64
 #: The queue holds a window of each job: a longer one is hardly ever seen.
@@ -59,6 +61,7 @@ class Channel:
         self._app = app
         self._ttl_ms = int(settings.job_ttl_s * 1000)
         self._ledger = Ledger(client, record.id, settings.claim_limit_s)
+        self._types = foreign.job_types(record.id) | foreign.SHARED_TYPES
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
     def resume(self) -> None:
@@ -70,7 +73,12 @@ class Channel:
         passed("channel.resumed")
 
     def touch(self, progress: Progress) -> None:
-        """A sign of life: the job exists (again, if Redis lost it) and its keys live on."""
+        """A sign of life: the job exists (again, if Redis lost it) and its keys live on.
+
+        A key that somebody has put something else into is deleted, and filled anew.
+        """
+        if gone := foreign.remove(self.client, self._types):
+            log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.contract import RUNTIMES
+from shared.errors import MISFITS, BadMessage
 
 
 class JobOptions(msgspec.Struct, frozen=True):
@@ -27,8 +28,14 @@ def encode_options(options: JobOptions) -> bytes:
 
 
 def decode_options(data: bytes) -> JobOptions:
-    """The options in `data`."""
-    return msgspec.json.decode(data, type=JobOptions)
+    """The options in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=JobOptions)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's options in its journal cannot be read ({error}); "
+            "update Hangtag here, or begin anew with --restart"
+        ) from error
 
 
 #: How each option is typed, to name the one that differs.

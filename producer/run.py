@@ -23,6 +23,7 @@ from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
 from producer.window import Window, look
+from shared.card import decode_card
 from shared.contract import decode_result
 from shared.errors import BadMessage, SetupError
 from shared.exits import Exit
@@ -36,6 +37,7 @@ LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
 AWAY_PAUSE_S = 0.5
+MAX_LABELS = 1 << 16  #: as many as an answer can name
 
 
 class _Stopped(BaseException):
@@ -62,6 +64,9 @@ class Run:
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
         self._window = Window()
         self._cure = cure(settings)
+        self._k = channel.record.top_k
+        card = journal.get("card")
+        self._labels = len(decode_card(card).labels) if card else MAX_LABELS
         self._begun = time.monotonic()
         self._look_due = 0.0
         self._away = False
@@ -173,9 +178,7 @@ class Run:
         if count is None:
             return None
         try:
-            answer = decode_result(result.data, count)
-            if answer.k != self._channel.record.top_k:
-                raise BadMessage(f"a result has {answer.k} labels for each image")
+            answer = decode_result(result.data, count).check_labels(self._k, self._labels)
             flagged = count_flags(answer.flags)
             return Recorded(result.batch, result.data, failures(answer), flagged)
         except BadMessage as error:

@@ -24,7 +24,7 @@ from shared import keys
 from shared.broker import glance
 from shared.contract import JOB_ID, decode_job
 from shared.crash_point import passed
-from shared.errors import BadMessage, BrokerAway, UsageError
+from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
 from shared.heartbeat import server_ms
 from shared.place import broker_url
 from shared.settings import Settings
@@ -92,7 +92,7 @@ def _remote(settings: Settings) -> list[JobView]:
         client = glance(broker_url(settings), "status")
         seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
         silent = server_ms(client) / 1000 - SILENT_S
-        views = (_view(client, job.decode(), at > silent) for job, at in seen)
+        views = (_view(client, job.decode(errors="replace"), at > silent) for job, at in seen)
         return [view for view in views if view is not None]
     except RedisError as error:
         if not settings.redis_url:
@@ -110,12 +110,12 @@ def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
     try:
         record = decode_job(fields[b"record"])
         flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, int])
-    except (BadMessage, msgspec.MsgspecError):
+        found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
+    except (BadMessage, ValueError, *MISFITS):
         return None
     state = State.RUNNING if running else State.PAUSED
     if fields.get(b"state") == b"cancelled":
         state = State.CANCELLED
-    found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
     return JobView(job, state, found, done, failed, model, output, flagged=flagged)

@@ -19,14 +19,13 @@ from redis.retry import Retry
 
 from shared import keys, transport
 from shared.access import SOCKET, Address, parse
+from shared.admission import CLASSIFY_TASK as CLASSIFY_TASK
+from shared.admission import TRAIN_TASK as TRAIN_TASK
 from shared.client import Client, Credentials
 
 TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
 CONNECT_TIMEOUT_S = 5.0
-HINT_IN_HAND_S = 86_400  #: by then its job is finished, or has sent it again long ago
 GLANCE_TIMEOUT_S = 3.0  #: a person waits for the answer
-CLASSIFY_TASK = "hangtag.classify"
-TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
 _AMQP = "shared.reconnect:HintAMQP"  # by name, since it is loaded with the first connection
 
 _CONFIG: dict[str, object] = {
@@ -71,13 +70,7 @@ def make_app(broker: Address | str, role: str) -> Celery:
         "socket_keepalive": address.scheme != SOCKET,
         "health_check_interval": 10,
         "client_name": client_name(role),
-        # Hints that a worker has taken and not begun are given back after so long, by the clock of
-        # whichever worker looks. The default of an hour is less than clocks are wrong by.
-        "visibility_timeout": HINT_IN_HAND_S,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        "unacked_mutex_expire": 30,
-        **transport.names(role),
+        **transport.OPTIONS,
         transport.CREDENTIALS: Credentials(address),
     }
     return app

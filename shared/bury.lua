@@ -7,12 +7,15 @@ if redis.call('EXISTS', RECORD) == 0 then return 0 end
 local owner = claim_of(batch)
 if not owner or string.sub(owner, 1, #child) ~= child then return 0 end
 redis.call('HDEL', OWNER, batch)
-redis.call('HINCRBY', DEATHS, batch, 1)
+-- Who has written something else there shall not keep a deadly picture from being found.
+local counted = redis.pcall('HINCRBY', DEATHS, batch, 1)
+if type(counted) == 'table' then redis.call('HSET', DEATHS, batch, 1) end
 expire_with_job(DEATHS)
 local index = redis.call('HGET', CAREFUL, batch)
 if index then
-  local counts = cjson.decode(redis.call('HGET', CRASHED, batch) or '{}')
-  counts[index] = (counts[index] or 0) + 1
+  local readable, counts = pcall(cjson.decode, redis.call('HGET', CRASHED, batch) or '{}')
+  if not readable or type(counts) ~= 'table' then counts = {} end
+  counts[index] = (tonumber(counts[index]) or 0) + 1
   redis.call('HSET', CRASHED, batch, cjson.encode(counts))
   redis.call('HDEL', CAREFUL, batch)
   expire_with_job(CRASHED)

@@ -32,6 +32,13 @@ _FAILED = 1 << 31
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def check_hint(job: object, batch: object) -> None:
+    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
+    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
+    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
+        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
+
+
 class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker must know of a job. A job is pinned to a version when it is submitted."""
 
@@ -95,6 +102,19 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         )
         if not good:
             raise BadMessage(f"a result does not have the form of {count} answers")
+        return self
+
+    def check_labels(self, k: int, labels: int) -> BatchResult:
+        """This result, if it names `k` of so many labels for each image.
+
+        Raises:
+            BadMessage: it does not; written into a table it would end the producer.
+        """
+        indices = array("H", self.indices)
+        if sys.byteorder == "big":
+            indices.byteswap()
+        if self.k != k or max(indices, default=0) >= labels:
+            raise BadMessage(f"a result does not name {k} of {labels} labels")
         return self
 
 

@@ -25,6 +25,17 @@ from shared.status import Status
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+#: Of a text that may quote what somebody has sent: its head, and its tail where a cure stands.
+HEAD_CHARS, TAIL_CHARS = 250, 200
+
+
+def bounded(text: str) -> str:
+    """One printable line of at most so many characters; what is left out is in the middle."""
+    if len(text) > HEAD_CHARS + TAIL_CHARS:
+        text = f"{text[:HEAD_CHARS]} ... {text[-TAIL_CHARS:]}"
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class HangtagError(Exception):
     """Base of every error that Hangtag raises on purpose. Its text is one line for a person."""
 
@@ -50,7 +61,13 @@ class BrokerFull(Unavailable):
 
 
 class BadMessage(HangtagError):
-    """A message or record that does not have the agreed form."""
+    """A message or record that does not have the agreed form.
+
+    Its text may quote what somebody has sent, so it is one line of bounded length.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(bounded(text))
 
 
 class Unanswered(HangtagError):

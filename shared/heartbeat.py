@@ -49,10 +49,11 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
     """Every living worker, by id."""
-    ids = [raw.decode() for raw in cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))]
+    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # anybody's, maybe no UTF-8
     if not ids:
         return []
-    values = cast(list[bytes | None], client.mget([keys.worker(i) for i in ids]))
+    prefix = keys.worker("").encode()
+    values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
     latest = server_ms(client) + FUTURE_MS
     beats = [beat for beat in _readable(v for v in values if v) if beat.at_ms <= latest]
     return sorted(beats, key=lambda beat: beat.id)

@@ -16,6 +16,7 @@ import redis
 
 from shared import keys
 from shared.crash_point import passed
+from shared.errors import MISFITS
 
 _HERE = Path(__file__).parent
 #: How many deaths at one image convict it, and how many of a batch make the next owner careful.
@@ -70,6 +71,7 @@ class Ledger:
     """
 
     def __init__(self, client: redis.Redis, job_id: str, limit_s: float) -> None:
+        self.job = job_id
         self._client = client
         self._keys = keys.job_keys(job_id)
         self._limit_ms = int(limit_s * 1000)
@@ -81,22 +83,24 @@ class Ledger:
         verdict = Verdict(answer[0].decode())
         if verdict is not Verdict.RUN:
             return Claim(verdict)
-        crashes = msgspec.json.decode(answer[4], type=dict[str, int])
         return Claim(
             verdict,
             record=answer[1],
             payload=answer[2],
-            deaths=int(answer[3]),
-            crashes={int(index): deaths for index, deaths in crashes.items()},
+            deaths=_count(answer[3]),
+            crashes=_crashes(answer[4]),
         )
 
     def complete(self, batch: int, result: bytes) -> bool:
         """Hand in a result; True if it is the batch's first and the job exists."""
         return self._run("complete", batch, result) == b"first"
 
-    def release(self, batch: int, owner: str, why: str) -> bool:
-        """Give a batch back unfinished, with the reason for `status`; True if it was held."""
-        return self._run("release", batch, owner, why) == 1
+    def release(self, batch: int, owner: str, why: str, damaged: bool = False) -> bool:
+        """Give a batch back unfinished, with the reason for `status`; True if it was held.
+
+        Images that are `damaged` are deleted: the producer reads them again from disk.
+        """
+        return self._run("release", batch, owner, why, int(damaged)) == 1
 
     def bury(self, batch: int, child: str) -> bool:
         """Report a child's death; `child` is `parent/pid:`. True if it held the batch."""
@@ -120,6 +124,19 @@ class Ledger:
         answer = script(keys=self._keys, args=args)
         passed(f"ledger.{name}")
         return answer
+
+
+def _count(field: bytes) -> int:
+    """A counter; none where somebody has written something else."""
+    return int(field) if field.isdigit() and len(field) < 10 else 0
+
+
+def _crashes(field: bytes) -> dict[int, int]:
+    """Deaths by image; none where somebody has written something else."""
+    try:
+        return msgspec.json.decode(field, type=dict[int, int])
+    except MISFITS:
+        return {}
 
 
 def _read(name: str) -> str:

@@ -28,11 +28,12 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
-        data = cast(bytes | None, client.hget(keys.job(job.decode(), "record"), "record"))
+        name_of_job = job.decode(errors="replace")
+        data = cast(bytes | None, client.hget(keys.job(name_of_job, "record"), "record"))
         try:
             pin = msgspec.json.decode(data or b"", type=Pin)
         except MISFITS:
             continue  # expired: its journal, where it is, brings it back
         if pin.name == name:
-            found[pin.version] = f"job {job.decode()} is pinned to it"
+            found[pin.version] = f"job {name_of_job} is pinned to it"
     return found

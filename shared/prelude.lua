@@ -32,11 +32,12 @@ local function alive(owner, at, limit_ms)
   local now = now_ms()
   if math.abs(now - at) > limit_ms then return false end
   local parent, child = string.match(owner, '^(.*)/(.*)$')
-  local beat = parent and redis.call('GET', WORKER_PREFIX .. parent)
-  if not beat then return false end
+  local beat = parent and redis.pcall('GET', WORKER_PREFIX .. parent)
+  if type(beat) ~= 'string' then return false end
   local readable, heartbeat = pcall(cjson.decode, beat)
   -- Another version's heartbeat is a sign of life all the same.
-  if not readable or type(heartbeat) ~= 'table' or not heartbeat.children then return true end
+  if not readable or type(heartbeat) ~= 'table' then return true end
+  if type(heartbeat.children) ~= 'table' or type(heartbeat.at_ms) ~= 'number' then return true end
   if heartbeat.at_ms > now + FUTURE_MS then return false end
   if heartbeat.at_ms <= at then return true end
   for _, listed in ipairs(heartbeat.children) do

@@ -21,6 +21,12 @@ PROMOTE = ("if-better", "always", "never")
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder where the trainer runs
 
 
+def check_request_id(request_id: object) -> None:
+    """Raises BadMessage for what cannot be a request's id."""
+    if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id):
+        raise BadMessage(f"not a request's id: {request_id!r:.80}")
+
+
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
     """Train a version of `name` and publish it."""
 

@@ -13,12 +13,14 @@ from typing import cast
 
 import msgspec
 import redis
+from redis.exceptions import RedisError
 
 from shared import keys, pretrained
 from shared.aliases import Decision, decode_history
 from shared.card import Card, decode_card, encode_card
 from shared.copies import publish as publish
 from shared.errors import SetupError
+from shared.foreign import is_foreign
 from shared.model_name import ModelName
 from shared.registry import aliases_after
 from shared.shelf import Model, Version
@@ -43,7 +45,7 @@ def load_card(client: redis.Redis, name: str, version: int) -> Card:
     """The card of a version. Raises SetupError, RedisError."""
     if _is_packaged(name, version):
         return pretrained.card()
-    data = cast(bytes | None, client.get(keys.model_card(name, version)))
+    data = _get(client, keys.model_card(name, version))
     if data is None:
         raise SetupError(f"there is no model {name}@{version}; there is: {_what_there_is(client)}")
     return decode_card(data)
@@ -61,12 +63,21 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     sha256 = card.files.get(filename)
     if sha256 is None:
         raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
-    data = cast(bytes | None, client.get(keys.blob(sha256)))
+    data = _get(client, keys.blob(sha256))
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise SetupError(f"{filename} of {card.ref} is not what its card says; publish it again")
     return data
+
+
+def _get(client: redis.Redis, key: str) -> bytes | None:
+    try:
+        return cast(bytes | None, client.get(key))
+    except RedisError as error:
+        if not is_foreign(error):
+            raise
+        raise SetupError(f"what is under {key} is not Hangtag's; publish the model again") from None
 
 
 def shelf(client: redis.Redis) -> list[Model]:

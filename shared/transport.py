@@ -1,4 +1,6 @@
-"""Kombu's Redis transport as Hangtag uses it: its keys, its password, its faults.
+"""Kombu's Redis transport, cut down to what hints need: its keys, its password, its faults.
+
+A worker hears nothing but its queue.
 
 Messages are hints: one that is lost is sent again, so giving one up is always the right answer. Two
 faults that would end a worker were seen with kombu 5.7.0; a test of each is in tests/.
@@ -7,38 +9,55 @@ faults that would end a worker were seen with kombu 5.7.0; a test of each is in 
 from __future__ import annotations
 
 import logging
+import time
 from queue import Empty
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
+from kombu.utils.json import dumps
+from redis.exceptions import RedisError
 
 from shared import keys
+from shared.admission import QUEUES, admitted
+from shared.errors import BadMessage
+from shared.foreign import SHARED_TYPES, is_foreign, remove
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
+#: The others. One list for each queue: no hint is more urgent than another.
+OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
 log = logging.getLogger(__name__)
-#: What parsing and handing on a message that is none raises, of any form.
-_RUBBISH = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+_heard_at = 0.0
 
 
-class HintsInHand(redis.QoS):
-    """What a worker has received and not begun. A channel that closes gives it back.
+class HintsInHand(virtual.QoS):
+    """What a worker has received and not begun, in its own memory alone.
 
-    With the server away kombu fails to, with an AssertionError or AttributeError.
+    kombu's own keeps a copy of each message in Redis for an hour, to send it again: two round
+    trips for each, a key that anybody may fill with rubbish, and none of it is needed.
     """
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
+        """A channel that closes gives its hints back; with the server away they are given up."""
         try:
             super().restore_unacked_once(stderr)
         except Exception as error:
             log.warning("hints in hand were not given back: %r", error)
             (self._delivered or {}).clear()
 
+    def restore_unacked(self) -> None:
+        """Put them back where they would be taken next."""
+        self._flush()  # type: ignore[attr-defined]
+        delivered: dict[str, Any] = self._delivered or {}
+        for message in reversed(delivered.values()):
+            self.channel._restore(message)
+        delivered.clear()
+
 
 class HintChannel(redis.Channel):
     """A channel that survives whatever else was pushed into its queue."""
 
-    QoS = HintsInHand
+    QoS = HintsInHand  # type: ignore[assignment]
     # Names of its own keys, below the prefix that all keys of Hangtag have.
     keyprefix_queue = keys.PREFIX + "binding:%s"
     keyprefix_binding_permanent = keys.PREFIX + "binding:permanent:%s"
@@ -51,26 +70,52 @@ class HintChannel(redis.Channel):
         params["credential_provider"] = connection.transport_options[CREDENTIALS]
         return {k: v for k, v in params.items() if k not in ("username", "password")}
 
+    def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
+        """Not from what workers would tell each other, which anybody can tell them, too."""
+        return super().basic_consume(queue, *args, **kwargs) if queue in QUEUES else None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        client = super()._create_client(asynchronous)  # type: ignore[misc]
+        client.set_response_callback("BRPOP", _admitted)
+        return client
+
     def _brpop_read(self, **options: Any) -> Any:
+        """Where the queue is no list, make room for one; Celery would begin anew each time."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
-        except _RUBBISH as error:
-            log.error("a message that is no hint was dropped: %r", error)
+        except RedisError as error:
+            if not is_foreign(error):
+                raise
+            with self.conn_or_acquire() as client:
+                gone = remove(client, SHARED_TYPES)
+            log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
             raise Empty from error
 
+    def _restore(self, message: Any, leftmost: bool = False) -> None:
+        queue = message.delivery_info["routing_key"]
+        with self.conn_or_acquire() as client:
+            client.rpush(queue, dumps(message._raw))
 
-def names(role: str) -> dict[str, Any]:
-    """Transport options: the keys of one kind of process, which others need not touch."""
-    unacked = f"{keys.PREFIX}unacked:{role}"
-    return {
-        "unacked_key": unacked,
-        "unacked_index_key": unacked + ":index",
-        "unacked_mutex_key": unacked + ":mutex",
-        "fanout_prefix": keys.PREFIX + "{db}.",
-        "priority_steps": [0],  # one list for each queue: no hint is more urgent than another
-    }
+
+def heard_at() -> float:
+    """When this process last took something from a queue (monotonic); 0.0 if it never has."""
+    return _heard_at
+
+
+def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+    """What BRPOP has popped, if it is a hint. None is what it answers when there is nothing."""
+    if not answer:
+        return None
+    global _heard_at
+    _heard_at = time.monotonic()
+    source, raw = answer
+    try:
+        return source, admitted(source, raw)
+    except BadMessage as error:
+        log.error("a message that is no hint was dropped: %s", error)
+        return None
 
 
 def install() -> None:
-    """Use them for every connection of this process."""
+    """Use it for every connection of this process."""
     redis.Transport.Channel = HintChannel

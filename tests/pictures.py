@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,11 @@ def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
         "empty.png": (b"", Status.UNREADABLE),
         "truncated.png": (good[: len(good) // 2], Status.UNREADABLE),
         "truncated.jpg": (photo[: len(photo) // 2], Status.UNREADABLE),
+        **{
+            f"truncated-{name}": (data[: len(data) // 3], Status.UNREADABLE)
+            for name, data in variants(image).items()
+            if name in ("plain.bmp", "still.gif", "lossless.webp", "plain.tiff", "packed.tif")
+        },
         "flipped-bit.png": (_flip(good, 60), Status.UNREADABLE),
         "text.png": (b"BMWs are cars, and this is a text about them.\n", Status.UNSUPPORTED),
         "drawing.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Status.UNSUPPORTED),
@@ -101,7 +107,9 @@ def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
         (folder / name).write_bytes(content)
     (folder / "locked.png").chmod(0)
     os.mkfifo(folder / "fifo.png")
-    (folder / "link.png").symlink_to(CLEAN)
+    os.mknod(folder / "socket.png", stat.S_IFSOCK | 0o600)
+    for name, target in {"link": CLEAN, "loop": "loop.png", "nowhere": "gone.png"}.items():
+        (folder / f"{name}.png").symlink_to(target)
     with open(folder / "huge.png", "wb") as huge:
         huge.truncate(MAX_FILE_BYTES + 1)  # a hole: it takes no room on the disk
     return {
@@ -111,7 +119,10 @@ def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
         "huge.png": Status.TOO_LARGE,
         ".hidden.png": SKIPPED,
         "fifo.png": SKIPPED,
+        "socket.png": SKIPPED,
         "link.png": SKIPPED,
+        "loop.png": SKIPPED,
+        "nowhere.png": SKIPPED,
     }
 
 

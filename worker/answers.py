@@ -43,6 +43,8 @@ def pixels(card: Card, images: Sequence[bytes | Status]) -> Pixels:
                 flags[i] = flag.code
         except ImageError as error:
             codes[i], batch[i] = error.status.code, 0
+        except MemoryError:
+            codes[i], batch[i] = Status.TOO_LARGE.code, 0
         except Exception:  # a fault of the decoder's own: one row of the table, not all of them
             log.exception("decoding a picture of %d bytes failed", len(image))
             codes[i], batch[i] = Status.UNREADABLE.code, 0

@@ -15,6 +15,8 @@ from shared.process import parent_id
 from shared.settings import Settings
 from worker import consumer, login, pool, request
 from worker.pulse import Pulse
+from worker.told import told_once
+from worker.watchdog import watchdog
 
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
@@ -29,7 +31,9 @@ def classify(job: str, batch: int) -> tuple[str, int]:
     """The task behind a hint."""
     from worker.classify import classify as work
 
-    return work(child(), job, batch)
+    with told_once(f"batch {batch} of job {job}"):
+        return work(child(), job, batch)
+    return "", 0
 
 
 def child() -> Any:
@@ -70,8 +74,12 @@ class PulseStep(bootsteps.StartStopStep):
         )
         request.pulse.start()
         pool.look_for_deaths(parent)
+        client = connect(broker, "watchdog")
+        self._watchdog = watchdog(client, keys.CLASSIFY_QUEUE, settings.watchdog_s, parent)
+        self._watchdog.start()
 
     def stop(self, parent: Any) -> None:
+        self._watchdog.stop()
         if request.pulse is not None:
             request.pulse.stop()
 

@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from redis.exceptions import RedisError
 
 from shared.contract import (
-    JOB_ID,
-    MAX_BATCHES,
     BatchResult,
     JobRecord,
+    check_hint,
     decode_images,
     decode_job,
     encode_result,
 )
-from shared.errors import BadMessage
+from shared.errors import BadMessage, SetupError
+from shared.foreign import is_foreign
 from shared.ledger import Claim, Ledger, Verdict
 from shared.status import Status
 from worker.answers import join, pixels, top_k
 from worker.child import Child, time_limit
+from worker.memory_limit import memory_limit
 from worker.model_cache import Model
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ def classify(child: Child, job: str, batch: int) -> tuple[str, int]:
 
     Raises:
         BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
-        redis.exceptions.RedisError: the server was away; the hint is lost, which is only a delay.
+        redis.exceptions.RedisError: the server was away, or a key of the job is not ours; the
+            hint is lost, which is only a delay.
     """
     check_hint(job, batch)
     ledger = child.ledger(job)
@@ -42,8 +44,10 @@ def classify(child: Child, job: str, batch: int) -> tuple[str, int]:
     except Exception as error:
         # A living child that holds what it does not work on would keep everybody else from it.
         # Even a claim that failed may have been granted: only the answer was lost.
-        why = "" if isinstance(error, RedisError) else str(error) or type(error).__name__
-        _insist("a claim", lambda: ledger.release(batch, child.owner, why))
+        away = isinstance(error, RedisError) and not is_foreign(error)
+        why = "" if away else str(error) or type(error).__name__
+        damaged = isinstance(error, BadMessage)
+        _insist("a claim", lambda: ledger.release(batch, child.owner, why, damaged))
         raise
 
 
@@ -52,6 +56,8 @@ def _work(child: Child, ledger: Ledger, batch: int) -> tuple[str, int]:
     if claim.verdict is not Verdict.RUN:
         return "", 0
     record = decode_job(claim.record)
+    if record.id != ledger.job:
+        raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
     images = decode_images(claim.payload)
     model = child.model(record)
     result = _answer(child, ledger, claim, batch, record, model, images)
@@ -60,13 +66,6 @@ def _work(child: Child, ledger: Ledger, batch: int) -> tuple[str, int]:
     data = encode_result(result)
     _insist("a result", lambda: ledger.complete(batch, data))
     return model.card.ref, len(images)
-
-
-def check_hint(job: object, batch: object) -> None:
-    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
-    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
-    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
-        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
 
 
 def _answer(
@@ -78,15 +77,16 @@ def _answer(
     model: Model,
     images: list[bytes | Status],
 ) -> BatchResult | None:
+    memory = child.settings.child_memory_mb << 20
     if not claim.careful:
-        with time_limit(child.settings.batch_limit_s):
+        with time_limit(child.settings.batch_limit_s), memory_limit(memory):
             return _classify_images(record, model, images)
     parts = []
     for index, image in enumerate(images):
         if not ledger.careful(batch, child.owner, index):
             return None
         one = Status.CRASHED if index in claim.convicted else image
-        with time_limit(child.settings.careful_limit_s):
+        with time_limit(child.settings.careful_limit_s), memory_limit(memory):
             parts.append(_classify_images(record, model, [one]))
     return join(parts)
 
@@ -94,8 +94,14 @@ def _answer(
 def _classify_images(
     record: JobRecord, model: Model, images: Sequence[bytes | Status]
 ) -> BatchResult:
-    batch, codes, flags = pixels(model.card, images)
-    return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
+    try:
+        batch, codes, flags = pixels(model.card, images)
+        return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
+    except MemoryError as error:  # not of one picture, which would be its row
+        raise SetupError(
+            f"a batch of {len(images)} images takes more memory than HANGTAG_CHILD_MEMORY_MB "
+            "allows; raise it for the workers"
+        ) from error
 
 
 def _insist(what: str, act: Callable[[], object]) -> None:
@@ -106,6 +112,8 @@ def _insist(what: str, act: Callable[[], object]) -> None:
             act()
             return
         except RedisError as error:
+            if is_foreign(error):
+                raise  # which does not pass, unless the producer mends it
             log.warning("%s waits: %s", what, error)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from celery.worker import state
+
 #: Celery looks at its children as soon as one ends, which is often too soon to see it dead, and
 #: again only after 5 s.
 LOOK_FOR_DEATHS_S = 0.5
@@ -14,6 +16,12 @@ def pids(pool: Any) -> list[int]:
     """The pool's processes; a pool of threads, or none, is this process itself."""
     processes = getattr(getattr(pool, "_pool", None), "_pool", None)
     return [p.pid for p in processes] if processes else [os.getpid()]
+
+
+def is_busy() -> bool:
+    """Whether a process of the pool works on a hint, or the worker is about to end."""
+    ends = (state.should_stop, state.should_terminate)
+    return bool(state.active_requests) or any(one not in (None, False) for one in ends)
 
 
 def look_for_deaths(parent: Any) -> None:

@@ -19,8 +19,9 @@ import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import heartbeat
+from shared import foreign, heartbeat
 from shared.errors import BrokerRefuses
+from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
@@ -109,7 +110,17 @@ class Pulse(threading.Thread):
     def _beat(self) -> None:
         # The clock before the children: a claim made in between is newer than the beat.
         at_ms = heartbeat.server_ms(self._client)
-        heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
+        try:
+            heartbeat.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
+        except RedisError as error:
+            if is_foreign(error):
+                self._mend()
+            raise
+
+    def _mend(self) -> None:
+        """Make room for heartbeats and hints where somebody has put something else."""
+        gone = foreign.remove(self._client, foreign.SHARED_TYPES)
+        log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
@@ -136,9 +147,14 @@ class Pulse(threading.Thread):
     def _bury(self) -> None:
         while self._pending:
             job, batch, pid = self._pending[0]
-            if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
-                log.warning("child %d died with batch %d of job %s", pid, batch, job)
-                self._hint(job, batch)
+            try:
+                if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
+                    log.warning("child %d died with batch %d of job %s", pid, batch, job)
+                    self._hint(job, batch)
+            except RedisError as error:
+                if not is_foreign(error):
+                    raise
+                log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
 
     def _withdraw(self) -> None:

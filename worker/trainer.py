@@ -24,6 +24,8 @@ from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
 from worker.rounds import Rounds
+from worker.told import told_once
+from worker.watchdog import Watchdog, watchdog
 
 ROLE = "trainer"
 #: A training that takes longer hangs.
@@ -36,7 +38,6 @@ app.conf.update(
     worker_consumer=consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
-    task_time_limit=LIMIT_S,
     worker_max_tasks_per_child=1,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,  # a hint in hand would keep it from an idle trainer
@@ -45,14 +46,16 @@ _parent = ""
 worker_shutting_down.connect(ending.tell)
 
 
-@app.task(name=TRAIN_TASK)
+@app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task behind a hint."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from worker.work import Desk
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    return Desk(settings, connect(broker, ROLE), owner, ending, _cut_short).take(request)
+    with told_once(f"request {request}"):
+        return Desk(settings, connect(broker, ROLE), owner, ending, _cut_short).take(request)
+    return "failed"
 
 
 def _cut_short() -> None:
@@ -72,7 +75,7 @@ class TrainerStep(bootsteps.StartStopStep):
         _parent = parent_id()  # before the pool forks, so that children know it
         login.ask(broker, _parent, keys.TRAIN_QUEUE)
         pretrained.card()  # likewise: later a thread may be at it while the pool forks
-        self._threads: list[Pulse | Rounds] = []
+        self._threads: list[Pulse | Rounds | Watchdog] = []
 
     def start(self, parent: Any) -> None:
         pulse = Pulse(
@@ -84,7 +87,11 @@ class TrainerStep(bootsteps.StartStopStep):
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
         )
-        self._threads = [pulse, Rounds(connect(broker, ROLE), settings, _hint)]
+        self._threads = [
+            pulse,
+            Rounds(connect(broker, ROLE), settings, _hint),
+            watchdog(connect(broker, "watchdog"), keys.TRAIN_QUEUE, settings.watchdog_s, parent),
+        ]
         for thread in self._threads:
             thread.start()
         pool.look_for_deaths(parent)
@@ -98,7 +105,9 @@ class TrainerStep(bootsteps.StartStopStep):
 
 
 def _hint(request: str) -> None:
-    app.send_task(TRAIN_TASK, args=(request,), queue=keys.TRAIN_QUEUE, retry=False)
+    # Celery would write the task's limit into it; a hint with a limit is nobody's (admission.py).
+    queue = keys.TRAIN_QUEUE
+    app.send_task(TRAIN_TASK, args=(request,), queue=queue, retry=False, time_limit=None)
     passed("request-hint.repeated")
 
 

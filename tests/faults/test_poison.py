@@ -12,7 +12,7 @@ from shared.exits import Exit
 from shared.status import Status
 from tests import gallery
 from tests.claims import catch, job_keys
-from tests.faults.poison_app import CRASH, HANG, RAISE
+from tests.faults.poison_app import ABORT, ALLOCATE, CRASH, DEVOUR, HANG, RAISE
 from tests.fleet import POISON_APP, SHORT_TIMES, Fleet, Worker
 from tests.gallery import Gallery
 from tests.server import RedisServer
@@ -21,6 +21,8 @@ from tests.stage import Stage
 PICTURES = 200
 #: A batch has 2 s, one image of a careful batch 1 s.
 SHORT_LIMITS = {"HANGTAG_BATCH_LIMIT_S": "2", "HANGTAG_CAREFUL_LIMIT_S": "1"}
+#: Less than the poison takes, if it is let.
+LITTLE_MEMORY_MB = "256"
 Row = dict[str, str]
 
 
@@ -63,6 +65,26 @@ def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(stag
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 3) | _poison(stage, HANG, 190)
     _check_crashed(stage, worker, poison)
+
+
+def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Stage) -> None:
+    """It is refused, nobody dies, and its neighbours in the batch are classified."""
+    worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
+    children = worker.children
+    poison = _poison(stage, ALLOCATE, 40, 150)
+    assert stage.classify().wait() == Exit.SOME_FAILED
+    assert worker.children == children
+    _check_failed(stage, worker, poison, Status.TOO_LARGE)
+
+
+def test_a_decoder_that_aborts_for_want_of_memory_costs_one_row(stage: Stage) -> None:
+    worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
+    _check_crashed(stage, worker, _poison(stage, ABORT, 40))
+
+
+def test_a_picture_for_whose_memory_the_kernel_kills_costs_one_row(stage: Stage) -> None:
+    worker = stage.fleet.worker(app=POISON_APP)
+    _check_crashed(stage, worker, _poison(stage, DEVOUR, 40))
 
 
 def test_an_exception_that_no_decoder_should_raise_costs_one_row(stage: Stage) -> None:

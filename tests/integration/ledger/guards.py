@@ -122,8 +122,8 @@ IN_LUA = {
     "alive: no claim outlives its limit": ("prelude", "math.abs(now - at) > limit_ms", "false"),
     "alive: a parent has a heartbeat": (
         "prelude",
-        "if not beat then return false end",
-        "if not beat then return true end",
+        "if type(beat) ~= 'string' then return false end",
+        "if type(beat) ~= 'string' then return true end",
     ),
     "alive: a newer claim need not be listed": (
         "prelude",

@@ -1,0 +1,50 @@
+"""Keys of ours in Redis that somebody has put something else into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import redis
+from redis.exceptions import RedisError, ResponseError
+
+from shared import keys
+
+#: The types of the keys that everybody shares.
+SHARED_TYPES = {
+    keys.CLASSIFY_QUEUE: "list",
+    keys.TRAIN_QUEUE: "list",
+    keys.WORKERS: "zset",
+    keys.JOBS: "zset",
+}
+#: The types of a job's keys.
+JOB_TYPES = dict.fromkeys(keys.JOB_PARTS, "hash") | {"done": "string", "results": "stream"}
+
+
+def is_foreign(error: RedisError) -> bool:
+    """Whether a command has failed because a key holds what is not ours: that does not pass."""
+    return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
+
+
+def job_types(job_id: str) -> dict[str, str]:
+    """Every key that a job may have, and its type."""
+    return {keys.job(job_id, part): kind for part, kind in JOB_TYPES.items()}
+
+
+def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
+    """Delete those keys that have another type; answers which.
+
+    What was lost with them is put there again, as after any loss: by whoever knows it.
+
+    Raises:
+        redis.exceptions.RedisError: the server is away.
+    """
+    with client.pipeline(transaction=False) as pipe:
+        for key in wanted:
+            pipe.type(key)
+        found = [cast(bytes, kind).decode() for kind in pipe.execute()]
+    pairs = zip(wanted.items(), found, strict=True)
+    wrong = [key for (key, kind), has in pairs if has not in (kind, "none")]
+    if wrong:
+        client.delete(*wrong)
+    return wrong

@@ -1,0 +1,85 @@
+"""Case after case in processes that may die of them.
+
+Alone: `python -m tests.fuzz.campaign MINUTES [SEED]`.
+
+Each finding's bytes are saved, and it is told how to have them again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fuzz.cases import case
+from tests.fuzz.child import NUMBER
+
+#: A process is ended and the next one begun after so long: what grows slowly shows, too.
+_CHILD_S = 60.0
+_MAX_FINDINGS = 20
+
+
+class Finding(NamedTuple):
+    """A case that broke the promise."""
+
+    seed: str
+    number: int
+    what: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"case({self.seed!r}, {self.number}): {self.what}; its bytes: {self.file}"
+
+
+class Outcome(NamedTuple):
+    """How a campaign went."""
+
+    cases: int
+    findings: list[Finding]
+
+
+def campaign(seconds: float, seed: str, folder: Path) -> Outcome:
+    """Decode for so long. Bytes of findings are saved in `folder`."""
+    deadline, number, findings = time.monotonic() + seconds, 0, list[Finding]()
+    while (left := deadline - time.monotonic()) > 0 and len(findings) < _MAX_FINDINGS:
+        found, number = _child(seed, number, min(left, _CHILD_S), folder)
+        for at, what in found:
+            file = folder / f"{seed}-{at}"
+            file.write_bytes(case(seed, at))
+            findings.append(Finding(seed, at, what, file))
+    return Outcome(number, findings)
+
+
+def _child(
+    seed: str, first: int, seconds: float, folder: Path
+) -> tuple[list[tuple[int, str]], int]:
+    """What one process found, and the number of the case after its last."""
+    progress = folder / "progress"
+    progress.write_bytes(NUMBER.pack(first))
+    command = [sys.executable, "-m", "tests.fuzz.child", seed, str(first), str(seconds)]
+    done = subprocess.run([*command, str(progress)], capture_output=True, check=False)
+    (last,) = NUMBER.unpack(progress.read_bytes())
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [(one["number"], f"{one['what']} {one['text']}") for one in told]
+    if done.stderr:
+        found.append((last, f"standard error of a case up to this one: {done.stderr[-500:]!r}"))
+    if done.returncode < 0:
+        found.append((last, f"ended by {signal.Signals(-done.returncode).name}"))
+    elif done.returncode > 0:
+        found.append((last, f"ended with code {done.returncode}"))
+    return [one for one in found if not one[1].startswith("end ")], last + 1
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[2] if len(sys.argv) > 2 else secrets.token_hex(4)
+    outcome = campaign(60 * float(sys.argv[1]), chosen, Path(tempfile.mkdtemp(prefix="ht-fuzz-")))
+    print(f"seed {chosen}: {outcome.cases} cases, {len(outcome.findings)} findings")
+    for finding in outcome.findings:
+        print(finding)
+    sys.exit(bool(outcome.findings))

@@ -1,0 +1,91 @@
+"""One process that decodes case after case within limits: `python -m tests.fuzz.child`.
+
+It says which case is under way in a file that outlives it. What goes wrong is a line of JSON on
+standard output; standard error must stay empty.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import resource
+import signal
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.fuzz.cases import case
+from tests.fuzz.seeds import seeds
+from tests.fuzz.verdict import SPECS, check, check_plain
+
+#: What one picture may take of a processor, however busy the machine. A careful child has 20 s.
+MAX_CPU_S = 10.0
+#: What one picture may take of memory beside what the process has anyway (worker/limits.py).
+MAX_MB = 800
+#: So much address space the process gets, so that a fault does not cost the machine.
+_SPACE_BYTES = 3 << 30
+NUMBER = struct.Struct("<Q")
+
+
+def main(seed: str, first: str, seconds: str, progress: str) -> None:
+    """Decode from case `first` on for so long; the number under way stands in `progress`."""
+    seeds()  # made before the limits: some encoders are hungrier than decoders
+    for spec in SPECS:
+        check(next(iter(seeds().values())), spec)
+    resource.setrlimit(resource.RLIMIT_AS, (_SPACE_BYTES, _SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    deadline, number = time.monotonic() + float(seconds), int(first)
+    with open(progress, "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as page:
+        while time.monotonic() < deadline:
+            page[:] = NUMBER.pack(number)
+            _decode(seed, number)
+            number += 1
+    _tell(number, "end", "")
+
+
+def _decode(seed: str, number: int) -> None:
+    data, before = case(seed, number), _resident_mb()
+    try:
+        with _limited():
+            check(data, SPECS[number % len(SPECS)])
+            check_plain(data)
+    except BaseException as error:
+        _tell(number, "exception", repr(error))
+    if (grown := _peak_mb() - before) > MAX_MB:
+        _tell(number, "memory", f"{grown:.0f} MB")
+    if grown > MAX_MB / 10:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """The kernel ends this process if the block takes too long, as in worker/child.py."""
+    signal.setitimer(signal.ITIMER_PROF, MAX_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _tell(number: int, what: str, text: str) -> None:
+    print(json.dumps({"number": number, "what": what, "text": text[:500]}), flush=True)
+
+
+def _resident_mb() -> float:
+    return _status_mb("VmRSS")
+
+
+def _peak_mb() -> float:
+    return _status_mb("VmHWM")
+
+
+def _status_mb(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

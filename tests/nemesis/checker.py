@@ -45,7 +45,7 @@ class Rows(NamedTuple):
 
 def compare(expected: bytes, table: bytes) -> Rows:
     """Count rows by their path: each input must have exactly one, with exactly its bytes."""
-    wanted, found = expected.split(b"\n"), table.split(b"\n")
+    wanted, found = expected.splitlines(keepends=True), table.splitlines(keepends=True)
     want, have = Counter(map(_path, wanted)), Counter(map(_path, found))
     lost, doubled = (want - have).total(), (have - want).total()
     different = (Counter(found) - Counter(wanted)).total()

@@ -13,8 +13,8 @@ import msgspec
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
 from tests.nemesis.scene import Possible, Scene
-from tests.nemesis.school import School
 from tests.nemesis.schedule import Schedule
+from tests.nemesis.school import School
 from tests.nemesis.verdict import Verdict
 
 #: From the last fault, or its healing, to the end of everything: far more than is needed.
@@ -31,7 +31,7 @@ class Outcome(msgspec.Struct):
     injected: dict[str, int] = {}  #: by kind
     held: dict[str, int] = {}  #: those whose victim held a live claim
     skipped: dict[str, int] = {}
-    verdict: Verdict = Verdict()
+    verdict: Verdict = msgspec.field(default_factory=Verdict)
     runs: int = 0  #: of the producer
     recovery_s: float = 0.0  #: from the last fault's end to the job's
     whole_s: float = 0.0
@@ -76,7 +76,6 @@ class Round:
             out.injected, out.held = dict(schedule.injected), dict(+schedule.held)
             out.skipped, out.runs = dict(Counter(schedule.skipped)), scene.job.runs
         out.recovery_s = max(0.0, scene.job.done_s - schedule.last_s)
-        out.verdict = Verdict()
         out.faults += out.verdict.reach(scene, schedule.away)
 
     def _until(self, scene: Scene, over: Callable[[], bool], limit_s: float, fault: str) -> None:

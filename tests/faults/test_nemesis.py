@@ -1,0 +1,35 @@
+"""A short run of the nemesis: rounds of random faults with a seed that is always the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.fleet import ROOT
+
+SEED = "hangtag"
+MINUTES = 2
+LIMIT_S = 900
+
+
+@pytest.mark.timeout(LIMIT_S)
+def test_rounds_of_random_faults_lose_double_and_change_no_row(tmp_path: Path) -> None:
+    found = tmp_path / "summary.json"
+    command = ["-m", "tests.nemesis", "--seed", SEED, "--minutes", str(MINUTES)]
+    done = subprocess.run(
+        [sys.executable, *command, "--json", str(found)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0, done.stdout[-20_000:]
+    figures = msgspec.json.decode(found.read_bytes())
+    assert (figures["lost"], figures["doubled"], figures["wrong"]) == (0, 0, 0)
+    assert sum(figures["faults"].values()) >= 10, "hardly anything was done"
+    assert sum(figures["met_with_a_claim"].values()) >= 1, "no victim had anything in hand"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +81,8 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        with (self._folder / "stories.txt").open("w") as told, redirect_stdout(told):
+            self._stack.close()
 
     @property
     def client(self) -> redis.Redis:

@@ -7,12 +7,13 @@ faults on the same machine. Times are from the fault on.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from statistics import median
 
@@ -135,6 +136,7 @@ def scene(pictures: Gallery) -> Iterator[Scene]:
     """A fleet with the real times."""
     with (
         tempfile.TemporaryDirectory() as folder,
+        redirect_stdout(io.StringIO()),  # what processes said is for tests
         RedisServer(server_binaries()[0]) as server,
         Fleet(server, XDG_STATE_HOME=folder) as fleet,
     ):

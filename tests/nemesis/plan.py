@@ -30,11 +30,12 @@ KINDS: dict[str, tuple[str, float, float]] = {
     "disk_full": ("disk", 0.5, 3.0),
     "link_down": ("link", 0.5, 6.0),
 }
-NEED_ROOT = frozenset({"disk_full", "link_down"})
+#: Drawn more often than once: those that may meet a victim with a batch in hand.
+OFTEN = {"child_killed": 3, "child_asleep": 2, "worker_killed": 2, "worker_asleep": 2}
 #: Each may cost a training an attempt, and the third would be its last.
 TRAINER_FAULTS_MAX = 2
-_FIRST_S, _GAP_S = 0.3, (0.2, 2.5)
-_STEPS = (6, 14)
+_FIRST_S, _GAP_S = 0.3, (0.2, 2.0)
+_STEPS = (10, 20)
 _BATCHES = (1_500, 4_000)
 _BATCH_IMAGES = (1, 8)
 
@@ -94,7 +95,8 @@ def make(seed: str, number: int, kinds: Collection[str] = tuple(KINDS)) -> Plan:
 def _steps(
     chance: random.Random, workers: int, kinds: list[str], network: bool, training: bool
 ) -> list[Step]:
-    possible = [kind for kind in kinds if _makes_sense(kind, network, training)]
+    sensible = [kind for kind in kinds if _makes_sense(kind, network, training)]
+    possible = [kind for kind in sensible for _ in range(OFTEN.get(kind, 1))]
     steps: list[Step] = []
     free_s: dict[tuple[str, int], float] = {}
     now_s, trainer_faults = _FIRST_S, 0

@@ -36,8 +36,9 @@ def main() -> int:
     )
     if found.failed_rounds:
         print(f"failed; histories are in {folder}")
+        kinds = "" if given.faults == list(plan.KINDS) else f" --faults {' '.join(given.faults)}"
         for number in found.failed_rounds:
-            print(f"repeat it: python -m tests.nemesis --seed {seed} --round {number}")
+            print(f"repeat it: python -m tests.nemesis --seed {seed} --round {number}{kinds}")
         return 1
     shutil.rmtree(folder)
     return 0

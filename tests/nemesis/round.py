@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from producer.peek import peek
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
 from tests.nemesis.scene import Possible, Scene
@@ -17,8 +18,9 @@ from tests.nemesis.schedule import Schedule
 from tests.nemesis.school import School
 from tests.nemesis.verdict import Verdict
 
-#: From the last fault, or its healing, to the end of everything: far more than is needed.
-BOUND_S = 120.0
+#: Once all faults are healed, some work must be finished at least as often: whatever is waited
+#: for (a heartbeat, a lease, an orphan's hint, copies of a model that Redis lost) takes less.
+STALL_S = 60.0
 FIRST_RESULT_S = 60.0
 _POLL_S = 0.02
 
@@ -33,7 +35,8 @@ class Outcome(msgspec.Struct):
     skipped: dict[str, int] = {}
     verdict: Verdict = msgspec.field(default_factory=Verdict)
     runs: int = 0  #: of the producer
-    recovery_s: float = 0.0  #: from the last fault's end to the job's
+    resumed_s: float = 0.0  #: from the last fault's end to the next result
+    rest_s: float = 0.0  #: from the last fault's end to the job's: how busy is the machine?
     whole_s: float = 0.0
 
 
@@ -68,15 +71,29 @@ class Round:
         try:
             self._until(scene, lambda: _has_begun(scene), FIRST_RESULT_S, "no first result")
             while schedule.begin():
-                self._until(scene, schedule.is_due, BOUND_S, "no next fault")
+                self._until(scene, schedule.is_due, STALL_S, "no next fault")
                 schedule.act()
             self._history.note("the last fault is healed")
-            self._until(scene, lambda: scene.done, BOUND_S, "the work does not end")
+            self._finish(scene, schedule.last_s)
         finally:
             out.injected, out.held = dict(schedule.injected), dict(+schedule.held)
             out.skipped, out.runs = dict(Counter(schedule.skipped)), scene.job.runs
-        out.recovery_s = max(0.0, scene.job.done_s - schedule.last_s)
+        out.rest_s = max(0.0, scene.job.done_s - schedule.last_s)
         out.faults += out.verdict.reach(scene, schedule.away)
+
+    def _finish(self, scene: Scene, since_s: float) -> None:
+        """Wait for the end of all work, which must not stand still."""
+        before = _progress(scene)
+        while not scene.done:
+            self._until(
+                scene,
+                lambda before=before: _progress(scene) != before,  # type: ignore[misc]
+                STALL_S,
+                "no work was finished",
+            )
+            if not self._outcome.resumed_s:
+                self._outcome.resumed_s = self._history.now_s - since_s
+            before = _progress(scene)
 
     def _until(self, scene: Scene, over: Callable[[], bool], limit_s: float, fault: str) -> None:
         deadline = time.monotonic() + limit_s
@@ -87,6 +104,17 @@ class Round:
                 stories = "\n".join(c.process.story for c in scene.commands if c.process)
                 raise AssertionError(f"{fault} within {limit_s:.0f} s\n{stories}")
             time.sleep(_POLL_S)
+
+
+def _progress(scene: Scene) -> tuple[int, int, int]:
+    """Changes whenever something is finished: images, a command, what a training has said."""
+    view = peek(scene.output)
+    told = scene.training.process if scene.training else None
+    return (
+        view.done if view else 0,
+        sum(command.done for command in scene.commands),
+        len(told.log) if told else 0,
+    )
 
 
 def _has_begun(scene: Scene) -> bool:

@@ -29,7 +29,8 @@ class Summary(msgspec.Struct, frozen=True):
     wrong: int
     late_results: int
     keys_expiring: int
-    longest_recovery_s: float
+    longest_until_resumed_s: float  #: from the last fault of a round to the next result
+    longest_rest_s: float  #: to the job's end: the rest of the work is in it
     seconds: float
 
 
@@ -59,7 +60,8 @@ def summary(seed: str, outcomes: Sequence[Outcome]) -> Summary:
         wrong=sum(one.verdict.wrong for one in outcomes),
         late_results=sum(one.verdict.late for one in outcomes),
         keys_expiring=sum(one.verdict.keys_expiring for one in outcomes),
-        longest_recovery_s=round(max((one.recovery_s for one in outcomes), default=0), 1),
+        longest_until_resumed_s=round(max((one.resumed_s for one in outcomes), default=0), 1),
+        longest_rest_s=round(max((one.rest_s for one in outcomes), default=0), 1),
         seconds=round(sum(one.whole_s for one in outcomes), 1),
     )
 
@@ -70,7 +72,8 @@ def line(one: Outcome) -> str:
     what = [f"round {plan.round}: {plan.batches:,} batches of {plan.batch_images}"]
     what.append(f"{sum(one.injected.values())} faults ({sum(one.held.values())} met a claim)")
     what.append(f"{one.runs} runs")
-    what.append(f"ended {one.recovery_s:.1f} s after the last fault, {one.whole_s:.0f} s in all")
+    what.append(f"went on {one.resumed_s:.1f} s and ended {one.rest_s:.1f} s after the last fault")
+    what.append(f"{one.whole_s:.0f} s in all")
     if plan.training:
         what.append("with a training")
     if plan.network:
@@ -89,5 +92,6 @@ def shown(found: Summary) -> str:
         f"{sum(found.met_with_a_claim.values())} of them met a live claim\n"
         f"rows lost {found.lost}, doubled {found.doubled}, wrong {found.wrong}; "
         f"results too many, which changed nothing: at least {found.late_results}\n"
-        f"longest from the last fault to the job's end: {found.longest_recovery_s} s"
+        f"from a round's last fault to the next result at most {found.longest_until_resumed_s} s, "
+        f"to the job's end at most {found.longest_rest_s} s"
     )

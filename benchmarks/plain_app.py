@@ -12,9 +12,14 @@ import time
 from celery import Celery
 
 URL, VISIBLE, REJECT = "PLAIN_URL", "PLAIN_VISIBLE_S", "PLAIN_REJECT"
+SWEEP = "PLAIN_SWEEP_S"  #: how often what is overdue is looked for; empty: Celery's default
 RUNS = "PLAIN_RUNS"
 TASK = "plain.work"
 QUEUE = "celery"
+_sweep = os.environ.get(SWEEP)
+_options = {"visibility_timeout": int(os.environ.get(VISIBLE, "3600"))}
+if _sweep:
+    _options |= {"unacked_restore_interval": int(_sweep), "unacked_restore_throttle": 1}
 app = Celery("plain", broker=os.environ.get(URL, "memory://"))
 app.conf.update(
     task_acks_late=True,
@@ -22,7 +27,7 @@ app.conf.update(
     task_ignore_result=True,
     task_reject_on_worker_lost=os.environ.get(REJECT) == "1",
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": int(os.environ.get(VISIBLE, "3600"))},
+    broker_transport_options=_options,
 )
 
 

@@ -41,7 +41,9 @@ class Run(NamedTuple):
 class Plain:
     """A server and two workers of two children. Use as a context manager."""
 
-    def __init__(self, tasks: int, visible_s: int = 3600, reject: bool = False) -> None:
+    def __init__(
+        self, tasks: int, visible_s: int = 3600, reject: bool = False, sweep_s: str = ""
+    ) -> None:
         self._tasks = tasks
         self._folder = Path(tempfile.mkdtemp(prefix="ht-plain-"))
         self._notes = self._folder / "runs"
@@ -54,6 +56,7 @@ class Plain:
             plain_app.URL: url,
             plain_app.VISIBLE: str(visible_s),
             plain_app.REJECT: str(int(reject)),
+            plain_app.SWEEP: sweep_s,
             plain_app.RUNS: str(self._notes),
         }
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -146,9 +149,9 @@ def child_killed(reject: bool) -> float | None:
         return plain.again(lost)
 
 
-def worker_killed(visible_s: int) -> float | None:
+def worker_killed(visible_s: int, sweep_s: str) -> float | None:
     """Parent and children."""
-    with Plain(FEW_TASKS, visible_s) as plain:
+    with Plain(FEW_TASKS, visible_s, sweep_s=sweep_s) as plain:
         lost = plain.in_hand(0)
         plain.workers[0].kill()
         return plain.again(lost)

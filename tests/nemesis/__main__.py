@@ -13,6 +13,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 
 import msgspec
@@ -28,7 +30,7 @@ def main() -> int:
     given = _parser().parse_args()
     seed = given.seed or secrets.token_hex(4)
     folder = Path(tempfile.mkdtemp(prefix="ht-nemesis-"))
-    outcomes = run(seed, given.minutes, given.round, given.faults, folder)
+    outcomes = run(given, seed, folder)
     found = summary.summary(seed, outcomes)
     print(summary.shown(found), flush=True)
     (given.json or folder / "summary.json").write_bytes(
@@ -44,26 +46,34 @@ def main() -> int:
     return 0
 
 
-def run(
-    seed: str, minutes: float, only: int | None, kinds: list[str], folder: Path
-) -> list[Outcome]:
+def run(given: argparse.Namespace, seed: str, folder: Path) -> list[Outcome]:
     """Round after round; each failed one is shown with its history."""
     print(f"seed {seed}", flush=True)
-    possible = _possible(kinds, folder)
+    possible = _possible(given.faults, folder)
     school = School(folder)
-    begun, outcomes = time.monotonic(), list[Outcome]()
-    number = only or 0
-    while not outcomes or (only is None and time.monotonic() - begun < 60 * minutes):
+    outcomes = list[Outcome]()
+    for number in _numbers(given):
         place = folder / f"round-{number}"
         place.mkdir()
-        one = Round(plan.make(seed, number, kinds), school, possible, place).run()
+        one = Round(plan.make(seed, number, given.faults), school, possible, place).run()
         print(summary.line(one), flush=True)
         if one.faults:
             print((place / "history.txt").read_text(), flush=True)
             print("\n".join(one.faults), flush=True)
         outcomes.append(one)
-        number += 1
     return outcomes
+
+
+def _numbers(given: argparse.Namespace) -> Iterator[int]:
+    """The rounds to run: one, so many, or as many as there is time for, at least one."""
+    if given.round is not None:
+        yield given.round
+    elif given.rounds is not None:
+        yield from range(given.rounds)
+    else:
+        end = time.monotonic() + 60 * given.minutes
+        yield 0
+        yield from takewhile(lambda _: time.monotonic() < end, count(1))
 
 
 def _possible(kinds: list[str], folder: Path) -> Possible:
@@ -79,6 +89,7 @@ def _possible(kinds: list[str], folder: Path) -> Possible:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.nemesis", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, help="so many, however long they take")
     parser.add_argument("--seed", default="", help="default: a new one, which is printed")
     parser.add_argument("--round", type=int, help="only this one, as the seed wants it")
     parser.add_argument("--faults", nargs="+", choices=plan.KINDS, default=list(plan.KINDS),

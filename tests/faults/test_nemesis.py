@@ -10,11 +10,18 @@ import msgspec
 import pytest
 
 from tests.fleet import ROOT
+from tests.nemesis import plan
 
-SEED = "hangtag"
+#: Its first four rounds have every kind of fault.
+SEED = "3937"
 #: With and without a training, over a socket and over links: three to four minutes.
 ROUNDS = 4
 LIMIT_S = 1_800
+
+
+def test_the_seed_has_every_kind_of_fault() -> None:
+    drawn = {step.kind for number in range(ROUNDS) for step in plan.make(SEED, number).steps}
+    assert drawn == set(plan.KINDS)
 
 
 @pytest.mark.timeout(LIMIT_S)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from tests.nemesis.faults import FAULTS, Fault, NotNow
+from tests.nemesis.fault import Fault, NotNow
+from tests.nemesis.faults import FAULTS
 from tests.nemesis.plan import Step
 from tests.nemesis.scene import Scene
 

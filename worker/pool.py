@@ -25,7 +25,12 @@ def is_busy() -> bool:
 
 
 def look_for_deaths(parent: Any) -> None:
-    """Have a Celery worker find dead children soon."""
-    maintain = getattr(getattr(parent.pool, "_pool", None), "maintain_pool", None)
-    if maintain is not None and parent.hub is not None:
-        parent.hub.call_repeatedly(LOOK_FOR_DEATHS_S, maintain)
+    """Have a Celery worker find dead children soon, and replace them at any time.
+
+    Celery ends the whole worker over a child that has died before the first connection, which may
+    take as long as the server is away.
+    """
+    processes: Any = getattr(parent.pool, "_pool", None)
+    if hasattr(processes, "maintain_pool") and parent.hub is not None:
+        parent.hub.call_repeatedly(LOOK_FOR_DEATHS_S, processes.maintain_pool)
+        processes.did_start_ok = lambda: True

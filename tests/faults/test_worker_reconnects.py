@@ -6,7 +6,9 @@ import time
 
 from shared import keys
 from shared.broker import CLASSIFY_TASK, make_app
+from tests import proc
 from tests.fleet import Fleet, wait_for
+from tests.stage import Stage
 
 #: So long that Celery's own next look would be 7 s later: it looks after 2, 6, 12 and 20 s.
 AWAY_S = 13.0
@@ -29,3 +31,18 @@ def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet)
     assert time.monotonic() - back < BACK_WITHIN_S
     fleet.wait_ready(worker)
     assert worker.children == children
+
+
+def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
+    stage: Stage,
+) -> None:
+    fleet = stage.fleet
+    fleet.server.kill()
+    worker = fleet.worker(ready=False)
+    worker.wait_for_log("Cannot connect")
+    wait_for("the children", lambda: len(worker.children) == worker.concurrency)
+    proc.kill(worker.children[0])
+    fleet.server.start()
+    fleet.wait_ready(worker)
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)

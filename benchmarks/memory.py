@@ -1,0 +1,225 @@
+"""`python -m benchmarks.memory`: whether anything grows with the size of a job, or with its ends.
+
+One job of tiny pictures in tiny batches without a disturbance; then the same again, whose producer
+is killed or interrupted time after time, and resumed by the same command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks import machine
+from benchmarks.report import markdown
+from benchmarks.sampler import Ends, Held, Look, Sampler, ends
+from shared import serving
+from shared.exits import Exit
+from shared.registry import Registry
+from tests import gallery, versions
+from tests.claims import job_keys
+from tests.fleet import Fleet, Producer
+from tests.server import RedisServer, server_binaries
+
+IMAGES, BATCH_IMAGES, RESUMES = 200_000, 16, 20
+EVERY_S = 1.0
+FOLDER = "links"
+#: Real pictures; every other file is one more name of one of them.
+PICTURES = 1_000
+MB = 1e6
+PRODUCER, PARENT, CHILD, SERVER = "producer", "worker parent", "worker child", "server"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One thing that must not grow. Bytes, or a number of descriptors or keys."""
+
+    part: str  #: `whole`: one undisturbed job; `resumed`: over all runs of the other
+    what: str
+    first: float
+    last: float
+
+    @property
+    def growth(self) -> float:
+        """The last tenth beside the first."""
+        return Ends(self.first, self.last).growth
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Everything that was seen."""
+
+    images: int
+    batches: int
+    runs: int  #: of the producer whose job was disturbed
+    seconds: float
+    lines: list[Line]
+    keys_left: int  #: of jobs, at the end
+    rows: int
+
+    def line(self, part: str, what: str) -> Line:
+        """One of them."""
+        return next(one for one in self.lines if (one.part, one.what) == (part, what))
+
+
+class _Kept(NamedTuple):
+    looks: dict[str, list[Look]]
+    held: list[Held]
+
+
+class Scene:
+    """A worker with two children, a quick version, and many names of few pictures."""
+
+    def __init__(self, fleet: Fleet, folder: Path, images: int, batch_images: int) -> None:
+        self.fleet, self.images, self._folder = fleet, images, folder
+        link(folder, images)
+        registry = Registry(folder / "store")
+        self.model = versions.publish(registry, "tutorial", seed=1).card.ref
+        serving.publish(fleet.client, registry)
+        self.worker = fleet.worker(2)
+        self._size = {"HANGTAG_BATCH_IMAGES": str(batch_images)}
+        self._running: list[Producer] = []
+
+    def classify(self, name: str) -> Producer:
+        """The same command each time, by the name of its output."""
+        arguments = ("classify", FOLDER, "-o", str(self.output(name)), "--model", self.model)
+        producer = self.fleet.producer(*arguments, "--quiet", cwd=self._folder, **self._size)
+        self._running = [producer]
+        return producer
+
+    def output(self, name: str) -> Path:
+        """Where the table goes."""
+        return self._folder / f"{name}.csv"
+
+    def who(self) -> dict[str, list[int]]:
+        """Everybody who is looked at."""
+        return {
+            PRODUCER: [one.pid for one in self._running if one.running],
+            PARENT: [self.worker.pid],
+            CHILD: self.worker.children,
+            SERVER: [self.fleet.server.pid],
+        }
+
+
+def link(folder: Path, images: int) -> None:
+    """So many files below `folder`/links, all of them regular ones."""
+    found = gallery.make(folder, min(images, PICTURES))
+    for number in range(images):
+        part, which = divmod(number, len(found.paths))
+        place = folder / FOLDER / f"{part:04}"
+        place.mkdir(parents=True, exist_ok=True)
+        os.link(found.cwd / found.paths[which], place / f"{which:04}.png")
+
+
+def undisturbed(scene: Scene, every_s: float) -> _Kept:
+    """One job in one go. What is seen before its first result is left out."""
+    producer = scene.classify("whole")
+    producer.wait_until_done(scene.images // 100)
+    with Sampler(scene.who, scene.fleet.client, every_s) as sampler:
+        _check(producer.wait(3600))
+    return _Kept(sampler.looks, sampler.held)
+
+
+def disturbed(scene: Scene, resumes: int, chance: random.Random, every_s: float) -> _Kept:
+    """The same again, whose producer is ended time after time, at about even distances."""
+    with Sampler(scene.who, scene.fleet.client, every_s) as sampler:
+        for number in range(1, resumes + 1):
+            producer = scene.classify("resumed")
+            share = (number - chance.random() / 2) / (resumes + 1)
+            producer.wait_until_done(int(scene.images * share))
+            producer.signal(chance.choice([signal.SIGKILL, signal.SIGINT]))
+            producer.wait()
+        _check(scene.classify("resumed").wait(3600))
+    return _Kept(sampler.looks, sampler.held)
+
+
+def measure(images: int, batch_images: int, resumes: int, seed: int, every_s: float) -> Figures:
+    """Both jobs, and what grew."""
+    with _scene(images, batch_images) as scene:
+        began = time.monotonic()
+        whole = undisturbed(scene, every_s)
+        resumed = disturbed(scene, resumes, random.Random(seed), every_s)
+        tables = [scene.output(name).read_bytes() for name in ("whole", "resumed")]
+        if tables[0] != tables[1]:
+            raise AssertionError("the job that was resumed has another table")
+        return Figures(
+            images=images,
+            batches=-(-images // batch_images),
+            runs=resumes + 1,
+            seconds=time.monotonic() - began,
+            lines=[*_lines("whole", whole), *_lines("resumed", resumed)],
+            keys_left=len(job_keys(scene.fleet.client)),
+            rows=tables[0].count(b"\n") - 1,
+        )
+
+
+def _lines(part: str, kept: _Kept) -> Iterator[Line]:
+    for name, looks in kept.looks.items():
+        if part == "resumed" and name == PRODUCER:
+            continue  # another process each time
+        yield Line(part, f"{name}, PSS", *ends([one.pss for one in looks]))
+        yield Line(part, f"{name}, RSS", *ends([one.rss for one in looks]))
+        yield Line(part, f"{name}, descriptors", *ends([one.descriptors for one in looks]))
+    yield Line(part, "server, used_memory", *ends([one.used_bytes for one in kept.held]))
+    yield Line(part, "keys", *ends([one.keys for one in kept.held]))
+
+
+def _check(code: int) -> None:
+    if code != Exit.OK:
+        raise AssertionError(f"the job ended with {code}")
+
+
+@contextmanager
+def _scene(images: int, batch_images: int) -> Iterator[Scene]:
+    with (
+        tempfile.TemporaryDirectory(prefix="ht-memory-") as name,
+        redirect_stdout(io.StringIO()),  # what processes said is for tests
+        RedisServer(server_binaries()[0]) as server,
+        Fleet(server, XDG_STATE_HOME=name) as fleet,
+    ):
+        yield Scene(fleet, Path(name), images, batch_images)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """As Markdown: bytes in MB."""
+    head = ("job", "what", "first tenth", "last tenth", "x")
+    return markdown(head, [_row(line) for line in lines])
+
+
+def _row(line: Line) -> list[str]:
+    counted = line.what.endswith(("descriptors", "keys"))
+    first, last = (f"{v:.0f}" if counted else f"{v / MB:.1f} MB" for v in (line.first, line.last))
+    return [line.part, line.what, first, last, f"{line.growth:.3f}"]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--batch-images", type=int, default=BATCH_IMAGES)
+    parser.add_argument("--resumes", type=int, default=RESUMES)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    given = parser.parse_args()
+    note = machine.busy()
+    found = measure(given.images, given.batch_images, given.resumes, given.seed, EVERY_S)
+    print(
+        f"{machine.place()}\n{found.images:,} images in {found.batches:,} batches, twice, "
+        f"{found.runs} runs of the second, {found.seconds:,.0f} s; keys of jobs left: "
+        f"{found.keys_left}\n\n{table(found.lines)}\n{note}",
+        flush=True,
+    )
+    if given.json:
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+
+
+if __name__ == "__main__":
+    main()

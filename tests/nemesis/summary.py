@@ -1,0 +1,97 @@
+"""What a whole run came to, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from tests.nemesis.round import Outcome
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Sums over all rounds."""
+
+    seed: str
+    rounds: int
+    failed_rounds: list[int]
+    jobs: int
+    batches: int
+    images: int
+    trainings: int
+    runs: int  #: of `hangtag classify`
+    faults: dict[str, int]  #: injected, by kind
+    met_with_a_claim: dict[str, int]
+    skipped: dict[str, int]
+    lost: int
+    doubled: int
+    wrong: int
+    late_results: int
+    keys_expiring: int
+    longest_until_resumed_s: float  #: from the last fault of a round to the next result
+    longest_rest_s: float  #: to the job's end: the rest of the work is in it
+    seconds: float
+
+
+def summary(seed: str, outcomes: Sequence[Outcome]) -> Summary:
+    """Add up."""
+    injected: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for one in outcomes:
+        injected.update(one.injected)
+        held.update(one.held)
+        skipped.update(one.skipped)
+    return Summary(
+        seed=seed,
+        rounds=len(outcomes),
+        failed_rounds=[one.plan.round for one in outcomes if one.faults],
+        jobs=len(outcomes),
+        batches=sum(one.plan.batches for one in outcomes),
+        images=sum(one.plan.images for one in outcomes),
+        trainings=sum(one.verdict.trained for one in outcomes),
+        runs=sum(one.runs for one in outcomes),
+        faults=dict(sorted(injected.items())),
+        met_with_a_claim={kind: n for kind, n in sorted(held.items()) if n},
+        skipped=dict(sorted(skipped.items())),
+        lost=sum(one.verdict.lost for one in outcomes),
+        doubled=sum(one.verdict.doubled for one in outcomes),
+        wrong=sum(one.verdict.wrong for one in outcomes),
+        late_results=sum(one.verdict.late for one in outcomes),
+        keys_expiring=sum(one.verdict.keys_expiring for one in outcomes),
+        longest_until_resumed_s=round(max((one.resumed_s for one in outcomes), default=0), 1),
+        longest_rest_s=round(max((one.rest_s for one in outcomes), default=0), 1),
+        seconds=round(sum(one.whole_s for one in outcomes), 1),
+    )
+
+
+def line(one: Outcome) -> str:
+    """A round in a line."""
+    plan = one.plan
+    what = [f"round {plan.round}: {plan.batches:,} batches of {plan.batch_images}"]
+    what.append(f"{sum(one.injected.values())} faults ({sum(one.held.values())} met a claim)")
+    what.append(f"{one.runs} runs")
+    what.append(f"went on {one.resumed_s:.1f} s and ended {one.rest_s:.1f} s after the last fault")
+    what.append(f"{one.whole_s:.0f} s in all")
+    if plan.training:
+        what.append("with a training")
+    if plan.network:
+        what.append("over links")
+    return ", ".join([*what, f"FAILED: {one.faults}" if one.faults else "good"])
+
+
+def shown(found: Summary) -> str:
+    """For people."""
+    faults = ", ".join(f"{kind} {n}" for kind, n in found.faults.items())
+    return (
+        f"seed {found.seed}: {found.rounds} rounds, {found.batches:,} batches, "
+        f"{found.images:,} images, {found.runs} runs, {found.trainings} trainings, "
+        f"{found.seconds:,.0f} s\n"
+        f"faults: {sum(found.faults.values())} ({faults}), "
+        f"{sum(found.met_with_a_claim.values())} of them met a live claim\n"
+        f"rows lost {found.lost}, doubled {found.doubled}, wrong {found.wrong}; "
+        f"results too many, which changed nothing: at least {found.late_results}\n"
+        f"from a round's last fault to the next result at most {found.longest_until_resumed_s} s, "
+        f"to the job's end at most {found.longest_rest_s} s"
+    )

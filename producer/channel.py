@@ -61,7 +61,7 @@ class Channel:
         self._app = app
         self._ttl_ms = int(settings.job_ttl_s * 1000)
         self._ledger = Ledger(client, record.id, settings.claim_limit_s)
-        self._types = foreign.job_types(record.id) | foreign.SHARED_TYPES
+        self._types = foreign.job_types(record.id)
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
     def resume(self) -> None:

@@ -9,14 +9,8 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from shared import keys
+from shared.crash_point import passed
 
-#: The types of the keys that everybody shares.
-SHARED_TYPES = {
-    keys.CLASSIFY_QUEUE: "list",
-    keys.TRAIN_QUEUE: "list",
-    keys.WORKERS: "zset",
-    keys.JOBS: "zset",
-}
 #: The types of a job's keys.
 JOB_TYPES = dict.fromkeys(keys.JOB_PARTS, "hash") | {"done": "string", "results": "stream"}
 
@@ -27,8 +21,13 @@ def is_foreign(error: RedisError) -> bool:
 
 
 def job_types(job_id: str) -> dict[str, str]:
-    """Every key that a job may have, and its type."""
-    return {keys.job(job_id, part): kind for part, kind in JOB_TYPES.items()}
+    """Every key that a job may have, and the list of jobs, and their types."""
+    return {keys.job(job_id, part): kind for part, kind in JOB_TYPES.items()} | {keys.JOBS: "zset"}
+
+
+def worker_types(queue: str) -> dict[str, str]:
+    """The keys that workers share, and their types."""
+    return {queue: "list", keys.WORKERS: "zset"}
 
 
 def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
@@ -47,4 +46,5 @@ def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
     wrong = [key for (key, kind), has in pairs if has not in (kind, "none")]
     if wrong:
         client.delete(*wrong)
+        passed("foreign.removed")
     return wrong

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.admission import QUEUES, admitted
 from shared.errors import BadMessage
-from shared.foreign import SHARED_TYPES, is_foreign, remove
+from shared.foreign import is_foreign, remove
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
@@ -87,7 +87,7 @@ class HintChannel(redis.Channel):
             if not is_foreign(error):
                 raise
             with self.conn_or_acquire() as client:
-                gone = remove(client, SHARED_TYPES)
+                gone = remove(client, dict.fromkeys(self.active_queues, "list"))
             log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
             raise Empty from error
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 import redis
 
 from shared import heartbeat, keys
 from tests import proc
 from tests.fleet import wait_for
 
-#: What stays while workers and models are there, however many jobs come and go. The marks of
-#: messages that a worker had in hand when it was killed go with their time (shared/broker.py).
+#: What stays while workers and models are there, however many jobs come and go: beginnings of keys.
 STANDING = (
-    "*_kombu.binding*",
-    "*unacked*",
     keys.WORKERS,
-    *(f"{keys.PREFIX}{kind}:*" for kind in ("model", "aliases", "history", "sizes", "blob")),
+    *(f"{keys.PREFIX}{k}:" for k in ("binding", "model", "aliases", "history", "sizes", "blob")),
 )
 #: The heartbeat of a killed worker expires, and hints that came twice are taken by somebody.
 WITHIN_S = 40.0
@@ -26,9 +21,7 @@ def leftovers(client: redis.Redis) -> list[str]:
     """The keys that neither a living worker nor a model accounts for."""
     alive = {keys.worker(b.id) for b in heartbeat.alive(client) if proc.is_alive(b.pid)}
     found = {key.decode(errors="replace") for key in client.scan_iter("*")}
-    return sorted(
-        key for key in found - alive if not any(fnmatchcase(key, kind) for kind in STANDING)
-    )
+    return sorted(key for key in found - alive if not key.startswith(STANDING))
 
 
 def check_none(client: redis.Redis) -> None:

@@ -119,7 +119,7 @@ class Pulse(threading.Thread):
 
     def _mend(self) -> None:
         """Make room for heartbeats and hints where somebody has put something else."""
-        gone = foreign.remove(self._client, foreign.SHARED_TYPES)
+        gone = foreign.remove(self._client, foreign.worker_types(self._queue_name))
         log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:

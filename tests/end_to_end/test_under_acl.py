@@ -157,7 +157,7 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
         ("SET", keys.model_history("m"), "1"), ("BRPOP", QUEUE, "1"), ("RPOP", QUEUE),
         ("BRPOP", TRAIN, "1"), ("XADD", keys.job("abcdefgh", "results"), "*", "b", "0"),
-        ("HGETALL", "hangtag:unacked:worker"),
+        ("TYPE", QUEUE),
     ],
     "worker": [
         ("DEL", JOB), ("DEL", keys.job("a", "payload")),
@@ -166,12 +166,12 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
         ("HSET", REQUEST, "status", "open"), ("HGETALL", REQUEST),
         ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
-        ("HDEL", "hangtag:unacked:trainer", "x"), ("LRANGE", QUEUE, "0", "-1"),
+        ("LRANGE", QUEUE, "0", "-1"),
     ],
     "trainer": [
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
         ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),
-        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("HDEL", "hangtag:unacked:worker", "x"),
+        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"),
     ],
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import heartbeat
+from shared import heartbeat, keys
 from tests import gallery, proc
 from tests.armed import KILL, RAISE, STOP, WAYS, Points, Shot
 from tests.claims import catch
@@ -38,6 +38,7 @@ OF_GIVING_BACK = [Shot("ledger.release", 1, how) for how in WAYS]
 OF_CAREFUL_CHILDREN = [Shot("ledger.careful", 3, how) for how in WAYS]
 OF_PARENTS = [Shot("heartbeat.beaten", 2, how) for how in WAYS]
 OF_UNDERTAKERS = [Shot(name, 1, how) for name in ("ledger.bury", "hint.repeated") for how in WAYS]
+OF_HEALING_PARENTS = [Shot("foreign.removed", 1, how) for how in WAYS]
 OF_ENDING_PARENTS = [Shot("heartbeat.withdrawn", 1, how) for how in WAYS]
 
 
@@ -115,6 +116,21 @@ def test_a_parent_that_reports_a_death_may_die_of_it(
     stage: Stage, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, shot)
+    producer = stage.classify()
+    pass_it(points, shot)
+    check_goes_on(stage, points, shot, worker)
+    stage.check_finished(producer)
+
+
+@pytest.mark.parametrize("shot", OF_HEALING_PARENTS, ids=str)
+def test_a_parent_that_makes_room_for_its_heartbeat_may_die_of_it(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    worker = armed_worker(stage, points, shot)
+    with stage.fleet.client.pipeline(transaction=True) as pipe:
+        pipe.delete(keys.WORKERS)
+        pipe.set(keys.WORKERS, "rubbish")
+        pipe.execute()
     producer = stage.classify()
     pass_it(points, shot)
     check_goes_on(stage, points, shot, worker)

@@ -10,6 +10,7 @@ import redis
 
 from shared import keys
 from shared.exits import Exit
+from tests.leftovers import STANDING
 
 #: Ends of a `classify` that a fault may bring about; the last one must be OK.
 FAULTY_ENDS = frozenset({Exit.SETUP, Exit.INTERRUPTED, -9})
@@ -20,18 +21,8 @@ CAUSES = (
     "No space left on device",  # the disk, under the table
     "there is no model",  # an emptied server, until the store's owner has been round
 )
-#: Keys that stay: of living workers, of Celery's transport, copies of models, answered requests.
-_STAY = (
-    keys.WORKERS,
-    keys.PREFIX + "worker:",
-    "_kombu.binding",
-    "unacked",
-    keys.MODELS,
-    keys.PREFIX + "aliases:",
-    keys.PREFIX + "history:",
-    keys.PREFIX + "sizes:",
-    keys.PREFIX + "blob:",
-)
+#: Keys that stay: of living workers, and what stands however many jobs come and go.
+_STAY = (f"{keys.PREFIX}worker:", *STANDING)
 
 
 class Rows(NamedTuple):

@@ -59,6 +59,7 @@ ALONE = {
     "shared/copies.py:change": "what `_put_aliases` does in one transaction, which has one",
     "worker/stored.py:_to_disk": "changes nothing that a process could see",
     "worker/request_folder.py:answer": "an empty folder, and parts that nobody else knows of",
+    "worker/watchdog.py:begin_anew": "the process replaces itself with nothing in hand",
     "worker/class_folder.py:_check_room": "an empty folder",
     "worker/retrain.py:_make": "deletes a state that does not do; the next attempt would, too",
     "producer/run.py:_look": "calls `touch`, which has one",

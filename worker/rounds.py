@@ -47,6 +47,7 @@ class Rounds(threading.Thread):
         self._requests = Requests(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
+        self._cards = 0  #: how many were there after publishing
         self._logged: set[str] = set()
 
     def stop(self) -> None:
@@ -66,9 +67,18 @@ class Rounds(threading.Thread):
                 duty()
 
     def _publish(self) -> None:
-        if time.monotonic() - self._published >= PUBLISH_S:
+        due = time.monotonic() - self._published >= PUBLISH_S
+        if due or self._cards_there() < self._cards:  # Redis was emptied: workers wait for them
             publish(self._client, Registry(self._store))
             self._published = time.monotonic()
+            self._cards = self._cards_there()
+
+    def _cards_there(self) -> int:
+        """How many versions of the store Redis has."""
+        registry = Registry(self._store)
+        names = registry.names()
+        cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
+        return self._client.exists(*cards) if cards else 0
 
     def _restore(self) -> None:
         """What the store has and Redis does not know is made known to it again, and the reverse."""

@@ -148,16 +148,17 @@ NEVER: list[tuple[str, ...]] = [
     ("SHUTDOWN",), ("ACL", "LIST"), ("CLIENT", "LIST"),
     ("CLIENT", "KILL", "ID", "1"), ("MONITOR",), ("SAVE",), ("REPLICAOF", "NO", "ONE"),
     ("RENAME", JOB, "x"), ("SWAPDB", "0", "1"), ("SUBSCRIBE", "x"), ("PUBLISH", "x", "y"),
-    ("GET", "foreign"), ("SET", "foreign", "1"), ("DEL", "foreign"), ("DEL", QUEUE), ("DEL", TRAIN),
+    ("GET", "foreign"), ("SET", "foreign", "1"), ("DEL", "foreign"),
     ("RANDOMKEY",), ("MIGRATE", "h", "1", "k", "0", "1"), ("RESTORE", JOB, "0", "x"),
 ]  # fmt: skip
+#: Who takes hints out of a queue one by one may also delete it, to make room for hints.
 DENIED: dict[str, list[tuple[str, ...]]] = {
     "producer": [
         ("SET", BEAT, "1"), ("DEL", BEAT), ("ZADD", keys.WORKERS, "1", "w"), ("SET", MODEL, "1"),
         ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
         ("SET", keys.model_history("m"), "1"), ("BRPOP", QUEUE, "1"), ("RPOP", QUEUE),
         ("BRPOP", TRAIN, "1"), ("XADD", keys.job("abcdefgh", "results"), "*", "b", "0"),
-        ("TYPE", QUEUE),
+        ("TYPE", QUEUE), ("DEL", QUEUE), ("DEL", TRAIN),
     ],
     "worker": [
         ("DEL", JOB), ("DEL", keys.job("a", "payload")),
@@ -166,12 +167,12 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
         ("HSET", REQUEST, "status", "open"), ("HGETALL", REQUEST),
         ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
-        ("LRANGE", QUEUE, "0", "-1"),
+        ("LRANGE", QUEUE, "0", "-1"), ("DEL", TRAIN),
     ],
     "trainer": [
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
         ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),
-        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"),
+        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("DEL", QUEUE),
     ],
 }  # fmt: skip
 

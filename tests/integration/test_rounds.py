@@ -20,6 +20,7 @@ from shared.request import Outcome, Prune, Request
 from shared.requests import Requests, State, Verdict
 from shared.serving import resolve
 from shared.settings import Settings
+from tests import versions
 from tests.server import RedisServer
 from worker.request_folder import RequestFolder
 from worker.rounds import KEEP_S, Rounds
@@ -205,3 +206,12 @@ def test_a_server_that_is_away_ends_no_rounds(scene: Scene, server: RedisServer)
     server.start()
     scene.rounds.go()
     assert scene.hints == 1
+
+
+def test_a_server_that_was_emptied_has_its_models_again_with_the_next_round(scene: Scene) -> None:
+    registry = Registry(scene.store)
+    versions.publish(registry, "tutorial", 0)
+    scene.rounds.go()
+    scene.client.flushall()
+    scene.rounds.go()  # long before it would be time
+    assert scene.client.exists(keys.model_card(versions.NAME, 1))

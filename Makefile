@@ -19,7 +19,7 @@ test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a re
 	@$(MAKE) --no-print-directory -j2 test-unit test-services
 
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers
-	@$(BIN)/python -m pytest tests/unit -q -rs
+	@$(BIN)/python -m pytest tests/unit tests/fuzz -q -rs
 
 test-services: $(VENV)/dev.stamp data  ## with real servers, workers and trainers
 	@$(BIN)/python -m pytest tests/integration tests/end_to_end -q -rs
@@ -44,7 +44,7 @@ soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... r
 	@$(BIN)/python -m tests.nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(VENV)/dev.stamp  ## damaged pictures and records, anew each time, for MINUTES=30
-	@HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -rs
+	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -s
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 	@$(BIN)/ruff check .
@@ -60,6 +60,12 @@ bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three 
 
 bench-photos: $(VENV)/dev.stamp data  ## what photographs cost in accuracy, and what is flagged
 	@$(BIN)/python -m benchmarks.photos
+
+bench-recovery: $(VENV)/dev.stamp data  ## how long until lost work goes on, beside Celery alone
+	@$(BIN)/python -m benchmarks.recovery
+
+bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 pictures and 20 resumes
+	@$(BIN)/python -m benchmarks.memory
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,10 +11,11 @@ from pathlib import Path
 from producer.classify import Summary, classify
 from producer.index import output_of
 from producer.job import stored_options
-from producer.journal import Totals, journal_path
+from producer.journal import journal_path
 from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
+from producer.totals import Totals
 from producer.walk import check_roots
 from shared.crash_point import passed
 from shared.errors import SetupError, UsageError

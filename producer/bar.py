@@ -7,8 +7,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from producer.journal import Totals
 from producer.report import Quiet
+from producer.totals import Totals
 from producer.wording import one_line
 
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from producer.fold import Place
-from producer.journal import WALKED, Frozen, Journal
+from producer.frozen import Frozen
+from producer.journal import WALKED, Journal
 from producer.options import JobOptions
 from producer.reader import Stamp, digest, read, read_again
 from producer.walk import Walk

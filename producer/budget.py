@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from producer.journal import Totals
+from producer.totals import Totals
 
 #: A percentage means little before this many rows are finished.
 ROWS_BEFORE_PERCENT = 1_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from struct import Struct
 
 import msgspec
 
@@ -11,6 +12,17 @@ from shared.contract import BatchResult
 
 #: Whose row an image of a repeat is: the number of the batch, and the index in it.
 Place = tuple[int, int]
+_PLACE = Struct("<II")
+
+
+def pack(places: Sequence[Place]) -> bytes | None:
+    """Places for the journal; None for those of a batch, which are its own."""
+    return b"".join(_PLACE.pack(*place) for place in places) or None
+
+
+def unpack(places: bytes) -> list[Place]:
+    """What `pack` made."""
+    return [(n, index) for n, index in _PLACE.iter_unpack(places)]
 
 
 def groups(places: Sequence[Place]) -> Iterator[tuple[int, list[tuple[int, int]]]]:

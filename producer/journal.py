@@ -21,9 +21,11 @@ from typing import NamedTuple
 import msgspec
 
 from producer import journal_lock, repeats
-from producer.fold import Place
+from producer.fold import Place, pack
+from producer.frozen import Frozen, thawed
 from producer.journal_file import FROM_2, TABLES, blob, sqlite_errors
-from producer.reader import STAMP, Stamp
+from producer.reader import STAMP
+from producer.totals import Totals, sums
 from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.flag import Flagged, add_flags
@@ -33,26 +35,6 @@ SCHEMA = 3
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
 WALKED = "walked"
 _SCHEMA_IS_NOW = f"UPDATE job SET value = CAST('{SCHEMA}' AS BLOB) WHERE key = 'schema'"
-
-
-class Frozen(msgspec.Struct, frozen=True):
-    """A batch as it was frozen: its files never change again."""
-
-    n: int
-    argument: int
-    names: list[bytes]
-    stamps: list[Stamp]
-    digests: bytes = b""  #: CRC-32 of each file's bytes, little-endian; empty: not known
-    places: list[Place] = []  #: of a repeat: whose rows these are, in path order
-
-
-class Totals(msgspec.Struct):
-    """Images of a job so far. A failed row that is being repeated is not done."""
-
-    frozen: int = 0
-    done: int = 0
-    failed: int = 0
-    flagged: dict[str, int] = {}  #: by flag; those that none has are left out
 
 
 class Recorded(NamedTuple):
@@ -203,7 +185,7 @@ class Journal:
     def _freeze(self, batch: Frozen) -> None:
         stamps = b"".join(STAMP.pack(*stamp) for stamp in batch.stamps)
         names = b"\0".join(batch.names)
-        places = repeats.pack(batch.places)
+        places = pack(batch.places)
         self._db.execute(
             "INSERT INTO batch (n, argument, count, names, stamps, digests, places)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -237,7 +219,7 @@ class Journal:
             ).fetchone()
             if row is None:
                 return None
-            return _frozen(*row)
+            return thawed(*row)
 
     def _sum(self) -> Totals:
         with sqlite_errors(self.path):
@@ -268,37 +250,6 @@ class Journal:
                     self._db.execute("ROLLBACK")
                 raise
         passed("journal.committed")
-
-
-def _frozen(
-    n: int, argument: int, names: object, stamps: object, digests: object, places: object
-) -> Frozen:
-    return Frozen(
-        n,
-        argument,
-        blob(names).split(b"\0"),
-        [(size, time) for size, time in STAMP.iter_unpack(blob(stamps))],
-        b"" if digests is None else blob(digests),
-        [] if places is None else repeats.unpack(blob(places)),
-    )
-
-
-def sums(database: sqlite3.Connection) -> Totals:
-    """What the batches of a journal add up to. Raises sqlite3.DatabaseError."""
-    (newer,) = database.execute(
-        "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'again'"
-    ).fetchone()
-    again, own = ("again", "places IS NULL") if newer else ("0", "1")
-    row = database.execute(
-        f"SELECT total(count), total(count - {again}) FILTER (WHERE result IS NOT NULL),"
-        f" total(failed) FROM batch WHERE {own}"
-    ).fetchone()
-    flagged = database.execute(
-        "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
-        " GROUP BY key"
-    )
-    frozen, done, failed = map(int, row)
-    return Totals(frozen, done, failed, {key: int(count) for key, count in flagged})
 
 
 def journal_path(output: str | Path) -> Path:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from producer.journal import Totals, journal_path, sums
+from producer.journal import journal_path
+from producer.totals import Totals, sums
 from shared.contract import decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit

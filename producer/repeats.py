@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from struct import Struct
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from producer.fold import Place, fold, groups, replaced
+from producer.fold import Place, fold, groups, pack, replaced, unpack
+from producer.frozen import Frozen
 from producer.journal_file import blob
 from producer.reader import DIGEST_BYTES, STAMP
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.flag import count_flags
 from shared.status import Status
 
-if TYPE_CHECKING:
-    from producer.journal import Frozen
-
 #: Up to where failed rows are in a repeat already, as a property of the job.
 _REACHED = "repeated"
 _BEFORE_ALL: Place = (-1, 0)
-_PLACE = Struct("<II")
 #: What is left of a repeat once its results are in their places: its number.
 _EMPTY = (
     "names = x'', stamps = x'', digests = x'', places = x'',"
@@ -54,7 +49,7 @@ def under_way(database: sqlite3.Connection) -> int:
 
 def reached(database: sqlite3.Connection, place: Place) -> None:
     """Failed rows up to this one are in a repeat."""
-    database.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (_REACHED, _PLACE.pack(*place)))
+    database.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (_REACHED, pack([place])))
 
 
 def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
@@ -96,16 +91,6 @@ def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None
             ),
         )
     database.execute(f"UPDATE batch SET {_EMPTY} WHERE n = ?", (repeat.n,))
-
-
-def pack(places: Sequence[Place]) -> bytes | None:
-    """Places for the journal; None for those of a batch, which are its own."""
-    return b"".join(_PLACE.pack(*place) for place in places) or None
-
-
-def unpack(places: bytes) -> list[Place]:
-    """What `pack` made."""
-    return [(n, index) for n, index in _PLACE.iter_unpack(places)]
 
 
 def _unknown(count: int, k: int) -> bytes:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Protocol
 
-from producer.journal import Totals
+from producer.totals import Totals
 from producer.wording import one_line
 
 PLAIN_EVERY_S = 5.0

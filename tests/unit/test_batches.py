@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.batches import Batch, Batches, read_batch_again
-from producer.journal import Frozen
+from producer.frozen import Frozen
 from producer.options import JobOptions
 from shared.contract import decode_images
 from shared.settings import Settings

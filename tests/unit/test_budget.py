@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.budget import ROWS_BEFORE_PERCENT, Budget, parse_budget
-from producer.journal import Totals
+from producer.totals import Totals
 
 
 @st.composite

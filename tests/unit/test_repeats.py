@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.fold import Place
-from producer.journal import Frozen, Journal, Recorded
+from producer.frozen import Frozen
+from producer.journal import Journal, Recorded
 from producer.peek import peek
 from producer.table import failures
 from shared.contract import BatchResult, decode_result, encode_result

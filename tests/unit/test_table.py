@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.escape import escape
-from producer.journal import Frozen, Journal, Recorded
+from producer.frozen import Frozen
+from producer.journal import Journal, Recorded
 from producer.table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
 from shared.card import Card, Metrics, Preprocessing
 from shared.contract import BatchResult, encode_result

@@ -30,7 +30,7 @@ PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.poison_app"
 SLOW_APP = "tests.faults.slow_app"
 #: Messages so small that a job of a few thousand pictures has many.
-BATCH_IMAGES = 32
+BATCH_IMAGES = 16
 #: What a fleet of tests is quick with. The real values are in shared/settings.py.
 SHORT_TIMES = {
     "HANGTAG_HEARTBEAT_S": "0.5",

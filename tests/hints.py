@@ -38,11 +38,12 @@ def lose_a_hint(
 
 
 def _waiting(client: redis.Redis, worker: Worker) -> int:
-    """The number of a worker's BRPOP that the server has under way; 0 if there is none."""
+    """The number of the BRPOP that the only worker has under way; 0 if there is none."""
     connections = cast(list[dict[str, Any]], client.client_list())
     name = f"-{worker.pid}"
     waiting = [c for c in connections if c["name"].endswith(name) and "b" in c["flags"]]
-    return int(waiting[0]["tot-cmds"]) if waiting else 0
+    calls = client.info("commandstats").get("cmdstat_brpop", {}).get("calls", 0)
+    return 1 + calls if waiting else 0
 
 
 def _taken(client: redis.Redis) -> int:

@@ -25,6 +25,7 @@ from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
+from worker.fork_gate import gate
 from worker.login import turned_away
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ class Pulse(threading.Thread):
         Whatever it is that fails: without this thread a living worker would count as dead.
         """
         try:
-            duty()
+            with gate.at_work():
+                duty()
         except BrokerRefuses as error:
             turned_away(error)
             return False

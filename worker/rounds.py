@@ -23,6 +23,7 @@ from shared.registry import Registry
 from shared.request import Request
 from shared.requests import Requests, State
 from shared.settings import Settings
+from worker.fork_gate import gate
 from worker.login import turned_away
 from worker.request_folder import RequestFolder, answered_before
 
@@ -63,7 +64,7 @@ class Rounds(threading.Thread):
     def go(self) -> None:
         """One round."""
         for duty in (self._publish, self._restore, self._hint_again, self._clear):
-            with self._tried_again():
+            with self._tried_again(), gate.at_work():
                 duty()
 
     def _publish(self) -> None:

@@ -21,7 +21,9 @@ import redis
 from redis.exceptions import RedisError
 
 from shared import transport
+from shared.errors import BrokerRefuses
 from worker import pool
+from worker.fork_gate import gate
 
 log = logging.getLogger(__name__)
 #: So many looks within the limit: hints must wait at each of them.
@@ -66,8 +68,9 @@ class Watchdog(threading.Thread):
     def _is_deaf(self) -> bool:
         """Whether there is something to do and nobody here does it, as it seems at this moment."""
         try:
-            return not self._is_busy() and bool(self._client.llen(self._queue))
-        except RedisError:
+            with gate.at_work():
+                return not self._is_busy() and bool(self._client.llen(self._queue))
+        except (RedisError, BrokerRefuses):
             return False  # away: nothing can be heard
 
     def _bite(self) -> None:

@@ -18,7 +18,7 @@ from tests.stage import Stage
 
 #: Read before any test has cleaned the environment. Shown with each failure.
 SEED = os.environ.get("HANGTAG_TEST_SEED") or secrets.token_hex(4)
-PICTURES = 2_000
+PICTURES = 1_000
 
 
 def pytest_report_header() -> str:

@@ -15,6 +15,7 @@ from tests.server import RedisServer
 from tests.stage import Stage
 
 RECOVERED_WITHIN_S = 20.0
+IMPORTING_APP = "tests.faults.importing_app"
 
 
 def test_a_killed_child_costs_no_row(stage: Stage) -> None:
@@ -67,6 +68,17 @@ def test_all_children_killed_at_once_cost_no_row(stage: Stage) -> None:
     for child in worker.children:
         proc.kill(child)
     wait_until_taken_over(stage.fleet.client, first, RECOVERED_WITHIN_S)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Stage) -> None:
+    worker = stage.fleet.worker(2, IMPORTING_APP)
+    producer = stage.classify()
+    victim = stage.catch(producer, worker)
+    for child in worker.children:
+        proc.kill(child)
+    wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 

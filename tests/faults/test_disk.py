@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,15 @@ import pytest
 from producer.verify import verify
 from shared.exits import Exit
 from tests import gallery
+from tests.armed import Points, Shot
 from tests.claims import job_keys
 from tests.disk import Disk, mounted
+from tests.faults.test_points_of_producers import PROGRAM
 from tests.fleet import Fleet, Producer
 from tests.gallery import Gallery
 from tests.stage import Stage
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
-PROGRAM = "tests.faults.mortal_producer"
 #: More than the journal's log needs at the end, less than the table.
 LEFT_BYTES = 60 << 10
 PICTURES = 1_200
@@ -66,9 +68,12 @@ def test_the_journals_disk_is_full(stage: Stage, disk: Disk) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_the_tables_disk_is_full(stage: Stage, disk: Disk) -> None:
+def test_the_tables_disk_is_full(stage: Stage, disk: Disk, tmp_path: Path) -> None:
     worker = stage.fleet.worker()
-    stage.classify(program=(PROGRAM, "before", "write", "1", "0")).wait()
+    points = Points(tmp_path / "points")
+    points.arm(Shot("table.written"))
+    assert stage.classify(program=PROGRAM, **points.settings).wait() == -signal.SIGKILL
+    Path(f"{stage.output}.part").unlink()
     disk.fill(LEFT_BYTES)
     stopped = stage.classify()
     assert stopped.wait() == Exit.SETUP, stopped.story

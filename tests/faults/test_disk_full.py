@@ -99,5 +99,5 @@ def fill(disk: Path) -> Path:
 def writes(server: RedisServer) -> bool:
     """Whether it could write what it was given last."""
     with suppress(redis.ResponseError):
-        server.client.set("other", b"something to write")
+        server.client.set("other", b"something to write", px=1)
     return bool(server.client.info("persistence")["aof_last_write_status"] == "ok")

@@ -15,6 +15,7 @@ from tests.armed import Shot
 from tests.faults import (
     test_points_of_commands,
     test_points_of_producers,
+    test_points_of_retrying,
     test_points_of_trainers,
     test_points_of_workers,
 )
@@ -28,6 +29,7 @@ SUITES: list[ModuleType] = [
     test_points_of_workers,
     test_points_of_trainers,
     test_points_of_commands,
+    test_points_of_retrying,
 ]
 #: Methods that change files, Redis, or other processes.
 CHANGING = {

@@ -1,4 +1,4 @@
-"""The producer dies at each step of repeating failed rows, one test a step."""
+"""A producer ends at each of its crash points while it repeats failed rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 from producer.verify import verify
 from shared.exits import Exit
 from tests import gallery
+from tests.armed import Points, Shot
 from tests.breakage import mend, spoil
+from tests.faults.test_points_of_producers import PROGRAM
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery
 from tests.server import RedisServer, server_binaries
@@ -22,22 +24,16 @@ PICTURES = 120
 #: Small messages, so that each step is passed several times.
 SMALL = {"HANGTAG_BATCH_IMAGES": "8"}
 BROKEN = range(0, PICTURES, 3)
-PROGRAM = "tests.faults.mortal_producer"
-#: At which step, at which time that it is passed.
-STEPS = [
-    ("before", "commit", 1),
-    ("after", "commit", 1),
-    ("before", "hint", 2),
-    ("after", "hint", 2),
-    ("before", "commit", 2),
-    ("after", "commit", 2),
-    ("before", "trim", 1),
-    ("after", "trim", 1),
-    ("after", "commit", 3),
-    ("before", "write", 1),
-    ("after", "write", 1),
-    ("after", "leave", 1),
-    ("after", "finish", 1),
+#: The table is in place before these.
+AT_THE_END = {"table.placed", "channel.left"}
+SHOTS = [
+    *(Shot("journal.committing", nth) for nth in (1, 2, 3, 4)),
+    *(Shot("journal.committed", nth) for nth in (1, 2, 3, 4)),
+    *(Shot("hint.sent", nth) for nth in (1, 2)),
+    Shot("channel.trimmed"),
+    Shot("table.written"),
+    Shot("table.placed"),
+    Shot("channel.left"),
 ]
 
 
@@ -61,19 +57,19 @@ def fleet() -> Iterator[Fleet]:
         yield running
 
 
-@pytest.mark.parametrize(("when", "point", "nth"), STEPS)
+@pytest.mark.parametrize("shot", SHOTS, ids=str)
 def test_a_producer_that_dies_while_it_repeats_is_continued(
-    stage: Stage, when: str, point: str, nth: int
+    stage: Stage, tmp_path: Path, shot: Shot
 ) -> None:
     broken = spoil(stage, BROKEN)
     assert stage.classify(**SMALL).wait() == Exit.SOME_FAILED
     mend(stage, broken)
     old = stage.output.read_bytes()
-    mortal = stage.classify(
-        "--retry-failed", program=(PROGRAM, when, point, str(nth), "0"), **SMALL
-    )
-    assert mortal.wait() == -signal.SIGKILL, f"it never came to that step\n{mortal.story}"
-    if (when, point) not in (("after", "write"), ("after", "leave"), ("after", "finish")):
+    points = Points(tmp_path / "points")
+    points.arm(shot)
+    mortal = stage.classify("--retry-failed", program=PROGRAM, **SMALL, **points.settings)
+    assert mortal.wait() == -signal.SIGKILL, f"it never came to that point\n{mortal.story}"
+    if shot.name not in AT_THE_END:
         assert stage.output.read_bytes() == old
     stage.check_finished(stage.classify("--retry-failed", **SMALL))
     assert verify(stage.output, deep=True).proven

@@ -1,0 +1,28 @@
+"""A trainer's child fails, or sleeps past its lease, at each of its other crash points (5 minutes)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.armed import RAISE, STOP, Shot
+from tests.faults.test_points_of_trainers import (
+    PASSAGES,
+    SOME,
+    Scene,
+    check_trained_once,
+    scene,
+    shared_scene,
+)
+
+OTHERS = [
+    Shot(name, passages[-1], how)
+    for name, passages in PASSAGES.items()
+    if name not in SOME
+    for how in (RAISE, STOP)
+]
+__all__ = ["scene", "shared_scene"]  # fixtures
+
+
+@pytest.mark.parametrize("shot", OTHERS, ids=str)
+def test_a_trainer_at_any_other_point_makes_one_version_or_none(scene: Scene, shot: Shot) -> None:
+    check_trained_once(scene, shot)

@@ -19,6 +19,7 @@ CAUSES = (
     "does not answer",  # the server
     "free space, run again",  # the disk, under the journal
     "No space left on device",  # the disk, under the table
+    "make room, and give the same command again",  # the server: its memory, or its disk
     "there is no model",  # an emptied server, until the store's owner has been round
 )
 #: Keys that stay: of living workers, and what stands however many jobs come and go.

@@ -134,6 +134,8 @@ class Channel:
         """Have a batch done again whose result is neither in the stream nor in the journal."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.setbit(self._keys["done"], batch, 0)
+            # Whoever had it in hand has been told that it was done, and works on it no more.
+            pipe.hdel(self._keys["owner"], str(batch))
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
         passed("channel.result-forgotten")

@@ -121,6 +121,7 @@ def _heartbeats(client: redis.Redis, held: Held) -> None:
         client.set(keys.worker(parent), content)
     _fields("owner", f"nobody/1:1|{heartbeat.server_ms(client)}".encode())(client, held)
     _put_wrong(client, keys.worker("nobody"), "list")
+    client.pexpire(keys.worker("nobody"), 10_000)  # like every heartbeat
 
 
 TAMPERS: dict[str, Tamper] = {

@@ -31,7 +31,7 @@ def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: 
         time.sleep(0.05)
     assert producer.view == paused
     server.limit_memory(int(_used(stage) / 2))  # every write is refused
-    producer.wait_for_log("memory is full; waiting until workers have made room")
+    producer.wait_for_log("memory is full; waiting until there is room")
     time.sleep(FULL_S)
     assert producer.running, producer.story
     assert worker.running, worker.story

@@ -66,6 +66,8 @@ SOME = (
 OF_TRAINING = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, PASSAGES[name][-1], how) for name in SOME for how in (RAISE, STOP)
 ]
+#: Who sleeps there holds the store's lock: the others wait for it to wake.
+UNDER_LOCK = {"request.answer-placed"}
 #: The first shot of each brings about what the second one is about.
 OF_SWEEPING = [
     (Shot("version.file-written", 2, RAISE), Shot("version.unstaged", 1, KILL)),
@@ -110,13 +112,18 @@ class Scene:
             proc.wait_for_end([victim])
             self._expire(request)
         elif shot.how == STOP:
-            self._outsleep(victim, request)
+            self._outsleep(victim, request, shot.name)
 
-    def _outsleep(self, victim: int, request: str) -> None:
+    def _outsleep(self, victim: int, request: str, name: str) -> None:
         wait_for("the stop", lambda: proc.state(victim) == proc.STOPPED)
         if any(victim == one.pid for one in self.trainers):
             time.sleep(ASLEEP_S)
             proc.go_on(victim)
+        elif name in UNDER_LOCK:
+            self._expire(request)
+            time.sleep(ASLEEP_S)
+            proc.go_on(victim)
+            proc.wait_for_end([victim])
         else:
             self._expire(request)
             self.school.outcome(request)

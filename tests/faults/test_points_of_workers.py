@@ -39,7 +39,8 @@ OF_CAREFUL_CHILDREN = [Shot("ledger.careful", 3, how) for how in WAYS]
 OF_PARENTS = [Shot("heartbeat.beaten", 2, how) for how in WAYS]
 OF_UNDERTAKERS = [Shot(name, 1, how) for name in ("ledger.bury", "hint.repeated") for how in WAYS]
 OF_HEALING_PARENTS = [Shot("foreign.removed", 1, how) for how in WAYS]
-OF_ENDING_PARENTS = [Shot("heartbeat.withdrawn", 1, how) for how in WAYS]
+#: The first is at the start, when a worker asks whether it is let in.
+OF_ENDING_PARENTS = [Shot("heartbeat.withdrawn", 2, how) for how in WAYS]
 
 
 @pytest.fixture(scope="module")

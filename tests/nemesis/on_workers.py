@@ -33,7 +33,10 @@ class _Worker(Fault):
             self.who = f"{self.slot.name}, {held.child} with batch {held.batch}"
             return held.child
         self.who = f"{self.slot.name}, a child with nothing in hand"
-        child = worker.children[self.victim % len(worker.children)]
+        children = worker.children  # none, if its end has come meanwhile
+        if not children:
+            raise NotNow(f"{self.slot.name} has no children any more")
+        child = children[self.victim % len(children)]
         with suppress(ProcessLookupError):
             proc.stop(child)
         return child

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ROLE = "supervisor"
 #: Connections of the stack's own processes, by their role in `hangtag-ROLE-HOST-PID`.
-OWN = tuple(f"hangtag-{role}-" for role in (ROLE, "worker", "trainer", "pulse", "watchdog"))
+_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog")
+OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 
 class Demand:

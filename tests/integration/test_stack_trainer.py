@@ -89,7 +89,10 @@ def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_no
     server: RedisServer, tmp_path: Path
 ) -> None:
     settings = Settings(store=str(tmp_path / "store"), trainer_idle_s=0.2)
-    own = [connect(server.url, role) for role in ("supervisor", "trainer", "lease", "pulse")]
+    own = [
+        connect(server.url, role)
+        for role in ("supervisor", "trainer", "lease", "pulse", "watchdog")
+    ]
     for client in own:
         client.ping()
     requests, demand = Requests(own[0], 10), Demand(tmp_path, settings)

@@ -33,7 +33,8 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def workers(server: RedisServer) -> Iterator[Fleet]:
-    with Fleet(server, **SHORT_TIMES, HANGTAG_MODEL_UNUSED_S="1") as running:
+    sizes = {"HANGTAG_BATCH_IMAGES": "32"}  # the short job's messages are taken one after the other
+    with Fleet(server, **SHORT_TIMES, **sizes, HANGTAG_MODEL_UNUSED_S="1") as running:
         yield running
 
 

@@ -62,8 +62,8 @@ def peek(output: Path) -> JobView | None:
     try:
         properties, totals = _read(journal_path(output))
     except sqlite3.DatabaseError:
-        if not journal_path(output).exists():
-            return None
+        if not journal_path(output).exists() or is_running(output):
+            return None  # whoever holds it writes its first lines
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     if "record" not in properties:
         return None

@@ -8,12 +8,11 @@ import msgspec
 import redis
 
 from shared import heartbeat, keys
+from shared.backlog import SILENT_S as SILENT_S
 
 BATCHES_PER_SLOT = 2
 #: With no worker yet, as many as two children will want at once.
 BATCHES_UNSEEN = 4
-#: A job whose producer was silent for longer does not count in the sharing.
-SILENT_S = 15.0
 #: Above this share of its memory nothing more is published; workers need the rest to answer.
 MEMORY_SHARE_MAX = 0.7
 

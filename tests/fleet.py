@@ -183,6 +183,16 @@ class Producer(Process):
         """Its job at a glance, from the journal."""
         return peek(self.output)
 
+    def wait_until_sent(self, images: int = 1) -> None:
+        """Wait until messages of its job are under way, with so many images."""
+
+        def look() -> bool:
+            assert self.running, f"it ended too soon\n{self.story}"
+            view = self.view
+            return view is not None and view.images >= images
+
+        wait_for("the first message", look)
+
     def wait_until_done(self, images: int) -> JobView:
         """Wait until so many images have come back; fail if it ends before."""
 

@@ -10,7 +10,7 @@ from producer.verify import verify
 from shared.exits import Exit
 from shared.status import Status
 from tests import gallery, oracle
-from tests.fleet import BATCH_IMAGES, wait_for
+from tests.fleet import BATCH_IMAGES
 from tests.gallery import Gallery
 from tests.stage import Stage
 
@@ -27,7 +27,7 @@ def pictures(tmp_path: Path) -> Gallery:
 
 def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: Stage) -> None:
     producer = stage.classify()
-    wait_for("the first message", lambda: producer.view and producer.view.images >= BATCH_IMAGES)
+    producer.wait_until_sent(BATCH_IMAGES)
     view = producer.view
     assert view is not None
     assert view.done == 0

@@ -87,6 +87,7 @@ def test_hints_of_another_job_are_only_hints(stage: Stage, tmp_path: Path) -> No
     other_output = tmp_path / "other.csv"
     other = stage.fleet.producer("classify", FOLDER, "-o", str(other_output), cwd=stage.gallery.cwd)
     producer = stage.classify()
+    producer.wait_until_sent()
     held = stage.catch(producer, worker)
     jobs = {held.job} | {claim.job for claim in claims(stage.fleet.client)}
     for job in jobs:

@@ -12,7 +12,7 @@ from producer.escape import unescape
 from producer.verify import verify
 from shared.exits import Exit
 from tests import gallery, oracle
-from tests.fleet import Producer, wait_for
+from tests.fleet import Producer
 from tests.gallery import FOLDER, Gallery
 from tests.stage import Stage
 
@@ -80,7 +80,7 @@ def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_termina
     producer = stage.fleet.producer(
         "classify", folder, "-o", str(stage.output), cwd=stage.gallery.cwd
     )
-    wait_for("the first message", lambda: producer.view and producer.view.images)
+    producer.wait_until_sent()
     assert producer.interrupt() == Exit.INTERRUPTED, producer.story
     assert r"$'pictures/=folder\x0a\xff'" in producer.log
     _check_harmless(producer)

@@ -21,6 +21,8 @@ APP = "tests.faults.armed_worker"
 ASLEEP_S = 2.5
 #: Twenty beats.
 BEATS_WITHIN_S = 10.0
+#: A producer that leaves it to the parent to find the dead child's batch.
+PATIENT = {"HANGTAG_ORPHAN_S": "15"}
 ONE_MESSAGE = {"HANGTAG_BATCH_IMAGES": "1024"}
 #: A child that dies there has a batch in hand; its parent reports it.
 DEATH = Shot("ledger.claim")
@@ -117,7 +119,7 @@ def test_a_parent_that_reports_a_death_may_die_of_it(
     stage: Stage, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, shot)
-    producer = stage.classify()
+    producer = stage.classify(**PATIENT)
     pass_it(points, shot)
     check_goes_on(stage, points, shot, worker)
     stage.check_finished(producer)

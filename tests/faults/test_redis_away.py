@@ -28,7 +28,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 def _begin(stage: Stage, *options: str) -> Producer:
     """A job with messages under way, and no worker."""
     producer = stage.classify(*options)
-    wait_for("the first message", lambda: producer.view and producer.view.images)
+    producer.wait_until_sent()
     return producer
 
 

@@ -12,17 +12,22 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
+from producer.window import BATCHES_UNSEEN
 from shared.exits import Exit
 from tests import gallery, kustomize
-from tests.fleet import Fleet
+from tests.fleet import Fleet, wait_for
 from tests.gallery import FOLDER
 from tests.guarded import Certificate, GuardedServer, Users, certificate, free_port
 from tests.kustomize import JOB, Object, Pod, pod
 
-PICTURES = 60
+PICTURES = 100
+#: Of a page that is a look at the server.
+POLL_S = 0.2
 
 
 class Here:
@@ -111,6 +116,46 @@ def test_the_job_is_done_by_the_worker(here: Here, running: GuardedServer, tmp_p
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0, worker.story
     assert running.denied() == []
+
+
+def test_keda_reads_the_batches_that_are_outstanding_and_nothing_while_redis_is_away(
+    here: Here, running: GuardedServer, tmp_path: Path
+) -> None:
+    gallery.make(tmp_path, PICTURES)
+    scaled = kustomize.named(kustomize.build("overlays/keda"), "ScaledObject", "worker")
+    told = scaled["spec"]["triggers"][0]["metadata"]
+    with Fleet(running) as fleet:
+        port = str(free_port())
+        one = pod(here.objects, "metrics")
+        command = [port if word == "9808" else word for word in one.container["args"]]
+        page = fleet.producer(*command, cwd=tmp_path, **here.env(one))
+        wait_for("the page", lambda: "http" in page.out)
+        assert batches(port, told) == 0
+        for name in ("livenessProbe", "readinessProbe"):
+            assert get(port, one.container[name]["httpGet"]["path"])
+        (job,) = kustomize.pods(kustomize.build(JOB))
+        fleet.producer("classify", FOLDER, "-o", "r.csv", cwd=tmp_path, **here.env(job))
+        # Nobody works, so as many wait as ask for the first worker.
+        wait_for("batches", lambda: batches(port, told) == BATCHES_UNSEEN, poll_s=POLL_S)
+        running.kill()
+        # KEDA takes 0 for an end of the work and would end the workers; an error changes nothing.
+        wait_for("the news", lambda: batches(port, told) is None, poll_s=POLL_S)
+        page.signal(signal.SIGTERM)
+        assert page.wait() == 0, page.story
+
+
+def batches(port: str, told: Object) -> float | None:
+    """What KEDA's trigger finds on the page; None is an error to it."""
+    wanted = re.escape(told["valueLocation"])
+    page = get(port, urlsplit(told["url"]).path)
+    found = re.search(rf"^{wanted} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def get(port: str, path: str) -> str:
+    """A page of `hangtag metrics`."""
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
 
 
 def _sources(one: Pod) -> list[Object]:

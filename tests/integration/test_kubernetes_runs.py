@@ -20,7 +20,7 @@ import pytest
 from producer.window import BATCHES_UNSEEN
 from shared.exits import Exit
 from tests import gallery, kustomize
-from tests.fleet import Fleet, wait_for
+from tests.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.gallery import FOLDER
 from tests.guarded import Certificate, GuardedServer, Users, certificate, free_port
 from tests.kustomize import JOB, Object, Pod, pod
@@ -116,6 +116,30 @@ def test_the_job_is_done_by_the_worker(here: Here, running: GuardedServer, tmp_p
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0, worker.story
     assert running.denied() == []
+
+
+@pytest.mark.parametrize("name", ["worker", "trainer"])
+def test_the_probes_of_what_works_tell_whether_it_is_there(
+    here: Here, running: GuardedServer, tmp_path: Path, name: str
+) -> None:
+    one = pod(here.objects, name)
+    env = here.env(one) | SHORT_TIMES | {"HANGTAG_STORE": str(tmp_path / "store")}
+    with Fleet(running) as fleet:
+
+        def well(probe: str) -> bool:
+            _, _, module, *words = one.container[probe]["exec"]["command"]
+            asked = fleet.producer(*words, cwd=tmp_path, program=(module,), **env)
+            return asked.wait() == 0
+
+        probes = ("startupProbe", "livenessProbe", "readinessProbe")
+        assert not any(map(well, probes))
+        part = fleet.producer(*one.container["args"], cwd=tmp_path, **env)
+        wait_for("readiness", lambda: well("readinessProbe"))
+        assert all(map(well, probes))
+        running.kill()  # which is no reason to start it again
+        wait_for("the news", lambda: not well("readinessProbe"))
+        assert well("livenessProbe")
+        assert part.running, part.story
 
 
 def test_keda_reads_the_batches_that_are_outstanding_and_nothing_while_redis_is_away(

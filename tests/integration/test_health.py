@@ -1,4 +1,4 @@
-"""A health check tells a worker that lives from one that does not, whether Redis is there or not."""
+"""A health check tells a worker that lives from one that does not, with and without Redis."""
 
 from __future__ import annotations
 

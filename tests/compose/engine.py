@@ -1,4 +1,4 @@
-"""docker-compose.yml on a real engine, in a project of its own: what a person types, and no more."""
+"""docker-compose.yml on a real engine, in a project of its own: what a person types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -37,7 +36,7 @@ def engine_runs() -> bool:
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Standard output of a docker command. Raises AssertionError if it fails, unless told not to."""
+    """Standard output of a docker command. Raises AssertionError if it fails, where `check`."""
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=LIMIT_S, env=environment()
     )
@@ -79,9 +78,8 @@ class Compose:
 
     def producer(self, *arguments: str, **mounts: Path) -> list[str]:
         """The arguments of a producer's run, with each folder at /NAME; `out` may be written."""
-        volumes = [
-            f"{path}:/{name}{'' if name == 'out' else ':ro'}" for name, path in mounts.items()
-        ]
+        mode = {"out": "rw"}
+        volumes = [f"{path}:/{name}:{mode.get(name, 'ro')}" for name, path in mounts.items()]
         options = [part for volume in volumes for part in ("-v", volume)]
         return ["run", "--rm", "-T", *options, "producer", *arguments]
 
@@ -112,7 +110,7 @@ class Compose:
 def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     """Both outputs of a command that ends with this exit code. Raises AssertionError otherwise."""
     out, error = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == code, f"{process.args} -> {process.returncode}\n{out}{error}"
+    assert process.returncode == code, f"{process.args!r} -> {process.returncode}\n{out}{error}"
     return out + error
 
 

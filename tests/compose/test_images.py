@@ -71,8 +71,8 @@ def test_a_service_is_an_ordinary_user_who_can_change_nothing(
         return compose.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
 
     assert int(answer("id -u")) > 0
-    for place in ("/new", "/usr/local/new", "/etc/passwd"):
-        assert "Read-only file system" in answer(f"touch {place}")
+    # A root that could be written to would say "Permission denied" to this user.
+    assert "Read-only file system" in answer("touch /new")
     status = answer("cat /proc/1/status").split("\n")
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(status)
 

@@ -36,9 +36,8 @@ def at_photos(table: bytes) -> bytes:
 def of_class(table: bytes, name: str) -> bytes:
     """The rows of one folder, and the heading."""
     heading, *rows = table.splitlines(keepends=True)
-    return b"".join(
-        [heading, *(row for row in rows if row.startswith(f"{FOLDER}/{name}/".encode()))]
-    )
+    start = f"{FOLDER}/{name}/".encode()
+    return b"".join([heading, *(row for row in rows if row.startswith(start))])
 
 
 def new_folder(path: Path) -> Path:
@@ -201,7 +200,7 @@ def test_the_files_of_a_producer_belong_to_the_caller(
     compose: Compose, pictures: Gallery, tmp_path: Path, uid: int
 ) -> None:
     out = new_folder(tmp_path / "out")
-    settings = {}
+    settings: dict[str, str] = {}
     if uid != os.getuid():
         if os.getuid() != 0:
             pytest.skip("needs root, to be somebody else")
@@ -209,7 +208,7 @@ def test_the_files_of_a_producer_belong_to_the_caller(
         settings = {"HANGTAG_UID": str(uid), "HANGTAG_GID": str(uid)}
     classify = ("classify", "/photos", "-o", "/out/results.csv")
     photos = pictures.cwd / FOLDER / "Coat"
-    compose.run(*compose.producer(*classify, photos=photos, out=out), **settings)
+    ended(compose.start(*compose.producer(*classify, photos=photos, out=out), **settings))
     assert {path.stat().st_uid for path in out.iterdir()} == {uid}
     assert (out / "results.csv").read_bytes().count(b"\n") > 1
 

@@ -50,7 +50,7 @@ def test_making_the_passwords_again_changes_none(compose: Compose) -> None:
 
 def test_up_again_changes_nothing(compose: Compose) -> None:
     before = compose.run("ps", "-q")
-    compose.run("up", "-d", "--wait", "--no-recreate", "--scale", "worker=1")
+    compose.scale(len(compose.containers("worker")))
     assert compose.run("ps", "-q") == before
 
 

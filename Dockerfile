@@ -32,7 +32,11 @@ RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary 
 FROM base AS worker-packages
 RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[worker]'
 
+# With the data set that `hangtag train` learns from if it is told of no other.
 FROM worker-packages AS trainer-packages
+RUN apt-get -qq update \
+ && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist \
+ && rm -rf /var/lib/apt/lists/*
 RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[train]'
 
 FROM producer-packages AS monitor-packages
@@ -44,7 +48,7 @@ RUN --mount=from=names,source=/names,target=/names,rw \
     pip install --only-binary :all: '/names[worker]' 'tensorflow[and-cuda]'
 
 FROM producer-packages AS producer
-RUN mkdir /photos /out
+WORKDIR /out
 RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
 USER 10001:10001
 ENTRYPOINT ["hangtag"]

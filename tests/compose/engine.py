@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
 import shutil
 import subprocess
+import threading
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -44,6 +48,32 @@ def docker(*arguments: str, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+class Terminal:
+    """Somebody who sits in front of a command, and may press Ctrl-C."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        self._keyboard, screen = pty.openpty()
+        self._shown = bytearray()
+        self._process = subprocess.Popen(
+            command, env=env, stdin=screen, stdout=screen, stderr=screen
+        )
+        os.close(screen)
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def press_ctrl_c(self) -> None:
+        """The key, not the signal: the terminal of the container makes one of it."""
+        os.write(self._keyboard, b"\x03")
+
+    def end(self) -> tuple[int, str]:
+        """Exit code, and all that was shown."""
+        return self._process.wait(LIMIT_S), self._shown.decode(errors="replace")
+
+    def _look(self) -> None:
+        with suppress(OSError):  # the terminal is closed with the command
+            while shown := os.read(self._keyboard, 4096):
+                self._shown += shown
+
+
 class Compose:
     """The project. `folder` has its secrets and its .env, made as a person makes them."""
 
@@ -67,6 +97,10 @@ class Compose:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
+    def type(self, *arguments: str) -> Terminal:
+        """Begin a command at a terminal."""
+        return Terminal(self.command(*arguments), self._env)
+
     def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
         """Both outputs of a command. Raises AssertionError for another exit code."""
         return ended(self.start(*arguments, **settings), code)
@@ -76,12 +110,14 @@ class Compose:
         self.run("up", "-d", "--wait", "--no-recreate", "--scale", f"worker={workers}")
         assert len(self.containers("worker")) == workers
 
-    def producer(self, *arguments: str, **mounts: Path) -> list[str]:
+    def producer(
+        self, *arguments: str, options: Sequence[str] = ("-T",), **mounts: Path
+    ) -> list[str]:
         """The arguments of a producer's run, with each folder at /NAME; `out` may be written."""
         mode = {"out": "rw"}
         volumes = [f"{path}:/{name}:{mode.get(name, 'ro')}" for name, path in mounts.items()]
-        options = [part for volume in volumes for part in ("-v", volume)]
-        return ["run", "--rm", "-T", *options, "producer", *arguments]
+        mounted = [part for volume in volumes for part in ("-v", volume)]
+        return ["run", "--rm", *options, *mounted, "producer", *arguments]
 
     def containers(self, service: str) -> list[str]:
         """The ids of its running containers."""

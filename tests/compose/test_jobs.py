@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.peek import JobView, peek
+from producer.peek import JobView, State, peek
 from shared.card import Card
 from shared.exits import Exit
 from tests import oracle
@@ -51,8 +50,8 @@ class Job:
     def __init__(self, compose: Compose, photos: Path, out: Path, *options: str) -> None:
         self.output = out / "results.csv"
         classify = ("classify", "/photos", "-o", "/out/results.csv", *options)
-        run, *arguments = compose.producer(*classify, photos=photos, out=out)
-        self.process = compose.start(run, *SMALL, *arguments)
+        arguments = compose.producer(*classify, options=("-T", *SMALL), photos=photos, out=out)
+        self.process = compose.start(*arguments)
 
     def view(self) -> JobView | None:
         """How far it is; it must not have ended."""
@@ -184,11 +183,15 @@ def test_what_was_interrupted_goes_on_with_the_same_command(
     compose: Compose, pictures: Gallery, tmp_path: Path
 ) -> None:
     out, photos = new_folder(tmp_path / "out"), pictures.cwd / FOLDER / "Sandal"
-    first = Job(compose, photos, out)
-    first.wait_until_done(64)
-    first.process.send_signal(signal.SIGINT)
-    told = ended(first.process, Exit.INTERRUPTED)
-    assert not first.output.exists(), told
+    classify = ("classify", "/photos", "-o", "results.csv")
+    first = compose.type(*compose.producer(*classify, options=SMALL, photos=photos, out=out))
+    wait_for("an image", lambda: (view := peek(out / "results.csv")) and view.done)
+    first.press_ctrl_c()
+    code, shown = first.end()
+    assert code == Exit.INTERRUPTED, shown
+    view = peek(out / "results.csv")
+    assert view is not None
+    assert (view.state, 0 < view.done < 1000) == (State.PAUSED, True), view
     second = Job(compose, photos, out)
     ended(second.process)
     rows = of_class(pictures.table, "Sandal").replace(f"\n{FOLDER}/Sandal/".encode(), b"\n/photos/")

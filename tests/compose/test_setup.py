@@ -64,6 +64,13 @@ def test_a_wrong_password_is_one_line(compose: Compose, tmp_path: Path) -> None:
     assert error.splitlines()[-1].startswith("hangtag: ")
 
 
+def test_pictures_that_were_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:
+    run = compose.start(*compose.producer("classify", "/photos", "-o", "results.csv", out=tmp_path))
+    out, error = run.communicate()
+    assert (run.returncode, out) == (2, "")
+    assert error.splitlines()[-1].startswith("hangtag: /photos: ")
+
+
 def test_a_table_that_cannot_be_written_is_one_line(compose: Compose, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     arguments = ("classify", "/photos", "-o", "/out/results.csv")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from tests.fleet import ROOT, wait_for
+from tests.fleet import ROOT
 
 #: The same for each run of a checkout, so that what one left behind is removed by the next.
 PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
@@ -80,6 +80,7 @@ class Compose:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.secrets = folder / "secrets"
+        self._begun: list[subprocess.Popen[str]] = []
         self._env = environment(
             HANGTAG_REDIS_PORT="0", HANGTAG_WORKER_CPUS=CPUS, HANGTAG_DATA=str(folder / "data")
         )
@@ -92,10 +93,12 @@ class Compose:
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """Begin a command."""
-        return subprocess.Popen(
+        begun = subprocess.Popen(
             self.command(*arguments), env=self._env | settings, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self._begun.append(begun)
+        return begun
 
     def type(self, *arguments: str) -> Terminal:
         """Begin a command at a terminal."""
@@ -139,6 +142,10 @@ class Compose:
 
     def down(self) -> None:
         """Remove everything of this project, and nothing else."""
+        for one in self._begun:
+            if one.poll() is None:  # of a test that failed
+                one.kill()
+                one.communicate()
         every = ("--profile", "*")
         self.run(*every, "down", "-v", "--remove-orphans", "--rmi", "local", "--timeout", "5")
 
@@ -163,9 +170,3 @@ def bases() -> str:
     if not made:
         return f"base images of a registry: {', '.join(BASES)}"
     return f"STAND-INS made on this machine, not the official base images: {', '.join(made)}"
-
-
-def wait_until_running(container: str) -> None:
-    """Wait until a container runs and is well."""
-    form = "{{.State.Health.Status}}"
-    wait_for(container, lambda: docker("inspect", "-f", form, container) == "healthy", poll_s=0.5)

@@ -71,6 +71,11 @@ class Job:
         return view.done if view is not None else 0
 
 
+def signal_all(container: str, name: str) -> None:
+    """To every process of a container but its first. An engine cannot always pause one."""
+    docker("exec", container, "sh", "-c", f"kill -{name} -- -1")
+
+
 def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
     """A container that is stopped while it holds a batch, and that batch."""
     with compose.client() as client:
@@ -80,11 +85,11 @@ def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
                 found = [one for one in containers if held.owner.startswith(one[:12])]
                 if not found:
                     continue
-                docker("pause", found[0])
+                signal_all(found[0], "STOP")
                 now = [other for other in claims(client) if other.owner == held.owner]
                 if now:
                     return found[0], now[0]
-                docker("unpause", found[0])
+                signal_all(found[0], "CONT")
             return None
 
         return wait_for("a container with a batch in hand", look)

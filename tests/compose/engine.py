@@ -21,7 +21,7 @@ from tests.fleet import ROOT
 PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
 BASES = ("python:3.13-slim", "redis:8-alpine")
 #: So slow that what happens to a job happens in its middle.
-CPUS = "0.3"
+CPUS = "0.2"
 LIMIT_S = 600.0
 
 
@@ -142,10 +142,9 @@ class Compose:
 
     def down(self) -> None:
         """Remove everything of this project, and nothing else."""
-        for one in self._begun:
-            if one.poll() is None:  # of a test that failed
+        for one in self._begun:  # a test that failed may have left it running
+            with one:
                 one.kill()
-                one.communicate()
         every = ("--profile", "*")
         self.run(*every, "down", "-v", "--remove-orphans", "--rmi", "local", "--timeout", "5")
 

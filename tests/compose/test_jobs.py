@@ -73,7 +73,7 @@ class Job:
 
 def signal_all(container: str, name: str) -> None:
     """To every process of a container but its first. An engine cannot always pause one."""
-    docker("exec", container, "sh", "-c", f"kill -{name} -- -1")
+    docker("exec", container, "sh", "-c", f"kill -{name} -1")
 
 
 def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
@@ -105,16 +105,19 @@ def test_workers_come_go_and_die_and_redis_is_emptied_and_the_table_is_the_same(
     compose.scale(4)
     say(f"1 -> 4 workers at {job.done:,} images", begun)
     job.wait_until_done(128)
+    compose.run("restart", "redis")
+    job.wait_until_done(128)
+    say(f"Redis was restarted, and so emptied; {job.done:,} images", begun)
+    compose.scale(2)
+    job.wait_until_done(128)
+    say(f"4 -> 2 workers at {job.done:,} images", begun)
     victim, held = catch(compose, compose.containers("worker"))
     docker("kill", victim)
     with compose.client() as client:
         wait_until_taken_over(client, held, 60)
     say(f"a worker was killed at {job.done:,} images, its batch is somebody else's", begun)
-    compose.run("restart", "redis")
-    job.wait_until_done(128)
-    say(f"Redis was restarted, and so emptied; {job.done:,} images", begun)
-    compose.scale(2)
-    say(f"4 -> 2 workers at {job.done:,} images", begun)
+    compose.scale(4)
+    say(f"4 workers again at {job.done:,} images", begun)
     told = ended(job.process)
     say(next(line for line in told.splitlines() if line.startswith("job ")), begun)
     assert job.output.read_bytes() == at_photos(pictures.table)
@@ -149,7 +152,7 @@ def copied(compose: Compose, version: str, folder: Path) -> Version:
 
 def test_the_models_outlive_the_containers(compose: Compose) -> None:
     compose.run("rm", "--stop", "--force", "trainer", "redis")
-    compose.run("up", "-d", "--wait", "--no-recreate", "--scale", "worker=2")
+    compose.run("up", "-d", "--wait", "--no-recreate", "--scale", "worker=4")
     told = wait_for("the models", lambda: shown(compose, "garments@1"), poll_s=1)
     assert "garments@1" in told
 

@@ -1,12 +1,80 @@
-# The worker: producer and worker in one small image, without TensorFlow.
-FROM python:3.13-slim
-WORKDIR /app
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+# One small image for each part. Only wheels are installed: there is no compiler in any of them.
+#   producer   what people type
+#   worker     classifies; the one that is scaled: no TensorFlow
+#   trainer    trains: the worker's, and TensorFlow
+#   monitor    Celery's Flower, and metrics for Prometheus
+#   worker-gpu a worker with TensorFlow's runtime on an NVIDIA card (not tried)
+FROM python:3.13-slim AS base
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    PIP_CONSTRAINT=/constraints.txt PYTHONUNBUFFERED=1
+RUN useradd --uid 10001 --home-dir /var/lib/hangtag --no-create-home hangtag \
+ && install -d -m 700 -o hangtag -g hangtag /var/lib/hangtag
+COPY constraints.txt /
+
+# The project without its code: what decides which packages an image has. A change of the code
+# installs none of them again.
+FROM base AS names
+WORKDIR /names
+COPY pyproject.toml ./
+RUN mkdir producer shared worker && touch README.md LICENSE producer/__init__.py
+
+FROM base AS code
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker
 COPY producer producer
-RUN pip install --no-cache-dir -c constraints.txt '.[worker]'
-RUN useradd --create-home hangtag
-USER hangtag
+RUN pip wheel --no-deps --wheel-dir /wheels .
+
+FROM base AS producer-packages
+RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: /names
+
+FROM base AS worker-packages
+RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[worker]'
+
+# With the data set that `hangtag train` learns from if it is told of no other.
+FROM worker-packages AS trainer-packages
+RUN apt-get -qq update \
+ && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist \
+ && rm -rf /var/lib/apt/lists/*
+RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[train]'
+
+FROM producer-packages AS monitor-packages
+RUN --mount=from=names,source=/names,target=/names,rw \
+    pip install --only-binary :all: '/names[monitor,metrics]'
+
+FROM worker-packages AS worker-gpu-packages
+RUN --mount=from=names,source=/names,target=/names,rw \
+    pip install --only-binary :all: '/names[worker]' 'tensorflow[and-cuda]'
+
+FROM producer-packages AS producer
+WORKDIR /out
+RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
+USER 10001:10001
+ENTRYPOINT ["hangtag"]
+CMD ["--help"]
+
+FROM monitor-packages AS monitor
+RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
+USER 10001:10001
+ENTRYPOINT ["hangtag"]
+CMD ["metrics", "--host", "0.0.0.0", "--port", "9808"]
+
+FROM trainer-packages AS trainer
+RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
+USER 10001:10001
+ENTRYPOINT ["hangtag"]
+CMD ["worker", "--queue", "train"]
+
+FROM worker-gpu-packages AS worker-gpu
+RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
+USER 10001:10001
+ENTRYPOINT ["hangtag"]
+CMD ["worker"]
+
+# The last one is what `docker build .` makes.
+FROM worker-packages AS worker
+RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
+USER 10001:10001
 ENTRYPOINT ["hangtag"]
 CMD ["worker"]

@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-services test-faults test-faults-ci test-faults-valkey test-faults-redis \
-  test-ledger test-slow fuzz soak check bench bench-train bench-photos bench-recovery bench-memory clean data
+  test-ledger test-slow fuzz soak check secrets test-compose \
+  bench bench-train bench-photos bench-recovery bench-memory clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -91,6 +92,15 @@ bench-recovery: $(VENV)/dev.stamp data  ## how long until lost work goes on, bes
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 pictures and 20 resumes
 	@$(BIN)/python -m benchmarks.memory
+
+secrets:  ## once, before docker compose up: a password for each part, and .env
+	@deploy/make-secrets.sh
+
+# With any engine that is there. Without one nothing is said about the compose file.
+test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kill, retrain (8 min)
+	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
+	  $(BIN)/python -m pytest tests/compose -q -rs -s; \
+	else echo "SKIPPED compose (no container engine; install Docker and its compose plugin)"; fi
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

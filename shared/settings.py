@@ -49,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True):
     child_memory_mb: int = 3072
     #: A worker that takes no hint for so long, with nothing to do and hints waiting, begins anew.
     watchdog_s: float = 60.0
+    #: A health check takes a worker for stuck whose pulse stood still for so long. A turn of it
+    #: takes up to 45 s where Redis does not answer.
+    health_limit_s: float = 120.0
     #: A worker lets a model version go that no batch has asked for in this time, but the last one.
     model_unused_s: float = 60.0
     #: Keys of a job outlive the producer's last sign of life by this long.

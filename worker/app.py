@@ -15,6 +15,7 @@ from shared.process import parent_id
 from shared.settings import Settings
 from worker import consumer, login, pool, request
 from worker.pulse import Pulse
+from worker.sign_of_life import SignOfLife
 from worker.told import told_once
 from worker.watchdog import watchdog
 
@@ -71,6 +72,7 @@ class PulseStep(bootsteps.StartStopStep):
             _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            SignOfLife(settings, _parent),
         )
         request.pulse.start()
         pool.look_for_deaths(parent)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import redis
 from kombu.exceptions import OperationalError
@@ -27,6 +28,7 @@ from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
 from worker.fork_gate import gate
 from worker.login import turned_away
+from worker.sign_of_life import SignOfLife
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -46,12 +48,14 @@ class Pulse(threading.Thread):
         hint: Callable[[str, int], None],
         interval_s: float,
         ttl_s: float,
+        sign: SignOfLife | None = None,
     ) -> None:
         super().__init__(name="hangtag-pulse", daemon=True)
         self.worker_id = worker_id
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
+        self._sign = sign
         self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
         self._pending: list[Death] = []
         self._images = 0
@@ -76,10 +80,12 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         due = 0.0
         while True:
+            beaten = False
             if time.monotonic() >= due:
                 beaten = self._tried(self._beat)
                 due = time.monotonic() + (self._interval_s if beaten else RETRY_S)
             self._tried(self._bury)
+            self._tried(partial(self._tell, beaten))
             wait_s = RETRY_S if self._pending else max(0.0, due - time.monotonic())
             try:
                 death = self._deaths.get(timeout=wait_s)
@@ -159,5 +165,11 @@ class Pulse(threading.Thread):
                 log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
 
+    def _tell(self, beaten: bool) -> None:
+        if self._sign:
+            self._sign.turned(beaten)
+
     def _withdraw(self) -> None:
+        if self._sign:
+            self._sign.withdraw()
         heartbeat.stop(self._client, self.worker_id)

@@ -61,6 +61,8 @@ ALONE = {
     "shared/copies.py:change": "what `_put_aliases` does in one transaction, which has one",
     "worker/stored.py:_to_disk": "changes nothing that a process could see",
     "worker/request_folder.py:answer": "an empty folder, and parts that nobody else knows of",
+    "worker/sign_of_life.py:withdraw": "a file that only health checks of this moment read",
+    "worker/sign_of_life.py:_write": "a file that only health checks of this moment read",
     "worker/watchdog.py:begin_anew": "the process replaces itself with nothing in hand",
     "worker/class_folder.py:_check_room": "an empty folder",
     "worker/retrain.py:_make": "deletes a state that does not do; the next attempt would, too",

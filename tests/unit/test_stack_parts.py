@@ -87,6 +87,19 @@ def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert machine.memory_bytes() > 1 << 28
 
 
+def test_the_share_of_a_container_of_older_engines_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
+    assert machine.cores() == 8
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("150000\n")
+    assert machine.cores() == 2
+
+
 def test_a_process_of_the_stack_has_the_callers_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,171 @@
+"""docker-compose.yml on a real engine, in a project of its own: what a person types."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pty
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+
+from tests.fleet import ROOT
+
+#: The same for each run of a checkout, so that what one left behind is removed by the next.
+PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
+BASES = ("python:3.13-slim", "redis:8-alpine")
+#: So slow that what happens to a job happens in its middle.
+CPUS = "0.2"
+LIMIT_S = 600.0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment without any settings of Hangtag but these."""
+    others = {n: v for n, v in os.environ.items() if not n.startswith(("HANGTAG_", "COMPOSE_"))}
+    return others | settings
+
+
+def engine_runs() -> bool:
+    """Whether there is an engine with the compose plugin."""
+    if shutil.which("docker") is None:
+        return False
+    asked = (["docker", "compose", "version"], ["docker", "info"])
+    return all(subprocess.run(one, capture_output=True).returncode == 0 for one in asked)
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Standard output of a docker command. Raises AssertionError if it fails, where `check`."""
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=LIMIT_S, env=environment()
+    )
+    assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
+    return done.stdout.strip()
+
+
+class Terminal:
+    """Somebody who sits in front of a command, and may press Ctrl-C."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        self._keyboard, screen = pty.openpty()
+        self._shown = bytearray()
+        self._process = subprocess.Popen(
+            command, env=env, stdin=screen, stdout=screen, stderr=screen
+        )
+        os.close(screen)
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def press_ctrl_c(self) -> None:
+        """The key, not the signal: the terminal of the container makes one of it."""
+        os.write(self._keyboard, b"\x03")
+
+    def end(self) -> tuple[int, str]:
+        """Exit code, and all that was shown."""
+        return self._process.wait(LIMIT_S), self._shown.decode(errors="replace")
+
+    def _look(self) -> None:
+        with suppress(OSError):  # the terminal is closed with the command
+            while shown := os.read(self._keyboard, 4096):
+                self._shown += shown
+
+
+class Compose:
+    """The project. `folder` has its secrets and its .env, made as a person makes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.secrets = folder / "secrets"
+        self._begun: list[subprocess.Popen[str]] = []
+        self._env = environment(
+            HANGTAG_REDIS_PORT="0", HANGTAG_WORKER_CPUS=CPUS, HANGTAG_DATA=str(folder / "data")
+        )
+        subprocess.run([ROOT / "deploy/make-secrets.sh", folder], check=True, capture_output=True)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of `docker compose ARGUMENTS`."""
+        file, env_file = str(ROOT / "docker-compose.yml"), str(self.folder / ".env")
+        return ["docker", "compose", "-p", PROJECT, "-f", file, "--env-file", env_file, *arguments]
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """Begin a command."""
+        begun = subprocess.Popen(
+            self.command(*arguments), env=self._env | settings, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._begun.append(begun)
+        return begun
+
+    def type(self, *arguments: str) -> Terminal:
+        """Begin a command at a terminal."""
+        return Terminal(self.command(*arguments), self._env)
+
+    def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
+        """Both outputs of a command. Raises AssertionError for another exit code."""
+        return ended(self.start(*arguments, **settings), code)
+
+    def scale(self, workers: int) -> None:
+        """So many workers that are well, and the others."""
+        self.run("up", "-d", "--wait", "--no-recreate", "--scale", f"worker={workers}")
+        assert len(self.containers("worker")) == workers
+
+    def producer(
+        self, *arguments: str, options: Sequence[str] = ("-T",), **mounts: Path
+    ) -> list[str]:
+        """The arguments of a producer's run, with each folder at /NAME; `out` may be written."""
+        mode = {"out": "rw"}
+        volumes = [f"{path}:/{name}:{mode.get(name, 'ro')}" for name, path in mounts.items()]
+        mounted = [part for volume in volumes for part in ("-v", volume)]
+        return ["run", "--rm", *options, *mounted, "producer", *arguments]
+
+    def containers(self, service: str) -> list[str]:
+        """The ids of its running containers."""
+        return self.run("ps", "-q", "--no-trunc", service).split()
+
+    def image(self, service: str) -> str:
+        """The name of the image that was built for it."""
+        return f"{PROJECT}-{service}"
+
+    @property
+    def port(self) -> int:
+        """Where Redis is published; another one after each of its starts."""
+        return int(self.run("port", "redis", "6379").rpartition(":")[2])
+
+    def client(self) -> redis.Redis:
+        """A producer's client of Redis, over the published port."""
+        password = (self.secrets / "producer.password").read_text().strip()
+        return redis.Redis(port=self.port, username="hangtag-producer", password=password)
+
+    def down(self) -> None:
+        """Remove everything of this project, and nothing else."""
+        for one in self._begun:  # a test that failed may have left it running
+            with one:
+                one.kill()
+        every = ("--profile", "*")
+        self.run(*every, "down", "-v", "--remove-orphans", "--rmi", "local", "--timeout", "5")
+
+
+def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+    """Both outputs of a command that ends with this exit code. Raises AssertionError otherwise."""
+    out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == code, f"{process.args!r} -> {process.returncode}\n{out}{error}"
+    return out + error
+
+
+def say(what: str, since: float | None = None) -> None:
+    """A line for whoever watches, with the seconds since then."""
+    print(f"compose: {what}" + (f", {time.monotonic() - since:.1f} s" if since else ""), flush=True)
+
+
+def bases() -> str:
+    """Which base images were used: ones that came from a registry, or ones made on this machine."""
+    form = "{{json .RepoDigests}}"
+    known = {name: docker("image", "inspect", "-f", form, name, check=False) for name in BASES}
+    made = [name for name, digests in known.items() if digests in ("", "[]", "null")]
+    if not made:
+        return f"base images of a registry: {', '.join(BASES)}"
+    return f"STAND-INS made on this machine, not the official base images: {', '.join(made)}"

@@ -1,0 +1,89 @@
+"""What is in the images and what containers may do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compose.engine import Compose, docker, say
+
+BUILT = ("producer", "worker", "trainer")
+RUNNING = ("redis", "worker", "trainer")
+HEAVY = ("tensorflow", "keras", "matplotlib")
+FIND = "import importlib.util as u; print(*[n for n in {} if u.find_spec(n)])"
+OURS = (
+    "/usr/local/lib /usr/local/bin /var/lib/hangtag /app /src /names /wheels /tmp /root /home /etc"
+)
+
+
+def inside(image: str, *command: str) -> str:
+    """What a command answers in a new container of an image, as root and with no network."""
+    entry, *arguments = command
+    options = ("--rm", "--user", "0", "--network", "none", "--entrypoint", entry)
+    return docker("run", *options, image, *arguments)
+
+
+@pytest.mark.parametrize("service", ["producer", "worker"])
+def test_what_is_scaled_or_typed_has_no_tensorflow(compose: Compose, service: str) -> None:
+    assert inside(compose.image(service), "python", "-c", FIND.format(HEAVY)) == ""
+
+
+def test_the_trainer_has_it(compose: Compose) -> None:
+    found = inside(compose.image("trainer"), "python", "-c", FIND.format(HEAVY))
+    assert found.split() == list(HEAVY)
+
+
+@pytest.mark.parametrize("service", BUILT)
+def test_an_image_is_small(compose: Compose, service: str) -> None:
+    image = compose.image(service)
+    size = int(docker("image", "inspect", "-f", "{{.Size}}", image)) / 1e6
+    base = int(docker("image", "inspect", "-f", "{{.Size}}", "python:3.13-slim")) / 1e6
+    say(f"the image of {service}: {size:,.0f} MB, of which its base {base:,.0f}")
+    assert size - base < {"producer": 70, "worker": 250, "trainer": 3000}[service]
+    tools = "for t in gcc cc g++ make git; do command -v $t; done; find / -xdev -path '*/pip/*.whl'"
+    assert inside(image, "sh", "-c", f"{tools}; ls -A /root/.cache 2>/dev/null; true") == ""
+
+
+@pytest.mark.parametrize("service", BUILT)
+def test_an_image_has_no_secret(compose: Compose, service: str) -> None:
+    image = compose.image(service)
+    secrets = [file.read_text().strip() for file in compose.secrets.glob("*.password")]
+    known = docker("image", "inspect", image) + docker("history", "--no-trunc", image)
+    assert len(secrets) == 3
+    assert not any(secret in known for secret in secrets)
+    names = "-name '.env' -o -name '*.password' -o -name 'users.acl' -o -name '.git'"
+    assert inside(image, "sh", "-c", f"find / -xdev {names}") == ""
+
+
+@pytest.mark.parametrize("service", RUNNING)
+def test_no_password_is_in_a_containers_environment_or_command(
+    compose: Compose, service: str
+) -> None:
+    known = docker("inspect", *compose.containers(service))
+    for file in compose.secrets.glob("*.password"):
+        assert file.read_text().strip() not in known
+
+
+@pytest.mark.parametrize("service", RUNNING)
+def test_a_service_is_an_ordinary_user_who_can_change_nothing(
+    compose: Compose, service: str
+) -> None:
+    def answer(script: str) -> str:
+        return compose.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
+
+    assert int(answer("id -u")) > 0
+    # A root that could be written to would say "Permission denied" to this user.
+    assert "Read-only file system" in answer("touch /new")
+    status = answer("cat /proc/1/status").split("\n")
+    assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(status)
+
+
+def test_there_is_no_way_out_of_a_worker(compose: Compose) -> None:
+    routes = compose.run("exec", "-T", "worker", "cat", "/proc/net/route").splitlines()[1:]
+    assert routes
+    assert not [route for route in routes if route.split()[1] == "00000000"]
+
+
+@pytest.mark.parametrize("service", ["worker", "trainer"])
+def test_a_service_says_whether_it_is_well(compose: Compose, service: str) -> None:
+    health = ("exec", "-T", service, "python", "-m", "worker.health")
+    assert compose.run(*health, "--ready") == compose.run(*health) == "well\n"

@@ -1,0 +1,229 @@
+"""What happens to containers happens to no row."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.peek import JobView, State, peek
+from shared.card import Card
+from shared.exits import Exit
+from tests import oracle
+from tests.claims import Held, claims, wait_until_taken_over
+from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say
+from tests.fleet import ROOT, wait_for
+from tests.gallery import FOLDER, Gallery
+from tests.oracle import Version
+from worker.runtime import artifact_name
+
+RUNTIME = "litert"
+#: Messages so small that a job has many.
+SMALL = ("-e", "HANGTAG_BATCH_IMAGES=64")
+
+
+def at_photos(table: bytes) -> bytes:
+    """The table of the same pictures where they are mounted at /photos."""
+    return table.replace(f"\n{FOLDER}/".encode(), b"\n/photos/")
+
+
+def of_class(table: bytes, name: str) -> bytes:
+    """The rows of one folder, and the heading."""
+    heading, *rows = table.splitlines(keepends=True)
+    start = f"{FOLDER}/{name}/".encode()
+    return b"".join([heading, *(row for row in rows if row.startswith(start))])
+
+
+def new_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+class Job:
+    """`hangtag classify /photos -o /out/results.csv` in a container."""
+
+    def __init__(self, compose: Compose, photos: Path, out: Path, *options: str) -> None:
+        self.output = out / "results.csv"
+        classify = ("classify", "/photos", "-o", "/out/results.csv", *options)
+        arguments = compose.producer(*classify, options=("-T", *SMALL), photos=photos, out=out)
+        self.process = compose.start(*arguments)
+
+    def view(self) -> JobView | None:
+        """How far it is; it must not have ended."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"it ended too soon: {self.process.communicate()}")
+        return peek(self.output)
+
+    def wait_until_done(self, images: int) -> None:
+        """Wait until so many more images have come back."""
+        first = self.done
+        wait_for(f"{images} images", lambda: self.done >= first + images, poll_s=0.05)
+
+    @property
+    def done(self) -> int:
+        """Images that have come back, while it runs."""
+        view = self.view()
+        return view.done if view is not None else 0
+
+
+def signal_all(container: str, name: str) -> None:
+    """To every process of a container but its first. An engine cannot always pause one."""
+    docker("exec", container, "sh", "-c", f"kill -{name} -1")
+
+
+def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
+    """A container that is stopped while it holds a batch, and that batch."""
+    with compose.client() as client:
+
+        def look() -> tuple[str, Held] | None:
+            for held in claims(client):
+                found = [one for one in containers if held.owner.startswith(one[:12])]
+                if not found:
+                    continue
+                signal_all(found[0], "STOP")
+                now = [other for other in claims(client) if other.owner == held.owner]
+                if now:
+                    return found[0], now[0]
+                signal_all(found[0], "CONT")
+            return None
+
+        return wait_for("a container with a batch in hand", look)
+
+
+def test_workers_come_go_and_die_and_redis_is_emptied_and_the_table_is_the_same(
+    compose: Compose, pictures: Gallery, tmp_path: Path
+) -> None:
+    out = new_folder(tmp_path / "out")
+    begun = time.monotonic()
+    job = Job(compose, pictures.cwd / FOLDER, out)
+    job.wait_until_done(128)
+    compose.scale(4)
+    say(f"1 -> 4 workers at {job.done:,} images", begun)
+    job.wait_until_done(128)
+    compose.run("restart", "redis")
+    job.wait_until_done(128)
+    say(f"Redis was restarted, and so emptied; {job.done:,} images", begun)
+    compose.scale(2)
+    job.wait_until_done(128)
+    say(f"4 -> 2 workers at {job.done:,} images", begun)
+    victim, held = catch(compose, compose.containers("worker"))
+    docker("kill", victim)
+    with compose.client() as client:
+        wait_until_taken_over(client, held, 60)
+    say(f"a worker was killed at {job.done:,} images, its batch is somebody else's", begun)
+    compose.scale(4)
+    say(f"4 workers again at {job.done:,} images", begun)
+    told = ended(job.process)
+    say(next(line for line in told.splitlines() if line.startswith("job ")), begun)
+    assert job.output.read_bytes() == at_photos(pictures.table)
+
+
+def test_a_model_is_retrained_promoted_and_used(
+    compose: Compose, pictures: Gallery, tmp_path: Path
+) -> None:
+    begun = time.monotonic()
+    train = ("train", "--data", "/data/garments", "--name", "garments", "--recipe", "tutorial")
+    told = compose.run(*compose.producer(*train, "--promote", "never"))
+    assert "garments@1 is published" in told
+    say("trained", begun)
+    compose.run(*compose.producer("models", "promote", "garments@1"))
+    begun = time.monotonic()
+    job = Job(
+        compose, pictures.cwd / FOLDER, new_folder(tmp_path / "out"), "--model", "garments"
+    )  # fmt: skip
+    ended(job.process)
+    say("classified with it", begun)
+    version = copied(compose, "garments/1", tmp_path)
+    expected = oracle.table(pictures.cwd, pictures.paths, version=version)
+    assert job.output.read_bytes() == at_photos(expected)
+
+
+def copied(compose: Compose, version: str, folder: Path) -> Version:
+    """A version from the trainer's volume."""
+    compose.run("cp", f"trainer:/var/lib/hangtag/models/{version}", str(folder / "version"))
+    card = msgspec.json.decode((folder / "version/card.json").read_bytes(), type=Card)
+    return Version(card, (folder / "version" / artifact_name(RUNTIME)).read_bytes())
+
+
+def test_the_models_outlive_the_containers(compose: Compose) -> None:
+    compose.run("rm", "--stop", "--force", "trainer", "redis")
+    compose.run("up", "-d", "--wait", "--no-recreate", "--scale", "worker=4")
+    told = wait_for("the models", lambda: shown(compose, "garments@1"), poll_s=1)
+    assert "garments@1" in told
+
+
+def shown(compose: Compose, model: str) -> str:
+    run = compose.start(*compose.producer("models", "show", model))
+    told = "".join(run.communicate())
+    return told if run.returncode == 0 else ""
+
+
+def test_a_producer_on_the_host_uses_the_published_port(
+    compose: Compose, pictures: Gallery, tmp_path: Path
+) -> None:
+    def hangtag(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        url = {"HANGTAG_REDIS_URL": f"redis://127.0.0.1:{compose.port}", "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [sys.executable, "-m", "producer.cli", *arguments], cwd=pictures.cwd, text=True,
+            capture_output=True, env=environment(**url, **settings),
+        )  # fmt: skip
+
+    user = {
+        "HANGTAG_REDIS_USER": "hangtag-producer",
+        "HANGTAG_REDIS_PASSWORD_FILE": str(compose.secrets / "producer.password"),
+    }
+    output = tmp_path / "bags.csv"
+    command = ("classify", f"{FOLDER}/Bag", "-o", str(output))
+    stranger = hangtag(*command)
+    assert (stranger.returncode, stranger.stdout) == (Exit.SETUP, "")
+    assert stranger.stderr.count("\n") == 1
+    done = hangtag(*command, **user)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == of_class(pictures.table, "Bag")
+
+
+def test_what_was_interrupted_goes_on_with_the_same_command(
+    compose: Compose, pictures: Gallery, tmp_path: Path
+) -> None:
+    out, photos = new_folder(tmp_path / "out"), pictures.cwd / FOLDER / "Sandal"
+    classify = ("classify", "/photos", "-o", "results.csv")
+    first = compose.type(*compose.producer(*classify, options=SMALL, photos=photos, out=out))
+    wait_for("an image", lambda: (view := peek(out / "results.csv")) and view.done)
+    first.press_ctrl_c()
+    code, shown = first.end()
+    assert code == Exit.INTERRUPTED, shown
+    view = peek(out / "results.csv")
+    assert view is not None
+    assert (view.state, 0 < view.done < 1000) == (State.PAUSED, True), view
+    second = Job(compose, photos, out)
+    ended(second.process)
+    rows = of_class(pictures.table, "Sandal").replace(f"\n{FOLDER}/Sandal/".encode(), b"\n/photos/")
+    assert second.output.read_bytes() == rows
+
+
+@pytest.mark.parametrize("uid", [os.getuid(), 4242])
+def test_the_files_of_a_producer_belong_to_the_caller(
+    compose: Compose, pictures: Gallery, tmp_path: Path, uid: int
+) -> None:
+    out = new_folder(tmp_path / "out")
+    settings: dict[str, str] = {}
+    if uid != os.getuid():
+        if os.getuid() != 0:
+            pytest.skip("needs root, to be somebody else")
+        os.chown(out, uid, uid)
+        settings = {"HANGTAG_UID": str(uid), "HANGTAG_GID": str(uid)}
+    classify = ("classify", "/photos", "-o", "/out/results.csv")
+    photos = pictures.cwd / FOLDER / "Coat"
+    ended(compose.start(*compose.producer(*classify, photos=photos, out=out), **settings))
+    assert {path.stat().st_uid for path in out.iterdir()} == {uid}
+    assert (out / "results.csv").read_bytes().count(b"\n") > 1
+
+
+def test_nothing_of_a_producer_is_left(compose: Compose) -> None:
+    named = docker("ps", "-aq", "--filter", f"name={PROJECT}-producer")
+    assert named == ""

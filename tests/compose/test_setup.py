@@ -1,0 +1,80 @@
+"""The first steps of a newcomer, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.compose.engine import PROJECT, Compose, environment
+from tests.fleet import ROOT
+
+FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+
+
+def bare(*arguments: str, files: tuple[str, ...] = FILES[:1]) -> subprocess.CompletedProcess[str]:
+    """`docker compose` in the checkout, as if no .env were there."""
+    named = [part for file in files for part in ("-f", file)]
+    return subprocess.run(
+        ["docker", "compose", "-p", PROJECT, *named, *arguments], cwd=ROOT, text=True,
+        capture_output=True, env=environment(),
+    )  # fmt: skip
+
+
+def test_without_passwords_one_line_names_the_cure() -> None:
+    done = bare("--env-file", "/dev/null", "up", "-d")
+    assert done.returncode != 0
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "make secrets" in done.stderr
+
+
+@pytest.mark.parametrize("files", [FILES[:1], FILES])
+def test_the_example_of_settings_is_complete(files: tuple[str, ...]) -> None:
+    done = bare("--env-file", ".env.example", "--profile", "*", "config", "-q", files=files)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_making_the_passwords_again_changes_none(compose: Compose) -> None:
+    def all_of_it() -> dict[str, bytes]:
+        files = [compose.folder / ".env", *compose.secrets.iterdir()]
+        return {file.name: file.read_bytes() for file in files}
+
+    before = all_of_it()
+    assert len(before) == 5
+    subprocess.run([ROOT / "deploy/make-secrets.sh", compose.folder], check=True)
+    assert all_of_it() == before
+    assert stat.S_IMODE(compose.secrets.stat().st_mode) == 0o700
+
+
+def test_up_again_changes_nothing(compose: Compose) -> None:
+    before = compose.run("ps", "-q")
+    compose.scale(len(compose.containers("worker")))
+    assert compose.run("ps", "-q") == before
+
+
+def test_a_wrong_password_is_one_line(compose: Compose, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("wrong\n")
+    (tmp_path / "password").chmod(0o644)
+    wrong = ("-e", "HANGTAG_REDIS_PASSWORD_FILE=/wrong/password", "-v", f"{tmp_path}:/wrong:ro")
+    run = compose.start("run", "--rm", "-T", "--no-deps", *wrong, "producer", "workers")
+    out, error = run.communicate()
+    assert (run.returncode, out) == (1, "")
+    assert error.splitlines()[-1].startswith("hangtag: ")
+
+
+def test_pictures_that_were_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:
+    run = compose.start(*compose.producer("classify", "/photos", "-o", "results.csv", out=tmp_path))
+    out, error = run.communicate()
+    assert (run.returncode, out) == (2, "")
+    assert error.splitlines()[-1].startswith("hangtag: /photos: ")
+
+
+def test_a_table_that_cannot_be_written_is_one_line(compose: Compose, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    arguments = ("classify", "/photos", "-o", "/out/results.csv")
+    run = compose.start(*compose.producer(*arguments, photos=tmp_path / "photos"))
+    out, error = run.communicate()
+    assert (run.returncode, out) == (1, "")
+    assert error.splitlines()[-1].startswith("hangtag: /out/results.csv.hangtag: Read-only")

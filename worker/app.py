@@ -15,6 +15,7 @@ from shared.process import parent_id
 from shared.settings import Settings
 from worker import consumer, login, pool, request
 from worker.pulse import Pulse
+from worker.tally import Tally, Told
 from worker.told import told_once
 from worker.watchdog import watchdog
 
@@ -27,13 +28,13 @@ _parent = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.request:BatchRequest")
-def classify(job: str, batch: int) -> tuple[str, int]:
+def classify(job: str, batch: int) -> Told | None:
     """The task behind a hint."""
     from worker.classify import classify as work
 
     with told_once(f"batch {batch} of job {job}"):
         return work(child(), job, batch)
-    return "", 0
+    return None
 
 
 def child() -> Any:
@@ -71,6 +72,7 @@ class PulseStep(bootsteps.StartStopStep):
             _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
         )
         request.pulse.start()
         pool.look_for_deaths(parent)

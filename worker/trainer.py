@@ -24,6 +24,7 @@ from worker.ending import Ending
 from worker.lease import end_process
 from worker.pulse import Pulse
 from worker.rounds import Rounds
+from worker.tally import Tally
 from worker.told import told_once
 from worker.watchdog import Watchdog, watchdog
 
@@ -86,6 +87,7 @@ class TrainerStep(bootsteps.StartStopStep):
             lambda job, batch: None,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
         )
         self._threads = [
             pulse,

@@ -80,7 +80,7 @@ def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_r
     assert claims(channel.client) == []
     assert channel.trouble() == "the runtime gave up"
     monkeypatch.undo()
-    told = (os.getpid(), 1, {"unreadable": 1}, ["fashion-mnist@0"])
+    told = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
     assert classify(child, JOB, 0) == told
     assert channel.survey([0]) == ("running", [BatchState.DONE])
 

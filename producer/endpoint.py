@@ -77,11 +77,14 @@ class Look:
         """What there is; None while the server does not answer, or refuses us."""
         try:
             sight = see(self._client)
-        except (RedisError, BrokerRefuses) as error:
+        except BrokerRefuses as error:
+            self._tell(str(error))
+        except RedisError as error:
             self._tell(f"Redis does not answer: {bounded(one_line(str(error)))}")
-            return None
-        self._tell("")
-        return sight
+        else:
+            self._tell("")
+            return sight
+        return None
 
     def _tell(self, trouble: str) -> None:
         with self._lock:

@@ -132,11 +132,12 @@ def _look(client: redis.Redis) -> list[JobView]:
         for job, _ in jobs:
             pipe.hgetall(keys.job(job, "record"))
         records = cast(list[dict[bytes, bytes]], pipe.execute())
-    expired = [job for (job, _), fields in zip(jobs, records, strict=True) if not fields]
+    pairs = list(zip(jobs, records, strict=True))
+    expired = [job for (job, _), fields in pairs if b"record" not in fields]
     if expired:
         client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
         passed("status.expired-forgotten")
-    views = (_view(job, fields, runs) for (job, runs), fields in zip(jobs, records, strict=True))
+    views = (_view(job, fields, runs) for (job, runs), fields in pairs)
     return [view for view in views if view is not None]
 
 

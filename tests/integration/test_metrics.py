@@ -199,6 +199,28 @@ def test_without_redis_a_scrape_says_so_soon_and_the_endpoint_lives_on(
     assert endpoint.process.log.count("Redis is back") == 1
 
 
+def test_a_server_that_refuses_is_not_up_and_the_reason_is_told(fleet: Fleet) -> None:
+    endpoint = Endpoint(fleet)
+    assert endpoint.scrape()["hangtag_redis_up"] == 1
+    fleet.client.config_set("requirepass", "secret")
+    fleet.client.client_kill_filter(_type="normal", skipme=True)
+    assert endpoint.scrape() == endpoint.scrape() == ONLY_UP
+    (line,) = endpoint.process.log.splitlines()
+    assert line.startswith("Redis refuses: it wants a password")
+    fleet.client.config_set("requirepass", "")
+    endpoint.wait_for("Redis", redis_up=1)
+
+
+def test_who_says_nothing_or_rubbish_keeps_nobody_waiting(fleet: Fleet) -> None:
+    endpoint = Endpoint(fleet)
+    port = int(endpoint.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)), socket.socket() as rubbish:
+        rubbish.connect(("127.0.0.1", port))
+        rubbish.sendall(b"\x16\x03\x01\0\0 \xff\r\n\r\n")
+        assert endpoint.scrape()["hangtag_redis_up"] == 1
+    assert endpoint.process.running
+
+
 def test_keys_that_are_not_ours_hide_nothing_else(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     fleet.worker(1)

@@ -21,6 +21,7 @@ PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow
 #: What training needs beside it. A promotion needs none of this.
 TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
+METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
 #: Settings that name a file. A worker runs in another folder than its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key")
@@ -61,6 +62,15 @@ def check_can(work: Work) -> None:
         raise SetupError(
             f"this machine cannot do that, {missing} is missing; "
             "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis that has a trainer"
+        )
+
+
+def check_can_measure() -> None:
+    """Raises SetupError if a package that the endpoint for metrics needs is not installed."""
+    if missing := _missing(METRICS_PACKAGES):
+        raise SetupError(
+            f"this machine cannot serve metrics, {missing} is missing; "
+            "pip install 'hangtag[metrics]'"
         )
 
 

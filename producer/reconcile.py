@@ -22,6 +22,8 @@ class Reconciler:
         self._orphan_s = orphan_s
         #: Batch -> since when it has had a hint and no owner (monotonic).
         self._waiting: dict[int, float] = {}
+        #: Batch -> when it was first offered in this run (monotonic).
+        self._since: dict[int, float] = {}
         self._seen_done: set[int] = set()
 
     @property
@@ -31,12 +33,19 @@ class Reconciler:
 
     def offered(self, batch: int) -> None:
         """A batch is about to be offered, or is left from an earlier run."""
-        self._waiting[batch] = time.monotonic()
+        self._waiting[batch] = self._since[batch] = time.monotonic()
 
     def finished(self, batch: int) -> bool:
         """A result came; True if it was waited for."""
         self._seen_done.discard(batch)
+        self._since.pop(batch, None)
         return self._waiting.pop(batch, None) is not None
+
+    @property
+    def oldest_s(self) -> float | None:
+        """For how long the oldest batch under way has waited for its result, in this run."""
+        since = min(self._since.values(), default=None)
+        return None if since is None else time.monotonic() - since
 
     def look(self) -> str:
         """Compare with the ledger and mend; answers the job's state. Raises RedisError."""

@@ -19,6 +19,7 @@ from producer.full_server import refusal
 from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
+from producer.pace import Pace
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
@@ -62,7 +63,7 @@ class Run:
         self._budget, self._deadline, self._revive = budget, deadline, revive
         self._batches = resumed(options, settings, journal)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
-        self._window = Window()
+        self._window, self._pace = Window(), Pace()
         self._cure = cure(settings)
         self._k = channel.record.top_k
         card = journal.get("card")
@@ -198,6 +199,8 @@ class Run:
                 totals.failed,
                 not self._batches.exhausted,
                 totals.flagged,
+                self._pace.mark(now, totals.done),
+                self._reconciler.oldest_s,
             )
         )
         if self._reconciler.look() == "cancelled":

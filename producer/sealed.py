@@ -22,7 +22,7 @@ from shared.contract import JobRecord, decode_job
 from shared.errors import SetupError, UsageError
 
 #: Those that can be read.
-_SCHEMAS = (b"2", str(SCHEMA).encode())
+_SCHEMAS = (b"2", b"3", str(SCHEMA).encode())
 
 
 class Sealed:

@@ -16,6 +16,7 @@ from shared.settings import Settings
 from worker import consumer, login, pool, request
 from worker.pulse import Pulse
 from worker.sign_of_life import SignOfLife
+from worker.tally import Tally, Told
 from worker.told import told_once
 from worker.watchdog import watchdog
 
@@ -28,13 +29,13 @@ _parent = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.request:BatchRequest")
-def classify(job: str, batch: int) -> tuple[str, int]:
+def classify(job: str, batch: int) -> Told | None:
     """The task behind a hint."""
     from worker.classify import classify as work
 
     with told_once(f"batch {batch} of job {job}"):
         return work(child(), job, batch)
-    return "", 0
+    return None
 
 
 def child() -> Any:
@@ -72,6 +73,7 @@ class PulseStep(bootsteps.StartStopStep):
             _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
             SignOfLife(settings, _parent),
         )
         request.pulse.start()

@@ -55,6 +55,11 @@ class Child:
             model = self._models.put(key, lambda: _load(record.runtime, card, artifact))
         return model
 
+    @property
+    def loaded(self) -> list[str]:
+        """The versions in memory, `name@version`, the one used last at the end."""
+        return self._models.loaded
+
     def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
         """The card and the file of a version, before anything makes room for it."""
         try:

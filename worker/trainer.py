@@ -25,6 +25,7 @@ from worker.lease import end_process
 from worker.pulse import Pulse
 from worker.rounds import Rounds
 from worker.sign_of_life import SignOfLife
+from worker.tally import Tally
 from worker.told import told_once
 from worker.watchdog import Watchdog, watchdog
 
@@ -87,6 +88,7 @@ class TrainerStep(bootsteps.StartStopStep):
             lambda job, batch: None,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
             SignOfLife(settings, _parent),
         )
         self._threads = [

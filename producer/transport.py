@@ -8,7 +8,7 @@ from producer.options import JobOptions
 from producer.reader import look, read
 from producer.walk import shown
 from shared.errors import UsageError
-from shared.reference import PATH, UNSEEN, Reference, Stamp, fits
+from shared.reference import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits
 from shared.settings import Settings
 from shared.status import Status
 
@@ -24,7 +24,8 @@ class Transport:
     def __init__(self, options: JobOptions, settings: Settings) -> None:
         self._by_path = options.transport == PATH
         self._root = real_root(settings)
-        self._folder: tuple[bytes, bytes] = (b"", b"")  #: of the last file: as it came, and real
+        self._folder: bytes | None = None  #: of the last file
+        self._prefix: bytes | None = None
         self._sent: set[int] = set()  #: batches under way whose files are referred to
         self._refused = 0
 
@@ -59,11 +60,17 @@ class Transport:
     def _below(self, path: bytes) -> bytes | None:
         """The path below the root; None for a file that is not below it."""
         folder, _, name = path.rpartition(b"/")
-        if folder != self._folder[0]:
-            self._folder = folder, os.path.realpath(folder or b"/")
-        real = os.path.join(self._folder[1], name)
-        below = real[len(self._root) :]
-        return below if real.startswith(self._root) and fits(below) else None
+        if folder != self._folder:
+            self._folder, self._prefix = folder, self._relative(folder)
+        if self._prefix is None or not fits(name):
+            return None
+        below = self._prefix + name
+        return below if len(below) <= MAX_PATH_BYTES else None
+
+    def _relative(self, folder: bytes) -> bytes | None:
+        """What stands before the names of a folder's files."""
+        real = os.path.realpath(folder or b"/").rstrip(b"/") + b"/"
+        return real[len(self._root) :] if real.startswith(self._root) else None
 
 
 def told(trouble: str) -> str:

@@ -33,6 +33,7 @@ MAX_BATCHES = 1 << 31
 MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
 _REFERS = 1 << 30
+_LENGTH = _REFERS - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -150,19 +151,20 @@ def decode_result(data: bytes, count: int) -> BatchResult:
 
 def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
     """One blob of the encoded files, of references to them, or of the reasons for neither."""
-    packed = [image.pack() if isinstance(image, Reference) else image for image in images]
-    words = array("I", map(_word, images, packed))
+    words = array("I", (len(i) if isinstance(i, bytes) else _word(i) for i in images))
     if sys.byteorder == "big":
         words.byteswap()
     parts = [struct.pack("<I", len(images)), words.tobytes()]
-    parts.extend(image for image in packed if isinstance(image, bytes))
+    parts.extend(
+        i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
+    )
     return b"".join(parts)
 
 
-def _word(image: bytes | Reference | Status, packed: bytes | Status) -> int:
-    if isinstance(packed, Status):
-        return _FAILED | packed.code
-    return len(packed) | _REFERS if isinstance(image, Reference) else len(packed)
+def _word(image: Reference | Status) -> int:
+    if isinstance(image, Status):
+        return _FAILED | image.code
+    return _REFERS | len(image.pack())
 
 
 def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
@@ -178,9 +180,9 @@ def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
         if word & _FAILED:
             images.append(_status(word ^ _FAILED))
             continue
-        end = start + (word & ~_REFERS)
+        end = start + (word & _LENGTH)
         data = blob[start:end]
-        images.append(unpack(data, MAX_FILE_BYTES) if word & _REFERS else data)
+        images.append(data if word <= _LENGTH else unpack(data, MAX_FILE_BYTES))
         start = end
     if start != len(blob):
         raise BadMessage("an image blob does not have the length that it announces")

@@ -68,6 +68,14 @@ def test_a_file_below_the_root_is_its_bytes_and_nothing_stays_open(root: Path) -
     assert os.listdir("/proc/self/fd") == before
 
 
+def test_files_of_several_folders_are_each_found_where_they_are(root: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    (root / "x.png").write_bytes(b"another")
+    images = [refer(root, path) for path in ("sub/x.png", "x.png", "sub/x.png")]
+    assert Sight(str(root)).see(images) == [PICTURE, b"another", PICTURE]
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_without_references_no_root_is_needed(root: Path) -> None:
     for folder in ("", str(root / "absent")):
         assert Sight(folder).see([b"inline", Status.MISSING]) == [b"inline", Status.MISSING]
@@ -144,6 +152,9 @@ def test_what_is_no_regular_file_is_refused_and_is_not_waited_for(root: Path) ->
     (root / "loop").symlink_to("loop")
     for path in ("fifo", "sub", "dangling", "loop", "absent", "sub/x.png/below", "n" * 300):
         assert "is not below HANGTAG_ROOT" in refused(root, path)
+    for target in ("fifo", "sub"):
+        (root / f"to-{target}").symlink_to(target)
+        assert "is not below HANGTAG_ROOT" in refused(root, f"to-{target}")
     for path in ("dev/zero", "dev/null", "proc/self/fd/0", "dev/tty"):
         refused(Path("/"), path)
 
@@ -159,6 +170,8 @@ def test_a_device_is_not_even_opened(root: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os, "open", noting)
     refused(Path("/"), "dev/null")
+    (root / "null").symlink_to("/dev/null")
+    refused(Path("/"), str(root / "null").lstrip("/"))
     assert opened
     assert all(flags & os.O_PATH for flags in opened)
 
@@ -237,16 +250,42 @@ def test_a_batch_that_would_fill_the_memory_is_refused_before_it_is_read(root: P
         Sight(str(root)).see([huge, Reference(b"sub/x.png", (1, 1))])
 
 
-def test_a_link_that_is_swapped_all_the_time_never_leads_outside(root: Path) -> None:
+def _file_or_link(root: Path, outside: Path) -> None:
+    os.link(root / "a/x", root / "new")
+    (root / "new").rename(root / "x")
+    (root / "new").symlink_to(outside / "x")
+    (root / "new").rename(root / "x")
+
+
+def _link_or_link(root: Path, outside: Path) -> None:
+    for target in ("a/x", outside / "x"):
+        (root / "new").symlink_to(target)
+        (root / "new").rename(root / "x")
+
+
+def _folder_or_folder(root: Path, outside: Path) -> None:
+    for target in ("a", outside):
+        (root / "new").symlink_to(target)
+        (root / "new").rename(root / "folder")
+
+
+@pytest.mark.parametrize(
+    ("swap", "path"),
+    [(_file_or_link, b"x"), (_link_or_link, b"x"), (_folder_or_folder, b"folder/x")],
+)
+def test_what_is_swapped_all_the_time_never_leads_outside(
+    root: Path, swap: Callable[[Path, Path], None], path: bytes
+) -> None:
     """Both files have the same stamp, so that only where they are tells them apart."""
-    (root / "in").write_bytes(b"A" * 8)
     outside = root.parent / "out"
-    outside.write_bytes(b"B" * 8)
-    for file in (root / "in", outside):
-        os.utime(file, ns=(7, 7))
-    (root / "link").symlink_to("in")
+    for folder, content in ((root / "a", b"A" * 8), (outside, b"B" * 8)):
+        folder.mkdir()
+        (folder / "x").write_bytes(content)
+        os.utime(folder / "x", ns=(7, 7))
     stop = threading.Event()
-    swapper = threading.Thread(target=_swap, args=(root, outside, stop))
+    swapper = threading.Thread(
+        target=lambda: [swap(root, outside) for _ in iter(stop.is_set, True)]
+    )
     swapper.start()
     seen: list[bytes | Status] = []
     refusals = 0
@@ -254,7 +293,7 @@ def test_a_link_that_is_swapped_all_the_time_never_leads_outside(root: Path) -> 
         sight = Sight(str(root))
         while (len(seen) < SWAPS or not refusals) and len(seen) + refusals < 100 * SWAPS:
             try:
-                seen += sight.see([Reference(b"link", (8, 7))])
+                seen += sight.see([Reference(path, (8, 7))])
             except Unseen:
                 refusals += 1
     finally:
@@ -262,10 +301,3 @@ def test_a_link_that_is_swapped_all_the_time_never_leads_outside(root: Path) -> 
         swapper.join()
     assert refusals
     assert set(seen) == {b"A" * 8}
-
-
-def _swap(root: Path, outside: Path, stop: threading.Event) -> None:
-    while not stop.is_set():
-        for target in (str(outside), "in"):
-            (root / "new").symlink_to(target)
-            (root / "new").rename(root / "link")

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -283,9 +284,12 @@ def test_what_is_swapped_all_the_time_never_leads_outside(
         (folder / "x").write_bytes(content)
         os.utime(folder / "x", ns=(7, 7))
     stop = threading.Event()
-    swapper = threading.Thread(
-        target=lambda: [swap(root, outside) for _ in iter(stop.is_set, True)]
-    )
+
+    def swap_on() -> None:
+        while not stop.is_set():
+            swap(root, outside)
+
+    swapper = threading.Thread(target=swap_on)
     swapper.start()
     seen: list[bytes | Status] = []
     refusals = 0
@@ -301,3 +305,27 @@ def test_what_is_swapped_all_the_time_never_leads_outside(
         swapper.join()
     assert refusals
     assert set(seen) == {b"A" * 8}
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_file_that_becomes_something_else_before_it_is_opened_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    secret = root.parent / "secret.png"
+    os.utime(secret, ns=(7, 7))
+    look = os.stat
+
+    def late(*args: Any, **more: Any) -> os.stat_result:
+        info = look(*args, **more)
+        if kind == "link":
+            (root / "new").symlink_to(secret)
+        else:
+            os.mkfifo(root / "new")
+            os.utime(root / "new", ns=(7, 7))
+        (root / "new").rename(root / "sub/x.png")
+        return info
+
+    size = len(SECRET) if kind == "link" else 0
+    monkeypatch.setattr(os, "stat", late)
+    with pytest.raises(Unseen):
+        Sight(str(root)).see([Reference(b"sub/x.png", (size, 7))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import msgspec
 
 from shared.errors import UsageError
 from shared.settings import Settings
@@ -47,15 +48,25 @@ def down() -> None:
     help="What it does; train is for the machine with the store.",
 )
 @click.option("--concurrency", type=CHILDREN, help="Worker processes. Default: one per core.")
-def worker(queue: str, concurrency: int | None) -> None:
+@click.option(
+    "--root",
+    type=click.Path(),
+    default=None,
+    help="The folder whose files it opens for jobs with --transport path. Default: none.",
+)
+def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
     from producer import crew, machine
 
     if queue == "train":
-        if concurrency is not None:
-            raise UsageError("a trainer does one thing at a time; leave out --concurrency")
+        if concurrency is not None or root is not None:
+            option = "--root" if concurrency is None else "--concurrency"
+            raise UsageError(f"a trainer does one thing at a time; leave out {option}")
         crew.run_trainer(Settings.from_env())
-    crew.run(Settings.from_env(), concurrency or machine.cores())
+    settings = Settings.from_env()
+    if root is not None:
+        settings = msgspec.structs.replace(settings, root=root)
+    crew.run(settings, concurrency or machine.cores())
 
 
 @click.command()
@@ -78,6 +89,4 @@ COMMANDS = (up, down, worker, workers)
 
 
 def _show_json(value: object) -> None:
-    import msgspec
-
     click.echo(msgspec.json.encode(value).decode())

@@ -23,8 +23,8 @@ TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "t
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
-#: Settings that name a file. A worker runs in another folder than its command.
-FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key")
+#: Settings that name a file or a folder. A worker runs in another folder than its command.
+FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 #: The folder of hangtag's packages: a checkout, or site-packages.
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,6 +85,7 @@ def run(settings: Settings, children: int) -> NoReturn:
         "this machine's stack has a worker already; "
         "set it, or scale the stack with: hangtag up --workers N",
     )
+    _check_root(settings)
     check_installed()
     _become(command(children), settings)
 
@@ -123,6 +124,14 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     address(settings)
+
+
+def _check_root(settings: Settings) -> None:
+    if settings.root and not os.path.isdir(settings.root):
+        raise SetupError(
+            f"the root {settings.root!r:.200} is no folder here; name the one in which this "
+            "machine sees the pictures with --root or HANGTAG_ROOT, or leave it out"
+        )
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:

@@ -8,6 +8,7 @@ from producer.batches import read_batch_again
 from producer.channel import Channel
 from producer.journal import Journal
 from producer.options import JobOptions
+from producer.transport import Transport
 from shared.ledger import BatchState
 
 
@@ -16,10 +17,15 @@ class Reconciler:
     pinned version, so whatever comes twice or late is as right as any."""
 
     def __init__(
-        self, channel: Channel, journal: Journal, options: JobOptions, orphan_s: float
+        self,
+        channel: Channel,
+        journal: Journal,
+        options: JobOptions,
+        orphan_s: float,
+        transport: Transport,
     ) -> None:
         self._channel, self._journal, self._options = channel, journal, options
-        self._orphan_s = orphan_s
+        self._orphan_s, self._transport = orphan_s, transport
         #: Batch -> since when it has had a hint and no owner (monotonic).
         self._waiting: dict[int, float] = {}
         #: Batch -> when it was first offered in this run (monotonic).
@@ -63,6 +69,7 @@ class Reconciler:
             elif state is BatchState.FREED:
                 self._hint(n)
             elif state is BatchState.LOST:
+                self._transport.lost(n, self._channel.trouble())
                 self._offer_again(n)
             elif state is BatchState.DONE:
                 self._done_without_result(n)

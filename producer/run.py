@@ -23,6 +23,7 @@ from producer.pace import Pace
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
+from producer.transport import Transport, told
 from producer.window import Window, look
 from shared.card import decode_card
 from shared.contract import decode_result
@@ -61,8 +62,9 @@ class Run:
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
         self._budget, self._deadline, self._revive = budget, deadline, revive
-        self._batches = resumed(options, settings, journal)
-        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
+        self._transport = Transport(options, settings)
+        self._batches = resumed(options, settings, journal, self._transport)
+        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
         self._window, self._pace = Window(), Pace()
         self._cure = cure(settings)
         self._k = channel.record.top_k
@@ -151,12 +153,15 @@ class Run:
         good = [r for result in results if (r := self._checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
+            self._transport.finished(recorded.n)
         batches = self._next_batches()
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good)
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
+            if batch.refers:
+                self._transport.sent(batch.frozen.n)
         with self._waiting():
             self._channel.trim(results)
             self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
@@ -219,7 +224,7 @@ class Run:
         elif not self._window.workers and not early:
             self._report.notice(self._cure)
         else:
-            self._report.notice(self._channel.trouble())
+            self._report.notice(told(self._channel.trouble()))
 
     def _refused(self, why: str) -> None:
         self._back()

@@ -10,7 +10,7 @@ from producer import crew, machine, server
 from producer.desired import Desired
 from producer.member import Member, forget_roster, load_roster, save_roster
 from producer.service import Service
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings
 
 #: What is kept running beside the server: the command for what people ask for, and for whether
 #: there is something to train; or None for none.
@@ -34,7 +34,8 @@ class Services:
         self, settings: Settings, folder: Path, bound: Path, ready: Callable[[Member], bool]
     ) -> None:
         self._folder = folder
-        env = crew.environment(settings)
+        # Whoever can reach this server is this user, who sees these files anyway.
+        env = crew.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = server.executable(server.find(), folder)
         self._server = Service("server", env, lambda _: True)
         self._server.want(server.command(binary, bound))

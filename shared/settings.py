@@ -32,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True):
     redis_insecure: str = ""  #: 1: no password, or no verified certificate, is all right
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
+    #: Folder that `--transport path` counts from. A worker opens files below it and no others;
+    #: empty: none. A producer cuts it off the paths that it sends; empty: /
+    root: str = ""
     #: One message. Of 28x28 pictures, messages of 2,048 cost 10 to 20 % less of the whole than
     #: those of 1,024, and of photos of 170 kB, messages of 2 MiB as much less than those of 1.
     batch_images: int = 2048

@@ -14,11 +14,11 @@ from shared.contract import (
     BatchResult,
     JobRecord,
     check_hint,
-    decode_images,
     decode_job,
+    decode_payload,
     encode_result,
 )
-from shared.errors import BadMessage, SetupError
+from shared.errors import BadMessage, SetupError, Unseen
 from shared.foreign import is_foreign
 from shared.ledger import Claim, Ledger, Verdict
 from shared.status import BY_CODE, Status
@@ -37,6 +37,7 @@ def classify(child: Child, job: str, batch: int) -> Told:
 
     Raises:
         BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
+        Unseen: files are referred to that this worker cannot have.
         redis.exceptions.RedisError: the server was away, or a key of the job is not ours; the
             hint is lost, which is only a delay.
     """
@@ -50,7 +51,8 @@ def classify(child: Child, job: str, batch: int) -> Told:
         # Even a claim that failed may have been granted: only the answer was lost.
         away = isinstance(error, RedisError) and not is_foreign(error)
         why = "" if away else str(error) or type(error).__name__
-        damaged = isinstance(error, BadMessage)
+        # Whatever is taken away the producer puts there anew, with the bytes of all files.
+        damaged = isinstance(error, BadMessage | Unseen)
         _insist("a claim", lambda: ledger.release(batch, child.owner, why, damaged))
         raise
 
@@ -62,7 +64,8 @@ def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     record = decode_job(claim.record)
     if record.id != ledger.job:
         raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
-    images = decode_images(claim.payload)
+    # Outside of any limit in time: a file system that hangs convicts no picture.
+    images = child.sight.see(decode_payload(claim.payload))
     model = child.model(record)
     result = _answer(child, ledger, claim, batch, record, model, images)
     if result is not None:

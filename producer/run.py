@@ -19,7 +19,7 @@ from producer.full_server import refusal
 from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
-from producer.pace import Pace
+from producer.rate import Rate
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
@@ -65,7 +65,7 @@ class Run:
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, journal, self._transport)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
-        self._window, self._pace = Window(), Pace()
+        self._window, self._rate = Window(), Rate()
         self._cure = cure(settings)
         self._k = channel.record.top_k
         card = journal.get("card")
@@ -204,7 +204,7 @@ class Run:
                 totals.failed,
                 not self._batches.exhausted,
                 totals.flagged,
-                self._pace.mark(now, totals.done),
+                self._rate.mark(now, totals.done),
                 self._reconciler.oldest_s,
             )
         )

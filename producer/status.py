@@ -13,12 +13,12 @@ import msgspec
 import redis
 from redis.exceptions import RedisError
 
-from producer import pace
 from producer.background import find_output
 from producer.columns import columns
 from producer.index import entries
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
+from producer.rate import left_s
 from producer.stack import shown
 from producer.watch import duration
 from producer.window import SILENT_S
@@ -159,8 +159,8 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
     if state is not State.RUNNING or b"rate" not in fields or not math.isfinite(rate):
         return view
-    left_s = pace.left_s(found, done, fields.get(b"walking") != b"0", rate)
-    return msgspec.structs.replace(view, rate=rate, left_s=left_s)
+    left = left_s(found, done, fields.get(b"walking") != b"0", rate)
+    return msgspec.structs.replace(view, rate=rate, left_s=left)
 
 
 def _row(view: JobView) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ SPAN_S = 30.0
 LEAST_S = 0.5
 
 
-class Pace:
+class Rate:
     """The rate over the last SPAN_S seconds of a run. Marks come about once a second."""
 
     def __init__(self) -> None:

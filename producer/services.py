@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from producer import crew, machine, server
-from producer.desired import Desired
+from producer import crew, server
 from producer.member import Member, forget_roster, load_roster, save_roster
 from producer.service import Service
 from shared.settings import Settings
 
-#: What is kept running beside the server: the command for what people ask for, and for whether
+WORKER = "worker"
+#: What is kept running beside the server: the command for so many worker children, and for whether
 #: there is something to train; or None for none.
-COMMANDS: dict[str, Callable[[Desired, bool], list[str] | None]] = {
-    "worker": lambda wanted, training: crew.command(wanted.workers or machine.cores()),
-    "trainer": lambda wanted, training: crew.trainer_command() if training else None,
+COMMANDS: dict[str, Callable[[int, bool], list[str] | None]] = {
+    WORKER: lambda children, training: crew.command(children) if children else None,
+    "trainer": lambda children, training: crew.trainer_command() if training else None,
 }
 #: Work that is cut short at the end is done again: a journal knows of it, or the store.
 END_S = 6.0
@@ -51,11 +51,19 @@ class Services:
         """Whether the server has ended by itself."""
         return self._server.failures > 0
 
-    def tend(self, wanted: Desired, training: bool) -> None:
-        """Start and end processes so that there is what is wanted, and write down which."""
+    @property
+    def settled(self) -> bool:
+        """Whether the worker that was wanted last is at work."""
+        return self._others[WORKER].settled
+
+    def tend(self, children: int, training: bool) -> None:
+        """Start and end processes so that there is what is wanted, and write down which.
+
+        `children` are the worker's.
+        """
         self._server.tend()
         for name, service in self._others.items():
-            service.want(COMMANDS[name](wanted, training))
+            service.want(COMMANDS[name](children, training))
             service.tend()
         self._note()
 

@@ -52,7 +52,7 @@ def _prepare(**_: Any) -> None:
 
 
 class PulseStep(bootsteps.StartStopStep):
-    """Starts the pulse once there is a pool, ends it with the worker."""
+    """Starts the pulse once there is a pool, ends it when the pool has nothing in hand any more."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -80,10 +80,18 @@ class PulseStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         self._watchdog.stop()
+        # Celery would wait for the children next. A claim without a heartbeat is anybody's, and
+        # another worker would do a second time what they finish.
+        parent.pool.stop()
+        self._end()
+
+    def terminate(self, parent: Any) -> None:
+        self._watchdog.stop()
+        self._end()
+
+    def _end(self) -> None:
         if request.pulse is not None:
             request.pulse.stop()
-
-    terminate = stop
 
 
 def _hint(job: str, batch: int) -> None:

@@ -12,12 +12,7 @@ from producer.service import Service
 from shared.settings import Settings
 
 WORKER = "worker"
-#: What is kept running beside the server: the command for so many worker children, and for whether
-#: there is something to train; or None for none.
-COMMANDS: dict[str, Callable[[int, bool], list[str] | None]] = {
-    WORKER: lambda children, training: crew.command(children) if children else None,
-    "trainer": lambda children, training: crew.trainer_command() if training else None,
-}
+TRAINER = "trainer"
 #: Work that is cut short at the end is done again: a journal knows of it, or the store.
 END_S = 6.0
 SERVER_END_S = 2.0
@@ -25,7 +20,7 @@ LEFTOVER_END_S = 1.0
 
 
 class Services:
-    """The server, which binds `bound`, and the services of COMMANDS.
+    """The server, which binds `bound`, the worker, and the trainer while it is wanted.
 
     `ready` tells whether a process has taken up its work, so that the one before may end.
     """
@@ -38,7 +33,8 @@ class Services:
         binary = server.executable(server.find(), folder)
         self._server = Service("server", env, lambda _: True)
         self._server.want(server.command(binary, bound))
-        self._others = {name: Service(name, env, ready) for name in COMMANDS}
+        self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
+        self._events = settings.events
         self._roster: list[Member] = []
 
     @property
@@ -62,8 +58,10 @@ class Services:
         `children` are the worker's.
         """
         self._server.tend()
-        for name, service in self._others.items():
-            service.want(COMMANDS[name](children, training))
+        worker = crew.command(children, self._events) if children else None
+        self._others[WORKER].want(worker)
+        self._others[TRAINER].want(crew.trainer_command(self._events) if training else None)
+        for service in self._others.values():
             service.tend()
         self._note()
 

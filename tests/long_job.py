@@ -1,4 +1,4 @@
-"""A job of thousands of pictures that takes a while, and who worked on its batches."""
+"""A job of thousands of pictures, and who worked on its batches."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from worker.silhouettes import silhouette
 
 #: Different ones; all others are links to them.
 MOTIFS = 10
-SIZE = (360, 480)
+SIZE = (90, 120)
 
 
 class LongJob:
-    """`count` pictures below `cwd`, each a few milliseconds of work, and their table."""
+    """`count` pictures below `cwd`, each a millisecond of work, and their table."""
 
     def __init__(self, cwd: Path, count: int) -> None:
         self.cwd, self.count = cwd, count

@@ -12,13 +12,16 @@ import pytest
 
 from producer import stack
 from producer.stack import Stack
+from shared.process import started
 from tests import proc, stacks
+from tests.claims import Held, catch
 from tests.fleet import ROOT, Producer, wait_for
 from tests.long_job import LongJob, Recorder
 from tests.stacks import Place
 
 PICTURES = 2_000
 BATCH = 8
+LONGER_THAN_A_HEARTBEAT_S = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,7 @@ class Scene:
 
     def __init__(self, place: Place, folder: Path) -> None:
         self.place, self.folder = place, folder
+        self.output = folder / "out.csv"
         self._count = 0
 
     def hangtag(self, *arguments: str, cwd: Path = ROOT) -> Producer:
@@ -52,6 +56,32 @@ class Scene:
         command = self.hangtag("up", "--workers", workers, "--json")
         assert command.wait() == 0, command.story
         return msgspec.json.decode(command.out, type=Stack), time.monotonic() - begun
+
+    def classify(self, job: LongJob) -> Producer:
+        """The job, begun."""
+        return self.hangtag("classify", "pictures", "-o", str(self.output), cwd=job.cwd)
+
+    def check_finished(self, producer: Producer, job: LongJob) -> None:
+        """It ended well, with these bytes."""
+        assert producer.wait() == 0, producer.story
+        assert self.output.read_bytes() == job.table
+
+    def catch(self) -> Held:
+        """Stop a child of the newest worker that has a batch in hand."""
+
+        def newest() -> list[int]:
+            parents = self.place.parents("worker")
+            return proc.children(max(parents, key=started)) if parents else []
+
+        return catch(self.place.client(), wait_for("children", newest))
+
+    def wait_for_worker(self, children: int) -> None:
+        """Until there is a worker with so many children, maybe beside others that end."""
+
+        def look() -> bool:
+            return children in [len(beat.children) for beat in self.place.alive()]
+
+        wait_for(f"a worker with {children} children", look)
 
     def wait_for_children(self, wanted: int) -> None:
         """Until there is one worker, with so many children."""
@@ -71,20 +101,26 @@ def scene(place: Place, tmp_path: Path) -> Scene:
 def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     scene: Scene, job: LongJob
 ) -> None:
+    """Whoever has a batch in hand is held there, so that the job cannot end too soon."""
     scene.up("1")
     scene.wait_for_children(1)
     recorder = Recorder(scene.place.client())
-    output = scene.folder / "out.csv"
-    producer = scene.hangtag("classify", "pictures", "-o", str(output), cwd=job.cwd)
+    producer = scene.classify(job)
     producer.wait_until_done(100)
+    held = [scene.catch()]
     for workers in (4, 2):
         found, took_s = scene.up(str(workers))
         assert (found.floor, found.ceiling) == (workers, workers)
         assert took_s < 10
-        scene.wait_for_children(workers)
-        assert producer.running, "the job was over before the stack was scaled"
-    assert producer.wait() == 0, producer.story
-    assert output.read_bytes() == job.table
+        scene.wait_for_worker(workers)
+        held.append(scene.catch())
+    assert len({one.parent for one in held}) == 3
+    time.sleep(LONGER_THAN_A_HEARTBEAT_S)
+    assert len(scene.place.parents("worker")) == 3, "one did not wait for its child"
+    for one in held:
+        proc.go_on(one.child)
+    scene.check_finished(producer, job)
+    scene.wait_for_children(2)
     work = recorder.work()
     assert len(work) == -(-PICTURES // BATCH)
     assert {n: one for n, one in work.items() if not one.in_one_go} == {}
@@ -106,29 +142,27 @@ def test_a_supervisor_that_dies_between_two_numbers_is_replaced_and_has_the_new_
 ) -> None:
     scene.up("1")
     scene.wait_for_children(1)
-    output = scene.folder / "out.csv"
-    producer = scene.hangtag("classify", "pictures", "-o", str(output), cwd=job.cwd)
+    producer = scene.classify(job)
     producer.wait_until_done(100)
-    before = scene.place.processes()
+    scene.catch()
     scene.up("3")
     wait_for("two workers", lambda: len(scene.place.parents("worker")) == 2)
+    before = [pid for pid in scene.place.processes() if pid != producer.pid]
     scene.place.killed("supervisor")
-    proc.wait_for_end([pid for pid in before if pid != producer.pid])
+    proc.wait_for_end(before)
     scene.wait_for_children(3)  # the producer has asked for the stack
-    assert producer.wait() == 0, producer.story
-    assert output.read_bytes() == job.table
+    scene.check_finished(producer, job)
 
 
 def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, job: LongJob) -> None:
     found, _ = scene.up("auto:0-3")
     assert (found.floor, found.ceiling, found.now) == (0, 3, 0)
+    time.sleep(2)
     assert scene.place.parents("worker") == []
-    output = scene.folder / "out.csv"
-    producer = scene.hangtag("classify", "pictures", "-o", str(output), cwd=job.cwd)
-    wait_for("three children", lambda: scene.place.children() >= 3)
-    assert producer.running, "the job was over before the stack had grown"
-    assert producer.wait() == 0, producer.story
-    assert output.read_bytes() == job.table
+    producer = scene.classify(job)
+    held = scene.catch()
+    scene.wait_for_worker(3)
+    proc.go_on(held.child)
+    scene.check_finished(producer, job)
     wait_for("no worker", lambda: not scene.place.parents("worker"))
-    print(Path(found.log).read_text())
     assert stack.describe(scene.place.settings).now == 0

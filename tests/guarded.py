@@ -18,7 +18,7 @@ from tests.server import RedisServer
 
 MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
-PARTS = ("producer", "worker", "trainer")
+PARTS = ("producer", "worker", "trainer", "monitor")
 _PORTS_TRIED = 5
 
 

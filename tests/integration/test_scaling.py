@@ -20,7 +20,7 @@ from tests.long_job import LongJob, Recorder
 from tests.stacks import Place
 
 PICTURES = 2_000
-BATCH = 8
+BATCH = 32
 LONGER_THAN_A_HEARTBEAT_S = 3.0
 
 
@@ -66,12 +66,13 @@ class Scene:
         assert producer.wait() == 0, producer.story
         assert self.output.read_bytes() == job.table
 
-    def catch(self) -> Held:
-        """Stop a child of the newest worker that has a batch in hand."""
+    def catch(self, *caught: Held) -> Held:
+        """Stop another child of the newest worker that has a batch in hand."""
 
         def newest() -> list[int]:
             parents = self.place.parents("worker")
-            return proc.children(max(parents, key=started)) if parents else []
+            found = proc.children(max(parents, key=started)) if parents else []
+            return [pid for pid in found if pid not in {held.child for held in caught}]
 
         return catch(self.place.client(), wait_for("children", newest))
 
@@ -161,8 +162,10 @@ def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, job: Lo
     assert scene.place.parents("worker") == []
     producer = scene.classify(job)
     held = scene.catch()
+    other = scene.catch(held)  # there are two, since four batches wait
     scene.wait_for_worker(3)
-    proc.go_on(held.child)
+    for one in (held, other):
+        proc.go_on(one.child)
     scene.check_finished(producer, job)
     wait_for("no worker", lambda: not scene.place.parents("worker"))
     assert stack.describe(scene.place.settings).now == 0

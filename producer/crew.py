@@ -29,14 +29,17 @@ FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def command(children: int) -> list[str]:
-    """The command line of a worker with this many children. Run it in a folder without modules."""
-    return _celery("worker.app", children)
+def command(children: int, events: bool) -> list[str]:
+    """The command line of a worker with this many children. Run it in a folder without modules.
+
+    With `events` it shows a monitor that it lives.
+    """
+    return _celery("worker.app", children, events)
 
 
-def trainer_command() -> list[str]:
+def trainer_command(events: bool) -> list[str]:
     """The command line of a trainer, which does one thing at a time. Run it like a worker."""
-    return _celery("worker.trainer", 1)
+    return _celery("worker.trainer", 1, events)
 
 
 def check_installed() -> None:
@@ -87,7 +90,7 @@ def run(settings: Settings, children: int) -> NoReturn:
     )
     _check_root(settings)
     check_installed()
-    _become(command(children), settings)
+    _become(command(children, settings.events), settings)
 
 
 def run_trainer(settings: Settings) -> NoReturn:
@@ -102,15 +105,16 @@ def run_trainer(settings: Settings) -> NoReturn:
         "set it, or just ask: hangtag train",
     )
     check_can_train()
-    _become(trainer_command(), settings)
+    _become(trainer_command(settings.events), settings)
 
 
-def _celery(app: str, children: int) -> list[str]:
+def _celery(app: str, children: int, events: bool) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
         *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
         # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *("--without-gossip", "--without-mingle"),
+        *(() if events else ("--without-heartbeat",)),
     ]
 
 

@@ -7,6 +7,7 @@ import time
 from redis.exceptions import RedisError
 
 from producer.columns import columns
+from producer.elsewhere import worker_line
 from producer.stack import shown
 from producer.wording import one_line
 from shared import heartbeat, keys
@@ -42,10 +43,16 @@ def living(settings: Settings) -> list[Heartbeat]:
         raise BrokerAway(f"Redis at {shown(url)} does not answer ({error}); start it") from error
 
 
+def children(settings: Settings) -> int:
+    """How many children the living workers have that classify. Raises BrokerAway."""
+    beats = living(settings)
+    return sum(len(beat.children) for beat in beats if beat.queue == keys.CLASSIFY_QUEUE)
+
+
 def cure(settings: Settings) -> str:
     """What to do where no worker is alive."""
-    start = f"HANGTAG_REDIS_URL={shown(settings.redis_url)} hangtag worker"
-    return f"no worker is alive; start one with: {start if settings.redis_url else 'hangtag up'}"
+    start = worker_line(settings) if settings.redis_url else "hangtag up"
+    return f"no worker is alive; start one with: {start}"
 
 
 def table(beats: list[Heartbeat]) -> list[str]:

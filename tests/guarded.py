@@ -20,7 +20,7 @@ MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
 #: Those that load scripts, and all.
 SCRIPTED = ("producer", "worker", "trainer")
-PARTS = (*SCRIPTED, "monitor")
+PARTS = (*SCRIPTED, "monitor", "flower")
 _PORTS_TRIED = 5
 
 

@@ -34,8 +34,9 @@ ROLE = "trainer"
 LIMIT_S = 24 * 3600
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
+events = login.configured(lambda: settings.events)
 ending = Ending()
-app: Celery = make_app(broker, ROLE)
+app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
     worker_consumer=consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,

@@ -114,7 +114,8 @@ def test_up_scales_without_a_gap(running: Place) -> None:
     stack.up(running.settings, 2)
     _wait_for_children(running, 2)
     stack.up(running.settings, None)
-    assert stack.describe(running.settings).workers == 2
+    found = stack.describe(running.settings)
+    assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
     stack.up(running.settings, 1)
     _wait_for_children(running, 1)
 

@@ -72,7 +72,7 @@ def test_the_picture_below_the_root_is_classified(
 ) -> None:
     reference = Reference(b"mine.png", stamp(os.stat(root / "mine.png")))
     channel.offer([(0, encode_images([reference]))])
-    assert classify(child, JOB, 0) == ("fashion-mnist@0", 1)
+    assert classify(child, JOB, 0)[1:] == (1, {}, ["fashion-mnist@0"])
     assert channel.survey([0]) == ("running", [BatchState.DONE])
 
 

@@ -343,9 +343,12 @@ def test_status_tells_rate_and_time_left_from_any_machine(
     other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms)
     heartbeat.beat(fleet.client, other, 60)
     here = _told(fleet, view.job)
+    (among_all,) = msgspec.json.decode(said(fleet, "status", "--json"), type=list[JobView])
+    shown = said(fleet, "status")
+    assert " s  fashion-mnist@0" in shown  # what is left, before the model
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no job is known
     there = _told(fleet, view.job)
-    for told in (here, there):
+    for told in (here, among_all, there):
         assert told.state is State.RUNNING
         assert told.rate
         assert told.left_s == pytest.approx((told.images - told.done) / told.rate, abs=1)

@@ -19,6 +19,7 @@ from tests.scrapes import parsed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARD, RULES = DEPLOY / "grafana/hangtag.json", DEPLOY / "prometheus/rules.yml"
+PAGE = DEPLOY.parent / "docs/monitoring.md"
 NAME = re.compile(r"\bhangtag_[a-z_]+")
 #: A label that is asked for: `{state="running"}`, `without (code)`, or Grafana's `{{queue}}`.
 LABEL = re.compile(r"([a-z_]+)=~?\"|without \(([a-z_]+)\)|\{\{([a-z_]+)\}\}")
@@ -59,6 +60,11 @@ def test_the_names_are_the_ones_that_were_promised() -> None:
     assert {f"hangtag_{name}" for name in gauges | {"images_total", "failures_total"}} == NAMES
     assert {f'hangtag_jobs{{state="{state}"}}' for state in STATES} < served()
     assert set(State) - set(STATES) == {State.FINISHED, State.UNREADABLE}
+
+
+def test_the_page_on_monitoring_says_what_each_metric_is() -> None:
+    rows = re.findall(r"^\| `(hangtag_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("expression", expressions())

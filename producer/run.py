@@ -185,7 +185,7 @@ class Run:
         try:
             answer = decode_result(result.data, count).check_labels(self._k, self._labels)
             flagged = count_flags(answer.flags)
-            return Recorded(result.batch, result.data, failures(answer), flagged)
+            return Recorded(result.batch, result.data, failures(answer), flagged, answer.digests)
         except BadMessage as error:
             self._report.notice(f"batch {result.batch} is done again: {error}")
             self._channel.forget(result.batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,10 @@ import pytest
 from hypothesis import given
 
 from producer.batches import Batch, Batches, read_batch_again
-from producer.options import JobOptions
+from producer.frozen import Frozen
+from producer.job import Job, stored_options
+from producer.journal import Journal, Recorded
+from producer.options import JobOptions, encode_options
 from producer.transport import REFUSALS_MAX, Transport, check_below, real_root, told
 from shared.contract import decode_images, decode_payload
 from shared.errors import UsageError
@@ -151,3 +155,36 @@ def test_a_refusal_is_told_with_what_is_done_about_it() -> None:
     assert told(f"{UNSEEN}: x").endswith("; their bytes are sent")
     assert told("no model") == "no model"
     assert told("") == ""
+
+
+def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
+    tmp_path: Path,
+) -> None:
+    with closing(Journal(tmp_path / "journal")) as journal:
+        stamps = [(1, 2)]
+        frozen = [
+            Frozen(0, 0, [b"a"], stamps),
+            Frozen(1, 0, [b"b"], stamps, b"mine"),
+            Frozen(2, 0, [b"c"], stamps),
+        ]
+        results = [Recorded(n, b"result", 0, {}, b"they") for n in (0, 1)]
+        journal.commit(frozen, [*results, Recorded(2, b"result", 0)])
+        journal.commit(results=[Recorded(n, b"late", 0, {}, b"late") for n in (0, 1)])
+        assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
+
+
+def test_a_job_that_was_begun_may_go_on_with_the_other_transport(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
+    path = msgspec.structs.replace(inline, transport=PATH)
+    with closing(Job(inline)) as job:
+        job.journal.put(options=encode_options(inline), record=b"{}")
+    for options in (path, inline, path):
+        with closing(Job(options)):
+            pass
+        assert stored_options(tmp_path / "out.csv") == options  # what `collect` goes on with
+    with closing(Job(path)) as job:
+        job.journal.put(exit=b"0")
+    with closing(Job(inline)):
+        pass
+    assert stored_options(tmp_path / "out.csv") == path  # of a finished one nothing changes

@@ -22,7 +22,7 @@ from producer.options import JobOptions
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
-from producer.transport import Transport, told
+from producer.transport import Transport
 from producer.window import Window, look
 from shared.card import decode_card
 from shared.contract import decode_result
@@ -221,7 +221,7 @@ class Run:
         elif not self._window.workers and not early:
             self._report.notice(self._cure)
         else:
-            self._report.notice(told(self._channel.trouble()))
+            self._report.notice(self._transport.told(self._channel.trouble()))
 
     def _refused(self, why: str) -> None:
         self._back()

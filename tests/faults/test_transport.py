@@ -122,7 +122,7 @@ def test_a_worker_that_does_not_see_the_files_is_sent_them(
     worker = seeing(stage, tmp_path / root if root else "")
     stage.check_finished(producer)
     assert f"{UNSEEN}: " in producer.log
-    assert "; their bytes are sent" in producer.log
+    assert "; from here on the bytes of all files are sent" in producer.log
     assert 1 <= worker.log.count(UNSEEN) <= REFUSED_MAX
     assert "Traceback" not in worker.log
     stage.check_nothing_runs(worker)

@@ -57,7 +57,7 @@ CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (work, "top_k", "top-k"),
     (work, "encode_result", "pack the answer"),
     (Ledger, "complete", "complete"),
-    (child.Child, "_load", "(load the model, once)"),
+    (child, "_load", "(load the model, once)"),
 )
 
 

@@ -13,10 +13,11 @@ from producer.fold import Place
 from producer.frozen import Frozen
 from producer.journal import WALKED, Journal
 from producer.options import JobOptions
-from producer.reader import digest, read, read_again
+from producer.reader import read, read_again
 from producer.transport import Transport
 from producer.walk import Walk
 from shared.contract import encode_images
+from shared.digest import digest
 from shared.reference import Reference, Stamp
 from shared.settings import Settings
 from shared.status import Status
@@ -113,7 +114,7 @@ class _Read:
 
     @property
     def digests(self) -> bytes:
-        """Of each file; nothing where one was not read."""
+        """Of each file; nothing where one was not read. Then whoever reads it hands them in."""
         whole = [image for image in self.images if not isinstance(image, Reference)]
         return b"".join(map(digest, whole)) if len(whole) == len(self.images) else b""
 

@@ -47,6 +47,7 @@ class Recorded(NamedTuple):
     result: bytes
     failed: int  #: how many images have no label
     flagged: Flagged = {}  #: how many have each flag
+    digests: bytes = b""  #: of the files, if the worker has read them
 
 
 class Journal:
@@ -200,7 +201,7 @@ class Journal:
             repeats.reached(self._db, batch.places[-1])
 
     def _record(self, recorded: Recorded) -> None:
-        n, result, failed, flagged = recorded
+        n, result, failed, flagged, digests = recorded
         kinds = json.dumps(flagged) if flagged else None
         done = self._db.execute(
             "UPDATE batch SET result = ?, failed = ?, flagged = ?"
@@ -208,6 +209,10 @@ class Journal:
             (result, failed, kinds, n),
         ).fetchone()
         if done is not None:
+            if digests:
+                self._db.execute(
+                    "UPDATE batch SET digests = ? WHERE n = ? AND digests = x''", (digests, n)
+                )
             if done[1]:
                 repeats.fold_in(self._db, self.batch(n), result)
             self.totals.done += done[0]

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS batch (
     failed INTEGER,             -- how many have no label; NULL while there is no result
     flagged TEXT,               -- JSON: how many have each flag; NULL where none has
     result BLOB,
-    digests BLOB,               -- CRC-32 of each file's bytes; NULL of an older Hangtag
+    digests BLOB,               -- CRC-32 of each file's bytes; NULL or empty: not known
     places BLOB,                -- of a repeat: the row of each; NULL where they are its own
     again INTEGER NOT NULL DEFAULT 0  -- how many failed and are being done again
 );

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import zlib
 from collections.abc import Callable
 from struct import Struct
 from typing import TypeVar
@@ -17,10 +16,6 @@ from shared.status import Status
 #: Of what is not there.
 NO_STAMP: Stamp = (-1, -1)
 STAMP = Struct("<qq")  #: as the journal keeps it
-#: A digest finds every accident. It costs a twentieth of reading a small file, where a SHA-256
-#: costs a seventh.
-DIGEST_BYTES = 4
-NO_DIGEST = bytes(DIGEST_BYTES)
 # Never wait for a FIFO that took the file's place since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
@@ -60,13 +55,6 @@ def stamp_of(path: bytes) -> Stamp:
         return stamp(os.stat(path))
     except (OSError, ValueError):
         return NO_STAMP
-
-
-def digest(content: bytes | Status) -> bytes:
-    """CRC-32 of a file's bytes, little-endian; zeros where there are none."""
-    if not isinstance(content, bytes):
-        return NO_DIGEST
-    return zlib.crc32(content).to_bytes(DIGEST_BYTES, "little")
 
 
 def read_again(path: bytes, before: Stamp) -> bytes | Status:

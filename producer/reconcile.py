@@ -69,7 +69,7 @@ class Reconciler:
             elif state is BatchState.FREED:
                 self._hint(n)
             elif state is BatchState.LOST:
-                self._transport.lost(n, self._channel.trouble())
+                self._transport.lost(n, self._channel.trouble)
                 self._offer_again(n)
             elif state is BatchState.DONE:
                 self._done_without_result(n)

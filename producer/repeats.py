@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from producer.fold import Place, fold, groups, pack, replaced, unpack
 from producer.frozen import Frozen
 from producer.journal_file import blob
-from producer.reader import DIGEST_BYTES, STAMP
+from producer.reader import STAMP
 from shared.contract import BatchResult, decode_result, encode_result
+from shared.digest import DIGEST_BYTES
 from shared.flag import count_flags
 from shared.status import Status
 
@@ -75,7 +76,7 @@ def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None
         )
         folded = fold(decode_result(blob(old), count), new, images)
         flagged = count_flags(folded.flags)
-        if old_digests:  # what is not known stays so: of an older Hangtag, or never read here
+        if old_digests:  # what is not known stays so, as of an older Hangtag
             old_digests = replaced(blob(old_digests), repeat.digests, images, DIGEST_BYTES)
         database.execute(
             "UPDATE batch SET result = ?, stamps = ?, digests = ?, flagged = ?,"

@@ -23,7 +23,7 @@ from producer.rate import Rate
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
-from producer.transport import Transport, told
+from producer.transport import Transport
 from producer.window import Window, look
 from shared.card import decode_card
 from shared.contract import decode_result
@@ -186,7 +186,7 @@ class Run:
         try:
             answer = decode_result(result.data, count).check_labels(self._k, self._labels)
             flagged = count_flags(answer.flags)
-            return Recorded(result.batch, result.data, failures(answer), flagged)
+            return Recorded(result.batch, result.data, failures(answer), flagged, answer.digests)
         except BadMessage as error:
             self._report.notice(f"batch {result.batch} is done again: {error}")
             self._channel.forget(result.batch)
@@ -224,7 +224,7 @@ class Run:
         elif not self._window.workers and not early:
             self._report.notice(self._cure)
         else:
-            self._report.notice(told(self._channel.trouble()))
+            self._report.notice(self._transport.told(self._channel.trouble()))
 
     def _refused(self, why: str) -> None:
         self._back()

@@ -15,10 +15,11 @@ import msgspec
 from producer.journal import SCHEMA, journal_path
 from producer.journal_file import blob, sqlite_errors
 from producer.options import JobOptions, decode_options
-from producer.reader import DIGEST_BYTES, STAMP
+from producer.reader import STAMP
 from producer.table import Table
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
+from shared.digest import DIGEST_BYTES
 from shared.errors import SetupError, UsageError
 from shared.reference import Stamp
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from producer.options import JobOptions
 from producer.reader import look, read
@@ -49,13 +50,20 @@ class Transport:
             self._sent.remove(batch)
             self._refused = 0
 
-    def lost(self, batch: int, trouble: str) -> None:
-        """A batch is not in Redis any more, and is about to be offered inline. `trouble` is why a
-        worker gave a batch back, if one did."""
+    def lost(self, batch: int, trouble: Callable[[], str]) -> None:
+        """A batch is not in Redis any more, and is about to be offered inline. `trouble` tells why
+        a worker gave a batch back, if one did."""
         if batch in self._sent:
             self._sent.remove(batch)
-            self._refused += trouble.startswith(UNSEEN)
+            self._refused += trouble().startswith(UNSEEN)
             self._by_path = self._by_path and self._refused < REFUSALS_MAX
+
+    def told(self, trouble: str) -> str:
+        """Why a worker gave a batch back, for whoever waits: with references nothing is wrong."""
+        if not trouble.startswith(UNSEEN):
+            return trouble
+        whose = "their bytes" if self._by_path else "from here on the bytes of all files"
+        return f"{trouble}; {whose} are sent"
 
     def _below(self, path: bytes) -> bytes | None:
         """The path below the root; None for a file that is not below it."""
@@ -71,11 +79,6 @@ class Transport:
         """What stands before the names of a folder's files."""
         real = os.path.realpath(folder or b"/").rstrip(b"/") + b"/"
         return real[len(self._root) :] if real.startswith(self._root) else None
-
-
-def told(trouble: str) -> str:
-    """Why a worker gave a batch back, for whoever waits: with references nothing is wrong."""
-    return f"{trouble}; their bytes are sent" if trouble.startswith(UNSEEN) else trouble
 
 
 def real_root(settings: Settings) -> bytes:

@@ -104,8 +104,8 @@ def _unproven(sealed: Sealed, deep: bool) -> list[str]:
         found.append("the files' content, beyond size and time; --deep reads it again")
     elif any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
         found.append(
-            "some files' content: their digests are not known, of --transport path or of an older "
-            "Hangtag"
+            "some files' content: the journal has no digests of them, as of an older Hangtag, or "
+            "where a worker could not have what --transport path named"
         )
     return found
 

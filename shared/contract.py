@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.card import NAME
+from shared.digest import DIGEST_BYTES
 from shared.errors import MISFITS, BadMessage
 from shared.flag import FLAGS
 from shared.reference import Reference, unpack
@@ -81,6 +82,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
 
     statuses: n wire codes. indices: uint16[n, k] label indices, most probable first.
     probabilities: float32[n, k]. flags: n wire codes, or nothing where no image has a flag.
+    digests: n CRC-32 of the files' bytes, where the worker has read them (shared/digest.py).
     Rows of images that are not `ok` hold zeros. Little-endian.
     """
 
@@ -89,6 +91,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     indices: bytes
     probabilities: bytes
     flags: bytes = b""
+    digests: bytes = b""
 
     def check(self, count: int) -> BatchResult:
         """This result, if it has the form of `count` answers.
@@ -104,6 +107,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
             and all(code < len(BY_CODE) for code in set(self.statuses))
             and len(self.flags) in (0, count)
             and all(code < len(FLAGS) for code in set(self.flags))
+            and len(self.digests) in (0, DIGEST_BYTES * count)
         )
         if not good:
             raise BadMessage(f"a result does not have the form of {count} answers")

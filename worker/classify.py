@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import msgspec
 from redis.exceptions import RedisError
 
 from shared.contract import (
@@ -18,9 +19,11 @@ from shared.contract import (
     decode_payload,
     encode_result,
 )
+from shared.digest import digest
 from shared.errors import BadMessage, SetupError, Unseen
 from shared.foreign import is_foreign
 from shared.ledger import Claim, Ledger, Verdict
+from shared.reference import Reference
 from shared.status import BY_CODE, Status
 from worker.answers import join, pixels, top_k
 from worker.child import Child, time_limit
@@ -65,12 +68,16 @@ def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     if record.id != ledger.job:
         raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
     # Outside of any limit in time: a file system that hangs convicts no picture.
-    images = child.sight.see(decode_payload(claim.payload))
+    payload = decode_payload(claim.payload)
+    images = child.sight.see(payload)
     model = child.model(record)
     result = _answer(child, ledger, claim, batch, record, model, images)
-    if result is not None:
-        data = encode_result(result)
-        _insist("a result", lambda: ledger.complete(batch, data))
+    if result is None:
+        return None
+    if any(isinstance(image, Reference) for image in payload):
+        result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
+    data = encode_result(result)
+    _insist("a result", lambda: ledger.complete(batch, data))
     return result
 
 

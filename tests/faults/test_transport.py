@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import cast
 
@@ -70,12 +71,14 @@ def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Stage) -> No
 def test_where_the_files_are_may_differ_from_machine_to_machine(
     stage: Stage, tmp_path: Path
 ) -> None:
-    there = shutil.copytree(stage.gallery.cwd, tmp_path / "there")
+    shutil.copytree(stage.gallery.cwd, tmp_path / "there")
     producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
-    worker = seeing(stage, there)
+    worker = stage.fleet.producer("worker", "--root", "there", cwd=tmp_path)
     stage.check_finished(producer)
     check_seen(producer, worker)
-    stage.check_nothing_runs(worker)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0, worker.story
+    stage.check_nothing_runs()
 
 
 def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
@@ -122,7 +125,7 @@ def test_a_worker_that_does_not_see_the_files_is_sent_them(
     worker = seeing(stage, tmp_path / root if root else "")
     stage.check_finished(producer)
     assert f"{UNSEEN}: " in producer.log
-    assert "; their bytes are sent" in producer.log
+    assert "; from here on the bytes of all files are sent" in producer.log
     assert 1 <= worker.log.count(UNSEEN) <= REFUSED_MAX
     assert "Traceback" not in worker.log
     stage.check_nothing_runs(worker)

@@ -41,7 +41,7 @@ from tests import forged
 from tests.fuzz.bytewise import BYTEWISE
 
 _JOB = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 2, "/out.csv", "here", 1.5)
-_BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7)
+_BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7, 8, {"missing": 9})
 _OPTIONS = JobOptions((b"a", b"/b\xff"), b"/", "/out.csv")
 _WORKS = (Train("m", "tutorial"), Evaluate("m@1"), Import("m", ("a", "b"), "0" * 64))
 _REQUESTS = [encode_request(Request("r1", work, "me@here", 1.5)) for work in _WORKS]

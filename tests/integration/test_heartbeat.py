@@ -8,6 +8,7 @@ import pytest
 from shared import heartbeat, keys
 from shared.heartbeat import Heartbeat
 from shared.ledger import BatchState, Ledger, Verdict
+from shared.settings import Settings
 from tests.server import RedisServer
 
 JOB = "abcdefgh"
@@ -62,6 +63,22 @@ def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_wai
     heartbeat.beat(client, msgspec.structs.replace(one, at_ms=later), 60)
     assert heartbeat.alive(client) == []
     assert ledger.survey([0])[1] == [BatchState.FREED], "a heartbeat of the future"
+
+
+def test_versions_that_tell_less_or_more_are_read(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    told = msgspec.to_builtins(one)
+    older = {key: value for key, value in told.items() if key not in ("since_ms", "failures")}
+    for fields in (older, told | {"new": ["x"]}):
+        server.client.set(keys.worker(one.id), msgspec.json.encode(fields))
+        assert heartbeat.alive(server.client) == [one]
+    assert (one.since_ms, one.failures) == (0, {})
+
+
+def test_by_default_a_silent_worker_is_gone_within_15_seconds(server: RedisServer) -> None:
+    beat(server, "a:1:1", [], ttl_s=Settings().heartbeat_ttl_s)
+    assert 0 < server.client.pttl(keys.worker("a:1:1")) <= 15_000
+    assert Settings().heartbeat_s * 2 < Settings().heartbeat_ttl_s
 
 
 @pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import agreement, networks, report
+from benchmarks import agreement, networks, report, transport
 from benchmarks.bare_loop import slice_of
 from benchmarks.goals import Goal, goals
 from benchmarks.place import ROOT
@@ -142,3 +142,21 @@ def test_tables_are_compared_by_picture(tmp_path: Path) -> None:
     other.write_text("path,label,confidence\n/far/a/2.png,Shirt,1\n/far/a/1.png,Bag,1\n")
     assert agreement.differences(one, one) == "the same bytes"
     assert agreement.differences(other, one) == "1 of 2 labels differ"
+
+
+def test_transports_are_compared_within_a_repeat() -> None:
+    """A repeat that was slow for both says as much as one that was fast."""
+    turns = [
+        transport.Turn("small", way, repeat, 1_000, seconds, {"producer": 0.01})
+        for repeat, both in enumerate([(1.0, 2.0), (10.0, 5.0), (4.0, 2.0)])
+        for way, seconds in zip(("inline", "path"), both, strict=True)
+    ]
+    inline, path = transport.table(turns).splitlines()[2:]
+    assert [cell.strip() for cell in inline.split("|")][1:6] == [
+        "small",
+        "inline",
+        "250",
+        "",
+        "10.0",
+    ]
+    assert [cell.strip() for cell in path.split("|")][1:5] == ["small", "path", "500", "2.00"]

@@ -127,6 +127,7 @@ def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
         (["-o", "out.csv", "--top-k", "0"], "--top-k"),
         (["-o", "out.csv", "--timeout", "0"], "--timeout"),
         (["-o", "out.csv", "--runtime", "pickle"], "--runtime"),
+        (["-o", "out.csv", "--transport", "pigeon"], "--transport"),
         (["-o", "out.csv", "--topk", "3"], "--top-k"),
     ],
 )
@@ -164,6 +165,18 @@ def test_a_broker_that_is_away_is_a_setup_error_and_nothing_is_begun(here: Path)
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
     assert "HANGTAG_REDIS_URL" in line
     assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+@pytest.mark.parametrize("root", ["absent", "photos/1.png"])
+def test_a_root_that_is_no_folder_is_a_setup_error(
+    monkeypatch: pytest.MonkeyPatch, here: Path, root: str
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://localhost")
+    assert "is no folder here" in complaint(run("worker", "--root", root), Exit.SETUP)
+    monkeypatch.setenv("HANGTAG_ROOT", root)
+    assert "is no folder here" in complaint(run("worker"), Exit.SETUP)
+    train = run("worker", "--queue", "train", "--root", "photos")
+    assert "leave out --root" in complaint(train, Exit.USAGE)
 
 
 def test_a_broker_of_another_kind_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:

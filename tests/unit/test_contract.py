@@ -51,8 +51,14 @@ def results(draw: st.DrawFn) -> tuple[int, BatchResult]:
     indices = draw(st.binary(min_size=2 * count * k, max_size=2 * count * k))
     probabilities = draw(st.binary(min_size=4 * count * k, max_size=4 * count * k))
     flags = bytes(draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)))
+    digests = draw(st.binary(min_size=4 * count, max_size=4 * count))
     return count, BatchResult(
-        k, statuses, indices, probabilities, flags if draw(st.booleans()) else b""
+        k,
+        statuses,
+        indices,
+        probabilities,
+        flags if draw(st.booleans()) else b"",
+        digests if draw(st.booleans()) else b"",
     )
 
 
@@ -137,6 +143,7 @@ def test_a_mangled_result_is_a_bad_message_or_has_the_agreed_form(
     assert all(code < len(BY_CODE) for code in found.statuses)
     assert len(found.flags) in (0, count)
     assert all(code < len(FLAGS) for code in found.flags)
+    assert len(found.digests) in (0, 4 * count)
     assert len(found.indices) == 2 * count * found.k
     assert len(found.probabilities) == 4 * count * found.k
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 
 from producer.batches import Batch, Batches, read_batch_again
-from producer.options import JobOptions
-from producer.transport import REFUSALS_MAX, Transport, check_below, real_root, told
+from producer.frozen import Frozen
+from producer.job import Job, stored_options
+from producer.journal import Journal, Recorded
+from producer.options import JobOptions, encode_options
+from producer.transport import REFUSALS_MAX, Transport, check_below, real_root
 from shared.contract import decode_images, decode_payload
 from shared.errors import UsageError
 from shared.reference import PATH, UNSEEN, Reference
@@ -107,24 +111,32 @@ def test_repeated_rows_travel_inline(tmp_path: Path) -> None:
     assert len(batch.frozen.digests) == 4
 
 
+def refuse(transport: Transport, batch: int) -> None:
+    transport.sent(batch)
+    transport.lost(batch, lambda: f"{UNSEEN}: no root")
+
+
 def test_after_some_refusals_in_a_row_the_rest_travels_inline() -> None:
     with pictures([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         file = os.path.join(options.cwd, b"p/000.png")
         for n in range(3 * REFUSALS_MAX):
-            transport.sent(n)
             if n % REFUSALS_MAX == 0:
+                transport.sent(n)
                 transport.finished(n)
             else:
-                transport.lost(n, f"{UNSEEN}: no root")
+                refuse(transport, n)
             assert isinstance(transport.take(file)[0], Reference)
-        transport.lost(0, f"{UNSEEN}: an old one, that was sent inline since")
+        assert transport.told(f"{UNSEEN}: x") == f"{UNSEEN}: x; their bytes are sent"
+        transport.lost(0, lambda: f"{UNSEEN}: an old one, that was sent inline since")
         transport.sent(100)
-        transport.lost(100, "the server was restarted")
+        transport.lost(100, lambda: "the server was restarted")
         assert isinstance(transport.take(file)[0], Reference)
-        transport.sent(101)
-        transport.lost(101, f"{UNSEEN}: no root")
+        refuse(transport, 101)
         assert transport.take(file)[0] == b"a"
+        assert "; from here on the bytes of all" in transport.told(f"{UNSEEN}: x")
+        assert transport.told("no model") == "no model"
+        assert transport.told("") == ""
 
 
 def test_what_was_typed_must_be_below_the_root(tmp_path: Path) -> None:
@@ -147,7 +159,34 @@ def test_this_machines_stack_sees_everything_whatever_the_root(tmp_path: Path) -
     assert real_root(rooted(tmp_path)) == bytes(tmp_path) + b"/"
 
 
-def test_a_refusal_is_told_with_what_is_done_about_it() -> None:
-    assert told(f"{UNSEEN}: x").endswith("; their bytes are sent")
-    assert told("no model") == "no model"
-    assert told("") == ""
+def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
+    tmp_path: Path,
+) -> None:
+    with closing(Journal(tmp_path / "journal")) as journal:
+        stamps = [(1, 2)]
+        frozen = [
+            Frozen(0, 0, [b"a"], stamps),
+            Frozen(1, 0, [b"b"], stamps, b"mine"),
+            Frozen(2, 0, [b"c"], stamps),
+        ]
+        results = [Recorded(n, b"result", 0, {}, b"they") for n in (0, 1)]
+        journal.commit(frozen, [*results, Recorded(2, b"result", 0)])
+        journal.commit(results=[Recorded(n, b"late", 0, {}, b"late") for n in (0, 1)])
+        assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
+
+
+def test_a_job_that_was_begun_may_go_on_with_the_other_transport(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
+    path = msgspec.structs.replace(inline, transport=PATH)
+    with closing(Job(inline)) as job:
+        job.journal.put(options=encode_options(inline), record=b"{}")
+    for options in (path, inline, path):
+        with closing(Job(options)):
+            pass
+        assert stored_options(tmp_path / "out.csv") == options  # what `collect` goes on with
+    with closing(Job(path)) as job:
+        job.journal.put(exit=b"0")
+    with closing(Job(inline)):
+        pass
+    assert stored_options(tmp_path / "out.csv") == path  # of a finished one nothing changes

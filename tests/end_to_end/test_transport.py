@@ -1,0 +1,60 @@
+"""This machine's stack with `--transport path`: the same table, and the server has no picture."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer import stack
+from producer.launch import LOG_NAME
+from producer.verify import verify
+from shared.reference import UNSEEN
+from tests import stacks
+from tests.fleet import ROOT, wait_for
+from tests.gallery import FOLDER, Gallery
+from tests.stacks import Place
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    yield from stacks.new()
+
+
+@pytest.mark.parametrize("root", ["", "PICTURES"])
+def test_workers_of_this_machine_open_the_files_themselves(
+    place: Place, pictures: Gallery, tmp_path: Path, root: str
+) -> None:
+    """They do whatever HANGTAG_ROOT is for commands: that is about other machines."""
+    stack.up(place.settings, 1)
+    wait_for("one child", lambda: place.children() == 1)
+    output = tmp_path / "out.csv"
+    env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
+    if root:
+        env["HANGTAG_ROOT"] = str(pictures.cwd)
+    command = [sys.executable, "-m", "producer.cli", "classify", FOLDER, "-o", str(output)]
+    before = _received(place)
+    done = subprocess.run(
+        [*command, "--transport", "path"],
+        cwd=pictures.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == pictures.table
+    sizes = sum((pictures.cwd / path).stat().st_size for path in pictures.paths)
+    assert _received(place) - before < sizes / 2
+    assert UNSEEN not in done.stderr
+    assert UNSEEN not in (place.folder / LOG_NAME).read_text()
+    proof = verify(output, deep=True)
+    assert proof.proven
+    assert proof.unproven == []
+
+
+def _received(place: Place) -> int:
+    """How many bytes the server has been sent since it was started."""
+    with place.client() as client:
+        return int(client.info("stats")["total_net_input_bytes"])

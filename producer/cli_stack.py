@@ -41,8 +41,11 @@ def up(workers: Wanted, as_json: bool) -> None:
 def _said(found: Stack) -> str:
     if found.floor < found.ceiling:
         return f"{found.floor} to {found.ceiling} as the backlog asks, {found.now} now"
-    coming = "" if found.now == found.ceiling else f" ({found.now} now, changing over)"
-    return f"{found.ceiling}{coming}"
+    if found.now < found.ceiling:
+        return f"{found.ceiling} ({found.now} now, the others are on their way)"
+    if found.now > found.ceiling:
+        return f"{found.ceiling} ({found.now} until what they have in hand is done)"
+    return str(found.ceiling)
 
 
 @click.command()

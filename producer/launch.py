@@ -47,6 +47,7 @@ def launch(settings: Settings, folder: Path) -> None:
 def _begin(settings: Settings, folder: Path) -> None:
     server.find()
     crew.check_installed()
+    _ = settings.events  # whose fault is told here, and not in the log
     path = folder / LOG_NAME
     if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
         path.replace(path.with_name(LOG_NAME + ".1"))

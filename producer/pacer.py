@@ -31,5 +31,5 @@ class Pacer:
             if batches is not None:
                 self._pace = pace.look(self._pace, bounds, now, batches)
         if self._pace.children != before:
-            log.info("from %d worker processes to %d", before, self._pace.children)
+            log.info("worker processes: %d instead of %d", self._pace.children, before)
         return self._pace.children

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -29,7 +30,23 @@ class Flower(Process):
         options = (f"--port={self._port}", "--address=127.0.0.1")
         command = [sys.executable, "-m", "celery", "-A", "shared.monitor", "flower", *options]
         super().__init__(command, Path("/"), env, files)
-        wait_for("Flower's page", self._answers)
+        try:
+            wait_for("Flower's page", self._answers)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Flower:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        print(self.story)
+        self.kill()
 
     def get(self, path: str) -> Any:
         """What its API answers."""

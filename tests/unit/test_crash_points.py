@@ -48,6 +48,7 @@ WITHOUT = {
     "pictures and samples for a person: drawn again by the same command": {
         "producer/picture_file.py", "producer/show_model.py", "worker/samples.py",
     },
+    "what a monitor asks and is told: no work is in it": {"shared/remote_channel.py"},
     "tools of the developers: nothing goes on from what they leave": {"worker/pretrain.py"},
     "a temporary file that nobody else knows of": {"worker/runtime_tensorflow.py"},
     "the cache of a download: renamed when it is whole": {"worker/fashion_mnist.py"},

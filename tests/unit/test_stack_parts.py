@@ -178,3 +178,32 @@ def test_another_command_takes_over_when_it_is_ready() -> None:
     assert before != service.newest
     service.end(10)
     assert service.members == []
+
+
+def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
+    begun: set[int] = set()
+    service = Service("test", dict(os.environ), lambda one: one.pid in begun)
+    sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+
+    def want(number: int) -> member.Member:
+        service.want([*sleep, str(number)])
+        service.tend()
+        assert service.newest is not None
+        return service.newest
+
+    first = want(1)
+    assert not service.settled
+    begun.add(first.pid)
+    service.tend()
+    assert service.settled
+    second, third = want(5), want(2)
+    assert second.wait(10), "two successors are one too many"
+    assert first.alive, "it has the work until the other one begins"
+    assert third.alive
+    assert not service.settled
+    begun.add(third.pid)
+    service.tend()
+    assert first.wait(10)
+    service.tend()
+    assert service.members == [third]
+    service.end(10)

@@ -1,0 +1,89 @@
+"""`hangtag up --workers`: what it takes, and what it says where a broker is configured."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from producer import crew, stack
+from producer.cli import hangtag
+from producer.cli_workers import CHILDREN_MAX, Wanted, Workers
+from producer.pace import Bounds
+from shared.errors import SetupError
+from shared.exits import Exit
+from shared.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", Wanted(1)),
+        (str(CHILDREN_MAX), Wanted(CHILDREN_MAX)),
+        ("auto", Wanted(None, 1)),
+        ("auto:2-8", Wanted(8, 2)),
+        ("auto:0-1", Wanted(1, 0)),
+        ("auto:3-3", Wanted(3, 3)),
+    ],
+)
+def test_a_number_and_a_range_are_understood(text: str, expected: Wanted) -> None:
+    assert Workers().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "-1", "1025", "99999999", "", "many", "auto:", "auto:2", "auto:8-2", "auto:0-0",
+     "auto:1-1025", "2-8", "1.5", "\u0663", "auto:-1-2"],
+)  # fmt: skip
+def test_anything_else_is_refused_and_starts_nothing(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "up", lambda *_: pytest.fail("it was started"))
+    result = CliRunner().invoke(hangtag, ["up", "--workers", text])
+    assert result.exit_code == Exit.USAGE
+    assert "--workers" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "workers", "line"),
+    [
+        ("redis://h", "4", "HANGTAG_REDIS_URL=redis://h:6379 hangtag worker --concurrency 4"),
+        ("redis://h", "auto", "HANGTAG_REDIS_URL=redis://h:6379 hangtag worker"),
+        (
+            "rediss://me:top%2Fsecret@h:7/1",
+            "auto:1-3",
+            "HANGTAG_REDIS_URL=rediss://h:7/1 hangtag worker --concurrency 3",
+        ),
+        (
+            "unix:///a b?db=2&password=secret",
+            "2",
+            "HANGTAG_REDIS_URL='unix:///a%20b?db=2' hangtag worker --concurrency 2",
+        ),
+        ("secret", "2", "HANGTAG_REDIS_URL=... hangtag worker --concurrency 2"),
+    ],
+)
+def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
+    url: str, workers: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", url)
+    result = CliRunner().invoke(hangtag, ["up", "--workers", workers])
+    assert result.exit_code == Exit.SETUP
+    assert result.stderr.endswith(f": {line}\n")
+    assert result.stderr.count("\n") == 1
+    assert "secret" not in result.output
+    assert ("HANGTAG_REDIS_PASSWORD_FILE" in result.stderr) == ("secret" in url.partition(":")[2])
+
+
+def test_a_worker_shows_that_it_lives_only_to_a_monitor() -> None:
+    assert "--without-heartbeat" in crew.command(1, events=False)
+    assert "--without-heartbeat" not in crew.command(1, events=True)
+    assert Settings().events is False
+    assert Settings(celery_events="0").events is False
+    assert Settings(celery_events="1").events is True
+    with pytest.raises(SetupError, match="HANGTAG_CELERY_EVENTS is 1 or 0"):
+        _ = Settings(celery_events="yes").events
+
+
+def test_bounds_hold_what_is_between_them() -> None:
+    bounds = Bounds(2, 5)
+    assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
+    assert not bounds.fixed

@@ -74,7 +74,7 @@ def test_a_service_is_an_ordinary_user_who_can_change_nothing(
     # A root that could be written to would say "Permission denied" to this user.
     assert "Read-only file system" in answer("touch /new")
     status = answer("cat /proc/1/status").split("\n")
-    assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(status)
+    assert {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} <= set(status)
 
 
 def test_there_is_no_way_out_of_a_worker(compose: Compose) -> None:

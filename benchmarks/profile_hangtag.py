@@ -21,7 +21,7 @@ from benchmarks.place import DATA, STORE, environment, runtime_folder
 from benchmarks.report import markdown
 from benchmarks.starts import starts
 from benchmarks.stopwatch import Stopwatch
-from producer import batches, classify, job, journal, run, server
+from producer import batches, classify, job, journal, run, server, transport
 from producer.channel import Channel, Result
 from producer.door import answers
 from producer.options import JobOptions
@@ -37,7 +37,7 @@ from worker import classify as work
 
 PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (batches.Batches, "next", "walk, form batches"),
-    (batches, "read", "read"),
+    (transport, "read", "read"),
     (batches, "encode_images", "pack"),
     (journal.Journal, "commit", "journal"),
     (journal.Journal, "open_count", "journal"),
@@ -51,7 +51,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
 )
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (Ledger, "claim", "claim"),
-    (work, "decode_images", "unpack"),
+    (work, "decode_payload", "unpack"),
     (work, "pixels", "decode"),
     (runtime_litert.LiteRT, "predict", "predict"),
     (work, "top_k", "top-k"),

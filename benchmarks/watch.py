@@ -22,6 +22,7 @@ ROLES = (
     ("valkey-server", "Redis server"),
     ("redis-server", "Redis server"),
     ("worker.app", "worker parent"),
+    ("benchmarks.sleeping_app", "worker parent"),
     ("benchmarks.traced_classify", "producer"),
     ("benchmarks.bare_loop", "bare loop, parent"),
     ("producer.supervisor", "supervisor"),

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from producer.demand import ROLE, Demand
 from producer.member import Member
-from shared import keys
+from shared import backlog, keys
 from shared.errors import HangtagError
 from shared.registry import Registry
 from shared.serving import publish
@@ -53,6 +53,14 @@ class Attendant:
         except RedisError as error:
             log.debug("cannot tell who needs the stack: %s", error)
             return 0.0
+
+    def outstanding(self) -> int | None:
+        """Batches without a result; None while the server does not answer."""
+        try:
+            return backlog.outstanding(self._client)
+        except RedisError as error:
+            log.debug("cannot tell how much waits: %s", error)
+            return None
 
     def training(self) -> bool:
         """Whether a trainer is wanted; as before while the server does not answer."""

@@ -16,6 +16,7 @@ from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
 from producer.totals import Totals
+from producer.transport import check_below
 from producer.walk import check_roots
 from shared.crash_point import passed
 from shared.errors import SetupError, UsageError
@@ -33,6 +34,7 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
         UsageError, SetupError: it could not begin; the message is its own.
     """
     check_roots(options)
+    check_below(options, settings)
     output = Path(options.output)
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)

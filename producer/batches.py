@@ -13,13 +13,16 @@ from producer.fold import Place
 from producer.frozen import Frozen
 from producer.journal import WALKED, Journal
 from producer.options import JobOptions
-from producer.reader import Stamp, digest, read, read_again
+from producer.reader import digest, read, read_again
+from producer.transport import Transport
 from producer.walk import Walk
 from shared.contract import encode_images
+from shared.reference import Reference, Stamp
 from shared.settings import Settings
 from shared.status import Status
 
 H = TypeVar("H")
+Taken = tuple[bytes | Reference | Status, Stamp]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -27,6 +30,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     frozen: Frozen
     blob: bytes
+    refers: bool = False  #: to files, instead of holding all their bytes
 
 
 class Batches:
@@ -43,6 +47,7 @@ class Batches:
         number: int | None = None,
         failed: Iterable[tuple[Place, bytes]] = (),
         walked: bool = False,
+        take: Callable[[bytes], Taken] = read,
     ) -> None:
         self.walk = Walk(options)
         self._cwd = options.cwd
@@ -51,7 +56,8 @@ class Batches:
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
         files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
-        self._formed = chain(self._form(failed, _repeat), self._form(files, _new))
+        # Few failed rows are repeated, and their files' bytes replace what is known of them.
+        self._formed = chain(self._form(failed, _repeat, read), self._form(files, _new, take))
         self.exhausted = False
 
     def next(self) -> Batch | None:
@@ -61,7 +67,10 @@ class Batches:
         return batch
 
     def _form(
-        self, files: Iterable[tuple[H, bytes]], freeze: Callable[[int, list[H], _Read], Frozen]
+        self,
+        files: Iterable[tuple[H, bytes]],
+        freeze: Callable[[int, list[H], _Read], Frozen],
+        take: Callable[[bytes], Taken],
     ) -> Iterator[Batch]:
         heads: list[H] = []
         content = _Read()
@@ -69,8 +78,8 @@ class Batches:
         folder = self._cwd + b"/"
         for head, path in files:
             # os.path.join would take a tenth of the time of reading a small file.
-            image, stamp = read(path if path.startswith(b"/") else folder + path)
-            length = len(image) if isinstance(image, bytes) else 0
+            image, stamp = take(path if path.startswith(b"/") else folder + path)
+            length = 0 if isinstance(image, Status) else stamp[0]
             if heads and (len(heads) == self._images_max or size + length > self._bytes_max):
                 yield self._batch(heads, content, freeze)
                 heads, content, size = [], _Read(), 0
@@ -87,7 +96,7 @@ class Batches:
     ) -> Batch:
         frozen = freeze(self._n, heads, content)
         self._n += 1
-        return Batch(frozen, encode_images(content.images))
+        return Batch(frozen, encode_images(content.images), content.refers)
 
 
 class _Read:
@@ -96,11 +105,17 @@ class _Read:
     def __init__(self) -> None:
         self.names: list[bytes] = []
         self.stamps: list[Stamp] = []
-        self.images: list[bytes | Status] = []
+        self.images: list[bytes | Reference | Status] = []
+
+    @property
+    def refers(self) -> bool:
+        return any(isinstance(image, Reference) for image in self.images)
 
     @property
     def digests(self) -> bytes:
-        return b"".join(map(digest, self.images))
+        """Of each file; nothing where one was not read."""
+        whole = [image for image in self.images if not isinstance(image, Reference)]
+        return b"".join(map(digest, whole)) if len(whole) == len(self.images) else b""
 
 
 def _new(n: int, arguments: list[int], read: _Read) -> Frozen:
@@ -111,8 +126,10 @@ def _repeat(n: int, places: list[Place], read: _Read) -> Frozen:
     return Frozen(n, 0, read.names, read.stamps, read.digests, places)
 
 
-def resumed(options: JobOptions, settings: Settings, journal: Journal) -> Batches:
-    """What a journal's job lacks."""
+def resumed(
+    options: JobOptions, settings: Settings, journal: Journal, transport: Transport | None = None
+) -> Batches:
+    """What a journal's job lacks; its files' bytes, if there is no other transport."""
     return Batches(
         options,
         settings,
@@ -120,6 +137,7 @@ def resumed(options: JobOptions, settings: Settings, journal: Journal) -> Batche
         journal.next_number(),
         journal.failed_rows(),
         journal.get(WALKED) is not None,
+        read if transport is None else transport.take,
     )
 
 

@@ -48,6 +48,8 @@ class Progress(msgspec.Struct, frozen=True):
     failed: int
     walking: bool  #: more may be found
     flagged: dict[str, int] = {}  #: how many pictures have each flag
+    rate: float = 0.0  #: images/s of late; 0 while it is not known
+    oldest_s: float | None = None  #: age of the oldest batch under way; None where there is none
 
 
 class Channel:
@@ -84,6 +86,9 @@ class Channel:
         fields: dict[Any, Any] = msgspec.structs.asdict(progress)
         fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
         fields["flagged"] = msgspec.json.encode(progress.flagged)
+        # As a moment, so that whoever reads it later knows the age at that time.
+        oldest_s = fields.pop("oldest_s")
+        fields["oldest_ms"] = 0 if oldest_s is None else int(1000 * (now_s - oldest_s))
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(record, mapping=fields)
             pipe.hsetnx(record, "state", "running")

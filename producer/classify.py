@@ -19,6 +19,7 @@ from producer.options import JobOptions
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.table import PART_SUFFIX
+from producer.transport import check_below
 from producer.walk import check_roots
 from producer.wording import counted
 from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
@@ -63,6 +64,7 @@ def classify(
     """
     begun = time.monotonic()
     check_roots(options)
+    check_below(options, settings)
     job = Job(options, restart)
     report = make_report(quiet)
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)

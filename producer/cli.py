@@ -10,6 +10,7 @@ import click
 from producer import (
     cli_dataset,
     cli_jobs,
+    cli_metrics,
     cli_models,
     cli_predict,
     cli_stack,
@@ -73,6 +74,7 @@ for command in (
     *cli_models.COMMANDS,
     *cli_dataset.COMMANDS,
     *cli_stack.COMMANDS,
+    *cli_metrics.COMMANDS,
 ):
     hangtag.add_command(command)
 

@@ -14,6 +14,7 @@ from shared.contract import RUNTIMES
 from shared.errors import UsageError
 from shared.exits import Exit
 from shared.model_name import parse
+from shared.reference import INLINE, TRANSPORTS
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +48,8 @@ def job_options(command: F) -> F:
             click.option("--model", default="", metavar="NAME[@VERSION|@ALIAS]",
                          help="Default: fashion-mnist@production."),
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
+            click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
+                         help="path: workers that see the same files open them (HANGTAG_ROOT)."),
             click.option("--top-k", type=click.IntRange(1, 1000), default=1,
                          help="Columns label_2, confidence_2, ... up to K."),
             click.option("--probabilities", is_flag=True, help="A column p_LABEL for each label."),
@@ -164,6 +167,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         runtime=given["runtime"],
         top_k=given["top_k"],
         probabilities=given["probabilities"],
+        transport=given["transport"],
     )
 
 

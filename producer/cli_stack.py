@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
 
+import click
+import msgspec
+
+from producer.cli_workers import CHILDREN_MAX, FORM, HELP, Wanted, Workers
 from shared.errors import UsageError
 from shared.settings import Settings
 
-#: More children than any machine has cores are a slip of the finger.
-CHILDREN = click.IntRange(1, 1024)
+if TYPE_CHECKING:
+    from producer.stack import Stack
+
+CHILDREN = click.IntRange(1, CHILDREN_MAX)
 
 
 @click.command()
-@click.option("--workers", type=CHILDREN, help="Worker processes. Default: one per core.")
+@click.option("--workers", type=Workers(), default=Wanted(), metavar=FORM, help=HELP)
 @click.option("--json", "as_json", is_flag=True, help="The stack as JSON on standard output.")
-def up(workers: int | None, as_json: bool) -> None:
-    """Start this machine's stack in the background and keep it; again with --workers scales it."""
+def up(workers: Wanted, as_json: bool) -> None:
+    """Start this machine's stack in the background and keep it; again with --workers scales it.
+
+    Work in hand is finished where it was begun, whatever the new number is.
+    """
     from producer import stack
 
     settings = Settings.from_env()
-    stack.up(settings, workers)
+    stack.up(settings, workers.most, workers.floor)
     found = stack.describe(settings)
     if as_json:
         _show_json(found)
         return
-    click.echo(f"this machine's stack is up; workers: {found.workers}, supervisor: {found.pid}")
+    click.echo(f"this machine's stack is up; workers: {_said(found)}, supervisor: {found.pid}")
     click.echo(f"log: {found.log}")
     click.echo("it stays until: hangtag down")
+
+
+def _said(found: Stack) -> str:
+    if found.floor < found.ceiling:
+        return f"{found.floor} to {found.ceiling} as the backlog asks, {found.now} now"
+    coming = "" if found.now == found.ceiling else f" ({found.now} now, changing over)"
+    return f"{found.ceiling}{coming}"
 
 
 @click.command()
@@ -47,15 +63,25 @@ def down() -> None:
     help="What it does; train is for the machine with the store.",
 )
 @click.option("--concurrency", type=CHILDREN, help="Worker processes. Default: one per core.")
-def worker(queue: str, concurrency: int | None) -> None:
+@click.option(
+    "--root",
+    type=click.Path(),
+    default=None,
+    help="The folder whose files it opens for jobs with --transport path. Default: none.",
+)
+def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
     from producer import crew, machine
 
     if queue == "train":
-        if concurrency is not None:
-            raise UsageError("a trainer does one thing at a time; leave out --concurrency")
+        if concurrency is not None or root is not None:
+            option = "--root" if concurrency is None else "--concurrency"
+            raise UsageError(f"a trainer does one thing at a time; leave out {option}")
         crew.run_trainer(Settings.from_env())
-    crew.run(Settings.from_env(), concurrency or machine.cores())
+    settings = Settings.from_env()
+    if root is not None:
+        settings = msgspec.structs.replace(settings, root=root)
+    crew.run(settings, concurrency or machine.cores())
 
 
 @click.command()
@@ -78,6 +104,4 @@ COMMANDS = (up, down, worker, workers)
 
 
 def _show_json(value: object) -> None:
-    import msgspec
-
     click.echo(msgspec.json.encode(value).decode())

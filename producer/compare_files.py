@@ -9,11 +9,12 @@ import msgspec
 
 from producer.align import align
 from producer.options import JobOptions
-from producer.reader import NO_STAMP, Stamp, digest, read, stamp_of
+from producer.reader import NO_STAMP, digest, read, stamp_of
 from producer.sealed import Sealed
 from producer.walk import Walk, check_roots, shown
 from shared.contract import decode_result
 from shared.errors import UsageError
+from shared.reference import Stamp
 from shared.status import BY_CODE, Status
 
 

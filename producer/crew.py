@@ -21,21 +21,25 @@ PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow
 #: What training needs beside it. A promotion needs none of this.
 TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
+METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
-#: Settings that name a file. A worker runs in another folder than its command.
-FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key")
+#: Settings that name a file or a folder. A worker runs in another folder than its command.
+FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 #: The folder of hangtag's packages: a checkout, or site-packages.
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def command(children: int) -> list[str]:
-    """The command line of a worker with this many children. Run it in a folder without modules."""
-    return _celery("worker.app", children)
+def command(children: int, events: bool) -> list[str]:
+    """The command line of a worker with this many children. Run it in a folder without modules.
+
+    With `events` it shows a monitor that it lives.
+    """
+    return _celery("worker.app", children, events)
 
 
-def trainer_command() -> list[str]:
+def trainer_command(events: bool) -> list[str]:
     """The command line of a trainer, which does one thing at a time. Run it like a worker."""
-    return _celery("worker.trainer", 1)
+    return _celery("worker.trainer", 1, events)
 
 
 def check_installed() -> None:
@@ -64,6 +68,15 @@ def check_can(work: Work) -> None:
         )
 
 
+def check_can_measure() -> None:
+    """Raises SetupError if a package that the endpoint for metrics needs is not installed."""
+    if missing := _missing(METRICS_PACKAGES):
+        raise SetupError(
+            f"this machine cannot serve metrics, {missing} is missing; "
+            "pip install 'hangtag[metrics]'"
+        )
+
+
 def run(settings: Settings, children: int) -> NoReturn:
     """Become a worker for the broker that is configured.
 
@@ -75,8 +88,9 @@ def run(settings: Settings, children: int) -> NoReturn:
         "this machine's stack has a worker already; "
         "set it, or scale the stack with: hangtag up --workers N",
     )
+    _check_root(settings)
     check_installed()
-    _become(command(children), settings)
+    _become(command(children, settings.events), settings)
 
 
 def run_trainer(settings: Settings) -> NoReturn:
@@ -91,15 +105,16 @@ def run_trainer(settings: Settings) -> NoReturn:
         "set it, or just ask: hangtag train",
     )
     check_can_train()
-    _become(trainer_command(), settings)
+    _become(trainer_command(settings.events), settings)
 
 
-def _celery(app: str, children: int) -> list[str]:
+def _celery(app: str, children: int, events: bool) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
         *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
         # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *("--without-gossip", "--without-mingle"),
+        *(() if events else ("--without-heartbeat",)),
     ]
 
 
@@ -113,6 +128,14 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     address(settings)
+
+
+def _check_root(settings: Settings) -> None:
+    if settings.root and not os.path.isdir(settings.root):
+        raise SetupError(
+            f"the root {settings.root!r:.200} is no folder here; name the one in which this "
+            "machine sees the pictures with --root or HANGTAG_ROOT, or leave it out"
+        )
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import redis
 
 ROLE = "supervisor"
-#: Connections of the stack's own processes, by their role in `hangtag-ROLE-HOST-PID`.
-_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog")
+#: Connections of the stack's own processes, and of who only watches, by their role in
+#: `hangtag-ROLE-HOST-PID`.
+_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from producer import machine
+from producer.pace import Bounds
+
 _FILE = "desired.json"
 _NEEDED = "needed"
 
@@ -14,7 +17,14 @@ class Desired(msgspec.Struct, frozen=True):
     """What `hangtag up` asks for."""
 
     keep: bool = False  #: the stack stays without jobs
-    workers: int | None = None  #: children of the worker; None is one per core
+    workers: int | None = None  #: children of the worker, at most; None is one per core
+    floor: int | None = None  #: and at least, as the backlog asks; None is always as many
+
+    @property
+    def bounds(self) -> Bounds:
+        """How many children of the worker there may be."""
+        ceiling = self.workers or machine.cores()
+        return Bounds(ceiling if self.floor is None else min(self.floor, ceiling), ceiling)
 
 
 def load(folder: Path) -> Desired:

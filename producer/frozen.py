@@ -6,7 +6,8 @@ import msgspec
 
 from producer.fold import Place, unpack
 from producer.journal_file import blob
-from producer.reader import STAMP, Stamp
+from producer.reader import STAMP
+from shared.reference import Stamp
 
 
 class Frozen(msgspec.Struct, frozen=True):

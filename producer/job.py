@@ -130,12 +130,16 @@ class Job:
         data = self.journal.get("options")
         if data is None:
             return
-        other = differences(self.options, decode_options(data))
+        begun = decode_options(data)
+        other = differences(self.options, begun)
         if other:
             raise UsageError(
                 f"{self.output} was begun with other options ({', '.join(other)}); "
                 "give the same ones, another -o, or --restart"
             )
+        if self.options.transport != begun.transport and self.exit_code is None:
+            begun = msgspec.structs.replace(begun, transport=self.options.transport)
+            self.journal.put(options=encode_options(begun))  # what `collect` goes on with
 
 
 def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:

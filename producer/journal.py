@@ -25,15 +25,18 @@ from producer.fold import Place, pack
 from producer.frozen import Frozen, thawed
 from producer.journal_file import FROM_2, TABLES, blob, sqlite_errors
 from producer.reader import STAMP
-from producer.totals import Totals, sums
+from producer.totals import Totals, keep, sums
 from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.flag import Flagged, add_flags
 
 SUFFIX = ".hangtag"
-SCHEMA = 3
+SCHEMA = 4
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
 WALKED = "walked"
+#: What journals of earlier schemas lack. One of schema 3 has no running totals, and its Hangtag
+#: would not keep them right.
+_BEFORE = {b"2": FROM_2, b"3": ""}
 _SCHEMA_IS_NOW = f"UPDATE job SET value = CAST('{SCHEMA}' AS BLOB) WHERE key = 'schema'"
 
 
@@ -102,7 +105,7 @@ class Journal:
         Each has `k` labels."""
         with self._transaction():
             repeats.begin(self._db, k)
-        self.totals = self._sum()
+            self.totals = self._sum()
         return self.repeating
 
     @property
@@ -227,9 +230,10 @@ class Journal:
 
     def _check_schema(self) -> None:
         schema = self.get("schema")
-        if schema == b"2":
+        if schema in _BEFORE:
             with sqlite_errors(self.path):
-                self._db.executescript(f"BEGIN IMMEDIATE; {FROM_2} {_SCHEMA_IS_NOW}; COMMIT;")
+                lacks = _BEFORE[schema]
+                self._db.executescript(f"BEGIN IMMEDIATE; {lacks} {_SCHEMA_IS_NOW}; COMMIT;")
         elif schema is None:
             self.put(schema=str(SCHEMA).encode())
         elif schema != str(SCHEMA).encode():
@@ -242,6 +246,8 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                if self.totals != before:
+                    keep(self._db, self.totals)
                 passed("journal.committing")
                 self._db.execute("COMMIT")
             except BaseException:

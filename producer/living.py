@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from redis.exceptions import RedisError
 
 from producer.columns import columns
+from producer.elsewhere import worker_line
 from producer.stack import shown
+from producer.wording import one_line
 from shared import heartbeat, keys
 from shared.broker import glance
 from shared.errors import BrokerAway
@@ -13,8 +17,12 @@ from shared.heartbeat import Heartbeat
 from shared.place import broker_url, socket_path
 from shared.settings import Settings
 
-HEAD = ("host", "pid", "queue", "children", "models", "images", "images/s", "memory MB")
-_LEFT = ("host", "queue", "models")
+HEAD = (
+    "host", "pid", "queue", "since", "children", "models", "images", "images/s", "failed",
+    "memory MB",
+)  # fmt: skip
+_LATEST_MS = 1 << 43  #: in the year 2248: what no clock says
+_LEFT = ("host", "queue", "since", "models", "failed")
 
 
 def living(settings: Settings) -> list[Heartbeat]:
@@ -35,10 +43,16 @@ def living(settings: Settings) -> list[Heartbeat]:
         raise BrokerAway(f"Redis at {shown(url)} does not answer ({error}); start it") from error
 
 
+def children(settings: Settings) -> int:
+    """How many children the living workers have that classify. Raises BrokerAway."""
+    beats = living(settings)
+    return sum(len(beat.children) for beat in beats if beat.queue == keys.CLASSIFY_QUEUE)
+
+
 def cure(settings: Settings) -> str:
     """What to do where no worker is alive."""
-    start = f"HANGTAG_REDIS_URL={shown(settings.redis_url)} hangtag worker"
-    return f"no worker is alive; start one with: {start if settings.redis_url else 'hangtag up'}"
+    start = worker_line(settings) if settings.redis_url else "hangtag up"
+    return f"no worker is alive; start one with: {start}"
 
 
 def table(beats: list[Heartbeat]) -> list[str]:
@@ -51,9 +65,25 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
         beat.host,
         str(beat.pid),
         beat.queue.removeprefix(keys.PREFIX),
+        _moment(beat.since_ms),
         str(len(beat.children)),
         ",".join(beat.versions) or "-",
         f"{beat.images:,}",
         f"{beat.rate:,.0f}",
+        _failed(beat.failures),
         f"{beat.memory_bytes / 1e6:,.0f}",
     )
+
+
+def _moment(ms: int) -> str:
+    """Here and now; `-` of a worker that does not tell."""
+    return (
+        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
+        if 0 < ms < _LATEST_MS
+        else "-"
+    )
+
+
+def _failed(failures: dict[str, int]) -> str:
+    """`missing 2, unreadable 10`."""
+    return one_line(", ".join(f"{code} {count:,}" for code, count in failures.items())) or "-"

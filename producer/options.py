@@ -6,10 +6,14 @@ import msgspec
 
 from shared.contract import RUNTIMES
 from shared.errors import MISFITS, BadMessage
+from shared.reference import INLINE
 
 
 class JobOptions(msgspec.Struct, frozen=True):
-    """Everything that decides what is in the table. Paths are bytes, as the system has them."""
+    """Everything that decides what is in the table, and how its files travel, which does not.
+
+    Paths are bytes, as the system has them.
+    """
 
     roots: tuple[bytes, ...]  #: as typed
     cwd: bytes  #: what relative roots are relative to
@@ -20,6 +24,8 @@ class JobOptions(msgspec.Struct, frozen=True):
     runtime: str = RUNTIMES[0]
     top_k: int = 1
     probabilities: bool = False
+    #: The table is the same in either: so another one may be given when a job is resumed.
+    transport: str = INLINE
 
 
 def encode_options(options: JobOptions) -> bytes:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from producer.journal import journal_path
-from producer.totals import Totals, sums
+from producer.totals import Totals, kept, sums
 from shared.contract import decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
@@ -40,6 +40,8 @@ class JobView(msgspec.Struct, frozen=True):
     output: str
     exit_code: int | None = None
     flagged: dict[str, int] = {}  #: how many pictures have each flag
+    rate: float | None = None  #: images/s of late; None unless it runs, and its producer told
+    left_s: float | None = None  #: None while files are still looked for, or there is no rate
 
 
 def is_running(output: Path) -> bool:
@@ -99,6 +101,6 @@ def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
     database = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
     try:
         properties = {k: bytes(v) for k, v in database.execute("SELECT key, value FROM job")}
-        return properties, sums(database)
+        return properties, kept(properties) or sums(database)
     finally:
         database.close()

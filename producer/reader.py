@@ -6,28 +6,39 @@ import errno
 import os
 import stat
 import zlib
+from collections.abc import Callable
 from struct import Struct
+from typing import TypeVar
 
 from shared.contract import MAX_FILE_BYTES
+from shared.reference import Stamp, read_whole, stamp
 from shared.status import Status
 
-#: Size in bytes and modification time in ns; what is not there has NO_STAMP.
-Stamp = tuple[int, int]
+#: Of what is not there.
 NO_STAMP: Stamp = (-1, -1)
 STAMP = Struct("<qq")  #: as the journal keeps it
 #: A digest finds every accident. It costs a twentieth of reading a small file, where a SHA-256
 #: costs a seventh.
 DIGEST_BYTES = 4
 NO_DIGEST = bytes(DIGEST_BYTES)
-#: A date after 2262 does not fit into the journal's 64 bits; it only has to be told from others.
-_MTIME_MASK = (1 << 63) - 1
 # Never wait for a FIFO that took the file's place since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
+T = TypeVar("T")
+
 
 def read(path: bytes) -> tuple[bytes | Status, Stamp]:
     """A file's bytes and stamp; a status instead of bytes where it cannot be read."""
+    return _opened(path, _content)
+
+
+def look(path: bytes) -> tuple[Status | None, Stamp]:
+    """What `read` would answer, without reading: None where there are bytes to be had."""
+    return _opened(path, lambda _, info: _refusal(info))
+
+
+def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | Status, Stamp]:
     try:
         fd = os.open(path, _FLAGS)
     except OSError as error:
@@ -36,7 +47,7 @@ def read(path: bytes) -> tuple[bytes | Status, Stamp]:
         return Status.MISSING, NO_STAMP
     try:
         info = os.fstat(fd)
-        return _content(fd, info), _stamp(info)
+        return use(fd, info), stamp(info)
     except OSError:
         return Status.UNREADABLE, NO_STAMP
     finally:
@@ -46,7 +57,7 @@ def read(path: bytes) -> tuple[bytes | Status, Stamp]:
 def stamp_of(path: bytes) -> Stamp:
     """The stamp that `read` would answer for a file that it can read."""
     try:
-        return _stamp(os.stat(path))
+        return stamp(os.stat(path))
     except (OSError, ValueError):
         return NO_STAMP
 
@@ -58,28 +69,19 @@ def digest(content: bytes | Status) -> bytes:
     return zlib.crc32(content).to_bytes(DIGEST_BYTES, "little")
 
 
-def read_again(path: bytes, stamp: Stamp) -> bytes | Status:
+def read_again(path: bytes, before: Stamp) -> bytes | Status:
     """The bytes of a file that was read before; `changed` if it is not what it was."""
     content, now = read(path)
-    if now == stamp or content is Status.MISSING:
+    if now == before or content is Status.MISSING:
         return content
     return Status.CHANGED
 
 
-def _stamp(info: os.stat_result) -> Stamp:
-    return info.st_size, info.st_mtime_ns & _MTIME_MASK
-
-
 def _content(fd: int, info: os.stat_result) -> bytes | Status:
+    return _refusal(info) or read_whole(fd, info.st_size)
+
+
+def _refusal(info: os.stat_result) -> Status | None:
     if not stat.S_ISREG(info.st_mode):
         return Status.UNREADABLE
-    if info.st_size > MAX_FILE_BYTES:
-        return Status.TOO_LARGE
-    # One byte more than expected shows the end; asking for a megabyte would allocate it.
-    content = os.read(fd, info.st_size + 1)
-    while len(content) < info.st_size:
-        more = os.read(fd, info.st_size + 1 - len(content))
-        if not more:
-            break
-        content += more
-    return content
+    return Status.TOO_LARGE if info.st_size > MAX_FILE_BYTES else None

@@ -8,6 +8,7 @@ from producer.batches import read_batch_again
 from producer.channel import Channel
 from producer.journal import Journal
 from producer.options import JobOptions
+from producer.transport import Transport
 from shared.ledger import BatchState
 
 
@@ -16,12 +17,19 @@ class Reconciler:
     pinned version, so whatever comes twice or late is as right as any."""
 
     def __init__(
-        self, channel: Channel, journal: Journal, options: JobOptions, orphan_s: float
+        self,
+        channel: Channel,
+        journal: Journal,
+        options: JobOptions,
+        orphan_s: float,
+        transport: Transport,
     ) -> None:
         self._channel, self._journal, self._options = channel, journal, options
-        self._orphan_s = orphan_s
+        self._orphan_s, self._transport = orphan_s, transport
         #: Batch -> since when it has had a hint and no owner (monotonic).
         self._waiting: dict[int, float] = {}
+        #: Batch -> when it was first offered in this run (monotonic).
+        self._since: dict[int, float] = {}
         self._seen_done: set[int] = set()
 
     @property
@@ -31,12 +39,19 @@ class Reconciler:
 
     def offered(self, batch: int) -> None:
         """A batch is about to be offered, or is left from an earlier run."""
-        self._waiting[batch] = time.monotonic()
+        self._waiting[batch] = self._since[batch] = time.monotonic()
 
     def finished(self, batch: int) -> bool:
         """A result came; True if it was waited for."""
         self._seen_done.discard(batch)
+        self._since.pop(batch, None)
         return self._waiting.pop(batch, None) is not None
+
+    @property
+    def oldest_s(self) -> float | None:
+        """For how long the oldest batch under way has waited for its result, in this run."""
+        since = min(self._since.values(), default=None)
+        return None if since is None else time.monotonic() - since
 
     def look(self) -> str:
         """Compare with the ledger and mend; answers the job's state. Raises RedisError."""
@@ -54,6 +69,7 @@ class Reconciler:
             elif state is BatchState.FREED:
                 self._hint(n)
             elif state is BatchState.LOST:
+                self._transport.lost(n, self._channel.trouble())
                 self._offer_again(n)
             elif state is BatchState.DONE:
                 self._done_without_result(n)

@@ -75,7 +75,7 @@ def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None
         )
         folded = fold(decode_result(blob(old), count), new, images)
         flagged = count_flags(folded.flags)
-        if old_digests is not None:  # those of an older Hangtag stay unknown
+        if old_digests:  # what is not known stays so: of an older Hangtag, or never read here
             old_digests = replaced(blob(old_digests), repeat.digests, images, DIGEST_BYTES)
         database.execute(
             "UPDATE batch SET result = ?, stamps = ?, digests = ?, flagged = ?,"

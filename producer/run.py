@@ -19,9 +19,11 @@ from producer.full_server import refusal
 from producer.journal import Journal, Recorded
 from producer.living import cure
 from producer.options import JobOptions
+from producer.rate import Rate
 from producer.reconcile import Reconciler
 from producer.report import Report
 from producer.table import failures
+from producer.transport import Transport, told
 from producer.window import Window, look
 from shared.card import decode_card
 from shared.contract import decode_result
@@ -60,9 +62,10 @@ class Run:
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
         self._budget, self._deadline, self._revive = budget, deadline, revive
-        self._batches = resumed(options, settings, journal)
-        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s)
-        self._window = Window()
+        self._transport = Transport(options, settings)
+        self._batches = resumed(options, settings, journal, self._transport)
+        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
+        self._window, self._rate = Window(), Rate()
         self._cure = cure(settings)
         self._k = channel.record.top_k
         card = journal.get("card")
@@ -150,12 +153,15 @@ class Run:
         good = [r for result in results if (r := self._checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
+            self._transport.finished(recorded.n)
         batches = self._next_batches()
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good)
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
+            if batch.refers:
+                self._transport.sent(batch.frozen.n)
         with self._waiting():
             self._channel.trim(results)
             self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
@@ -198,6 +204,8 @@ class Run:
                 totals.failed,
                 not self._batches.exhausted,
                 totals.flagged,
+                self._rate.mark(now, totals.done),
+                self._reconciler.oldest_s,
             )
         )
         if self._reconciler.look() == "cancelled":
@@ -216,7 +224,7 @@ class Run:
         elif not self._window.workers and not early:
             self._report.notice(self._cure)
         else:
-            self._report.notice(self._channel.trouble())
+            self._report.notice(told(self._channel.trouble()))
 
     def _refused(self, why: str) -> None:
         self._back()

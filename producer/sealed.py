@@ -15,14 +15,15 @@ import msgspec
 from producer.journal import SCHEMA, journal_path
 from producer.journal_file import blob, sqlite_errors
 from producer.options import JobOptions, decode_options
-from producer.reader import DIGEST_BYTES, STAMP, Stamp
+from producer.reader import DIGEST_BYTES, STAMP
 from producer.table import Table
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
 from shared.errors import SetupError, UsageError
+from shared.reference import Stamp
 
 #: Those that can be read.
-_SCHEMAS = (b"2", str(SCHEMA).encode())
+_SCHEMAS = (b"2", b"3", str(SCHEMA).encode())
 
 
 class Sealed:

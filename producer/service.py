@@ -33,6 +33,7 @@ class Running:
     def __init__(self, name: str, argv: Sequence[str], env: dict[str, str]) -> None:
         self.argv = list(argv)
         self.begun = time.monotonic()
+        self.ready = False  #: whether it has ever taken up its work
         self.retired = 0.0  #: when it was asked to end
         self.process = _spawn(self.argv, env)
         self.member = member(name, self.process.pid)
@@ -73,6 +74,11 @@ class Service:
         """The process that has, or will have, the work."""
         return self._running[-1].member if self._running else None
 
+    @property
+    def settled(self) -> bool:
+        """Whether what is wanted is there and has taken up its work."""
+        return self._argv is None or any(one.ready for one in self._serving())
+
     def want(self, argv: Sequence[str] | None) -> None:
         """From now on this command; None is none."""
         self._argv = None if argv is None else list(argv)
@@ -80,11 +86,15 @@ class Service:
     def tend(self) -> None:
         """Start what is wanted and not there, retire what is there and not wanted."""
         self._running = [one for one in self._running if not self._ended(one)]
-        serving = [one for one in self._running if one.argv == self._argv and not one.retired]
+        serving = self._serving()
         if self._argv is not None and not serving and time.monotonic() >= self._due:
             serving = [self._start(self._argv)]
         for one in self._running:
-            if one not in serving and (one.retired or self._replaced(serving)):
+            one.ready = one.ready or self._ready(one.member)
+        replaced = self._replaced(serving)
+        for one in self._running:
+            # One that has not begun, and is not wanted any more, need not begin.
+            if one not in serving and (one.retired or replaced or not one.ready):
                 one.retire()
 
     def retire(self) -> None:
@@ -103,6 +113,9 @@ class Service:
                 one.kill()
                 one.process.wait()
         self._running.clear()
+
+    def _serving(self) -> list[Running]:
+        return [one for one in self._running if one.argv == self._argv and not one.retired]
 
     def _start(self, argv: list[str]) -> Running:
         if self._obituary:  # not said before, so that its own last words are the last
@@ -126,9 +139,7 @@ class Service:
     def _replaced(self, serving: list[Running]) -> bool:
         if self._argv is None:
             return True
-        return any(
-            self._ready(one.member) or time.monotonic() - one.begun > READY_S for one in serving
-        )
+        return any(one.ready or time.monotonic() - one.begun > READY_S for one in serving)
 
 
 def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:

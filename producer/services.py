@@ -6,18 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from producer import crew, machine, server
-from producer.desired import Desired
+from producer import crew, server
 from producer.member import Member, forget_roster, load_roster, save_roster
 from producer.service import Service
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings
 
-#: What is kept running beside the server: the command for what people ask for, and for whether
-#: there is something to train; or None for none.
-COMMANDS: dict[str, Callable[[Desired, bool], list[str] | None]] = {
-    "worker": lambda wanted, training: crew.command(wanted.workers or machine.cores()),
-    "trainer": lambda wanted, training: crew.trainer_command() if training else None,
-}
+WORKER = "worker"
+TRAINER = "trainer"
 #: Work that is cut short at the end is done again: a journal knows of it, or the store.
 END_S = 6.0
 SERVER_END_S = 2.0
@@ -25,7 +20,7 @@ LEFTOVER_END_S = 1.0
 
 
 class Services:
-    """The server, which binds `bound`, and the services of COMMANDS.
+    """The server, which binds `bound`, the worker, and the trainer while it is wanted.
 
     `ready` tells whether a process has taken up its work, so that the one before may end.
     """
@@ -34,11 +29,13 @@ class Services:
         self, settings: Settings, folder: Path, bound: Path, ready: Callable[[Member], bool]
     ) -> None:
         self._folder = folder
-        env = crew.environment(settings)
+        # Whoever can reach this server is this user, who sees these files anyway.
+        env = crew.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = server.executable(server.find(), folder)
         self._server = Service("server", env, lambda _: True)
         self._server.want(server.command(binary, bound))
-        self._others = {name: Service(name, env, ready) for name in COMMANDS}
+        self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
+        self._events = settings.events
         self._roster: list[Member] = []
 
     @property
@@ -51,11 +48,21 @@ class Services:
         """Whether the server has ended by itself."""
         return self._server.failures > 0
 
-    def tend(self, wanted: Desired, training: bool) -> None:
-        """Start and end processes so that there is what is wanted, and write down which."""
+    @property
+    def settled(self) -> bool:
+        """Whether the worker that was wanted last is at work."""
+        return self._others[WORKER].settled
+
+    def tend(self, children: int, training: bool) -> None:
+        """Start and end processes so that there is what is wanted, and write down which.
+
+        `children` are the worker's.
+        """
         self._server.tend()
-        for name, service in self._others.items():
-            service.want(COMMANDS[name](wanted, training))
+        worker = crew.command(children, self._events) if children else None
+        self._others[WORKER].want(worker)
+        self._others[TRAINER].want(crew.trainer_command(self._events) if training else None)
+        for service in self._others.values():
             service.tend()
         self._note()
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from producer import desired, lock, machine
+from producer import desired, lock
 from producer.desired import Desired
 from producer.door import Door
+from producer.elsewhere import hint, worker_line
 from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
 from shared import access
@@ -34,11 +35,18 @@ _POLL_S = 0.005
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """The stack as it is; `workers` are the children asked for, `pid` is the supervisor's or 0."""
+    """The stack as it is; `pid` is the supervisor's or 0.
+
+    Workers are counted in children: `floor` and `ceiling` are what was asked for, the same number
+    twice unless it follows the backlog; `now` are there, also those that finish what they have in
+    hand before they end.
+    """
 
     running: bool
     kept: bool
-    workers: int
+    floor: int
+    ceiling: int
+    now: int
     pid: int
     socket: str
     log: str
@@ -59,21 +67,26 @@ def ensure(settings: Settings) -> None:
             launch(settings, folder)
 
 
-def up(settings: Settings, workers: int | None) -> None:
-    """Start the stack, keep it, and have this many worker children; None leaves their number.
+def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
+    """Start the stack, keep it, and have this many worker children.
+
+    With a floor their number follows the backlog, between it and `workers`, or one per core where
+    that is None. None for both leaves what was asked for.
 
     Raises:
         SetupError: it does not start, or a broker is configured.
     """
     if settings.redis_url:
         raise SetupError(
-            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; unset it, "
-            "or start a worker for that broker with: hangtag worker"
+            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; where there are cores "
+            f"to spare, type{hint(settings)}: {worker_line(settings, workers)}"
         )
     folder = private_runtime_dir(settings)
     with _alone(folder):
-        workers = desired.load(folder).workers if workers is None else workers
-        desired.save(folder, Desired(keep=True, workers=workers))
+        if workers is None and floor is None:
+            before = desired.load(folder)
+            workers, floor = before.workers, before.floor
+        desired.save(folder, Desired(keep=True, workers=workers, floor=floor))
         desired.announce(folder)
         launch(settings, folder)
 
@@ -97,14 +110,19 @@ def down(settings: Settings) -> bool:
 
 def describe(settings: Settings) -> Stack:
     """The stack as it is at this moment."""
+    from producer.living import children  # with Redis' client, which takes 0.1 s
+
     folder = runtime_dir(settings)
     path, wanted = folder / lock.SUPERVISOR, desired.load(folder)
+    bounds = wanted.bounds
     running = lock.held(path)
     holder = lock.holder(path) if running else None
     return Stack(
         running=running,
         kept=wanted.keep,
-        workers=wanted.workers or machine.cores(),
+        floor=bounds.floor,
+        ceiling=bounds.ceiling,
+        now=children(settings) if running else 0,
         pid=holder.pid if holder else 0,
         socket=str(socket_path(settings)),
         log=str(folder / LOG_NAME),

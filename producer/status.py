@@ -3,6 +3,7 @@ the requests that are not answered yet."""
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,9 @@ from producer.columns import columns
 from producer.index import entries
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
+from producer.rate import left_s
 from producer.stack import shown
+from producer.watch import duration
 from producer.window import SILENT_S
 from producer.wording import one_line
 from shared import keys
@@ -29,7 +32,9 @@ from shared.heartbeat import server_ms
 from shared.place import broker_url
 from shared.settings import Settings
 
-_COLUMNS = ("job", "state", "done", "images", "failed", "flagged", "model", "output")
+_HEAD = (
+    "job", "state", "done", "images", "failed", "flagged", "images/s", "left", "model", "output"
+)  # fmt: skip
 _LEFT = ("job", "state", "model", "output")
 
 
@@ -45,7 +50,7 @@ def show(job: str, as_json: bool, settings: Settings) -> None:
         click.echo(msgspec.json.encode(views[0] if job else views).decode())
         return
     if views:
-        click.echo("\n".join(columns(_COLUMNS, [_row(view) for view in views], _LEFT)))
+        click.echo("\n".join(columns(_HEAD, [_row(view) for view in views], _LEFT)))
     else:
         click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
     if asked:
@@ -57,14 +62,26 @@ def _all(settings: Settings) -> list[JobView]:
     local = _local()
     known = {view.job for view in local}
     try:
-        return local + [view for view in _remote(settings) if view.job not in known]
+        remote = _remote(settings)
     except BrokerAway as error:
         click.echo(f"{error}; these are the jobs of this machine", err=True)
         return local
+    return _paced(local, remote) + [view for view in remote if view.job not in known]
 
 
 def _local() -> list[JobView]:
     return [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
+
+
+def _paced(local: list[JobView], remote: list[JobView]) -> list[JobView]:
+    """With the pace of those that run, which only their producers know, and tell Redis."""
+    told = {view.job: view for view in remote if view.state is State.RUNNING}
+    return [
+        msgspec.structs.replace(view, rate=told[view.job].rate, left_s=told[view.job].left_s)
+        if view.state is State.RUNNING and view.job in told
+        else view
+        for view in local
+    ]
 
 
 def _asked(settings: Settings) -> list[OpenRequest]:
@@ -77,23 +94,28 @@ def _asked(settings: Settings) -> list[OpenRequest]:
 def _one(job: str, settings: Settings) -> list[JobView]:
     found = [view for view in _local() if view.job == job]
     if not found and JOB_ID.fullmatch(job):
-        with suppress(BrokerAway):
-            found = [view for view in _remote(settings) if view.job == job]
-    if found:
-        return found
-    view = peek(find_output(job))
-    if view is None:
-        raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
-    return [view]
+        found = _elsewhere(job, settings)
+    if not found:
+        view = peek(find_output(job))
+        if view is None:
+            raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
+        found = [view]
+    if found[0].state is State.RUNNING and found[0].rate is None:
+        found = _paced(found, _elsewhere(found[0].job, settings))
+    return found
+
+
+def _elsewhere(job: str, settings: Settings) -> list[JobView]:
+    """What Redis knows of this job: one view, or none."""
+    with suppress(BrokerAway):
+        return [view for view in _remote(settings) if view.job == job]
+    return []
 
 
 def _remote(settings: Settings) -> list[JobView]:
     try:
-        client = glance(broker_url(settings), "status")
-        seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
-        silent = server_ms(client) / 1000 - SILENT_S
-        views = (_view(client, job.decode(errors="replace"), at > silent) for job, at in seen)
-        return [view for view in views if view is not None]
+        with glance(broker_url(settings), "status") as client:
+            return _look(client)
     except RedisError as error:
         if not settings.redis_url:
             return []  # the stack does not run: nothing of it lives
@@ -101,16 +123,32 @@ def _remote(settings: Settings) -> list[JobView]:
         raise BrokerAway(f"Redis at {where} does not answer ({error})") from error
 
 
-def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
-    fields = cast(dict[bytes, bytes], client.hgetall(keys.job(job, "record")))
-    if b"record" not in fields:
-        client.zrem(keys.JOBS, job)  # expired: the journal, where it is, brings it back
+def _look(client: redis.Redis) -> list[JobView]:
+    """Every job's record, which has the same size for any job, in one round trip."""
+    seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
+    silent = server_ms(client) / 1000 - SILENT_S
+    jobs = [(job.decode(errors="replace"), at > silent) for job, at in seen]
+    with client.pipeline(transaction=False) as pipe:
+        for job, _ in jobs:
+            pipe.hgetall(keys.job(job, "record"))
+        records = cast(list[dict[bytes, bytes]], pipe.execute())
+    pairs = list(zip(jobs, records, strict=True))
+    expired = [job for (job, _), fields in pairs if b"record" not in fields]
+    if expired:
+        client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
         passed("status.expired-forgotten")
+    views = (_view(job, fields, runs) for (job, runs), fields in pairs)
+    return [view for view in views if view is not None]
+
+
+def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None:
+    if b"record" not in fields:
         return None
     try:
         record = decode_job(fields[b"record"])
         flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, int])
         found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
+        rate = float(fields.get(b"rate", b"0"))
     except (BadMessage, ValueError, *MISFITS):
         return None
     state = State.RUNNING if running else State.PAUSED
@@ -118,14 +156,16 @@ def _view(client: redis.Redis, job: str, running: bool) -> JobView | None:
         state = State.CANCELLED
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
-    return JobView(job, state, found, done, failed, model, output, flagged=flagged)
+    view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
+    if state is not State.RUNNING or b"rate" not in fields or not math.isfinite(rate):
+        return view
+    left = left_s(found, done, fields.get(b"walking") != b"0", rate)
+    return msgspec.structs.replace(view, rate=rate, left_s=left)
 
 
-def _row(view: JobView) -> list[str]:
-    return [_cell(getattr(view, column)) for column in _COLUMNS]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        value = sum(value.values())
-    return f"{value:,}" if isinstance(value, int) else one_line(str(value))
+def _row(view: JobView) -> tuple[str, ...]:
+    counts = (view.done, view.images, view.failed, sum(view.flagged.values()))
+    rate = "-" if view.rate is None else f"{view.rate:,.0f}"
+    left = "-" if view.left_s is None else duration(view.left_s)
+    texts = (one_line(text) for text in (view.model, view.output))
+    return (view.job, view.state, *(f"{count:,}" for count in counts), rate, left, *texts)

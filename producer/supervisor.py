@@ -18,6 +18,7 @@ from producer import desired, lock
 from producer.desired import Desired
 from producer.door import Door, answers
 from producer.member import Member, forget_roster, member
+from producer.pacer import Pacer
 from producer.services import Services, end_leftovers
 from producer.wakeup import Wakeup
 from shared.errors import SetupError
@@ -45,6 +46,7 @@ class Supervisor:
         self._behind: Member | None = None  #: the server that the door is open to
         self._made: Attendant | None = None
         self._look_due = 0.0
+        self._pacer = Pacer(desired.load(folder).bounds)
         self._training = False
         self._ending = False
 
@@ -76,7 +78,7 @@ class Supervisor:
             self._ending = True  # the folder was removed; another stack may be there by now
             return
         wanted = desired.load(self._folder)
-        self._services.tend(wanted, self._training)
+        self._services.tend(self._pacer.children(wanted.bounds, self._backlog), self._training)
         if self._is_open:
             if time.monotonic() >= self._look_due:
                 self._look(wanted)
@@ -113,8 +115,14 @@ class Supervisor:
     def _unneeded(self, wanted: Desired) -> bool:
         return not wanted.keep and self._attendant.idle_s() > self._settings.idle_s
 
+    def _backlog(self) -> int | None:
+        """Only once the worker is at work: before, it is not to blame for what waits."""
+        if self._is_open and self._made is not None and self._services.settled:
+            return self._made.outstanding()
+        return None
+
     def _ready(self, one: Member) -> bool:
-        return self._is_open and self._attendant.ready(one)
+        return self._is_open and self._made is not None and self._made.ready(one)
 
     @property
     def _attendant(self) -> Attendant:

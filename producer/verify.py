@@ -102,8 +102,11 @@ def _unproven(sealed: Sealed, deep: bool) -> list[str]:
         found.append("the journal is an older Hangtag's: it has no digest of the table")
     if not deep:
         found.append("the files' content, beyond size and time; --deep reads it again")
-    elif any(not digest for _, _, digests, _ in islice(sealed.files(), 1) for digest in digests):
-        found.append("the files' content: the journal is an older Hangtag's and has no digests")
+    elif any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
+        found.append(
+            "some files' content: their digests are not known, of --transport path or of an older "
+            "Hangtag"
+        )
     return found
 
 

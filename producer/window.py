@@ -38,10 +38,10 @@ def look(client: redis.Redis) -> Window:
     jobs = client.zcount(keys.JOBS, heartbeat.server_ms(client) / 1000 - SILENT_S, "+inf")
     share = math.ceil(BATCHES_PER_SLOT * slots / max(1, jobs))
     batches = max(BATCHES_PER_SLOT, share) if slots else BATCHES_UNSEEN
-    return Window(batches, len(beats), slots, _memory_share(client))
+    return Window(batches, len(beats), slots, memory_share(client.info("memory")))
 
 
-def _memory_share(client: redis.Redis) -> float:
-    info = client.info("memory")
+def memory_share(info: dict[str, int]) -> float:
+    """How full the server is, by its INFO on memory; without a limit half the machine's counts."""
     limit = info.get("maxmemory") or info.get("total_system_memory", 0) / 2
     return info["used_memory"] / limit if limit else 0.0

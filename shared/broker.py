@@ -17,7 +17,7 @@ from kombu import Queue
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from shared import keys, transport
+from shared import keys, remote, transport
 from shared.access import SOCKET, Address, parse
 from shared.admission import CLASSIFY_TASK as CLASSIFY_TASK
 from shared.admission import TRAIN_TASK as TRAIN_TASK
@@ -40,7 +40,8 @@ _CONFIG: dict[str, object] = {
     "task_publish_retry_policy": {"max_retries": 3, "interval_step": 0.2, "interval_max": 1},
     "worker_prefetch_multiplier": 2,
     "worker_enable_remote_control": False,  # whoever can write to Redis must not steer workers
-    "worker_send_task_events": False,
+    "worker_send_task_events": False,  # nobody listens
+    "event_queue_prefix": keys.EVENTS,
     "worker_proc_alive_timeout": 120,  # the default of 4 s kills children that load slowly
     "worker_soft_shutdown_timeout": 60,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -51,16 +52,30 @@ _CONFIG: dict[str, object] = {
 }
 
 
-def make_app(broker: Address | str, role: str) -> Celery:
+#: With HANGTAG_CELERY_EVENTS=1. What may be asked of a worker is in shared/remote.py.
+_WATCHED = {"worker_enable_remote_control": True, "worker_send_task_events": True}
+#: The role of a process that looks at workers.
+MONITOR = "monitor"
+
+
+def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
     """The Celery application of this process; `role` names its connections on the server.
+
+    With `events` a worker says what it does and answers a monitor.
 
     Raises:
         SetupError: the broker's URL cannot be used.
     """
     address = _address(broker)
     transport.install()
-    app = Celery("hangtag", broker=_celery_url(address), set_as_current=False, amqp=_AMQP)
-    app.conf.update(_CONFIG)
+    app = Celery(
+        "hangtag",
+        broker=_celery_url(address),
+        set_as_current=False,
+        amqp=_AMQP,
+        control=remote.CONTROL,
+    )
+    app.conf.update(_CONFIG | (_WATCHED if events else {}))
     if tls := address.tls():
         # Without this Celery would accept any certificate.
         app.conf.broker_use_ssl = tls
@@ -72,6 +87,7 @@ def make_app(broker: Address | str, role: str) -> Celery:
         "client_name": client_name(role),
         **transport.OPTIONS,
         transport.CREDENTIALS: Credentials(address),
+        transport.HEARS: transport.hears(events, monitors=role == MONITOR),
     }
     return app
 

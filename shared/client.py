@@ -36,6 +36,10 @@ class Credentials(CredentialProvider):
     def __repr__(self) -> str:
         return f"Credentials({self._address})"
 
+    def __json__(self) -> str:
+        """What a worker tells a monitor, among its connection's options."""
+        return repr(self)
+
 
 class Client(redis.Redis):
     """As redis.Redis. Every command may raise BrokerRefuses."""

@@ -5,7 +5,9 @@ A message is `(job, batch)`. The images of a batch travel beside it as one blob:
     count: u32 | word: u32 x count | bytes of the images, one after the other
 
 A word is the image's length in bytes; with the top bit set it is a status code instead, for a
-file that could not be read (and has no bytes). All numbers are little-endian.
+file that could not be read (and has no bytes); with the bit below it set, it is the length of a
+reference to a file (shared/reference.py), which stands in the place of the bytes. All numbers are
+little-endian. A worker that does not know references refuses the blob, and gets the bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import msgspec
 from shared.card import NAME
 from shared.errors import MISFITS, BadMessage
 from shared.flag import FLAGS
+from shared.reference import Reference, unpack
 from shared.status import BY_CODE, Status
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
@@ -29,6 +32,8 @@ MAX_BATCHES = 1 << 31
 #: A larger file is a row `too_large`: it would not fit beside its neighbours in Redis.
 MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
+_REFERS = 1 << 30
+_LENGTH = _REFERS - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -144,34 +149,53 @@ def decode_result(data: bytes, count: int) -> BatchResult:
         raise BadMessage(f"not a batch result: {error}") from error
 
 
-def encode_images(images: Sequence[bytes | Status]) -> bytes:
-    """One blob of the encoded files, or of the reasons why a file has no bytes."""
-    words = array("I", (len(i) if isinstance(i, bytes) else _FAILED | i.code for i in images))
+def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
+    """One blob of the encoded files, of references to them, or of the reasons for neither."""
+    words = array("I", (len(i) if isinstance(i, bytes) else _word(i) for i in images))
     if sys.byteorder == "big":
         words.byteswap()
     parts = [struct.pack("<I", len(images)), words.tobytes()]
-    parts.extend(image for image in images if isinstance(image, bytes))
+    parts.extend(
+        i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
+    )
     return b"".join(parts)
 
 
-def decode_images(blob: bytes) -> list[bytes | Status]:
+def _word(image: Reference | Status) -> int:
+    if isinstance(image, Status):
+        return _FAILED | image.code
+    return _REFERS | len(image.pack())
+
+
+def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
     """What `encode_images` packed. Raises BadMessage."""
     try:
         (count,) = struct.unpack_from("<I", blob)
         words = struct.unpack_from(f"<{count}I", blob, 4)
     except struct.error as error:
         raise BadMessage("an image blob is cut short") from error
-    images: list[bytes | Status] = []
+    images: list[bytes | Reference | Status] = []
     start = 4 + 4 * count
     for word in words:
         if word & _FAILED:
             images.append(_status(word ^ _FAILED))
             continue
-        images.append(blob[start : start + word])
-        start += word
+        end = start + (word & _LENGTH)
+        data = blob[start:end]
+        images.append(data if word <= _LENGTH else unpack(data, MAX_FILE_BYTES))
+        start = end
     if start != len(blob):
         raise BadMessage("an image blob does not have the length that it announces")
     return images
+
+
+def decode_images(blob: bytes) -> list[bytes | Status]:
+    """What `encode_images` packed, without references. Raises BadMessage."""
+    images = decode_payload(blob)
+    whole = [image for image in images if not isinstance(image, Reference)]
+    if len(whole) != len(images):
+        raise BadMessage("an image blob refers to files where their bytes were due")
+    return whole
 
 
 def _status(code: int) -> Status:

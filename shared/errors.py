@@ -5,6 +5,7 @@ HangtagError
 ├── Unavailable        the moment: wait and try again
 │   ├── BrokerAway         Redis does not answer
 │   └── BrokerFull         Redis refuses writes because its memory or disk is full
+├── Unseen             files that a worker cannot open for itself: their bytes are sent instead
 ├── BadMessage         a payload that is not ours: rejected, logged, never executed
 ├── Unanswered         a request that has no answer, and nothing is wrong
 │   ├── RequestCancelled   somebody cancelled it
@@ -64,6 +65,16 @@ class BadMessage(HangtagError):
     """A message or record that does not have the agreed form.
 
     Its text may quote what somebody has sent, so it is one line of bounded length.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(bounded(text))
+
+
+class Unseen(HangtagError):
+    """Files that a worker was to open and cannot have, or that are not what the producer saw.
+
+    Its text names a file, so it is one line of bounded length.
     """
 
     def __init__(self, text: str) -> None:

@@ -29,11 +29,18 @@ class Heartbeat(msgspec.Struct, frozen=True):
     pid: int
     queue: str
     children: list[str]  #: `pid:started` of each
-    versions: list[str]  #: models served of late, `name@version`
+    #: `name@version` in the memory of any child, also of an idle one: each names what it has loaded
+    #: with every batch that it finishes. One that has finished none has none.
+    versions: list[str]
     images: int  #: classified since the start
     rate: float  #: images per second, over the last beats
     memory_bytes: int  #: resident, parent and children together
     at_ms: int
+    # Workers of an older Hangtag do not tell:
+    since_ms: int = 0  #: when this worker started, by the server's clock
+    #: Images with a row other than `ok`, by status, since the start; as `images` does, it counts
+    #: work: a batch that two workers did is in the figures of both.
+    failures: dict[str, int] = {}
 
 
 def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
@@ -55,11 +62,11 @@ def alive(client: redis.Redis) -> list[Heartbeat]:
     prefix = keys.worker("").encode()
     values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
     latest = server_ms(client) + FUTURE_MS
-    beats = [beat for beat in _readable(v for v in values if v) if beat.at_ms <= latest]
+    beats = [beat for beat in readable(v for v in values if v) if beat.at_ms <= latest]
     return sorted(beats, key=lambda beat: beat.id)
 
 
-def _readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
+def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
     """Those of this version; what another one writes is not a reason to stop."""
     for value in values:
         with suppress(BadMessage):

@@ -8,6 +8,10 @@ TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: before the name and the version of a serving copy
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last sign of life (server time, s)
 REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> when it was made (server time, s)
+REMOTE = PREFIX + "remote:"  #: of a monitor that asks workers
+INBOX = REMOTE + "inbox:"  #: before a worker's name; no key has it
+EVENTS = REMOTE + "events"  #: likewise
+ANSWERS = REMOTE + "answers:"  #: before the id of whoever asks: a list
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
 #: The keys that a job may have. Finishing a job deletes exactly these.

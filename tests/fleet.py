@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -22,6 +23,8 @@ from tests import proc
 from tests.server import TEMP_DIR, RedisServer
 
 T = TypeVar("T")
+#: What a command begins with that is to run elsewhere, in this folder.
+Prefix = Callable[[Path], list[str]]
 ROOT = Path(__file__).parent.parent
 PRODUCT_APP = "worker.app"
 #: As this machine's stack starts its worker: ready a second sooner.
@@ -128,9 +131,10 @@ class Worker(Process):
         options: Sequence[str],
         env: dict[str, str],
         files: Path,
+        prefix: Sequence[str] = (),
     ) -> None:
         arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), *options]
-        super().__init__([sys.executable, *arguments], Path(TEMP_DIR), env, files)
+        super().__init__([*prefix, sys.executable, *arguments], Path(TEMP_DIR), env, files)
         self.concurrency = concurrency
 
     @property
@@ -173,8 +177,10 @@ class Producer(Process):
         env: dict[str, str],
         files: Path,
         program: Sequence[str],
+        prefix: Sequence[str] = (),
     ) -> None:
-        super().__init__([sys.executable, "-m", *program, *arguments], cwd, env, files)
+        command = [*prefix, sys.executable, "-m", *program, *arguments]
+        super().__init__(command, cwd, env, files)
         if "-o" in arguments:
             self.output = Path(cwd, arguments[arguments.index("-o") + 1])
 
@@ -221,6 +227,8 @@ class Fleet:
         }
         self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
         self._processes: list[Process] = []
+        self._prefix: Prefix = lambda cwd: []
+        self._there: dict[str, str] = {}
 
     def __enter__(self) -> Fleet:
         return self
@@ -255,11 +263,23 @@ class Fleet:
     ) -> Worker:
         """A new worker that is ready for work, unless `ready` is left to `wait_ready`."""
         env = self._environment(settings)
-        worker = Worker(app, concurrency, options, env, self._new_files())
+        worker = Worker(
+            app, concurrency, options, env, self._new_files(), self._prefix(Path(TEMP_DIR))
+        )
         self._processes.append(worker)
         if ready:
             self.wait_ready(worker)
         return worker
+
+    @contextmanager
+    def at(self, prefix: Prefix, settings: dict[str, str]) -> Iterator[None]:
+        """What is started in the block runs behind another command, and knows these settings."""
+        before = self._prefix, self._there
+        self._prefix, self._there = prefix, settings
+        try:
+            yield
+        finally:
+            self._prefix, self._there = before
 
     def wait_ready(self, worker: Worker) -> None:
         """Wait until the heartbeat of a worker counts all its children."""
@@ -280,7 +300,7 @@ class Fleet:
     ) -> Producer:
         """A `hangtag` command that was started in `cwd`."""
         env = self._environment(settings)
-        producer = Producer(arguments, cwd, env, self._new_files(), program)
+        producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
         self._processes.append(producer)
         return producer
 
@@ -296,7 +316,7 @@ class Fleet:
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
         inherited["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        return {**inherited, **self._settings, **settings}
+        return {**inherited, **self._settings, **self._there, **settings}
 
     def _new_files(self) -> Path:
         return self._files / str(len(self._processes))

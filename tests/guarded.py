@@ -18,7 +18,9 @@ from tests.server import RedisServer
 
 MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
-PARTS = ("producer", "worker", "trainer")
+#: Those that load scripts, and all.
+SCRIPTED = ("producer", "worker", "trainer")
+PARTS = (*SCRIPTED, "monitor", "flower")
 _PORTS_TRIED = 5
 
 

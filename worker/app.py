@@ -16,25 +16,27 @@ from shared.settings import Settings
 from worker import consumer, login, pool, request
 from worker.pulse import Pulse
 from worker.sign_of_life import SignOfLife
+from worker.tally import Tally, Told
 from worker.told import told_once
 from worker.watchdog import watchdog
 
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
-app: Celery = make_app(broker, "worker")
+events = login.configured(lambda: settings.events)
+app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.child.Child, made in the process that works
 _parent = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.request:BatchRequest")
-def classify(job: str, batch: int) -> tuple[str, int]:
+def classify(job: str, batch: int) -> Told | None:
     """The task behind a hint."""
     from worker.classify import classify as work
 
     with told_once(f"batch {batch} of job {job}"):
         return work(child(), job, batch)
-    return "", 0
+    return None
 
 
 def child() -> Any:
@@ -53,7 +55,7 @@ def _prepare(**_: Any) -> None:
 
 
 class PulseStep(bootsteps.StartStopStep):
-    """Starts the pulse once there is a pool, ends it with the worker."""
+    """Starts the pulse once there is a pool, ends it when the pool has nothing in hand any more."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -72,6 +74,7 @@ class PulseStep(bootsteps.StartStopStep):
             _hint,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
             SignOfLife(settings, _parent),
         )
         request.pulse.start()
@@ -82,10 +85,18 @@ class PulseStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         self._watchdog.stop()
+        # Celery would wait for the children next. A claim without a heartbeat is anybody's, and
+        # another worker would do a second time what they finish.
+        parent.pool.stop()
+        self._end()
+
+    def terminate(self, parent: Any) -> None:
+        self._watchdog.stop()
+        self._end()
+
+    def _end(self) -> None:
         if request.pulse is not None:
             request.pulse.stop()
-
-    terminate = stop
 
 
 def _hint(job: str, batch: int) -> None:

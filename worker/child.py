@@ -23,6 +23,7 @@ from shared.process import child_id
 from shared.settings import Settings
 from worker.model_cache import Model, ModelCache
 from worker.runtime import artifact_name, load
+from worker.sight import Sight
 
 log = logging.getLogger(__name__)
 _CURE = "start the owner of a store that has it, or begin the job anew with --restart"
@@ -35,6 +36,7 @@ class Child:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
         self.client: redis.Redis = connect(broker, "worker")
+        self.sight = Sight(settings.root)
         self._models = ModelCache(settings.model_unused_s)
 
     def ledger(self, job: str) -> Ledger:
@@ -54,6 +56,11 @@ class Child:
             card, artifact = self._fetch(record)
             model = self._models.put(key, lambda: _load(record.runtime, card, artifact))
         return model
+
+    @property
+    def loaded(self) -> list[str]:
+        """The versions in memory, `name@version`, the one used last at the end."""
+        return self._models.loaded
 
     def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
         """The card and the file of a version, before anything makes room for it."""

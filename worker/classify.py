@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
@@ -12,60 +14,69 @@ from shared.contract import (
     BatchResult,
     JobRecord,
     check_hint,
-    decode_images,
     decode_job,
+    decode_payload,
     encode_result,
 )
-from shared.errors import BadMessage, SetupError
+from shared.errors import BadMessage, SetupError, Unseen
 from shared.foreign import is_foreign
 from shared.ledger import Claim, Ledger, Verdict
-from shared.status import Status
+from shared.status import BY_CODE, Status
 from worker.answers import join, pixels, top_k
 from worker.child import Child, time_limit
 from worker.memory_limit import memory_limit
 from worker.model_cache import Model
+from worker.tally import Told
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 
 
-def classify(child: Child, job: str, batch: int) -> tuple[str, int]:
-    """Work on one hint. Answers the model's name and how many images were classified.
+def classify(child: Child, job: str, batch: int) -> Told:
+    """Work on one hint. Answers what was done, for the parent.
 
     Raises:
         BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
+        Unseen: files are referred to that this worker cannot have.
         redis.exceptions.RedisError: the server was away, or a key of the job is not ours; the
             hint is lost, which is only a delay.
     """
     check_hint(job, batch)
     ledger = child.ledger(job)
     try:
-        return _work(child, ledger, batch)
+        result = _work(child, ledger, batch)
+        return _told(child, b"" if result is None else result.statuses)
     except Exception as error:
         # A living child that holds what it does not work on would keep everybody else from it.
         # Even a claim that failed may have been granted: only the answer was lost.
         away = isinstance(error, RedisError) and not is_foreign(error)
         why = "" if away else str(error) or type(error).__name__
-        damaged = isinstance(error, BadMessage)
+        # Whatever is taken away the producer puts there anew, with the bytes of all files.
+        damaged = isinstance(error, BadMessage | Unseen)
         _insist("a claim", lambda: ledger.release(batch, child.owner, why, damaged))
         raise
 
 
-def _work(child: Child, ledger: Ledger, batch: int) -> tuple[str, int]:
+def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     claim = ledger.claim(batch, child.owner)
     if claim.verdict is not Verdict.RUN:
-        return "", 0
+        return None
     record = decode_job(claim.record)
     if record.id != ledger.job:
         raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
-    images = decode_images(claim.payload)
+    # Outside of any limit in time: a file system that hangs convicts no picture.
+    images = child.sight.see(decode_payload(claim.payload))
     model = child.model(record)
     result = _answer(child, ledger, claim, batch, record, model, images)
-    if result is None:
-        return "", 0
-    data = encode_result(result)
-    _insist("a result", lambda: ledger.complete(batch, data))
-    return model.card.ref, len(images)
+    if result is not None:
+        data = encode_result(result)
+        _insist("a result", lambda: ledger.complete(batch, data))
+    return result
+
+
+def _told(child: Child, statuses: bytes) -> Told:
+    failures = {str(BY_CODE[code]): n for code, n in Counter(statuses).items() if code}
+    return os.getpid(), len(statuses), failures, child.loaded
 
 
 def _answer(

@@ -42,6 +42,12 @@ class ModelCache:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
+    @property
+    def loaded(self) -> list[str]:
+        """What there is, `name@version`, the one used last at the end."""
+        with self._lock:
+            return [model.card.ref for model in self._models.values()]
+
     def find(self, key: Key) -> Model | None:
         """The version, if it is here; from now on it is the one used last."""
         with self._lock:

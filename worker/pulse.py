@@ -12,7 +12,6 @@ import queue
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -29,6 +28,7 @@ from shared.process import child_id, resident_bytes
 from worker.fork_gate import gate
 from worker.login import turned_away
 from worker.sign_of_life import SignOfLife
+from worker.tally import Tally
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -48,25 +48,19 @@ class Pulse(threading.Thread):
         hint: Callable[[str, int], None],
         interval_s: float,
         ttl_s: float,
+        tally: Tally,
         sign: SignOfLife | None = None,
     ) -> None:
         super().__init__(name="hangtag-pulse", daemon=True)
-        self.worker_id = worker_id
+        self.worker_id, self.tally = worker_id, tally
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
         self._sign = sign
         self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
         self._pending: list[Death] = []
-        self._images = 0
-        self._versions: Counter[str] = Counter()
-        self._last = (time.monotonic(), 0)
-
-    def count(self, model: str, images: int) -> None:
-        """A child finished a batch."""
-        self._images += images
-        if model:
-            self._versions[model] += images
+        self._begun, self._started_ms = time.monotonic(), 0
+        self._last = (self._begun, 0)
 
     def died(self, job: str, batch: int, pid: int) -> None:
         """A child died with this hint in hand."""
@@ -132,22 +126,29 @@ class Pulse(threading.Thread):
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
-        versions, self._versions = self._versions, Counter()
         return Heartbeat(
             id=self.worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
             queue=self._queue_name,
             children=[child_id(pid) for pid in pids],
-            versions=sorted(versions),
-            images=self._images,
+            versions=self.tally.versions(pids),
+            images=self.tally.images,
             rate=self._rate(),
             memory_bytes=sum(resident_bytes(pid) for pid in {os.getpid(), *pids}),
             at_ms=at_ms,
+            since_ms=self._since_ms(at_ms),
+            failures=self.tally.failures,
         )
 
+    def _since_ms(self, at_ms: int) -> int:
+        """When this worker started, as the server's clock was at the first beat."""
+        if not self._started_ms:
+            self._started_ms = at_ms - int((time.monotonic() - self._begun) * 1000)
+        return self._started_ms
+
     def _rate(self) -> float:
-        now, images = time.monotonic(), self._images
+        now, images = time.monotonic(), self.tally.images
         before, counted = self._last
         self._last = (now, images)
         return round((images - counted) / max(now - before, 1e-3), 1)

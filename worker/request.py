@@ -24,8 +24,9 @@ class BatchRequest(Request):
 
         def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
             failed, answer, _ = outcome
-            if not failed and pulse is not None:
-                pulse.count(*literal_eval(answer))  # the parent gets the answer's repr
+            told = None if failed else literal_eval(answer)  # the parent gets the answer's repr
+            if told is not None and pulse is not None:
+                pulse.tally.add(*told)
             return derived(self, outcome, **kwargs)
 
         cls.on_success = on_success  # type: ignore[assignment,method-assign]

@@ -25,6 +25,7 @@ from worker.lease import end_process
 from worker.pulse import Pulse
 from worker.rounds import Rounds
 from worker.sign_of_life import SignOfLife
+from worker.tally import Tally
 from worker.told import told_once
 from worker.watchdog import Watchdog, watchdog
 
@@ -33,8 +34,9 @@ ROLE = "trainer"
 LIMIT_S = 24 * 3600
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
+events = login.configured(lambda: settings.events)
 ending = Ending()
-app: Celery = make_app(broker, ROLE)
+app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
     worker_consumer=consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,
@@ -87,6 +89,7 @@ class TrainerStep(bootsteps.StartStopStep):
             lambda job, batch: None,
             settings.heartbeat_s,
             settings.heartbeat_ttl_s,
+            Tally(settings.model_unused_s),
             SignOfLife(settings, _parent),
         )
         self._threads = [

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A password for each part, and the server's file of users: make-users.sh FOLDER
 #   FOLDER/users.acl               for the server: aclfile FOLDER/users.acl
-#   FOLDER/{producer,worker,trainer}.password   one each for the machines of that part
+#   FOLDER/{producer,worker,trainer,monitor,flower}.password   one each for the machines of that part
 # What is there already is kept, so that running it again changes no password.
 set -eu
 [ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
@@ -10,7 +10,7 @@ umask 077
 mkdir -p "$1"
 cp "$here/users.acl" "$1/users.acl.part"
 number=0
-for part in producer worker trainer; do
+for part in producer worker trainer monitor flower; do
   number=$((number + 1))
   secret="$1/$part.password"
   [ -s "$secret" ] || openssl rand -hex 32 > "$secret"

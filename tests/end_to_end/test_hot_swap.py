@@ -106,7 +106,7 @@ def payloads(workers: Fleet) -> list[bytes]:
 
 def order_of_answers(worker: Worker) -> list[str]:
     """The versions that answered, in order, until the short job and the long one were done."""
-    answers = re.findall(r"\('(\S+@\d+)', \d+\)", worker.log)
+    answers = re.findall(r"'(\S+@\d+)'\]\)", worker.log)  # a child names the one used last
     return [version for version, _ in itertools.groupby(answers)]
 
 

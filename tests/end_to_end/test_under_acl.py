@@ -17,7 +17,8 @@ from tests import gallery, proc, trainers
 from tests.claims import catch
 from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, wait_for
 from tests.gallery import FOLDER, Gallery
-from tests.guarded import PARTS, GuardedServer, Users
+from tests.guarded import PARTS, SCRIPTED, GuardedServer, Users
+from tests.scrapes import Endpoint
 from tests.server import server_binaries
 
 PICTURES = 400
@@ -86,6 +87,17 @@ def test_a_job_is_classified_and_watched(guarded: Guarded, small: Gallery, tmp_p
     assert output.read_bytes() == small.table
     assert guarded.hangtag("workers").out.count("\n") == 1 + 2
     assert "label" in guarded.hangtag("predict", small.paths[0], "--json").out
+
+
+@pytest.mark.parametrize("part", ["monitor", "producer"])
+def test_the_fleet_is_watched(guarded: Guarded, part: str) -> None:
+    user = guarded.server.users.settings(part)
+    endpoint = Endpoint(guarded.fleet, **user)
+    scrape = endpoint.scrape()
+    assert scrape["hangtag_redis_up"] == 1
+    assert scrape.by("hangtag_workers") == {"classify": 1, "train": 1}
+    shown = guarded.fleet.producer("workers", cwd=guarded.cwd, **user)
+    assert shown.wait() == Exit.OK, shown.story
 
 
 def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
@@ -169,10 +181,23 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
         ("LRANGE", QUEUE, "0", "-1"), ("DEL", TRAIN),
     ],
+    "flower": [
+        ("HGETALL", JOB), ("DEL", JOB), ("GET", BEAT), ("SET", BEAT, "1"), ("GET", MODEL),
+        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("LLEN", QUEUE), ("HGETALL", REQUEST),
+        ("LPUSH", keys.ANSWERS + "x", "x"),
+    ],
     "trainer": [
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
         ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),
         ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("DEL", QUEUE),
+    ],
+    "monitor": [
+        ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("ZREM", keys.JOBS, "a"),
+        ("HGET", keys.job("a", "payload"), "0"), ("HGETALL", keys.job("a", "payload")),
+        ("XREAD", "STREAMS", keys.job("a", "results"), "0"), ("SET", BEAT, "1"), ("GET", BLOB),
+        ("GET", MODEL), ("HGETALL", keys.request("r", "input")), ("LPUSH", QUEUE, "x"),
+        ("LRANGE", QUEUE, "0", "-1"), ("HSET", REQUEST, "status", "done"),
+        ("SCRIPT", "LOAD", "return 1"),
     ],
 }  # fmt: skip
 
@@ -190,7 +215,7 @@ def test_a_part_is_denied_what_is_not_its_own(
     server.client.acl_log_reset()
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", SCRIPTED)
 def test_a_script_may_do_no_more_than_its_caller(server: GuardedServer, part: str) -> None:
     with server.of(part) as client:
         sha = client.script_load("return redis.call('SET', 'foreign', '1')")

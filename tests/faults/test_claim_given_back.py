@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.server import RedisServer
 from worker.child import Child
 from worker.classify import classify
 from worker.pulse import Pulse
+from worker.tally import Tally
 
 JOB = "abcdefgh"
 
@@ -78,7 +80,8 @@ def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_r
     assert claims(channel.client) == []
     assert channel.trouble() == "the runtime gave up"
     monkeypatch.undo()
-    assert classify(child, JOB, 0) == ("fashion-mnist@0", 1)
+    told = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
+    assert classify(child, JOB, 0) == told
     assert channel.survey([0]) == ("running", [BatchState.DONE])
 
 
@@ -90,7 +93,7 @@ def test_the_pulse_outlives_a_hint_that_the_server_refuses(
 
     parent, pid = "here:1:2", 77
     client = connect(server.url, "pulse")
-    pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0)
+    pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, Tally(60))
     pulse.start()
     Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
     pulse.died(JOB, 0, pid)

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "classify": ("classify", FOLDER, "-o", "OUT"),
     "status": ("status",),
     "workers": ("workers",),
+    "metrics": ("metrics", "--port", "0"),
     "predict": ("predict", "IMAGE"),
     "train": ("train", "--recipe", "tutorial"),
     "models list": ("models", "list"),

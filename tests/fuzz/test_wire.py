@@ -26,6 +26,7 @@ from shared.contract import (
     JobRecord,
     decode_images,
     decode_job,
+    decode_payload,
     decode_result,
     encode_images,
     encode_job,
@@ -33,6 +34,7 @@ from shared.contract import (
 )
 from shared.errors import BadMessage
 from shared.heartbeat import Heartbeat
+from shared.reference import Reference
 from shared.request import Evaluate, Import, Request, Train, decode_request, encode_request
 from shared.status import Status
 from tests import forged
@@ -63,6 +65,10 @@ _HINT = forged.message(args=("abcdefgh", 7))
 BYTES: dict[str, tuple[Reader, list[bytes]]] = {
     "hint": (lambda data: admitted(keys.CLASSIFY_QUEUE.encode(), data), [_HINT]),
     "images": (decode_images, [encode_images([b"abc", Status.MISSING, b""])]),
+    "payload": (
+        decode_payload,
+        [encode_images([b"abc", Status.MISSING, Reference(b"a/\xff.png", (3, 1 << 60)), b""])],
+    ),
     "result": (
         lambda data: decode_result(data, 2),
         [encode_result(BatchResult(1, b"\0\1", b"abcd", b"abcdefgh"))],

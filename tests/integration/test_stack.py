@@ -114,7 +114,8 @@ def test_up_scales_without_a_gap(running: Place) -> None:
     stack.up(running.settings, 2)
     _wait_for_children(running, 2)
     stack.up(running.settings, None)
-    assert stack.describe(running.settings).workers == 2
+    found = stack.describe(running.settings)
+    assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
     stack.up(running.settings, 1)
     _wait_for_children(running, 1)
 
@@ -134,8 +135,9 @@ def test_workers_are_shown(running: Place, monkeypatch: pytest.MonkeyPatch) -> N
     table = CliRunner().invoke(hangtag, ["workers"])
     assert table.exit_code == 0, table.output
     head, row = (line.split() for line in table.stdout.splitlines())
-    assert head[:5] == ["host", "pid", "queue", "children", "models"]
-    assert row[:4] == [socket.gethostname(), str(running.the("worker")), "classify", "1"]
+    assert head[:6] == ["host", "pid", "queue", "since", "children", "models"]
+    assert row[:3] == [socket.gethostname(), str(running.the("worker")), "classify"]
+    assert row[5] == "1"  # after a day and a time
     assert int(row[-1]) > 10
     shown = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
     (beat,) = msgspec.json.decode(shown, type=list[Heartbeat])

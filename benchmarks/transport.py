@@ -1,0 +1,154 @@
+"""`python -m benchmarks.transport`: jobs whose files workers open themselves, beside inline.
+
+Both transports take turns on one warm stack, within each repeat on the same pictures, and the other
+one first in the next. Their tables must have the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks import local_stack, machine, networks, pictures
+from benchmarks.agreement import differences
+from benchmarks.command import Failed, run
+from benchmarks.networks import Network
+from benchmarks.place import DATA, TRACE, environment, runtime_folder
+from benchmarks.report import markdown
+from benchmarks.results import middle
+from benchmarks.studio import photograph
+from benchmarks.watch import Watch
+from producer.machine import cores
+from shared.reference import INLINE, PATH, TRANSPORTS, UNSEEN
+
+#: Makes files of 170 kB on average.
+PHOTO_SIZE = (1760, 1320)
+ROLES = ("producer", "worker child", "Redis server")
+
+
+class Turn(NamedTuple):
+    """One job: seconds of work, and processor time by role in seconds."""
+
+    pictures: str
+    transport: str
+    repeat: int
+    images: int
+    work_s: float
+    cpu_s: Mapping[str, float]
+
+
+def main() -> None:
+    """Print the table; --json keeps every run."""
+    given = _parser().parse_args()
+    folders = [pictures.make(given.images), photos(given.photos)]
+    for folder in folders:
+        print(f"{folder.name}: {_size(folder):,.0f} bytes per file", file=sys.stderr)
+    busy = machine.busy()
+    with runtime_folder() as runtime:
+        env = environment(runtime)
+        network = networks.dense(env)
+        try:
+            local_stack.up(env, given.workers)
+            found = list(turns(runtime, network, folders, given.repeats))
+            server = local_stack.server_version(runtime)
+        finally:
+            local_stack.end(env, str(runtime))
+    print(f"{machine.describe(server, '')}\n\n{table(found)}")
+    print(f"\n`x` is the median of path / inline within a repeat. {busy}")
+    if given.json:
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+
+
+def photos(count: int) -> Path:
+    """A folder of photographs of garments, made once."""
+    from worker import fashion_mnist
+
+    folder = DATA / f"photos-{count}"
+    if not folder.is_dir():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        images, _ = fashion_mnist.load("train")
+        for number in range(count):
+            data = photograph(images[number], number, PHOTO_SIZE)
+            (part / f"{number:05}.jpg").write_bytes(data)
+        part.rename(folder)
+    return folder
+
+
+def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) -> Iterator[Turn]:
+    """Every job, after one of each kind that is not counted: it loads the model and the files."""
+    for repeat in range(-1, repeats):
+        for folder in folders:
+            both = TRANSPORTS if repeat % 2 else TRANSPORTS[::-1]
+            pair = [_turn(runtime, network, folder, transport, repeat) for transport in both]
+            words = differences(*(_output(folder, transport) for transport in TRANSPORTS))
+            if words != "the same bytes":
+                raise Failed(f"{folder.name}: the two tables: {words}")
+            yield from (turn for turn in pair if repeat >= 0)
+
+
+def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat: int) -> Turn:
+    output, trace = _output(folder, transport), DATA / "trace.json"
+    command = [
+        *(sys.executable, "-m", "benchmarks.traced_classify", "classify", folder.name),
+        *("-o", output.name, "--model", network.model, "--transport", transport),
+        *("--quiet", "--json", "--restart"),
+    ]
+    with Watch(str(runtime)) as watch:
+        done = run(command, {**environment(runtime), TRACE: str(trace)})
+    if UNSEEN in (runtime / "stack.log").read_text(errors="replace"):
+        raise Failed("a worker did not see the files, and was sent their bytes")
+    turn = Turn(
+        folder.name, transport, repeat, done.said["images"], done.said["seconds"], watch.cpu_s
+    )
+    print(json.dumps(turn._asdict()), file=sys.stderr, flush=True)
+    return turn
+
+
+def table(found: list[Turn]) -> str:
+    """A line for each kind of pictures and transport."""
+    head = ("pictures", "transport", "images/s", "x", *(f"{role}, us per image" for role in ROLES))
+    kinds = dict.fromkeys(turn.pictures for turn in found)
+    return markdown(head, (_line(found, kind, way) for kind in kinds for way in TRANSPORTS))
+
+
+def _line(found: list[Turn], kind: str, transport: str) -> list[str]:
+    mine = [turn for turn in found if (turn.pictures, turn.transport) == (kind, transport)]
+    inline = {t.repeat: t.work_s for t in found if (t.pictures, t.transport) == (kind, INLINE)}
+    rate = middle(turn.images / turn.work_s for turn in mine) or 0
+    ratio = middle(inline[turn.repeat] / turn.work_s for turn in mine) or 0
+    each = [middle(1e6 * t.cpu_s.get(role, 0) / t.images for t in mine) or 0 for role in ROLES]
+    x = f"{ratio:.2f}" if transport == PATH else ""
+    return [kind, transport, f"{rate:,.0f}", x, *(f"{cpu:.1f}" for cpu in each)]
+
+
+def _output(folder: Path, transport: str) -> Path:
+    return DATA / f"{transport}-{folder.name}.csv"
+
+
+def _size(folder: Path) -> float:
+    """Bytes per file. It also reads them all, so that nobody fetches them from the disk."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sum(len(path.read_bytes()) for path in files) / len(files)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.transport", description=__doc__)
+    parser.add_argument("--images", type=int, default=pictures.ALL, help="of 28x28, PNG")
+    parser.add_argument("--photos", type=int, default=1_500, help="of 170 kB, JPEG")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What `--workers` of `hangtag up` may be."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import click
+
+#: More children than any machine has cores are a slip of the finger.
+CHILDREN_MAX = 1024
+FORM = "N|auto|auto:LOW-HIGH"
+HELP = (
+    "Worker processes: N of them; or auto: as many as the backlog asks for, from 1 to one per "
+    "core; or auto:2-8: from 2 to 8, and auto:0-8: none without a job. Default: one per core."
+)
+_FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
+
+
+class Wanted(NamedTuple):
+    """How many; both None is whatever it was before."""
+
+    most: int | None = None  #: None with a floor: one per core
+    floor: int | None = None  #: None: always as many as `most`
+
+
+class Workers(click.ParamType[Wanted]):
+    """What FORM says."""
+
+    name = FORM
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Wanted:
+        """Exit code 2 for anything else."""
+        if isinstance(value, Wanted):
+            return value
+        found = _FORM.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is neither a number nor auto nor auto:LOW-HIGH", param, ctx)
+        number, low, high = (None if one is None else int(one) for one in found.groups())
+        most = high if number is None else number
+        if most is None:
+            return Wanted(floor=1)
+        if not 1 <= most <= CHILDREN_MAX or (low or 0) > most:
+            self.fail(f"{value!r} is not from 1 to {CHILDREN_MAX}, the lower first", param, ctx)
+        return Wanted(most, low)

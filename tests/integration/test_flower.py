@@ -1,0 +1,222 @@
+"""Flower may look at workers where that is switched on, and steers none; off, nobody hears it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from shared import keys, remote
+from shared.broker import CLASSIFY_TASK
+from shared.exits import Exit
+from tests import forged, gallery
+from tests.fleet import BATCH_IMAGES, SHORT_TIMES, STACK_OPTIONS, Fleet, Worker, wait_for
+from tests.flower import Flower
+from tests.gallery import FOLDER, Gallery
+from tests.guarded import GuardedServer, Users
+from tests.leftovers import check_none
+from tests.server import RedisServer, server_binaries
+
+PICTURES = 400
+EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
+#: As `hangtag worker` starts one with events.
+OPTIONS = tuple(option for option in STACK_OPTIONS if option != "--without-heartbeat")
+CHANNEL = "hangtag:0.celery.pidbox"
+DROPPED = "a command or an event was dropped: "
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server, **SHORT_TIMES) as running:
+        yield running
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[GuardedServer]:
+    """A server with the users that ship."""
+    with GuardedServer(server_binaries()[0], Users(tmp_path / "users")) as running:
+        yield running
+
+
+def watched(fleet: Fleet, **settings: str) -> Worker:
+    return fleet.worker(2, options=OPTIONS, **EVENTS, **settings)
+
+
+def channels(client: redis.Redis) -> set[str]:
+    """What anybody listens to, by the server's own account."""
+    return {one.decode() for one in client.pubsub_channels("*")}
+
+
+def listeners(client: redis.Redis) -> int:
+    return sum(int(one["sub"]) + int(one["psub"]) for one in client.client_list())
+
+
+def check_shown(flower: Flower, worker: Worker, batches: int) -> None:
+    """The worker with its pool, and each batch as a task that succeeded."""
+
+    def succeeded() -> dict[str, Any] | None:
+        tasks: dict[str, Any] = flower.get("/api/tasks?state=SUCCESS")
+        return tasks if len(tasks) == batches else None
+
+    tasks = wait_for(f"{batches} tasks", succeeded, poll_s=0.2)
+    assert {one["name"] for one in tasks.values()} == {CLASSIFY_TASK}
+    assert all(one["runtime"] > 0 for one in tasks.values())
+    (shown,) = flower.get("/api/workers?refresh=1").values()
+    assert shown["stats"]["pid"] == worker.pid
+    assert sorted(shown["stats"]["pool"]["processes"]) == sorted(worker.children)
+    assert shown["stats"]["total"] == {CLASSIFY_TASK: batches}
+    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+
+
+def test_flower_shows_workers_tasks_and_pools_and_the_table_is_right(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    worker = watched(fleet)
+    flower = Flower(tmp_path / "flower", {"HANGTAG_REDIS_URL": fleet.server.url})
+    output = tmp_path / "out.csv"
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    assert job.wait() == Exit.OK, job.story
+    check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
+    assert output.read_bytes() == pictures.table
+    assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+    flower.end()
+    assert worker.end() == 0, worker.story
+    check_none(fleet.client)
+    assert not list(fleet.client.scan_iter(keys.REMOTE + "*"))
+    assert listeners(fleet.client) == 0
+    assert "Traceback" not in worker.log
+
+
+def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anything(
+    guarded: GuardedServer, pictures: Gallery, tmp_path: Path
+) -> None:
+    with Fleet(guarded, **SHORT_TIMES) as fleet:
+        worker = watched(fleet, **guarded.users.settings("worker"))
+        settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
+        flower = Flower(tmp_path / "flower", settings)
+        user = guarded.users.settings("producer")
+        output = tmp_path / "out.csv"
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd, **user)
+        assert job.wait() == Exit.OK, job.story
+        check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
+        flower.end()
+        assert worker.end() == 0, worker.story
+        assert guarded.denied() == []
+        secret = guarded.users.password("worker")
+        assert secret not in flower.log + worker.log
+
+
+def test_flower_cannot_steer(fleet: Fleet, tmp_path: Path) -> None:
+    worker = watched(fleet)
+    children = worker.children
+    flower = Flower(tmp_path / "flower", {"HANGTAG_REDIS_URL": fleet.server.url})
+    name = wait_for("the worker", lambda: next(iter(flower.get("/api/workers?refresh=1")), ""))
+    orders = (
+        f"/api/worker/pool/grow/{name}?n=3",
+        f"/api/worker/pool/shrink/{name}?n=1",
+        f"/api/worker/queue/add-consumer/{name}?queue=other",
+        f"/api/worker/queue/cancel-consumer/{name}?queue={keys.CLASSIFY_QUEUE}",
+        f"/api/task/rate-limit/{CLASSIFY_TASK}?workername={name}&ratelimit=1/h",
+        f"/api/worker/shutdown/{name}",
+    )
+    for order in orders:
+        flower.post(order)
+    wait_for("a line for each", lambda: worker.log.count(DROPPED) >= len(orders))
+    assert worker.running
+    assert worker.children == children
+    (shown,) = flower.get("/api/workers?refresh=1").values()
+    assert shown["stats"]["pool"]["max-concurrency"] == 2
+    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+
+
+def command(headers: dict[str, object] | None = None, **fields: object) -> bytes:
+    """A message as kombu writes one, with this command in it."""
+    body = {"method": "ping", "arguments": {}, "destination": None, **fields}
+    return forged.message(body=json.dumps(body).encode(), headers=headers or {})
+
+
+def hostile() -> dict[str, bytes]:
+    revoke = {"task_id": "x", "terminate": True, "signal": "KILL"}
+    return {
+        **forged.no_messages(),
+        "huge": command(method="x" * 10_000_000),
+        "pickle": forged.changed(command(), "content-type", "application/x-python-serialize"),
+        "compressed": command({"compression": "application/x-gzip"}),
+        "regular expression": command(pattern="(a+)+$", matcher="pcre"),
+        "elsewhere": command(reply_to={"exchange": "", "routing_key": keys.CLASSIFY_QUEUE}),
+        "shutdown": command(method="shutdown"),
+        "terminate": command(method="revoke", arguments=revoke),
+        "no string": command(method=["ping"]),
+    }
+
+
+def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_goes_on(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    worker = watched(fleet)
+    children = worker.children
+    wait_for("the worker's ear", lambda: listeners(fleet.client))
+    messages = hostile()
+    for raw in messages.values():
+        assert fleet.client.publish(CHANNEL, raw) == 1
+    wait_for("a line for each", lambda: worker.log.count(DROPPED) >= len(messages))
+    output = tmp_path / "out.csv"
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    assert job.wait() == Exit.OK, job.story
+    assert output.read_bytes() == pictures.table
+    assert worker.children == children
+    lines = [line for line in worker.log.splitlines() if DROPPED in line]
+    assert len(lines) == len(messages)
+    assert max(map(len, lines)) < 600
+    assert "Traceback" not in worker.log
+    assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+
+
+def test_a_command_that_is_admitted_has_nothing_of_its_senders_but_names() -> None:
+    asked = command(
+        headers={"clock": "x"},
+        method="active",
+        arguments={"safe": False, "evil": 1},
+        ticket="0" * 36,
+        reply_to={"exchange": "elsewhere", "routing_key": "1" * 36},
+        more="x",
+    )
+    found = remote.admitted(asked)
+    assert json.loads(base64.b64decode(found["body"])) == {
+        "method": "active",
+        "arguments": {"safe": True},
+        "destination": None,
+        "ticket": "0" * 36,
+        "reply_to": {"exchange": remote.ANSWERS, "routing_key": "1" * 36},
+    }
+    assert found["headers"] == {}
+
+
+@pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])
+def test_switched_off_nobody_listens_and_nothing_is_said(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    worker = fleet.worker(2, options=options)
+    with fleet.client.pubsub() as ear:
+        ear.psubscribe("*")
+        output = tmp_path / "out.csv"
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+        assert job.wait() == Exit.OK, job.story
+        assert listeners(fleet.client) == 1, "only the test's own"
+        heard = [one for one in iter(lambda: ear.get_message(timeout=0.1), None)]
+    tasks = [one for one in heard if b"task" in one["channel"]]
+    assert tasks == []
+    if options:
+        assert [one["type"] for one in heard] == ["psubscribe"]
+    assert worker.end() == 0, worker.story
+    check_none(fleet.client)

@@ -97,7 +97,7 @@ secrets:  ## once, before docker compose up: a password for each part, and .env
 	@deploy/make-secrets.sh
 
 # With any engine that is there. Without one nothing is said about the compose file.
-test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kill, retrain (8 min)
+test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kill, retrain (5 min)
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
 	  $(BIN)/python -m pytest tests/compose -q -rs -s; \
 	else echo "SKIPPED compose (no container engine; install Docker and its compose plugin)"; fi

@@ -13,7 +13,6 @@ from tests.compose.engine import Compose, bases, ended, engine_runs, say
 from tests.gallery import Gallery
 
 IMAGES = 10_000
-SERVICES = ("worker", "trainer", "producer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,30 +31,38 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compose(folder: Path) -> Iterator[Compose]:
-    """The services: a server, one worker and a trainer, all well."""
+def project(folder: Path) -> Compose:
+    """Nothing of it is there yet."""
     made = Compose(folder)
-    trainers.draw_classes(folder / "data/garments")
     made.down()
-    begun = time.monotonic()
-    try:
-        ended(made.start("--profile", "producer", "build"))
-        say(f"{', '.join(SERVICES)} are built", begun)
-        say(bases())
-        begun = time.monotonic()
-        made.run("up", "-d", "--wait")
-        say("up, and well", begun)
-        yield made
-    finally:
-        begun = time.monotonic()
-        made.down()
-        say("down", begun)
+    return made
 
 
 @pytest.fixture(scope="session")
-def pictures(folder: Path) -> Gallery:
-    """Pictures below `folder`/pictures, and the table that a plain loop makes of them here."""
+def pictures(folder: Path, project: Compose) -> Gallery:
+    """Pictures below `folder`/pictures, and the table that a plain loop makes of them here.
+
+    Meanwhile the engine builds the images.
+    """
     begun = time.monotonic()
+    building = project.start("--progress", "quiet", "--profile", "*", "build")
+    trainers.draw_classes(folder / "data/garments")
     made = gallery.make(folder, IMAGES)
-    say(f"{IMAGES:,} pictures, and the table of a plain loop on this machine", begun)
+    ended(building)
+    say(f"{IMAGES:,} pictures have a table of a plain loop, every image is built", begun)
     return made
+
+
+@pytest.fixture(scope="session")
+def compose(project: Compose, pictures: Gallery) -> Iterator[Compose]:
+    """The services: a server, one worker and a trainer, all well."""
+    say(bases())
+    begun = time.monotonic()
+    try:
+        project.run("up", "-d", "--wait")
+        say("up, and well", begun)
+        yield project
+    finally:
+        begun = time.monotonic()
+        project.down()
+        say("down", begun)

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-services test-faults test-faults-ci test-faults-valkey test-faults-redis \
   test-ledger test-slow fuzz soak check secrets test-compose \
-  bench bench-train bench-photos bench-recovery bench-memory clean data
+  bench bench-train bench-photos bench-recovery bench-memory bench-scaling bench-transport clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -45,10 +45,10 @@ REDIS_TESTS ?= $(call faults,background cancelled child_killed disk_full hint_lo
   server_lost server_restarts server_slow trainer_requests two_jobs worker_asleep worker_killed \
   worker_reconnects)
 CI_TESTS = $(call faults,background cancelled changed_files child_killed claim_given_back disk \
-  disk_full hint_lost hostile_ledger hostile_messages limits memory_squeezed names no_worker \
-  partition points_of_producers points_of_workers poison producer_killed redis_away retry_failed \
-  same_bytes secrets server_restarts trainer_ends trainer_killed trainer_requests two_jobs \
-  version_gone worker_asleep)
+  disk_full hint_lost hostile_ledger hostile_messages hostile_references limits many_hosts \
+  memory_squeezed names no_worker partition points_of_producers points_of_workers poison \
+  producer_killed redis_away retry_failed same_bytes secrets server_restarts trainer_ends \
+  trainer_killed trainer_requests transport two_jobs version_gone worker_asleep)
 CI_REDIS_TESTS = $(call faults,child_killed hostile_ledger producer_killed server_lost \
   server_restarts worker_killed worker_reconnects)
 
@@ -89,6 +89,12 @@ bench-photos: $(VENV)/dev.stamp data  ## what photographs cost in accuracy, and 
 
 bench-recovery: $(VENV)/dev.stamp data  ## how long until lost work goes on, beside Celery alone
 	@$(BIN)/python -m benchmarks.recovery
+
+bench-scaling: $(VENV)/dev.stamp data  ## what more workers bring, and where the queue ends
+	@$(BIN)/python -m benchmarks.scaling
+
+bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
+	@$(BIN)/python -m benchmarks.transport
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 pictures and 20 resumes
 	@$(BIN)/python -m benchmarks.memory

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-services test-faults test-faults-ci test-faults-valkey test-faults-redis \
+.PHONY: help demo test test-others test-unit test-integration test-end-to-end test-faults test-faults-ci test-faults-valkey test-faults-redis \
   test-ledger test-slow fuzz soak check secrets test-compose \
   bench bench-train bench-photos bench-recovery bench-memory bench-scaling bench-transport clean data
 
@@ -15,15 +15,21 @@ help:  ## this list
 demo: $(VENV)/worker.stamp data  ## classify 10,000 real pictures and show the table
 	@$(BIN)/python -m producer.demo
 
-# Side by side: the first works, the second mostly waits for processes.
+# Side by side: what is tested with servers mostly waits.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
-	@$(MAKE) --no-print-directory -j2 test-unit test-services
+	@$(MAKE) --no-print-directory -j2 test-integration test-others
+
+test-others: test-unit
+	@$(MAKE) --no-print-directory test-end-to-end
 
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers
 	@$(BIN)/python -m pytest tests/unit tests/fuzz -q -rs
 
-test-services: $(VENV)/dev.stamp data  ## with real servers, workers and trainers
-	@$(BIN)/python -m pytest tests/integration tests/end_to_end -q -rs
+test-integration: $(VENV)/dev.stamp data  ## parts, with real servers
+	@$(BIN)/python -m pytest tests/integration -q -rs
+
+test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers, the model that ships
+	@$(BIN)/python -m pytest tests/end_to_end -q -rs
 
 # Both servers side by side: what is tested mostly waits.
 test-faults: $(VENV)/dev.stamp data  ## the fault matrix: kill everything, on Valkey and on Redis

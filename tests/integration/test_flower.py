@@ -141,6 +141,22 @@ def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anyt
         assert secret not in flower.log + worker.log
 
 
+def test_a_trainer_is_seen_with_the_users_that_ship(guarded: GuardedServer, tmp_path: Path) -> None:
+    with Fleet(guarded, **SHORT_TIMES) as fleet:
+        user = guarded.users.settings("trainer")
+        store = {"HANGTAG_STORE": str(tmp_path / "store")}
+        trainer = fleet.worker(1, "worker.trainer", OPTIONS, True, **EVENTS, **store, **user)
+        settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
+        with Flower(tmp_path / "flower", settings) as flower:
+            look = partial(flower.get, "/api/workers?refresh=1")
+            (shown,) = wait_for("the trainer", look, poll_s=0.2).values()
+            assert shown["stats"]["pid"] == trainer.pid
+            assert [one["name"] for one in shown["active_queues"]] == [keys.TRAIN_QUEUE]
+            flower.end()
+        assert trainer.end() == 0, trainer.story
+        assert guarded.denied() == []
+
+
 def test_flower_cannot_steer(fleet: Fleet, tmp_path: Path) -> None:
     worker = watched(fleet)
     children = worker.children

@@ -15,6 +15,8 @@ cd "${1:-$checkout}"
 chmod 700 secrets
 chmod 644 secrets/*
 
+# A last line that nobody ended would swallow what is added.
+[ ! -s .env ] || [ -z "$(tail -c 1 .env)" ] || echo >> .env
 keep() {
   grep -q "^$1=" .env 2> /dev/null || echo "$1=$2" >> .env
 }

@@ -57,6 +57,12 @@ def message(
     return json.dumps(whole).encode()
 
 
+def command(headers: Fields = _NOTHING, **fields: object) -> bytes:
+    """A message as a monitor sends one, with this command in it."""
+    body = {"method": "ping", "arguments": {}, "destination": None, **fields}
+    return message(body=json.dumps(body).encode(), headers=headers)
+
+
 def changed(raw: bytes, field: str, value: object) -> bytes:
     """The message with one of its outermost fields replaced."""
     return json.dumps({**json.loads(raw), field: value}).encode()

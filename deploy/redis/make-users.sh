@@ -8,7 +8,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 umask 077
 mkdir -p "$1"
-cp "$here/users.acl" "$1/users.acl.part"
+users="$1/users.acl.part"
+cp "$here/users.acl" "$users"
 number=0
 for part in producer worker trainer monitor flower; do
   number=$((number + 1))
@@ -16,7 +17,8 @@ for part in producer worker trainer monitor flower; do
   [ -s "$secret" ] || openssl rand -hex 32 > "$secret"
   hash=$(tr -d '\n' < "$secret" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
   # The file in the repository has hashes that no password is known of.
-  sed -i "s/#0\{63\}$number /#$hash /" "$1/users.acl.part"
+  sed "s/#0\{63\}$number /#$hash /" "$users" > "$users.next"
+  mv "$users.next" "$users"
 done
-mv "$1/users.acl.part" "$1/users.acl"
+mv "$users" "$1/users.acl"
 echo "$1/users.acl is for the server; a .password file is for the machines of its part"

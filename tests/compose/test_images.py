@@ -10,9 +10,6 @@ BUILT = ("producer", "worker", "trainer", "metrics")
 RUNNING = ("redis", "worker", "trainer")
 HEAVY = ("tensorflow", "keras", "matplotlib")
 FIND = "import importlib.util as u; print(*[n for n in {} if u.find_spec(n)])"
-OURS = (
-    "/usr/local/lib /usr/local/bin /var/lib/hangtag /app /src /names /wheels /tmp /root /home /etc"
-)
 
 
 def inside(image: str, *command: str) -> str:

@@ -13,7 +13,6 @@ import pytest
 from tests import proc
 from tests.fleet import ROOT, SHORT_TIMES, Fleet, wait_for
 from tests.server import RedisServer
-from tests.unit.test_boundaries import loaded_after
 
 LIMIT_S = 3.0
 
@@ -90,8 +89,3 @@ def test_one_of_two_workers_that_stands_still_is_told(fleet: Fleet) -> None:
     proc.stop(stuck.pid)
     wait_for_complaint(f":{stuck.pid}:")
     stuck.signal(signal.SIGCONT)
-
-
-def test_a_check_loads_neither_celery_nor_a_runtime() -> None:
-    never = {"producer", "celery", "kombu", "redis", "numpy", "PIL", "ai_edge_litert", "tensorflow"}
-    assert loaded_after("import worker.health") & never == set()

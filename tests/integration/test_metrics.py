@@ -26,7 +26,8 @@ from shared.request import Prune, Request
 from shared.requests import Requests
 from tests import gallery, proc, stacks
 from tests.breakage import RUBBISH
-from tests.fleet import BATCH_IMAGES, SHORT_TIMES, Fleet, Producer, wait_for
+from tests.claims import catch
+from tests.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.gallery import Gallery
 from tests.scrapes import Endpoint, Scrape
 from tests.server import TEMP_DIR, RedisServer, server_binaries
@@ -170,7 +171,7 @@ def test_a_paused_and_a_cancelled_job_are_told_apart(
 
 def test_requests_and_who_works_on_them_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
-    requests = Requests(fleet.client, lease_s=1.0)
+    requests = Requests(fleet.client, lease_s=3.0)
     for name in ("one", "two"):
         requests.submit(Request(id=name, work=Prune("m", keep=1), who="me", created=0.0))
     asked = endpoint.scrape()
@@ -277,8 +278,10 @@ def test_it_watches_this_machines_stack_without_keeping_it(place: Place) -> None
         endpoint = Endpoint(nowhere, **own)
         assert endpoint.scrape() == ONLY_UP  # and it has started nothing
         assert not place.parents("supervisor")
-        stack.ensure(place.settings)
-        endpoint.wait_for("its worker", **{'workers{queue="classify"}': 1})
+        with place.client() as somebody:  # for whom it lives until its worker is there
+            stack.ensure(place.settings)
+            somebody.ping()
+            endpoint.wait_for("its worker", **{'workers{queue="classify"}': 1})
 
         def ended() -> bool:
             endpoint.scrape()
@@ -335,9 +338,8 @@ def test_status_tells_rate_and_time_left_from_any_machine(
     worker = fleet.worker(1)
     output = tmp_path / "out.csv"
     job = classify(fleet, pictures, output)
-    view = job.wait_until_done(BATCH_IMAGES)
-    (child,) = worker.children
-    proc.stop(child)  # it stays in the middle
+    view = job.wait_until_done(1)
+    held = catch(fleet.client, worker.children)  # it stays in the middle
     many = [f"{n}:1" for n in range(PICTURES)]  # for whom the producer gets everything ready
     at_ms = heartbeat.server_ms(fleet.client)
     other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms)
@@ -354,7 +356,7 @@ def test_status_tells_rate_and_time_left_from_any_machine(
         assert told.left_s == pytest.approx((told.images - told.done) / told.rate, abs=1)
         assert told.images == PICTURES + 1
     assert there.output == f"{socket.gethostname()}:{output.name}"
-    proc.go_on(child)
+    proc.go_on(held.child)
     assert job.wait() == Exit.SOME_FAILED, job.story
 
 

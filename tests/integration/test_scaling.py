@@ -102,19 +102,22 @@ def scene(place: Place, tmp_path: Path) -> Scene:
 def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     scene: Scene, job: LongJob
 ) -> None:
-    """Whoever has a batch in hand is held there, so that the job cannot end too soon."""
+    """All children are held with a batch in hand until the next worker is there, so that no
+    machine is quick enough to leave it none.
+    """
     scene.up("1")
     scene.wait_for_children(1)
     recorder = Recorder(scene.place.client())
     producer = scene.classify(job)
     producer.wait_until_done(100)
     held = [scene.catch()]
-    for workers in (4, 2):
+    for workers, caught in ((4, 4), (2, 1)):
         found, took_s = scene.up(str(workers))
         assert (found.floor, found.ceiling) == (workers, workers)
         assert took_s < 10
         scene.wait_for_worker(workers)
-        held.append(scene.catch())
+        for _ in range(caught):
+            held.append(scene.catch(*held))
     assert len({one.parent for one in held}) == 3
     time.sleep(LONGER_THAN_A_HEARTBEAT_S)
     assert len(scene.place.parents("worker")) == 3, "one did not wait for its child"

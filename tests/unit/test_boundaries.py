@@ -68,6 +68,11 @@ def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
     assert "prometheus_client" not in loaded
 
 
+def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
+    never = {"producer", "celery", "kombu", "redis", "numpy", "PIL", "ai_edge_litert", "tensorflow"}
+    assert loaded_after("import worker.health") & never == set()
+
+
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after a command."""
     return loaded_after(

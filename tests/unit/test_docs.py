@@ -13,11 +13,16 @@ from producer.cli import hangtag
 from producer.table import COLUMNS
 from shared.contract import MAX_FILE_BYTES
 from shared.exits import Exit
+from shared.settings import PREFIX, Settings
 from shared.status import Status
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (ROOT / "docs/table.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+#: A command as a page types it: its name, and words up to the end of the line or a comment. What
+#: follows `-n hangtag` is kubectl's.
+TYPED = re.compile(r"(?<!-n )\bhangtag ([a-z]+)((?: (?!-- )[^\s`#|;()]+)*)")
 
 
 @pytest.mark.parametrize("name", sorted(hangtag.commands))
@@ -28,6 +33,30 @@ def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
     for option in command.params:
         if isinstance(option, click.Option) and option.name not in ("help", "as_json", "runtime"):
             assert option.help, f"{name} {option.opts[0]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_types_is_one_of_its_command(page: Path) -> None:
+    for name, words in TYPED.findall(page.read_text(encoding="utf-8")):
+        if name in hangtag.commands:
+            known = options_of(hangtag.commands[name], words.split())
+            typed = {word.split("=")[0] for word in words.split() if word.startswith("-")}
+            assert typed <= known, f"hangtag {name}{words}"
+
+
+def options_of(command: click.Command, words: list[str]) -> set[str]:
+    """Every option of a command, or of that of a group which the first word names."""
+    if isinstance(command, click.Group):
+        command = command.commands.get(words[0] if words else "", command)
+    return {"--help"} | {option for each in command.params for option in each.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
+    named = set(re.findall(r"\bHANGTAG_[A-Z_]+[A-Z]\b", page.read_text(encoding="utf-8")))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    settings = {PREFIX + field.upper() for field in Settings.__struct_fields__}
+    assert named <= settings | set(re.findall(r"HANGTAG_[A-Z_]+[A-Z]", example))
 
 
 def test_every_exit_code_is_in_the_readme() -> None:

@@ -99,7 +99,7 @@ def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
     server.client.zadd(keys.WORKERS, {OTHER: 1})
     registry = CollectorRegistry()
     registry.register(Families(lambda: see(server.client)))
-    assert b"hangtag_workers{queue=\"classify\"} 1.0" in generate_latest(registry)
+    assert b'hangtag_workers{queue="classify"} 1.0' in generate_latest(registry)
     assert len(living.table(heartbeat.alive(server.client))) == 2
 
 

@@ -114,7 +114,7 @@ def test_who_only_watches_keeps_no_stack(server: RedisServer, tmp_path: Path) ->
     demand = Demand(tmp_path, Settings(store=str(tmp_path / "store")))
     monitor = make_app(server.url, MONITOR, events=True)  # as Flower has it
     with monitor, monitor.connection_for_read() as connection:
-        connection.default_channel.client.ping()
+        connection.default_channel.client.ping()  # type: ignore[attr-defined]
         names = [one["name"].split("-")[1] for one in own.client_list()]
         assert sorted(names) == ["metrics", MONITOR, "supervisor"]
         wait_for("no need", lambda: demand.idle_s(own) > 0.3)

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from shared import keys, remote
-from shared.broker import CLASSIFY_TASK
+from shared.broker import CLASSIFY_TASK, make_app
 from shared.exits import Exit
 from tests import forged, gallery
 from tests.fleet import (
@@ -231,6 +231,23 @@ def test_a_command_that_is_admitted_has_nothing_of_its_senders_but_names() -> No
         "reply_to": {"exchange": remote.ANSWERS, "routing_key": "1" * 36},
     }
     assert found["headers"] == {}
+
+
+def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServer) -> None:
+    """As of a worker that ends in between."""
+    queue, app = keys.ANSWERS + "a", make_app(server.url, "worker", events=True)
+    with app, app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        channel._put(queue, {})
+        assert 0 < server.client.pttl(queue) <= remote.ANSWER_TTL_MS
+        server.client.delete(queue)
+        server.client.execute_command("ACL", "SETUSER", "default", "-pexpire")
+        try:
+            with pytest.raises(redis.exceptions.RedisError):
+                channel._put(queue, {})
+        finally:
+            server.client.execute_command("ACL", "SETUSER", "default", "+@all")
+    assert not server.client.exists(queue)
 
 
 @pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])

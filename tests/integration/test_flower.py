@@ -241,12 +241,12 @@ def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServe
         channel._put(queue, {})
         assert 0 < server.client.pttl(queue) <= remote.ANSWER_TTL_MS
         server.client.delete(queue)
-        server.client.execute_command("ACL", "SETUSER", "default", "-pexpire")
+        server.client.execute_command("ACL", "SETUSER", "default", "-pexpire")  # type: ignore[no-untyped-call]
         try:
             with pytest.raises(redis.exceptions.RedisError):
                 channel._put(queue, {})
         finally:
-            server.client.execute_command("ACL", "SETUSER", "default", "+@all")
+            server.client.execute_command("ACL", "SETUSER", "default", "+@all")  # type: ignore[no-untyped-call]
     assert not server.client.exists(queue)
 
 

@@ -103,6 +103,8 @@ def _listening(registry: CollectorRegistry, host: str, port: int) -> WSGIServer:
         raise SetupError(
             f"cannot listen at {host}, port {port}: {reason}; choose another --host or --port"
         ) from error
+    except UnicodeError as error:
+        raise SetupError(f"{host:.80} is no name of a host; choose another --host") from error
     server.set_app(_routes(make_wsgi_app(registry)))
     return server
 

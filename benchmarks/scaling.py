@@ -223,6 +223,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
+    if 1 not in given.workers:
+        parser.error("--workers must have 1 among them, which all others are compared with")
     note, runs = machine.busy(), list[Run]()
     for maker in (asleep(WAYS, given.workers), empty(WAYS, given.workers), full()):
         for one in maker:

@@ -12,27 +12,30 @@ from shared.status import BY_CODE, Status
 #: What another version's worker calls a failure that this one has no name for.
 OTHER = "other"
 CODES = tuple(str(status) for status in BY_CODE if status is not Status.OK)
+_Life = tuple[str, int]  #: a worker, and since when it counts
 
 
 class Accrual:
     """What the workers that were seen here have done, each since its own start.
 
-    A worker that has left keeps its part, also if it comes back: its id is of one process. What
-    it did after its last heartbeat that was seen is not in the sum.
+    A worker that has left keeps its part, also if it comes back: its id is of one process, which
+    counts anew where it has replaced itself (worker/watchdog.py). What it did after its last
+    heartbeat that was seen is not in the sum.
     """
 
     def __init__(self) -> None:
-        self._images: dict[str, int] = {}  # worker -> the most that it has told
-        self._failures: dict[str, dict[str, int]] = {}
+        self._images: dict[_Life, int] = {}  # the most that was told of each
+        self._failures: dict[_Life, dict[str, int]] = {}
         self._lock = threading.Lock()  # several may look at once, and not in the order of the beats
 
     def add(self, beats: Iterable[Heartbeat]) -> None:
         """See these workers."""
         with self._lock:
             for beat in beats:
-                if beat.images >= self._images.get(beat.id, 0):
-                    self._images[beat.id] = beat.images
-                    self._failures[beat.id] = beat.failures
+                life = beat.id, beat.since_ms
+                if beat.images >= self._images.get(life, 0):
+                    self._images[life] = beat.images
+                    self._failures[life] = beat.failures
 
     @property
     def images(self) -> int:

@@ -67,9 +67,10 @@ class Channel:
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
     def resume(self) -> None:
-        """Let a job that was cancelled run again."""
+        """Let a job that was cancelled run again; what was wrong in an earlier run is past."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(self._keys["record"], "state", "running")
+            pipe.hdel(self._keys["record"], "trouble")
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
         passed("channel.resumed")

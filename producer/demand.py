@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROLE = "supervisor"
 #: Connections of the stack's own processes, and of who only watches, by their role in
 #: `hangtag-ROLE-HOST-PID`.
-_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics")
+_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics", "monitor")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 

@@ -18,7 +18,7 @@ from prometheus_client.exposition import start_wsgi_server
 from redis.exceptions import RedisError
 
 from producer.families import Families
-from producer.sight import Sight, see
+from producer.figures import Figures, see
 from producer.wording import one_line
 from shared.broker import connect
 from shared.errors import BrokerRefuses, SetupError, bounded
@@ -73,17 +73,17 @@ class Look:
         with suppress(RedisError):  # one that is away may come
             see(self._client)
 
-    def __call__(self) -> Sight | None:
+    def __call__(self) -> Figures | None:
         """What there is; None while the server does not answer, or refuses us."""
         try:
-            sight = see(self._client)
+            figures = see(self._client)
         except BrokerRefuses as error:
             self._tell(str(error))
         except RedisError as error:
             self._tell(f"Redis does not answer: {bounded(one_line(str(error)))}")
         else:
             self._tell("")
-            return sight
+            return figures
         return None
 
     def _tell(self, trouble: str) -> None:
@@ -103,6 +103,8 @@ def _listening(registry: CollectorRegistry, host: str, port: int) -> WSGIServer:
         raise SetupError(
             f"cannot listen at {host}, port {port}: {reason}; choose another --host or --port"
         ) from error
+    except UnicodeError as error:
+        raise SetupError(f"{host:.80} is no name of a host; choose another --host") from error
     server.set_app(_routes(make_wsgi_app(registry)))
     return server
 

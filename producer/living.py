@@ -62,12 +62,12 @@ def table(beats: list[Heartbeat]) -> list[str]:
 
 def _row(beat: Heartbeat) -> tuple[str, ...]:
     return (
-        beat.host,
+        one_line(beat.host),
         str(beat.pid),
-        beat.queue.removeprefix(keys.PREFIX),
+        one_line(beat.queue.removeprefix(keys.PREFIX)),
         _moment(beat.since_ms),
         str(len(beat.children)),
-        ",".join(beat.versions) or "-",
+        one_line(",".join(beat.versions)) or "-",
         f"{beat.images:,}",
         f"{beat.rate:,.0f}",
         _failed(beat.failures),

@@ -18,8 +18,6 @@ def cores() -> int:
     quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
     if not quota:  # the first version of control groups
         quota, period = (_read(_CGROUP / "cpu" / f"cpu.cfs_{n}_us") for n in ("quota", "period"))
-    if not quota:  # the first version of control groups
-        quota, period = (_read(_CGROUP / "cpu" / f"cpu.cfs_{n}_us") for n in ("quota", "period"))
     if quota.isdigit() and period.isdigit():
         found = min(found, math.ceil(int(quota) / int(period)))
     return max(1, found)

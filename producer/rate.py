@@ -8,6 +8,8 @@ from collections import deque
 SPAN_S = 30.0
 #: In less time than this nothing can be said.
 LEAST_S = 0.5
+#: A century: a job that seems to take longer stands still.
+LONGEST_S = 100 * 365 * 86_400.0
 
 
 class Rate:
@@ -29,4 +31,7 @@ class Rate:
 
 def left_s(images: int, done: int, walking: bool, rate: float) -> float | None:
     """Seconds until a job is done at this rate; None while that is not known."""
-    return None if walking or rate <= 0 else round(max(0, images - done) / rate, 1)
+    if walking or rate <= 0:
+        return None
+    seconds = max(0, images - done) / rate
+    return round(seconds, 1) if seconds <= LONGEST_S else None

@@ -83,12 +83,16 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         )
     folder = private_runtime_dir(settings)
     with _alone(folder):
+        before = desired.load(folder)
         if workers is None and floor is None:
-            before = desired.load(folder)
             workers, floor = before.workers, before.floor
         desired.save(folder, Desired(keep=True, workers=workers, floor=floor))
         desired.announce(folder)
-        launch(settings, folder)
+        try:
+            launch(settings, folder)
+        except SetupError:
+            desired.save(folder, before)  # or a later command's stack would stay for ever
+            raise
 
 
 def down(settings: Settings) -> bool:

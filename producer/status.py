@@ -3,7 +3,6 @@ the requests that are not answered yet."""
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 
 from producer.background import find_output
 from producer.columns import columns
+from producer.figures import answers
 from producer.index import entries
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
@@ -28,7 +28,7 @@ from shared.broker import glance
 from shared.contract import JOB_ID, decode_job
 from shared.crash_point import passed
 from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
-from shared.heartbeat import server_ms
+from shared.heartbeat import Count, server_ms
 from shared.place import broker_url
 from shared.settings import Settings
 
@@ -36,6 +36,8 @@ _HEAD = (
     "job", "state", "done", "images", "failed", "flagged", "images/s", "left", "model", "output"
 )  # fmt: skip
 _LEFT = ("job", "state", "model", "output")
+#: Images/s; more is said by nobody who counts.
+RATE_MAX = 1e12
 
 
 def show(job: str, as_json: bool, settings: Settings) -> None:
@@ -131,8 +133,8 @@ def _look(client: redis.Redis) -> list[JobView]:
     with client.pipeline(transaction=False) as pipe:
         for job, _ in jobs:
             pipe.hgetall(keys.job(job, "record"))
-        records = cast(list[dict[bytes, bytes]], pipe.execute())
-    pairs = list(zip(jobs, records, strict=True))
+        records: list[dict[bytes, bytes] | None] = answers(pipe)
+    pairs = [(job, fields) for job, fields in zip(jobs, records, strict=True) if fields is not None]
     expired = [job for (job, _), fields in pairs if b"record" not in fields]
     if expired:
         client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
@@ -146,21 +148,28 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
         return None
     try:
         record = decode_job(fields[b"record"])
-        flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, int])
-        found, done, failed = (int(fields.get(f, b"0")) for f in (b"found", b"done", b"failed"))
+        flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, Count])
+        found, done, failed = (_count(fields, f) for f in (b"found", b"done", b"failed"))
         rate = float(fields.get(b"rate", b"0"))
     except (BadMessage, ValueError, *MISFITS):
         return None
+    if record.id != job:
+        return None  # somebody else's name would be shown as it is
     state = State.RUNNING if running else State.PAUSED
     if fields.get(b"state") == b"cancelled":
         state = State.CANCELLED
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
     view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
-    if state is not State.RUNNING or b"rate" not in fields or not math.isfinite(rate):
+    if state is not State.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
         return view
     left = left_s(found, done, fields.get(b"walking") != b"0", rate)
     return msgspec.structs.replace(view, rate=rate, left_s=left)
+
+
+def _count(fields: dict[bytes, bytes], name: bytes) -> int:
+    """Raises ValueError for what is no number of images."""
+    return msgspec.convert(int(fields.get(name, b"0")), Count)
 
 
 def _row(view: JobView) -> tuple[str, ...]:

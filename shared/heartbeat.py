@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 import redis
+from msgspec import Meta
 
 from shared import keys
 from shared.crash_point import passed
@@ -19,6 +20,8 @@ FUTURE_MS = 10_000
 #: A worker that has been silent for so long is forgotten; by workers, so that whoever only looks
 #: need not write.
 FORGET_S = 3600
+#: Whoever sums or divides takes it for a float; JSON for programs has no more, either.
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -26,21 +29,21 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
     id: str  #: host:pid:started
     host: str
-    pid: int
+    pid: Count
     queue: str
     children: list[str]  #: `pid:started` of each
     #: `name@version` in the memory of any child, also of an idle one: each names what it has loaded
     #: with every batch that it finishes. One that has finished none has none.
     versions: list[str]
-    images: int  #: classified since the start
+    images: Count  #: classified since the start
     rate: float  #: images per second, over the last beats
-    memory_bytes: int  #: resident, parent and children together
-    at_ms: int
+    memory_bytes: Count  #: resident, parent and children together
+    at_ms: Count
     # Workers of an older Hangtag do not tell:
-    since_ms: int = 0  #: when this worker started, by the server's clock
+    since_ms: Count = 0  #: when this worker started, by the server's clock
     #: Images with a row other than `ok`, by status, since the start; as `images` does, it counts
     #: work: a batch that two workers did is in the figures of both.
-    failures: dict[str, int] = {}
+    failures: dict[str, Count] = {}
 
 
 def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
+from kombu.utils.json import dumps, loads
 
 from shared import keys, remote
 from shared.errors import BadMessage, bounded
@@ -45,10 +45,14 @@ class RemoteChannel(redis.Channel):
         return super()._lookup(exchange, routing_key, default)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        super()._put(queue, message, **kwargs)
-        if queue.startswith(keys.ANSWERS):
-            with self.conn_or_acquire() as client:
-                client.pexpire(queue, remote.ANSWER_TTL_MS)
+        if not queue.startswith(keys.ANSWERS):
+            super()._put(queue, message, **kwargs)
+            return
+        # Both or neither: a worker that dies in between would leave it for ever.
+        with self.conn_or_acquire() as client, client.pipeline(transaction=True) as pipe:
+            pipe.lpush(queue, dumps(message))
+            pipe.pexpire(queue, remote.ANSWER_TTL_MS)
+            pipe.execute()
 
     def _size(self, queue: str) -> int:
         return 0 if queue.startswith(keys.REMOTE) else super()._size(queue)

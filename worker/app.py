@@ -87,8 +87,10 @@ class PulseStep(bootsteps.StartStopStep):
         self._watchdog.stop()
         # Celery would wait for the children next. A claim without a heartbeat is anybody's, and
         # another worker would do a second time what they finish.
-        parent.pool.stop()
-        self._end()
+        try:
+            parent.pool.stop()
+        finally:
+            self._end()
 
     def terminate(self, parent: Any) -> None:
         self._watchdog.stop()

@@ -80,7 +80,7 @@ class _Root:
             fd = self._file(name)
         except OSError:
             where = f"HANGTAG_ROOT={_shown(self._path)}"
-            raise _unseen(f"{_shown(file.path)} is not below {where}") from None
+            raise _unseen(f"{_shown(file.path)} cannot be opened below {where}") from None
         try:
             return _content(fd, file)
         finally:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from producer.channel import NO_BATCH, Channel
+from producer.channel import NO_BATCH, Channel, Progress
 from shared import keys
 from shared.broker import make_app
 from shared.contract import JobRecord
+from shared.ledger import Ledger
+from shared.reference import UNSEEN
 from shared.settings import Settings
 from tests.server import RedisServer
 
@@ -36,3 +38,15 @@ def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
     assert (right.batch, right.data) == (7, b"answers")
     channel.trim([odd, right])
     assert server.client.xlen(stream) == 0
+
+
+def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: Channel) -> None:
+    """Its files may be seen by now, or travel as their bytes."""
+    channel.touch(Progress(1, 0, 0, True))
+    channel.offer([(0, b"images")])
+    ledger = Ledger(channel.client, RECORD.id, limit_s=60)
+    ledger.claim(0, "a:1:1/5:6")
+    assert ledger.release(0, "a:1:1/5:6", UNSEEN, damaged=True)
+    assert channel.trouble() == UNSEEN
+    channel.resume()
+    assert channel.trouble() == ""

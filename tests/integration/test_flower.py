@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys
-from shared.broker import CLASSIFY_TASK
+from shared import keys, remote
+from shared.broker import CLASSIFY_TASK, make_app
 from shared.exits import Exit
 from tests import forged, gallery
 from tests.fleet import (
@@ -222,6 +222,23 @@ def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_goes_on(
     assert worker.children == children
     assert "Traceback" not in worker.log
     assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+
+
+def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServer) -> None:
+    """As of a worker that ends in between."""
+    queue, app = keys.ANSWERS + "a", make_app(server.url, "worker", events=True)
+    with app, app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        channel._put(queue, {})
+        assert 0 < server.client.pttl(queue) <= remote.ANSWER_TTL_MS
+        server.client.delete(queue)
+        server.client.execute_command("ACL", "SETUSER", "default", "-pexpire")  # type: ignore[no-untyped-call]
+        try:
+            with pytest.raises(redis.exceptions.RedisError):
+                channel._put(queue, {})
+        finally:
+            server.client.execute_command("ACL", "SETUSER", "default", "+@all")  # type: ignore[no-untyped-call]
+    assert not server.client.exists(queue)
 
 
 @pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])

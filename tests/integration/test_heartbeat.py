@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from producer import living
+from producer.families import Families
+from producer.figures import see
 from shared import heartbeat, keys
 from shared.heartbeat import Heartbeat
 from shared.ledger import BatchState, Ledger, Verdict
@@ -79,6 +85,29 @@ def test_by_default_a_silent_worker_is_gone_within_15_seconds(server: RedisServe
     beat(server, "a:1:1", [], ttl_s=Settings().heartbeat_ttl_s)
     assert 0 < server.client.pttl(keys.worker("a:1:1")) <= 15_000
     assert Settings().heartbeat_s * 2 < Settings().heartbeat_ttl_s
+
+
+@pytest.mark.parametrize(
+    "field", [{"images": 10**400}, {"memory_bytes": 10**400}, {"failures": {"missing": 10**300}}]
+)
+def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
+    server: RedisServer, field: dict[str, object]
+) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    told = msgspec.to_builtins(one) | {"id": OTHER} | field
+    server.client.set(keys.worker(OTHER), json.dumps(told))
+    server.client.zadd(keys.WORKERS, {OTHER: 1})
+    registry = CollectorRegistry()
+    registry.register(Families(lambda: see(server.client)))
+    assert b'hangtag_workers{queue="classify"} 1.0' in generate_latest(registry)
+    assert len(living.table(heartbeat.alive(server.client))) == 2
+
+
+def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", [])
+    foul = msgspec.structs.replace(one, host="a\x1b[2J\nb", queue="\x9b", versions=["\x1b]0;"])
+    _, row = living.table([foul])
+    assert row.isprintable()
 
 
 @pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])

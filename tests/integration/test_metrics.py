@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from producer import stack
+from producer.figures import see
 from producer.peek import JobView, State
-from producer.sight import see
 from shared import heartbeat, keys
 from shared.exits import Exit
 from shared.heartbeat import Heartbeat
@@ -258,6 +258,7 @@ def test_an_address_that_cannot_be_used_is_one_line(fleet: Fleet) -> None:
         ("--port", port): f"port {port} of 127.0.0.1 is in use; choose another --port",
         ("--port", "0", "--host", "203.0.113.1"): "choose another --host",
         ("--port", "0", "--host", "no.such.invalid"): "choose another --host",
+        ("--port", "0", "--host", "no..such"): "choose another --host",
     }.items():
         command = fleet.producer("metrics", *options, cwd=Path(TEMP_DIR))
         assert command.wait() == Exit.SETUP, command.story

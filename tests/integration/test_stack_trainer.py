@@ -16,7 +16,7 @@ from producer.desk import make_request
 from producer.recall import cancel, follow
 from shared import heartbeat, kept_requests, keys, pretrained
 from shared.answer import Decided
-from shared.broker import connect
+from shared.broker import MONITOR, connect, make_app
 from shared.errors import SetupError
 from shared.registry import Registry
 from shared.request import Promote, Train
@@ -105,6 +105,19 @@ def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_no
     requests.cancel("r1")
     wait_for("no need any more", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training(own[0])
+
+
+def test_who_only_watches_keeps_no_stack(server: RedisServer, tmp_path: Path) -> None:
+    own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
+    metrics.ping()
+    server.client.close()
+    demand = Demand(tmp_path, Settings(store=str(tmp_path / "store")))
+    monitor = make_app(server.url, MONITOR, events=True)  # as Flower has it
+    with monitor, monitor.connection_for_read() as connection:
+        connection.default_channel.client.ping()  # type: ignore[attr-defined]
+        names = [one["name"].split("-")[1] for one in own.client_list()]
+        assert sorted(names) == ["metrics", MONITOR, "supervisor"]
+        wait_for("no need", lambda: demand.idle_s(own) > 0.3)
 
 
 def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:

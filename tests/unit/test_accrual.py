@@ -7,9 +7,9 @@ from shared import keys
 from shared.heartbeat import Heartbeat
 
 
-def beat(worker: str, images: int, **failures: int) -> Heartbeat:
+def beat(worker: str, images: int, since_ms: int = 0, **failures: int) -> Heartbeat:
     return Heartbeat(
-        worker, "host", 1, keys.CLASSIFY_QUEUE, [], [], images, 0.0, 0, 0, failures=failures
+        worker, "host", 1, keys.CLASSIFY_QUEUE, [], [], images, 0.0, 0, 0, since_ms, failures
     )
 
 
@@ -22,6 +22,13 @@ def test_a_sum_never_falls_when_a_worker_leaves_comes_back_or_was_seen_earlier()
     assert (accrual.images, accrual.failures["missing"]) == (112, 4)
     accrual.add([beat("a", 101, missing=3)])
     assert (accrual.images, accrual.failures["crashed"]) == (113, 2)
+
+
+def test_a_worker_that_has_replaced_itself_under_its_number_counts_on() -> None:
+    accrual = Accrual()
+    accrual.add([beat("a", 1_000, 5, missing=3)])
+    accrual.add([beat("a", 10, 60_005, missing=1)])
+    assert (accrual.images, accrual.failures["missing"]) == (1_010, 4)
 
 
 def test_every_code_is_there_from_the_start_and_no_other_can_be_added() -> None:

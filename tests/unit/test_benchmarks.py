@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import agreement, networks, report, transport
+from benchmarks import agreement, networks, report, scaling, transport
 from benchmarks.bare_loop import slice_of
 from benchmarks.goals import Goal, goals
 from benchmarks.place import ROOT
@@ -160,3 +160,14 @@ def test_transports_are_compared_within_a_repeat() -> None:
         "10.0",
     ]
     assert [cell.strip() for cell in path.split("|")][1:5] == ["small", "path", "500", "2.00"]
+
+
+def test_what_all_runs_are_compared_with_is_asked_for_before_the_first_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["scaling", "--workers", "2", "4"])
+    monkeypatch.setattr(scaling, "run", lambda *_: pytest.fail("it has begun"))
+    monkeypatch.setattr("benchmarks.pictures.make", lambda *_: pytest.fail("it has begun"))
+    with pytest.raises(SystemExit):
+        scaling.main()
+    assert "--workers must have 1" in capsys.readouterr().err

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.families import Families
+from producer.figures import STATES, Figures
 from producer.peek import State
-from producer.sight import STATES, Sight
 from tests.scrapes import parsed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -30,9 +30,9 @@ ROWS = ["Backlog", "Throughput", "Fleet", "Models and training", "Redis"]
 
 def served() -> set[str]:
     """The name of every sample, and of every label."""
-    sight = Sight([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5)
+    figures = Figures([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5)
     registry = CollectorRegistry()
-    registry.register(Families(lambda: sight))
+    registry.register(Families(lambda: figures))
     return set(parsed(generate_latest(registry).decode()))
 
 

@@ -130,7 +130,7 @@ def test_a_link_that_stays_inside_is_followed(root: Path, target: str, path: str
 )
 def test_a_link_that_leads_outside_is_refused(root: Path, target: str, path: str) -> None:
     (root / path.replace("/secret.png", "")).symlink_to(target.replace("OUTSIDE", str(root.parent)))
-    assert "is not below HANGTAG_ROOT" in refused(root, path)
+    assert "cannot be opened below HANGTAG_ROOT" in refused(root, path)
 
 
 def test_a_chain_of_links_is_followed_to_its_end(root: Path) -> None:
@@ -152,10 +152,10 @@ def test_what_is_no_regular_file_is_refused_and_is_not_waited_for(root: Path) ->
     (root / "dangling").symlink_to("absent")
     (root / "loop").symlink_to("loop")
     for path in ("fifo", "sub", "dangling", "loop", "absent", "sub/x.png/below", "n" * 300):
-        assert "is not below HANGTAG_ROOT" in refused(root, path)
+        assert "cannot be opened below HANGTAG_ROOT" in refused(root, path)
     for target in ("fifo", "sub"):
         (root / f"to-{target}").symlink_to(target)
-        assert "is not below HANGTAG_ROOT" in refused(root, f"to-{target}")
+        assert "cannot be opened below HANGTAG_ROOT" in refused(root, f"to-{target}")
     for path in ("dev/zero", "dev/null", "proc/self/fd/0", "dev/tty"):
         refused(Path("/"), path)
 
@@ -240,7 +240,7 @@ def test_a_file_that_only_the_producer_may_read_is_refused() -> None:
         if user == 0:  # who may read everything
             os.seteuid(NOBODY)
         try:
-            refused(Path(folder), "x.png")
+            assert "is not below" not in refused(Path(folder), "x.png"), "it is there"
         finally:
             os.seteuid(user)
 

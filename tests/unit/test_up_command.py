@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
-from producer import crew, stack
+from producer import crew, desired, stack
 from producer.cli import hangtag
 from producer.cli_workers import CHILDREN_MAX, Wanted, Workers
+from producer.desired import Desired
 from producer.pace import Bounds
 from shared.errors import SetupError
 from shared.exits import Exit
@@ -87,3 +91,17 @@ def test_bounds_hold_what_is_between_them() -> None:
     bounds = Bounds(2, 5)
     assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
     assert not bounds.fixed
+
+
+@pytest.mark.parametrize("before", [Desired(), Desired(keep=False, workers=3, floor=1)])
+def test_what_could_not_be_started_is_not_asked_for_any_more(
+    before: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="ht-") as folder:  # short, for a socket
+        desired.save(Path(folder), before)
+        monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
+        monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("HANGTAG_CELERY_EVENTS", "yes")
+        result = CliRunner().invoke(hangtag, ["up", "--workers", "2"])
+        assert result.exit_code == Exit.SETUP, result.output
+        assert desired.load(Path(folder)) == before

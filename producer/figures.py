@@ -30,7 +30,7 @@ _ALIASES = keys.model_aliases("")
 _WORKER = keys.worker("").encode()  # what follows is anybody's, maybe no UTF-8
 
 
-class Sight(msgspec.Struct, frozen=True):
+class Figures(msgspec.Struct, frozen=True):
     """What there was at that moment."""
 
     workers: list[Heartbeat]
@@ -67,7 +67,7 @@ class _Job(NamedTuple):
         return self.at_s > now_ms / 1000 - SILENT_S
 
 
-def see(client: redis.Redis) -> Sight:
+def see(client: redis.Redis) -> Figures:
     """Look at everything.
 
     Raises:
@@ -81,7 +81,7 @@ def see(client: redis.Redis) -> Sight:
     running = [job for job in jobs if job.runs(now_ms)]
     states = [_state(job, now_ms) for job in jobs]
     asked = [request for request in requests if request and request[0] == b"open"]
-    return Sight(
+    return Figures(
         workers=_alive(beats, now_ms),
         jobs={state: states.count(state) for state in STATES},
         outstanding=sum(job.batches for job in running),
@@ -101,7 +101,7 @@ def _names(client: redis.Redis) -> _Names:
         pipe.zrange(keys.JOBS, 0, -1, withscores=True)
         pipe.zrange(keys.WORKERS, 0, -1)
         pipe.zrange(keys.REQUESTS, 0, -1)
-        (seconds, micros), memory, *listed = _answers(pipe)
+        (seconds, micros), memory, *listed = answers(pipe)
     jobs, workers, requests = (one or [] for one in listed)
     return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, aliases)
 
@@ -120,13 +120,13 @@ def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
             pipe.hmget(keys.request(_text(request), "state"), ("status", "owner", "until_ms"))
         for name in names.aliases:
             pipe.hgetall(name)
-        answers = iter(_answers(pipe))
+        found = iter(answers(pipe))
     parts = (names.jobs, names.jobs, names.workers, names.requests, names.aliases)
-    return [list(islice(answers, len(part))) for part in parts]
+    return [list(islice(found, len(part))) for part in parts]
 
 
-def _answers(pipe: redis.client.Pipeline) -> list[Any]:
-    """The answers; None where a key holds what is not ours. Other errors are raised."""
+def answers(pipe: redis.client.Pipeline) -> list[Any]:
+    """Of a pipeline; None where a key holds what is not ours. Other errors are raised."""
     found: list[Any] = pipe.execute(raise_on_error=False)
     for answer in found:
         if isinstance(answer, Exception) and not _is_foreign(answer):

@@ -35,7 +35,7 @@ from tests.server import RedisServer, server_binaries
 APP, TRACED = "benchmarks.sleeping_app", ("benchmarks.traced_classify",)
 WORKERS = (1, 2, 4, 8)
 SLEEP_S, SLEEP_IMAGES, MESSAGES_PER_WORKER = 0.1, 64, 100
-EMPTY_MESSAGES = 6_000
+EMPTY_MESSAGES = 2_000
 #: The cost of one more picture is between two jobs: what a job costs anyway is in both.
 FULL_IMAGES = (20_000, 60_000)
 PINGS = 200

@@ -44,6 +44,9 @@ _CONFIG: dict[str, object] = {
     "event_queue_prefix": keys.EVENTS,
     "worker_proc_alive_timeout": 120,  # the default of 4 s kills children that load slowly
     "worker_soft_shutdown_timeout": 60,
+    # A dead child's last answer was read when it was found dead: the default waits 10 s for it, and
+    # by then the batch is in other hands and the death convicts nobody.
+    "worker_lost_wait": 0.1,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_hijack_root_logger": True,
     "broker_connection_retry_on_startup": True,  # Redis may start after the worker

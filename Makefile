@@ -119,7 +119,7 @@ clean:  ## remove the environment and what the demo wrote
 
 # Fashion-MNIST: Debian's package where root may install it; elsewhere it is downloaded on demand.
 data: $(VENV)/worker.stamp
-	@$(BIN)/python -m worker.fashion_mnist --quiet || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	@$(BIN)/python -m worker.fashion_mnist || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && echo "installing Debian's package dataset-fashion-mnist" && apt-get -qq update \
 	  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist >/dev/null; } || true
 

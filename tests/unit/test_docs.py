@@ -91,3 +91,14 @@ def test_every_dependency_is_pinned_by_the_constraints() -> None:
     for requirement in [*project["dependencies"], *extras]:
         name = re.split(r"[\[<>=;]", requirement)[0].strip().lower().replace("_", "-")
         assert name == "hangtag" or name in pinned
+
+
+def test_every_module_that_the_makefile_runs_does_something() -> None:
+    """`python -m` of one without a main ends well, having done nothing."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    modules = set(re.findall(r"python -m ([a-z_.]+)", makefile)) - {"pytest", "pip", "venv"}
+    assert len(modules) > 5
+    for module in modules:
+        place = ROOT / module.replace(".", "/")
+        source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+        assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module

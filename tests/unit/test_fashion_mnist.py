@@ -66,6 +66,17 @@ def test_the_train_split_has_the_published_mean() -> None:
     assert images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)
 
 
+def test_make_data_is_told_that_it_is_not_here(elsewhere: Path) -> None:
+    assert fashion_mnist.main() == 1
+    assert not elsewhere.exists()
+
+
+def test_make_data_is_told_that_it_is_here() -> None:
+    for split in ("train", "test"):
+        _on_this_machine(split)
+    assert fashion_mnist.main() == 0
+
+
 @pytest.mark.parametrize("download", [False, True])
 def test_without_any_source_one_line_names_three_cures(elsewhere: Path, download: bool) -> None:
     with pytest.raises(SetupError) as error:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from producer import stack
 from producer.desk import Desk
 from producer.launch import LOG_NAME
+from producer.outage import PAUSE_S, Outage
 from producer.watch import Watch, make_watch
 from shared import kept_requests
 from shared.errors import RequestCancelled, StillOpen
@@ -20,7 +21,6 @@ from shared.requests import State, View
 from shared.settings import Settings
 
 LOOK_EVERY_S = 0.25
-AWAY_PAUSE_S = 0.5
 #: A trainer of this machine's stack is there within seconds: until then nothing is amiss.
 TRAINER_SOON_S = 15.0
 
@@ -44,7 +44,8 @@ class Follow:
         now = time.monotonic()
         self._deadline = now + timeout_s if timeout_s else float("inf")
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_SOON_S)
-        self._away = self._told = False
+        self._outage = Outage(watch.notice)
+        self._told = False
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
@@ -58,16 +59,17 @@ class Follow:
         while (outcome := self._look()) is None:
             if time.monotonic() > self._deadline:
                 raise StillOpen(f"request {self._request.id} goes on; {again(self._request.id)}")
-            time.sleep(AWAY_PAUSE_S if self._away else LOOK_EVERY_S)
+            time.sleep(PAUSE_S if self._outage.lasts else LOOK_EVERY_S)
         return outcome
 
     def _look(self) -> Outcome | None:
         try:
             outcome = self._turn()
         except RedisError as error:
-            self._tell_away(error)
+            self._outage.goes_on(error)
+            stack.ensure(self._settings)
             return None
-        self._tell_back()
+        self._outage.over()
         return outcome
 
     def _turn(self) -> Outcome | None:
@@ -95,18 +97,6 @@ class Follow:
             self._told = not self._desk.has_trainer()
             if self._told:
                 self._watch.notice(cure(self._settings))
-
-    def _tell_away(self, error: RedisError) -> None:
-        if not self._away:
-            self._away = True
-            since = time.strftime("%H:%M:%S")
-            self._watch.notice(f"Redis is away since {since} ({error}); going on when it is back")
-        stack.ensure(self._settings)
-
-    def _tell_back(self) -> None:
-        if self._away:
-            self._away = False
-            self._watch.notice("Redis is back")
 
 
 @contextmanager

@@ -16,38 +16,23 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from producer import journal_lock, repeats
+from producer import journal_lock, journal_schema, repeats
 from producer.fold import Place, pack
 from producer.frozen import Frozen, thawed
-from producer.journal_file import FROM_2, TABLES, blob, sqlite_errors
+from producer.journal_file import blob, sqlite_errors
 from producer.reader import STAMP
+from producer.recorded import Recorded
 from producer.totals import Totals, keep, sums
 from shared.crash_point import passed
 from shared.errors import SetupError
-from shared.flag import Flagged, add_flags
+from shared.flag import add_flags
 
 SUFFIX = ".hangtag"
-SCHEMA = 4
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
 WALKED = "walked"
-#: What journals of earlier schemas lack. One of schema 3 has no running totals, and its Hangtag
-#: would not keep them right.
-_BEFORE = {b"2": FROM_2, b"3": ""}
-_SCHEMA_IS_NOW = f"UPDATE job SET value = CAST('{SCHEMA}' AS BLOB) WHERE key = 'schema'"
-
-
-class Recorded(NamedTuple):
-    """What came back for batch `n`."""
-
-    n: int
-    result: bytes
-    failed: int  #: how many images have no label
-    flagged: Flagged = {}  #: how many have each flag
-    digests: bytes = b""  #: of the files, if the worker has read them
 
 
 class Journal:
@@ -179,11 +164,16 @@ class Journal:
 
     def _prepare(self) -> None:
         with sqlite_errors(self.path):
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(TABLES)
+            journal_schema.prepare(self._db)
         self.totals = Totals()
-        self._check_schema()
+        schema = self.get("schema")
+        if schema is None:
+            self.put(schema=journal_schema.NOW)
+        elif schema not in journal_schema.KNOWN:
+            raise SetupError(f"{self.path} is another Hangtag's; use that, or --restart")
+        elif schema != journal_schema.NOW:
+            with sqlite_errors(self.path):
+                journal_schema.take_over(self._db, schema)
         self.totals = self._sum()
 
     def _freeze(self, batch: Frozen) -> None:
@@ -232,17 +222,6 @@ class Journal:
     def _sum(self) -> Totals:
         with sqlite_errors(self.path):
             return sums(self._db)
-
-    def _check_schema(self) -> None:
-        schema = self.get("schema")
-        if schema in _BEFORE:
-            with sqlite_errors(self.path):
-                lacks = _BEFORE[schema]
-                self._db.executescript(f"BEGIN IMMEDIATE; {lacks} {_SCHEMA_IS_NOW}; COMMIT;")
-        elif schema is None:
-            self.put(schema=str(SCHEMA).encode())
-        elif schema != str(SCHEMA).encode():
-            raise SetupError(f"{self.path} is another Hangtag's; use that, or --restart")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The journal's file as SQLite sees it: its tables, and what is said where it is damaged."""
+"""The journal's file as SQLite sees it: what is said where it is full or damaged."""
 
 from __future__ import annotations
 
@@ -20,29 +20,6 @@ _DAMAGE = {
     sqlite3.SQLITE_MISMATCH,
     sqlite3.SQLITE_CONSTRAINT,
 }
-TABLES = """
-CREATE TABLE IF NOT EXISTS job (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch (
-    n INTEGER PRIMARY KEY,
-    argument INTEGER NOT NULL,  -- the argument (or line of a list) of the last file
-    count INTEGER NOT NULL,
-    names BLOB NOT NULL,        -- the files' paths, separated by NUL
-    stamps BLOB NOT NULL,       -- size and modification time of each
-    failed INTEGER,             -- how many have no label; NULL while there is no result
-    flagged TEXT,               -- JSON: how many have each flag; NULL where none has
-    result BLOB,
-    digests BLOB,               -- CRC-32 of each file's bytes; NULL or empty: not known
-    places BLOB,                -- of a repeat: the row of each; NULL where they are its own
-    again INTEGER NOT NULL DEFAULT 0  -- how many failed and are being done again
-);
-CREATE INDEX IF NOT EXISTS open_batches ON batch (n) WHERE result IS NULL;
-"""
-#: What a journal of schema 2 lacks.
-FROM_2 = """
-ALTER TABLE batch ADD COLUMN digests BLOB;
-ALTER TABLE batch ADD COLUMN places BLOB;
-ALTER TABLE batch ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
-"""
 
 
 @contextmanager

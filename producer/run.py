@@ -7,8 +7,8 @@ then touches Redis: whatever is lost after a commit can be had again from the jo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -16,14 +16,17 @@ from producer.batches import Batch, resumed
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.full_server import refusal
-from producer.journal import Journal, Recorded
+from producer.journal import Journal
 from producer.living import cure
 from producer.options import JobOptions
+from producer.outage import PAUSE_S, Outage
 from producer.rate import Rate
 from producer.reconcile import Reconciler
+from producer.recorded import Recorded
 from producer.report import Report
 from producer.table import failures
 from producer.transport import Transport
+from producer.waits import Cut, Waits
 from producer.window import Window, look
 from shared.card import decode_card
 from shared.contract import decode_result
@@ -38,12 +41,7 @@ LOOK_EVERY_S = 1.0
 LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
-AWAY_PAUSE_S = 0.5
 MAX_LABELS = 1 << 16  #: as many as an answer can name
-
-
-class _Stopped(BaseException):
-    """Ends a wait for Redis, which may sleep."""
 
 
 class Run:
@@ -72,9 +70,7 @@ class Run:
         self._labels = len(decode_card(card).labels) if card else MAX_LABELS
         self._begun = time.monotonic()
         self._look_due = 0.0
-        self._away = False
-        self._answered = time.time()  #: when Redis did last
-        self._waits = self._asked = False  #: whether Redis is waited for; whether to end
+        self._outage, self._waits = Outage(report.notice), Waits()
         self._stop: Exit | None = None
 
     @property
@@ -93,42 +89,26 @@ class Run:
         Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
         """
         self._stop = self._stop or Exit.INTERRUPTED
-        self._asked = True
-        if self._waits:
-            raise _Stopped
+        self._waits.cut()
 
     def execute(self) -> Exit:
         """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
-            with suppress(_Stopped):
+            with suppress(Cut):
                 self._try()
         return self._outcome()
 
     def _try(self) -> None:
         try:
             self._turn()
-            self._back()
+            self._outage.over()
         except RedisError as error:
             if why := refusal(error):
                 self._refused(why)
             else:
-                self._wait(error)
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """For what may take as long as Redis likes, and may be cut short anywhere."""
-        self._waits = True
-        try:
-            if self._asked:
-                raise _Stopped
-            yield
-        except BaseException as error:
-            # A library may make another error of it: Python itself does so in a class's body.
-            raise (_Stopped() if self._asked else error) from None
-        finally:
-            self._waits = False
+                self._away(error)
 
     def _ended(self) -> bool:
         totals = self._journal.totals
@@ -146,7 +126,7 @@ class Run:
         return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
 
     def _turn(self) -> None:
-        with self._waiting():
+        with self._waits.waiting():
             if time.monotonic() >= self._look_due:
                 self._look()
             results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
@@ -162,10 +142,10 @@ class Run:
             self._reconciler.offered(batch.frozen.n)
             if batch.refers:
                 self._transport.sent(batch.frozen.n)
-        with self._waiting():
+        with self._waits.waiting():
             self._channel.trim(results)
             self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
-        self._report.progress(self._journal.totals, not self._batches.exhausted)
+        self._show()
 
     def _room(self) -> int:
         if self._batches.exhausted or self._window.full:
@@ -226,26 +206,20 @@ class Run:
         else:
             self._report.notice(self._transport.told(self._channel.trouble()))
 
+    def _show(self) -> None:
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+
     def _refused(self, why: str) -> None:
-        self._back()
+        self._outage.over()
         self._report.notice(f"{why}; waiting until there is room")
-        self._report.progress(self._journal.totals, not self._batches.exhausted)
-        with self._waiting():
-            time.sleep(AWAY_PAUSE_S)
+        self._show()
+        with self._waits.waiting():
+            time.sleep(PAUSE_S)
 
-    def _wait(self, error: RedisError) -> None:
-        if not self._away:
-            self._away = True
-            since = time.strftime("%H:%M:%S", time.localtime(self._answered))
-            self._report.notice(f"Redis is away since {since} ({error}); going on when it is back")
+    def _away(self, error: RedisError) -> None:
+        self._outage.goes_on(error)
         self._look_due = 0.0
-        self._report.progress(self._journal.totals, not self._batches.exhausted)
-        with self._waiting():
-            time.sleep(AWAY_PAUSE_S)
+        self._show()
+        with self._waits.waiting():
+            time.sleep(PAUSE_S)
             self._revive()
-
-    def _back(self) -> None:
-        self._answered = time.time()
-        if self._away:
-            self._away = False
-            self._report.notice("Redis is back")

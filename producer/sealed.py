@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from producer.journal import SCHEMA, journal_path
+from producer.journal import journal_path
 from producer.journal_file import blob, sqlite_errors
+from producer.journal_schema import KNOWN
 from producer.options import JobOptions, decode_options
 from producer.reader import STAMP
 from producer.table import Table
@@ -22,9 +23,6 @@ from shared.contract import JobRecord, decode_job
 from shared.digest import DIGEST_BYTES
 from shared.errors import SetupError, UsageError
 from shared.reference import Stamp
-
-#: Those that can be read.
-_SCHEMAS = (b"2", b"3", str(SCHEMA).encode())
 
 
 class Sealed:
@@ -53,7 +51,7 @@ class Sealed:
             self._db = sqlite3.connect(uri, uri=True)
             rows = self._db.execute("SELECT key, value FROM job").fetchall()
         self._properties = {str(key): blob(value) for key, value in rows}
-        if self._properties.get("schema") not in _SCHEMAS:
+        if self._properties.get("schema") not in KNOWN:
             raise SetupError(f"{self.path} is another Hangtag's; use that")
         if "record" not in self._properties:
             raise UsageError(f"the job of {output} never began; start it with: hangtag classify")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from producer.batches import resumed
 from producer.job import Job
-from producer.journal import Recorded
 from producer.options import JobOptions, encode_options
+from producer.recorded import Recorded
 from producer.table import failures
 from shared import pretrained
 from shared.card import encode_card

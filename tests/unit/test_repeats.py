@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from producer.fold import Place
 from producer.frozen import Frozen
-from producer.journal import Journal, Recorded
+from producer.journal import Journal
 from producer.peek import peek
+from producer.recorded import Recorded
 from producer.table import failures
 from producer.totals import Totals, kept, sums
 from shared.contract import BatchResult, decode_result, encode_result

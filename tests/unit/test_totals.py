@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from producer.frozen import Frozen
-from producer.journal import Journal, Recorded, journal_path
+from producer.journal import Journal, journal_path
 from producer.peek import JobView, peek
+from producer.recorded import Recorded
 from producer.totals import Totals
 from shared.contract import JobRecord, encode_job
 from shared.errors import SetupError

@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.frozen import Frozen
-from producer.journal import Journal, Recorded
+from producer.journal import Journal
+from producer.recorded import Recorded
 from producer.report import Quiet
 from producer.run import Run
 from shared.exits import Exit

@@ -25,6 +25,7 @@ from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
+from worker.at_work import AtWork
 from worker.fork_gate import gate
 from worker.login import turned_away
 from worker.sign_of_life import SignOfLife
@@ -52,7 +53,7 @@ class Pulse(threading.Thread):
         sign: SignOfLife | None = None,
     ) -> None:
         super().__init__(name="hangtag-pulse", daemon=True)
-        self.worker_id, self.tally = worker_id, tally
+        self.worker_id, self.tally, self.at_work = worker_id, tally, AtWork()
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
@@ -75,10 +76,10 @@ class Pulse(threading.Thread):
         due = 0.0
         while True:
             beaten = False
+            self._tried(self._bury)  # before a beat that says no more who they were
             if time.monotonic() >= due:
                 beaten = self._tried(self._beat)
                 due = time.monotonic() + (self._interval_s if beaten else RETRY_S)
-            self._tried(self._bury)
             self._tried(partial(self._tell, beaten))
             wait_s = RETRY_S if self._pending else max(0.0, due - time.monotonic())
             try:
@@ -131,7 +132,7 @@ class Pulse(threading.Thread):
             host=socket.gethostname(),
             pid=os.getpid(),
             queue=self._queue_name,
-            children=[child_id(pid) for pid in pids],
+            children=[*map(child_id, pids), *self.at_work.lost(pids)],
             versions=self.tally.versions(pids),
             images=self.tally.images,
             rate=self._rate(),
@@ -165,6 +166,7 @@ class Pulse(threading.Thread):
                     raise
                 log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
+            self.at_work.rests(pid)
 
     def _tell(self, beaten: bool) -> None:
         if self._sign:

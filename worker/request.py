@@ -24,16 +24,26 @@ class BatchRequest(Request):
 
         def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
             failed, answer, _ = outcome
-            told = None if failed else literal_eval(answer)  # the parent gets the answer's repr
-            if told is not None and pulse is not None:
-                pulse.tally.add(*told)
+            if not failed and pulse is not None:
+                pulse.at_work.rests(int(self.worker_pid or 0))
+                told = literal_eval(answer)  # the parent gets the answer's repr
+                if told is not None:
+                    pulse.tally.add(*told)
             return derived(self, outcome, **kwargs)
 
         cls.on_success = on_success  # type: ignore[assignment,method-assign]
 
+    def on_accepted(self, pid: Any, time_accepted: Any) -> None:
+        if pulse is not None:
+            pulse.at_work.took(int(pid))
+        super().on_accepted(pid, time_accepted)
+
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its own
-        lost = isinstance(error, (WorkerLostError, SystemExit))
-        if lost and pulse is not None and self.worker_pid and len(self.args) == 2:
-            pulse.died(self.args[0], self.args[1], int(self.worker_pid))
+        if pulse is not None and self.worker_pid:
+            lost = isinstance(error, (WorkerLostError, SystemExit)) and len(self.args) == 2
+            if lost:
+                pulse.died(self.args[0], self.args[1], int(self.worker_pid))
+            else:
+                pulse.at_work.rests(int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

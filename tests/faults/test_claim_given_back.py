@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from shared import keys, pretrained
 from shared.broker import connect, make_app
 from shared.contract import JobRecord, encode_images
 from shared.ledger import BatchState, Ledger
+from shared.process import child_id
 from shared.settings import Settings
 from tests.claims import claims
 from tests.fleet import wait_for
@@ -25,6 +28,12 @@ from worker.pulse import Pulse
 from worker.tally import Tally
 
 JOB = "abcdefgh"
+
+
+def another_beat(client: redis.Redis, parent: str) -> None:
+    """Wait for it."""
+    seen = client.get(keys.worker(parent))
+    wait_for("another beat", lambda: client.get(keys.worker(parent)) != seen)
 
 
 @pytest.fixture
@@ -98,8 +107,32 @@ def test_the_pulse_outlives_a_hint_that_the_server_refuses(
     Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
     pulse.died(JOB, 0, pid)
     wait_for("the death", lambda: not claims(channel.client))
-    seen = channel.client.get(keys.worker(parent))
-    wait_for("another beat", lambda: channel.client.get(keys.worker(parent)) != seen)
+    another_beat(channel.client, parent)
     assert pulse.is_alive()
+    pulse.stop()
+    client.close()
+
+
+def test_a_dead_childs_batch_is_nobodys_before_the_death_is_counted(
+    channel: Channel, server: RedisServer
+) -> None:
+    """Beats go on between the moment in which it leaves the pool and that in which it is told."""
+    parent, client = "here:1:2", connect(server.url, "pulse")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        pool, hints = [child.pid], list[tuple[str, int]]()
+        hint = lambda job, batch: hints.append((job, batch))  # noqa: E731
+        pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, Tally(60))
+        pulse.start()
+        pulse.at_work.took(child.pid)
+        Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
+        child.kill()
+    pool.clear()
+    for _ in range(3):
+        another_beat(channel.client, parent)
+        assert channel.survey([0]) == ("running", [BatchState.HELD])
+    pulse.died(JOB, 0, child.pid)
+    wait_for("the death", lambda: hints == [(JOB, 0)])
+    assert channel.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
+    assert channel.survey([0]) == ("running", [BatchState.FREE])
     pulse.stop()
     client.close()

@@ -41,6 +41,8 @@ LOOK_EVERY_S = 1.0
 LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
+#: As much as is held before it is on its way, and the batch that exceeds it.
+TURN_BYTES = 1 << 24
 MAX_LABELS = 1 << 16  #: as many as an answer can name
 
 
@@ -64,6 +66,7 @@ class Run:
         self._batches = resumed(options, settings, journal, self._transport)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
         self._window, self._rate = Window(), Rate()
+        self._sent_bytes = 0  #: since the last look
         self._cure = cure(settings)
         self._k = channel.record.top_k
         card = journal.get("card")
@@ -148,14 +151,21 @@ class Run:
         self._show()
 
     def _room(self) -> int:
-        if self._batches.exhausted or self._window.full:
+        window = self._window
+        if self._batches.exhausted or window.full or self._sent_bytes >= window.spare_bytes:
             return 0
-        return self._window.batches - self._reconciler.under_way
+        return window.batches - self._reconciler.under_way
 
     def _next_batches(self) -> list[Batch]:
         batches: list[Batch] = []
-        while len(batches) < self._room() and (batch := self._batches.next()) is not None:
+        most_bytes = self._sent_bytes + TURN_BYTES
+        while (
+            len(batches) < self._room()
+            and self._sent_bytes < most_bytes
+            and (batch := self._batches.next()) is not None
+        ):
             batches.append(batch)
+            self._sent_bytes += len(batch.blob)
         return batches
 
     def _checked(self, result: Result) -> Recorded | None:
@@ -194,7 +204,7 @@ class Run:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; the same command begins anew"
             )
-        self._window = look(self._channel.client)
+        self._window, self._sent_bytes = look(self._channel.client), 0
         self._say(early)
 
     def _say(self, early: bool) -> None:

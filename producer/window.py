@@ -24,6 +24,7 @@ class Window(msgspec.Struct, frozen=True):
     workers: int = 0
     slots: int = 0
     memory_share: float = 0.0
+    spare_bytes: float = math.inf  #: what may be published until the next look
 
     @property
     def full(self) -> bool:
@@ -38,10 +39,16 @@ def look(client: redis.Redis) -> Window:
     jobs = client.zcount(keys.JOBS, heartbeat.server_ms(client) / 1000 - SILENT_S, "+inf")
     share = math.ceil(BATCHES_PER_SLOT * slots / max(1, jobs))
     batches = max(BATCHES_PER_SLOT, share) if slots else BATCHES_UNSEEN
-    return Window(batches, len(beats), slots, memory_share(client.info("memory")))
+    memory = client.info("memory")
+    spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
+    return Window(batches, len(beats), slots, memory_share(memory), spare_bytes)
 
 
 def memory_share(info: dict[str, int]) -> float:
-    """How full the server is, by its INFO on memory; without a limit half the machine's counts."""
-    limit = info.get("maxmemory") or info.get("total_system_memory", 0) / 2
-    return info["used_memory"] / limit if limit else 0.0
+    """How full the server is, by its INFO on memory."""
+    return info["used_memory"] / memory_limit(info)
+
+
+def memory_limit(info: dict[str, int]) -> float:
+    """How many bytes the server may use; without a limit half the machine's."""
+    return info.get("maxmemory") or info.get("total_system_memory", 0) / 2 or math.inf

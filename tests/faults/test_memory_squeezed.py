@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+import redis
 
 from producer.peek import JobView
-from shared import keys
+from producer.window import MEMORY_SHARE_MAX
+from shared import heartbeat, keys
+from shared.exits import Exit
+from shared.heartbeat import Heartbeat
 from tests.fleet import Producer, wait_for
 from tests.stage import Stage
 
@@ -13,6 +19,12 @@ from tests.stage import Stage
 NEARLY = 0.8
 QUIET_S = 3.0
 FULL_S = 3.0
+MIB = 1 << 20
+#: Twice what Redis may hold, and more than a producer that held all of it would be allowed.
+LARGE_FILES = 128
+LIMIT_BYTES = 64 * MIB
+PRODUCER_BYTES = 120 * MIB
+LOOKS_S = 3.0
 
 
 def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: Stage) -> None:
@@ -42,6 +54,50 @@ def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: 
     server.limit_memory(0)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
+
+
+def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
+    stage: Stage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(LARGE_FILES):
+        with (folder / f"{number:03}.png").open("wb") as file:
+            file.truncate(MIB)
+    client, output = stage.fleet.client, tmp_path / "large.csv"
+    stage.fleet.server.limit_memory(LIMIT_BYTES)
+    crowd = _many_children(client)
+    producer = stage.fleet.producer("classify", "large", "-o", str(output), cwd=tmp_path)
+    producer.wait_for_log("% full; waiting for workers to make room")
+    most, until = 0, time.monotonic() + LOOKS_S
+    while time.monotonic() < until:
+        most = max(most, _used(stage))
+        time.sleep(0.05)
+    assert most < MEMORY_SHARE_MAX * LIMIT_BYTES + 3 * MIB, "more than one message too many"
+    assert "memory is full" not in producer.log
+    assert _peak_bytes(producer.pid) < PRODUCER_BYTES
+    heartbeat.stop(client, crowd)
+    worker = stage.fleet.worker()
+    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    assert output.read_text().count(",unsupported,") == LARGE_FILES
+    stage.fleet.server.limit_memory(0)
+    stage.check_nothing_runs(worker)
+
+
+def _many_children(client: redis.Redis) -> str:
+    """A heartbeat of as many children as there are files; whose it is."""
+    one = Heartbeat(
+        "crowd:1:1", "crowd", 1, keys.CLASSIFY_QUEUE, [f"{n}:1" for n in range(LARGE_FILES)],
+        [], 0, 0.0, 0, heartbeat.server_ms(client),
+    )  # fmt: skip
+    heartbeat.beat(client, one, ttl_s=600)
+    return one.id
+
+
+def _peak_bytes(pid: int) -> int:
+    """The largest resident memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _used(stage: Stage) -> int:

@@ -209,8 +209,9 @@ class Run:
 
     def _say(self, early: bool) -> None:
         if self._window.full:
-            share = f"{100 * self._window.memory_share:.0f} %"
-            self._report.notice(f"Redis' memory is {share} full; waiting for workers to make room")
+            tenths = int(10 * self._window.memory_share)  # a line for each per cent is many
+            full = f"Redis' memory is over {tenths}0 % full"
+            self._report.notice(f"{full}; waiting for workers to make room")
         elif not self._window.workers and not early:
             self._report.notice(self._cure)
         else:

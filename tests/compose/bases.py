@@ -41,4 +41,4 @@ if __name__ == "__main__":
     try:
         provide()
     except DockerFails as error:
-        print(f"a base image cannot be had: {error}")
+        print("a base image cannot be had:", " ".join(str(error).split()))

@@ -108,11 +108,14 @@ bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,0
 secrets:  ## once, before docker compose up: a password for each part, and .env
 	@deploy/make-secrets.sh
 
-# With any engine that is there. Without one nothing is said about the compose file.
+# With any engine that is there. Without one, or where it cannot have the base images, nothing is
+# said about the compose file.
 test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kill, retrain (5 min)
-	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
-	  $(BIN)/python -m pytest tests/compose -q -rs -s; \
-	else echo "SKIPPED compose (no container engine; install Docker and its compose plugin)"; fi
+	@if ! docker compose version >/dev/null 2>&1 || ! docker info >/dev/null 2>&1; then \
+	  echo "SKIPPED compose (no container engine; install Docker and its compose plugin)"; exit; fi; \
+	lack=$$($(BIN)/python -m tests.compose.bases) || exit; \
+	if [ -n "$$lack" ]; then echo "SKIPPED compose ($$lack)"; exit; fi; \
+	$(BIN)/python -m pytest tests/compose -q -rs -s
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,7 +65,11 @@ def down() -> None:
     show_default=True,
     help="What it does; train is for the machine with the store.",
 )
-@click.option("--concurrency", type=CHILDREN, help="Worker processes. Default: one per core.")
+@click.option(
+    "--concurrency",
+    type=CHILDREN,
+    help="Worker processes. Default: one per core; in a container, what its memory holds of that.",
+)
 @click.option(
     "--root",
     type=click.Path(),
@@ -74,7 +78,7 @@ def down() -> None:
 )
 def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
-    from producer import crew, machine
+    from producer import crew
 
     if queue == "train":
         if concurrency is not None or root is not None:
@@ -84,7 +88,7 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     settings = Settings.from_env()
     if root is not None:
         settings = msgspec.structs.replace(settings, root=root)
-    crew.run(settings, concurrency or machine.cores())
+    crew.run(settings, concurrency or _children(settings))
 
 
 @click.command()
@@ -104,6 +108,21 @@ def workers(as_json: bool) -> None:
 
 
 COMMANDS = (up, down, worker, workers)
+
+
+def _children(settings: Settings) -> int:
+    """How many processes a worker has by itself. If its container makes them fewer, it says so."""
+    from producer import machine
+
+    cores, found = machine.cores(), machine.children(settings.child_memory_mb << 20)
+    if found < cores:
+        limit = f"HANGTAG_CHILD_MEMORY_MB={settings.child_memory_mb}"
+        click.echo(
+            f"worker processes: {found}, not one for each of {cores} cores; this container's "
+            f"memory holds no more with {limit}; give it more, lower that, or say --concurrency",
+            err=True,
+        )
+    return found
 
 
 def _show_json(value: object) -> None:

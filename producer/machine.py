@@ -6,6 +6,8 @@ import math
 import os
 from pathlib import Path
 
+#: What a worker process takes without a batch, and what its parent does; both are generous.
+PROCESS_BYTES = 200 << 20
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -23,14 +25,31 @@ def cores() -> int:
     return max(1, found)
 
 
+def children(batch_bytes: int) -> int:
+    """Processes of a worker: one for each core, and no more than its container holds; at least 1.
+
+    Each may take `batch_bytes` for its batch. In a container without room for all, the kernel would
+    end one for what another takes, and a good picture would be to blame.
+    """
+    found = cores()
+    if limit := container_bytes():
+        found = min(found, (limit - PROCESS_BYTES) // (batch_bytes + PROCESS_BYTES))
+    return max(1, found)
+
+
 def memory_bytes() -> int:
     """Memory that this process may use: the machine's, or its container's limit."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(found, container_bytes() or found)
+
+
+def container_bytes() -> int | None:
+    """Memory that the container which we are in may use; None without a limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         limit = _read(_CGROUP / name)
         if limit.isdigit():
-            found = min(found, int(limit))
-    return found
+            return int(limit)
+    return None
 
 
 def _read(path: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests import gallery, trainers
-from tests.compose.engine import Compose, bases, ended, engine_runs, say
+from tests.compose import bases
+from tests.compose.engine import Compose, ended, engine_runs, say
 from tests.gallery import Gallery
 
 IMAGES = 10_000
@@ -44,6 +45,7 @@ def pictures(folder: Path, project: Compose) -> Gallery:
 
     Meanwhile the engine builds the images.
     """
+    bases.provide()
     begun = time.monotonic()
     building = project.start("--progress", "quiet", "--profile", "*", "build")
     trainers.draw_classes(folder / "data/garments")
@@ -56,7 +58,7 @@ def pictures(folder: Path, project: Compose) -> Gallery:
 @pytest.fixture(scope="session")
 def compose(project: Compose, pictures: Gallery) -> Iterator[Compose]:
     """The services: a server, one worker and a trainer, all well."""
-    say(bases())
+    say(bases.told())
     begun = time.monotonic()
     try:
         project.run("up", "-d", "--wait")

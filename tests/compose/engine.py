@@ -19,7 +19,6 @@ from tests.fleet import ROOT
 
 #: The same for each run of a checkout, so that what one left behind is removed by the next.
 PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
-BASES = ("python:3.13-slim", "redis:8-alpine")
 #: So slow that what happens to a job happens in its middle.
 CPUS = "0.2"
 LIMIT_S = 600.0
@@ -39,12 +38,17 @@ def engine_runs() -> bool:
     return all(subprocess.run(one, capture_output=True).returncode == 0 for one in asked)
 
 
+class DockerFails(AssertionError):
+    """A docker command ended with an error."""
+
+
 def docker(*arguments: str, check: bool = True) -> str:
-    """Standard output of a docker command. Raises AssertionError if it fails, where `check`."""
+    """Standard output of a docker command. Raises DockerFails if it fails, where `check`."""
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=LIMIT_S, env=environment()
     )
-    assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
+    if check and done.returncode:
+        raise DockerFails(f"docker {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
@@ -160,13 +164,3 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
 def say(what: str, since: float | None = None) -> None:
     """A line for whoever watches, with the seconds since then."""
     print(f"compose: {what}" + (f", {time.monotonic() - since:.1f} s" if since else ""), flush=True)
-
-
-def bases() -> str:
-    """Which base images were used: ones that came from a registry, or ones made on this machine."""
-    form = "{{json .RepoDigests}}"
-    known = {name: docker("image", "inspect", "-f", form, name, check=False) for name in BASES}
-    made = [name for name, digests in known.items() if digests in ("", "[]", "null")]
-    if not made:
-        return f"base images of a registry: {', '.join(BASES)}"
-    return f"STAND-INS made on this machine, not the official base images: {', '.join(made)}"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.compose.engine import Compose, docker, say
 
 BUILT = ("producer", "worker", "trainer", "metrics")
-RUNNING = ("redis", "worker", "trainer")
+MONITOR = ("metrics", "flower")
+RUNNING = ("redis", "worker", "trainer", *MONITOR)
 HEAVY = ("tensorflow", "keras", "matplotlib")
 FIND = "import importlib.util as u; print(*[n for n in {} if u.find_spec(n)])"
+
+
+@pytest.fixture(scope="module")
+def running(compose: Compose) -> Iterator[Compose]:
+    """Every service but the producer."""
+    compose.run("--profile", "monitor", "up", "-d", "--wait", "--no-recreate")
+    yield compose
+    compose.run("--profile", "monitor", "rm", "--stop", "--force", *MONITOR)
 
 
 def inside(image: str, *command: str) -> str:
@@ -53,19 +64,19 @@ def test_an_image_has_no_secret(compose: Compose, service: str) -> None:
 
 @pytest.mark.parametrize("service", RUNNING)
 def test_no_password_is_in_a_containers_environment_or_command(
-    compose: Compose, service: str
+    running: Compose, service: str
 ) -> None:
-    known = docker("inspect", *compose.containers(service))
-    for file in compose.secrets.glob("*.password"):
+    known = docker("inspect", *running.containers(service))
+    for file in running.secrets.glob("*.password"):
         assert file.read_text().strip() not in known
 
 
 @pytest.mark.parametrize("service", RUNNING)
 def test_a_service_is_an_ordinary_user_who_can_change_nothing(
-    compose: Compose, service: str
+    running: Compose, service: str
 ) -> None:
     def answer(script: str) -> str:
-        return compose.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
+        return running.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
 
     assert int(answer("id -u")) > 0
     # A root that could be written to would say "Permission denied" to this user.

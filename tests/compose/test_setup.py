@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -64,6 +65,18 @@ def test_a_wrong_password_is_one_line(compose: Compose, tmp_path: Path) -> None:
     out, error = run.communicate()
     assert (run.returncode, out) == (1, "")
     assert error.splitlines()[-1].startswith("hangtag: ")
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="an engine gives no cores that are not there")
+def test_more_cores_without_more_memory_are_no_more_processes(compose: Compose) -> None:
+    def told(**settings: str) -> list[str]:
+        refused = ("-e", "HANGTAG_REDIS_USER=nobody")  # or it would be one more worker
+        run = compose.start("run", "--rm", "-T", "--no-deps", *refused, "worker", **settings)
+        return [line for line in "".join(run.communicate()).splitlines() if "processes" in line]
+
+    (line,) = told(HANGTAG_WORKER_CPUS="2")
+    assert line.startswith("worker processes: 1, not one for each of 2 cores; ")
+    assert told(HANGTAG_WORKER_CPUS="2", HANGTAG_WORKER_MEMORY="2700m") == []
 
 
 def test_pictures_that_were_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:

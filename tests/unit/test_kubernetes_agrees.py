@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from producer.cli import hangtag
+from producer.machine import PROCESS_BYTES
 from producer.service import RETIRE_S
 from producer.window import BATCHES_PER_SLOT, BATCHES_UNSEEN, MEMORY_SHARE_MAX
 from shared.access import address
@@ -28,8 +29,6 @@ MIB = 1 << 20
 _UNITS = {"Mi": MIB, "Gi": 1 << 30, "mb": MIB}
 #: Variables of others: Python's home, and where matplotlib may write.
 FOREIGN = {"HOME", "MPLCONFIGDIR"}
-#: What a worker process takes without a batch, and what its parent does; both are generous.
-PROCESS_BYTES = 200 * MIB
 #: Celery's own end and the container's, beside what is waited for.
 SLACK_S = 15
 

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from producer import crew, desired, door, lock, machine, member, server, stack
+from producer.cli import hangtag
 from producer.desired import Desired
 from producer.service import Service
 from shared.errors import SetupError
@@ -98,6 +100,33 @@ def test_the_share_of_a_container_of_older_engines_counts(
     assert machine.cores() == 8
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("150000\n")
     assert machine.cores() == 2
+
+
+@pytest.mark.parametrize(
+    ("limit_mb", "expected"), [("max", 4), (5096, 4), (5095, 3), (1536, 1), (64, 1)]
+)
+def test_a_worker_has_no_more_processes_than_its_containers_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_mb: int | str, expected: int
+) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    limit = limit_mb if isinstance(limit_mb, str) else limit_mb << 20
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    assert machine.children(1024 << 20) == expected
+
+
+def test_fewer_processes_than_cores_are_told_and_a_number_that_is_given_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(2)))
+    monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
+    (tmp_path / "memory.max").write_text(f"{1536 << 20}\n")
+    env = {"HANGTAG_CHILD_MEMORY_MB": "1024"}
+    told = CliRunner().invoke(hangtag, ["worker"], env=env).stderr.splitlines()
+    assert told[0].startswith("worker processes: 1, not one for each of 2 cores; ")
+    given = CliRunner().invoke(hangtag, ["worker", "--concurrency", "2"], env=env).stderr
+    assert given.splitlines() == told[1:]
 
 
 def test_a_process_of_the_stack_has_the_callers_settings(

@@ -15,6 +15,7 @@ from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
 from producer.table import Table, write
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from shared import serving
 from shared.card import Card, decode_card, encode_card
 from shared.contract import JobRecord, decode_job, encode_job
@@ -114,9 +115,17 @@ class Job:
         """The attempt ended before the job did; `status` tells why."""
         self.journal.put(stopped=str(int(code)).encode())
 
-    def finish(self, code: Exit, sha256: str) -> None:
+    @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed so far. Raises BadMessage."""
+        return decode_unlisted(self.journal.get(UNLISTED))
+
+    def finish(self, code: Exit, sha256: str, unlisted: Unlisted | None = None) -> None:
         """The table, with this SHA-256, is in place; from now on the job answers with its code."""
-        self.journal.put(exit=str(int(code)).encode(), table=sha256.encode())
+        properties = {"exit": str(int(code)).encode(), "table": sha256.encode()}
+        if unlisted is not None:
+            properties[UNLISTED] = encode_unlisted(unlisted)
+        self.journal.put(**properties)
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""

@@ -13,6 +13,7 @@ import msgspec
 
 from producer.journal import journal_path
 from producer.totals import Totals, kept, sums
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
 from shared.contract import decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
@@ -42,6 +43,7 @@ class JobView(msgspec.Struct, frozen=True):
     flagged: dict[str, int] = {}  #: how many pictures have each flag
     rate: float | None = None  #: images/s of late; None unless it runs, and its producer told
     left_s: float | None = None  #: None while files are still looked for, or there is no rate
+    unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
 
 
 def is_running(output: Path) -> bool:
@@ -71,6 +73,7 @@ def peek(output: Path) -> JobView | None:
         return None
     try:
         record = decode_job(properties["record"])
+        unlisted = decode_unlisted(properties.get(UNLISTED))
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     code = int(properties["exit"]) if "exit" in properties else None
@@ -84,6 +87,7 @@ def peek(output: Path) -> JobView | None:
         str(output),
         code,
         totals.flagged,
+        unlisted=unlisted,
     )
 
 

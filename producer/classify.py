@@ -117,7 +117,7 @@ class _Attempt:
             channel, job.journal, job.options, settings, self._report, self._budget,
             self._deadline, lambda: stack.ensure(settings),
         )  # fmt: skip
-        job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
+        job.started(self._budget)
         try:
             with interrupts(run.stop), alarm(self._left_s, run.stop):
                 code = run.execute()

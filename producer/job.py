@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import redis
 
+from producer.budget import Budget, decode_budget, encode_budget
 from producer.index import Entry, ids_of, remember
 from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
@@ -111,6 +112,11 @@ class Job:
         table = Table(self.card, self.options.top_k, self.options.probabilities)
         return write(self.journal, table, output or self.output)
 
+    def started(self, budget: Budget) -> None:
+        """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
+        stopped = str(int(Exit.INTERRUPTED)).encode()
+        self.journal.put(stopped=stopped, budget=encode_budget(budget))
+
     def stopped(self, code: Exit) -> None:
         """The attempt ended before the job did; `status` tells why."""
         self.journal.put(stopped=str(int(code)).encode())
@@ -180,17 +186,28 @@ def stored_options(output: Path) -> JobOptions:
     Raises:
         UsageError: there is none.
     """
+    options, _ = stored(output)
+    return options
+
+
+def stored(output: Path) -> tuple[JobOptions, Budget]:
+    """The options of the job of this output, and the budget of its last attempt.
+
+    Raises:
+        UsageError: there is none.
+    """
     path = journal_path(output)
     if not path.exists():
         raise UsageError(f"there is no job of {output} here; see: hangtag status")
     journal = Journal(path)
     try:
-        data = journal.get("options")
+        data, budget = journal.get("options"), journal.get("budget")
     finally:
         journal.close()
     if data is None:
         raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
-    return msgspec.structs.replace(decode_options(data), output=str(output))
+    options = msgspec.structs.replace(decode_options(data), output=str(output))
+    return options, decode_budget(budget)
 
 
 def _check_output(output: Path) -> None:

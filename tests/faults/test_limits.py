@@ -13,7 +13,7 @@ from producer.peek import State, peek
 from shared.exits import Exit
 from tests import gallery
 from tests.claims import job_keys
-from tests.fleet import wait_for
+from tests.fleet import Producer, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.stage import Stage
 
@@ -140,6 +140,36 @@ def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Stag
     collect = stage.hangtag("collect", str(stage.output))
     assert collect.wait() == Exit.BUDGET, collect.story
     stage.check_finished(stage.classify(), Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Stage) -> None:
+    """In the middle of a job, and after its end: no row is doubled and none is lost."""
+    listed = stage.folder / "list"
+    paths = stage.gallery.paths
+    listed.write_text("\n".join([*paths[:-1], ""]))
+    command = ("classify", "--list", str(listed), "-o", str(stage.output))
+
+    def run(*options: str) -> Producer:
+        return stage.fleet.producer(*command, *options, cwd=stage.gallery.cwd)
+
+    assert run("--timeout", "1.5").wait() == Exit.INTERRUPTED
+    worker = stage.fleet.worker()
+    good = listed.read_text()
+
+    def check_refused() -> None:
+        listed.write_text(f"new.png\n{good}")
+        refused = run()
+        assert refused.wait() == Exit.USAGE, refused.story
+        (line,) = refused.log.splitlines()
+        assert "--restart" in line
+
+    check_refused()
+    good += f"{paths[-1]}\n"
+    listed.write_text(good)
+    stage.check_finished(run(), Exit.SOME_FAILED)
+    check_refused()
+    stage.check_table(stage.output.read_bytes())
     stage.check_nothing_runs(worker)
 
 

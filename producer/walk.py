@@ -174,7 +174,7 @@ def _listing(root: bytes) -> Iterator[None]:
     except OSError as error:
         raise SetupError(
             f"{shown(root)} cannot be listed ({error.strerror}); "
-            "mend that and give the same command again"
+            "mend that first; a job that was begun goes on then"
         ) from error
 
 

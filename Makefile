@@ -50,9 +50,9 @@ REDIS_TESTS ?= $(call faults,background cancelled child_killed disk_full hint_lo
   hostile_messages limits memory_squeezed no_worker partition producer_killed redis_away \
   server_lost server_restarts server_slow trainer_requests two_jobs worker_asleep worker_killed \
   worker_reconnects)
-CI_TESTS = $(call faults,background cancelled changed_files child_killed claim_given_back disk \
-  disk_full hint_lost hostile_ledger hostile_messages hostile_references limits many_hosts \
-  memory_squeezed names no_worker partition points_of_producers points_of_workers poison \
+CI_TESTS = $(call faults,background cancelled changed_files child_killed claim_given_back \
+  closed_folders disk disk_full hint_lost hostile_ledger hostile_messages hostile_references limits \
+  many_hosts memory_squeezed names no_worker partition points_of_producers points_of_workers poison \
   producer_killed redis_away retry_failed same_bytes secrets server_restarts trainer_ends \
   trainer_killed trainer_requests transport two_jobs version_gone worker_asleep)
 CI_REDIS_TESTS = $(call faults,child_killed hostile_ledger producer_killed server_lost \

@@ -1,4 +1,7 @@
-"""Files that appeared since a job began: counted when it is run again, never dropped in silence."""
+"""Files that appeared since a job began: counted when it is run again, never dropped in silence.
+
+A list may grow at its end. Where its lines up to the last one that the job has taken in are others
+than they were, no line number means what it did, and the job is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Iterator
 
 from producer.journal import Journal
 from producer.options import JobOptions
-from producer.walk import Walk
+from producer.walk import Walk, shown
+from shared.errors import UsageError
 
 Place = tuple[int, bytes]  # argument number, path: what a walk is ordered by
 
@@ -16,16 +20,40 @@ def appeared(options: JobOptions, journal: Journal, finished: bool) -> int:
 
     Of a job that is not finished only those count that its walk has passed already. Both the
     journal and a new walk are in path order, so one merge tells; nothing is held in memory.
+
+    Raises:
+        UsageError: the job's list is another one than it was.
     """
-    known = _known(options, journal)
     last = journal.last()
     if last is None:
         return 0
-    end = None if finished else (last.argument, last.names[-1])
     if options.list_file:
-        lines = sum(1 for place in Walk(options).paths() if end is None or place <= end)
-        return max(0, lines - sum(1 for _ in known))
+        added = _added(options, journal, last.argument)
+        return added if finished else 0
+    known = _known(options, journal)
+    end = None if finished else (last.argument, last.names[-1])
     return _only_in_first(_until(Walk(options).paths(), end), known)
+
+
+def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
+    """How many paths a list has behind those that the journal knows, which must be the same."""
+    lines = Walk(options).paths()
+    number = -1
+    for names in journal.names():
+        for name in names:
+            number, path = next(lines, (-1, b""))
+            if path != name:
+                raise UsageError(_edited(options, f"{shown(name)} is not where it was"))
+    if number != last_line:  # where the walk goes on
+        raise UsageError(_edited(options, "empty lines came or went"))
+    return sum(1 for _ in lines)
+
+
+def _edited(options: JobOptions, how: str) -> str:
+    return (
+        f"{shown(options.list_file)} was changed since the job began, before its end ({how}); "
+        f"put it back, or begin anew with --restart"
+    )
 
 
 def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> int:

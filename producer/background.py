@@ -10,11 +10,12 @@ from pathlib import Path
 
 from producer.classify import Summary, classify
 from producer.index import output_of
-from producer.job import stored_options
+from producer.job import stored
 from producer.journal import journal_path
 from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
+from producer.table import PART_SUFFIX
 from producer.totals import Totals
 from producer.transport import check_below
 from producer.walk import check_roots
@@ -52,7 +53,7 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
 
 
 def collect(job: str, settings: Settings, quiet: bool) -> Summary:
-    """Follow a job to its end, or finish it.
+    """Follow a job to its end, or finish it within the budget that it has.
 
     Raises:
         UsageError: there is no such job here.
@@ -62,7 +63,11 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
     view = _follow(output, quiet)
     if view is not None and view.state is State.CANCELLED:
         return _summary(view, Exit.CANCELLED)
-    return classify(stored_options(output), settings, quiet=quiet)
+    view = view or peek(output)
+    if view is not None and view.over_budget:
+        return _summary(view, Exit.BUDGET)
+    options, budget = stored(output)
+    return classify(options, settings, budget=budget, quiet=quiet)
 
 
 def find_output(job: str) -> Path:
@@ -96,9 +101,10 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
+    part = Path(f"{view.output}{PART_SUFFIX}")
     return Summary(
         view.job, view.output, view.model, view.done, view.failed, 0, {}, 0.0, int(code),
-        view.flagged,
+        view.flagged, str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from producer.journal import WALKED, Journal
 from producer.options import JobOptions
 from producer.reader import read, read_again
 from producer.transport import Transport
-from producer.walk import Walk
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
+from producer.walk import Walk, shown
 from shared.contract import encode_images
 from shared.digest import digest
 from shared.reference import Reference, Stamp
@@ -32,6 +33,7 @@ class Batch(msgspec.Struct, frozen=True):
     frozen: Frozen
     blob: bytes
     refers: bool = False  #: to files, instead of holding all their bytes
+    unlisted: Unlisted = Unlisted()  #: the folders up to its last file that could not be listed
 
 
 class Batches:
@@ -49,8 +51,9 @@ class Batches:
         failed: Iterable[tuple[Place, bytes]] = (),
         walked: bool = False,
         take: Callable[[bytes], Taken] = read,
+        unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
     ) -> None:
-        self.walk = Walk(options)
+        self.walk, self.unlisted = Walk(options, self._not_listed), unlisted
         self._cwd = options.cwd
         self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
         following = 0 if last is None else last.n + 1
@@ -88,6 +91,8 @@ class Batches:
             content.names.append(path)
             content.stamps.append(stamp)
             content.images.append(image)
+            # Not when the batch is full: by then the walk is at a file after it.
+            content.unlisted = self.unlisted
             size += length
         if heads:
             yield self._batch(heads, content, freeze)
@@ -97,7 +102,10 @@ class Batches:
     ) -> Batch:
         frozen = freeze(self._n, heads, content)
         self._n += 1
-        return Batch(frozen, encode_images(content.images), content.refers)
+        return Batch(frozen, encode_images(content.images), content.refers, content.unlisted)
+
+    def _not_listed(self, folder: bytes, why: str) -> None:
+        self.unlisted = self.unlisted.and_one(shown(folder), why)
 
 
 class _Read:
@@ -107,6 +115,7 @@ class _Read:
         self.names: list[bytes] = []
         self.stamps: list[Stamp] = []
         self.images: list[bytes | Reference | Status] = []
+        self.unlisted = Unlisted()
 
     @property
     def refers(self) -> bool:
@@ -139,6 +148,7 @@ def resumed(
         journal.failed_rows(),
         journal.get(WALKED) is not None,
         read if transport is None else transport.take,
+        decode_unlisted(journal.get(UNLISTED)),
     )
 
 

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from producer.totals import Totals
+from shared.errors import MISFITS, BadMessage
 
 #: A percentage means little before this many rows are finished.
 ROWS_BEFORE_PERCENT = 1_000
@@ -26,6 +27,22 @@ class Budget(msgspec.Struct, frozen=True):
         if totals.done == 0 or (totals.done < ROWS_BEFORE_PERCENT and not finished):
             return False
         return 100 * totals.failed > self.limit * totals.done
+
+
+def encode_budget(budget: Budget) -> bytes:
+    """JSON for the journal; nothing where there is no limit."""
+    return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
+
+
+def decode_budget(data: bytes | None) -> Budget:
+    """What `encode_budget` made; a journal of an older Hangtag has none. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=Budget) if data else Budget()
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's --max-failures in its journal cannot be read ({error}); "
+            "give the command of the job again"
+        ) from error
 
 
 def parse_budget(text: str) -> Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,15 +10,20 @@ from redis.exceptions import RedisError
 
 from producer.background import find_output
 from producer.job import Job, stored_options
-from producer.peek import State, peek
+from producer.peek import JobView, State, peek
+from producer.stack import shown
 from producer.wording import counted
 from shared.broker import glance
 from shared.contract import JOB_ID
-from shared.errors import BrokerAway, UsageError
+from shared.errors import BrokerAway, SetupError, UsageError
 from shared.exits import Exit
 from shared.ledger import Ledger
 from shared.place import broker_url
 from shared.settings import Settings
+
+#: A producer writes its job into a Redis that has lost it within a second or so.
+UNKNOWN_S = 5.0
+_AGAIN_S = 0.2
 
 
 def cancel(job: str, settings: Settings) -> str:
@@ -26,6 +32,7 @@ def cancel(job: str, settings: Settings) -> str:
     Raises:
         UsageError: there is no such job, or it is finished.
         BrokerAway: it runs, and Redis does not answer.
+        SetupError: it runs, and this Redis does not know it.
     """
     output = _output(job)
     view = peek(output) if output is not None else None
@@ -33,11 +40,11 @@ def cancel(job: str, settings: Settings) -> str:
         if not JOB_ID.fullmatch(job) or not _tell_redis(job, settings):
             raise UsageError(f"there is no job {job}; see: hangtag status")
         return f"job {job} is cancelled"
+    if output is not None and view.state is State.RUNNING:
+        view = _tell_running(output, view, settings)
     if view.state is State.FINISHED:
         raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
-    if view.state is State.RUNNING:
-        _tell_redis(view.job, settings)
-    elif output is not None:
+    if output is not None and view.state is not State.RUNNING:
         _mark(output, view.job, settings)
     return f"job {view.job} is cancelled; {view.done:,} of {counted(view.images, 'image')} are kept"
 
@@ -49,10 +56,25 @@ def _output(job: str) -> Path | None:
         return None
 
 
+def _tell_running(output: Path, view: JobView, settings: Settings) -> JobView:
+    """Have Redis know that it is cancelled, unless its producer ends first; answers a last look."""
+    deadline = time.monotonic() + UNKNOWN_S
+    while view.state is State.RUNNING and not _tell_redis(view.job, settings):
+        if time.monotonic() > deadline:
+            raise SetupError(
+                f"job {view.job} runs on, since {shown(broker_url(settings))} does not know it: "
+                "cancel it with the HANGTAG_REDIS_URL that it was begun with, or end its producer "
+                "with Ctrl-C"
+            )
+        time.sleep(_AGAIN_S)
+        view = peek(output) or view
+    return view
+
+
 def _tell_redis(job: str, settings: Settings) -> bool:
     try:
-        client = glance(broker_url(settings), "cancel")
-        return Ledger(client, job, settings.claim_limit_s).cancel()
+        with glance(broker_url(settings), "cancel") as client:
+            return Ledger(client, job, settings.claim_limit_s).cancel()
     except RedisError as error:
         raise BrokerAway(f"Redis does not answer ({error}); try again when it does") from error
 

@@ -20,6 +20,7 @@ from producer.report import Report, make_report
 from producer.run import Run
 from producer.table import PART_SUFFIX
 from producer.transport import check_below
+from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted
 from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
@@ -43,6 +44,7 @@ class Summary(msgspec.Struct, frozen=True):
     exit_code: int
     flagged: dict[str, int] = {}  #: how many pictures have each flag
     part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
+    unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
 
 
 def classify(
@@ -115,7 +117,7 @@ class _Attempt:
             channel, job.journal, job.options, settings, self._report, self._budget,
             self._deadline, lambda: stack.ensure(settings),
         )  # fmt: skip
-        job.stopped(Exit.INTERRUPTED)  # what is true if this process dies
+        job.started(self._budget)
         try:
             with interrupts(run.stop), alarm(self._left_s, run.stop):
                 code = run.execute()
@@ -126,7 +128,7 @@ class _Attempt:
         if run.complete:
             sha256 = job.write_table()
             channel.finish()  # before the job answers for itself, and never comes here again
-            job.finish(code, sha256)
+            job.finish(code, sha256, run.unlisted)
         else:
             job.stopped(code)
             self.part = _stop(job, code, channel)
@@ -212,4 +214,5 @@ def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary
         int(code),
         totals.flagged,
         attempt.part,
+        job.unlisted,
     )

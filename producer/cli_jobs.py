@@ -12,7 +12,6 @@ import click
 from producer.options import JobOptions
 from shared.contract import RUNTIMES
 from shared.errors import UsageError
-from shared.exits import Exit
 from shared.model_name import parse
 from shared.reference import INLINE, TRANSPORTS
 from shared.settings import Settings
@@ -38,7 +37,9 @@ def job_options(command: F) -> F:
     """The options that classify and submit share."""
     for option in reversed(
         (
-            click.argument("folders", nargs=-1, type=click.Path(path_type=bytes), metavar="DIR..."),
+            # Whether they can be read is for the walk: a folder is an error, a file a row.
+            click.argument("folders", nargs=-1, metavar="DIR...",
+                           type=click.Path(path_type=bytes, readable=False)),
             click.option("-o", "--output", required=True, type=click.Path(), help="The table."),
             click.option("--glob", default="", help="Only names like this, '*.png' say."),
             click.option(
@@ -74,8 +75,8 @@ def job_options(command: F) -> F:
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     """Classify the pictures in DIR... into a table. The same command again resumes.
 
-    Exit codes: 0 all classified, 3 finished with failed rows, 4 error budget exceeded,
-    130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
+    Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
+    listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
     from producer.classify import classify as work
 
@@ -178,44 +179,11 @@ def show_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value).decode())
 
 
-def _pace(summary: Any) -> str:
-    if not summary.classified:
-        return ""
-    rate = summary.classified / max(summary.seconds, 1e-3)
-    return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
-
-
-def _so_far(summary: Any) -> str:
-    if not summary.part:
-        return ""
-    return (
-        f"; the rows so far are in {summary.part}, and the same command goes on; "
-        "with --retry-failed also the failed rows"
-    )
-
-
 def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
+    from producer.ending import tell
+
     if as_json:
         show_json(summary)
-    from producer.wording import counted, typed
-
-    code = Exit(summary.exit_code)
-    click.echo(
-        f"job {summary.job}: {counted(summary.images, 'image')}, {summary.failed:,} failed, "
-        f"{_pace(summary)}{summary.model} -> {summary.output}",
-        err=True,
-    )
-    if summary.flagged:
-        marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
-        click.echo(f"flagged: {marked} (see the column flag)", err=True)
-    if any(summary.skipped.values()):
-        passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
-        click.echo(f"skipped: {passed}", err=True)
-    if code is Exit.INTERRUPTED:
-        click.echo(f"resume it with: {typed(['hangtag', *sys.argv[1:]])}", err=True)
-    elif code is Exit.CANCELLED:
-        click.echo("cancelled; the same command resumes it", err=True)
-    elif code is Exit.BUDGET:
-        click.echo(f"more failures than --max-failures allows{_so_far(summary)}", err=True)
-    sys.exit(int(code))
+    tell(summary)
+    sys.exit(int(summary.exit_code))

@@ -14,7 +14,7 @@ from producer.sealed import Sealed
 from producer.walk import Walk, check_roots, shown
 from shared.contract import decode_result
 from shared.digest import digest
-from shared.errors import UsageError
+from shared.errors import SetupError
 from shared.reference import Stamp
 from shared.status import BY_CODE, Status
 
@@ -32,24 +32,56 @@ def file_problems(sealed: Sealed, deep: bool) -> Iterator[str]:
     reads every file again. Raises SetupError."""
     try:
         check_roots(sealed.options)
-    except UsageError as error:
+    except SetupError as error:
         yield str(error)
         return
-    walked = _walked(sealed.options)
+    closed = _Closed()
+    walked = _walked(sealed.options, closed)
     for file, path in align(_there(sealed), walked, lambda file: file.name, lambda path: path):
+        yield from closed.news()
         if file is None:
             yield f"{shown(path or b'')}: has no row; --restart takes it in"
+        elif path is None and closed.holds(file.name):
+            continue  # nobody can tell
         elif path is None:
             yield f"{shown(file.name)}: is gone, or is not where it was"
         elif problem := _problem(file, deep):
             yield f"{shown(path)}: {problem}"
+    yield from closed.news()
 
 
-def _walked(options: JobOptions) -> Iterator[bytes]:
-    for _, path in Walk(options).paths():
-        # A list may name what is not there.
-        if not options.list_file or os.path.exists(_real(options, path)):
-            yield path
+class _Closed:
+    """The folders that cannot be listed, as the walk comes to them."""
+
+    def __init__(self) -> None:
+        self._folders: set[bytes] = set()
+        self._news: list[str] = []
+
+    def add(self, folder: bytes, why: str) -> None:
+        self._folders.add(folder)
+        self.tell(f"{shown(folder)}: cannot be listed ({why}), so nobody can tell what is in it")
+
+    def tell(self, problem: str) -> None:
+        self._news.append(problem)
+
+    def news(self) -> list[str]:
+        """One line for each, once."""
+        news, self._news = self._news, []
+        return news
+
+    def holds(self, name: bytes) -> bool:
+        """Whether a file is below one of them."""
+        return any(name.startswith(folder + b"/") for folder in self._folders)
+
+
+def _walked(options: JobOptions, closed: _Closed) -> Iterator[bytes]:
+    try:
+        for _, path in Walk(options, closed.add).paths():
+            # A list may name what is not there.
+            if not options.list_file or os.path.exists(_real(options, path)):
+                yield path
+    except SetupError as error:
+        closed.tell(str(error))
 
 
 def _there(sealed: Sealed) -> Iterator[_File]:

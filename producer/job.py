@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 import redis
 
+from producer.budget import Budget, decode_budget, encode_budget
 from producer.index import Entry, ids_of, remember
 from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
 from producer.table import Table, write
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from shared import serving
 from shared.card import Card, decode_card, encode_card
 from shared.contract import JobRecord, decode_job, encode_job
@@ -110,13 +112,26 @@ class Job:
         table = Table(self.card, self.options.top_k, self.options.probabilities)
         return write(self.journal, table, output or self.output)
 
+    def started(self, budget: Budget) -> None:
+        """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
+        stopped = str(int(Exit.INTERRUPTED)).encode()
+        self.journal.put(stopped=stopped, budget=encode_budget(budget))
+
     def stopped(self, code: Exit) -> None:
         """The attempt ended before the job did; `status` tells why."""
         self.journal.put(stopped=str(int(code)).encode())
 
-    def finish(self, code: Exit, sha256: str) -> None:
+    @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed so far. Raises BadMessage."""
+        return decode_unlisted(self.journal.get(UNLISTED))
+
+    def finish(self, code: Exit, sha256: str, unlisted: Unlisted | None = None) -> None:
         """The table, with this SHA-256, is in place; from now on the job answers with its code."""
-        self.journal.put(exit=str(int(code)).encode(), table=sha256.encode())
+        properties = {"exit": str(int(code)).encode(), "table": sha256.encode()}
+        if unlisted is not None:
+            properties[UNLISTED] = encode_unlisted(unlisted)
+        self.journal.put(**properties)
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
@@ -171,17 +186,28 @@ def stored_options(output: Path) -> JobOptions:
     Raises:
         UsageError: there is none.
     """
+    options, _ = stored(output)
+    return options
+
+
+def stored(output: Path) -> tuple[JobOptions, Budget]:
+    """The options of the job of this output, and the budget of its last attempt.
+
+    Raises:
+        UsageError: there is none.
+    """
     path = journal_path(output)
     if not path.exists():
         raise UsageError(f"there is no job of {output} here; see: hangtag status")
     journal = Journal(path)
     try:
-        data = journal.get("options")
+        data, budget = journal.get("options"), journal.get("budget")
     finally:
         journal.close()
     if data is None:
         raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
-    return msgspec.structs.replace(decode_options(data), output=str(output))
+    options = msgspec.structs.replace(decode_options(data), output=str(output))
+    return options, decode_budget(budget)
 
 
 def _check_output(output: Path) -> None:

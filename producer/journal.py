@@ -33,6 +33,7 @@ from shared.flag import add_flags
 SUFFIX = ".hangtag"
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
 WALKED = "walked"
+_PUT = "INSERT OR REPLACE INTO job VALUES (?, ?)"
 
 
 class Journal:
@@ -63,14 +64,16 @@ class Journal:
     def put(self, **properties: bytes) -> None:
         """Set properties of the job, all or none."""
         with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO job VALUES (?, ?)", properties.items())
+            self._db.executemany(_PUT, properties.items())
 
-    def commit(self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = ()) -> None:
-        """Freeze new batches and record results in one transaction.
+    def commit(
+        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+    ) -> None:
+        """Freeze new batches, record results, and set properties, in one transaction.
 
-        A batch that has its result keeps it: the first one wins.
-        """
+        A batch that has its result keeps it: the first one wins."""
         with self._transaction():
+            self._db.executemany(_PUT, also.items())
             for batch in frozen:
                 self._freeze(batch)
             for recorded in results:

@@ -13,6 +13,7 @@ import msgspec
 
 from producer.journal import journal_path
 from producer.totals import Totals, kept, sums
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
 from shared.contract import decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
@@ -42,6 +43,8 @@ class JobView(msgspec.Struct, frozen=True):
     flagged: dict[str, int] = {}  #: how many pictures have each flag
     rate: float | None = None  #: images/s of late; None unless it runs, and its producer told
     left_s: float | None = None  #: None while files are still looked for, or there is no rate
+    unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
+    over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
 
 
 def is_running(output: Path) -> bool:
@@ -71,12 +74,14 @@ def peek(output: Path) -> JobView | None:
         return None
     try:
         record = decode_job(properties["record"])
+        unlisted = decode_unlisted(properties.get(UNLISTED))
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     code = int(properties["exit"]) if "exit" in properties else None
+    state = _state(output, properties)
     return JobView(
         record.id,
-        _state(output, properties),
+        state,
         totals.frozen,
         totals.done,
         totals.failed,
@@ -84,6 +89,8 @@ def peek(output: Path) -> JobView | None:
         str(output),
         code,
         totals.flagged,
+        unlisted=unlisted,
+        over_budget=state is State.PAUSED and _stopped(properties) is Exit.BUDGET,
     )
 
 
@@ -92,9 +99,13 @@ def _state(output: Path, properties: dict[str, bytes]) -> State:
         return State.FINISHED
     if is_running(output):
         return State.RUNNING
-    if properties.get("stopped") == str(int(Exit.CANCELLED)).encode():
-        return State.CANCELLED
-    return State.PAUSED
+    return State.CANCELLED if _stopped(properties) is Exit.CANCELLED else State.PAUSED
+
+
+def _stopped(properties: dict[str, bytes]) -> Exit | None:
+    """How the last attempt ended."""
+    codes = {str(int(code)).encode(): code for code in Exit}
+    return codes.get(properties.get("stopped", b""))
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], Totals]:

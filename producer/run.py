@@ -26,6 +26,7 @@ from producer.recorded import Recorded
 from producer.report import Report
 from producer.table import failures
 from producer.transport import Transport
+from producer.unlisted import UNLISTED, Unlisted, encode_unlisted
 from producer.waits import Cut, Waits
 from producer.window import Window, look
 from shared.card import decode_card
@@ -82,6 +83,11 @@ class Run:
         return dict(self._batches.walk.skipped)
 
     @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed, in this run and in earlier ones."""
+        return self._batches.unlisted
+
+    @property
     def complete(self) -> bool:
         """Whether every file has its row."""
         return self._batches.exhausted and not self._reconciler.under_way
@@ -126,7 +132,8 @@ class Run:
     def _outcome(self) -> Exit:
         if self._stop is not None and (self._stop is Exit.BUDGET or not self.complete):
             return self._stop
-        return Exit.SOME_FAILED if self._journal.totals.failed else Exit.OK
+        lacks = self._journal.totals.failed or self.unlisted.count
+        return Exit.SOME_FAILED if lacks else Exit.OK
 
     def _turn(self) -> None:
         with self._waits.waiting():
@@ -139,7 +146,7 @@ class Run:
             self._transport.finished(recorded.n)
         batches = self._next_batches()
         if good or batches:
-            self._journal.commit([batch.frozen for batch in batches], good)
+            self._journal.commit([batch.frozen for batch in batches], good, **_unlisted(batches))
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -234,3 +241,10 @@ class Run:
         with self._waits.waiting():
             time.sleep(PAUSE_S)
             self._revive()
+
+
+def _unlisted(batches: list[Batch]) -> dict[str, bytes]:
+    """What the journal keeps with these batches, since a run that resumes the walk after them
+    comes to no folder before."""
+    last = batches[-1].unlisted if batches else Unlisted()
+    return {UNLISTED: encode_unlisted(last)} if last.count else {}

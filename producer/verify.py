@@ -12,6 +12,7 @@ from producer.compare_files import file_problems
 from producer.compare_form import form_problems
 from producer.compare_table import table_problems
 from producer.journal import journal_path
+from producer.peek import peek
 from producer.sealed import Sealed
 from producer.wording import counted
 from shared.contract import decode_result
@@ -65,8 +66,7 @@ def _alone(output: Path, journal: Path) -> Proof:
 
 def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
     if not sealed.finished:
-        problem = f"its job is not finished; finish it with: hangtag collect {output}"
-        return _proof(output, sealed, [problem], [])
+        return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]
     if output.exists():
         problems += _some(table_problems(output, sealed))
@@ -74,6 +74,13 @@ def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
         problems.append(f"{output}: is gone; the command that made it writes it again")
     problems += _some(file_problems(sealed, deep))
     return _proof(output, sealed, problems[:PROBLEMS_SHOWN], _unproven(sealed, deep))
+
+
+def _not_finished(output: Path) -> str:
+    view = peek(output)
+    if view is not None and view.over_budget:
+        return "its job was stopped by --max-failures; classify it with a higher one"
+    return f"its job is not finished; finish it with: hangtag collect {output}"
 
 
 def _proof(output: Path, sealed: Sealed, problems: list[str], unproven: list[str]) -> Proof:

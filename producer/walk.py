@@ -6,32 +6,46 @@ Only the names of one directory at each depth are held.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from producer.options import JobOptions
-from shared.errors import UsageError
+from shared.errors import SetupError, UsageError
 from shared.suffixes import IMAGE_SUFFIXES
 
 _BLOCK_BYTES = 1 << 20
 #: Why something in a folder is no row. Files without an image's ending are not counted.
-HIDDEN, LINK, SPECIAL, UNREADABLE = "hidden", "links", "special files", "unreadable folders"
+HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
+UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+
+
+Entries = list[tuple[bytes, os.DirEntry[bytes]]]
 
 
 class Walk:
-    """One pass over a job's files. `skipped` counts what was passed over, by reason."""
+    """One pass over a job's files. `skipped` counts what was passed over, by reason; each folder
+    below a root that cannot be listed is told, with the reason."""
 
-    def __init__(self, options: JobOptions) -> None:
-        self._options = options
+    def __init__(
+        self, options: JobOptions, tell: Callable[[bytes, str], None] = lambda folder, why: None
+    ) -> None:
+        self._options, self._tell = options, tell
         self._wanted = _matcher(options.glob)
         self.skipped: Counter[str] = Counter()
         self._below = 0  # how much of a path is the folder that was typed
 
     def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
-        """(argument number, path as typed) of every file, or of those after one of them."""
+        """(argument number, path as typed) of every file, or of those after one of them.
+
+        Raises:
+            SetupError: a folder that was typed cannot be listed.
+        """
         if self._options.list_file:
             yield from self._listed(-1 if after is None else after[0])
             return
@@ -43,15 +57,38 @@ class Walk:
                 yield number, path
 
     def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
-        if os.path.isdir(self._real(root)):
+        if self._is_folder(root):
             folder = root.rstrip(b"/")
             self._below = len(folder) + 1
-            yield from self._folder(folder, after)
+            with _listing(root):
+                entries = self._entries(folder)
+            yield from self._within(folder, entries, after)
         elif root > after:  # a file named by hand is a row whatever its ending
             yield root
 
+    def _is_folder(self, root: bytes) -> bool:
+        with _listing(root):
+            try:
+                return stat.S_ISDIR(os.stat(self._real(root)).st_mode)
+            except OSError as error:
+                if error.errno in _GONE:
+                    return False
+                raise
+
     def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
-        for key, entry in self._entries(folder):
+        try:
+            entries = self._entries(folder)
+        except OSError as error:
+            if error.errno in _GONE:
+                self.skipped[VANISHED] += 1
+            else:
+                self.skipped[UNREADABLE] += 1
+                self._tell(folder, error.strerror or str(error))
+            return
+        yield from self._within(folder, entries, after)
+
+    def _within(self, folder: bytes, entries: Entries, after: bytes) -> Iterator[bytes]:
+        for key, entry in entries:
             path = folder + b"/" + key
             if key.endswith(b"/"):
                 if path >= after[: len(path)]:
@@ -59,14 +96,13 @@ class Walk:
             elif path > after and self._is_row(entry, path):
                 yield path
 
-    def _entries(self, folder: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
-        """The entries, sorted; a directory's name ends in "/", so that full paths are in order."""
-        try:
-            with os.scandir(self._real(folder or b"/")) as entries:
-                named = [(_sort_key(entry), entry) for entry in entries]
-        except OSError:
-            self.skipped[UNREADABLE] += 1
-            return []
+    def _entries(self, folder: bytes) -> Entries:
+        """The entries, sorted; a directory's name ends in "/", so that full paths are in order.
+
+        Raises OSError.
+        """
+        with os.scandir(self._real(folder or b"/")) as entries:
+            named = [(_sort_key(entry), entry) for entry in entries]
         shown = [pair for pair in named if not pair[0].startswith(b".")]
         self.skipped[HIDDEN] += len(named) - len(shown)
         shown.sort(key=lambda pair: pair[0])
@@ -101,6 +137,7 @@ def check_roots(options: JobOptions) -> None:
     Raises:
         UsageError: an argument does not exist, is special, or is or lies within another; or a list
             cannot be read, or is not one path a line.
+        SetupError: a folder cannot be listed.
     """
     for path in options.roots:
         _check_exists(os.path.join(options.cwd, path), path)
@@ -124,6 +161,21 @@ def _check_exists(real: bytes, typed: bytes) -> None:
         raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{shown(typed)} is neither a folder nor a file; name one")
+    if stat.S_ISDIR(mode):
+        with _listing(typed):
+            os.scandir(real).close()
+
+
+@contextmanager
+def _listing(root: bytes) -> Iterator[None]:
+    """Without a folder that was typed there is no job: what goes wrong is one line."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"{shown(root)} cannot be listed ({error.strerror}); "
+            "mend that first; a job that was begun goes on then"
+        ) from error
 
 
 def _check_list(real: bytes, typed: bytes) -> None:

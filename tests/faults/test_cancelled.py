@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import redis
 
 from producer.peek import JobView, State
 from shared.exits import Exit
+from tests import proc
 from tests.claims import job_keys
+from tests.fleet import wait_for
+from tests.server import RedisServer
 from tests.stage import Stage
 
 
@@ -41,3 +45,43 @@ def test_a_paused_job_can_be_cancelled_without_any_worker(stage: Stage) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)
+
+
+def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(stage: Stage) -> None:
+    producer = stage.classify()
+    producer.wait_until_sent()
+    client = stage.fleet.client
+    proc.stop(producer.pid)
+    client.flushall()
+    client.config_resetstat()
+    cancel = stage.fleet.producer("cancel", str(stage.output), cwd=stage.gallery.cwd)
+    wait_for("its first attempt", lambda: _asked(client))
+    proc.go_on(producer.pid)
+    assert cancel.wait() == Exit.OK, cancel.story
+    assert producer.wait() == Exit.CANCELLED, producer.story
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)
+
+
+def test_a_redis_that_does_not_know_a_job_that_runs_cancels_nothing_and_says_so(
+    stage: Stage,
+) -> None:
+    producer = stage.classify()
+    producer.wait_until_sent()
+    with RedisServer(stage.fleet.server.binary) as another:
+        refused = stage.fleet.producer(
+            "cancel", str(stage.output), cwd=stage.gallery.cwd, HANGTAG_REDIS_URL=another.url
+        )
+        assert refused.wait() == Exit.SETUP, refused.story
+    (line,) = refused.log.splitlines()
+    assert another.url in line
+    assert "HANGTAG_REDIS_URL that it was begun with" in line
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def _asked(client: redis.Redis) -> list[str]:
+    """The scripts' commands that the server has run since its statistics began."""
+    return [name for name in client.info("commandstats") if name.startswith("cmdstat_eval")]

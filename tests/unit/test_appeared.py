@@ -7,6 +7,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from producer.batches import Batches
 from producer.journal import Journal
 from producer.options import JobOptions
 from producer.walk import Walk
+from shared.errors import UsageError
 from shared.settings import Settings
 
 #: Roots whose names begin alike, and a file that is named by hand.
@@ -79,3 +81,37 @@ def test_lines_that_were_added_to_a_list_are_counted(lines: list[bytes], more: i
             listed.write_bytes(listed.read_bytes() + b"d\n" * more)
             assert appeared(options, journal, finished=True) == more
             assert appeared(options, journal, finished=False) == 0
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from([b"a", b"b", b"c", b""]), min_size=1, max_size=6),
+    st.lists(st.sampled_from([b"a", b"b", b"c", b""]), min_size=1, max_size=6),
+    st.integers(1, 4),
+)
+def test_a_list_is_taken_again_if_and_only_if_its_lines_so_far_are_the_same(
+    before: list[bytes], now: list[bytes], turns: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "list"
+        listed.write_bytes(b"\n".join(before))
+        options = JobOptions((), folder.encode(), f"{folder}/out.csv", list_file=b"list")
+        with closing(Journal(Path(folder) / "j")) as journal:
+            batches = Batches(options, Settings(batch_images=1), None)
+            while turns and (batch := batches.next()) is not None:
+                journal.commit([batch.frozen])
+                turns -= 1
+            last = journal.last()
+            taken = 0 if last is None else last.argument + 1
+            listed.write_bytes(b"\n".join(now))
+            # An empty line is none; but the next path to take in must be in the same line.
+            same = list(filter(None, now[:taken])) == list(filter(None, before[:taken]))
+            if not taken or (same and len(now) >= taken and now[taken - 1]):
+                more = sum(line != b"" for line in now[taken:])
+                assert appeared(options, journal, finished=False) == 0
+                assert appeared(options, journal, finished=True) == (more if taken else 0)
+                return
+            for finished in (False, True):
+                with pytest.raises(UsageError, match="--restart") as error:
+                    appeared(options, journal, finished)
+                assert str(error.value).isprintable()

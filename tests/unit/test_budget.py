@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.budget import ROWS_BEFORE_PERCENT, Budget, parse_budget
+from producer.budget import ROWS_BEFORE_PERCENT, Budget, decode_budget, encode_budget, parse_budget
 from producer.totals import Totals
+from shared.errors import BadMessage
 
 
 @st.composite
@@ -25,6 +26,18 @@ def test_a_number_of_rows_is_read(limit: int) -> None:
 def test_a_share_is_read(whole: int, tenth: int) -> None:
     if whole < 100 or not tenth:
         assert parse_budget(f"{whole}.{tenth}%") == Budget(float(f"{whole}.{tenth}"), percent=True)
+
+
+@given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
+def test_the_journal_keeps_what_was_typed(text: str) -> None:
+    budget = Budget(float(text.rstrip("%")), text.endswith("%"))
+    assert decode_budget(encode_budget(budget)) == budget
+
+
+def test_a_journal_without_one_has_no_limit() -> None:
+    assert decode_budget(encode_budget(Budget())) == decode_budget(None) == Budget()
+    with pytest.raises(BadMessage, match="--max-failures"):
+        decode_budget(b"many")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli import hangtag
+from producer.ending import resuming
 from producer.journal import SUFFIX, Journal, journal_path
 from producer.options import JobOptions, encode_options
 from shared import pretrained
@@ -240,6 +241,14 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     assert (
         "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
     )
+
+
+def test_what_resumes_a_job_does_not_begin_it_anew() -> None:
+    """But a folder may be called like the option."""
+    arguments = ["classify", "--restart", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
+    without = ["classify", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
+    assert resuming(arguments) == without
+    assert resuming(without) == without
 
 
 @pytest.mark.parametrize("command", ["classify", "submit"])

@@ -23,6 +23,7 @@ from producer.cli import hangtag
 from producer.journal import Journal, journal_path
 from producer.verify import PROBLEMS_SHOWN, Proof, verify
 from shared.exits import Exit
+from tests.closed import too_deep
 from tests.jobs import RUBBISH, finish, options_of
 
 NAMES = (
@@ -185,6 +186,15 @@ def test_a_file_that_is_not_what_it_was_is_named(
     line = problem(verify(table))
     assert line.startswith("one/a")
     assert says in line
+
+
+def test_each_folder_that_cannot_be_listed_is_named(table: Path) -> None:
+    for folder in ("one/sub", "two"):
+        too_deep(table.parent / folder)
+    proof = verify(table)
+    assert not proof.proven
+    assert [line.partition(": ")[0][:8] for line in proof.problems] == ["two/dddd", "one/sub/"]
+    assert all("cannot be listed (File name too long)" in line for line in proof.problems)
 
 
 def test_other_content_behind_the_same_stamp_is_found_by_reading_again(table: Path) -> None:

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.options import JobOptions
-from producer.walk import HIDDEN, LINK, SPECIAL, UNREADABLE, Walk, check_roots
-from shared.errors import UsageError
+from producer.walk import HIDDEN, LINK, SPECIAL, UNREADABLE, VANISHED, Walk, check_roots
+from shared.errors import SetupError, UsageError
 from shared.suffixes import IMAGE_SUFFIXES
+from tests.closed import too_deep
 
 #: Such as differ in how they sort beside "/", are hidden, or are no text.
 STEMS = [
@@ -199,16 +200,43 @@ def test_a_socket_is_counted_and_not_opened(
         assert +walk.skipped == Counter({SPECIAL: 1})
 
 
-def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
     for folder in ("a", "b"):
         (tmp_path / "top" / folder).mkdir(parents=True)
         (tmp_path / "top" / folder / "1.png").touch()
-    walk = Walk(options(bytes(tmp_path), b"top"))
+    told: list[bytes] = []
+    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append(folder))
     paths = walk.paths()
     assert next(paths) == (0, b"top/a/1.png")
     shutil.rmtree(tmp_path / "top/b")
     assert list(paths) == []
+    assert +walk.skipped == Counter({VANISHED: 1})
+    assert told == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    for folder in ("a", "b", "c"):
+        (tmp_path / "top" / folder).mkdir(parents=True)
+        (tmp_path / "top" / folder / "1.png").touch()
+    deep = too_deep(tmp_path / "top/b").removeprefix(bytes(tmp_path) + b"/")
+    told: list[tuple[bytes, str]] = []
+    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append((folder, why)))
+    found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
+    assert list(walk.paths()) == found
+    assert told == [(deep, "File name too long")]
     assert +walk.skipped == Counter({UNREADABLE: 1})
+
+
+def test_a_folder_that_was_typed_and_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
+    deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
+    (tmp_path / "0.png").touch()
+    paths = Walk(options(bytes(tmp_path), b"0.png", deep)).paths()
+    assert next(paths) == (0, b"0.png")
+    with pytest.raises(SetupError, match=r"cannot be listed \(File name too long\)") as error:
+        next(paths)
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,11 @@ class WatchedJournal(Journal):
         super().__init__(path)
         self._fuse = fuse
 
-    def commit(self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = ()) -> None:
+    def commit(
+        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+    ) -> None:
         with self._fuse.step(in_redis=False):
-            super().commit(frozen, results)
+            super().commit(frozen, results, **also)
 
 
 class WatchedChannel(Channel):

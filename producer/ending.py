@@ -1,0 +1,77 @@
+"""What is said at the end of a run of classify or collect."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from producer.classify import Summary
+from producer.wording import counted, typed
+from shared.exits import Exit
+
+_RESTART = "--restart"
+
+
+def tell(summary: Summary) -> None:
+    """Say on standard error what a run came to, and what to type next."""
+    click.echo(
+        f"job {summary.job}: {counted(summary.images, 'image')}, {summary.failed:,} failed, "
+        f"{_pace(summary)}{summary.model} -> {summary.output}",
+        err=True,
+    )
+    if summary.flagged:
+        marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
+        click.echo(f"flagged: {marked} (see the column flag)", err=True)
+    if any(summary.skipped.values()):
+        passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
+        click.echo(f"skipped: {passed}", err=True)
+    if summary.unlisted.count:
+        click.echo(_not_listed(summary), err=True)
+    if last := _next(summary):
+        click.echo(last, err=True)
+
+
+def resuming(arguments: Sequence[str]) -> list[str]:
+    """What resumes a job that these arguments began: not --restart, which would empty it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
+
+
+def _next(summary: Summary) -> str:
+    code, arguments = Exit(summary.exit_code), sys.argv[1:]
+    resume = resuming(arguments)
+    if code is Exit.INTERRUPTED:
+        return f"resume it with: {typed(['hangtag', *resume])}"
+    if code is Exit.CANCELLED:
+        without = "" if resume == arguments else f" without {_RESTART}"
+        return f"cancelled; the same command{without} resumes it"
+    if code is Exit.BUDGET:
+        return f"more failures than --max-failures allows{_so_far(summary)}"
+    return ""
+
+
+def _pace(summary: Summary) -> str:
+    if not summary.classified:
+        return ""
+    rate = summary.classified / max(summary.seconds, 1e-3)
+    return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
+
+
+def _so_far(summary: Summary) -> str:
+    if not summary.part:
+        return ""
+    return (
+        f"; the rows so far are in {summary.part}; classify goes on with a higher --max-failures, "
+        "or with --retry-failed once the files are mended"
+    )
+
+
+def _not_listed(summary: Summary) -> str:
+    count, first = summary.unlisted.count, summary.unlisted.first
+    some = first if count == 1 else f"{first} and {count - 1:,} more"
+    return (
+        f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
+        f"what is in there has no rows; mend that, and {_RESTART} takes it in"
+    )

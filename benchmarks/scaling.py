@@ -8,121 +8,25 @@ costs. Both again through a TCP proxy, without and with a longer way to Redis.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
 from pathlib import Path
-from statistics import median
 
 import msgspec
-import redis
 
-from benchmarks import machine, networks, pictures
-from benchmarks.child_rate import child_rate
-from benchmarks.place import BEGAN, DATA, MARK, ROOT, STORE, TRACE
+from benchmarks import machine, pictures
+from benchmarks.place import DATA
+from benchmarks.queue_ends import LEAST_S, fastest_table, limits_table, spent_s
+from benchmarks.queue_run import CHILD, PARENT, PRODUCER, SERVER, SLEEP_S, Run, run
 from benchmarks.report import markdown
-from benchmarks.sleeping_app import SLEEP
-from benchmarks.watch import Watch
-from tests.fleet import Fleet
-from tests.server import RedisServer, server_binaries
+from benchmarks.way import SOCKET, shown
 
-APP, TRACED = "benchmarks.sleeping_app", ("benchmarks.traced_classify",)
-WORKERS = (1, 2, 4, 8)
-SLEEP_S, SLEEP_IMAGES, MESSAGES_PER_WORKER = 0.1, 64, 100
+WORKERS, WAYS = (1, 2, 4, 8), (SOCKET, "0", "2")
+SLEEP_IMAGES, MESSAGES_PER_WORKER = 64, 100
 EMPTY_MESSAGES = 2_000
 #: The cost of one more picture is between two jobs: what a job costs anyway is in both.
 FULL_IMAGES = (20_000, 60_000)
-PINGS = 200
-#: The way to Redis: "" is its unix socket, a number the milliseconds that a proxy adds.
-SOCKET, WAYS = "", ("", "0", "2")
-PRODUCER, SERVER, PARENT, CHILD = "producer", "Redis server", "worker parent", "worker child"
-
-
-class Run(msgspec.Struct):
-    """One job. `cpu_s` is processor time by role, from before the job to after it."""
-
-    what: str
-    way: str
-    workers: int
-    images: int
-    messages: int
-    steady_s: float  #: between the first and the last result
-    share: float  #: of the messages, that came in between
-    cpu_s: dict[str, float]
-    ping_ms: float
-
-    @property
-    def images_per_s(self) -> float:
-        """Between the first and the last result."""
-        return self.images * self.share / self.steady_s
-
-    @property
-    def messages_per_s(self) -> float:
-        """The same of messages."""
-        return self.messages * self.share / self.steady_s
-
-
-@contextmanager
-def way_to(server: RedisServer, way: str) -> Iterator[str]:
-    """The URL by which workers and producer reach the server."""
-    if way == SOCKET:
-        yield server.url
-        return
-    command = [sys.executable, "-m", "benchmarks.delay_proxy", str(server.socket), way]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as proxy:
-        assert proxy.stdout is not None
-        yield f"redis://127.0.0.1:{int(proxy.stdout.readline())}/0"
-        proxy.kill()
-
-
-def ping_ms(url: str) -> float:
-    """The median of round trips, in ms."""
-    with redis.Redis.from_url(url) as client:
-        times = []
-        for _ in range(PINGS):
-            began = time.perf_counter()
-            client.ping()
-            times.append(time.perf_counter() - began)
-    return median(times) * 1000
-
-
-def run(what: str, way: str, workers: int, folder: Path, images: int, batch: int) -> Run:
-    """One job on a fleet of its own."""
-    sleep_s = SLEEP_S if what == "sleep" else 0.0
-    with (
-        tempfile.TemporaryDirectory(prefix="htb-") as place,
-        redirect_stdout(StringIO()),  # what processes said is for tests
-        RedisServer(server_binaries()[0]) as server,
-        way_to(server, way) as url,
-        Fleet(
-            server,
-            HANGTAG_REDIS_URL=url,
-            HANGTAG_BATCH_IMAGES=str(batch),
-            HANGTAG_STORE=str(STORE),
-            XDG_STATE_HOME=place,
-            **{SLEEP: str(sleep_s), MARK: str(server.folder)},
-        ) as fleet,
-    ):
-        for one in [fleet.worker(1, APP, ready=False) for _ in range(workers)]:
-            fleet.wait_ready(one)
-        trip = ping_ms(url)
-        trace, out = Path(place, "trace"), Path(place, "out.csv")
-        settings = {BEGAN: str(time.monotonic()), TRACE: str(trace)}
-        arguments = ("classify", str(folder), "-o", str(out), "--quiet")
-        with Watch(str(server.folder)) as watch:
-            producer = fleet.producer(*arguments, cwd=Path(place), program=TRACED, **settings)
-            assert producer.wait(600.0) in (0, 3), producer.story
-        seen = json.loads(trace.read_text())
-        steady_s = seen["last_s"] - seen["first_s"]
-        messages = -(-images // batch)
-        cpu = watch.cpu_s
-    return Run(what, way, workers, images, messages, steady_s, seen["share"], cpu, trip)
+MOST_PAIRS = 10
 
 
 def empty_files(count: int) -> Path:
@@ -151,9 +55,13 @@ def empty(ways: Sequence[str], workers: Sequence[int]) -> Iterator[Run]:
 
 
 def full() -> Iterator[Run]:
-    """Messages as people send them, which nobody has to think about."""
-    for images in FULL_IMAGES:
-        yield run("full", SOCKET, 2, pictures.make(images), images, 2048)
+    """Messages as people send them, which nobody has to think about: a short and a long job in
+    turns, until what lies between them can be measured."""
+    pairs: list[tuple[Run, Run]] = []
+    while len(pairs) < MOST_PAIRS and spent_s(PRODUCER, pairs) < LEAST_S:
+        few, many = (run("full", SOCKET, 2, pictures.make(n), n, 2048) for n in FULL_IMAGES)
+        yield from (few, many)
+        pairs.append((few, many))
 
 
 def sleeping_table(runs: Sequence[Run]) -> str:
@@ -187,34 +95,7 @@ def _empty(one: Run, parts: Sequence[str]) -> list[str]:
 
 
 def _place(one: Run) -> list[str]:
-    way = "unix socket" if one.way == SOCKET else f"TCP proxy, {one.way} ms"
-    return [way, f"{one.ping_ms:.2f}", str(one.workers)]
-
-
-def meaning(empties: Sequence[Run], few: Run, many: Run) -> str:
-    """What the limits are in workers, for messages of 2,048 pictures of 28x28."""
-    first = next(r for r in empties if r.way == SOCKET and r.workers == 1)
-    rates = {part: first.messages / first.cpu_s[part] for part in (PRODUCER, SERVER)}
-    more = many.images - few.images
-    filled = {part: more / (many.cpu_s[part] - few.cpu_s[part]) for part in rates}
-    found = [networks.dense(_environment()), networks.shipped()]
-    children = {network.name: child_rate(network) for network in found}
-    fed = (f"= children of {n} ({rate:,.0f} images/s)" for n, rate in children.items())
-    head = ("limit", "messages/s without work", "images/s in messages of 2,048", *fed)
-    rows = (
-        [
-            f"one core of {part}",
-            f"{rates[part]:,.0f}",
-            f"{filled[part]:,.0f}",
-            *(f"{filled[part] / rate:,.1f}" for rate in children.values()),
-        ]
-        for part in rates
-    )
-    return markdown(head, rows)
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_STORE": str(STORE)}
+    return [shown(one.way), f"{one.ping_ms:.2f}", str(one.workers)]
 
 
 def main() -> None:
@@ -230,9 +111,12 @@ def main() -> None:
         for one in maker:
             runs.append(one)
             print(one, file=sys.stderr, flush=True)
-    sleeps, empties = ([r for r in runs if r.what == what] for what in ("sleep", "empty"))
-    parts = (sleeping_table(sleeps), empty_table(empties), meaning(empties, *runs[-2:]), note)
-    print("\n\n".join([machine.place(), *parts]))
+    sleeps, empties, fulls = (
+        [r for r in runs if r.what == what] for what in ("sleep", "empty", "full")
+    )
+    pairs = list(zip(fulls[::2], fulls[1::2], strict=True))
+    tables = sleeping_table(sleeps), empty_table(empties), fastest_table(empties)
+    print("\n\n".join([machine.place(), *tables, limits_table(empties, pairs), note]))
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(runs)))
 

@@ -152,11 +152,9 @@ def resumed(
     )
 
 
-def read_batch_again(options: JobOptions, frozen: Frozen) -> bytes:
-    """The blob of a frozen batch that Redis has lost; a file that changed since says so."""
-    return encode_images(
-        [
-            read_again(os.path.join(options.cwd, name), stamp)
-            for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
-        ]
-    )
+def read_batch_again(options: JobOptions, frozen: Frozen) -> list[bytes | Status]:
+    """The files of a frozen batch that Redis has lost; one that changed since says so."""
+    return [
+        read_again(os.path.join(options.cwd, name), stamp)
+        for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
+    ]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer import journal_lock, journal_schema, repeats
+from producer import journal_lock, journal_schema, known_digests, repeats
 from producer.fold import Place, pack
 from producer.frozen import Frozen, thawed
 from producer.journal_file import blob, sqlite_errors
@@ -78,6 +78,11 @@ class Journal:
                 self._freeze(batch)
             for recorded in results:
                 self._record(recorded)
+
+    def note_digests(self, n: int, digests: bytes) -> None:
+        """Keep what was not known yet of the files of a batch."""
+        with self._transaction():
+            known_digests.note(self._db, n, digests)
 
     def last(self) -> Frozen | None:
         """The batch that was frozen last, where the walk goes on."""
@@ -203,9 +208,7 @@ class Journal:
         ).fetchone()
         if done is not None:
             if digests:
-                self._db.execute(
-                    "UPDATE batch SET digests = ? WHERE n = ? AND digests = x''", (digests, n)
-                )
+                known_digests.note(self._db, n, digests)
             if done[1]:
                 repeats.fold_in(self._db, self.batch(n), result)
             self.totals.done += done[0]

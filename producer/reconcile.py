@@ -9,6 +9,8 @@ from producer.channel import Channel
 from producer.journal import Journal
 from producer.options import JobOptions
 from producer.transport import Transport
+from shared.contract import encode_images
+from shared.digest import digest, filled
 from shared.ledger import BatchState
 
 
@@ -95,8 +97,13 @@ class Reconciler:
 
     def _offer_again(self, n: int) -> None:
         self._waiting[n] = time.monotonic()
-        blob = read_batch_again(self._options, self._journal.batch(n))
-        self._channel.offer([(n, blob)])
+        frozen = self._journal.batch(n)
+        images = read_batch_again(self._options, frozen)
+        # A worker tells the digests of what it opens itself, and no others.
+        digests = filled(frozen.digests, b"".join(map(digest, images)))
+        if digests != frozen.digests:
+            self._journal.note_digests(n, digests)
+        self._channel.offer([(n, encode_images(images))])
 
     def _hint(self, n: int) -> None:
         self._waiting[n] = time.monotonic()

@@ -20,7 +20,6 @@ from producer.journal import Journal
 from producer.living import cure
 from producer.options import JobOptions
 from producer.outage import PAUSE_S, Outage
-from producer.rate import Rate
 from producer.reconcile import Reconciler
 from producer.recorded import Recorded
 from producer.report import Report
@@ -34,6 +33,7 @@ from shared.contract import decode_result
 from shared.errors import BadMessage, SetupError
 from shared.exits import Exit
 from shared.flag import count_flags
+from shared.rate import Rate
 from shared.settings import Settings
 
 #: How often the ledger, the workers and Redis' memory are looked at.

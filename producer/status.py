@@ -18,8 +18,8 @@ from producer.figures import answers
 from producer.index import entries
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
-from producer.rate import left_s
 from producer.stack import shown
+from producer.time_left import left_s
 from producer.watch import duration
 from producer.window import SILENT_S
 from producer.wording import one_line

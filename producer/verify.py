@@ -111,8 +111,7 @@ def _unproven(sealed: Sealed, deep: bool) -> list[str]:
         found.append("the files' content, beyond size and time; --deep reads it again")
     elif any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
         found.append(
-            "some files' content: the journal has no digests of them, as of an older Hangtag, or "
-            "where a worker could not have what --transport path named"
+            "some files' content: the journal, as an older Hangtag wrote it, has no digests of them"
         )
     return found
 

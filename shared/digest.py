@@ -17,3 +17,16 @@ def digest(content: bytes | Status) -> bytes:
     if not isinstance(content, bytes):
         return NO_DIGEST
     return zlib.crc32(content).to_bytes(DIGEST_BYTES, "little")
+
+
+def filled(known: bytes, told: bytes) -> bytes:
+    """Digests of the same files: those that are known, and for the others what was told.
+
+    A file that one reader could not have the next one may: only together they know all.
+    """
+    if not known:
+        return told
+    if len(known) != len(told):
+        return known
+    each = (slice(i, i + DIGEST_BYTES) for i in range(0, len(known), DIGEST_BYTES))
+    return b"".join(told[one] if known[one] == NO_DIGEST else known[one] for one in each)

@@ -36,7 +36,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: with every batch that it finishes. One that has finished none has none.
     versions: list[str]
     images: Count  #: classified since the start
-    rate: float  #: images per second, over the last beats
+    rate: float  #: images per second, of whole batches, over the last half minute
     memory_bytes: Count  #: resident, parent and children together
     at_ms: Count
     # Workers of an older Hangtag do not tell:

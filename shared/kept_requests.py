@@ -1,7 +1,7 @@
 """Requests as the store keeps them: what is asked of its owner outlives Redis.
 
-STORE/.requests/ID/request.json   written when a trainer claims it; on this machine's stack, whose
-                                  server forgets everything, already when it is made
+STORE/.requests/ID/request.json   written by the rounds of a trainer that see it wait, or when one
+                                  claims it; on this machine's stack already when it is made
 STORE/.requests/ID/here           it was made on this machine's stack, not at a broker: two of them
                                   that took each other's requests would never come to an end
 STORE/.requests/ID/input          what travelled beside it

@@ -130,6 +130,17 @@ class Requests:
             outcome=_decode(outcome, Outcome) if outcome else None,
         )
 
+    def handed_in(self, request_id: str) -> tuple[Request, bytes | None] | None:
+        """An open request and what travels beside it, as of one moment; None if it is not open."""
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.hmget(keys.request(request_id, "state"), "status", "request")
+            pipe.get(keys.request(request_id, "input"))
+            try:
+                (status, data), input = pipe.execute()
+            except ResponseError as error:
+                raise _told(error, request_id) from error
+        return (_request(request_id, data), input) if status == b"open" else None
+
     def file(self, request_id: str, name: str) -> bytes:
         """A picture that belongs to an outcome.
 

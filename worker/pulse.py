@@ -25,6 +25,7 @@ from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import child_id, resident_bytes
+from shared.rate import Rate
 from worker.at_work import AtWork
 from worker.fork_gate import gate
 from worker.login import turned_away
@@ -61,7 +62,8 @@ class Pulse(threading.Thread):
         self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
         self._pending: list[Death] = []
         self._begun, self._started_ms = time.monotonic(), 0
-        self._last = (self._begun, 0)
+        self._rate = Rate()
+        self._rate.mark(self._begun, 0)
 
     def died(self, job: str, batch: int, pid: int) -> None:
         """A child died with this hint in hand."""
@@ -119,6 +121,8 @@ class Pulse(threading.Thread):
             if is_foreign(error):
                 self._mend()
             raise
+        # Only now: what a beat that failed would have told is in the next one.
+        self._rate.mark(time.monotonic(), self.tally.images)
 
     def _mend(self) -> None:
         """Make room for heartbeats and hints where somebody has put something else."""
@@ -135,7 +139,7 @@ class Pulse(threading.Thread):
             children=[*map(child_id, pids), *self.at_work.lost(pids)],
             versions=self.tally.versions(pids),
             images=self.tally.images,
-            rate=self._rate(),
+            rate=self._rate.seen(time.monotonic(), self.tally.images),
             memory_bytes=sum(resident_bytes(pid) for pid in {os.getpid(), *pids}),
             at_ms=at_ms,
             since_ms=self._since_ms(at_ms),
@@ -147,12 +151,6 @@ class Pulse(threading.Thread):
         if not self._started_ms:
             self._started_ms = at_ms - int((time.monotonic() - self._begun) * 1000)
         return self._started_ms
-
-    def _rate(self) -> float:
-        now, images = time.monotonic(), self.tally.images
-        before, counted = self._last
-        self._last = (now, images)
-        return round((images - counted) / max(now - before, 1e-3), 1)
 
     def _bury(self) -> None:
         while self._pending:

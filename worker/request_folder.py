@@ -1,6 +1,6 @@
 """What the store keeps of one request, so that its work outlives trainers and Redis.
 
-STORE/.requests/ID/request.json   what is asked for
+STORE/.requests/ID/request.json   what is asked for: since a round saw it wait, or the first attempt
 STORE/.requests/ID/input          what travelled beside it
 STORE/.requests/ID/began          its time is that of the first attempt
 STORE/.requests/ID/fence          the highest that was granted and has got here
@@ -34,7 +34,7 @@ _LOCK_FILE = ".lock"
 
 
 class RequestFolder:
-    """One request of a store. Nothing is created before `enter`."""
+    """One request of a store. Nothing is created before `keep` or `enter`."""
 
     def __init__(self, store: Path, request_id: str) -> None:
         """Raises BadMessage if the id cannot be one."""
@@ -79,6 +79,19 @@ class RequestFolder:
             with suppress(OSError):
                 found[name] = (self._path / "files" / name).read_bytes()
         return found
+
+    def keep(self, request: Request, input: bytes | None) -> None:
+        """Keep a request that waits at a broker, where nothing is kept under its id.
+
+        Whether it waits still the caller finds out after this: what has ended is not to be kept.
+        """
+        if self.request() is not None:
+            return
+        self._path.mkdir(parents=True, exist_ok=True)
+        passed("request.room-made")
+        if input is not None:
+            replace(self._path / "input", input)
+        replace(self._path / REQUEST_FILE, encode_request(request))
 
     def enter(self, grant: Grant) -> bool:
         """Take the request over, also in the eyes of the store. False: a later one has done so.

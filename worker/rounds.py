@@ -1,4 +1,4 @@
-"""The rounds of a trainer's parent: hints that were lost, requests that Redis forgot, models.
+"""The rounds of a trainer's parent: hints that were lost, requests that Redis may forget, models.
 
 A hint may be lost, and a trainer may die; whoever is alive looks after what waits.
 """
@@ -63,7 +63,7 @@ class Rounds(threading.Thread):
 
     def go(self) -> None:
         """One round."""
-        for duty in (self._publish, self._restore, self._hint_again, self._clear):
+        for duty in (self._publish, self._keep, self._restore, self._hint_again, self._clear):
             with self._tried_again(), gate.at_work():
                 duty()
 
@@ -80,6 +80,21 @@ class Rounds(threading.Thread):
         names = registry.names()
         cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
         return self._client.exists(*cards) if cards else 0
+
+    def _keep(self) -> None:
+        """What waits gets into the store: whoever asked may be gone, and Redis be emptied.
+
+        What was cancelled or answered meanwhile is found out by `_restore`, which comes next.
+        """
+        if not self._settings.redis_url:
+            return  # whoever makes a request here keeps it, and forgets it if it is cancelled
+        for request_id in self._requests.waiting():
+            with self._tried_again():
+                self._keep_one(RequestFolder(self._store, request_id), request_id)
+
+    def _keep_one(self, folder: RequestFolder, request_id: str) -> None:
+        if folder.request() is None and (found := self._requests.handed_in(request_id)):
+            folder.keep(*found)
 
     def _restore(self) -> None:
         """What the store has and Redis does not know is made known to it again, and the reverse."""

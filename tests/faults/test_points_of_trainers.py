@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from shared.request import Prune
+from shared.request import Prune, Rollback
 from shared.requests import State
 from shared.version_folder import STAGED
 from tests import proc
@@ -78,6 +78,9 @@ OF_SWEEPING = [
 OF_DAMAGED_DATA = [Shot("stored.damaged-moved", 1, how) for how in WAYS]
 OF_ROUNDS = [Shot(name, 1, how) for name in ("requests.survey", "request-hint.repeated",
              "requests.submit") for how in WAYS]  # fmt: skip
+OF_KEEPING = [Shot("request.room-made", 1, how) for how in WAYS] + [
+    Shot(name) for name in ("kept.part-written", "kept.replaced")
+]
 OF_ENDING = [Shot("requests.release", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("request.forgotten", 1, how) for how in WAYS]
 OF_PRUNING = [Shot(name, 1, how) for name in ("version.card-removed", "copies.card-removed")
@@ -233,6 +236,29 @@ def test_rounds_of_a_trainer_go_on_whoever_dies_of_them(scene: Scene, shot: Shot
     scene.renew()
     assert child
     scene.check_answered(request, Shot(shot.name, 1, KILL))
+
+
+@pytest.mark.parametrize("shot", OF_KEEPING, ids=str)
+def test_what_waits_is_kept_whoever_dies_of_keeping_it(scene: Scene, shot: Shot) -> None:
+    scene.school.moments.hold("loading")
+    busy = [scene.ask(f"{named(shot)}-busy-{n}") for n in range(2)]
+    moments = scene.school.moments
+    wait_for("both trainers", lambda: len({pid for pid, _ in moments.reached}) == 2)
+    scene.points.arm(shot)
+    request = scene.school.ask(f"{named(shot)}-waits", Rollback("no-such-model"))
+    victim = scene.points.wait()
+    assert victim in [one.pid for one in scene.trainers], "it was no round"
+    if shot.how == STOP:
+        time.sleep(ASLEEP_S)
+        proc.go_on(victim)
+    elif shot.how == KILL:
+        proc.wait_for_end([victim])
+    wait_for("the other's round", lambda: scene.school.folder(request).request())
+    scene.school.fleet.client.flushall()
+    scene.renew()
+    assert "no-such-model" in scene.school.outcome(request).error
+    for one in busy:
+        scene.check_answered(one, Shot(shot.name, 1, KILL))
 
 
 @pytest.mark.parametrize("shot", OF_ENDING, ids=str)

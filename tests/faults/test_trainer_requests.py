@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -130,6 +131,21 @@ def test_a_server_that_loses_all_costs_no_request(school: School) -> None:
     school.check_one_version(request, school.trained(request).model)
     later = school.moments.epochs(not_by=first)
     assert later == sorted(set(later) - {1, 2}), "it did not go on from the checkpoint"
+
+
+def test_a_server_that_loses_all_costs_no_request_that_waits_and_nobody_follows(
+    school: School,
+) -> None:
+    school.moments.hold("loading")
+    busy = [school.ask("busy-1"), school.ask("busy-2")]
+    wait_for("both trainers", lambda: len({pid for pid, _ in school.moments.reached}) == 2)
+    request = school.ask("detached")
+    assert school.look(request).attempts == 0
+    time.sleep(3 * float(TIMES["HANGTAG_ROUND_S"]))
+    school.fleet.server.restart()
+    school.moments.let_go("loading")
+    for one in (request, *busy):
+        school.check_one_version(one, school.trained(one).model)
 
 
 @pytest.mark.parametrize("moment", ["epoch-2", "renaming"])

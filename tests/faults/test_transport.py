@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,9 @@ from shared.exits import Exit
 from shared.reference import UNSEEN, Reference
 from shared.status import Status
 from tests import gallery, oracle
+from tests.armed import KILL, Points, Shot
 from tests.claims import wait_until_taken_over
+from tests.faults.test_points_of_producers import PROGRAM
 from tests.fleet import BATCH_IMAGES, Producer, Worker, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.pictures import write_zoo
@@ -29,6 +32,8 @@ CHANGED, GONE, LATER = 3, 5, -1
 #: A window or two of them, until the rest travels inline.
 REFUSED_MAX = 20
 RECOVERED_WITHIN_S = 20.0
+#: Without a worker a producer has sent all that it may by then.
+SETTLED_S = 1.0
 
 
 def travelling(stage: Stage) -> list[bytes | Reference | Status]:
@@ -60,11 +65,18 @@ def check_seen(*processes: Producer | Worker) -> None:
         assert UNSEEN not in process.log, process.story
 
 
+def check_all_proven(stage: Stage) -> None:
+    """Whoever has read a file has told its digest."""
+    proof = verify(stage.output, deep=True)
+    assert (proof.proven, proof.problems, proof.unproven) == (True, [], [])
+
+
 def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Stage) -> None:
     producer = begin(stage)
     workers = [seeing(stage) for _ in range(2)]
     stage.check_finished(producer)
     check_seen(producer, *workers)
+    check_all_proven(stage)
     stage.check_nothing_runs(*workers)
 
 
@@ -112,6 +124,26 @@ def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Stage) -> No
     worker = seeing(stage)
     stage.check_finished(producer)
     check_seen(producer, worker)
+    check_all_proven(stage)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "channel.images-put"])
+def test_a_producer_that_dies_of_giving_the_bytes_has_kept_what_they_were_or_reads_them_again(
+    stage: Stage, tmp_path: Path, point: str
+) -> None:
+    points = Points(tmp_path / "points")
+    producer = stage.classify(*BY_PATH, program=PROGRAM, **points.settings)
+    wait_for("a message", lambda: travelling(stage))
+    producer.wait_until_sent(2 * BATCH_IMAGES)
+    time.sleep(SETTLED_S)
+    stage.fleet.server.kill()
+    points.arm(Shot(point, 1, KILL))
+    stage.fleet.server.start()
+    assert points.wait() == producer.pid
+    worker = seeing(stage)
+    stage.check_finished(stage.classify(*BY_PATH))
+    check_all_proven(stage)
     stage.check_nothing_runs(worker)
 
 
@@ -128,6 +160,7 @@ def test_a_worker_that_does_not_see_the_files_is_sent_them(
     assert "; from here on the bytes of all files are sent" in producer.log
     assert 1 <= worker.log.count(UNSEEN) <= REFUSED_MAX
     assert "Traceback" not in worker.log
+    check_all_proven(stage)
     stage.check_nothing_runs(worker)
 
 
@@ -138,6 +171,7 @@ def test_workers_with_and_without_a_root_share_a_job(stage: Stage) -> None:
     other = seeing(stage)
     stage.check_finished(producer)
     check_seen(other)
+    check_all_proven(stage)
     stage.check_nothing_runs(other, blind)
 
 

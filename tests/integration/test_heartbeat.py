@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -12,10 +14,14 @@ from producer import living
 from producer.families import Families
 from producer.figures import see
 from shared import heartbeat, keys
+from shared.broker import connect
 from shared.heartbeat import Heartbeat
 from shared.ledger import BatchState, Ledger, Verdict
 from shared.settings import Settings
+from tests.fleet import wait_for
 from tests.server import RedisServer
+from worker.pulse import Pulse
+from worker.tally import Tally
 
 JOB = "abcdefgh"
 OTHER = "other:1:2"
@@ -108,6 +114,58 @@ def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> No
     foul = msgspec.structs.replace(one, host="a\x1b[2J\nb", queue="\x9b", versions=["\x1b]0;"])
     _, row = living.table([foul])
     assert row.isprintable()
+
+
+@pytest.fixture
+def tally(server: RedisServer) -> Iterator[Tally]:
+    """What the children of a worker have told it, whose pulse beats ten times a second."""
+    tally, client = Tally(60), connect(server.url, "pulse")
+    pulse = Pulse(
+        client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
+    )
+    pulse.start()
+    yield tally
+    pulse.stop()
+    client.close()
+
+
+def next_beat(server: RedisServer, images: int) -> Heartbeat:
+    """The first heartbeat that tells of so many images."""
+    return wait_for(
+        f"a beat with {images} images",
+        lambda: next((b for b in heartbeat.alive(server.client) if b.images == images), None),
+    )
+
+
+def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
+    server: RedisServer, tally: Tally
+) -> None:
+    told, begun = [], time.monotonic()
+    for batch in range(1, 5):
+        time.sleep(1.0)
+        tally.add(7, 100, {}, [])
+        next_beat(server, batch * 100)
+        for _ in range(4):
+            time.sleep(0.2)
+            (one,) = heartbeat.alive(server.client)
+            told.append(one.rate)
+    assert all(rate > 0 for rate in told), "a beat without the end of a batch is no standstill"
+    truth = 400 / (time.monotonic() - begun)
+    assert told[-1] == pytest.approx(truth, rel=0.2)
+    assert max(told[4:]) < 2 * truth
+
+
+def test_images_of_beats_that_are_refused_are_in_the_rate(
+    server: RedisServer, tally: Tally
+) -> None:
+    begun = time.monotonic()
+    wait_for("a beat", lambda: heartbeat.alive(server.client))
+    server.client.config_set("maxmemory", 1)
+    tally.add(7, 1_000, {}, [])
+    time.sleep(2.0)  # several beats fail
+    server.client.config_set("maxmemory", 0)
+    rate = next_beat(server, 1_000).rate
+    assert rate == pytest.approx(1_000 / (time.monotonic() - begun), rel=0.2)
 
 
 @pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])

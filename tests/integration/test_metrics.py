@@ -22,6 +22,7 @@ from producer.peek import JobView, State
 from shared import heartbeat, keys
 from shared.exits import Exit
 from shared.heartbeat import Heartbeat
+from shared.rate import SPAN_S
 from shared.request import Prune, Request
 from shared.requests import Requests
 from tests import gallery, proc, stacks
@@ -111,6 +112,10 @@ def test_images_and_failures_are_those_of_the_table(
     assert (beat.images, beat.failures) == (len(rows), failed)
     assert beat.versions == ["fashion-mnist@0"]
     assert before_ms <= beat.since_ms <= heartbeat.server_ms(fleet.client)
+    lived_s = min((beat.at_ms - beat.since_ms) / 1000, SPAN_S)
+    assert beat.rate == pytest.approx(len(rows) / lived_s, rel=0.2)
+    told = endpoint.scrape()["hangtag_images_per_second"]
+    assert 0.5 * beat.rate < told <= 1.1 * beat.rate
     shown = said(fleet, "workers")
     assert ", ".join(f"{code} {n}" for code, n in sorted(failed.items())) in shown
     assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", shown)

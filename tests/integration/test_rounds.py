@@ -101,6 +101,79 @@ def test_what_redis_forgot_is_handed_in_again_with_what_travelled_beside_it(scen
     assert grant.fence > fence
 
 
+def test_what_waits_is_kept_with_what_travels_beside_it_before_anybody_begins(
+    scene: Scene,
+) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    scene.rounds.go()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+    assert (grant.request, grant.input) == (REQUEST, b"a model")
+    assert (grant.fence, grant.attempts) == (1, 1)
+
+
+def test_a_request_that_is_cancelled_while_it_waits_leaves_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.folder.request() == REQUEST
+    scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    check_that_it_stays_ended(scene)
+    assert not scene.folder.work.parent.exists()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "answered", "answered and only Redis has it"])
+def test_what_ends_while_it_is_being_kept_does_not_come_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    keep = RequestFolder.keep
+
+    def late(folder: RequestFolder, request: Request, input: bytes | None) -> None:
+        """Between the round's look at Redis and what it writes."""
+        if end == "cancelled":
+            scene.requests.cancel(REQUEST.id)
+        else:
+            fence = scene.claim()
+            if end == "answered":
+                scene.folder.answer(fence, Outcome(ok=True), {})
+                scene.folder.tidy()
+            scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
+        keep(folder, request, input)
+
+    monkeypatch.setattr(RequestFolder, "keep", late)
+    scene.requests.submit(REQUEST, b"a model")
+    scene.rounds.go()
+    check_that_it_stays_ended(scene)
+    assert scene.folder.input() is None
+    assert (scene.folder.request() is None) == (end == "cancelled")
+
+
+def check_that_it_stays_ended(scene: Scene) -> None:
+    """Also where Redis knows nothing any more."""
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+    assert scene.hints == 0
+
+
+def test_of_this_machines_stack_whoever_asks_keeps_a_request(scene: Scene) -> None:
+    """Or else a round might write anew what was cancelled and forgotten a moment ago."""
+    settings = msgspec.structs.replace(scene.settings, redis_url="")
+    scene.requests.submit(REQUEST)
+    Rounds(scene.client, settings, lambda request_id: None).go()
+    assert scene.folder.request() is None
+
+
+def test_what_waits_and_cannot_be_kept_is_no_end_of_the_rounds(scene: Scene) -> None:
+    scene.store.mkdir(exist_ok=True)
+    (scene.store / ".requests").write_bytes(b"a file")
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
 def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.folder.answer(scene.claim(), Outcome(ok=True), {})

@@ -14,15 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import agreement, networks, report, scaling, transport
+from benchmarks import agreement, networks, queue_ends, report, scaling, transport
 from benchmarks.bare_loop import slice_of
 from benchmarks.goals import Goal, goals
 from benchmarks.place import ROOT
+from benchmarks.queue_run import PRODUCER, SERVER, Run, server_cpu_s
 from benchmarks.results import Contender, Measured, Results, whole, work
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.watch import Watch, role_of
+from benchmarks.way import SOCKET, way_to
 from shared.errors import ImageError
 from shared.flag import Flag
+from tests import proc
+from tests.server import RedisServer
 from worker.decode import decode_into
 from worker.gates import outside
 from worker.runtime import image_shape, load
@@ -171,3 +175,72 @@ def test_what_all_runs_are_compared_with_is_asked_for_before_the_first_one(
     with pytest.raises(SystemExit):
         scaling.main()
     assert "--workers must have 1" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+def test_whatever_happens_behind_the_proxy_it_ends(server: RedisServer) -> None:
+    before = set(proc.children(os.getpid()))
+    begun: list[int] = []
+
+    def fails() -> None:
+        with way_to(server, "0"):
+            begun.extend(set(proc.children(os.getpid())) - before)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    (proxy,) = begun
+    assert not proc.is_alive(proxy)
+
+
+def test_the_server_tells_more_of_its_processor_time_than_ticks(server: RedisServer) -> None:
+    seen = [server_cpu_s(server.client)]
+    for _ in range(20):
+        for _ in range(20):
+            server.client.ping()
+        seen.append(server_cpu_s(server.client))
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 10, "a tick of 10 ms is more than twenty pings take"
+    assert seen[-1] - seen[0] < 1
+
+
+def job(way: str, workers: int, messages: int, steady_s: float, **cpu_s: float) -> Run:
+    """A job of messages of one picture."""
+    spent = {PRODUCER: cpu_s["producer"], SERVER: cpu_s["server"]}
+    return Run("", way, workers, messages, messages, steady_s, 1.0, spent, 0.1)
+
+
+def test_the_queue_ends_where_a_message_is_cheapest_and_a_picture_is_measured_over_all_pairs() -> (
+    None
+):
+    empties = [
+        job(SOCKET, 1, 1_000, 2.0, producer=1.0, server=0.5),
+        job(SOCKET, 4, 1_000, 1.0, producer=0.5, server=0.4),
+        job(SOCKET, 8, 1_000, 1.5, producer=0.8, server=0.2),
+        job("2", 8, 1_000, 4.0, producer=0.1, server=0.1),
+    ]
+    few = job(SOCKET, 2, 20_000, 1.0, producer=0.5, server=0.1)
+    pairs = [
+        (few, job(SOCKET, 2, 60_000, 1.0, producer=0.9, server=0.14)),
+        (few, job(SOCKET, 2, 60_000, 1.0, producer=1.1, server=0.16)),
+    ]
+    found = queue_ends.limits(empties, pairs)
+    assert found[PRODUCER] == pytest.approx((2_000, 80_000))
+    assert found[SERVER] == pytest.approx((5_000, 800_000))
+    most = [(run.way, run.workers) for run in queue_ends.fastest(empties)]
+    assert most == [(SOCKET, 4), ("2", 8)]
+    assert "1,000" in queue_ends.fastest_table(empties)
+
+
+def test_a_picture_is_measured_over_as_many_jobs_as_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(what: str, way: str, workers: int, folder: Path, images: int, batch: int) -> Run:
+        return job(way, workers, images, 1.0, producer=images / 100_000, server=0.1)
+
+    monkeypatch.setattr(scaling, "run", run)
+    monkeypatch.setattr("benchmarks.pictures.make", lambda count: Path(str(count)))
+    found = list(scaling.full())
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    assert [(few.images, many.images) for few, many in pairs] == [scaling.FULL_IMAGES] * 3
+    assert queue_ends.spent_s(PRODUCER, pairs) >= 0.5

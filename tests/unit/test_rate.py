@@ -1,10 +1,11 @@
-"""How fast a job goes of late."""
+"""How fast a job, or a worker, goes of late."""
 
 from __future__ import annotations
 
 import pytest
 
-from producer.rate import SPAN_S, Rate, left_s
+from producer.time_left import left_s
+from shared.rate import SPAN_S, Rate
 
 
 def test_nothing_is_said_at_once() -> None:
@@ -31,6 +32,23 @@ def test_a_time_without_marks_counts_and_rows_done_again_are_no_speed() -> None:
     rate.mark(0.0, 0)
     assert rate.mark(1_000.0, 50_000) == 50  # Redis was away
     assert rate.mark(1_001.0, 0) == 0
+
+
+def test_batches_that_outlast_many_marks_are_a_steady_rate() -> None:
+    """One child that takes 20 s for 2,048 images, as its parent sees it with every heartbeat."""
+    rate = Rate()
+    seen = [rate.mark(float(second), second // 20 * 2_048) for second in range(0, 605, 5)]
+    assert seen[:4] == [0, 0, 0, 0]
+    assert all(2_048 / 35 <= one <= 2 * 2_048 / 30 for one in seen[4:])
+    assert sum(seen[6:]) / len(seen[6:]) == pytest.approx(2_048 / 20, rel=0.05)
+
+
+def test_looking_changes_nothing() -> None:
+    rate = Rate()
+    assert rate.seen(5.0, 100) == 0
+    rate.mark(0.0, 0)
+    assert rate.seen(10.0, 1_000) == rate.seen(10.0, 1_000) == 100
+    assert rate.seen(20.0, 1_000) == 50
 
 
 def test_time_is_left_only_where_it_can_be_known() -> None:

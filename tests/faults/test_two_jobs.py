@@ -15,7 +15,7 @@ from tests.stage import Stage
 BIG_TIMES = 20
 #: What a job has under way that is alone with two children.
 AHEAD = 2 * BATCHES_PER_SLOT
-#: Of the large one, for each batch of the small one: seen 1.3, and 4 for the only one of ten pictures.
+#: Of the large one, for each batch of the small one. Seen: 13 for ten, 4 for one.
 AT_MOST_FOR_EACH = 3
 
 
@@ -35,6 +35,7 @@ def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
     assert big.running
     assert view is not None
     assert view.done < len(stage.gallery.paths) * BIG_TIMES
+    assert big.interrupt() == Exit.INTERRUPTED
     batches, others = _meanwhile(recorder)
     print(f"{batches} batches of the small job, and meanwhile {others} of the large one")
     assert batches == math.ceil(pictures_of_small / BATCH_IMAGES)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import redis
 
 from producer.peek import JobView, peek
 from shared import heartbeat
-from tests import proc
+from tests import aftermath, proc
 from tests.server import TEMP_DIR, RedisServer
 
 T = TypeVar("T")
@@ -218,6 +218,9 @@ class Producer(Process):
 class Fleet:
     """The processes of one test on one server. Leaving the `with` block ends them all."""
 
+    #: Whether nothing but workers may run then; see tests/aftermath.py.
+    leaves_nothing: ClassVar[bool] = False
+
     def __init__(self, server: RedisServer, **settings: str) -> None:
         self.server = server
         self._settings = {
@@ -226,7 +229,7 @@ class Fleet:
             **settings,
         }
         self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
         self._prefix: Prefix = lambda cwd: []
         self._there: dict[str, str] = {}
 
@@ -239,14 +242,23 @@ class Fleet:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        for process in self._processes:
+        for process in self.processes:
             print(process.story)  # pytest shows it where a test failed
-        self.close()
+        try:
+            if self.leaves_nothing and kind is None:
+                aftermath.check(self)
+        finally:
+            self.close()
 
     @property
     def client(self) -> redis.Redis:
         """The test's own client of the server."""
         return self.server.client
+
+    @property
+    def commands(self) -> list[Producer]:
+        """Every `hangtag` command so far."""
+        return [process for process in self.processes if isinstance(process, Producer)]
 
     @property
     def pids(self) -> list[int]:
@@ -266,7 +278,7 @@ class Fleet:
         worker = Worker(
             app, concurrency, options, env, self._new_files(), self._prefix(Path(TEMP_DIR))
         )
-        self._processes.append(worker)
+        self.processes.append(worker)
         if ready:
             self.wait_ready(worker)
         return worker
@@ -301,12 +313,12 @@ class Fleet:
         """A `hangtag` command that was started in `cwd`."""
         env = self._environment(settings)
         producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
-        self._processes.append(producer)
+        self.processes.append(producer)
         return producer
 
     def close(self) -> None:
         """End everything at once."""
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
         for pid in self.pids:
             proc.kill(pid)
@@ -319,4 +331,4 @@ class Fleet:
         return {**inherited, **self._settings, **self._there, **settings}
 
     def _new_files(self) -> Path:
-        return self._files / str(len(self._processes))
+        return self._files / str(len(self.processes))

@@ -59,6 +59,18 @@ class Work(NamedTuple):
         return self.completed == self.claimed[:1]
 
 
+class Step(NamedTuple):
+    """A producer offered a batch, or a worker asked for one, or handed its result in."""
+
+    what: str
+    job: str
+    batch: int
+    who: str
+
+
+OFFER, CLAIM, COMPLETE = "offer", "claim", "complete"
+
+
 class Recorder:
     """Who worked on which batch, from the server's own record of its commands."""
 
@@ -68,18 +80,32 @@ class Recorder:
         self._client = client
         client.config_set("slowlog-log-slower-than", 0)
         client.config_set("slowlog-max-len", self.KEPT)
-        self._claim, self._complete = (
-            client.script_load(ledger.SCRIPTS[name]).encode() for name in ("claim", "complete")
-        )
+        self._scripts = {
+            client.script_load(ledger.SCRIPTS[name]).encode(): name for name in (CLAIM, COMPLETE)
+        }
+
+    def steps(self) -> list[Step]:
+        """What happened to the batches of all jobs, in order."""
+        found = []
+        for one in self._commands():
+            words, who = one["command"].split(b" "), one["client_name"].decode()
+            if words[0] == b"EVALSHA" and (what := self._scripts.get(words[1])):
+                batch = words[3 + int(words[2])]
+            elif words[0] == b"HSET" and words[1].endswith(b":payload"):
+                what, batch = OFFER, words[2]
+            else:
+                continue
+            job = next(word for word in words if b":job:" in word).decode().split(":")[2]
+            found.append(Step(what, job, int(batch), who))
+        return found
 
     def work(self) -> dict[int, Work]:
         """By the number of the batch, of the only job."""
         found: dict[int, Work] = defaultdict(lambda: Work([], []))
-        for one in self._commands():
-            words, who = one["command"].split(b" "), one["client_name"].decode()
-            if words[0] == b"EVALSHA" and words[1] in (self._claim, self._complete):
-                work = found[int(words[3 + int(words[2])])]
-                (work.claimed if words[1] == self._claim else work.completed).append(who)
+        for step in self.steps():
+            if step.what != OFFER:
+                work = found[step.batch]
+                (work.claimed if step.what == CLAIM else work.completed).append(step.who)
         return dict(found)
 
     def _commands(self) -> list[dict[str, bytes]]:

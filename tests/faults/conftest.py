@@ -26,6 +26,14 @@ def pytest_report_header() -> str:
     return f"HANGTAG_TEST_SEED={SEED}"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def leaves_nothing() -> Iterator[None]:
+    """After each fleet of a fault test it is looked at what is left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fleet, "leaves_nothing", True)
+        yield
+
+
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """The test's own random numbers: the same for the same seed, whatever runs beside it."""

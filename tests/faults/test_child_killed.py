@@ -7,18 +7,23 @@ import time
 from pathlib import Path
 
 from tests import proc
-from tests.claims import wait_until_taken_over
+from tests.claims import Held, wait_until_taken_over
 from tests.faults.slow_app import READY_AFTER_S
 from tests.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
 from tests.gallery import Gallery
+from tests.long_job import Recorder
 from tests.server import RedisServer
 from tests.stage import Stage
 
-RECOVERED_WITHIN_S = 20.0
+#: Seen with the real times: 1.9 s, with the others less. What is more is for a busy machine.
+RECOVERED_WITHIN_S = 10.0
+#: Of the batch that a killed child had in hand, with the run that was cut short.
+RUNS = 3
 IMPORTING_APP = "tests.faults.importing_app"
 
 
-def test_a_killed_child_costs_no_row(stage: Stage) -> None:
+def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Stage) -> None:
+    recorder = Recorder(stage.fleet.client)
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -26,6 +31,7 @@ def test_a_killed_child_costs_no_row(stage: Stage) -> None:
     proc.kill(victim.child)
     wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
     stage.check_finished(producer)
+    check_runs(recorder, victim)
     stage.check_nothing_runs(worker)
 
 
@@ -83,11 +89,12 @@ def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Stage) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_with_the_real_times_a_killed_child_is_made_good_within_20_s(
+def test_with_the_real_times_a_killed_child_is_made_good_within_10_s(
     server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:
         stage = Stage(fleet, pictures, tmp_path, chance)
+        recorder = Recorder(fleet.client)
         worker = fleet.worker()
         producer = stage.classify()
         stage.reach_the_middle(producer)
@@ -96,4 +103,12 @@ def test_with_the_real_times_a_killed_child_is_made_good_within_20_s(
         seconds = wait_until_taken_over(fleet.client, victim, RECOVERED_WITHIN_S)
         print(f"taken over after {seconds:.1f} s")
         stage.check_finished(producer)
+        check_runs(recorder, victim)
         stage.check_nothing_runs(worker)
+
+
+def check_runs(recorder: Recorder, killed: Held) -> None:
+    """Who runs a batch to its end hands it in, first or not; the killed child never did."""
+    answers = recorder.work()[killed.batch].completed
+    print(f"the killed batch was run {1 + len(answers)} times")
+    assert 1 <= len(answers) < RUNS

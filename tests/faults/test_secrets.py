@@ -81,6 +81,7 @@ def test_a_password_in_the_url_is_told_to_nobody(
         for arguments in (("status",), ("workers",), ("train", "--list"), ("models", "list")):
             hangtag(*arguments)
         assert job.wait() == Exit.OK, job.story
+        assert output.read_bytes() == pictures.table
         hangtag("collect", str(tmp_path / "second.csv"))
         # What goes wrong tells as little.
         for part in ("producer", "trainer"):

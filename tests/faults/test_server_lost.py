@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from shared import keys
 from tests.claims import job_keys
-from tests.fleet import BATCH_IMAGES
+from tests.fleet import BATCH_IMAGES, wait_for
 from tests.stage import Stage
 
 AWAY_S = 4.0
@@ -21,6 +24,25 @@ def test_a_server_that_comes_back_empty_costs_no_row(stage: Stage) -> None:
     held = stage.catch(producer, worker)
     stage.fleet.server.restart()
     stage.let_go(held)  # it hands in a result that nobody knows of
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("begun_anew", [False, True], ids=["at once", "job is back"])
+def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
+    stage: Stage, begun_anew: bool
+) -> None:
+    """The late result is of a job that nobody knows, or of one that has begun anew."""
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.client.flushall()
+    if begun_anew:
+        record = keys.job(held.job, "record")
+        wait_for("the job", lambda: stage.fleet.client.exists(record))
+    stage.check_outstanding(producer)
+    stage.let_go(held)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 

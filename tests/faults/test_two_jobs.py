@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
+from producer.window import BATCHES_PER_SLOT
 from shared.exits import Exit
-from tests.fleet import Producer
+from tests.fleet import BATCH_IMAGES, Producer
+from tests.long_job import COMPLETE, Recorder
 from tests.stage import Stage
 
 BIG_TIMES = 20
-SMALL_PICTURES = 10
+#: What a job has under way that is alone with two children.
+AHEAD = 2 * BATCHES_PER_SLOT
+#: Of the large one, for each batch of the small one. Seen: 13 for ten, 4 for one.
+AT_MOST_FOR_EACH = 3
 
 
-def test_ten_pictures_do_not_wait_for_tens_of_thousands(stage: Stage) -> None:
+@pytest.mark.parametrize("pictures_of_small", [10, 160])
+def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
+    stage: Stage, pictures_of_small: int
+) -> None:
+    recorder = Recorder(stage.fleet.client)
     stage.fleet.worker()
     big = _listed(stage, "big", stage.gallery.paths * BIG_TIMES)
     big.wait_until_done(len(stage.gallery.paths) // 10)
-    small = _listed(stage, "small", stage.gallery.paths[:SMALL_PICTURES])
+    small = _listed(stage, "small", stage.gallery.paths[:pictures_of_small])
     assert small.wait() == Exit.OK
     rows = small.output.read_bytes().splitlines()
-    assert rows == stage.gallery.table.splitlines()[: SMALL_PICTURES + 1]
+    assert rows == stage.gallery.table.splitlines()[: pictures_of_small + 1]
     view = big.view
     assert big.running
     assert view is not None
     assert view.done < len(stage.gallery.paths) * BIG_TIMES
+    assert big.interrupt() == Exit.INTERRUPTED
+    batches, others = _meanwhile(recorder)
+    print(f"{batches} batches of the small job, and meanwhile {others} of the large one")
+    assert batches == math.ceil(pictures_of_small / BATCH_IMAGES)
+    assert others <= AHEAD + AT_MOST_FOR_EACH * batches
+
+
+def _meanwhile(recorder: Recorder) -> tuple[int, int]:
+    """Batches of the job that came last, and those of the other one that were finished from its
+    first offer until its last result."""
+    steps = recorder.steps()
+    large = steps[0].job
+    small = [place for place, step in enumerate(steps) if step.job != large]
+    during = steps[small[0] : small[-1] + 1]
+    done = {(step.job, step.batch) for step in during if step.what == COMPLETE}
+    others = sum(job == large for job, _ in done)
+    return len(done) - others, others
 
 
 def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Stage) -> None:

@@ -13,6 +13,7 @@ import redis
 
 from shared import keys, pretrained, serving
 from shared.card import Card, encode_card
+from shared.exits import Exit
 from shared.registry import Registry
 from tests import archives, gallery, oracle, versions
 from tests.claims import job_keys
@@ -152,5 +153,6 @@ def test_a_keras_file_with_code_is_refused_by_a_worker_and_no_code_runs(
     assert job.view is not None
     assert (job.running, job.view.done) == (True, 0)
     assert not marker.exists()
+    assert job.interrupt() == Exit.INTERRUPTED
     assert worker.children == children
     assert "Traceback" not in worker.log

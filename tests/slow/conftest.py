@@ -1,7 +1,26 @@
-"""What tests that take minutes share with the fault tests."""
+"""What tests that take minutes share with the fault tests. Their times are what people have."""
 
 from __future__ import annotations
 
-from tests.faults.conftest import chance, fleet, pictures, pytest_report_header, stage
+from collections.abc import Iterator
 
-__all__ = ["chance", "fleet", "pictures", "pytest_report_header", "stage"]
+import pytest
+
+from tests.faults.conftest import (
+    chance,
+    leaves_nothing,
+    pictures,
+    pytest_report_header,
+    stage,
+)
+from tests.fleet import Fleet
+from tests.server import RedisServer
+
+__all__ = ["chance", "leaves_nothing", "pictures", "pytest_report_header", "stage"]
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    """Processes with the settings that ship."""
+    with Fleet(server) as running:
+        yield running

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import gallery
 from tests.fleet import Fleet
-from tests.server import RedisServer
 from tests.stage import Stage
 
 PICTURES = 640
 DEAD_S = 600.0
 CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
-
-
-@pytest.fixture
-def fleet(server: RedisServer) -> Iterator[Fleet]:
-    with Fleet(server) as running:
-        yield running
 
 
 @pytest.mark.timeout(1_500)

@@ -1,6 +1,6 @@
-"""Cables that are pulled out for a minute, and for ten. Takes 35 minutes in all.
+"""Cables that are pulled out for a minute, and for ten, with the times that people have.
 
-The times of the fleet are the short ones; those of connections are what people run.
+Takes 35 minutes in all.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def address(settings: Settings) -> Address:
     insecure = _insecure(settings.redis_insecure)
     found = parse(settings.redis_url, insecure=insecure)
     found = _told(found, settings)
-    if not insecure and not _is_private(found) and not found.credentials():
+    if not insecure and not is_private(found) and not found.credentials():
         raise SetupError(
             f"{VARIABLE} names a server on another machine and no password; set "
             f"HANGTAG_REDIS_PASSWORD_FILE, use a socket, {_OTHERWISE}"
@@ -216,7 +216,7 @@ def _told(found: Address, settings: Settings) -> Address:
     return msgspec.structs.replace(found, **{k: v for k, v in told.items() if v})
 
 
-def _is_private(found: Address) -> bool:
+def is_private(found: Address) -> bool:
     """Whether nobody but this machine is between us and the server."""
     if found.scheme == SOCKET or found.host == "localhost":
         return True

@@ -44,6 +44,19 @@ def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: 
     stage.check_nothing_runs(worker)
 
 
+def test_memory_that_is_full_at_the_start_is_waited_for(stage: Stage) -> None:
+    server = stage.fleet.server
+    server.limit_memory(int(_used(stage) / 2))
+    producer = stage.classify()
+    producer.wait_for_log("memory is full; waiting until there is room")
+    time.sleep(1)
+    assert producer.running, producer.story
+    server.limit_memory(0)
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
 def _used(stage: Stage) -> int:
     return int(stage.fleet.client.info("memory")["used_memory"])
 

@@ -26,6 +26,8 @@ from shared.settings import Settings
 
 POLL_S = 0.1
 FOLLOW_S = 0.5
+#: A job that has not begun by then waits for something that its log tells.
+SOON_S = 3.0
 
 
 def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
@@ -39,12 +41,16 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     output = Path(options.output)
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
+    told_at = time.monotonic() + SOON_S
     while producer.poll() is None:
         view = peek(output)
         if view is not None and view.state is State.RUNNING:
             # It is not ours to wait for any more: it belongs to its own session.
             producer.returncode = 0
             return view.job
+        if time.monotonic() > told_at:
+            told_at = float("inf")
+            make_report(quiet=True).notice(f"the job has not begun yet, and will without us: {log}")
         time.sleep(POLL_S)
     view = peek(output)
     if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):

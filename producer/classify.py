@@ -6,15 +6,14 @@ import time
 from pathlib import Path
 
 import msgspec
-from redis.exceptions import RedisError
 
 from producer import stack
 from producer.appeared import appeared
 from producer.budget import Budget
-from producer.channel import Channel, check_server, leave
-from producer.full_server import refusal
+from producer.channel import Channel
 from producer.interrupts import alarm, interrupts
 from producer.job import Job
+from producer.opening import Opening
 from producer.options import JobOptions
 from producer.report import Report, make_report
 from producer.run import Run
@@ -23,10 +22,8 @@ from producer.transport import check_below
 from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted
-from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
-from shared.errors import BrokerAway, BrokerFull, SetupError, StillOpen
+from shared.errors import SetupError
 from shared.exits import Exit
-from shared.place import broker_url
 from shared.settings import Settings
 
 
@@ -109,7 +106,7 @@ class _Attempt:
     def work(self, retry_failed: bool) -> Exit:
         """Run; answers how it ended. Raises SetupError."""
         job, settings = self._job, self._settings
-        channel = _open_channel(job, settings, max(self._left_s, GLANCE_TIMEOUT_S))
+        channel = Opening(job, settings, self._report, self._deadline).channel()
         if retry_failed:
             _tell_repeated(self._report, job.repeat_failed())
         before = job.journal.totals.done
@@ -136,10 +133,6 @@ class _Attempt:
         return code
 
 
-def _too_late() -> None:
-    raise StillOpen("Redis did not answer within --timeout; the same command tries again")
-
-
 def _stop(job: Job, code: Exit, channel: Channel) -> str:
     """Leave what the code promises; answers where the rows so far are."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
@@ -149,29 +142,6 @@ def _stop(job: Job, code: Exit, channel: Channel) -> str:
     part = f"{job.output}{PART_SUFFIX}"
     job.write_table(Path(part))
     return part
-
-
-def _open_channel(job: Job, settings: Settings, patience_s: float) -> Channel:
-    stack.ensure(settings)
-    url = broker_url(settings)
-    client = connect(url, "producer")
-    try:
-        with alarm(patience_s, _too_late):
-            check_server(client)
-        if not job.begun:
-            for old in job.replaced:
-                leave(client, old)
-            job.begin(client)
-        channel = Channel(client, make_app(url, "producer"), job.record, settings)
-        channel.resume()
-    except RedisError as error:
-        if why := refusal(error):
-            raise BrokerFull(f"{why}; make room, and give the same command again") from error
-        raise BrokerAway(
-            f"Redis at {stack.shown(url)} does not answer ({error}); "
-            "start it, or unset HANGTAG_REDIS_URL to use this machine's stack"
-        ) from error
-    return channel
 
 
 def _tell_appeared(job: Job, report: Report, finished: bool) -> None:

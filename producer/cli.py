@@ -27,7 +27,8 @@ Examples:
   hangtag status                                 every job at a glance
   hangtag train --data photos/ --name garments   queue a training and follow it
   hangtag up --workers 4                         keep and scale this machine's stack
-  HANGTAG_REDIS_URL=redis://host hangtag worker  a worker for many machines
+  HANGTAG_REDIS_URL=rediss://host HANGTAG_REDIS_PASSWORD_FILE=~/.hangtag-password \\
+    hangtag worker                               a worker of many machines
 """
 
 

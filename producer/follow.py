@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from producer import stack
 from producer.desk import Desk
+from producer.elsewhere import trainer_line
 from producer.launch import LOG_NAME
 from producer.outage import PAUSE_S, Outage
 from producer.watch import Watch, make_watch
@@ -122,9 +123,7 @@ def cure(settings: Settings) -> str:
     """What to do where no trainer is alive."""
     if not settings.redis_url:
         return f"no trainer has started yet; see {runtime_dir(settings) / LOG_NAME}"
-    url = stack.shown(settings.redis_url)
-    start = f"HANGTAG_REDIS_URL={url} hangtag worker --queue train"
-    return f"no trainer is alive; start one with: {start}"
+    return f"no trainer is alive; start one with: {trainer_line(settings)}"
 
 
 def kept_outcome(settings: Settings, request_id: str) -> Outcome | None:

@@ -18,7 +18,7 @@ import msgspec
 from producer import desired, lock
 from producer.desired import Desired
 from producer.door import Door
-from producer.elsewhere import hint, worker_line
+from producer.elsewhere import worker_line
 from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
 from shared import access
@@ -79,7 +79,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
     if settings.redis_url:
         raise SetupError(
             "HANGTAG_REDIS_URL is set, so this machine's stack is not used; where there are cores "
-            f"to spare, type{hint(settings)}: {worker_line(settings, workers)}"
+            f"to spare, type: {worker_line(settings, workers)}"
         )
     folder = private_runtime_dir(settings)
     with _alone(folder):

@@ -85,7 +85,7 @@ def address(settings: Settings) -> Address:
     insecure = _insecure(settings.redis_insecure)
     found = parse(settings.redis_url, insecure=insecure)
     found = _told(found, settings)
-    if not insecure and not _is_private(found) and not found.credentials():
+    if not insecure and not is_private(found) and not found.credentials():
         raise SetupError(
             f"{VARIABLE} names a server on another machine and no password; set "
             f"HANGTAG_REDIS_PASSWORD_FILE, use a socket, {_OTHERWISE}"
@@ -104,10 +104,8 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     """
     try:
         parts = urlsplit(url)
-        # A part of a password that was not encoded must not become a path or a port.
-        elsewhere = "" if parts.scheme == SOCKET else parts.path + parts.query
-        whole = not parts.fragment and "@" not in elsewhere
-        port = DEFAULT_PORT if parts.port is None else parts.port
+        whole = _is_whole(parts)
+        port = DEFAULT_PORT if parts.scheme == SOCKET or parts.port is None else parts.port
     except ValueError:
         raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}") from None
     if parts.scheme not in (SOCKET, PLAIN, TLS):
@@ -122,10 +120,9 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     ca, cert, key = (
         given.pop(name, "") for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
     )
-    if given:
+    if given:  # not named here: it may be a part of a password
         raise SetupError(
-            f"{VARIABLE} has the parameter {sorted(given)[0]!r:.40}, which is none of Hangtag's; "
-            "leave it out"
+            f"{VARIABLE} has a parameter that is none of Hangtag's; leave it out, or {_ENCODE}"
         )
     if parts.scheme == SOCKET:
         return Address(
@@ -152,6 +149,20 @@ def _insecure(text: str) -> bool:
     if text not in ("", "0", "1"):
         raise SetupError("HANGTAG_REDIS_INSECURE is 1 or 0; unset or change it")
     return text == "1"
+
+
+def _is_whole(parts: SplitResult) -> bool:
+    """Whether no part of a password that was not encoded has become a path, a host or a port."""
+    if parts.fragment:
+        return False
+    if parts.scheme == SOCKET and not parts.netloc:  # there is no user: all of it is a path
+        return parts.path[:1] in ("", "/")
+    before, _, host = parts.netloc.rpartition("@")
+    decoded = unquote(host)
+    if "@" in parts.path + parts.query + decoded:
+        return False
+    colons = host.count(":") if parts.scheme != SOCKET or before else 0
+    return decoded.count(":") == colons
 
 
 def _parameters(parts: SplitResult) -> dict[str, str]:
@@ -205,7 +216,7 @@ def _told(found: Address, settings: Settings) -> Address:
     return msgspec.structs.replace(found, **{k: v for k, v in told.items() if v})
 
 
-def _is_private(found: Address) -> bool:
+def is_private(found: Address) -> bool:
     """Whether nobody but this machine is between us and the server."""
     if found.scheme == SOCKET or found.host == "localhost":
         return True

@@ -3,8 +3,7 @@
 HangtagError
 ├── ImageError         this image: it becomes a row with a status, its neighbours go on
 ├── Unavailable        the moment: wait and try again
-│   ├── BrokerAway         Redis does not answer
-│   └── BrokerFull         Redis refuses writes because its memory or disk is full
+│   └── BrokerAway         Redis does not answer
 ├── Unseen             files that a worker cannot open for itself: their bytes are sent instead
 ├── BadMessage         a payload that is not ours: rejected, logged, never executed
 ├── Unanswered         a request that has no answer, and nothing is wrong
@@ -55,10 +54,6 @@ class Unavailable(HangtagError):
 
 class BrokerAway(Unavailable):
     """Redis does not answer."""
-
-
-class BrokerFull(Unavailable):
-    """Redis refuses writes because its memory or its disk is full."""
 
 
 class BadMessage(HangtagError):

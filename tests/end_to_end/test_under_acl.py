@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.gallery import FOLDER, Gallery
 from tests.guarded import PARTS, SCRIPTED, GuardedServer, Users
 from tests.scrapes import Endpoint
 from tests.server import server_binaries
+from tests.typed_line import typed
 
 PICTURES = 400
 
@@ -98,6 +100,33 @@ def test_the_fleet_is_watched(guarded: Guarded, part: str) -> None:
     assert scrape.by("hangtag_workers") == {"classify": 1, "train": 1}
     shown = guarded.fleet.producer("workers", cwd=guarded.cwd, **user)
     assert shown.wait() == Exit.OK, shown.story
+
+
+@pytest.mark.parametrize("part", ["worker", "trainer"])
+def test_the_line_that_a_producer_is_told_starts_this_part(guarded: Guarded, part: str) -> None:
+    users = guarded.server.users
+    command = ("up", "--workers", "1")
+    if part == "trainer":
+        command = ("train", "--detach", "--no-wait-for-trainer")
+    us = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
+    told = guarded.fleet.producer(*command, cwd=guarded.cwd, **us)  # nobody is in that database
+    assert told.wait() == Exit.SETUP, told.story
+    read = typed(told.log)
+    of_the_part = users.settings(part)["HANGTAG_REDIS_PASSWORD_FILE"]
+    theirs = read.filled_in(HANGTAG_REDIS_PASSWORD_FILE=of_the_part)
+    assert us["HANGTAG_REDIS_PASSWORD_FILE"] not in told.log
+    started = guarded.fleet.producer(*read.arguments, cwd=guarded.cwd, **theirs)
+    look = {**users.settings("monitor"), "HANGTAG_REDIS_URL": us["HANGTAG_REDIS_URL"]}
+
+    def alive() -> bool:
+        assert started.running, started.story
+        command = guarded.fleet.producer("workers", "--json", cwd=guarded.cwd, **look)
+        assert command.wait() == Exit.OK, command.story
+        return f'"pid":{started.pid},' in command.out
+
+    wait_for(f"a {part} that is alive", alive, poll_s=0.5)
+    started.signal(signal.SIGTERM)
+    assert started.wait() == Exit.OK, started.story
 
 
 def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:

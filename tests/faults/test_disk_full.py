@@ -1,10 +1,11 @@
-"""The disk to which Redis writes is full, in the middle of a job."""
+"""The disk to which Redis writes is full, at the start of a job and in its middle."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared.exits import Exit
 from tests import gallery
 from tests.fleet import wait_for
 from tests.gallery import Gallery
@@ -22,6 +24,7 @@ PICTURES = 800
 DISK_BYTES = 4 << 20
 #: With `always` a server that cannot write ends itself; that is a server that is away.
 APPEND = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+STILL_S = 2.0
 FULL = "Redis' disk is full; waiting until there is room"
 
 
@@ -74,16 +77,21 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_is_not_begun_on_a_server_whose_disk_is_full(stage: Stage, disk: Path) -> None:
+def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(stage: Stage, disk: Path) -> None:
     filler = fill(disk)
     wait_for("a server that cannot write", lambda: not writes(stage.fleet.server))
+    in_time = stage.classify("--timeout", "3")
+    assert in_time.wait() == Exit.INTERRUPTED, in_time.story
+    assert "Redis was not ready within --timeout" in in_time.log
     producer = stage.classify()
-    assert producer.wait() == 1
-    assert "Redis' disk is full; make room, and give the same command again" in producer.log
+    producer.wait_for_log(FULL)
+    time.sleep(STILL_S)
+    assert producer.running, producer.story
+    assert producer.log.count(FULL) == 1
     filler.unlink()
     wait_for("a server that writes", lambda: writes(stage.fleet.server))
     worker = stage.fleet.worker()
-    stage.check_finished(stage.classify())
+    stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 

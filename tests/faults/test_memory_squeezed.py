@@ -84,6 +84,19 @@ def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
     stage.check_nothing_runs(worker)
 
 
+def test_memory_that_is_full_at_the_start_is_waited_for(stage: Stage) -> None:
+    server = stage.fleet.server
+    server.limit_memory(int(_used(stage) / 2))
+    producer = stage.classify()
+    producer.wait_for_log("memory is full; waiting until there is room")
+    time.sleep(1)
+    assert producer.running, producer.story
+    server.limit_memory(0)
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
 def _many_children(client: redis.Redis) -> str:
     """A heartbeat of as many children as there are files; whose it is."""
     one = Heartbeat(

@@ -15,7 +15,8 @@ from tests.gallery import FOLDER, Gallery
 from tests.guarded import GuardedServer, Users, acl_setuser
 from tests.server import server_binaries
 
-SECRET = "s3cr:t/w@rd%41"
+#: It begins as a port would.
+SECRET = "12/s3cr:t/w@rd%41"
 OPTIONS = ("-l", "DEBUG", "--without-gossip", "--without-mingle", "--without-heartbeat")
 #: However it is written: as it is, as it is in the URL, or a piece of it.
 TRACES = [SECRET.encode(), quote(SECRET, safe="").encode(), b"s3cr", b"w@rd", b"w%40rd"]
@@ -88,7 +89,9 @@ def test_a_password_in_the_url_is_told_to_nobody(
             bad = url(server, part, SECRET + "x")
             hangtag("classify", FOLDER, "-o", str(tmp_path / "bad.csv"), HANGTAG_REDIS_URL=bad)
             hangtag("worker", HANGTAG_REDIS_URL=bad)
-            hangtag("status", HANGTAG_REDIS_URL=bad.replace("%40", "@").replace("%2F", "/"))
+            raw = bad.replace("%40", "@").replace("%2F", "/")
+            for command in ("status", "workers", "up"):
+                hangtag(command, HANGTAG_REDIS_URL=raw)
         assert worker.end() == 0
         assert trainer.end() == 0
         hangtag("workers")  # nobody is alive, and what starts a worker is said

@@ -6,6 +6,7 @@ import importlib
 import os
 import ssl
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.crew import FILES, environment
+from producer.elsewhere import worker_line
 from shared import access
 from shared.access import Address, address, parse
 from shared.broker import connect, make_app
@@ -66,6 +68,75 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_repeated(scheme: str,
     said = "".join(traceback.format_exception_only(caught.value))
     assert not any(part in said for part in ("pa/", "w#or", "ss?", "%41"))
     assert access.shown(f"{scheme}://{text}") == "HANGTAG_REDIS_URL"
+
+
+#: Of what passwords are made here: what means something in a URL, digits, which are ports and
+#: databases, and what stands in no message.
+PIECES = [*"/?#@:%&=[] ", "//", "12", "%41", "XQZ", "QXJ", "db=", "password=", "ssl_"]
+HOSTS = ["h", "h:1/2", "[::1]:7", "h?db=1"]
+SOCKETS = ["/run/redis.sock", "/run/redis.sock?db=2", "run/redis.sock"]
+WHERE = {"unix": SOCKETS, "redis": HOSTS, "rediss": HOSTS}
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _but_for_slashes(text: str) -> str:
+    return quote(text, safe="/")
+
+
+#: How the password is written, and what stands before and after it.
+TYPED = [
+    (_as_it_is, ":", "@"),
+    (_but_for_slashes, ":", "@"),
+    (_but_for_slashes, ":", "%40"),
+    (_but_for_slashes, "%3A", "%40"),
+]
+
+
+@given(
+    scheme=st.sampled_from(list(WHERE)),
+    secret=st.lists(st.sampled_from(PIECES), min_size=1).map("".join),
+    user=st.sampled_from(["", "me"]),
+    typed=st.sampled_from(TYPED),
+    data=st.data(),
+)
+def test_no_part_of_a_password_in_a_url_is_in_any_message(
+    scheme: str,
+    secret: str,
+    user: str,
+    typed: tuple[Callable[[str], str], str, str],
+    data: st.DataObject,
+) -> None:
+    write, before, after = typed
+    where = data.draw(st.sampled_from(WHERE[scheme]))
+    url = f"{scheme}://{user}{before}{write(secret)}{after}{where}"
+    said = [access.shown(url)]
+    try:
+        found = parse(url, insecure=True)
+        app = make_app(found, "test")
+        said += [str(found), str(app.conf.broker_url), worker_line(Settings(redis_url=url))]
+        app.close()
+    except SetupError as error:
+        said += traceback.format_exception(error)
+    for part in ("XQZ", "QXJ"):
+        assert part not in "".join(said).upper()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["unix://user:12345/abcSECRET@/run/redis.sock", "unix://user:/ssSECRET@/run/redis.sock",
+     "unix://user:123?creSECRET@/run/redis.sock", "unix://user:12#SECRET@/run/redis.sock",
+     "unix://user:SECRET", "unix://user%3ASECRET%40/run/redis.sock", "unix:user:SECRET@/run/s",
+     "redis://user%3ASECRET%40h", "redis://:1?SECRET=2", "unix:///run/redis.sock?SECRET=1"],
+)  # fmt: skip
+def test_what_may_be_a_part_of_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
+        parse(url)
+    assert "SECRET" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert access.shown(url) == "HANGTAG_REDIS_URL"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "[::1]"])

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
+from benchmarks import memory
 from producer.cli import hangtag
 from producer.table import COLUMNS
+from shared.access import address
 from shared.contract import MAX_FILE_BYTES
 from shared.exits import Exit
 from shared.settings import PREFIX, Settings
@@ -102,3 +104,26 @@ def test_every_module_that_the_makefile_runs_does_something() -> None:
         place = ROOT / module.replace(".", "/")
         source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
         assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module
+
+
+@pytest.mark.parametrize("page", ["docs/reliability.md", "benchmarks/RESULTS.md"])
+def test_the_messages_of_the_figures_on_memory_are_those_of_their_command(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    told = re.search(
+        r"python -m benchmarks\.memory(?: --batch-images (\d+))?\b.*?in ([\d,]+)\s+messages",
+        text,
+        re.DOTALL,
+    )
+    assert told is not None
+    images, messages = int(told[1] or memory.BATCH_IMAGES), int(told[2].replace(",", ""))
+    assert messages == -(-memory.IMAGES // images)
+    for figure in re.findall(r"`make bench-memory`[^;)]*? in ([\d,]+)\s+messages", text):
+        assert int(figure.replace(",", "")) == -(-memory.IMAGES // memory.BATCH_IMAGES)
+
+
+def test_nothing_is_said_to_be_encrypted_that_is_not() -> None:
+    """A password is taken at a plain address off this machine, as the pages say."""
+    plain = address(Settings(redis_url="redis://:x@broker"))
+    assert plain.tls() == {}
+    assert "`rediss://` is TLS, verified or refused; `redis://` is not\nencrypted" in README
+    assert "nothing of it is encrypted" in (ROOT / "docs/security.md").read_text(encoding="utf-8")

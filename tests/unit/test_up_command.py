@@ -17,6 +17,9 @@ from shared.errors import SetupError
 from shared.exits import Exit
 from shared.settings import Settings
 
+#: Of a line to type elsewhere, where a password is needed.
+FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -50,19 +53,20 @@ def test_anything_else_is_refused_and_starts_nothing(
 @pytest.mark.parametrize(
     ("url", "workers", "line"),
     [
-        ("redis://h", "4", "HANGTAG_REDIS_URL=redis://h:6379 hangtag worker --concurrency 4"),
-        ("redis://h", "auto", "HANGTAG_REDIS_URL=redis://h:6379 hangtag worker"),
+        ("redis://h", "4", f"=redis://h:6379 {FILE} hangtag worker --concurrency 4"),
+        ("redis://h", "auto", f"=redis://h:6379 {FILE} hangtag worker"),
+        ("redis://localhost", "auto", "=redis://localhost:6379 hangtag worker"),
         (
             "rediss://me:top%2Fsecret@h:7/1",
             "auto:1-3",
-            "HANGTAG_REDIS_URL=rediss://h:7/1 hangtag worker --concurrency 3",
+            f"=rediss://h:7/1 HANGTAG_REDIS_USER=... {FILE} hangtag worker --concurrency 3",
         ),
         (
             "unix:///a b?db=2&password=secret",
             "2",
-            "HANGTAG_REDIS_URL='unix:///a%20b?db=2' hangtag worker --concurrency 2",
+            f"='unix:///a%20b?db=2' {FILE} hangtag worker --concurrency 2",
         ),
-        ("secret", "2", "HANGTAG_REDIS_URL=... hangtag worker --concurrency 2"),
+        ("secret", "2", "=... hangtag worker --concurrency 2"),
     ],
 )
 def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
@@ -71,10 +75,9 @@ def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
     monkeypatch.setenv("HANGTAG_REDIS_URL", url)
     result = CliRunner().invoke(hangtag, ["up", "--workers", workers])
     assert result.exit_code == Exit.SETUP
-    assert result.stderr.endswith(f": {line}\n")
+    assert result.stderr.endswith(f": HANGTAG_REDIS_URL{line}\n")
     assert result.stderr.count("\n") == 1
     assert "secret" not in result.output
-    assert ("HANGTAG_REDIS_PASSWORD_FILE" in result.stderr) == ("secret" in url.partition(":")[2])
 
 
 def test_a_worker_shows_that_it_lives_only_to_a_monitor() -> None:

@@ -1,0 +1,110 @@
+"""Opening a job's side of Redis, until it takes us in.
+
+A server that has never answered may not be there at all, or be misspelt: that is an error at once.
+One that answers that it is loading its files, or full, is waited for, whatever it does then.
+"""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from redis.exceptions import BusyLoadingError, RedisError
+
+from producer import stack
+from producer.channel import Channel, check_server, leave
+from producer.full_server import refusal
+from producer.interrupts import alarm, interrupts
+from producer.job import Job
+from producer.outage import PAUSE_S, Outage
+from producer.report import Report
+from producer.waits import Cut, Waits
+from shared.access import Address
+from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
+from shared.errors import BrokerAway, StillOpen
+from shared.place import broker_url
+from shared.settings import Settings
+
+
+class Opening:
+    """One attempt at it, until the `deadline`."""
+
+    def __init__(self, job: Job, settings: Settings, report: Report, deadline: float) -> None:
+        self._job, self._settings, self._report = job, settings, report
+        self._deadline = deadline
+        self._outage, self._waits = Outage(report.notice), Waits()
+        self._met = False  #: whether the server has ever answered that it is not ready
+        self._interrupted = False
+
+    def channel(self) -> Channel:
+        """The job's channel; the job has begun.
+
+        Raises:
+            SetupError: there is no server, it is set up wrongly, or there is no such model.
+            StillOpen: the time is over.
+            KeyboardInterrupt: a signal came first.
+        """
+        stack.ensure(self._settings)
+        broker = broker_url(self._settings)
+        client = connect(broker, "producer")
+        # A server that sleeps is given a moment, however short the time limit is.
+        patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
+        try:
+            with interrupts(self._interrupt), alarm(patience_s, self._waits.cut):
+                while (found := self._try(client, broker)) is None:
+                    self._pause()
+                return found
+        except Cut:
+            if self._interrupted:
+                raise KeyboardInterrupt from None
+            raise StillOpen(
+                f"Redis {'was not ready' if self._met else 'did not answer'} within --timeout; "
+                "the same command tries again"
+            ) from None
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._waits.cut()
+
+    def _try(self, client: redis.Redis, broker: Address) -> Channel | None:
+        """None: it is there, and not ready."""
+        try:
+            with self._waits.waiting():
+                channel = self._open(client, broker)
+        except RedisError as error:
+            self._not_yet(error, broker)
+            return None
+        self._outage.over()
+        return channel
+
+    def _open(self, client: redis.Redis, broker: Address) -> Channel:
+        check_server(client)
+        if not self._job.begun:
+            for old in self._job.replaced:
+                leave(client, old)
+            self._job.begin(client)
+        app = make_app(broker, "producer")
+        channel = Channel(client, app, self._job.record, self._settings)
+        channel.resume()
+        return channel
+
+    def _not_yet(self, error: RedisError, broker: Address) -> None:
+        why = refusal(error)
+        self._met = self._met or bool(why) or isinstance(error, BusyLoadingError)
+        if not self._met:
+            raise BrokerAway(
+                f"Redis at {broker} does not answer ({error}); "
+                "start it, or unset HANGTAG_REDIS_URL to use this machine's stack"
+            ) from error
+        if why:
+            self._outage.over()
+            self._report.notice(f"{why}; waiting until there is room")
+        else:
+            self._outage.goes_on(error)
+
+    def _pause(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise Cut
+        with self._waits.waiting():
+            time.sleep(PAUSE_S)
+            stack.ensure(self._settings)  # this machine's may have ended meanwhile

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from shared.crash_point import passed
+
 #: The schema that this Hangtag writes, as the property `schema` of a job has it.
 NOW = b"4"
 _TABLES = """
@@ -54,3 +56,4 @@ def take_over(database: sqlite3.Connection, schema: bytes) -> None:
         sqlite3.DatabaseError: the disk is full or the file damaged.
     """
     database.executescript(f"BEGIN IMMEDIATE; {_LACKS[schema]} {_IS_NOW}; COMMIT;")
+    passed("journal.taken-over")

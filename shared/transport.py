@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.admission import QUEUES, admitted
+from shared.crash_point import passed
 from shared.errors import BadMessage
 from shared.foreign import is_foreign, remove
 from shared.remote_channel import RemoteChannel
@@ -102,6 +103,7 @@ class HintChannel(RemoteChannel):
         queue = message.delivery_info["routing_key"]
         with self.conn_or_acquire() as client:
             client.rpush(queue, dumps(message._raw))
+        passed("hint.given-back")
 
 
 def hears(events: bool, monitors: bool) -> tuple[str, ...]:

@@ -43,8 +43,11 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
     """
     found = {one.request: one for one in _kept(settings)}
     try:
-        for one in _in_redis(settings):
-            found[one.request] = one
+        for request_id, seen in _in_redis(settings, list(found)):
+            if seen is None:
+                found.pop(request_id, None)
+            else:
+                found[request_id] = seen
     except RedisError as error:
         if settings.redis_url:
             raise BrokerAway(f"Redis does not answer ({error}); start it") from error
@@ -70,16 +73,20 @@ def _kept(settings: Settings) -> Iterator[OpenRequest]:
             yield _open(request, PAUSED)
 
 
-def _in_redis(settings: Settings) -> Iterator[OpenRequest]:
+def _in_redis(settings: Settings, kept: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:
+    """What Redis knows of those that are open there, and of those that the store keeps. None: it
+    has ended, and its trainer has not forgotten it yet."""
     if not settings.redis_url and not socket_path(settings).exists():
         return
     with glance(broker_url(settings), "status") as client:
         requests = Requests(client, settings.lease_s)
-        for request_id in requests.open():
+        for request_id in dict.fromkeys([*requests.open(), *kept]):
             with suppress(BadMessage):  # of another version, which will show it
                 view = requests.look(request_id)
                 if view is not None and view.state in (State.WAITING, State.RUNNING):
-                    yield _open(view.request, str(view.state), view.progress)
+                    yield request_id, _open(view.request, str(view.state), view.progress)
+                elif view is not None:
+                    yield request_id, None
 
 
 def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:

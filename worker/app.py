@@ -77,6 +77,7 @@ class PulseStep(bootsteps.StartStopStep):
             Tally(settings.model_unused_s),
             SignOfLife(settings, _parent),
         )
+        pool.tell_births(parent.pool, request.pulse.at_work.born)
         request.pulse.start()
         pool.look_for_deaths(parent)
         client = connect(broker, "watchdog")

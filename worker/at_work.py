@@ -21,20 +21,32 @@ class AtWork:
 
     def __init__(self) -> None:
         self._ids: dict[int, str] = {}
-        self._gone_s: dict[int, float] = {}  #: since when they are missed in the pool
+        self._busy: set[int] = set()
+        self._gone_s: dict[int, float] = {}  #: since when the busy ones are missed in the pool
 
-    def took(self, pid: int) -> None:
-        """It has a hint in hand. Who it is cannot be asked any more once it is dead."""
+    def born(self, pid: int) -> None:
+        """It has begun. Who it is cannot be asked any more once it is dead."""
         self._ids[pid] = child_id(pid)
 
-    def rests(self, pid: int) -> None:
-        """It has nothing in hand any more, or its death is counted."""
-        self._ids.pop(pid, None)
-        self._gone_s.pop(pid, None)
+    def took(self, pid: int) -> None:
+        """It has a hint in hand. It may be dead already: what it said before is heard later."""
+        if pid not in self._ids:
+            self.born(pid)
+        self._busy.add(pid)
 
-    def lost(self, living: Collection[int]) -> list[str]:
-        """The ids of those that are no longer among the living, and whose death may yet be told."""
+    def rests(self, pid: int) -> None:
+        """It has nothing in hand any more."""
+        self._busy.discard(pid)
+
+    def buried(self, pid: int) -> None:
+        """It is dead, and its death is counted."""
+        self._busy.discard(pid)
+        self._gone_s.pop(pid, None)
+        self._ids.pop(pid, None)
+
+    def listed(self, living: Collection[int]) -> list[str]:
+        """The ids of the living, and of those that died at work and whose death may yet be told."""
         now = time.monotonic()
-        gone = {pid: id_ for pid, id_ in tuple(self._ids.items()) if pid not in living}
-        since = {pid: self._gone_s.setdefault(pid, now) for pid in gone}
-        return [id_ for pid, id_ in gone.items() if now - since[pid] < TOLD_WITHIN_S]
+        lost = [pid for pid in tuple(self._busy) if pid not in living]
+        told = [p for p in lost if now - self._gone_s.setdefault(p, now) < TOLD_WITHIN_S]
+        return [self._ids.get(pid) or child_id(pid) for pid in (*living, *told)]

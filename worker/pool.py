@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import state
@@ -22,6 +23,23 @@ def is_busy() -> bool:
     """Whether a process of the pool works on a hint, or the worker is about to end."""
     ends = (state.should_stop, state.should_terminate)
     return bool(state.active_requests) or any(one not in (None, False) for one in ends)
+
+
+def tell_births(pool: Any, born: Callable[[int], None]) -> None:
+    """Call `born` with the pid of each process of the pool, from now on before it has any work."""
+    processes: Any = getattr(pool, "_pool", None)
+    create = getattr(processes, "_create_worker_process", None)
+    for pid in pids(pool):
+        born(pid)
+    if create is None:
+        return
+
+    def created(index: int) -> Any:
+        process = create(index)
+        born(process.pid)
+        return process
+
+    processes._create_worker_process = created
 
 
 def look_for_deaths(parent: Any) -> None:

@@ -24,7 +24,7 @@ from shared.errors import BrokerRefuses
 from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
-from shared.process import child_id, resident_bytes
+from shared.process import resident_bytes
 from shared.rate import Rate
 from worker.at_work import AtWork
 from worker.fork_gate import gate
@@ -136,7 +136,7 @@ class Pulse(threading.Thread):
             host=socket.gethostname(),
             pid=os.getpid(),
             queue=self._queue_name,
-            children=[*map(child_id, pids), *self.at_work.lost(pids)],
+            children=self.at_work.listed(pids),
             versions=self.tally.versions(pids),
             images=self.tally.images,
             rate=self._rate.seen(time.monotonic(), self.tally.images),
@@ -164,7 +164,7 @@ class Pulse(threading.Thread):
                     raise
                 log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
-            self.at_work.rests(pid)
+            self.at_work.buried(pid)
 
     def _tell(self, beaten: bool) -> None:
         if self._sign:

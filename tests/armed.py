@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -21,10 +20,6 @@ from tests.fleet import wait_for
 
 FOLDER_VARIABLE = "HANGTAG_TEST_POINTS"
 KILL, RAISE, STOP = "kill", "raise", "stop"
-#: To be killed a moment later: a child that dies before its parent has read that it began its hint
-#: hands that on to another child, by Celery, and nobody is told of the death.
-LATE = "late"
-_LATE_S = 0.5
 WAYS = (KILL, RAISE, STOP)
 _ARMED, _FIRED = "armed", "fired"
 
@@ -137,8 +132,6 @@ def _first(folder: Path, number: int) -> bool:
 def _fire(shot: Shot) -> None:
     if shot.how == RAISE:
         raise AsTheTestWants("as the test wants")
-    if shot.how == LATE:
-        time.sleep(_LATE_S)
     victim = shot.pid or os.getpid()
     os.kill(victim, signal.SIGSTOP if shot.how == STOP else signal.SIGKILL)
     if shot.pid:

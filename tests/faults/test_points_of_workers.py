@@ -10,7 +10,7 @@ import pytest
 
 from shared import heartbeat, keys
 from tests import gallery, proc
-from tests.armed import KILL, LATE, RAISE, STOP, WAYS, Points, Shot
+from tests.armed import KILL, RAISE, STOP, WAYS, Points, Shot
 from tests.claims import catch
 from tests.fleet import Worker, wait_for
 from tests.gallery import Gallery
@@ -21,11 +21,9 @@ APP = "tests.faults.armed_worker"
 ASLEEP_S = 2.5
 #: Twenty beats.
 BEATS_WITHIN_S = 10.0
-#: So rare that the producer does not see a death before the parent has reported it.
-RARE_BEATS = {"HANGTAG_HEARTBEAT_S": "3", "HANGTAG_HEARTBEAT_TTL_S": "9"}
 ONE_MESSAGE = {"HANGTAG_BATCH_IMAGES": "1024"}
 #: A child that dies there has a batch in hand; its parent reports it.
-DEATH = Shot("ledger.claim", how=LATE)
+DEATH = Shot("ledger.claim")
 OF_CHILDREN = [
     Shot("ledger.claim", 1, KILL),
     Shot("ledger.claim", 2, KILL),
@@ -58,8 +56,7 @@ def points(tmp_path: Path) -> Points:
 
 def armed_worker(stage: Stage, points: Points, *shots: Shot, ready: bool = True) -> Worker:
     points.arm(*shots)
-    times = RARE_BEATS if DEATH in shots else {}
-    return stage.fleet.worker(2, APP, ready=ready, **points.settings, **times)
+    return stage.fleet.worker(2, APP, ready=ready, **points.settings)
 
 
 def pass_it(points: Points, shot: Shot) -> int:

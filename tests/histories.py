@@ -14,7 +14,7 @@ WHOLE = settings(
 )
 #: Until one ends badly.
 MUTANTS = settings(
-    max_examples=500,
+    max_examples=2_000,
     derandomize=True,
     stateful_step_count=STEPS,
     phases=[Phase.generate],

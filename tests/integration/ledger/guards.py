@@ -145,10 +145,11 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         Run,
         "_turn",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
-        "    with self._waiting():\n        self._channel.trim(results)",
-        "with self._waiting():\n        self._channel.trim(results)\n"
+        "        if batch.refers:\n            self._transport.sent(batch.frozen.n)\n"
+        "    with self._waits.waiting():\n        self._channel.trim(results)",
+        "with self._waits.waiting():\n        self._channel.trim(results)\n"
         "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
-        "    with self._waiting():\n        pass",
+        "    with self._waits.waiting():\n        pass",
     ),
     "reconciler: what is done without a result is done again": (
         Reconciler,

@@ -50,14 +50,14 @@ REDIS_TESTS ?= $(call faults,background cancelled child_killed disk_full hint_lo
   hostile_messages limits memory_squeezed no_worker partition producer_killed redis_away refused \
   secrets server_lost server_restarts server_slow trainer_requests two_jobs worker_asleep \
   worker_killed worker_reconnects)
-CI_TESTS = $(call faults,background cancelled changed_files child_killed claim_given_back \
-  closed_folders disk disk_full hint_lost hostile_ledger hostile_messages hostile_references limits \
-  many_hosts memory_squeezed names no_worker partition points_of_producers points_of_workers poison \
-  producer_killed redis_away refused retry_failed same_bytes secrets server_restarts trainer_ends \
-  trainer_killed trainer_requests transport two_jobs version_gone worker_asleep)
-# The shorter lane also has what asks nothing of the server, or always takes Redis for its TLS.
-CI_REDIS_TESTS = $(call faults,child_killed hostile_ledger producer_killed refused_tls server_lost \
-  server_restarts watchdog worker_killed worker_reconnects)
+# The two lanes are about as long: what asks nothing of the server is in either.
+CI_TESTS = $(call faults,changed_files child_killed claim_given_back closed_folders disk disk_full \
+  hostile_ledger hostile_references many_hosts memory_squeezed names points_of_producers \
+  points_of_workers poison producer_killed redis_away refused retry_failed same_bytes secrets \
+  server_restarts trainer_ends trainer_killed transport version_gone)
+CI_REDIS_TESTS = $(call faults,background cancelled child_killed hint_lost hostile_ledger \
+  hostile_messages limits no_worker partition producer_killed refused_tls server_lost \
+  server_restarts trainer_requests two_jobs watchdog worker_asleep worker_killed worker_reconnects)
 
 test-faults-valkey: $(VENV)/dev.stamp data
 	@HANGTAG_TEST_SERVER=valkey $(BIN)/python -m pytest $(VALKEY_TESTS) -q -rs

@@ -77,9 +77,7 @@ def image_shape(card: Card) -> tuple[int, int, int]:
 def in_calls(
     images: Images, card: Card, call_images: int, call: Callable[[Images], Probabilities]
 ) -> Probabilities:
-    """Answer any number of images by calls of exactly `call_images`, the last one padded.
-
-    The shape of a call never varies, so an image gets the same bits in any company.
+    """Answer any number of images by calls of at most `call_images`.
 
     Raises:
         SetupError: the images do not have the card's shape, or a call not the card's classes.
@@ -93,13 +91,14 @@ def in_calls(
     answers = np.empty((len(images), len(card.labels)), np.float32)
     for start in range(0, len(images), call_images):
         part = images[start : start + call_images]
-        answers[start : start + len(part)] = call(_padded(part, call_images))[: len(part)]
+        answers[start : start + len(part)] = call(part)
     return answers
 
 
-def _padded(part: Images, count: int) -> Images:
+def padded(part: Images, count: int) -> Images:
+    """`part` with black images at the end, `count` in all."""
     if len(part) == count:
         return part
-    padded = np.zeros((count, *part.shape[1:]), np.uint8)
-    padded[: len(part)] = part
-    return padded
+    filled = np.zeros((count, *part.shape[1:]), np.uint8)
+    filled[: len(part)] = part
+    return filled

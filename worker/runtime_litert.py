@@ -7,14 +7,22 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shared.card import Card
 from shared.errors import SetupError
-from worker.runtime import Images, Probabilities, image_shape, in_calls
+from worker.runtime import Images, Probabilities, image_shape, in_calls, padded
 
 #: A worker has one child per core, so a child takes one core.
 THREADS = 1
 
 
+#: Beside a full call. One image has kernels of its own in some libraries, and three are odd.
+TRIED_IMAGES = (1, 3)
+
+
 class LiteRT:
-    """A `.tflite` file, allocated once, called with the number of images it was exported for."""
+    """A `.tflite` file, called with at most the number of images that it was exported for.
+
+    Smaller calls cost what their images cost. A graph that does not give an image the same bits
+    in calls of any size, or has a fixed size, gets full calls with padding.
+    """
 
     def __init__(self, card: Card, artifact: bytes) -> None:
         """Load and warm.
@@ -26,19 +34,47 @@ class LiteRT:
         self._interpreter = _interpreter(card, artifact)
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
-        self._call_images = int(self._input["shape"][0])
+        self._call_images = self._images = int(self._input["shape"][0])
         self._check()
-        self.predict(np.zeros((1, *image_shape(card)), np.uint8))
+        self._resizable = self._same_bits_in_small_calls()
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
         return in_calls(images, self._card, self._call_images, self._call)
 
     def _call(self, images: Images) -> Probabilities:
+        if not self._resizable:
+            return self._invoke(padded(images, self._call_images))[: len(images)]
+        self._resize(len(images))
+        return self._invoke(images)
+
+    def _invoke(self, images: Images) -> Probabilities:
         self._interpreter.set_tensor(self._input["index"], images)
         self._interpreter.invoke()
         answers: Probabilities = self._interpreter.get_tensor(self._output["index"])
         return answers
+
+    def _resize(self, count: int) -> None:
+        if count != self._images:
+            shape = (count, *image_shape(self._card))
+            self._interpreter.resize_tensor_input(self._input["index"], shape)
+            self._interpreter.allocate_tensors()
+            self._images = count
+
+    def _same_bits_in_small_calls(self) -> bool:
+        shape = (self._call_images, *image_shape(self._card))
+        images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        whole = self._invoke(images)
+        try:
+            for count in TRIED_IMAGES:
+                self._resize(count)
+                if not np.array_equal(self._invoke(images[:count]), whole[:count]):
+                    raise RuntimeError("other bits, or another shape")
+        except (RuntimeError, ValueError):
+            self._images = 0  # unknown after a resize that failed
+            self._resize(self._call_images)
+            return False
+        return True
 
     def _check(self) -> None:
         took = (self._input["dtype"], tuple(self._input["shape"][1:]))

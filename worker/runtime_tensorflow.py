@@ -13,7 +13,7 @@ import tensorflow as tf
 from shared.card import Card
 from shared.errors import SetupError
 from worker import keras_archive
-from worker.runtime import CALL_IMAGES, Images, Probabilities, image_shape, in_calls
+from worker.runtime import CALL_IMAGES, Images, Probabilities, image_shape, in_calls, padded
 
 #: A GPU is idle most of the time when called with fewer.
 GPU_CALL_IMAGES = 1024
@@ -22,6 +22,8 @@ GPU_CALL_IMAGES = 1024
 class TensorFlow:
     """A `.keras` file as one compiled function of a fixed shape.
 
+    TensorFlow's kernels depend on the number of images, so each call is padded to that shape:
+    an image gets the same bits in any company.
     TensorFlow itself heeds TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
     """
 
@@ -52,8 +54,9 @@ class TensorFlow:
         return in_calls(images, self._card, self._call_images, self._call)
 
     def _call(self, images: Images) -> Probabilities:
-        answers: Probabilities = self._function(tf.constant(images)).numpy()
-        return answers
+        whole = padded(images, self._call_images)
+        answers: Probabilities = self._function(tf.constant(whole)).numpy()
+        return answers[: len(images)]
 
 
 def load_model(artifact: bytes) -> keras.Model:

@@ -20,8 +20,8 @@ from shared.errors import SetupError
 from worker import keras_archive, runtime
 from worker.runtime import Images, Runtime
 
-#: Around the size of a call, and several calls.
-SIZES = [1, 63, 64, 65, 256]
+#: Below and around the size of a call, and several calls.
+SIZES = [1, 2, 16, 63, 64, 65, 256]
 #: What a worker's child needs before it has decoded anything; 120 MB is promised with pictures.
 CHILD_MEMORY_MB = 100
 

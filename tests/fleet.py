@@ -220,6 +220,8 @@ class Fleet:
 
     #: Whether nothing but workers may run then; see tests/aftermath.py.
     leaves_nothing: ClassVar[bool] = False
+    #: What its processes import first: this checkout, or an installation of tests/light.py.
+    installation: ClassVar[Path] = ROOT
 
     def __init__(self, server: RedisServer, **settings: str) -> None:
         self.server = server
@@ -327,7 +329,9 @@ class Fleet:
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
-        inherited["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        inherited["PYTHONPATH"] = os.pathsep.join(
+            [str(self.installation), os.environ.get("PYTHONPATH", "")]
+        )
         return {**inherited, **self._settings, **self._there, **settings}
 
     def _new_files(self) -> Path:

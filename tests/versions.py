@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from shared import pretrained
-from shared.card import Card
+from shared.card import Card, decode_card, encode_card
 from shared.registry import Registry
 from tests.oracle import Version
 from worker.runtime import artifact_name
@@ -25,7 +25,7 @@ _COMPARED_IMAGES = 64
 def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Version:
     """A new version of `NAME`, with the network of a recipe; `notes` tell cards apart."""
     card = msgspec.structs.replace(_card(), notes=notes)
-    card = registry.publish(card, _files(recipe, seed))
+    card = registry.publish(card, exported(_card(), recipe, seed))
     return Version(card, registry.read(card, artifact_name("litert")))
 
 
@@ -33,15 +33,20 @@ def _card() -> Card:
     return msgspec.structs.replace(pretrained.card(), name=NAME, temperature=1.0, gates=None)
 
 
+def exported(card: Card, recipe: str, seed: int) -> dict[str, bytes]:
+    """The files of a version with the network of a recipe, by their names."""
+    return dict(_exported(encode_card(card), recipe, seed))
+
+
 @cache
-def _files(recipe: str, seed: int) -> dict[str, bytes]:
+def _exported(card_data: bytes, recipe: str, seed: int) -> dict[str, bytes]:
     import keras
 
     from worker import networks, recipes
     from worker.export import export
 
     keras.utils.set_random_seed(seed)
-    card = _card()
+    card = decode_card(card_data)
     shape = (card.preprocessing.height, card.preprocessing.width, card.preprocessing.channels)
     network = networks.build(recipes.find(recipe), shape, len(card.labels))
     images = np.random.default_rng(seed).integers(0, 256, (_COMPARED_IMAGES, *shape), np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import gallery
+from tests import gallery, light
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import Gallery
 from tests.server import RedisServer
@@ -42,8 +42,25 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A few thousand pictures."""
+def light_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return light.installation(tmp_path_factory.mktemp("light"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever the model is not the subject of has a light one; `shipped_model` marks the rest."""
+    if request.node.get_closest_marker("shipped_model"):
+        yield
+        return
+    installation = request.getfixturevalue("light_installation")
+    with light.packaged(installation), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fleet, "installation", installation)
+        yield
+
+
+@pytest.fixture(scope="module")
+def pictures(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A thousand pictures."""
     return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.stage import Stage
 
+pytestmark = pytest.mark.shipped_model
+
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_writes_the_same_bytes(stage: Stage, workers: int) -> None:

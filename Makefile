@@ -1,13 +1,13 @@
 # Every target creates what it needs. `make help` lists them.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-others test-unit test-integration test-end-to-end test-faults test-faults-ci test-faults-valkey test-faults-redis \
-  test-ledger test-slow fuzz soak check secrets test-compose \
-  bench bench-train bench-photos bench-recovery bench-memory bench-scaling bench-transport clean data
+.PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-ledger test-slow nightly \
+  fuzz soak check secrets test-compose bench bench-train bench-photos bench-recovery bench-memory \
+  bench-scaling bench-transport clean data
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -15,62 +15,41 @@ help:  ## this list
 demo: $(VENV)/worker.stamp data  ## classify 10,000 real pictures and show the table
 	@$(BIN)/python -m producer.demo
 
-# Side by side: what is tested with servers mostly waits.
-test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
-	@$(MAKE) --no-print-directory -j2 test-integration test-others
+# The suite. What a test needs stands in its file, as a marker (pyproject.toml has the list); no file
+# of tests is named here. SERVERS=both|valkey|redis|one, MARKED= runs what has the marker `nightly`,
+# too, THIRD=0|1|2 a third of the crash points, JOBS processes side by side: they mostly wait.
+JOBS ?= $(shell expr 2 \* $$(nproc))
+SERVERS ?= one
+MARKED ?= not nightly
+STEP ?= $@
+REPORTS := build/reports
+PYTEST = @mkdir -p $(REPORTS) && $(BIN)/python -m pytest -q -rs --durations=25 --durations-min=1 \
+  --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
+SIDE_BY_SIDE = -n $(JOBS) --dist loadscope
 
-test-others: test-unit
-	@$(MAKE) --no-print-directory test-end-to-end
+test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz tests/integration tests/end_to_end
 
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers
-	@$(BIN)/python -m pytest tests/unit tests/fuzz -q -rs
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz
 
 test-integration: $(VENV)/dev.stamp data  ## parts, with real servers
-	@$(BIN)/python -m pytest tests/integration -q -rs
+	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
 test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers, the model that ships
-	@$(BIN)/python -m pytest tests/end_to_end -q -rs
+	$(PYTEST) $(SIDE_BY_SIDE) tests/end_to_end
 
-# Both servers side by side: what is tested mostly waits.
-test-faults: $(VENV)/dev.stamp data  ## the fault matrix: kill everything, on Valkey and on Redis
-	@$(MAKE) --no-print-directory -j2 test-faults-valkey test-faults-redis
-	@$(MAKE) --no-print-directory test-ledger
-
-# As much of it as fits into half an hour.
-test-faults-ci: $(VENV)/dev.stamp data
-	@$(MAKE) --no-print-directory -j2 test-faults-valkey VALKEY_TESTS='$(CI_TESTS)' \
-	  test-faults-redis REDIS_TESTS='$(CI_REDIS_TESTS)'
-	@$(MAKE) --no-print-directory test-ledger
-
-faults = $(patsubst %,tests/faults/test_%.py,$(1))
-VALKEY_TESTS ?= tests/faults
-# What asks nothing of the server that these files do not ask is run on Valkey alone;
-# REDIS_TESTS=tests/faults runs all of it.
-REDIS_TESTS ?= $(call faults,background cancelled child_killed disk_full hint_lost hostile_ledger \
-  hostile_messages limits memory_squeezed no_worker partition producer_killed redis_away refused \
-  secrets server_lost server_restarts server_slow trainer_requests two_jobs worker_asleep \
-  worker_killed worker_reconnects)
-# The two lanes are about as long: what asks nothing of the server is in either.
-CI_TESTS = $(call faults,changed_files child_killed claim_given_back closed_folders disk disk_full \
-  hostile_ledger hostile_references many_hosts memory_squeezed names points_of_producers \
-  points_of_workers poison producer_killed redis_away refused retry_failed same_bytes secrets \
-  server_restarts trainer_ends trainer_killed transport version_gone)
-CI_REDIS_TESTS = $(call faults,background cancelled child_killed hint_lost hostile_ledger \
-  hostile_messages limits no_worker partition producer_killed refused_tls server_lost \
-  server_restarts trainer_requests two_jobs watchdog worker_asleep worker_killed worker_reconnects)
-
-test-faults-valkey: $(VENV)/dev.stamp data
-	@HANGTAG_TEST_SERVER=valkey $(BIN)/python -m pytest $(VALKEY_TESTS) -q -rs
-
-test-faults-redis: $(VENV)/dev.stamp data
-	@HANGTAG_TEST_SERVER=redis $(BIN)/python -m pytest $(REDIS_TESTS) -q -rs
+test-faults: $(VENV)/dev.stamp data  ## the fault matrix: kill everything
+	$(PYTEST) $(SIDE_BY_SIDE) tests/faults $(if $(THIRD),--third $(THIRD))
 
 test-ledger: $(VENV)/dev.stamp  ## every history of the ledgers that chance thinks of
-	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/integration/test_ledger.py \
-	  tests/integration/test_requests_history.py -q -rs
+	@HYPOTHESIS_PROFILE=full $(MAKE) --no-print-directory test-integration
 
-test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with the real times (an hour)
-	@$(BIN)/python -m pytest tests/slow -q -rs
+test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with the real times
+	$(PYTEST) $(SIDE_BY_SIDE) tests/slow
+
+nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/nightly.md (2 hours)
+	@$(BIN)/python -m tests.steps nightly $(STEPS)
 
 MINUTES ?= 30
 soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... repeats
@@ -119,7 +98,7 @@ test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kil
 	$(BIN)/python -m pytest tests/compose -q -rs -s
 
 clean:  ## remove the environment and what the demo wrote
-	rm -rf $(VENV) demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-* build demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Fashion-MNIST: Debian's package where root may install it; elsewhere it is downloaded on demand.
 data: $(VENV)/worker.stamp

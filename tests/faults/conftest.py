@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import gallery, light
+from tests.chance import SEED, VARIABLE
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import Gallery
 from tests.server import RedisServer
 from tests.stage import Stage
 
-#: Read before any test has cleaned the environment. Shown with each failure.
-SEED = os.environ.get("HANGTAG_TEST_SEED") or secrets.token_hex(4)
 PICTURES = 1_000
-
-
-def pytest_report_header() -> str:
-    """How to have the same random moments again."""
-    return f"HANGTAG_TEST_SEED={SEED}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +29,7 @@ def leaves_nothing() -> Iterator[None]:
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """The test's own random numbers: the same for the same seed, whatever runs beside it."""
-    print(f"HANGTAG_TEST_SEED={SEED}")
+    print(f"{VARIABLE}={SEED}")  # pytest shows it where a test failed
     return random.Random(f"{SEED}/{request.node.name}")
 
 

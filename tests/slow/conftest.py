@@ -9,14 +9,15 @@ import pytest
 from tests.faults.conftest import (
     chance,
     leaves_nothing,
+    light_installation,
+    model,
     pictures,
-    pytest_report_header,
     stage,
 )
 from tests.fleet import Fleet
 from tests.server import RedisServer
 
-__all__ = ["chance", "leaves_nothing", "pictures", "pytest_report_header", "stage"]
+__all__ = ["chance", "leaves_nothing", "light_installation", "model", "pictures", "stage"]
 
 
 @pytest.fixture

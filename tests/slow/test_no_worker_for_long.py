@@ -12,12 +12,12 @@ from tests import gallery
 from tests.fleet import Fleet
 from tests.stage import Stage
 
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1_500)]
 PICTURES = 640
 DEAD_S = 600.0
 CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
 
 
-@pytest.mark.timeout(1_500)
 def test_all_workers_are_dead_for_ten_minutes(fleet: Fleet, tmp_path: Path) -> None:
     stage = Stage(fleet, gallery.make(tmp_path, PICTURES), tmp_path, random.Random(0))
     worker = fleet.worker()

@@ -15,7 +15,7 @@ from tests.netns import FarServer, Network
 from tests.server import RedisServer
 from tests.stage import Stage
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 CUTS = pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["1min", "10min"])
 
 

@@ -14,6 +14,8 @@ from tests.faults.test_points_of_trainers import (
     shared_scene,
 )
 
+pytestmark = pytest.mark.nightly
+
 OTHERS = [
     Shot(name, passages[-1], how)
     for name, passages in PASSAGES.items()

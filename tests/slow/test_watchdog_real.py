@@ -13,11 +13,11 @@ from tests.fleet import Fleet
 from tests.gallery import FOLDER
 from tests.server import RedisServer
 
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 BITES = "this worker begins anew"
 SLACK_S = 30.0
 
 
-@pytest.mark.timeout(600)
 def test_a_deaf_worker_begins_anew_after_a_minute(server: RedisServer, tmp_path: Path) -> None:
     limit_s = Settings().watchdog_s
     pictures = gallery.make(tmp_path, 480)

@@ -1,0 +1,11 @@
+"""The seed of all moments that tests choose by chance."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+VARIABLE = "HANGTAG_TEST_SEED"
+#: Read before any test has cleaned the environment, and set for the processes of pytest-xdist.
+SEED = os.environ.setdefault(VARIABLE, "") or secrets.token_hex(4)
+os.environ[VARIABLE] = SEED

@@ -1,0 +1,76 @@
+"""`python -m tests.steps ci`, or `nightly`: run the steps and say how each went.
+
+It needs nothing but the standard library, since the first step makes the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.steps import inputs, plan, record, table
+from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, Step, run
+
+
+def main() -> int:
+    """Exit code 0: every step passed, or is done already."""
+    given = _parser().parse_args()
+    outcomes = ci() if given.what == "ci" else nightly(given.steps)
+    print(table.shown(outcomes), flush=True)
+    return int(any(one.result == FAILED for one in outcomes))
+
+
+def ci() -> list[Outcome]:
+    """Each step, whether or not the one before has passed."""
+    outcomes = [run(step) for step in plan.ci()]
+    return [*outcomes, _compose_if_changed()]
+
+
+def nightly(names: Sequence[str]) -> list[Outcome]:
+    """Each step that is not done; the page is written after each."""
+    rows = record.read()
+    steps = [step for step in plan.nightly() if not names or step.name in names]
+    order = tuple(step.name for step in plan.nightly())
+    outcomes = []
+    for step in steps:
+        if record.done(step, rows):
+            outcomes.append(Outcome(step.name, "done", note=f"passed at {rows[step.name].commit}"))
+            continue
+        used = inputs.digest(step)
+        outcome = run(step)
+        outcomes.append(outcome)
+        rows[step.name] = record.row(step, outcome, used)
+        record.write(rows, order)
+    return outcomes
+
+
+def _compose_if_changed() -> Outcome:
+    step = plan.compose()
+    at = record.commit_of(step.name)
+    if at and not _changed_since(at, step):
+        return Outcome(step.name, NOT_RUN, note=f"nothing that it tests has changed since {at}")
+    return run(step)
+
+
+def _changed_since(commit: str, step: Step) -> bool:
+    try:
+        return bool(inputs.git("diff", "--name-only", commit, "--", *step.inputs))
+    except subprocess.CalledProcessError:  # a commit that this clone does not have
+        return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.steps", description=__doc__)
+    parser.add_argument("what", choices=("ci", "nightly"))
+    parser.add_argument("steps", nargs="*", help="these steps of the night alone")
+    return parser
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    code = main()
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes; {PASSED if not code else FAILED}")
+    sys.exit(code)

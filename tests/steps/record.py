@@ -1,0 +1,81 @@
+"""`docs/nightly.md`: what the night ran, when, at which commit, and what came of it.
+
+The page is its own memory: a step whose row says `passed` with the digest of its inputs as they are
+now is done, and the next night leaves it out.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.steps import inputs
+from tests.steps.step import PASSED, ROOT, Outcome, Step
+
+PAGE = ROOT / inputs.NOBODYS
+_COLUMNS = ("step", "result", "tests", "failed", "skipped", "seconds", "when (UTC)", "commit",
+            "inputs", "figures")  # fmt: skip
+_HEAD = """# The night
+
+`make nightly` runs everything that there is, on both servers, and writes this page. A step is run
+again when a file that it depends on has changed; an interrupted night goes on at the first step
+that is not done. The column `inputs` is a digest of those files.
+
+"""
+
+
+class Row(NamedTuple):
+    """One line of the table; the columns are those of the page."""
+
+    step: str
+    result: str
+    tests: str
+    failed: str
+    skipped: str
+    seconds: str
+    when: str
+    commit: str
+    inputs: str
+    figures: str
+
+
+def read(page: Path = PAGE) -> dict[str, Row]:
+    """The rows by step. Empty where there is no page."""
+    if not page.exists():
+        return {}
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")]
+    rows = [Row(*map(str.strip, line.strip("| ").split(" | "))) for line in lines[2:]
+            if line.count(" | ") == len(_COLUMNS) - 1]  # fmt: skip
+    return {row.step: row for row in rows}
+
+
+def done(step: Step, rows: dict[str, Row]) -> bool:
+    """Whether it has passed with the files as they are now."""
+    row = rows.get(step.name)
+    return row is not None and row.result == PASSED and row.inputs == inputs.digest(step)
+
+
+def commit_of(name: str, page: Path = PAGE) -> str:
+    """The commit at which a step passed last; empty where it has not, or files had changed."""
+    row = read(page).get(name)
+    return row.commit if row and row.result == PASSED and not row.commit.endswith("+") else ""
+
+
+def row(step: Step, outcome: Outcome, used: str) -> Row:
+    """The row of a step that has just ended; `used` is the digest from before it began."""
+    counts = outcome.counts
+    tests, failed, skipped = (str(n) if counts.cases else "-" for n in
+                              (counts.cases, counts.failed, counts.skipped))  # fmt: skip
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+    return Row(step.name, outcome.result, tests, failed, skipped, f"{outcome.seconds:.0f}", now,
+               inputs.commit(), used, outcome.note.replace("|", "/") or "-")  # fmt: skip
+
+
+def write(rows: dict[str, Row], order: tuple[str, ...], page: Path = PAGE) -> None:
+    """The page with these rows, in the order of the steps; others are dropped."""
+    there = [rows[name] for name in order if name in rows]
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *there]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    minutes = sum(float(one.seconds) for one in there) / 60
+    page.write_text(f"{_HEAD}{table}\n\n{minutes:.0f} minutes in all.\n")

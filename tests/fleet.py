@@ -222,6 +222,8 @@ class Fleet:
     leaves_nothing: ClassVar[bool] = False
     #: What its processes import first: this checkout, or an installation of tests/light.py.
     installation: ClassVar[Path] = ROOT
+    #: What its workers are, unless a test names another application.
+    app: ClassVar[str] = PRODUCT_APP
 
     def __init__(self, server: RedisServer, **settings: str) -> None:
         self.server = server
@@ -270,7 +272,7 @@ class Fleet:
     def worker(
         self,
         concurrency: int = 2,
-        app: str = PRODUCT_APP,
+        app: str = "",
         options: Sequence[str] = STACK_OPTIONS,
         ready: bool = True,
         **settings: str,
@@ -278,7 +280,12 @@ class Fleet:
         """A new worker that is ready for work, unless `ready` is left to `wait_ready`."""
         env = self._environment(settings)
         worker = Worker(
-            app, concurrency, options, env, self._new_files(), self._prefix(Path(TEMP_DIR))
+            app or self.app,
+            concurrency,
+            options,
+            env,
+            self._new_files(),
+            self._prefix(Path(TEMP_DIR)),
         )
         self.processes.append(worker)
         if ready:

@@ -12,7 +12,7 @@ from tests.fleet import Fleet
 from tests.gallery import Gallery
 from tests.server import RedisServer
 
-PICTURES = 3_000
+PICTURES = 1_000
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +25,5 @@ def fleet(server_binary: Path) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A few thousand pictures, in folders named after their labels."""
+    """A thousand pictures, in folders named after their labels."""
     return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)

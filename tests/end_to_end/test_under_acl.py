@@ -16,7 +16,7 @@ from shared.answer import Trained
 from shared.exits import Exit
 from tests import gallery, proc, trainers
 from tests.claims import catch
-from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, wait_for
+from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, Worker, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.guarded import PARTS, SCRIPTED, GuardedServer, Users
 from tests.scrapes import Endpoint
@@ -31,6 +31,12 @@ class Guarded:
 
     def __init__(self, fleet: Fleet, server: GuardedServer, cwd: Path) -> None:
         self.fleet, self.server, self.cwd = fleet, server, cwd
+
+    @property
+    def children(self) -> list[int]:
+        """The processes of its workers' pools."""
+        workers = [one for one in self.fleet.processes if isinstance(one, Worker)]
+        return [pid for worker in workers for pid in worker.children]
 
     def hangtag(self, *arguments: str) -> Producer:
         """A command, as the producers' user, run to its end."""
@@ -135,7 +141,9 @@ def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_pa
     command = ("classify", FOLDER, "-o", str(output))
     running = guarded.fleet.producer(*command, cwd=small.cwd, **user)
     view = running.wait_until_done(1)
+    held = catch(guarded.fleet.client, guarded.children, view.job)  # the job stays in the middle
     guarded.hangtag("cancel", view.job)
+    proc.go_on(held.child)
     assert running.wait() == Exit.CANCELLED, running.story
     guarded.hangtag(*command)
     assert output.read_bytes() == small.table

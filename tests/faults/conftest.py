@@ -16,6 +16,7 @@ from tests.server import RedisServer
 from tests.stage import Stage
 
 PICTURES = 1_000
+PACED_APP = "tests.faults.paced_app"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,6 +48,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[None]:
     installation = request.getfixturevalue("light_installation")
     with light.packaged(installation), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Fleet, "installation", installation)
+        patch.setattr(Fleet, "app", PACED_APP)
         yield
 
 

@@ -37,8 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _third(item: pytest.Item) -> int:
-    """By the case's own name, so that a new case moves no other one."""
-    return crc32(f"{item.path.name}::{item.name}".encode()) % len(THIRDS)
+    """By the case's own parameters: a new case moves no other one, nor does another server."""
+    assert isinstance(item, pytest.Function)
+    given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    given.pop("server_binary", None)
+    return crc32(f"{item.path.name}::{item.originalname}{given}".encode()) % len(THIRDS)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,8 +27,9 @@ def leftovers(client: redis.Redis) -> list[str]:
 
 
 def _bindings() -> Iterator[str]:
-    """Kombu's, one for each queue."""
-    return (BINDINGS + queue for queue in (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE))
+    """Kombu's, one or two for each queue."""
+    queues = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
+    return (BINDINGS + kind + queue for queue in queues for kind in ("", "permanent:"))
 
 
 def _beats(client: redis.Redis, found: set[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +20,24 @@ from tests.stage import Stage
 PICTURES = 1_000
 PACED_APP = "tests.faults.paced_app"
 
-#: HANGTAG_TEST_THIRD=0, 1 or 2 runs a third of the cases of these suites, always the same.
+#: Of the cases of these suites `--third` runs some, always the same; so does the variable.
 THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
 THIRDS = ("0", "1", "2")
 OF_POINTS = "test_points_of_*.py"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--third", help="0, 1 or 2: only this third of the crash points' cases")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the crash points of the other two thirds."""
-    if not (third := os.environ.get(THIRD_VARIABLE, "")):
+    # The option is not known where pytest has met this file late, as in `pytest tests`.
+    third = config.getoption("--third", None) or os.environ.get(THIRD_VARIABLE, "")
+    if not third:
         return
     if third not in THIRDS:
-        raise pytest.UsageError(f"{THIRD_VARIABLE} is {third!r}; set it to 0, 1 or 2")
+        raise pytest.UsageError(f"--third or {THIRD_VARIABLE} is {third!r}; use 0, 1 or 2")
     others = [one for one in items if one.path.match(OF_POINTS) and _third(one) != int(third)]
     config.hook.pytest_deselected(items=others)
     items[:] = [one for one in items if one not in others]

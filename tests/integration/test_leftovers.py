@@ -7,7 +7,7 @@ import pytest
 
 from shared import keys, pretrained
 from shared.card import encode_card
-from tests.leftovers import leftovers
+from tests.leftovers import BINDINGS, leftovers
 from tests.server import RedisServer
 
 CARD = msgspec.structs.replace(pretrained.card(), name="shapes", version=1)
@@ -18,7 +18,7 @@ FILE = next(iter(CARD.files.values()))
     "key",
     [keys.job("abcdefgh", "done"), keys.JOBS, keys.CLASSIFY_QUEUE, keys.blob("0" * 64),
      keys.model_sizes("gone"), keys.model_aliases("gone"), keys.model_history("gone"),
-     f"{keys.PREFIX}binding:of-another-queue", keys.worker("without-an-end"), "not-ours"],
+     f"{BINDINGS}of-another-queue", keys.worker("without-an-end"), "not-ours"],
 )  # fmt: skip
 def test_a_key_that_nothing_accounts_for_is_found(server: RedisServer, key: str) -> None:
     server.client.set(key, "x")
@@ -32,6 +32,8 @@ def test_a_heartbeat_that_lasts_for_an_hour_is_found(server: RedisServer) -> Non
 
 def test_workers_and_models_account_for_their_keys(server: RedisServer) -> None:
     client = server.client
+    client.set(f"{BINDINGS}{keys.CLASSIFY_QUEUE}", "x")
+    client.set(f"{BINDINGS}permanent:{keys.TRAIN_QUEUE}", "x")
     client.zadd(keys.WORKERS, {"one": 1.0})
     client.set(keys.worker("one"), "x", ex=2)
     client.set(keys.model_card("shapes", 1), encode_card(CARD))

@@ -14,7 +14,7 @@ from tests.server import RedisServer
 from tests.stage import Stage
 
 CUT_S = 5.0
-PICTURES = 800
+PICTURES = 2_400
 
 
 @pytest.fixture(scope="module")

@@ -42,5 +42,5 @@ LATE_RESULT = Seen(16, 2.4)
 HINT_LOST_IN_CABLE = Seen(16, 5.4)
 PRODUCER_BACK = Seen(18, 0.5)
 CLOCK_JUMPED = Seen(28, 0.2)
-CLOCK_PUT_BACK = Seen(28, 2.6)
+CLOCK_PUT_BACK = Seen(28, 0.1)
 EVERY = {name: value for name, value in list(globals().items()) if isinstance(value, Seen)}

@@ -18,15 +18,18 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+import redis
 from redis.exceptions import RedisError
 
 from benchmarks import machine, plain_celery
 from benchmarks.report import markdown
 from shared import keys
+from shared.exits import Exit
 from tests import gallery, proc
 from tests.claims import Held, catch, claims, wait_until_taken_over
 from tests.fleet import Fleet, Producer, Worker, wait_for
 from tests.gallery import FOLDER, Gallery
+from tests.nemesis import checker
 from tests.server import RedisServer, server_binaries
 
 PICTURES = 4_000
@@ -44,7 +47,7 @@ class Figure(msgspec.Struct):
     fault: str
     contender: str
     seconds: list[float] = []
-    lost: list[int] = []  #: rows or tasks, of each repeat
+    lost: list[int] = []  #: tasks, or rows that are not right, of each repeat
     of: int = 0  #: rows or tasks of a repeat
 
 
@@ -63,11 +66,16 @@ class Scene:
         """A child of it, stopped with a batch in hand."""
         return catch(self.fleet.client, worker.children)
 
-    def lost(self) -> int:
-        """Rows that are not those of an undisturbed run, once the job has ended."""
-        self.producer.wait()
-        found = set(self._output.read_bytes().splitlines())
-        return len(set(self._pictures.table.splitlines()) - found)
+    def faulty(self) -> int:
+        """Rows lost, doubled, wrong or moved, once the job has ended well."""
+        code = self.producer.wait()
+        assert code == Exit.OK, self.producer.story
+        return faulty(self._pictures.table, self._output.read_bytes())
+
+
+def faulty(expected: bytes, table: bytes) -> int:
+    """Rows that differ from those of an undisturbed run."""
+    return sum(checker.compare(expected, table))
 
 
 def child_killed(scene: Scene) -> float:
@@ -96,7 +104,7 @@ def server_restarted(scene: Scene) -> float:
     proc.go_on(held.child)
     time.sleep(AWAY_S)
     scene.fleet.server.start()
-    _wait_for_work(scene)
+    wait_for_work(scene.fleet.client, scene.producer)
     return time.monotonic() - began
 
 
@@ -106,17 +114,20 @@ def server_emptied(scene: Scene) -> float:
     began = time.monotonic()
     scene.fleet.client.flushall()
     proc.go_on(held.child)
-    _wait_for_work(scene)
+    wait_for_work(scene.fleet.client, scene.producer)
     return time.monotonic() - began
 
 
-def _wait_for_work(scene: Scene) -> None:
-    """Somebody holds a claim again, or has finished a batch since everything was lost."""
+def wait_for_work(client: redis.Redis, producer: Producer) -> None:
+    """A claim is held again, or a batch was finished since everything was lost.
+
+    Raises AssertionError if the producer ends, whatever its workers do.
+    """
 
     def look() -> bool:
+        assert producer.running, f"the producer ended\n{producer.story}"
         try:
-            done = any(scene.fleet.client.scan_iter(keys.job("*", "done")))
-            return done or bool(claims(scene.fleet.client)) or not scene.producer.running
+            return any(client.scan_iter(keys.job("*", "done"))) or bool(claims(client))
         except RedisError:
             return False
 
@@ -151,7 +162,7 @@ def hangtag(pictures: Gallery, repeats: int) -> Iterator[Figure]:
         for _ in range(repeats):
             with scene(pictures) as one:
                 figure.seconds.append(fault(one))
-                figure.lost.append(one.lost())
+                figure.lost.append(one.faulty())
         yield figure
 
 

@@ -19,6 +19,10 @@ from tests import proc
 from tests.fleet import wait_for
 
 FOLDER_VARIABLE = "HANGTAG_TEST_POINTS"
+#: A folder for the names of all points that fire; see tests/points_fired.py.
+FIRED_VARIABLE = "HANGTAG_TEST_FIRED"
+#: Read before any test has cleaned the environment.
+_FIRED_FOLDER = os.environ.get(FIRED_VARIABLE, "")
 KILL, RAISE, STOP = "kill", "raise", "stop"
 WAYS = (KILL, RAISE, STOP)
 _ARMED, _FIRED = "armed", "fired"
@@ -50,7 +54,8 @@ class Points:
     @property
     def settings(self) -> dict[str, str]:
         """What the processes must have in their environment."""
-        return {FOLDER_VARIABLE: str(self._folder)}
+        notes = {FIRED_VARIABLE: os.path.abspath(_FIRED_FOLDER)} if _FIRED_FOLDER else {}
+        return {FOLDER_VARIABLE: str(self._folder), **notes}
 
     def arm(self, *shots: Shot) -> None:
         """From now on, in this order; what was armed before is not any more."""
@@ -129,7 +134,16 @@ def _first(folder: Path, number: int) -> bool:
     return True
 
 
+def _note(name: str) -> None:
+    """One short write to a file opened for appending is whole, however many processes write."""
+    if folder := os.environ.get(FIRED_VARIABLE):
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "fired"), "ab", buffering=0) as file:
+            file.write(f"{name}\n".encode())
+
+
 def _fire(shot: Shot) -> None:
+    _note(shot.name)
     if shot.how == RAISE:
         raise AsTheTestWants("as the test wants")
     victim = shot.pid or os.getpid()

@@ -11,6 +11,13 @@ from tests.claims import claims, wait_until_taken_over
 from tests.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
 from tests.hints import PATIENT_PROGRAM, lose_a_hint
 from tests.netns import Network, Site
+from tests.recovery_times import (
+    CABLE_MENDED,
+    HINT_LOST_IN_CABLE,
+    LATE_RESULT,
+    PRODUCER_BACK,
+    WORKER_KILLED,
+)
 from tests.stage import Stage
 
 AWAY, BACK = "Redis is away since", "Redis is back"
@@ -65,7 +72,7 @@ def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> N
     there.mend()
     clock.restart()
     producer.wait_until_done(1)
-    clock.tell("from the mended cable to the first result")
+    HINT_LOST_IN_CABLE.check(clock.tell("from the mended cable to the first result"))
     stage.check_finished(producer)
     clock.tell("from the mended cable to the table")
     stage.check_nothing_runs(worker)
@@ -91,7 +98,7 @@ def cut_with_a_claim_in_hand(stage: Stage, network: Network, seconds: float) -> 
     there.mend()
     clock.restart()
     producer.wait_until_done(done + 1)
-    clock.tell("from the mended cable to the next result")
+    CABLE_MENDED.check(clock.tell("from the mended cable to the next result"))
     stage.check_finished(producer)
     clock.tell("from the mended cable to the table")
     stage.check_nothing_runs(worker)
@@ -108,7 +115,7 @@ def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
     there.cut()
     clock.restart()
     stage.let_go(lost)
-    wait_until_taken_over(client, lost, timeout_s=20.0)
+    wait_until_taken_over(client, lost, WORKER_KILLED.within_s)
     clock.tell("until another worker had the batch")
     done = keys.job(lost.job, "done")
     wait_for("the result of the other", lambda: client.getbit(done, lost.batch))
@@ -117,14 +124,14 @@ def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
     there.mend()
     clock.restart()
     wait_for("the late result", lambda: far.log.count("succeeded") > answered)
-    clock.tell("from the mended cable to the late result")
+    LATE_RESULT.check(clock.tell("from the mended cable to the late result"))
     proc.go_on(held.child)
     stage.check_finished(producer)
     stage.check_nothing_runs(far, near)
 
 
-def producer_cut_off(stage: Stage, network: Network, seconds: float) -> tuple[float, float]:
-    """The producer loses its cable. Answers after how long it said so, and went on."""
+def producer_cut_off(stage: Stage, network: Network, seconds: float) -> float:
+    """The producer loses its cable. Returns after how long it said so."""
     clock = Clock()
     there, here = network.site(), network.site()
     worker = worker_at(here, stage)
@@ -141,11 +148,11 @@ def producer_cut_off(stage: Stage, network: Network, seconds: float) -> tuple[fl
     there.mend()
     clock.restart()
     producer.wait_for_log(BACK)
-    back = clock.tell("from the mended cable to Redis is back")
+    PRODUCER_BACK.check(clock.tell("from the mended cable to Redis is back"))
     stage.check_finished(producer)
     clock.tell("from the mended cable to the table")
     stage.check_nothing_runs(worker)
-    return noticed, back
+    return noticed
 
 
 def images_done(producer: Producer) -> int:

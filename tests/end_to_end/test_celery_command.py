@@ -11,11 +11,26 @@ import pytest
 
 from shared import heartbeat, keys
 from shared.broker import CLASSIFY_TASK, make_app
-from tests.fleet import ROOT, Fleet, wait_for
+from tests import gallery
+from tests.fleet import ROOT, Fleet, Worker, wait_for
 from tests.gallery import FOLDER, Gallery
 
 #: A child's resident memory in promise 6 of the design; the benchmark measures its peak.
 CHILD_MAX_BYTES = 120 * 10**6
+
+#: One message, in one call of the graph.
+FEW = 60
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), FEW)
+
+
+def processes(fleet: Fleet) -> set[int]:
+    """Every process of every worker, the pools' included."""
+    workers = [one for one in fleet.processes if isinstance(one, Worker) and one.running]
+    return {pid for worker in workers for pid in (worker.pid, *worker.children)}
 
 
 def finish_a_job(fleet: Fleet, pictures: Gallery, output: Path) -> None:
@@ -41,13 +56,16 @@ def test_the_command_runs_anywhere_and_takes_the_classify_queue(
     ids=lambda arguments: str(arguments)[:30],
 )  # fmt: skip
 def test_a_hint_of_any_form_leaves_the_worker_alive(
-    fleet: Fleet, arguments: tuple[object, ...]
+    fleet: Fleet, few: Gallery, tmp_path: Path, arguments: tuple[object, ...]
 ) -> None:
+    before = processes(fleet)
     app = make_app(fleet.server.url, "test")
     app.send_task(CLASSIFY_TASK, args=arguments, queue=keys.CLASSIFY_QUEUE)
     wait_for("an empty queue", lambda: not fleet.client.llen(keys.CLASSIFY_QUEUE))
     assert not fleet.client.keys("hangtag:job:*")
     app.close()
+    finish_a_job(fleet, few, tmp_path / "out.csv")
+    assert processes(fleet) == before
 
 
 @pytest.mark.parametrize(
@@ -56,12 +74,12 @@ def test_a_hint_of_any_form_leaves_the_worker_alive(
      b"\x80\x04\x95pickle", b"[]"],
 )  # fmt: skip
 def test_rubbish_in_the_queue_leaves_the_worker_alive(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path, message: bytes
+    fleet: Fleet, few: Gallery, tmp_path: Path, message: bytes
 ) -> None:
-    before = {beat.pid for beat in heartbeat.alive(fleet.client)}
+    before = processes(fleet)
     fleet.client.lpush(keys.CLASSIFY_QUEUE, message)
-    finish_a_job(fleet, pictures, tmp_path / "out.csv")
-    assert {beat.pid for beat in heartbeat.alive(fleet.client)} == before
+    finish_a_job(fleet, few, tmp_path / "out.csv")
+    assert processes(fleet) == before
 
 
 def test_a_child_stays_small(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:

@@ -41,4 +41,5 @@ def test_rounds_of_random_faults_lose_double_and_change_no_row(tmp_path: Path) -
     assert figures["rounds"] == ROUNDS
     assert (figures["lost"], figures["doubled"], figures["wrong"]) == (0, 0, 0)
     assert sum(figures["faults"].values()) >= 20, "hardly anything was done"
+    assert figures["results"] >= figures["batches"], "some results were not counted"
     assert sum(figures["met_with_a_claim"].values()) >= 4, "hardly a victim had anything in hand"

@@ -11,30 +11,6 @@ from tests.claims import job_keys
 from tests.stage import Stage
 
 
-def test_killed_before_the_first_result(stage: Stage) -> None:
-    worker = stage.fleet.worker(concurrency=1)
-    producer = stage.classify()
-    held = stage.catch(producer, worker)
-    producer.kill()
-    view = producer.view
-    assert view is not None
-    assert view.done == 0
-    stage.let_go(held)
-    stage.check_finished(stage.classify())
-    stage.check_nothing_runs(worker)
-
-
-def test_killed_in_the_middle(stage: Stage) -> None:
-    worker = stage.fleet.worker()
-    producer = stage.classify()
-    stage.reach_the_middle(producer)
-    held = stage.catch(producer, worker)
-    producer.kill()
-    stage.let_go(held)
-    stage.check_finished(stage.classify())
-    stage.check_nothing_runs(worker)
-
-
 def test_killed_five_times_over(stage: Stage) -> None:
     worker = stage.fleet.worker()
     images = len(stage.gallery.paths)

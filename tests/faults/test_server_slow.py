@@ -13,6 +13,7 @@ from shared.exits import Exit
 from tests import gallery
 from tests.fleet import wait_for
 from tests.gallery import FOLDER, Gallery
+from tests.recovery_times import SERVER_THAWED
 from tests.server import RedisServer
 from tests.stage import Stage
 
@@ -125,7 +126,7 @@ def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Sta
     stage.fleet.server.thaw()
     thawed = time.monotonic()
     producer.wait_for_log("Redis is back")
-    print(f"back after {time.monotonic() - thawed:.1f} s")
+    SERVER_THAWED.check(time.monotonic() - thawed)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 from shared import keys
 from tests import proc
 from tests.claims import wait_until_taken_over
-from tests.fleet import wait_for
+from tests.fleet import BATCH_IMAGES, wait_for
+from tests.nemesis.results import Results
+from tests.nemesis.scene import WORKER_APP
+from tests.recovery_times import WORKER_KILLED
 from tests.stage import Stage
 
 
 def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) -> None:
-    sleeper, other = stage.fleet.worker(), stage.fleet.worker()
+    """Nor is it missed by the nemesis, which counts them."""
+    results = Results(stage.folder / "results")
+    sleeper, other = (
+        stage.fleet.worker(2, WORKER_APP, ready=True, **results.settings) for _ in range(2)
+    )
     producer = stage.classify()
     stage.reach_the_middle(producer)
     victim = stage.catch(producer, sleeper)
     sleeper.sleep()
-    wait_until_taken_over(stage.fleet.client, victim, timeout_s=20.0)
+    wait_until_taken_over(stage.fleet.client, victim, WORKER_KILLED.within_s)
     done = keys.job(victim.job, "done")
     wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
     held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
@@ -25,6 +34,8 @@ def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) ->
     proc.go_on(held.child)
     stage.check_finished(producer)
     stage.check_nothing_runs(sleeper, other)
+    batches = math.ceil(len(stage.gallery.paths) / BATCH_IMAGES)
+    assert 1 <= results.late(batches) <= sleeper.concurrency
 
 
 def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Stage) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from tests.claims import wait_until_taken_over
 from tests.fleet import BATCH_IMAGES, Fleet
 from tests.gallery import Gallery
+from tests.recovery_times import WORKER_KILLED, WORKER_KILLED_REAL
 from tests.server import RedisServer
 from tests.stage import Stage
 
-RECOVERED_WITHIN_S = 20.0
+#: Most of what is seen is the time that a heartbeat lives, which no load makes longer.
+REAL_WITHIN_S = 20.0
 
 
 def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
@@ -21,7 +23,8 @@ def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
     stage.reach_the_middle(producer)
     victim = stage.catch(producer, mortal)
     mortal.kill()
-    wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
+    within_s = WORKER_KILLED.within_s
+    WORKER_KILLED.check(wait_until_taken_over(stage.fleet.client, victim, within_s))
     stage.check_finished(producer)
     stage.check_nothing_runs(other)
 
@@ -49,8 +52,8 @@ def test_with_the_real_times_a_killed_worker_is_made_good_within_20_s(
         stage.reach_the_middle(producer)
         victim = stage.catch(producer, mortal)
         mortal.kill()
-        seconds = wait_until_taken_over(fleet.client, victim, RECOVERED_WITHIN_S)
-        print(f"taken over after {seconds:.1f} s")
+        seconds = wait_until_taken_over(fleet.client, victim, REAL_WITHIN_S)
+        print(f"taken over after {seconds:.1f} s, seen {WORKER_KILLED_REAL.seconds}")
         stage.check_finished(producer)
         stage.check_nothing_runs(other)
 

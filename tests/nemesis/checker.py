@@ -10,7 +10,7 @@ import redis
 
 from shared import keys
 from shared.exits import Exit
-from tests.leftovers import STANDING
+from tests.leftovers import BINDINGS, OF_MODELS
 
 #: Ends of a `classify` that a fault may bring about; the last one must be OK.
 FAULTY_ENDS = frozenset({Exit.SETUP, Exit.INTERRUPTED, -9})
@@ -23,7 +23,7 @@ CAUSES = (
     "there is no model",  # an emptied server, until the store's owner has been round
 )
 #: Keys that stay: of living workers, and what stands however many jobs come and go.
-_STAY = (f"{keys.PREFIX}worker:", *STANDING)
+_STAY = (keys.WORKERS, keys.worker(""), BINDINGS, *OF_MODELS)
 
 
 class Rows(NamedTuple):

@@ -19,9 +19,11 @@ from tests.nemesis.history import History
 from tests.nemesis.jobs import Command
 from tests.nemesis.link import Cables, Pair
 from tests.nemesis.plan import Plan
+from tests.nemesis.results import Results
 from tests.nemesis.school import School
 from tests.server import RedisServer, server_binaries
 
+WORKER_APP = "tests.nemesis.worker_app"
 TRAINER_APP = "worker.trainer"
 LEASE_S = 10.0
 EPOCHS = 6
@@ -69,6 +71,7 @@ class Scene:
     ) -> None:
         self.plan, self.school, self.history = plan, school, history
         self._possible, self._folder = possible, folder
+        self.results = Results(folder / "results")
         self._stack = ExitStack()
         self.disk: Disk | None = None
         self.cables: Cables | None = None
@@ -145,7 +148,9 @@ class Scene:
 
     def _start_workers(self) -> None:
         def classify() -> Worker:
-            return self.fleet.worker(self.plan.children, ready=False)
+            return self.fleet.worker(
+                self.plan.children, WORKER_APP, ready=False, **self.results.settings
+            )
 
         def train() -> Worker:
             return self.fleet.worker(1, TRAINER_APP, ready=False)

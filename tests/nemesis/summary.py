@@ -27,6 +27,7 @@ class Summary(msgspec.Struct, frozen=True):
     lost: int
     doubled: int
     wrong: int
+    results: int  #: that the server has answered
     late_results: int
     keys_expiring: int
     longest_until_resumed_s: float  #: from the last fault of a round to the next result
@@ -58,6 +59,7 @@ def summary(seed: str, outcomes: Sequence[Outcome]) -> Summary:
         lost=sum(one.verdict.lost for one in outcomes),
         doubled=sum(one.verdict.doubled for one in outcomes),
         wrong=sum(one.verdict.wrong for one in outcomes),
+        results=sum(one.verdict.results for one in outcomes),
         late_results=sum(one.verdict.late for one in outcomes),
         keys_expiring=sum(one.verdict.keys_expiring for one in outcomes),
         longest_until_resumed_s=round(max((one.resumed_s for one in outcomes), default=0), 1),

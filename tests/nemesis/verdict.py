@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ class Verdict(msgspec.Struct):
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
+    results: int = 0
     late: int = 0  #: results beyond one for each batch, which changed nothing; at least so many
     trained: int = 0
     keys_expiring: int = 0
@@ -38,8 +38,10 @@ class Verdict(msgspec.Struct):
         for command in scene.commands:
             found += command.faults
         found += self._keys(scene, away)
-        self.late = _late(scene)
-        return found + _processes(scene) + self._training(scene)
+        found += _processes(scene) + self._training(scene)
+        self.results = scene.results.count
+        self.late = scene.results.late(scene.plan.batches)
+        return found + ([] if self.results else ["no result was noted"])
 
     def _keys(self, scene: Scene, away: Sequence[tuple[float, float]]) -> list[str]:
         end_s = scene.job.done_s
@@ -71,10 +73,3 @@ def _processes(scene: Scene) -> list[str]:
     with suppress(AssertionError):
         wait_for("the end of all processes", lambda: not scene.fleet.pids, QUIET_S)
     return checker.process_faults(scene.fleet.pids, codes)
-
-
-def _late(scene: Scene) -> int:
-    workers = [w for slot in scene.workers for w in (*slot.past, slot.worker)]
-    mark = re.escape(f"('{scene.school.model}', ")
-    answers = sum(len(re.findall(mark, worker.log)) for worker in workers)
-    return max(0, answers - scene.plan.batches)

@@ -9,28 +9,39 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.photos import sample, ways
+from benchmarks.photos import COUNT, SEED, Way, sample, ways
 from benchmarks.studio import photograph, scene
 from shared.errors import SetupError
+from tests import accuracy
 from tests.pictures import Bytes, garment
 from worker.upright import UPRIGHT, orientation_of
 
-COUNT, SEED = 300, 7
-#: 3 points are what may be lost; so few images decide it to about 2.
-MOST_LOST = 0.05
+#: The first of the benchmark's own sample. Each photograph takes 20 ms to make.
+FEW = 400
+#: Points, of the 2,000 photographs of which README says 1.0.
+MOST_LOST = 1.5
 #: Near chance (0.1): what the conversion is for.
 UNTREATED = 0.35
 
 
-def test_the_conversion_loses_little_where_scaling_alone_loses_nearly_all() -> None:
+def photographed(count: int) -> list[Way]:
     try:
-        known = sample(COUNT, SEED, download=False)
+        return ways(sample(count, SEED, download=False), SEED)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    clean, scaled, _, converted = (way.right for way in ways(known, SEED))
-    assert clean > 0.88
-    assert converted > clean - MOST_LOST
+
+
+def test_the_conversion_loses_little_where_scaling_alone_loses_nearly_all() -> None:
+    """So few photographs lose a point by chance, but always the same ones."""
+    _, scaled, _, converted = (way.right for way in photographed(FEW))
+    assert not accuracy.off("photos", round(converted * FEW))
     assert scaled < UNTREATED
+
+
+@pytest.mark.nightly
+def test_photographs_lose_what_the_readme_says() -> None:
+    clean, *_, converted = (way.right for way in photographed(COUNT))
+    assert 100 * (clean - converted) <= MOST_LOST
 
 
 @pytest.mark.parametrize("make", [photograph, scene])

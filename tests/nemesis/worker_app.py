@@ -1,0 +1,21 @@
+"""`celery -A tests.nemesis.worker_app worker`: the product's workers; each result is noted."""
+
+from __future__ import annotations
+
+import os
+
+from shared import crash_point
+from tests.nemesis.results import FILE_VARIABLE
+from worker.app import app
+
+_file = os.open(os.environ[FILE_VARIABLE], os.O_APPEND | os.O_WRONLY)
+
+
+def _note(name: str) -> None:
+    if name == "ledger.complete":
+        os.write(_file, b"complete\n")
+
+
+crash_point.watch(_note)
+
+__all__ = ["app"]

@@ -1,0 +1,46 @@
+"""The times that docs/reliability.md says a recovery takes, and what tests allow for each.
+
+Tests run beside others on busy processors, so they allow more than was seen; what a lost wake-up
+costs, a timeout of 15 s or a visibility timeout of minutes, they do not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FACTOR = 2.5
+#: A process may wait for so long for a processor.
+LOAD_S = 4.0
+
+
+class Seen(NamedTuple):
+    """Seconds in this row of the matrix."""
+
+    row: int
+    seconds: float
+
+    @property
+    def within_s(self) -> float:
+        """What a test allows."""
+        return FACTOR * self.seconds + LOAD_S
+
+    def check(self, seconds: float) -> None:
+        """Raises AssertionError if a recovery took longer. Prints what it took."""
+        print(f"recovered after {seconds:.1f} s, at most {self.within_s:.1f}; seen {self.seconds}")
+        assert seconds <= self.within_s, f"{seconds:.1f} s are more than {self.within_s:.1f}"
+
+
+CHILD_KILLED = Seen(1, 0.5)
+CHILD_KILLED_REAL = Seen(1, 1.9)
+WORKER_KILLED = Seen(3, 2.6)
+WORKER_KILLED_REAL = Seen(3, 13.3)
+HINT_LOST = Seen(4, 1.8)
+SERVER_RESTARTED = Seen(10, 0.4)
+SERVER_THAWED = Seen(13, 0.6)
+CABLE_MENDED = Seen(16, 0.5)
+LATE_RESULT = Seen(16, 2.4)
+HINT_LOST_IN_CABLE = Seen(16, 5.4)
+PRODUCER_BACK = Seen(18, 0.5)
+CLOCK_JUMPED = Seen(28, 0.2)
+CLOCK_PUT_BACK = Seen(28, 0.1)
+EVERY = {name: value for name, value in list(globals().items()) if isinstance(value, Seen)}

@@ -41,6 +41,7 @@ CHANGING = {
     "send_task", "setbit", "symlink", "symlink_to", "terminate", "touch", "transaction", "unlink",
     "write", "write_bytes", "write_text", "xdel", "zadd", "zrem", "zremrangebyscore",
 }  # fmt: skip
+OF_ATOMIC_FILES = {f"atomic_file.{name}" for name in ("created", "make_folder", "place")}
 #: SQL that changes a database begins so.
 SQL = re.compile(r"\s*(?i:ALTER|BEGIN|COMMIT|CREATE|DELETE|DROP|INSERT|REPLACE|UPDATE)\b")
 #: Modes and flags of `open` that make a file or write to it.
@@ -65,11 +66,15 @@ WITHOUT = {
 #: Functions without a point, and why.
 ALONE = {
     "producer/index.py:entries": "forgets what is gone already",
-    "producer/table.py:_sync_folder": "changes nothing that a process could see",
-    "shared/version_folder.py:_sync": "changes nothing that a process could see",
+    "shared/atomic_file.py:created": "its callers have points after it",
+    "shared/atomic_file.py:place": "its callers have points after it",
+    "shared/atomic_file.py:make_folder": "an empty folder",
+    "shared/atomic_file.py:sync": "changes nothing that a process could see",
+    "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",
+    "shared/atomic_file.py:_remove": "a part that nobody else knows of",
+    "shared/aliases.py:_write_all": "a part of `_write`, which has a point",
     "shared/aliases.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/copies.py:change": "what `_put_aliases` does in one transaction, which has one",
-    "worker/stored.py:_to_disk": "changes nothing that a process could see",
     "worker/request_folder.py:answer": "an empty folder, and parts that nobody else knows of",
     "worker/sign_of_life.py:withdraw": "a file that only health checks of this moment read",
     "worker/sign_of_life.py:_write": "a file that only health checks of this moment read",
@@ -143,6 +148,8 @@ def changes(function: ast.AST) -> bool:
             name = node.func.attr
             replaces = name == "replace" and len(node.args) == 1 and not node.keywords
             if name in CHANGING or (replaces and not _of_structs(node.func)):
+                return True
+            if ast.unparse(node.func) in OF_ATOMIC_FILES:
                 return True
             if _sets_a_key(node) or _changes_rows(node) or _opens_to_write(node):
                 return True

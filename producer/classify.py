@@ -112,7 +112,7 @@ class _Attempt:
         before = job.journal.totals.done
         run = Run(
             channel, job.journal, job.options, settings, self._report, self._budget,
-            self._deadline, lambda: stack.ensure(settings),
+            self._deadline, lambda: stack.revive(settings),
         )  # fmt: skip
         job.started(self._budget)
         try:

@@ -68,7 +68,7 @@ class Follow:
             outcome = self._turn()
         except RedisError as error:
             self._outage.goes_on(error)
-            stack.ensure(self._settings)
+            stack.revive(self._settings)
             return None
         self._outage.over()
         return outcome

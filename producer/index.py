@@ -8,9 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from shared import atomic_file
 from shared.contract import JOB_ID
 from shared.crash_point import passed
-from shared.errors import MISFITS, SetupError
+from shared.errors import MISFITS
+
+REMEDY = "mend that or set XDG_STATE_HOME to another folder, and run the same command again"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -35,23 +38,17 @@ def remember(entry: Entry) -> None:
     """
     folder = index_dir()
     draft = folder / f".{entry.id}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(msgspec.json.encode(entry))
+    with atomic_file.writing(folder, REMEDY):
+        atomic_file.make_folder(folder)
+        with atomic_file.created(draft) as file:
+            file.write(msgspec.json.encode(entry))
         passed("index.drafted")
         for other in entries():
             if other.output == entry.output:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 passed("index.replaced-forgotten")
-        draft.replace(folder / f"{entry.id}.json")
+        atomic_file.place(draft, folder / f"{entry.id}.json")
         passed("index.remembered")
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise SetupError(
-            f"{folder}: {error.strerror}; mend that or set XDG_STATE_HOME to another folder, "
-            "and run the same command again"
-        ) from error
 
 
 def entries() -> list[Entry]:

@@ -27,7 +27,7 @@ from producer.reader import STAMP
 from producer.recorded import Recorded
 from producer.totals import Totals, keep, sums
 from shared.crash_point import passed
-from shared.errors import SetupError
+from shared.errors import SetupError, UsageError
 from shared.flag import add_flags
 
 SUFFIX = ".hangtag"
@@ -171,6 +171,8 @@ class Journal:
         os.close(self._lock)
 
     def _prepare(self) -> None:
+        if self.lost:  # SQLite has opened it by its path, and follows symbolic links
+            raise UsageError(f"{self.path} was replaced meanwhile; run the same command again")
         with sqlite_errors(self.path):
             journal_schema.prepare(self._db)
         self.totals = Totals()

@@ -6,9 +6,9 @@ The lock is on the journal itself, which is never truncated by taking it (unlike
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from shared.crash_point import passed
@@ -19,21 +19,20 @@ def take(path: Path) -> int:
     """The descriptor that holds the lock; closing it lets go. Creates the file if need be.
 
     Raises:
-        UsageError: another process has the job.
+        UsageError: another process has the job, or `path` is a symbolic link.
         SetupError: the file cannot be opened.
     """
     while True:
         fd = _try(path)
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(fd).st_ino:
-                return fd
+        if not lost(path, fd):
+            return fd
         os.close(fd)  # its holder removed the file before letting go of it
 
 
 def lost(path: Path, lock: int) -> bool:
     """Whether the locked file is no longer the one at the path."""
     try:
-        return path.stat().st_ino != os.fstat(lock).st_ino
+        return path.lstat().st_ino != os.fstat(lock).st_ino
     except OSError:
         return True
 
@@ -49,8 +48,11 @@ def empty(path: Path, lock: int) -> None:
 
 def _try(path: Path) -> int:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            line = f"{path} is a symbolic link; remove it, or choose another -o"
+            raise UsageError(line) from None
         raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from producer import crew, lock, server
 from producer.door import answers
-from shared.errors import SetupError
+from shared.errors import BrokerAway, SetupError
 from shared.place import socket_path
 from shared.settings import Settings
 
@@ -31,6 +31,7 @@ def launch(settings: Settings, folder: Path) -> None:
 
     Raises:
         SetupError: something is not installed, or the stack does not start; see its log.
+        BrokerAway: its supervisor runs, and the server has not answered for START_S.
     """
     deadline, begun = time.monotonic() + START_S, False
     while not serving(settings, folder):
@@ -40,7 +41,7 @@ def launch(settings: Settings, folder: Path) -> None:
             _begin(settings, folder)
             deadline, begun = time.monotonic() + START_S, True
         elif time.monotonic() > deadline:
-            raise SetupError(_failed(folder, f"has not answered for {START_S:.0f} s"))
+            raise BrokerAway(_failed(folder, f"has not answered for {START_S:.0f} s"))
         time.sleep(_POLL_S)
 
 

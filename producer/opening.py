@@ -107,4 +107,4 @@ class Opening:
             raise Cut
         with self._waits.waiting():
             time.sleep(PAUSE_S)
-            stack.ensure(self._settings)  # this machine's may have ended meanwhile
+            stack.revive(self._settings)  # this machine's may have ended meanwhile

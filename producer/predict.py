@@ -77,7 +77,7 @@ def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[Row]
     ):
         run = Run(
             channel, journal, options, settings, Quiet(), Budget(), float("inf"),
-            lambda: stack.ensure(settings),
+            lambda: stack.revive(settings),
         )  # fmt: skip
         with interrupts(run.stop):
             code = run.execute()

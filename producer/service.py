@@ -55,10 +55,16 @@ class Running:
 class Service:
     """Keeps one command running. `ready` tells whether a process of it has taken up its work."""
 
-    def __init__(self, name: str, env: dict[str, str], ready: Callable[[Member], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        env: dict[str, str],
+        ready: Callable[[Member], bool],
+        backoff_max_s: float = BACKOFF_MAX_S,
+    ) -> None:
         self.name = name
         self.failures = 0  #: ends in a row that nobody asked for
-        self._env, self._ready = env, ready
+        self._env, self._ready, self._backoff_max_s = env, ready, backoff_max_s
         self._argv: list[str] | None = None
         self._running: list[Running] = []  # the newest is last
         self._due = 0.0
@@ -131,7 +137,7 @@ class Service:
         if not one.retired:
             well = time.monotonic() - one.begun > WELL_S
             self.failures = 1 if well else self.failures + 1
-            pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
+            pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
             self._due = time.monotonic() + pause_s
             self._obituary = f"{self.name} {one.process.pid} ended with code {code}"
         return True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from producer import crew, server
+from producer.launch import START_S
 from producer.member import Member, forget_roster, load_roster, save_roster
 from producer.service import Service
 from shared.settings import PREFIX, Settings
@@ -17,6 +18,8 @@ TRAINER = "trainer"
 END_S = 6.0
 SERVER_END_S = 2.0
 LEFTOVER_END_S = 1.0
+#: A command waits for the server to come back for START_S: it must be started again before.
+SERVER_BACKOFF_MAX_S = START_S / 2
 
 
 class Services:
@@ -32,7 +35,7 @@ class Services:
         # Whoever can reach this server is this user, who sees these files anyway.
         env = crew.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = server.executable(server.find(), folder)
-        self._server = Service("server", env, lambda _: True)
+        self._server = Service("server", env, lambda _: True, SERVER_BACKOFF_MAX_S)
         self._server.want(server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
         self._events = settings.events

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ from producer.launch import LOG_NAME, START_S, launch, serving
 from producer.services import end_leftovers
 from shared import access
 from shared.access import Address
-from shared.errors import SetupError
+from shared.errors import BrokerAway, SetupError
 from shared.place import private_runtime_dir, runtime_dir, socket_path
 from shared.process import started
 from shared.settings import Settings
@@ -57,6 +57,7 @@ def ensure(settings: Settings) -> None:
 
     Raises:
         SetupError: the stack does not start; the message names the cure, or its log.
+        BrokerAway: it has not started in time, and may yet.
     """
     if settings.redis_url:
         return
@@ -67,6 +68,16 @@ def ensure(settings: Settings) -> None:
             launch(settings, folder)
 
 
+def revive(settings: Settings) -> None:
+    """Like `ensure`, for work that has begun: what may start yet is waited for by the caller.
+
+    Raises:
+        SetupError: the stack does not start.
+    """
+    with suppress(BrokerAway):
+        ensure(settings)
+
+
 def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
     """Start the stack, keep it, and have this many worker children.
 
@@ -75,6 +86,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
 
     Raises:
         SetupError: it does not start, or a broker is configured.
+        BrokerAway: as `ensure`.
     """
     if settings.redis_url:
         raise SetupError(
@@ -90,7 +102,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         desired.announce(folder)
         try:
             launch(settings, folder)
-        except SetupError:
+        except (SetupError, BrokerAway):
             desired.save(folder, before)  # or a later command's stack would stay for ever
             raise
 
@@ -99,7 +111,7 @@ def down(settings: Settings) -> bool:
     """End the stack and wait until it is gone; answers whether there was anything to end.
 
     Raises:
-        SetupError: another command is starting or ending it.
+        BrokerAway: another command is starting or ending it.
     """
     if not runtime_dir(settings).is_dir():
         return False
@@ -144,7 +156,7 @@ def _alone(folder: Path) -> Iterator[None]:
         with lock.locked(folder / lock.START, START_S + END_S):
             yield
     except TimeoutError as error:
-        raise SetupError(f"{error}, which starts or ends the stack; try again later") from None
+        raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None
 
 
 def _end_supervisor(path: Path) -> bool:

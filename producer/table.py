@@ -7,21 +7,19 @@ p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from producer.escape import escape, quote
 from producer.journal import Journal
+from shared import atomic_file
 from shared.card import Card
 from shared.contract import BatchResult, decode_result
 from shared.crash_point import passed
-from shared.errors import SetupError
 from shared.flag import FLAGS
 from shared.status import BY_CODE, Status
 
@@ -119,24 +117,15 @@ def write(journal: Journal, table: Table, output: Path) -> str:
     """
     part = Path(f"{output}{PART_SUFFIX}")
     sha256 = hashlib.sha256()
-    try:
-        with part.open("wb", buffering=_WRITE_BUFFER_BYTES) as file:
+    with atomic_file.writing(output, "mend that and run the same command again"):
+        with atomic_file.created(part, _WRITE_BUFFER_BYTES) as file:
             for text in lines(journal, table):
                 data = text.encode()
                 sha256.update(data)
                 file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         passed("table.written")
-        part.replace(output)
+        atomic_file.place(part, output)
         passed("table.placed")
-        _sync_folder(output.parent)
-    except OSError as error:
-        with suppress(OSError):  # a full disk needs the room
-            part.unlink(missing_ok=True)
-        raise SetupError(
-            f"{output}: {error.strerror}; mend that and run the same command again"
-        ) from error
     return sha256.hexdigest()
 
 
@@ -169,11 +158,3 @@ def numbers(kind: str, data: bytes) -> Any:
     if sys.byteorder == "big":
         found.byteswap()
     return found
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,7 +1,8 @@
 """Which version an alias stands for: an append-only log, one JSON line per decision.
 
 The last line of an alias wins. A line torn by a crash is no JSON and is passed over, by readers
-at once and for ever, since the next line begins on its own.
+at once and for ever, since the next line begins on its own. A line that the disk has no room for
+is taken back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from shared import atomic_file
 from shared.card import NAME
 from shared.crash_point import passed
 from shared.errors import MISFITS, UsageError
@@ -98,6 +100,7 @@ class AliasLog:
 
         Raises:
             UsageError: the alias could be taken for a version or a path.
+            OSError: the line cannot be written; the log is as it was.
         """
         if not NAME.fullmatch(alias) or is_number(alias):
             raise UsageError(
@@ -112,7 +115,7 @@ class AliasLog:
     @contextmanager
     def locked(self) -> Iterator[AliasLog]:
         """Between reading a decision and writing the next, nobody else writes."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_file.make_folder(self._path.parent)
         with open(self._path, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield self
@@ -122,11 +125,22 @@ class AliasLog:
         try:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, b"\n" * torn + line + b"\n")
-            os.fsync(descriptor)
+            try:
+                _write_all(descriptor, b"\n" * torn + line + b"\n")
+                os.fsync(descriptor)
+                atomic_file.sync_folder(self._path.parent)  # the file may be new
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
             passed("aliases.appended")
         finally:
             os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """A disk that is nearly full takes a part of the data, and reports no error."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _decode(line: bytes) -> Decision | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from shared import version_folder
+from shared import atomic_file, version_folder
 from shared.card import Card
 from shared.errors import SetupError
-from shared.registry import Registry
+from shared.registry import REMEDY, Registry
 
 #: A version is written within minutes; whoever began it so long ago is dead.
 LEFTOVER_S = 86_400.0
@@ -51,5 +51,11 @@ def leftovers(registry: Registry, name: str) -> dict[int, int]:
 
 
 def discard(registry: Registry, name: str, number: int) -> None:
-    """Delete what an attempt has left under a number, unless it is a version by now."""
-    version_folder.discard(registry.folder(name) / str(number))
+    """Delete what an attempt has left under a number, unless it is a version by now.
+
+    Raises:
+        SetupError: the store cannot be written.
+    """
+    folder = registry.folder(name) / str(number)
+    with atomic_file.writing(folder, REMEDY):
+        version_folder.discard(folder)

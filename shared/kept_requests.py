@@ -18,8 +18,9 @@ from pathlib import Path
 
 import msgspec
 
+from shared import atomic_file
 from shared.crash_point import passed
-from shared.errors import MISFITS, BadMessage, SetupError
+from shared.errors import MISFITS, BadMessage
 from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
 FOLDER = ".requests"
@@ -47,16 +48,14 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
         SetupError: the store cannot be written.
     """
     path = folder(store, request.id)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
+    with atomic_file.writing(path, "set HANGTAG_STORE to a folder"):
+        atomic_file.make_folder(path)
         if load(store, request.id) is None:
             (path / HERE_FILE).touch()
             passed("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
             replace(path / REQUEST_FILE, encode_request(request))
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}; set HANGTAG_STORE to a folder") from error
 
 
 def forget(store: Path, request_id: str) -> None:
@@ -98,7 +97,7 @@ def unanswered(store: Path, here: bool | None = None) -> list[Request]:
 
 def replace(path: Path, data: bytes) -> None:
     """Write a file as a whole, durably."""
-    write_part(path, data).replace(path)
+    atomic_file.place(write_part(path, data), path)
     passed("kept.replaced")
 
 
@@ -106,14 +105,8 @@ def write_part(path: Path, data: bytes) -> Path:
     """What is to replace `path`, durably written beside it; nothing of it stays after an error."""
     # Trainers of several machines may share a store, and their processes have the same numbers.
     part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic_file.created(part) as file:
+        file.write(data)
     passed("kept.part-written")
     return part
 

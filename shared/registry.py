@@ -10,19 +10,22 @@ Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from shared import pretrained, version_folder
+from shared import atomic_file, pretrained, version_folder
 from shared.aliases import AliasLog, Decision, standing
 from shared.card import NAME, Card
 from shared.errors import SetupError, UsageError
 from shared.model_name import PRODUCTION, ModelName
 
 FIRST = "the first version"  #: why it was promoted
+REMEDY = "make room there or make it writable, and run the same command again"
 
 
 class Registry:
-    """The store in the folder `root`, which need not exist yet."""
+    """The store in the folder `root`, which need not exist yet.
+    What writes to it raises SetupError where the disk is full or read-only; nothing has changed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -107,11 +110,11 @@ class Registry:
         """
         for filename in files:
             version_folder.check_filename(filename)
-        folder = version_folder.create(self.folder(card.name))
-        card = version_folder.fill(folder, card, files, confirm)
-        with AliasLog(self.folder(card.name)).locked() as log:
+        with self._writing(card.name):
+            folder = version_folder.create(self.folder(card.name))
+            card = version_folder.fill(folder, card, files, confirm)
             if PRODUCTION not in self.aliases(card.name):
-                log.append(PRODUCTION, card.version, "promote", who, FIRST, card.request)
+                self._promote_first(folder, card, who)
         return card
 
     def remove(self, name: str, version: int) -> None:
@@ -123,7 +126,7 @@ class Registry:
         if _is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
-        with AliasLog(self.folder(name)).locked():  # nobody promotes it meanwhile
+        with self._writing(name), AliasLog(self.folder(name)).locked():  # no promotion meanwhile
             if version in self.aliases(name).values():
                 cure = "promote another one first"
                 raise SetupError(f"{name}@{version} is in use by an alias; {cure}")
@@ -156,7 +159,7 @@ class Registry:
             SetupError: there is no such version, or the alias is not allowed.
         """
         self._check(name, version)  # so that no log is made for a model that there is not
-        with AliasLog(self.folder(name)).locked() as log:
+        with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
             self._check(name, version)
@@ -174,16 +177,14 @@ class Registry:
         confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
         """Take the last promotion back; called again, the one before it too.
-
-        With the mark of a `request` it is done once, however often that is worked on. `confirm` as
-        in `promote`.
+        `request` and `confirm` as in `promote`.
 
         Raises:
             SetupError: nothing came before it, or that version was removed.
         """
         if alias not in self.aliases(name):
             raise SetupError(f"there is no {name}@{alias}; name a version to promote")
-        with AliasLog(self.folder(name)).locked() as log:
+        with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
             version = log.previous(alias, _first(name, alias))
@@ -210,6 +211,19 @@ class Registry:
         if (self.root / name).is_symlink():
             raise SetupError(f"{self.root / name} is a symbolic link; put a folder in its place")
         return self.root / name
+
+    def _promote_first(self, folder: Path, card: Card, who: str) -> None:
+        """A version that cannot be promoted is withdrawn. Raises OSError."""
+        try:
+            with AliasLog(folder.parent).locked() as log:
+                if PRODUCTION not in self.aliases(card.name):
+                    log.append(PRODUCTION, card.version, "promote", who, FIRST, card.request)
+        except OSError:
+            version_folder.empty(folder)
+            raise
+
+    def _writing(self, name: str) -> AbstractContextManager[None]:
+        return atomic_file.writing(self.folder(name), REMEDY)
 
     def _version(self, name: str, version: int) -> Path:
         self._check(name, version)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from shared import atomic_file
 from shared.card import Card, decode_card, encode_card
 from shared.crash_point import passed
 from shared.errors import BadMessage, SetupError
@@ -45,7 +46,7 @@ def folders(parent: Path) -> list[str]:
 
 def create(model: Path) -> Path:
     """A new empty folder in a model's folder: whoever makes it has taken its number."""
-    model.mkdir(parents=True, exist_ok=True)
+    atomic_file.make_folder(model)
     taken = [int(name) for name in folders(model) if _VERSION.fullmatch(name)]
     number = max(taken, default=0) + 1
     while True:
@@ -72,13 +73,13 @@ def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable
         _write(folder / STAGED, encode_card(card))
         for name, data in files.items():
             _write(folder / name, data)
+        atomic_file.sync_folder(folder)  # the card must not be there before them
+        atomic_file.sync_folder(folder.parent)
         confirm()
         _appear(folder, confirm)
     except BaseException:
         discard(folder)
         raise
-    _sync(folder)
-    _sync(folder.parent)
     return card
 
 
@@ -156,6 +157,7 @@ def sizes(folder: Path, card: Card) -> dict[str, int]:
 def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
     (folder / CARD).unlink()
+    atomic_file.sync_folder(folder)
     passed("version.card-removed")
     for path in folder.iterdir():
         path.unlink()
@@ -176,22 +178,13 @@ def _read(path: Path) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     with open(path, "xb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        atomic_file.sync(file)
     passed("version.file-written")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _appear(folder: Path, confirm: Callable[[], None]) -> None:
     try:
-        (folder / STAGED).rename(folder / CARD)
+        atomic_file.place(folder / STAGED, folder / CARD)
         passed("version.appeared")
     except FileNotFoundError:
         confirm()

@@ -18,6 +18,7 @@ _ANY = {
 }  # fmt: skip
 #: Changes as functions of these modules; methods of other things have the same names.
 MODULES = {
+    "atomic_file": {"created", "make_folder", "place"},
     "os": {"chown", "remove", "removedirs", "renames", "replace", "system", "utime"},
     "shutil": {"copy", "copy2", "copytree", "move", "unpack_archive"},
     "subprocess": {"call", "check_call", "check_output", "run"},

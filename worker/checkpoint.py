@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from shared import atomic_file
 from shared.crash_point import passed
 from shared.errors import SetupError
 
@@ -28,12 +29,10 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
     about = msgspec.json.encode([key, history])
     # A name of its own: one that slept may wake while its successor writes the same state.
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
-    with open(part, "wb") as file:
+    with atomic_file.created(part) as file:
         np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
     passed("checkpoint.written")
-    part.replace(path)
+    atomic_file.place(part, path)
     passed("checkpoint.placed")
 
 

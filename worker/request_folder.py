@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared import kept_requests
+from shared import atomic_file, kept_requests
 from shared.crash_point import passed
 from shared.errors import Unavailable
 from shared.grant import Grant
@@ -87,7 +87,7 @@ class RequestFolder:
         """
         if self.request() is not None:
             return
-        self._path.mkdir(parents=True, exist_ok=True)
+        atomic_file.make_folder(self._path)
         passed("request.room-made")
         if input is not None:
             replace(self._path / "input", input)
@@ -99,7 +99,7 @@ class RequestFolder:
         Raises:
             Unavailable: somebody has fallen asleep with the lock in hand.
         """
-        self._path.mkdir(parents=True, exist_ok=True)
+        atomic_file.make_folder(self._path)
         with self._locked():
             if grant.fence <= self.fence:
                 return False
@@ -128,7 +128,7 @@ class RequestFolder:
             Unavailable: as `enter`.
             OSError: the store cannot be written.
         """
-        (self._path / "files").mkdir(exist_ok=True)
+        atomic_file.make_folder(self._path / "files")
         told = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
         contents = {self._path / "files" / name: data for name, data in files.items()}
         contents[self._path / OUTCOME_FILE] = told  # the last to arrive
@@ -146,7 +146,7 @@ class RequestFolder:
             if not self.holds(fence) or (self._path / OUTCOME_FILE).exists():
                 return False
             for path, part in parts.items():
-                part.replace(path)
+                atomic_file.place(part, path)
                 passed("request.answer-placed")
         return True
 

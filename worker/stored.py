@@ -19,11 +19,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
 
+from shared import atomic_file
 from shared.answer import DataReport
 from shared.crash_point import passed
 from shared.errors import MISFITS
@@ -94,10 +94,10 @@ class Attempt:
             with open(self.folder / f"{name}.pixels", "wb") as file:
                 for start in range(0, len(chosen), chunk_images(shape)):
                     file.write(images[chosen[start : start + chunk_images(shape)]].data)
-                _to_disk(file)
+                atomic_file.sync(file)
             with open(self.folder / f"{name}.labels", "wb") as file:
                 file.write(labels[chosen].astype("<i8").data)
-                _to_disk(file)
+                atomic_file.sync(file)
         passed("stored.split")
         self.decoded.unlink()
 
@@ -105,7 +105,8 @@ class Attempt:
         """Say what it holds: now it is whole."""
         with open(self.folder / ABOUT, "wb") as file:
             file.write(msgspec.json.encode(report))
-            _to_disk(file)
+            atomic_file.sync(file)
+        atomic_file.sync_folder(self.folder)
         passed("stored.described")
 
 
@@ -125,8 +126,3 @@ def _mapped(path: Path, shape: tuple[int, int, int]) -> Images:
     if not path.stat().st_size:  # which cannot be mapped
         return np.empty((0, *shape), np.uint8)
     return np.memmap(path, np.uint8, "r").view(np.ndarray).reshape(-1, *shape)
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,12 +21,15 @@ from producer.cli import hangtag
 from producer.member import Member, member, save_roster
 from shared import heartbeat, keys, pretrained
 from shared.errors import SetupError
+from shared.exits import Exit
 from shared.heartbeat import Heartbeat
 from shared.place import socket_path
 from shared.registry import Registry
-from tests import proc, stacks
-from tests.fleet import ROOT, wait_for
-from tests.server import RedisServer
+from tests import gallery, proc, stacks
+from tests.faults.hasty_producer import START_S as HASTY_START_S
+from tests.fleet import ROOT, Fleet, wait_for
+from tests.gallery import FOLDER
+from tests.server import RedisServer, server_binaries
 from tests.stacks import Place
 
 ENSURE = "from producer import stack; from shared.settings import Settings; "
@@ -91,6 +95,34 @@ def test_a_killed_server_comes_back(running: Place) -> None:
     stack.ensure(running.settings)
     wait_for("the worker's heartbeat", running.alive)
     assert [beat.pid for beat in running.alive()] == [worker]
+
+
+def test_a_running_job_outlasts_a_server_that_is_slow_to_come_back(
+    running: Place, tmp_path: Path
+) -> None:
+    """Its supervisor waits longer before it starts the server again than a command waits."""
+    pictures = gallery.make(tmp_path, 40)
+    settings = {**running.environment, "HANGTAG_BATCH_IMAGES": "2", "HANGTAG_ORPHAN_S": "1"}
+    with RedisServer(server_binaries()[0]) as unused, Fleet(unused) as fleet:
+        worker = running.the("worker")
+        proc.stop(worker)  # so that the job is not finished before
+        job = fleet.producer(
+            "classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=tmp_path,
+            program=("tests.faults.hasty_producer",), HANGTAG_REDIS_URL="", **settings,
+        )  # fmt: skip
+        job.wait_until_sent()
+        supervisor = running.the("supervisor")
+        proc.stop(supervisor)
+        try:
+            running.killed("server")
+            job.wait_for_log("Redis is away")
+            time.sleep(4 * HASTY_START_S)
+            assert job.running, job.story
+        finally:
+            proc.go_on(worker)
+            proc.go_on(supervisor)
+        assert job.wait() == Exit.OK, job.story
+    assert (tmp_path / "out.csv").read_bytes() == pictures.table
 
 
 def test_a_killed_worker_comes_back(running: Place) -> None:

@@ -54,11 +54,15 @@ WITHOUT = {
 #: Functions without a point, and why.
 ALONE = {
     "producer/index.py:entries": "forgets what is gone already",
-    "producer/table.py:_sync_folder": "changes nothing that a process could see",
-    "shared/version_folder.py:_sync": "changes nothing that a process could see",
+    "shared/atomic_file.py:created": "its callers have points after it",
+    "shared/atomic_file.py:place": "its callers have points after it",
+    "shared/atomic_file.py:make_folder": "an empty folder",
+    "shared/atomic_file.py:sync": "changes nothing that a process could see",
+    "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",
+    "shared/atomic_file.py:_remove": "a part that nobody else knows of",
+    "shared/aliases.py:_write_all": "a part of `_write`, which has a point",
     "shared/aliases.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/copies.py:change": "what `_put_aliases` does in one transaction, which has one",
-    "worker/stored.py:_to_disk": "changes nothing that a process could see",
     "worker/request_folder.py:answer": "an empty folder, and parts that nobody else knows of",
     "worker/sign_of_life.py:withdraw": "a file that only health checks of this moment read",
     "worker/sign_of_life.py:_write": "a file that only health checks of this moment read",

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -302,3 +303,46 @@ def test_a_journal_of_another_schema_is_refused(path: Path) -> None:
         database.commit()
     with pytest.raises(SetupError, match="another Hangtag's"):
         Journal(path)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("target", [None, b"", b"letters"])
+def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(
+    tmp_path: Path, target: bytes | None, restart: bool
+) -> None:
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    if target is not None:
+        other.write_bytes(target)
+    path.symlink_to(other)
+    with pytest.raises(UsageError, match="is a symbolic link; remove it"):
+        Journal(path, restart)
+    assert (other.read_bytes() if other.exists() else None) == target
+    assert path.is_symlink()
+
+
+def test_a_link_that_comes_after_the_lock_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite opens the file by its path."""
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    other.touch()
+    connect = sqlite3.connect
+
+    def connect_late(*given: Any, **named: Any) -> sqlite3.Connection:
+        path.unlink()
+        path.symlink_to(other)
+        return connect(*given, **named)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_late)
+    with pytest.raises(UsageError, match="was replaced"):
+        Journal(path)
+    assert other.read_bytes() == b""
+
+
+def test_a_log_of_the_journal_that_is_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    other.write_bytes(b"letters")
+    Path(f"{path}-wal").symlink_to(other)
+    with suppress(SetupError), closing(Journal(path)) as journal:
+        journal.put(color=b"red")
+    assert other.read_bytes() == b"letters"

@@ -6,15 +6,17 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from producer import crew, desired, door, lock, machine, member, server, stack
+from producer import crew, desired, door, launch, lock, machine, member, server, stack
 from producer.cli import hangtag
 from producer.desired import Desired
 from producer.service import Service
+from producer.services import Services
 from shared.errors import SetupError
 from shared.settings import Settings
 from tests.fleet import wait_for
@@ -236,3 +238,20 @@ def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
     service.tend()
     assert service.members == [third]
     service.end(10)
+
+
+def test_a_server_is_started_again_while_a_command_waits_for_it(tmp_path: Path) -> None:
+    """However often it has crashed."""
+    services = Services(Settings(), tmp_path, tmp_path / "new.sock", lambda _: True)
+    service = services._server
+    service.want([sys.executable, "-S", "-c", "raise SystemExit(1)"])
+    service.failures = 50
+    service.tend()
+
+    def failed() -> bool:
+        service.tend()
+        return service.failures == 51
+
+    wait_for("a failure", failed)
+    assert service._due - time.monotonic() < launch.START_S - 2  # and it takes a moment to start
+    services.end()

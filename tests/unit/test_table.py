@@ -172,6 +172,20 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_says_so_in_one_li
     assert len(list(lines(journal, Table(card(), 1, False)))) == 3
 
 
+@pytest.mark.parametrize("target", [None, "letters"])
+def test_a_table_is_never_written_through_a_symbolic_link(
+    journal: Journal, tmp_path: Path, target: str | None
+) -> None:
+    part, other = tmp_path / f"out.csv{PART_SUFFIX}", tmp_path / "other"
+    if target:
+        other.write_text(target)
+    part.symlink_to(other)
+    write(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    assert (other.read_text() if other.exists() else None) == target
+    assert not (tmp_path / "out.csv").is_symlink()
+    assert not part.is_symlink()
+
+
 def test_a_row_names_the_version(journal: Journal) -> None:
     table = Table(msgspec.structs.replace(card(), version=12), 1, False)
     assert all(line.endswith("model@12\n") for line in list(lines(journal, table))[1:])

@@ -1,0 +1,12 @@
+"""`python -m tests.faults.hasty_producer ARGUMENT...`: `hangtag`, which waits for the start of this
+machine's stack for a moment only."""
+
+from __future__ import annotations
+
+from producer import cli, launch
+
+START_S = 0.3
+
+if __name__ == "__main__":
+    launch.START_S = START_S
+    cli.main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -50,7 +51,7 @@ class Batches:
         number: int | None = None,
         failed: Iterable[tuple[Place, bytes]] = (),
         walked: bool = False,
-        take: Callable[[bytes], Taken] = read,
+        take: Callable[[bytes], Taken] | None = None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
     ) -> None:
         self.walk, self.unlisted = Walk(options, self._not_listed), unlisted
@@ -60,8 +61,11 @@ class Batches:
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
         files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
+        reads = partial(read, max_bytes=options.max_file_bytes)
         # Few failed rows are repeated, and their files' bytes replace what is known of them.
-        self._formed = chain(self._form(failed, _repeat, read), self._form(files, _new, take))
+        self._formed = chain(
+            self._form(failed, _repeat, reads), self._form(files, _new, take or reads)
+        )
         self.exhausted = False
 
     def next(self) -> Batch | None:
@@ -147,7 +151,7 @@ def resumed(
         journal.next_number(),
         journal.failed_rows(),
         journal.get(WALKED) is not None,
-        read if transport is None else transport.take,
+        None if transport is None else transport.take,
         decode_unlisted(journal.get(UNLISTED)),
     )
 
@@ -155,6 +159,6 @@ def resumed(
 def read_batch_again(options: JobOptions, frozen: Frozen) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; one that changed since says so."""
     return [
-        read_again(os.path.join(options.cwd, name), stamp)
+        read_again(os.path.join(options.cwd, name), stamp, options.max_file_bytes)
         for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
     ]

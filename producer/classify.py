@@ -22,6 +22,7 @@ from producer.transport import check_below
 from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted
+from shared.contract import MAX_FILE_BYTES
 from shared.errors import SetupError
 from shared.exits import Exit
 from shared.settings import Settings
@@ -42,6 +43,7 @@ class Summary(msgspec.Struct, frozen=True):
     flagged: dict[str, int] = {}  #: how many pictures have each flag
     part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
+    max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
 
 
 def classify(
@@ -185,4 +187,5 @@ def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary
         totals.flagged,
         attempt.part,
         job.unlisted,
+        job.options.max_file_bytes,
     )

@@ -136,15 +136,20 @@ class Run:
         return Exit.SOME_FAILED if lacks else Exit.OK
 
     def _turn(self) -> None:
-        with self._waits.waiting():
-            if time.monotonic() >= self._look_due:
+        if time.monotonic() >= self._look_due:
+            with self._waits.waiting():
                 self._look()
-            results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
+        self._exchange(0 if self._room() > 0 else BLOCK_MS, fill=True)
+
+    def _exchange(self, block_ms: int, fill: bool) -> None:
+        """Read results, and offer new batches if `fill`."""
+        with self._waits.waiting():
+            results = self._channel.results(block_ms)
         good = [r for result in results if (r := self._checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
             self._transport.finished(recorded.n)
-        batches = self._next_batches()
+        batches = self._next_batches() if fill else []
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good, **_unlisted(batches))
         # They are under way from here on, whatever the server does: `complete` counts on it.
@@ -205,13 +210,14 @@ class Run:
                 self._reconciler.oldest_s,
             )
         )
-        if self._reconciler.look() == "cancelled":
-            self._stop = Exit.CANCELLED
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; the same command begins anew"
             )
+        # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
         self._window, self._sent_bytes = look(self._channel.client), 0
+        if self._reconciler.look() == "cancelled":
+            self._stop = Exit.CANCELLED
         self._say(early)
 
     def _say(self, early: bool) -> None:
@@ -231,6 +237,11 @@ class Run:
         self._outage.over()
         self._report.notice(f"{why}; waiting until there is room")
         self._show()
+        # Reading results makes room, and is not refused; neither is renewing what is there.
+        with suppress(RedisError):
+            self._exchange(0, fill=False)
+            with self._waits.waiting():
+                self._channel.renew()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
 

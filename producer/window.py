@@ -9,12 +9,15 @@ import redis
 
 from shared import heartbeat, keys
 from shared.backlog import SILENT_S as SILENT_S
+from shared.contract import MAX_FILE_BYTES
 
 BATCHES_PER_SLOT = 2
 #: With no worker yet, as many as two children will want at once.
 BATCHES_UNSEEN = 4
 #: Above this share of its memory nothing more is published; workers need the rest to answer.
 MEMORY_SHARE_MAX = 0.7
+#: The server holds a file twice while it stores it, and needs room for what else it has.
+FILE_SHARE_MAX = 0.25
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -52,3 +55,9 @@ def memory_share(info: dict[str, int]) -> float:
 def memory_limit(info: dict[str, int]) -> float:
     """How many bytes the server may use; without a limit half the machine's."""
     return info.get("maxmemory") or info.get("total_system_memory", 0) / 2 or math.inf
+
+
+def file_limit(client: redis.Redis) -> int:
+    """The size in bytes up to which a file fits into this server. Raises RedisError."""
+    maxmemory = client.info("memory").get("maxmemory", 0)
+    return min(MAX_FILE_BYTES, int(FILE_SHARE_MAX * maxmemory) or MAX_FILE_BYTES)

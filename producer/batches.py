@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -57,6 +58,7 @@ class Batches:
         self.walk, self.unlisted = Walk(options, self._not_listed), unlisted
         self._cwd = options.cwd
         self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
+        self._images_now = self._images_max
         following = 0 if last is None else last.n + 1
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
@@ -68,8 +70,12 @@ class Batches:
         )
         self.exhausted = False
 
-    def next(self) -> Batch | None:
-        """The next batch; None (and `exhausted`) when there are no more files."""
+    def next(self, share: float = 1.0) -> Batch | None:
+        """The next batch; None (and `exhausted`) when there are no more files.
+
+        It has at most this share of the usual number of images.
+        """
+        self._images_now = max(1, math.ceil(share * self._images_max))
         batch = next(self._formed, None)
         self.exhausted = batch is None
         return batch
@@ -88,7 +94,7 @@ class Batches:
             # os.path.join would take a tenth of the time of reading a small file.
             image, stamp = take(path if path.startswith(b"/") else folder + path)
             length = 0 if isinstance(image, Status) else stamp[0]
-            if heads and (len(heads) == self._images_max or size + length > self._bytes_max):
+            if heads and (len(heads) >= self._images_now or size + length > self._bytes_max):
                 yield self._batch(heads, content, freeze)
                 heads, content, size = [], _Read(), 0
             heads.append(head)

@@ -9,9 +9,10 @@ import pytest
 from redis.exceptions import RedisError
 
 from producer.channel import NO_BATCH, Channel, Progress
+from producer.window import file_limit
 from shared import keys
 from shared.broker import connect, make_app
-from shared.contract import JobRecord
+from shared.contract import MAX_FILE_BYTES, JobRecord
 from shared.ledger import Ledger
 from shared.reference import UNSEEN
 from shared.settings import Settings
@@ -92,3 +93,18 @@ def test_keys_live_on_while_the_server_refuses_to_store_more(
         channel.touch(Progress(1, 0, 0, True))
     channel.renew()
     assert all(server.client.pttl(key) > 3_600_000 for key in here)
+
+
+@pytest.mark.parametrize(
+    ("maxmemory", "limit"),
+    [(0, MAX_FILE_BYTES), (64 * MIB, 16 * MIB), (256 * MIB, MAX_FILE_BYTES)],
+)
+def test_files_up_to_the_limit_of_a_server_fit_into_it(
+    server: RedisServer, channel: Channel, maxmemory: int, limit: int
+) -> None:
+    server.limit_memory(maxmemory)
+    assert file_limit(channel.client) == limit
+    channel.offer([(0, bytes(limit))])
+    if maxmemory:
+        with pytest.raises(RedisError):  # so the limit is not far too low
+            channel.offer([(1, bytes(min(3 * limit, maxmemory)))])

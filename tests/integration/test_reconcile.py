@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.appeared import NewFiles
 from shared import keys
 from shared.broker import CLASSIFY_TASK, make_app
 from shared.exits import Exit
@@ -172,3 +173,27 @@ def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: Wor
         used = world.client.info("memory")["used_memory"]
         world.client.config_set("maxmemory", used + 5 * MIB)
         assert producer.turn(look=True) is Exit.CANCELLED
+
+
+def test_a_job_that_resumes_works_before_it_has_walked_all_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And counts the files that have appeared all the same, also if its work ends first."""
+    monkeypatch.setattr("producer.run.SLICE_S", 0.0)  # one file a turn
+    with producing(world) as first:
+        first.turn(look=True)
+    world.files.write(b"pics/00.png", b"")
+    child = Child("host:1:1", 11)
+    told: list[int] = []
+    with producing(world) as second:
+        second.run._new = new = NewFiles(world.options, second.journal, False, told.append)
+        for n in (0, 1, 2):
+            world.claim(child, n)
+            assert child.work is not None
+            world.complete(n, answer(child.work.images))
+            second.run._try()
+            assert second.run._count_new() is False
+        assert second.run.complete
+        assert not new.over
+        assert second.run.execute() is Exit.OK
+    assert told == [1]

@@ -131,6 +131,19 @@ def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -
         assert producer.journal.open_batches() == []
 
 
+def test_results_are_read_also_while_replicas_are_missing(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.claim(child, 0)
+        assert child.work is not None
+        world.complete(0, answer(child.work.images))
+        world.client.config_set("min-replicas-to-write", 1)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert producer.journal.open_batches() == [1, 2]
+
+
 def test_results_are_read_and_keys_renewed_while_the_server_refuses_writes(world: World) -> None:
     child = Child("host:1:1", 11)
     with producing(world) as producer:

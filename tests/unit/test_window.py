@@ -20,6 +20,7 @@ def test_jobs_have_as_much_under_way_together_as_one_alone(slots: int, jobs: int
     alone = BATCHES_PER_SLOT * slots
     assert batches >= 1
     assert together >= alone, "a worker process has nothing to take"
+    assert jobs * (batches - 1) < alone, "one batch less of each job would do"
     assert BATCH_SHARE_MIN <= size <= 1
     assert together * size <= alone * (1 + 1e-9) or size == BATCH_SHARE_MIN
 

@@ -5,7 +5,9 @@ than they were, no line number means what it did, and the job is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
 
 from producer.journal import Journal
 from producer.options import JobOptions
@@ -15,21 +17,49 @@ from shared.errors import UsageError
 Place = tuple[int, bytes]  # argument number, path: what a walk is ordered by
 
 
-def appeared(options: JobOptions, journal: Journal, finished: bool) -> int:
-    """How many files are in the folders now, but in none of the frozen batches.
+class NewFiles:
+    """Counts the files that are in the folders now, but in none of the frozen batches.
 
     Of a job that is not finished only those count that its walk has passed already. Both the
-    journal and a new walk are in path order, so one merge tells; nothing is held in memory.
-
-    Raises:
-        UsageError: the job's list is another one than it was.
+    journal and a new walk are in path order, so one merge tells; nothing is held in memory. It
+    takes as long as a walk, so a job that resumes works meanwhile, and `advance` counts on.
     """
+
+    def __init__(
+        self, options: JobOptions, journal: Journal, finished: bool, tell: Callable[[int], None]
+    ) -> None:
+        """`tell` is called once with the number, if there are any.
+
+        Raises:
+            UsageError: the job's list is another one than it was.
+        """
+        self._counts, self._tell = _counts(options, journal, finished), tell
+        self._found = 0
+        self.over = False
+
+    def advance(self, seconds: float = math.inf) -> None:
+        """Count on for so long. Raises SetupError: a folder that was typed cannot be listed."""
+        if self.over:
+            return
+        until = time.monotonic() + seconds
+        for found in self._counts:
+            self._found = found
+            if time.monotonic() >= until:
+                return
+        self.over = True
+        if self._found:
+            self._tell(self._found)
+
+
+def _counts(options: JobOptions, journal: Journal, finished: bool) -> Iterator[int]:
+    """The number so far, after each file. A list is compared at once: with another one no batch
+    may be formed."""
     last = journal.last()
     if last is None:
-        return 0
+        return iter(())
     if options.list_file:
         added = _added(options, journal, last.argument)
-        return added if finished else 0
+        return iter((added,) if finished else ())
     known = _known(options, journal)
     end = None if finished else (last.argument, last.names[-1])
     return _only_in_first(_until(Walk(options).paths(), end), known)
@@ -56,7 +86,7 @@ def _edited(options: JobOptions, how: str) -> str:
     )
 
 
-def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> int:
+def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> Iterator[int]:
     count = 0
     expected = next(known, None)
     for place in walk:
@@ -66,7 +96,7 @@ def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> int:
             expected = next(known, None)
         else:
             count += 1
-    return count
+        yield count
 
 
 def _until(walk: Iterator[Place], end: Place | None) -> Iterator[Place]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -50,22 +52,30 @@ class Batches:
         number: int | None = None,
         failed: Iterable[tuple[Place, bytes]] = (),
         walked: bool = False,
-        take: Callable[[bytes], Taken] = read,
+        take: Callable[[bytes], Taken] | None = None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
     ) -> None:
         self.walk, self.unlisted = Walk(options, self._not_listed), unlisted
         self._cwd = options.cwd
         self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
+        self._images_now = self._images_max
         following = 0 if last is None else last.n + 1
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
         files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
+        reads = partial(read, max_bytes=options.max_file_bytes)
         # Few failed rows are repeated, and their files' bytes replace what is known of them.
-        self._formed = chain(self._form(failed, _repeat, read), self._form(files, _new, take))
+        self._formed = chain(
+            self._form(failed, _repeat, reads), self._form(files, _new, take or reads)
+        )
         self.exhausted = False
 
-    def next(self) -> Batch | None:
-        """The next batch; None (and `exhausted`) when there are no more files."""
+    def next(self, share: float = 1.0) -> Batch | None:
+        """The next batch; None (and `exhausted`) when there are no more files.
+
+        It has at most this share of the usual number of images.
+        """
+        self._images_now = max(1, math.ceil(share * self._images_max))
         batch = next(self._formed, None)
         self.exhausted = batch is None
         return batch
@@ -84,7 +94,7 @@ class Batches:
             # os.path.join would take a tenth of the time of reading a small file.
             image, stamp = take(path if path.startswith(b"/") else folder + path)
             length = 0 if isinstance(image, Status) else stamp[0]
-            if heads and (len(heads) == self._images_max or size + length > self._bytes_max):
+            if heads and (len(heads) >= self._images_now or size + length > self._bytes_max):
                 yield self._batch(heads, content, freeze)
                 heads, content, size = [], _Read(), 0
             heads.append(head)
@@ -147,7 +157,7 @@ def resumed(
         journal.next_number(),
         journal.failed_rows(),
         journal.get(WALKED) is not None,
-        read if transport is None else transport.take,
+        None if transport is None else transport.take,
         decode_unlisted(journal.get(UNLISTED)),
     )
 
@@ -155,6 +165,6 @@ def resumed(
 def read_batch_again(options: JobOptions, frozen: Frozen) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; one that changed since says so."""
     return [
-        read_again(os.path.join(options.cwd, name), stamp)
+        read_again(os.path.join(options.cwd, name), stamp, options.max_file_bytes)
         for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from producer import stack
-from producer.appeared import appeared
+from producer.appeared import NewFiles
 from producer.budget import Budget
 from producer.channel import Channel
 from producer.interrupts import alarm, interrupts
@@ -22,6 +22,7 @@ from producer.transport import check_below
 from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted
+from shared.contract import MAX_FILE_BYTES
 from shared.errors import SetupError
 from shared.exits import Exit
 from shared.settings import Settings
@@ -42,6 +43,7 @@ class Summary(msgspec.Struct, frozen=True):
     flagged: dict[str, int] = {}  #: how many pictures have each flag
     part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
+    max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
 
 
 def classify(
@@ -69,10 +71,11 @@ def classify(
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
     try:
         code = job.exit_code
-        _tell_appeared(job, report, finished=code is not None)
+        new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
-            code = attempt.work(retry_failed)
+            code = attempt.work(retry_failed, new)
         else:
+            new.advance()
             _tell_finished(job, report, retry_failed)
         report.close()
         return _summary(job, code, attempt, time.monotonic() - begun)
@@ -103,7 +106,7 @@ class _Attempt:
     def _left_s(self) -> float:
         return self._deadline - time.monotonic()
 
-    def work(self, retry_failed: bool) -> Exit:
+    def work(self, retry_failed: bool, new: NewFiles) -> Exit:
         """Run; answers how it ended. Raises SetupError."""
         job, settings = self._job, self._settings
         channel = Opening(job, settings, self._report, self._deadline).channel()
@@ -112,7 +115,7 @@ class _Attempt:
         before = job.journal.totals.done
         run = Run(
             channel, job.journal, job.options, settings, self._report, self._budget,
-            self._deadline, lambda: stack.revive(settings),
+            self._deadline, lambda: stack.revive(settings), new,
         )  # fmt: skip
         job.started(self._budget)
         try:
@@ -144,13 +147,14 @@ def _stop(job: Job, code: Exit, channel: Channel) -> str:
     return part
 
 
-def _tell_appeared(job: Job, report: Report, finished: bool) -> None:
-    new = appeared(job.options, job.journal, finished) if job.begun else 0
-    if new:
+def _new_files(job: Job, report: Report) -> NewFiles:
+    def tell(count: int) -> None:
         report.notice(
-            f"{new} files have appeared since the job began and are not in it; "
+            f"{count} files have appeared since the job began and are not in it; "
             "--restart takes them in"
         )
+
+    return NewFiles(job.options, job.journal, job.exit_code is not None, tell)
 
 
 def _tell_repeated(report: Report, count: int) -> None:
@@ -185,4 +189,5 @@ def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary
         totals.flagged,
         attempt.part,
         job.unlisted,
+        job.options.max_file_bytes,
     )

@@ -20,10 +20,15 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
 
     Exit codes: 0 proven, 6 not proven.
     """
+    from producer.checking import Checking
     from producer.verify import verdict
     from producer.verify import verify as work
 
-    proof = work(table, deep)
+    checking = Checking(quiet=as_json)
+    try:
+        proof = work(table, deep, checking)
+    finally:
+        checking.close()
     if as_json:
         from producer.cli_jobs import show_json
 

@@ -45,7 +45,7 @@ def file_problems(sealed: Sealed, deep: bool) -> Iterator[str]:
             continue  # nobody can tell
         elif path is None:
             yield f"{shown(file.name)}: is gone, or is not where it was"
-        elif problem := _problem(file, deep):
+        elif problem := _problem(file, deep, sealed.options.max_file_bytes):
             yield f"{shown(path)}: {problem}"
     yield from closed.news()
 
@@ -95,7 +95,7 @@ def _there(sealed: Sealed) -> Iterator[_File]:
                 yield file
 
 
-def _problem(file: _File, deep: bool) -> str:
+def _problem(file: _File, deep: bool, max_bytes: int) -> str:
     if file.status is Status.CHANGED:
         return ""  # its row says so
     cure = "--restart" if file.status is Status.OK else "--retry-failed"
@@ -107,7 +107,7 @@ def _problem(file: _File, deep: bool) -> str:
         return "" if now == NO_STAMP else again
     if stamp_of(file.real) != file.stamp:
         return f"has another size or time than when it was classified; {cure} does it again"
-    if deep and file.digest and digest(read(file.real)[0]) != file.digest:
+    if deep and file.digest and digest(read(file.real, max_bytes)[0]) != file.digest:
         return "has other content than when it was classified, with the same size and time"
     return ""
 

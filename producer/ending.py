@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import click
 
 from producer.classify import Summary
-from producer.wording import counted, typed
+from producer.wording import counted, mib, typed
+from shared.contract import MAX_FILE_BYTES
 from shared.exits import Exit
 
 _RESTART = "--restart"
@@ -29,6 +30,12 @@ def tell(summary: Summary) -> None:
         click.echo(f"skipped: {passed}", err=True)
     if summary.unlisted.count:
         click.echo(_not_listed(summary), err=True)
+    if summary.max_file_bytes < MAX_FILE_BYTES:
+        click.echo(
+            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it began with a "
+            "Redis that takes no larger ones (maxmemory)",
+            err=True,
+        )
     if last := _next(summary):
         click.echo(last, err=True)
 

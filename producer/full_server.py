@@ -6,6 +6,8 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 #: What it answers to any write while its files cannot be written.
 _NO_DISK = "MISCONF"
+#: And while fewer replicas follow it than it must have (min-replicas-to-write).
+_NO_REPLICAS = "NOREPLICAS"
 _DISK_FULL = "No space left on device"
 
 
@@ -14,6 +16,8 @@ def refusal(error: RedisError) -> str:
     if isinstance(error, OutOfMemoryError):
         return "Redis' memory is full"
     text = str(error)
+    if _NO_REPLICAS in text:
+        return "Redis has too few replicas to take anything in"
     if _NO_DISK not in text:
         return ""
     return "Redis' disk is full" if _DISK_FULL in text else f"Redis cannot write its files ({text})"

@@ -17,6 +17,7 @@ from producer.options import JobOptions, decode_options, differences, encode_opt
 from producer.peek import peek
 from producer.table import Table, write
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
+from producer.window import file_limit
 from shared import serving
 from shared.card import Card, decode_card, encode_card
 from shared.contract import JobRecord, decode_job, encode_job
@@ -79,13 +80,15 @@ class Job:
         return None if code is None else Exit(int(code))
 
     def begin(self, client: redis.Redis) -> None:
-        """Pin the job to the version that its model's name stands for now.
+        """Pin the job to the version that its model's name stands for now, and to the size of
+        files that this server takes.
 
         Raises:
             SetupError: there is no such model.
             redis.exceptions.RedisError: the server is away.
         """
         record, card = pin(client, self.options)
+        self.options = msgspec.structs.replace(self.options, max_file_bytes=file_limit(client))
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
         self.journal.put(
@@ -155,6 +158,7 @@ class Job:
         if self.options.transport != begun.transport and self.exit_code is None:
             begun = msgspec.structs.replace(begun, transport=self.options.transport)
             self.journal.put(options=encode_options(begun))  # what `collect` goes on with
+        self.options = msgspec.structs.replace(self.options, max_file_bytes=begun.max_file_bytes)
 
 
 def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:

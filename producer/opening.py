@@ -19,6 +19,8 @@ from producer.job import Job
 from producer.outage import PAUSE_S, Outage
 from producer.report import Report
 from producer.waits import Cut, Waits
+from producer.window import file_limit
+from producer.wording import mib
 from shared.access import Address
 from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
 from shared.errors import BrokerAway, StillOpen
@@ -83,10 +85,19 @@ class Opening:
             for old in self._job.replaced:
                 leave(client, old)
             self._job.begin(client)
+        self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
         channel = Channel(client, app, self._job.record, self._settings)
         channel.resume()
         return channel
+
+    def _compare_limits(self, here: int) -> None:
+        begun = self._job.options.max_file_bytes
+        if here < begun:
+            self._report.notice(
+                f"this Redis takes files up to {mib(here)} (maxmemory), and the job began with "
+                f"{mib(begun)}; a larger file may wait until maxmemory is raised"
+            )
 
     def _not_yet(self, error: RedisError, broker: Address) -> None:
         why = refusal(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.contract import RUNTIMES
+from shared.contract import MAX_FILE_BYTES, RUNTIMES
 from shared.errors import MISFITS, BadMessage
 from shared.reference import INLINE
 
@@ -26,6 +26,9 @@ class JobOptions(msgspec.Struct, frozen=True):
     probabilities: bool = False
     #: The table is the same in either: so another one may be given when a job is resumed.
     transport: str = INLINE
+    #: A larger file is a row `too_large`. Set when the job begins (producer/window.py) and never
+    #: typed: the rows do not depend on which server finishes the job.
+    max_file_bytes: int = MAX_FILE_BYTES
 
 
 def encode_options(options: JobOptions) -> bytes:

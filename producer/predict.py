@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from producer import stack
 from producer.budget import Budget
 from producer.channel import Channel, check_server
@@ -23,6 +25,7 @@ from producer.prediction import Predictions, Row, prediction, read_rows
 from producer.report import Quiet
 from producer.run import Run
 from producer.walk import check_roots, shown
+from producer.window import file_limit
 from shared.broker import connect, make_app
 from shared.card import Card
 from shared.errors import SetupError, UsageError
@@ -56,6 +59,7 @@ def predict(
     with reaching(settings):
         check_server(client)
         record, card = pin(client, options)
+        options = msgspec.structs.replace(options, max_file_bytes=file_limit(client))
     _check_truth(truth, card)
     channel = Channel(client, make_app(broker_url(settings), _ROLE), record, settings)
     try:

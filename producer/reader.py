@@ -23,14 +23,14 @@ _GONE = {errno.ENOENT, errno.ENOTDIR}
 T = TypeVar("T")
 
 
-def read(path: bytes) -> tuple[bytes | Status, Stamp]:
+def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:
     """A file's bytes and stamp; a status instead of bytes where it cannot be read."""
-    return _opened(path, _content)
+    return _opened(path, lambda fd, info: _content(fd, info, max_bytes))
 
 
-def look(path: bytes) -> tuple[Status | None, Stamp]:
+def look(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
     """What `read` would answer, without reading: None where there are bytes to be had."""
-    return _opened(path, lambda _, info: _refusal(info))
+    return _opened(path, lambda _, info: _refusal(info, max_bytes))
 
 
 def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | Status, Stamp]:
@@ -57,19 +57,19 @@ def stamp_of(path: bytes) -> Stamp:
         return NO_STAMP
 
 
-def read_again(path: bytes, before: Stamp) -> bytes | Status:
+def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> bytes | Status:
     """The bytes of a file that was read before; `changed` if it is not what it was."""
-    content, now = read(path)
+    content, now = read(path, max_bytes)
     if now == before or content is Status.MISSING:
         return content
     return Status.CHANGED
 
 
-def _content(fd: int, info: os.stat_result) -> bytes | Status:
-    return _refusal(info) or read_whole(fd, info.st_size)
+def _content(fd: int, info: os.stat_result, max_bytes: int) -> bytes | Status:
+    return _refusal(info, max_bytes) or read_whole(fd, info.st_size)
 
 
-def _refusal(info: os.stat_result) -> Status | None:
+def _refusal(info: os.stat_result, max_bytes: int) -> Status | None:
     if not stat.S_ISREG(info.st_mode):
         return Status.UNREADABLE
-    return Status.TOO_LARGE if info.st_size > MAX_FILE_BYTES else None
+    return Status.TOO_LARGE if info.st_size > max_bytes else None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+from redis.exceptions import RedisError
+
 from producer.batches import read_batch_again
 from producer.channel import Channel
+from producer.full_server import refusal
 from producer.journal import Journal
 from producer.options import JobOptions
 from producer.transport import Transport
@@ -56,25 +59,41 @@ class Reconciler:
         return None if since is None else time.monotonic() - since
 
     def look(self) -> str:
-        """Compare with the ledger and mend; answers the job's state. Raises RedisError."""
+        """Compare with the ledger and mend; answers the job's state. Raises RedisError: where the
+        server refuses a batch, after all others."""
         batches = list(self._waiting)
         state, states = self._channel.survey(batches)
+        if state == "cancelled":
+            return state
         seen = dict(zip(batches, states, strict=True))
-        self._mend(seen)
+        refused = self._mend(seen)
         self._hint_orphans([n for n, s in seen.items() if s is BatchState.FREE])
+        if refused is not None:
+            raise refused
         return state
 
-    def _mend(self, seen: dict[int, BatchState]) -> None:
+    def _mend(self, seen: dict[int, BatchState]) -> RedisError | None:
+        """Answers why the server refused a batch, if it did: a smaller one may fit."""
+        refused = None
         for n, state in seen.items():
-            if state is BatchState.HELD:
-                self._waiting[n] = time.monotonic()
-            elif state is BatchState.FREED:
-                self._hint(n)
-            elif state is BatchState.LOST:
-                self._transport.lost(n, self._channel.trouble)
-                self._offer_again(n)
-            elif state is BatchState.DONE:
-                self._done_without_result(n)
+            try:
+                self._mend_one(n, state)
+            except RedisError as error:
+                if not refusal(error):
+                    raise
+                refused = error
+        return refused
+
+    def _mend_one(self, n: int, state: BatchState) -> None:
+        if state is BatchState.HELD:
+            self._waiting[n] = time.monotonic()
+        elif state is BatchState.FREED:
+            self._hint(n)
+        elif state is BatchState.LOST:
+            self._transport.lost(n, self._channel.trouble)
+            self._offer_again(n)
+        elif state is BatchState.DONE:
+            self._done_without_result(n)
 
     def _done_without_result(self, n: int) -> None:
         # Its result may have come between reading the stream and this survey: look twice.

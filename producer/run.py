@@ -12,27 +12,24 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from producer.appeared import NewFiles
 from producer.batches import Batch, resumed
 from producer.budget import Budget
-from producer.channel import Channel, Progress, Result
+from producer.channel import Channel, Progress
 from producer.full_server import refusal
+from producer.incoming import Incoming
 from producer.journal import Journal
 from producer.living import cure
 from producer.options import JobOptions
 from producer.outage import PAUSE_S, Outage
 from producer.reconcile import Reconciler
-from producer.recorded import Recorded
 from producer.report import Report
-from producer.table import failures
 from producer.transport import Transport
-from producer.unlisted import UNLISTED, Unlisted, encode_unlisted
+from producer.unlisted import Unlisted, kept_with
 from producer.waits import Cut, Waits
 from producer.window import Window, look
-from shared.card import decode_card
-from shared.contract import decode_result
-from shared.errors import BadMessage, SetupError
+from shared.errors import SetupError
 from shared.exits import Exit
-from shared.flag import count_flags
 from shared.rate import Rate
 from shared.settings import Settings
 
@@ -42,9 +39,10 @@ LOOK_EVERY_S = 1.0
 LOOK_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
+#: A turn spends so long on what is not its work.
+SLICE_S = 0.02
 #: As much as is held before it is on its way, and the batch that exceeds it.
 TURN_BYTES = 1 << 24
-MAX_LABELS = 1 << 16  #: as many as an answer can name
 
 
 class Run:
@@ -60,18 +58,18 @@ class Run:
         budget: Budget,
         deadline: float,
         revive: Callable[[], None],
+        new: NewFiles | None = None,
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
         self._budget, self._deadline, self._revive = budget, deadline, revive
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, journal, self._transport)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
+        self._new = new  #: counted beside the work
         self._window, self._rate = Window(), Rate()
         self._sent_bytes = 0  #: since the last look
         self._cure = cure(settings)
-        self._k = channel.record.top_k
-        card = journal.get("card")
-        self._labels = len(decode_card(card).labels) if card else MAX_LABELS
+        self._incoming = Incoming(channel, journal, report)
         self._begun = time.monotonic()
         self._look_due = 0.0
         self._outage, self._waits = Outage(report.notice), Waits()
@@ -107,7 +105,17 @@ class Run:
         while not self._ended():
             with suppress(Cut):
                 self._try()
+            self._count_new()
+        while self._stop is None and not self._count_new():
+            pass
         return self._outcome()
+
+    def _count_new(self) -> bool:
+        """Count the files that appeared for a moment; answers whether all are counted."""
+        if self._new is None:
+            return True
+        self._new.advance(SLICE_S)
+        return self._new.over
 
     def _try(self) -> None:
         try:
@@ -136,17 +144,23 @@ class Run:
         return Exit.SOME_FAILED if lacks else Exit.OK
 
     def _turn(self) -> None:
-        with self._waits.waiting():
-            if time.monotonic() >= self._look_due:
+        if time.monotonic() >= self._look_due:
+            with self._waits.waiting():
                 self._look()
-            results = self._channel.results(0 if self._room() > 0 else BLOCK_MS)
-        good = [r for result in results if (r := self._checked(result)) is not None]
+        self._exchange(0 if self._room() > 0 else BLOCK_MS, fill=True)
+
+    def _exchange(self, block_ms: int, fill: bool) -> None:
+        """Read results, and offer new batches if `fill`."""
+        with self._waits.waiting():
+            results = self._channel.results(block_ms)
+        good = [r for result in results if (r := self._incoming.checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
             self._transport.finished(recorded.n)
-        batches = self._next_batches()
+        batches = self._next_batches() if fill else []
         if good or batches:
-            self._journal.commit([batch.frozen for batch in batches], good, **_unlisted(batches))
+            unlisted = kept_with(batches[-1].unlisted if batches else Unlisted())
+            self._journal.commit([batch.frozen for batch in batches], good, **unlisted)
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -169,25 +183,11 @@ class Run:
         while (
             len(batches) < self._room()
             and self._sent_bytes < most_bytes
-            and (batch := self._batches.next()) is not None
+            and (batch := self._batches.next(self._window.batch_share)) is not None
         ):
             batches.append(batch)
             self._sent_bytes += len(batch.blob)
         return batches
-
-    def _checked(self, result: Result) -> Recorded | None:
-        """The result for the journal; None for one that is not waited for, or not a result."""
-        count = self._journal.open_count(result.batch)
-        if count is None:
-            return None
-        try:
-            answer = decode_result(result.data, count).check_labels(self._k, self._labels)
-            flagged = count_flags(answer.flags)
-            return Recorded(result.batch, result.data, failures(answer), flagged, answer.digests)
-        except BadMessage as error:
-            self._report.notice(f"batch {result.batch} is done again: {error}")
-            self._channel.forget(result.batch)
-            return None
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -205,13 +205,14 @@ class Run:
                 self._reconciler.oldest_s,
             )
         )
-        if self._reconciler.look() == "cancelled":
-            self._stop = Exit.CANCELLED
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; the same command begins anew"
             )
+        # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
         self._window, self._sent_bytes = look(self._channel.client), 0
+        if self._reconciler.look() == "cancelled":
+            self._stop = Exit.CANCELLED
         self._say(early)
 
     def _say(self, early: bool) -> None:
@@ -231,6 +232,11 @@ class Run:
         self._outage.over()
         self._report.notice(f"{why}; waiting until there is room")
         self._show()
+        # Reading results makes room, and is not refused; neither is renewing what is there.
+        with suppress(RedisError):
+            self._exchange(0, fill=False)
+            with self._waits.waiting():
+                self._channel.renew()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
 
@@ -241,10 +247,3 @@ class Run:
         with self._waits.waiting():
             time.sleep(PAUSE_S)
             self._revive()
-
-
-def _unlisted(batches: list[Batch]) -> dict[str, bytes]:
-    """What the journal keeps with these batches, since a run that resumes the walk after them
-    comes to no folder before."""
-    last = batches[-1].unlisted if batches else Unlisted()
-    return {UNLISTED: encode_unlisted(last)} if last.count else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from producer.journal_schema import KNOWN
 from producer.options import JobOptions, decode_options
 from producer.reader import STAMP
 from producer.table import Table
+from producer.totals import kept
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
 from shared.digest import DIGEST_BYTES
@@ -35,6 +36,8 @@ class Sealed:
 
     def __init__(self, output: Path) -> None:
         self.path = journal_path(output)
+        #: Called with the number of rows of each batch that is read.
+        self.passed: Callable[[int], None] = lambda rows: None
         self._lock = _share(self.path, output)
         try:
             self._open(output)
@@ -96,6 +99,12 @@ class Sealed:
         """Of the table as it was written, in hexadecimal; empty of an older Hangtag."""
         return self._properties.get("table", b"").decode()
 
+    @property
+    def count(self) -> int:
+        """How many rows there are; 0 where an older Hangtag did not keep it."""
+        totals = kept(self._properties)
+        return 0 if totals is None else totals.done
+
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of each batch, in order."""
         for names, _, _, result in self._batches():
@@ -118,7 +127,9 @@ class Sealed:
                 " WHERE places IS NULL ORDER BY n"
             ):
                 known = b"" if digests is None else blob(digests)
-                yield blob(names).split(b"\0"), blob(stamps), known, blob(result)
+                each = blob(names).split(b"\0")
+                yield each, blob(stamps), known, blob(result)
+                self.passed(len(each))
 
 
 def _share(path: Path, output: Path) -> int:

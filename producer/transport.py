@@ -23,7 +23,7 @@ class Transport:
     back and forth once at most, and every row is what it is inline."""
 
     def __init__(self, options: JobOptions, settings: Settings) -> None:
-        self._by_path = options.transport == PATH
+        self._by_path, self._max_bytes = options.transport == PATH, options.max_file_bytes
         self._root = real_root(settings)
         self._folder: bytes | None = None  #: of the last file
         self._prefix: bytes | None = None
@@ -33,12 +33,14 @@ class Transport:
     def take(self, path: bytes) -> tuple[bytes | Reference | Status, Stamp]:
         """A file as it travels, or the reason why it does not, and its stamp."""
         if not self._by_path:
-            return read(path)
-        status, stamp = look(path)
+            return read(path, self._max_bytes)
+        status, stamp = look(path, self._max_bytes)
         if status is not None:
             return status, stamp
         below = self._below(path)
-        return read(path) if below is None else (Reference(below, stamp), stamp)
+        if below is None:
+            return read(path, self._max_bytes)
+        return Reference(below, stamp), stamp
 
     def sent(self, batch: int) -> None:
         """A batch that refers to files is about to be offered."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from producer.checking import Checking
 from producer.compare_files import file_problems
 from producer.compare_form import form_problems
 from producer.compare_table import table_problems
@@ -36,7 +37,7 @@ class Proof(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-def verify(output: Path, deep: bool = False) -> Proof:
+def verify(output: Path, deep: bool = False, checking: Checking | None = None) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
 
     Raises:
@@ -51,6 +52,8 @@ def verify(output: Path, deep: bool = False) -> Proof:
         if not journal.exists():
             return _alone(output, journal)
         with Sealed(output) as sealed:
+            if checking is not None:
+                checking.rows, sealed.passed = sealed.count, checking.passed
             return _with_journal(output, sealed, deep)
     except OSError as error:
         raise SetupError(f"{output}: {error.strerror}; check its permissions") from error

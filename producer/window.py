@@ -9,18 +9,24 @@ import redis
 
 from shared import heartbeat, keys
 from shared.backlog import SILENT_S as SILENT_S
+from shared.contract import MAX_FILE_BYTES
 
 BATCHES_PER_SLOT = 2
+#: Batches are not made smaller than this share of their usual size: each costs a message.
+BATCH_SHARE_MIN = 1 / 8
 #: With no worker yet, as many as two children will want at once.
 BATCHES_UNSEEN = 4
 #: Above this share of its memory nothing more is published; workers need the rest to answer.
 MEMORY_SHARE_MAX = 0.7
+#: The server holds a file twice while it stores it, and needs room for what else it has.
+FILE_SHARE_MAX = 0.25
 
 
 class Window(msgspec.Struct, frozen=True):
     """What the producer may do at this moment."""
 
     batches: int = BATCHES_UNSEEN
+    batch_share: float = 1.0  #: of the usual number of images in a new batch
     workers: int = 0
     slots: int = 0
     memory_share: float = 0.0
@@ -37,11 +43,23 @@ def look(client: redis.Redis) -> Window:
     beats = [b for b in heartbeat.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
     slots = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeat.server_ms(client) / 1000 - SILENT_S, "+inf")
-    share = math.ceil(BATCHES_PER_SLOT * slots / max(1, jobs))
-    batches = max(BATCHES_PER_SLOT, share) if slots else BATCHES_UNSEEN
+    batches, batch_share = share(slots, jobs)
     memory = client.info("memory")
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
-    return Window(batches, len(beats), slots, memory_share(memory), spare_bytes)
+    return Window(batches, batch_share, len(beats), slots, memory_share(memory), spare_bytes)
+
+
+def share(slots: int, jobs: int) -> tuple[int, float]:
+    """How many batches a job may have under way, and their share of the usual size.
+
+    A hint waits for all hints before it. With these, all jobs together have as many images in the
+    queue as one that is alone, down to the smallest batches.
+    """
+    if not slots:
+        return BATCHES_UNSEEN, 1.0
+    room = BATCHES_PER_SLOT * slots
+    batches = math.ceil(room / max(1, jobs))
+    return batches, max(BATCH_SHARE_MIN, min(1.0, room / (batches * max(1, jobs))))
 
 
 def memory_share(info: dict[str, int]) -> float:
@@ -52,3 +70,9 @@ def memory_share(info: dict[str, int]) -> float:
 def memory_limit(info: dict[str, int]) -> float:
     """How many bytes the server may use; without a limit half the machine's."""
     return info.get("maxmemory") or info.get("total_system_memory", 0) / 2 or math.inf
+
+
+def file_limit(client: redis.Redis) -> int:
+    """The size in bytes up to which a file fits into this server. Raises RedisError."""
+    maxmemory = client.info("memory").get("maxmemory", 0)
+    return min(MAX_FILE_BYTES, int(FILE_SHARE_MAX * maxmemory) or MAX_FILE_BYTES)

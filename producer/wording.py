@@ -19,6 +19,11 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.3g} {_UNITS[unit]}"
 
 
+def mib(count: int) -> str:
+    """`16 MiB`, `1.5 MiB`: a limit that is a power of two."""
+    return f"{count / (1 << 20):.3g} MiB"
+
+
 def share(value: float | None, digits: int = 4) -> str:
     """A fraction with so many decimals; `-` where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"

@@ -63,6 +63,11 @@ class _Pipeline(Pipeline):
         with _told_apart():
             return super().execute(raise_on_error)
 
+    def annotate_exception(self, exception: Any, number: Any, command: Any) -> None:
+        # Command and key only: the original converts all arguments to text before it cuts it to
+        # 100 characters, which takes 8 s and 1 GB for 50 MiB of images.
+        super().annotate_exception(exception, number, command[:2])  # type: ignore[no-untyped-call]
+
 
 @contextmanager
 def _told_apart() -> Iterator[None]:

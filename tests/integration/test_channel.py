@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from producer.channel import NO_BATCH, Channel, Progress
+from producer.window import file_limit
 from shared import keys
-from shared.broker import make_app
-from shared.contract import JobRecord
+from shared.broker import connect, make_app
+from shared.contract import MAX_FILE_BYTES, JobRecord
 from shared.ledger import Ledger
 from shared.reference import UNSEEN
 from shared.settings import Settings
 from tests.server import RedisServer
 
+MIB = 1 << 20
+PAYLOAD = bytes(32 * MIB)
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 
 
 @pytest.fixture
 def channel(server: RedisServer) -> Channel:
-    return Channel(server.client, make_app(server.url, "test"), RECORD, Settings())
+    client = connect(server.url, "test")
+    return Channel(client, make_app(server.url, "test"), RECORD, Settings())
 
 
 @pytest.mark.parametrize(
@@ -50,3 +56,55 @@ def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: Chann
     assert channel.trouble() == UNSEEN
     channel.resume()
     assert channel.trouble() == ""
+
+
+@pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
+def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_error(
+    server: RedisServer, channel: Channel, setting: str
+) -> None:
+    """Else the producer stands still, and takes ten times the payload, each time it tries."""
+    server.client.config_set(setting, MIB if setting == "maxmemory" else 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RedisError, match="HSET") as error:
+            channel.offer([(0, PAYLOAD)])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < MIB
+    assert len(str(error.value)) < 500
+
+
+def test_a_payload_never_stays_without_an_end(server: RedisServer, channel: Channel) -> None:
+    channel.offer([(0, b"images")])
+    assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
+
+
+def test_keys_live_on_while_the_server_refuses_to_store_more(
+    server: RedisServer, channel: Channel
+) -> None:
+    channel.touch(Progress(1, 0, 0, True))
+    channel.offer([(0, b"images")])
+    here = [keys.job(RECORD.id, part) for part in ("record", "payload")]
+    for key in here:
+        server.client.pexpire(key, 60_000)
+    server.limit_memory(1)
+    with pytest.raises(RedisError):
+        channel.touch(Progress(1, 0, 0, True))
+    channel.renew()
+    assert all(server.client.pttl(key) > 3_600_000 for key in here)
+
+
+@pytest.mark.parametrize(
+    ("maxmemory", "limit"),
+    [(0, MAX_FILE_BYTES), (64 * MIB, 16 * MIB), (256 * MIB, MAX_FILE_BYTES)],
+)
+def test_files_up_to_the_limit_of_a_server_fit_into_it(
+    server: RedisServer, channel: Channel, maxmemory: int, limit: int
+) -> None:
+    server.limit_memory(maxmemory)
+    assert file_limit(channel.client) == limit
+    channel.offer([(0, bytes(limit))])
+    if maxmemory:
+        with pytest.raises(RedisError):  # so the limit is not far too low
+            channel.offer([(1, bytes(min(3 * limit, maxmemory)))])

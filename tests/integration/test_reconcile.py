@@ -9,15 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from producer.appeared import NewFiles
 from shared import keys
 from shared.broker import CLASSIFY_TASK, make_app
+from shared.exits import Exit
 from tests.integration.ledger.files import answer
 from tests.integration.ledger.people import Child
 from tests.integration.ledger.producer import Fuse, Producer
-from tests.integration.ledger.world import World
+from tests.integration.ledger.world import RECORD, World
 from tests.server import RedisServer
 
 TURNS = 20
+MIB = 1 << 20
+#: What a server is given that refuses all writes.
+FULL_BYTES = 1
 
 
 @pytest.fixture
@@ -124,3 +129,84 @@ def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -
         producer.turn(look=False)
         assert producer.run.complete
         assert producer.journal.open_batches() == []
+
+
+def test_results_are_read_also_while_replicas_are_missing(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.claim(child, 0)
+        assert child.work is not None
+        world.complete(0, answer(child.work.images))
+        world.client.config_set("min-replicas-to-write", 1)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert producer.journal.open_batches() == [1, 2]
+
+
+def test_results_are_read_and_keys_renewed_while_the_server_refuses_writes(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.claim(child, 0)
+        assert child.work is not None
+        world.complete(0, answer(child.work.images))
+        record = keys.job(RECORD.id, "record")
+        world.client.pexpire(record, 60_000)
+        world.client.config_set("maxmemory", FULL_BYTES)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert producer.journal.open_batches() == [1, 2]
+        assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
+        assert world.client.pttl(record) > 60_000
+
+
+def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World) -> None:
+    world.files.write(b"pics/3.png", bytes(8 * MIB))  # alone in batch 2
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.lose("payload")
+        used = world.client.info("memory")["used_memory"]
+        world.client.config_set("maxmemory", used + 5 * MIB)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert set(world.client.hkeys(keys.job(RECORD.id, "payload"))) == {b"0", b"1", b"3"}
+        world.model.payload.discard(2)  # the oracle knows no refusals
+        world.client.config_set("maxmemory", 0)
+        producer.turn(look=True)
+        assert world.client.hlen(keys.job(RECORD.id, "payload")) == 4
+
+
+def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: World) -> None:
+    world.files.write(b"pics/1.png", bytes(8 * MIB))
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.lose("payload")
+        world.cancel()
+        used = world.client.info("memory")["used_memory"]
+        world.client.config_set("maxmemory", used + 5 * MIB)
+        assert producer.turn(look=True) is Exit.CANCELLED
+
+
+def test_a_job_that_resumes_works_before_it_has_walked_all_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And counts the files that have appeared all the same, also if its work ends first."""
+    monkeypatch.setattr("producer.run.SLICE_S", 0.0)  # one file a turn
+    with producing(world) as first:
+        first.turn(look=True)
+    world.files.write(b"pics/00.png", b"")
+    child = Child("host:1:1", 11)
+    told: list[int] = []
+    with producing(world) as second:
+        second.run._new = new = NewFiles(world.options, second.journal, False, told.append)
+        for n in (0, 1, 2):
+            world.claim(child, n)
+            assert child.work is not None
+            world.complete(n, answer(child.work.images))
+            second.run._try()
+            assert second.run._count_new() is False
+        assert second.run.complete
+        assert not new.over
+        assert second.run.execute() is Exit.OK
+    assert told == [1]

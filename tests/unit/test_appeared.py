@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.appeared import appeared
+from producer.appeared import NewFiles
 from producer.batches import Batches
 from producer.journal import Journal
 from producer.options import JobOptions
@@ -24,6 +24,18 @@ ROOTS = (b"b", b"a", b"ab", b"a-", b"hand", b"z/y")
 names = st.sampled_from([b"1.png", b"2.png", b"a/1.png", b"a-/1.png", b"a0.png", b"z/z.png"])
 places = st.tuples(st.sampled_from([root for root in ROOTS if root != b"hand"]), names)
 sets = st.sets(places, max_size=12)
+
+
+def appeared(options: JobOptions, journal: Journal, finished: bool) -> int:
+    """What is told, if counting stops after each file."""
+    told: list[int] = []
+    new = NewFiles(options, journal, finished, told.append)
+    while not new.over:
+        assert not told
+        new.advance(0)
+    new.advance()
+    assert len(told) <= 1
+    return sum(told)
 
 
 def plant(folder: str, files: set[tuple[bytes, bytes]]) -> None:

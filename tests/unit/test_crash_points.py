@@ -78,6 +78,7 @@ ALONE = {
     "producer/journal.py:put": "a transaction, which has two",
     "shared/client.py:execute": "what every pipeline calls, at whose callers the points are",
     "producer/run.py:_look": "calls `touch`, which has one",
+    "producer/channel.py:renew": "extends lives of keys, as the next `touch` does",
     "producer/compare_form.py:_rows": "a table in memory",
     "producer/journal.py:_freeze": "in a transaction, which has two",
     "producer/journal.py:_record": "in a transaction, which has two",

@@ -17,11 +17,12 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
         (OutOfMemoryError("command not allowed"), "Redis' memory is full"),
         (ResponseError(DISK), "Redis' disk is full"),
         (ResponseError(f"Command # 1 (HSET a b) of pipeline caused error: {DISK}"), "disk is full"),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), "has too few replicas"),
         (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
     ],
 )
 def test_a_refusal_is_told_by_what_is_full(error: ResponseError, why: str) -> None:
-    assert refusal(error).endswith(why)
+    assert why in refusal(error)
 
 
 def test_a_server_that_is_away_refuses_nothing() -> None:

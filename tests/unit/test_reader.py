@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.reader import NO_STAMP, read, read_again
+from producer.reader import NO_STAMP, look, read, read_again
 from shared.contract import MAX_FILE_BYTES
 from shared.status import Status
 
@@ -63,15 +63,21 @@ def test_a_file_without_permission_is_unreadable(path: bytes) -> None:
         os.seteuid(user)
 
 
-def test_a_file_above_the_limit_is_too_large_and_is_not_read(
-    path: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> None:
     os.truncate(path, MAX_FILE_BYTES + 1)
     content, stamp = read(path)
     assert content is Status.TOO_LARGE
+    assert look(path) == (Status.TOO_LARGE, stamp)
     assert read_again(path, stamp) is Status.TOO_LARGE
-    monkeypatch.setattr("producer.reader.MAX_FILE_BYTES", MAX_FILE_BYTES + 1)
-    assert read(path)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
+    assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
+
+
+def test_a_lower_limit_is_kept_whenever_the_file_is_read(path: bytes) -> None:
+    _, stamp = read(path)
+    assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
+    assert look(path, 7) == (None, stamp)
+    assert read(path, 6) == look(path, 6) == (Status.TOO_LARGE, stamp)
+    assert read_again(path, stamp, 6) is Status.TOO_LARGE
 
 
 def test_another_size_or_another_time_is_changed(path: bytes) -> None:

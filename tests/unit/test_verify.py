@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from producer.align import align
 from producer.cli import hangtag
+from producer.job import Job
 from producer.journal import Journal, journal_path
 from producer.verify import PROBLEMS_SHOWN, Proof, verify
 from shared.exits import Exit
@@ -318,3 +319,33 @@ def test_both_streams_come_out_of_the_alignment_whole_and_in_order(
     assert [right for _, right in pairs if right is not None] == other
     assert all(None in pair or pair[0] == pair[1] for pair in pairs)
     assert (one == other) == all(None not in pair for pair in pairs)
+
+
+def test_a_file_above_the_limit_of_its_job_is_proven_too(tmp_path: Path) -> None:
+    """Read again in full it would have another digest than it had as a row `too_large`."""
+    (tmp_path / "in").mkdir()
+    for name, size in (("a.png", 4), ("b.png", 5), ("c.png", 4)):
+        (tmp_path / "in" / name).write_bytes(bytes(size))
+    finish(options_of(tmp_path, b"in", max_file_bytes=4))
+    output = tmp_path / "out.csv"
+    assert output.read_text().count(",too_large,") == 1
+    assert verify(output, deep=True).proven
+    job = Job(options_of(tmp_path, b"in"))  # as the same command makes them, on any server
+    with closing(job):
+        assert job.options.max_file_bytes == 4
+
+
+def test_a_check_that_takes_long_shows_how_far_it_is(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.checking.SHOWN_AFTER_S", 0)
+    monkeypatch.setattr("producer.report.PLAIN_EVERY_S", 0)
+    rows = 2 * len(NAMES)
+    result = CliRunner().invoke(hangtag, ["verify", str(table)])
+    shown = [int(line.split()[0]) for line in result.stderr.splitlines() if " done, " in line]
+    assert f"{rows} of {rows} done" in result.stderr
+    assert shown == sorted(shown)
+    assert len(shown) > 2
+    assert " left" in result.stderr
+    quiet = CliRunner().invoke(hangtag, ["verify", str(table), "--json"])
+    assert " done, " not in quiet.stderr

@@ -137,13 +137,13 @@ IN_LUA = {
 IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     "run: a result is trimmed when it is committed": (
         Run,
-        "_turn",
+        "_exchange",
         "if good or batches:",
         "self._channel.trim(results)\n    if good or batches:",
     ),
     "run: what is frozen is under way": (
         Run,
-        "_turn",
+        "_exchange",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "        if batch.refers:\n            self._transport.sent(batch.frozen.n)\n"
         "    with self._waits.waiting():\n        self._channel.trim(results)",
@@ -159,7 +159,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     ),
     "reconciler: what Redis lost is offered again": (
         Reconciler,
-        "_mend",
+        "_mend_one",
         "self._offer_again(n)",
         "pass",
     ),

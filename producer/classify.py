@@ -69,6 +69,7 @@ def classify(
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
     try:
         code = job.exit_code
+        _tell_reopened(job, report)
         _tell_appeared(job, report, finished=code is not None)
         if code is None or (retry_failed and job.journal.totals.failed):
             code = attempt.work(retry_failed)
@@ -150,6 +151,14 @@ def _tell_appeared(job: Job, report: Report, finished: bool) -> None:
         report.notice(
             f"{new} files have appeared since the job began and are not in it; "
             "--restart takes them in"
+        )
+
+
+def _tell_reopened(job: Job, report: Report) -> None:
+    if count := job.journal.reopened:
+        report.notice(
+            f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost and "
+            "computed again"
         )
 
 

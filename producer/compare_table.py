@@ -21,7 +21,7 @@ Row = tuple[int, list[str]]  # its number, as a spreadsheet has it, and its cell
 def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
     """One line for each thing that is wrong with the table. Raises OSError, SetupError."""
     same, sha256 = _same_bytes(output, sealed)
-    if sealed.sha256 and sha256 != sealed.sha256:
+    if sha256 != sealed.sha256:
         yield f"{sealed.path}: its results are not those that the table was written from"
     if same:
         return

@@ -3,7 +3,6 @@ and those around a request: train, --follow, --cancel."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal import journal_path
 from producer.peek import State, peek
 from shared import kept_requests, keys
 from shared.exits import Exit
@@ -33,7 +31,6 @@ OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
     "journal.log-removed", "journal.emptied", "channel.left", "index.replaced-forgotten",
 )]  # fmt: skip
 OF_NOT_BEGINNING = [Shot("journal.removed", 1, how) for how in WAYS]
-OF_TAKING_OVER = [Shot("journal.taken-over", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_LOOKING = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
@@ -89,24 +86,6 @@ def test_a_job_that_never_began_leaves_nothing(stage: Stage, points: Points, sho
     never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
     pass_it(points, shot, never)
     stage.fleet.worker()
-    stage.check_finished(stage.classify())
-
-
-@pytest.mark.parametrize("shot", OF_TAKING_OVER, ids=str)
-def test_a_job_of_an_earlier_hangtag_goes_on_whoever_dies_of_taking_it_over(
-    stage: Stage, points: Points, shot: Shot
-) -> None:
-    begun = stage.classify()  # there is no worker
-    begun.wait_until_sent()
-    assert begun.interrupt() == Exit.INTERRUPTED, begun.story
-    with closing(sqlite3.connect(journal_path(stage.output))) as database:
-        for column in ("digests", "places", "again"):
-            database.execute(f"ALTER TABLE batch DROP COLUMN {column}")
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"2",))
-        database.commit()
-    stage.fleet.worker()
-    points.arm(shot)
-    pass_it(points, shot, stage.classify(program=PROGRAM, **points.settings))
     stage.check_finished(stage.classify())
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from producer.classify import Summary, classify
-from producer.index import output_of
+from producer.index import entries, output_of
 from producer.job import stored
 from producer.journal import journal_path
 from producer.options import JobOptions
@@ -82,12 +82,18 @@ def find_output(job: str) -> Path:
     Raises:
         UsageError: this machine knows no such job.
     """
-    output = output_of(job)
+    output = output_of(job) or _output_of_begun(job)
     if output is None and journal_path(Path(job).absolute()).exists():
         output = Path(job).absolute()
     if output is None:
         raise UsageError(f"there is no job {job} here; see: hangtag status")
     return output
+
+
+def _output_of_begun(job: str) -> Path | None:
+    """Of a job whose entry in the index was replaced by that of a restart that did not start."""
+    outputs = (Path(entry.output) for entry in entries())
+    return next((o for o in outputs if (view := peek(o)) and view.job == job), None)
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:

@@ -69,7 +69,8 @@ def classify(
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
     try:
         code = job.exit_code
-        _tell_reopened(job, report)
+        if job.begun:
+            _tell_reopened(job, report)
         _tell_appeared(job, report, finished=code is not None)
         if code is None or (retry_failed and job.journal.totals.failed):
             code = attempt.work(retry_failed)

@@ -51,8 +51,11 @@ class Job:
         #: away which ended there.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
+        #: Whether the job in the journal is an earlier one, which `begin` replaces.
+        self._earlier = restart and self.journal.has_job
         try:
-            self._check_options()
+            if not self._earlier:
+                self._check_options()
         except UsageError:
             self.close()
             raise
@@ -60,7 +63,7 @@ class Job:
     @property
     def begun(self) -> bool:
         """Whether a model version was pinned."""
-        return self.journal.get("record") is not None
+        return not self._earlier and self.journal.get("record") is not None
 
     @property
     def record(self) -> JobRecord:
@@ -75,11 +78,12 @@ class Job:
     @property
     def exit_code(self) -> Exit | None:
         """How the job finished; None while it has not."""
-        code = self.journal.get("exit")
+        code = None if self._earlier else self.journal.get("exit")
         return None if code is None else Exit(int(code))
 
     def begin(self, client: redis.Redis) -> None:
-        """Pin the job to the version that its model's name stands for now.
+        """Pin the job to the version that its model's name stands for now. Only then an earlier
+        job of this output is replaced.
 
         Raises:
             SetupError: there is no such model.
@@ -88,11 +92,12 @@ class Job:
         record, card = pin(client, self.options)
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
-        self.journal.put(
+        self.journal.begin(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),
         )
+        self._earlier = False
 
     def repeat_failed(self) -> int:
         """Have the failed rows done again, also of a finished job; answers how many.
@@ -135,7 +140,7 @@ class Job:
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
-        self.journal.close(remove=not self.begun)
+        self.journal.close(remove=not self._earlier and not self.begun)
 
     def _id_of_old(self) -> set[str]:
         view = peek(self.output)

@@ -42,15 +42,21 @@ class Journal:
     """
 
     def __init__(self, path: Path, restart: bool = False) -> None:
+        """Open the file, or create it. With `restart` a file that cannot be read does, too: its
+        job is only there to be replaced by `begin`."""
         self.path = path
         #: How many images had a damaged result when it was opened, and are done again.
         self.reopened = 0
         self._lock = journal_lock.take(path)
-        if restart:
-            journal_lock.empty(path, self._lock)
+        self._readable = True
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
+        except Damaged:
+            self._readable = False
+            if not restart:
+                self.close()
+                raise
         except BaseException:
             self.close()
             raise
@@ -64,6 +70,26 @@ class Journal:
         """Set properties of the job, all or none."""
         with self._transaction():
             properties.put(self._db, **values)
+
+    def begin(self, **values: bytes) -> None:
+        """Start the job with these properties and without anything of an earlier one, all or
+        none."""
+        if not self._readable:
+            self._db.close()
+            journal_lock.empty(self.path, self._lock)
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._prepare()
+            self._readable = True
+        with self._transaction():
+            journal_schema.clear(self._db)
+            self.totals = Totals()
+            keep(self._db, self.totals)
+            properties.put(self._db, **values)
+
+    @property
+    def has_job(self) -> bool:
+        """Whether there is a job in it that has begun, or a file that cannot be read."""
+        return not self._readable or self.get("record") is not None
 
     def commit(
         self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
@@ -170,7 +196,7 @@ class Journal:
         with sqlite_errors(self.path):
             journal_schema.prepare(self._db)
             if not journal_schema.is_now(self._db):
-                raise SetupError(
+                raise Damaged(
                     f"{self.path} was written by an incompatible version of Hangtag; "
                     "use that version, or run again with --restart"
                 )

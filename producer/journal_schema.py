@@ -57,6 +57,17 @@ def prepare(database: sqlite3.Connection) -> None:
         database.execute("COMMIT")
 
 
+def clear(database: sqlite3.Connection) -> None:
+    """Drop all batches and properties, in the transaction that is open.
+
+    Raises:
+        sqlite3.DatabaseError: the disk is full or the file damaged.
+    """
+    database.execute("DELETE FROM batch")
+    database.execute("DELETE FROM job")
+    properties.put(database, schema=NOW)
+
+
 def check_structure(database: sqlite3.Connection) -> None:
     """What no checksum of a record can find: records that are gone or out of order.
 

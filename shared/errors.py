@@ -10,7 +10,7 @@ HangtagError
 │   ├── RequestCancelled   somebody cancelled it
 │   └── StillOpen          it goes on, and is waited for no longer
 └── SetupError         the set-up: stop, the message names the cure
-    ├── Damaged            a job's journal: its bytes are not those that were written
+    ├── Damaged            a job's journal: it cannot be read any more
     ├── BrokerRefuses      Redis does not let us in, or not do this: waiting changes nothing
     └── UsageError         what was typed: exit code 2
 """
@@ -94,7 +94,7 @@ class SetupError(HangtagError):
 
 
 class Damaged(SetupError):
-    """A job's journal is damaged; the message names it."""
+    """A job's journal is damaged, or has another schema; the message names it."""
 
 
 class BrokerRefuses(SetupError):

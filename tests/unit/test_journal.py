@@ -167,9 +167,19 @@ def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) ->
         assert journal.open_batches() == [2]
 
 
-def test_a_restart_begins_with_nothing(path: Path) -> None:
+def test_a_restart_keeps_the_old_job_until_the_new_one_begins_with_nothing_else(
+    path: Path,
+) -> None:
+    with closing(Journal(path)) as journal:
+        before = everything(journal)
+    Journal(path, restart=True).close()
     with closing(Journal(path, restart=True)) as journal:
-        assert everything(journal) == (None, (0, 0, 0, {}), None, [], [], [])
+        assert everything(journal) == before
+        journal.begin(record=b"new")
+        new = everything(journal)
+        assert new == (b"new", (0, 0, 0, {}), None, [], [], [])
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == new
 
 
 def test_an_unknown_batch_is_named(path: Path) -> None:
@@ -206,8 +216,13 @@ def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
     overwrite(path)
     with pytest.raises(SetupError, match="--restart"):
         Journal(path)
+    Journal(path, restart=True).close()
+    with pytest.raises(SetupError, match="--restart"):
+        Journal(path)
     with closing(Journal(path, restart=True)) as journal:
-        assert journal.totals == Totals()
+        journal.begin(record=b"new")
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
 
 
 @given(st.data())

@@ -76,6 +76,7 @@ def classify(
             code = attempt.work(retry_failed)
         else:
             _tell_finished(job, report, retry_failed)
+            code = job.judge(budget or Budget())
         report.close()
         return _summary(job, code, attempt, time.monotonic() - begun)
     finally:

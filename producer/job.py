@@ -138,6 +138,17 @@ class Job:
             properties[UNLISTED] = encode_unlisted(unlisted)
         self.journal.put(**properties)
 
+    def judge(self, budget: Budget) -> Exit:
+        """How the finished job ends within this budget; from now on it answers so."""
+        if budget.exceeded(self.journal.totals, finished=True):
+            code = Exit.BUDGET
+        else:
+            lacks = self.journal.totals.failed or self.unlisted.count
+            code = Exit.SOME_FAILED if lacks else Exit.OK
+        if code is not self.exit_code:
+            self.journal.put(exit=str(int(code)).encode(), budget=encode_budget(budget))
+        return code
+
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
         self.journal.close(remove=not self._earlier and not self.begun)

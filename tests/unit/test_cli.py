@@ -17,6 +17,7 @@ from producer.cli import hangtag
 from producer.ending import resuming
 from producer.journal import SUFFIX, Journal, journal_path
 from producer.options import JobOptions, encode_options
+from producer.unlisted import Unlisted, encode_unlisted
 from shared import pretrained
 from shared.card import encode_card
 from shared.contract import JobRecord, encode_job
@@ -230,7 +231,8 @@ def test_the_same_folders_seen_from_another_folder_are_other_options(
 def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     here: Path, code: Exit
 ) -> None:
-    begun(here, exit=str(int(code)).encode())
+    lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
+    begun(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
     result = run("classify", "photos", "-o", "out.csv")
     assert result.exit_code == code
     assert "finished already" in result.stderr

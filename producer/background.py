@@ -3,6 +3,7 @@ follows it, or becomes it if it is gone."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -122,7 +123,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
 
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
     try:
-        with log.open("ab") as file:
+        with open(log, "ab", opener=_private) as file:
             producer = subprocess.Popen(
                 [sys.executable, "-m", "producer.cli", "classify", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -134,6 +135,10 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
         raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
     passed("background.begun")
     return producer
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _error(code: int, log: Path) -> SetupError:

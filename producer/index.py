@@ -36,7 +36,7 @@ def remember(entry: Entry) -> None:
     folder = index_dir()
     draft = folder / f".{entry.id}.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         draft.write_bytes(msgspec.json.encode(entry))
         passed("index.drafted")
         for other in entries():
@@ -52,6 +52,14 @@ def remember(entry: Entry) -> None:
             f"{folder}: {error.strerror}; mend that or set XDG_STATE_HOME to another folder, "
             "and run the same command again"
         ) from error
+
+
+def _make(folder: Path) -> None:
+    """The folder, in one that is this user's only."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.parent.stat().st_mode & 0o077:
+        folder.parent.chmod(0o700)
+    folder.mkdir(exist_ok=True)
 
 
 def entries() -> list[Entry]:

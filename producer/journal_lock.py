@@ -49,7 +49,7 @@ def empty(path: Path, lock: int) -> None:
 
 def _try(path: Path) -> int:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
     try:

@@ -33,6 +33,12 @@ def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
         yield f"{output}: its rows are right, but not its bytes: line ends, quotes or encoding"
 
 
+def sha256_of(output: Path) -> str:
+    """The SHA-256 of a table's file, in hexadecimal. Raises OSError."""
+    with output.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _same_bytes(output: Path, sealed: Sealed) -> tuple[bool, str]:
     """Whether the file is what the journal makes of it, and the SHA-256 of the latter."""
     sha256, same = hashlib.sha256(), True

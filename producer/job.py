@@ -149,6 +149,11 @@ class Job:
             self.journal.put(exit=str(int(code)).encode(), budget=encode_budget(budget))
         return code
 
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was written, in hexadecimal; empty while it was not."""
+        return (self.journal.get("table") or b"").decode()
+
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
         self.journal.close(remove=not self._earlier and not self.begun)

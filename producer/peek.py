@@ -6,6 +6,7 @@ import enum
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -110,9 +111,30 @@ def _stopped(found: dict[str, bytes]) -> Exit | None:
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
-    database = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
-    try:
+    """Properties and sums. Without a log the file is read as it is, or SQLite would leave a log
+    and its index beside it; a producer that starts meanwhile is noticed."""
+    while (before := _alone(path)) is not None:
+        try:
+            found = _query(path, "&immutable=1")
+        except sqlite3.DatabaseError:
+            if _alone(path) == before:
+                raise
+        else:
+            if _alone(path) == before:
+                return found
+    return _query(path, "")
+
+
+def _alone(path: Path) -> tuple[int, int, int] | None:
+    """Which file it is, in which state; None where a log belongs to it."""
+    if Path(f"{path}-wal").exists() or not path.exists():
+        return None
+    info = path.stat()
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def _query(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro{how}"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
         found = properties.read(database)
         return found, kept(found)
-    finally:
-        database.close()

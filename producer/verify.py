@@ -124,6 +124,8 @@ def verdict(proof: Proof) -> str:
             f"{proof.output}: proven: {counted(proof.rows, 'row')} ({proof.failed:,} failed), one "
             f"for each file, in order, as job {proof.job} wrote them with {proof.model}"
         )
+    if not proof.problems:
+        return f"{proof.output}: NOT proven: its journal is not there"
     count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_SHOWN else ''}"
     what = "problem" if len(proof.problems) == 1 else "problems"
     return f"{proof.output}: NOT proven: {count} {what}"

@@ -22,7 +22,7 @@ from producer import records
 from producer.align import align
 from producer.cli import hangtag
 from producer.journal import Journal, journal_path
-from producer.verify import PROBLEMS_SHOWN, Proof, verify
+from producer.verify import PROBLEMS_SHOWN, Proof, verdict, verify
 from shared.errors import SetupError
 from shared.exits import Exit
 from tests.closed import too_deep
@@ -239,6 +239,7 @@ def test_without_a_journal_only_the_form_is_told(table: Path) -> None:
     journal_path(table).unlink()
     proof = verify(table)
     assert (proof.proven, proof.problems) == (False, [])
+    assert verdict(proof).endswith("NOT proven: its journal is not there")
     assert "without it nobody can tell" in proof.unproven[0]
     rows = rows_of(table.read_bytes())
     table.write_text("".join([*rows, rows[2]]), newline="")

@@ -55,4 +55,5 @@ def checksum(*cells: object) -> int:
 
 def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    return code & 0xFF in _DAMAGE
+    # Our descriptor may write: so it is the file's header that says otherwise.
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_READONLY

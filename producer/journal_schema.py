@@ -48,13 +48,15 @@ def prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     check_structure(database)
+    database.execute("BEGIN IMMEDIATE")
     if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-        database.execute("BEGIN IMMEDIATE")
         for table in _TABLES:
             database.execute(table)
         properties.put(database, schema=NOW)
         keep(database, Totals())
-        database.execute("COMMIT")
+    # Changes nothing, and fails where a damaged header says that nothing may be written.
+    database.execute("DELETE FROM job WHERE key IS NULL")
+    database.execute("COMMIT")
 
 
 def clear(database: sqlite3.Connection) -> None:

@@ -3,13 +3,14 @@ follows it, or becomes it if it is gone."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from producer.classify import Summary, classify
-from producer.index import output_of
+from producer.index import entries, output_of
 from producer.job import stored
 from producer.journal import journal_path
 from producer.options import JobOptions
@@ -82,12 +83,18 @@ def find_output(job: str) -> Path:
     Raises:
         UsageError: this machine knows no such job.
     """
-    output = output_of(job)
+    output = output_of(job) or _output_of_begun(job)
     if output is None and journal_path(Path(job).absolute()).exists():
         output = Path(job).absolute()
     if output is None:
         raise UsageError(f"there is no job {job} here; see: hangtag status")
     return output
+
+
+def _output_of_begun(job: str) -> Path | None:
+    """Of a job whose entry in the index was replaced by that of a restart that did not start."""
+    outputs = (Path(entry.output) for entry in entries())
+    return next((o for o in outputs if (view := peek(o)) and view.job == job), None)
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:
@@ -116,7 +123,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
 
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
     try:
-        with log.open("ab") as file:
+        with open(log, "ab", opener=_private) as file:
             producer = subprocess.Popen(
                 [sys.executable, "-m", "producer.cli", "classify", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -128,6 +135,10 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
         raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
     passed("background.begun")
     return producer
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _error(code: int, log: Path) -> SetupError:

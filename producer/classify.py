@@ -11,6 +11,7 @@ from producer import stack
 from producer.appeared import NewFiles
 from producer.budget import Budget
 from producer.channel import Channel
+from producer.compare_table import sha256_of
 from producer.interrupts import alarm, interrupts
 from producer.job import Job
 from producer.opening import Opening
@@ -21,7 +22,7 @@ from producer.table import PART_SUFFIX
 from producer.transport import check_below
 from producer.unlisted import Unlisted
 from producer.walk import check_roots
-from producer.wording import counted
+from producer.wording import counted, typed
 from shared.contract import MAX_FILE_BYTES
 from shared.errors import SetupError
 from shared.exits import Exit
@@ -71,12 +72,15 @@ def classify(
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
     try:
         code = job.exit_code
+        if job.begun:
+            _tell_reopened(job, report)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
             code = attempt.work(retry_failed, new)
         else:
             new.advance()
             _tell_finished(job, report, retry_failed)
+            code = job.judge(budget or Budget())
         report.close()
         return _summary(job, code, attempt, time.monotonic() - begun)
     finally:
@@ -157,6 +161,14 @@ def _new_files(job: Job, report: Report) -> NewFiles:
     return NewFiles(job.options, job.journal, job.exit_code is not None, tell)
 
 
+def _tell_reopened(job: Job, report: Report) -> None:
+    if count := job.journal.reopened:
+        report.notice(
+            f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost and "
+            "computed again"
+        )
+
+
 def _tell_repeated(report: Report, count: int) -> None:
     if count:
         report.notice(f"{counted(count, 'row')} without a label: repeating, all others stay")
@@ -168,10 +180,23 @@ def _tell_finished(job: Job, report: Report, retry_failed: bool) -> None:
     if not job.output.exists():
         job.write_table()
         report.notice(f"{job.output} was gone; it is written again from its journal")
+    elif _is_other(job):
+        report.notice(
+            f"{job.output} is not as its job wrote it; see what differs with: "
+            f"{typed(['hangtag', 'verify', str(job.output)])}; if the file is removed, the same "
+            "command writes it again"
+        )
     if retry_failed:
         report.notice(f"no row of {job.output} has failed; there is nothing to repeat")
     else:
         report.notice(f"{job.output} is finished already; --restart does it again")
+
+
+def _is_other(job: Job) -> bool:
+    try:
+        return sha256_of(job.output) != job.sha256
+    except OSError as error:
+        raise SetupError(f"{job.output}: {error.strerror}; check its permissions") from error
 
 
 def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary:

@@ -21,7 +21,7 @@ Row = tuple[int, list[str]]  # its number, as a spreadsheet has it, and its cell
 def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
     """One line for each thing that is wrong with the table. Raises OSError, SetupError."""
     same, sha256 = _same_bytes(output, sealed)
-    if sealed.sha256 and sha256 != sealed.sha256:
+    if sha256 != sealed.sha256:
         yield f"{sealed.path}: its results are not those that the table was written from"
     if same:
         return
@@ -31,6 +31,12 @@ def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
         yield problem
     if not found:
         yield f"{output}: its rows are right, but not its bytes: line ends, quotes or encoding"
+
+
+def sha256_of(output: Path) -> str:
+    """The SHA-256 of a table's file, in hexadecimal. Raises OSError."""
+    with output.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _same_bytes(output: Path, sealed: Sealed) -> tuple[bool, str]:

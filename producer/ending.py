@@ -26,7 +26,7 @@ def tell(summary: Summary) -> None:
         marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
         click.echo(f"flagged: {marked} (see the column flag)", err=True)
     if any(summary.skipped.values()):
-        passed = ", ".join(f"{n:,} {why}" for why, n in summary.skipped.items() if n)
+        passed = ", ".join(_counted(n, why) for why, n in summary.skipped.items() if n)
         click.echo(f"skipped: {passed}", err=True)
     if summary.unlisted.count:
         click.echo(_not_listed(summary), err=True)
@@ -57,6 +57,11 @@ def _next(summary: Summary) -> str:
     if code is Exit.BUDGET:
         return f"more failures than --max-failures allows{_so_far(summary)}"
     return ""
+
+
+def _counted(number: int, whats: str) -> str:
+    """`1 link`, `2 links`; `hidden` has no plural."""
+    return counted(number, whats[:-1]) if whats.endswith("s") else f"{number:,} {whats}"
 
 
 def _pace(summary: Summary) -> str:

@@ -9,7 +9,10 @@ import re
 
 #: A spreadsheet runs a cell that begins like this (OWASP ASVS 1.2.10); `'` itself is guarded so
 #: that taking one `'` away is always the way back.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+#: A tab or carriage return would do so, too, but is escaped.
+_FORMULA_STARTS = ("=", "+", "-", "@", "'")
+#: C0, DEL and C1: a terminal obeys them, and a row with a line feed is not one line.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _QUOTED = re.compile(r'[",\r\n]')
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
 
@@ -23,7 +26,12 @@ def escape(name: bytes) -> str:
     else:
         if "\\" in text:
             text = text.replace("\\", "\\\\")
+    text = _CONTROLS.sub(_hexadecimal, text)
     return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def _hexadecimal(control: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in control[0].encode())
 
 
 def unescape(cell: str) -> bytes:

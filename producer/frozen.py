@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from producer.fold import Place, unpack
-from producer.journal_file import blob
+from producer.fold import Place, pack, unpack
 from producer.reader import STAMP
+from producer.records import Record
 from shared.reference import Stamp
 
 
@@ -21,15 +21,26 @@ class Frozen(msgspec.Struct, frozen=True):
     places: list[Place] = []  #: of a repeat: whose rows these are, in path order
 
 
-def thawed(
-    n: int, argument: int, names: object, stamps: object, digests: object, places: object
-) -> Frozen:
-    """From the columns of a record. Raises sqlite3.DatabaseError, or struct.error, if damaged."""
+def thawed(record: Record) -> Frozen:
+    """The batch of a record."""
     return Frozen(
-        n,
-        argument,
-        blob(names).split(b"\0"),
-        [(size, time) for size, time in STAMP.iter_unpack(blob(stamps))],
-        b"" if digests is None else blob(digests),
-        [] if places is None else unpack(blob(places)),
+        record.n,
+        record.argument,
+        record.names.split(b"\0"),
+        [(size, time) for size, time in STAMP.iter_unpack(record.stamps)],
+        record.digests,
+        unpack(record.places or b""),
+    )
+
+
+def recorded(batch: Frozen) -> Record:
+    """The record of a batch that has no result yet."""
+    return Record(
+        batch.n,
+        batch.argument,
+        len(batch.names),
+        b"\0".join(batch.names),
+        b"".join(STAMP.pack(*stamp) for stamp in batch.stamps),
+        batch.digests,
+        pack(batch.places),
     )

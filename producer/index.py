@@ -39,7 +39,7 @@ def remember(entry: Entry) -> None:
     folder = index_dir()
     draft = folder / f".{entry.id}.{os.getpid()}"
     with atomic_file.writing(folder, REMEDY):
-        atomic_file.make_folder(folder)
+        _make(folder)
         with atomic_file.created(draft) as file:
             file.write(msgspec.json.encode(entry))
         passed("index.drafted")
@@ -49,6 +49,13 @@ def remember(entry: Entry) -> None:
                 passed("index.replaced-forgotten")
         atomic_file.place(draft, folder / f"{entry.id}.json")
         passed("index.remembered")
+
+
+def _make(folder: Path) -> None:
+    """The folder, in one that is this user's only."""
+    atomic_file.make_folder(folder)
+    if folder.parent.stat().st_mode & 0o077:
+        folder.parent.chmod(0o700)
 
 
 def entries() -> list[Entry]:

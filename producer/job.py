@@ -52,8 +52,11 @@ class Job:
         #: away which ended there.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
+        #: Whether the job in the journal is an earlier one, which `begin` replaces.
+        self._earlier = restart and self.journal.has_job
         try:
-            self._check_options()
+            if not self._earlier:
+                self._check_options()
         except UsageError:
             self.close()
             raise
@@ -61,7 +64,7 @@ class Job:
     @property
     def begun(self) -> bool:
         """Whether a model version was pinned."""
-        return self.journal.get("record") is not None
+        return not self._earlier and self.journal.get("record") is not None
 
     @property
     def record(self) -> JobRecord:
@@ -76,12 +79,12 @@ class Job:
     @property
     def exit_code(self) -> Exit | None:
         """How the job finished; None while it has not."""
-        code = self.journal.get("exit")
+        code = None if self._earlier else self.journal.get("exit")
         return None if code is None else Exit(int(code))
 
     def begin(self, client: redis.Redis) -> None:
         """Pin the job to the version that its model's name stands for now, and to the size of
-        files that this server takes.
+        files that this server takes. Only then an earlier job of this output is replaced.
 
         Raises:
             SetupError: there is no such model.
@@ -91,11 +94,12 @@ class Job:
         self.options = msgspec.structs.replace(self.options, max_file_bytes=file_limit(client))
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
-        self.journal.put(
+        self.journal.begin(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),
         )
+        self._earlier = False
 
     def repeat_failed(self) -> int:
         """Have the failed rows done again, also of a finished job; answers how many.
@@ -136,9 +140,25 @@ class Job:
             properties[UNLISTED] = encode_unlisted(unlisted)
         self.journal.put(**properties)
 
+    def judge(self, budget: Budget) -> Exit:
+        """How the finished job ends within this budget; from now on it answers so."""
+        if budget.exceeded(self.journal.totals, finished=True):
+            code = Exit.BUDGET
+        else:
+            lacks = self.journal.totals.failed or self.unlisted.count
+            code = Exit.SOME_FAILED if lacks else Exit.OK
+        if code is not self.exit_code:
+            self.journal.put(exit=str(int(code)).encode(), budget=encode_budget(budget))
+        return code
+
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was written, in hexadecimal; empty while it was not."""
+        return (self.journal.get("table") or b"").decode()
+
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
-        self.journal.close(remove=not self.begun)
+        self.journal.close(remove=not self._earlier and not self.begun)
 
     def _id_of_old(self) -> set[str]:
         view = peek(self.output)

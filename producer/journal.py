@@ -13,27 +13,25 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from producer import journal_lock, journal_schema, known_digests, repeats
-from producer.fold import Place, pack
-from producer.frozen import Frozen, thawed
-from producer.journal_file import blob, sqlite_errors
-from producer.reader import STAMP
+from producer import journal_lock, journal_schema, known_digests, properties, records, repeats
+from producer.fold import Place
+from producer.frozen import Frozen, recorded, thawed
+from producer.journal_file import sqlite_errors
 from producer.recorded import Recorded
-from producer.totals import Totals, keep, sums
+from producer.totals import Totals, keep, kept, sums
 from shared.crash_point import passed
-from shared.errors import SetupError, UsageError
+from shared.errors import Damaged, SetupError, UsageError
 from shared.flag import add_flags
 
 SUFFIX = ".hangtag"
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
 WALKED = "walked"
-_PUT = "INSERT OR REPLACE INTO job VALUES (?, ?)"
 
 
 class Journal:
@@ -44,13 +42,21 @@ class Journal:
     """
 
     def __init__(self, path: Path, restart: bool = False) -> None:
+        """Open the file, or create it. With `restart` a file that cannot be read does, too: its
+        job is only there to be replaced by `begin`."""
         self.path = path
+        #: How many images had a damaged result when it was opened, and are done again.
+        self.reopened = 0
         self._lock = journal_lock.take(path)
-        if restart:
-            journal_lock.empty(path, self._lock)
+        self._readable = True
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
+        except Damaged:
+            self._readable = False
+            if not restart:
+                self.close()
+                raise
         except BaseException:
             self.close()
             raise
@@ -58,13 +64,32 @@ class Journal:
     def get(self, key: str) -> bytes | None:
         """A property of the job."""
         with sqlite_errors(self.path):
-            row = self._db.execute("SELECT value FROM job WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+            return properties.get(self._db, key)
 
-    def put(self, **properties: bytes) -> None:
+    def put(self, **values: bytes) -> None:
         """Set properties of the job, all or none."""
         with self._transaction():
-            self._db.executemany(_PUT, properties.items())
+            properties.put(self._db, **values)
+
+    def begin(self, **values: bytes) -> None:
+        """Start the job with these properties and without anything of an earlier one, all or
+        none."""
+        if not self._readable:
+            self._db.close()
+            journal_lock.empty(self.path, self._lock)
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._prepare()
+            self._readable = True
+        with self._transaction():
+            journal_schema.clear(self._db)
+            self.totals = Totals()
+            keep(self._db, self.totals)
+            properties.put(self._db, **values)
+
+    @property
+    def has_job(self) -> bool:
+        """Whether there is a job in it that has begun, or a file that cannot be read."""
+        return not self._readable or self.get("record") is not None
 
     def commit(
         self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
@@ -73,11 +98,11 @@ class Journal:
 
         A batch that has its result keeps it: the first one wins."""
         with self._transaction():
-            self._db.executemany(_PUT, also.items())
+            properties.put(self._db, **also)
             for batch in frozen:
                 self._freeze(batch)
-            for recorded in results:
-                self._record(recorded)
+            for result in results:
+                self._record(result)
 
     def note_digests(self, n: int, digests: bytes) -> None:
         """Keep what was not known yet of the files of a batch."""
@@ -129,33 +154,30 @@ class Journal:
     def open_batches(self) -> list[int]:
         """The batches without a result; never more than a window of them."""
         with sqlite_errors(self.path):
-            rows = self._db.execute("SELECT n FROM batch WHERE result IS NULL ORDER BY n")
+            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
             return [row[0] for row in rows]
 
     def open_count(self, n: int) -> int | None:
         """How many images the batch has, if it exists and waits for its result."""
         with sqlite_errors(self.path):
             row = self._db.execute(
-                "SELECT count FROM batch WHERE n = ? AND result IS NULL", (n,)
+                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
             ).fetchone()
         return None if row is None else int(row[0])
 
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of every finished batch, in order, one batch in memory at a time."""
         with sqlite_errors(self.path):
-            for names, result in self._db.execute(
-                "SELECT names, result FROM batch"
-                " WHERE result IS NOT NULL AND places IS NULL ORDER BY n"
+            for record in records.read(
+                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
             ):
-                yield blob(names).split(b"\0"), blob(result)
+                yield record.names.split(b"\0"), records.result_of(record)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""
         with sqlite_errors(self.path):
-            for (names,) in self._db.execute(
-                "SELECT names FROM batch WHERE places IS NULL ORDER BY n"
-            ):
-                yield blob(names).split(b"\0")
+            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0")
 
     @property
     def lost(self) -> bool:
@@ -175,38 +197,48 @@ class Journal:
             raise UsageError(f"{self.path} was replaced meanwhile; run the same command again")
         with sqlite_errors(self.path):
             journal_schema.prepare(self._db)
-        self.totals = Totals()
-        schema = self.get("schema")
-        if schema is None:
-            self.put(schema=journal_schema.NOW)
-        elif schema not in journal_schema.KNOWN:
-            raise SetupError(f"{self.path} is another Hangtag's; use that, or --restart")
-        elif schema != journal_schema.NOW:
-            with sqlite_errors(self.path):
-                journal_schema.take_over(self._db, schema)
-        self.totals = self._sum()
+            if not journal_schema.is_now(self._db):
+                raise Damaged(
+                    f"{self.path} was written by an incompatible version of Hangtag; "
+                    "use that version, or run again with --restart"
+                )
+            found = properties.read(self._db)
+            self.totals = kept(found)
+            rotten = records.rotten(self._db)
+            if not rotten and sums(self._db) != self.totals:
+                raise sqlite3.DatabaseError("batches are gone")
+        if rotten:
+            self._reopen(rotten, found)
+
+    def _reopen(self, rotten: list[int], found: Mapping[str, bytes]) -> None:
+        """Have the batches whose results are damaged done again."""
+        if "exit" in found or repeats.REACHED in found:
+            raise Damaged(
+                f"{self.path}: the result of batch {rotten[0]} is damaged; run again with --restart"
+            )
+        with self._transaction():
+            for n in rotten:
+                self.reopened += records.reopen(self._db, n)
+            frozen, self.totals = self.totals.frozen, self._sum()
+            if self.totals.frozen != frozen:
+                raise sqlite3.DatabaseError("batches are gone")
 
     def _freeze(self, batch: Frozen) -> None:
-        stamps = b"".join(STAMP.pack(*stamp) for stamp in batch.stamps)
-        names = b"\0".join(batch.names)
-        places = pack(batch.places)
-        self._db.execute(
-            "INSERT INTO batch (n, argument, count, names, stamps, digests, places)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (batch.n, batch.argument, len(batch.names), names, stamps, batch.digests, places),
-        )
-        if places is None:
-            self.totals.frozen += len(batch.names)
+        record = recorded(batch)
+        records.insert(self._db, record)
+        if record.places is None:
+            self.totals.frozen += record.images
         else:
             repeats.reached(self._db, batch.places[-1])
 
     def _record(self, recorded: Recorded) -> None:
         n, result, failed, flagged, digests = recorded
         kinds = json.dumps(flagged) if flagged else None
+        crc = records.result_crc(n, failed, kinds, 0, result)
         done = self._db.execute(
-            "UPDATE batch SET result = ?, failed = ?, flagged = ?"
-            " WHERE n = ? AND result IS NULL RETURNING count, places IS NOT NULL",
-            (result, failed, kinds, n),
+            "UPDATE batch SET result = ?, failed = ?, flagged = ?, result_crc = ?"
+            " WHERE n = ? AND failed IS NULL RETURNING count, places IS NOT NULL",
+            (result, failed, kinds, crc, n),
         ).fetchone()
         if done is not None:
             if digests:
@@ -220,12 +252,8 @@ class Journal:
 
     def _one(self, clause: str, *values: int) -> Frozen | None:
         with sqlite_errors(self.path):
-            row = self._db.execute(
-                f"SELECT n, argument, names, stamps, digests, places FROM batch {clause}", values
-            ).fetchone()
-            if row is None:
-                return None
-            return thawed(*row)
+            record = next(records.read(self._db, clause, *values), None)
+            return None if record is None else thawed(record)
 
     def _sum(self) -> Totals:
         with sqlite_errors(self.path):

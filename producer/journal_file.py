@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import error as StructError
 
-from shared.errors import SetupError
+from shared.errors import Damaged, SetupError
 
 #: SQLite's codes for a file that is not (any more) what we wrote; text and numbers that cannot be
 #: read back say the same.
@@ -24,14 +25,15 @@ _DAMAGE = {
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """What SQLite says of the file `path` becomes a SetupError with its cure."""
+    """What SQLite says of the file `path` becomes a SetupError that says what to do."""
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError, StructError) as error:
-        cure = "run again with --restart" if _is_damage(error) else "free space, run again"
         # What is quoted of a damaged file may hold any character.
         text = "".join(c if c.isprintable() else "?" for c in str(error))
-        raise SetupError(f"{path}: {text}; {cure}") from error
+        if _is_damage(error):
+            raise Damaged(f"{path}: {text}; run again with --restart") from error
+        raise SetupError(f"{path}: {text}; free space, run again") from error
 
 
 def blob(cell: object) -> bytes:
@@ -41,6 +43,17 @@ def blob(cell: object) -> bytes:
     return cell
 
 
+def checksum(*cells: object) -> int:
+    """CRC-32 of cells, each with its type and length: no byte can move from one to the next."""
+    value = 0
+    for cell in cells:
+        data = cell if isinstance(cell, bytes) else repr(cell).encode()
+        head = f"{type(cell).__name__} {len(data)} ".encode()
+        value = zlib.crc32(data, zlib.crc32(head, value))
+    return value
+
+
 def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    return code & 0xFF in _DAMAGE
+    # Our descriptor may write: so it is the file's header that says otherwise.
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_READONLY

@@ -48,7 +48,7 @@ def empty(path: Path, lock: int) -> None:
 
 def _try(path: Path) -> int:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP and path.is_symlink():
             line = f"{path} is a symbolic link; remove it, or choose another -o"

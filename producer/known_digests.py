@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from producer.journal_file import blob
+from producer import records
 from shared.digest import filled
 
 
 def note(database: sqlite3.Connection, n: int, digests: bytes) -> None:
     """Keep the digests of batch `n` that are not known yet."""
-    (known,) = database.execute("SELECT digests FROM batch WHERE n = ?", (n,)).fetchone()
-    whole = filled(b"" if known is None else blob(known), digests)
-    database.execute("UPDATE batch SET digests = ? WHERE n = ?", (whole, n))
+    record = records.one(database, n)
+    records.put_files(database, record._replace(digests=filled(record.digests, digests)))

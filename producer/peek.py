@@ -6,13 +6,15 @@ import enum
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
+from producer import properties
 from producer.journal import journal_path
-from producer.totals import Totals, kept, sums
+from producer.totals import Totals, kept
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
 from shared.contract import decode_job
 from shared.errors import HangtagError
@@ -65,20 +67,20 @@ def is_running(output: Path) -> bool:
 def peek(output: Path) -> JobView | None:
     """The job of this output; None if there is none, or none that has begun."""
     try:
-        properties, totals = _read(journal_path(output))
+        found, totals = _read(journal_path(output))
     except sqlite3.DatabaseError:
         if not journal_path(output).exists() or is_running(output):
             return None  # whoever holds it writes its first lines
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
-    if "record" not in properties:
+    if "record" not in found:
         return None
     try:
-        record = decode_job(properties["record"])
-        unlisted = decode_unlisted(properties.get(UNLISTED))
+        record = decode_job(found["record"])
+        unlisted = decode_unlisted(found.get(UNLISTED))
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
-    code = int(properties["exit"]) if "exit" in properties else None
-    state = _state(output, properties)
+    code = int(found["exit"]) if "exit" in found else None
+    state = _state(output, found)
     return JobView(
         record.id,
         state,
@@ -90,28 +92,49 @@ def peek(output: Path) -> JobView | None:
         code,
         totals.flagged,
         unlisted=unlisted,
-        over_budget=state is State.PAUSED and _stopped(properties) is Exit.BUDGET,
+        over_budget=state is State.PAUSED and _stopped(found) is Exit.BUDGET,
     )
 
 
-def _state(output: Path, properties: dict[str, bytes]) -> State:
-    if "exit" in properties:
+def _state(output: Path, found: dict[str, bytes]) -> State:
+    if "exit" in found:
         return State.FINISHED
     if is_running(output):
         return State.RUNNING
-    return State.CANCELLED if _stopped(properties) is Exit.CANCELLED else State.PAUSED
+    return State.CANCELLED if _stopped(found) is Exit.CANCELLED else State.PAUSED
 
 
-def _stopped(properties: dict[str, bytes]) -> Exit | None:
+def _stopped(found: dict[str, bytes]) -> Exit | None:
     """How the last attempt ended."""
     codes = {str(int(code)).encode(): code for code in Exit}
-    return codes.get(properties.get("stopped", b""))
+    return codes.get(found.get("stopped", b""))
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
-    database = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
-    try:
-        properties = {k: bytes(v) for k, v in database.execute("SELECT key, value FROM job")}
-        return properties, kept(properties) or sums(database)
-    finally:
-        database.close()
+    """Properties and sums. Without a log the file is read as it is, or SQLite would leave a log
+    and its index beside it; a producer that starts meanwhile is noticed."""
+    while (before := _alone(path)) is not None:
+        try:
+            found = _query(path, "&immutable=1")
+        except sqlite3.DatabaseError:
+            if _alone(path) == before:
+                raise
+        else:
+            if _alone(path) == before:
+                return found
+    return _query(path, "")
+
+
+def _alone(path: Path) -> tuple[int, int, int] | None:
+    """Which file it is, in which state; None where a log belongs to it."""
+    if Path(f"{path}-wal").exists() or not path.exists():
+        return None
+    info = path.stat()
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def _query(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro{how}"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        found = properties.read(database)
+        return found, kept(found)

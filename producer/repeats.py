@@ -10,36 +10,37 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+from producer import properties, records
 from producer.fold import Place, fold, groups, pack, replaced, unpack
-from producer.frozen import Frozen
-from producer.journal_file import blob
+from producer.frozen import Frozen, recorded
 from producer.reader import STAMP
+from producer.records import result_of
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.digest import DIGEST_BYTES
 from shared.flag import count_flags
 from shared.status import Status
 
 #: Up to where failed rows are in a repeat already, as a property of the job.
-_REACHED = "repeated"
+REACHED = "repeated"
 _BEFORE_ALL: Place = (-1, 0)
-#: What is left of a repeat once its results are in their places: its number.
-_EMPTY = (
-    "names = x'', stamps = x'', digests = x'', places = x'',"
-    " count = 0, failed = 0, flagged = NULL, result = x''"
-)
 
 
 def begin(database: sqlite3.Connection, k: int) -> None:
     """Every failed row waits to be repeated, and so does every row of a batch that has no result,
     since its files may have been mended, too. No repeat is open; the job is not finished.
     `k` is how many labels each row has."""
-    database.execute(f"UPDATE batch SET {_EMPTY} WHERE places IS NOT NULL")
-    for n, count in database.execute("SELECT n, count FROM batch WHERE result IS NULL").fetchall():
-        database.execute(
-            "UPDATE batch SET result = ?, failed = ? WHERE n = ?", (_unknown(count, k), count, n)
-        )
-    database.execute("UPDATE batch SET again = again + failed, failed = 0 WHERE failed > 0")
-    database.execute("DELETE FROM job WHERE key IN ('exit', ?)", (_REACHED,))
+    for n in _numbers(database, "places IS NOT NULL"):
+        _clear(database, n)
+    for n in _numbers(database, "failed IS NULL"):
+        record = records.one(database, n)
+        count = record.images
+        unknown = record._replace(failed=0, again=count, result=_unknown(count, k))
+        records.put_result(database, unknown)
+    for n in _numbers(database, "failed > 0"):
+        record = records.one(database, n)
+        waiting = record.again + (record.failed or 0)
+        records.put_result(database, record._replace(failed=0, again=waiting))
+    database.execute("DELETE FROM job WHERE key IN ('exit', ?)", (REACHED,))
 
 
 def under_way(database: sqlite3.Connection) -> int:
@@ -50,7 +51,7 @@ def under_way(database: sqlite3.Connection) -> int:
 
 def reached(database: sqlite3.Connection, place: Place) -> None:
     """Failed rows up to this one are in a repeat."""
-    database.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (_REACHED, pack([place])))
+    properties.put(database, **{REACHED: pack([place]) or b""})
 
 
 def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
@@ -71,27 +72,35 @@ def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None
     new = decode_result(result, len(repeat.names))
     stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
     for target, images in groups(repeat.places):
-        count, old, old_stamps, old_digests = _row(
-            database, "SELECT count, result, stamps, digests FROM batch WHERE n = ?", target
-        )
-        folded = fold(decode_result(blob(old), count), new, images)
+        old = records.one(database, target)
+        folded = fold(decode_result(result_of(old), old.images), new, images)
         flagged = count_flags(folded.flags)
-        if old_digests:  # what is not known stays so, as of an older Hangtag
-            old_digests = replaced(blob(old_digests), repeat.digests, images, DIGEST_BYTES)
-        database.execute(
-            "UPDATE batch SET result = ?, stamps = ?, digests = ?, flagged = ?,"
-            " failed = failed + ?, again = again - ? WHERE n = ?",
-            (
-                encode_result(folded),
-                replaced(blob(old_stamps), stamps, images, STAMP.size),
-                old_digests,
-                json.dumps(flagged) if flagged else None,
-                sum(new.statuses[source] != Status.OK.code for source, _ in images),
-                len(images),
-                target,
-            ),
+        digests = old.digests  # what is not known stays so
+        if digests:
+            digests = replaced(digests, repeat.digests, images, DIGEST_BYTES)
+        whole = old._replace(
+            stamps=replaced(old.stamps, stamps, images, STAMP.size),
+            digests=digests,
+            result=encode_result(folded),
+            flagged=json.dumps(flagged) if flagged else None,
+            failed=(old.failed or 0)
+            + sum(new.statuses[source] != Status.OK.code for source, _ in images),
+            again=old.again - len(images),
         )
-    database.execute(f"UPDATE batch SET {_EMPTY} WHERE n = ?", (repeat.n,))
+        records.put_files(database, whole)
+        records.put_result(database, whole)
+    _clear(database, repeat.n)
+
+
+def _clear(database: sqlite3.Connection, n: int) -> None:
+    """Leave nothing of a repeat but its number."""
+    cleared = recorded(Frozen(n, 0, [], []))._replace(places=b"", failed=0, result=b"")
+    records.put_files(database, cleared)
+    records.put_result(database, cleared)
+
+
+def _numbers(database: sqlite3.Connection, where: str) -> list[int]:
+    return [n for (n,) in database.execute(f"SELECT n FROM batch WHERE {where} ORDER BY n")]
 
 
 def _unknown(count: int, k: int) -> bytes:
@@ -101,23 +110,14 @@ def _unknown(count: int, k: int) -> bytes:
 
 
 def _after(database: sqlite3.Connection) -> Place:
-    row = database.execute("SELECT value FROM job WHERE key = ?", (_REACHED,)).fetchone()
-    return _BEFORE_ALL if row is None else unpack(blob(row[0]))[0]
+    place = properties.get(database, REACHED)
+    return _BEFORE_ALL if place is None else unpack(place)[0]
 
 
 def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[bytes], bytes] | None:
     """The first batch from `n` on with rows to repeat: its number, names and statuses."""
-    row = database.execute(
-        "SELECT n, names, result FROM batch WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", (n,)
-    ).fetchone()
-    if row is None:
+    record = next(records.read(database, "WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", n), None)
+    if record is None:
         return None
-    names = blob(row[1]).split(b"\0")
-    return row[0], names, decode_result(blob(row[2]), len(names)).statuses
-
-
-def _row(database: sqlite3.Connection, query: str, n: int) -> tuple[int, object, object, object]:
-    row: tuple[int, object, object, object] | None = database.execute(query, (n,)).fetchone()
-    if row is None:
-        raise sqlite3.DatabaseError(f"batch {n} is gone")
-    return row
+    names = record.names.split(b"\0")
+    return record.n, names, decode_result(result_of(record), record.images).statuses

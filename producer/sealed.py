@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from producer import journal_schema, properties, records
 from producer.journal import journal_path
-from producer.journal_file import blob, sqlite_errors
-from producer.journal_schema import KNOWN
+from producer.journal_file import sqlite_errors
 from producer.options import JobOptions, decode_options
 from producer.reader import STAMP
 from producer.table import Table
-from producer.totals import kept
+from producer.totals import kept, sums
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
 from shared.digest import DIGEST_BYTES
@@ -52,10 +52,13 @@ class Sealed:
         uri = f"file:{quote(os.fsencode(self.path))}?mode=ro{'' if log else '&immutable=1'}"
         with sqlite_errors(self.path):
             self._db = sqlite3.connect(uri, uri=True)
-            rows = self._db.execute("SELECT key, value FROM job").fetchall()
-        self._properties = {str(key): blob(value) for key, value in rows}
-        if self._properties.get("schema") not in KNOWN:
-            raise SetupError(f"{self.path} is another Hangtag's; use that")
+            journal_schema.check_structure(self._db)
+            if not journal_schema.is_now(self._db):
+                raise SetupError(
+                    f"{self.path} was written by an incompatible version of Hangtag; use that "
+                    "version, or classify again with --restart"
+                )
+            self._properties = properties.read(self._db)
         if "record" not in self._properties:
             raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
         self.options: JobOptions = msgspec.structs.replace(
@@ -96,40 +99,36 @@ class Sealed:
 
     @property
     def sha256(self) -> str:
-        """Of the table as it was written, in hexadecimal; empty of an older Hangtag."""
+        """Of the table as it was written, in hexadecimal; empty while it was not."""
         return self._properties.get("table", b"").decode()
 
     @property
     def count(self) -> int:
-        """How many rows there are; 0 where an older Hangtag did not keep it."""
-        totals = kept(self._properties)
-        return 0 if totals is None else totals.done
+        """How many rows there are."""
+        with sqlite_errors(self.path):
+            return kept(self._properties).done
 
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of each batch, in order."""
-        for names, _, _, result in self._batches():
-            yield names, result
+        for record in self._records():
+            yield record.names.split(b"\0"), records.result_of(record)
 
     def files(self) -> Iterator[tuple[list[bytes], list[Stamp], list[bytes], bytes]]:
         """(names, stamps, digests, result) of each batch, in order; an empty digest is unknown."""
-        for names, stamps, digests, result in self._batches():
+        for record in self._records():
+            digests = record.digests
             each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
-            pairs = [(size, time) for size, time in STAMP.iter_unpack(stamps)]
-            yield names, pairs, each or [b""] * len(names), result
+            pairs = [(size, time) for size, time in STAMP.iter_unpack(record.stamps)]
+            names = record.names.split(b"\0")
+            yield names, pairs, each or [b""] * len(names), records.result_of(record)
 
-    def _batches(self) -> Iterator[tuple[list[bytes], bytes, bytes, bytes]]:
-        older = self._properties["schema"] == b"2"
-        columns = "NULL AS digests, NULL AS places" if older else "digests, places"
+    def _records(self) -> Iterator[records.Record]:
         with sqlite_errors(self.path):
-            for names, stamps, digests, result in self._db.execute(
-                "SELECT names, stamps, digests, result FROM"
-                f" (SELECT n, names, stamps, result, {columns} FROM batch)"
-                " WHERE places IS NULL ORDER BY n"
-            ):
-                known = b"" if digests is None else blob(digests)
-                each = blob(names).split(b"\0")
-                yield each, blob(stamps), known, blob(result)
-                self.passed(len(each))
+            if self.finished and sums(self._db) != kept(self._properties):
+                raise sqlite3.DatabaseError("batches are gone")
+            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record
+                self.passed(record.images)
 
 
 def _share(path: Path, output: Path) -> int:

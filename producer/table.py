@@ -27,7 +27,7 @@ COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
 PART_SUFFIX = ".part"
 _WRITE_BUFFER_BYTES = 1 << 20
 #: A batch in which no name needs escaping or quoting is the usual case, found in one search.
-_SPECIAL = re.compile(r"""[",\r\n\\]|(?:^|\0)[=+\-@\t']""")
+_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 
 
 class Table:

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from producer import properties
 from shared.errors import MISFITS
+from shared.flag import add_flags
 
-#: The property of a job that holds its sums. A journal of an older Hangtag has none.
-_KEPT = "totals"
+#: The property of a job that holds its sums.
+KEPT = "totals"
 
 
 class Totals(msgspec.Struct):
@@ -28,16 +30,15 @@ class Totals(msgspec.Struct):
 
 def keep(database: sqlite3.Connection, totals: Totals) -> None:
     """Write the sums, in the transaction that is open. Raises sqlite3.DatabaseError."""
-    value = msgspec.json.encode(totals)
-    database.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (_KEPT, value))
+    properties.put(database, **{KEPT: msgspec.json.encode(totals)})
 
 
-def kept(properties: Mapping[str, bytes]) -> Totals | None:
-    """The sums among a job's properties; None where they were not kept, or are damaged."""
+def kept(found: Mapping[str, bytes]) -> Totals:
+    """The sums among a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
     try:
-        return msgspec.json.decode(properties[_KEPT], type=Totals)
-    except (KeyError, *MISFITS):
-        return None
+        return msgspec.json.decode(found[KEPT], type=Totals)
+    except (KeyError, *MISFITS) as error:
+        raise sqlite3.DatabaseError("the job has lost its sums") from error
 
 
 def sums(database: sqlite3.Connection) -> Totals:
@@ -46,17 +47,14 @@ def sums(database: sqlite3.Connection) -> Totals:
     Raises:
         sqlite3.DatabaseError: the file is damaged.
     """
-    (newer,) = database.execute(
-        "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'again'"
-    ).fetchone()
-    again, own = ("again", "places IS NULL") if newer else ("0", "1")
     row = database.execute(
-        f"SELECT total(count), total(count - {again}) FILTER (WHERE result IS NOT NULL),"
-        f" total(failed) FROM batch WHERE {own}"
+        "SELECT total(count), total(count - again) FILTER (WHERE failed IS NOT NULL),"
+        " total(failed) FROM batch WHERE places IS NULL"
     ).fetchone()
     flagged = database.execute(
         "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
         " GROUP BY key"
     )
     frozen, done, failed = map(int, row)
-    return Totals(frozen, done, failed, {key: int(count) for key, count in flagged})
+    # In the order of `shared/flag.py`, whatever that of the rows is.
+    return Totals(frozen, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

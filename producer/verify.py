@@ -17,7 +17,7 @@ from producer.peek import peek
 from producer.sealed import Sealed
 from producer.wording import counted
 from shared.contract import decode_result
-from shared.errors import SetupError, UsageError
+from shared.errors import Damaged, SetupError, UsageError
 from shared.serving import card_sha256
 
 #: So many are told; a table with more is compared no further.
@@ -55,6 +55,8 @@ def verify(output: Path, deep: bool = False, checking: Checking | None = None) -
             if checking is not None:
                 checking.rows, sealed.passed = sealed.count, checking.passed
             return _with_journal(output, sealed, deep)
+    except Damaged as error:
+        return Proof(str(output), False, [str(error)], [])
     except OSError as error:
         raise SetupError(f"{output}: {error.strerror}; check its permissions") from error
 
@@ -107,16 +109,11 @@ def _pinned(sealed: Sealed) -> Iterator[str]:
 
 
 def _unproven(sealed: Sealed, deep: bool) -> list[str]:
-    found = []
-    if not sealed.sha256:
-        found.append("the journal is an older Hangtag's: it has no digest of the table")
     if not deep:
-        found.append("the files' content, beyond size and time; --deep reads it again")
-    elif any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
-        found.append(
-            "some files' content: the journal, as an older Hangtag wrote it, has no digests of them"
-        )
-    return found
+        return ["the files' content, beyond size and time; --deep reads it again"]
+    if any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
+        return ["some files' content: the journal has no digests of them"]
+    return []
 
 
 def _some(problems: Iterator[str]) -> list[str]:
@@ -130,6 +127,8 @@ def verdict(proof: Proof) -> str:
             f"{proof.output}: proven: {counted(proof.rows, 'row')} ({proof.failed:,} failed), one "
             f"for each file, in order, as job {proof.job} wrote them with {proof.model}"
         )
+    if not proof.problems:
+        return f"{proof.output}: NOT proven: its journal is not there"
     count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_SHOWN else ''}"
     what = "problem" if len(proof.problems) == 1 else "problems"
     return f"{proof.output}: NOT proven: {count} {what}"

@@ -10,6 +10,7 @@ HangtagError
 │   ├── RequestCancelled   somebody cancelled it
 │   └── StillOpen          it goes on, and is waited for no longer
 └── SetupError         the set-up: stop, the message names the cure
+    ├── Damaged            a job's journal: it cannot be read any more
     ├── BrokerRefuses      Redis does not let us in, or not do this: waiting changes nothing
     └── UsageError         what was typed: exit code 2
 """
@@ -90,6 +91,10 @@ class StillOpen(Unanswered):
 
 class SetupError(HangtagError):
     """The set-up is at fault; the message says what to do."""
+
+
+class Damaged(SetupError):
+    """A job's journal is damaged, or has another schema; the message names it."""
 
 
 class BrokerRefuses(SetupError):

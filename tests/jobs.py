@@ -8,7 +8,7 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-from producer.batches import resumed
+from producer.batches import read_batch_again, resumed
 from producer.job import Job
 from producer.options import JobOptions, encode_options
 from producer.recorded import Recorded
@@ -26,8 +26,14 @@ ID = "testjb01"
 RUBBISH = b"no picture"
 
 
-def finish(options: JobOptions, batch_images: int = 3, retry_failed: bool = False) -> None:
-    """Begin a job, or repeat its failed rows, and finish it."""
+def finish(
+    options: JobOptions,
+    batch_images: int = 3,
+    retry_failed: bool = False,
+    stop_after: int | None = None,
+) -> None:
+    """Begin a job, resume it, or repeat its failed rows, and finish it; or freeze one batch more
+    than `stop_after`, and stop."""
     job = Job(options)
     with closing(job):
         if not job.begun:
@@ -42,13 +48,20 @@ def finish(options: JobOptions, batch_images: int = 3, retry_failed: bool = Fals
             )
         if retry_failed:
             job.repeat_failed()
+        for n in job.journal.open_batches():
+            _record(job, n, read_batch_again(options, job.journal.batch(n)))
         batches = resumed(options, Settings(batch_images=batch_images), job.journal)
         while (batch := batches.next()) is not None:
-            answer = answered(decode_images(batch.blob))
-            result = Recorded(batch.frozen.n, encode_result(answer), failures(answer))
             job.journal.commit([batch.frozen])
-            job.journal.commit(results=[result])
+            if batch.frozen.n == stop_after:
+                return
+            _record(job, batch.frozen.n, decode_images(batch.blob))
         job.finish(Exit.OK, job.write_table())
+
+
+def _record(job: Job, n: int, images: list[bytes | Status]) -> None:
+    answer = answered(images)
+    job.journal.commit(results=[Recorded(n, encode_result(answer), failures(answer))])
 
 
 def answered(images: list[bytes | Status]) -> BatchResult:

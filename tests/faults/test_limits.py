@@ -61,12 +61,23 @@ def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_too_large_a_share_of_failures_is_told_at_the_end_with_the_whole_table(
+def test_each_run_of_a_finished_job_is_judged_by_its_own_limit(
     stage: Stage,
 ) -> None:
     worker = stage.fleet.worker()
-    stage.check_finished(stage.classify("--max-failures", "1%"), Exit.BUDGET)
-    stage.check_finished(stage.classify("--max-failures", "1%"), Exit.BUDGET)
+    for limit, code in (
+        (["1%"], Exit.BUDGET),
+        (["1%"], Exit.BUDGET),
+        (["50%"], Exit.SOME_FAILED),
+        ([str(BROKEN - 1)], Exit.BUDGET),
+        ([], Exit.SOME_FAILED),
+    ):
+        option = ["--max-failures", *limit] if limit else []
+        stage.check_finished(stage.classify(*option), code)
+        assert (view := peek(stage.output))
+        assert view.exit_code == code
+        collect = stage.hangtag("collect", str(stage.output))
+        assert collect.wait() == code, collect.story
     stage.check_nothing_runs(worker)
 
 

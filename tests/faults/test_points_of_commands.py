@@ -3,7 +3,6 @@ and those around a request: train, --follow, --cancel."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 
 from producer.journal import journal_path
 from producer.peek import State, peek
+from producer.verify import verify
 from shared import kept_requests, keys
 from shared.exits import Exit
 from shared.registry import Registry
@@ -30,10 +30,15 @@ from tests.stage import Stage
 from tests.trainers import TIMES, School, draw_classes
 
 OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
-    "journal.log-removed", "journal.emptied", "channel.left", "index.replaced-forgotten",
+    "channel.left", "index.replaced-forgotten",
+)]  # fmt: skip
+OF_REPLACING = [Shot(name, 1, KILL) for name in (
+    "index.drafted", "index.remembered", "journal.committing", "journal.committed",
+)]  # fmt: skip
+OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
+    "journal.log-removed", "journal.emptied",
 )]  # fmt: skip
 OF_NOT_BEGINNING = [Shot("journal.removed", 1, how) for how in WAYS]
-OF_TAKING_OVER = [Shot("journal.taken-over", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_LOOKING = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
@@ -83,30 +88,46 @@ def test_a_job_that_is_begun_anew_is_one_job(stage: Stage, points: Points, shot:
     stage.check_finished(stage.classify("--restart"))
 
 
+@pytest.mark.parametrize("shot", OF_REPLACING, ids=str)
+def test_a_restart_leaves_the_old_job_or_the_new_one(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    old = peek(stage.output)
+    assert old is not None
+    points.arm(shot)
+    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    now = peek(stage.output)
+    assert now is not None
+    if shot.name == "journal.committed":
+        assert now.job != old.job
+        stage.check_finished(stage.classify())
+    else:
+        assert now == old
+        assert verify(stage.output).proven
+        stage.check_finished(stage.hangtag("collect", old.job))
+    stage.check_finished(stage.classify("--restart"))
+
+
+@pytest.mark.parametrize("shot", OF_EMPTYING, ids=str)
+def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    journal_path(stage.output).write_bytes(b"no journal" * 1000)
+    points.arm(shot)
+    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    stage.check_finished(stage.classify("--restart"))
+
+
 @pytest.mark.parametrize("shot", OF_NOT_BEGINNING, ids=str)
 def test_a_job_that_never_began_leaves_nothing(stage: Stage, points: Points, shot: Shot) -> None:
     points.arm(shot)
     never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
     pass_it(points, shot, never)
     stage.fleet.worker()
-    stage.check_finished(stage.classify())
-
-
-@pytest.mark.parametrize("shot", OF_TAKING_OVER, ids=str)
-def test_a_job_of_an_earlier_hangtag_goes_on_whoever_dies_of_taking_it_over(
-    stage: Stage, points: Points, shot: Shot
-) -> None:
-    begun = stage.classify()  # there is no worker
-    begun.wait_until_sent()
-    assert begun.interrupt() == Exit.INTERRUPTED, begun.story
-    with closing(sqlite3.connect(journal_path(stage.output))) as database:
-        for column in ("digests", "places", "again"):
-            database.execute(f"ALTER TABLE batch DROP COLUMN {column}")
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"2",))
-        database.commit()
-    stage.fleet.worker()
-    points.arm(shot)
-    pass_it(points, shot, stage.classify(program=PROGRAM, **points.settings))
     stage.check_finished(stage.classify())
 
 

@@ -13,15 +13,18 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.classify import Summary
 from producer.cli import hangtag
-from producer.ending import resuming
+from producer.ending import resuming, tell
 from producer.journal import SUFFIX, Journal, journal_path
 from producer.options import JobOptions, encode_options
+from producer.unlisted import Unlisted, encode_unlisted
 from shared import pretrained
 from shared.card import encode_card
 from shared.contract import JobRecord, encode_job
 from shared.exits import Exit
 from shared.serving import card_sha256
+from tests.jobs import finish
 
 JOB = "testjb01"
 
@@ -230,7 +233,8 @@ def test_the_same_folders_seen_from_another_folder_are_other_options(
 def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     here: Path, code: Exit
 ) -> None:
-    begun(here, exit=str(int(code)).encode())
+    lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
+    begun(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
     result = run("classify", "photos", "-o", "out.csv")
     assert result.exit_code == code
     assert "finished already" in result.stderr
@@ -241,6 +245,39 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     assert (
         "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
     )
+
+
+def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path) -> None:
+    (here / "photos/a.png").write_bytes(b"a")
+    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
+    finish(options)
+    command = ("classify", "photos", "-o", "out.csv")
+    assert "verify" not in run(*command).stderr
+    table = here / "out.csv"
+    good = table.read_bytes()
+    table.write_bytes(good + b"more\n")
+    result = run(*command)
+    assert result.exit_code == Exit.OK
+    assert f"hangtag verify {table}" in result.stderr
+    assert table.read_bytes() == good + b"more\n"
+    table.unlink()
+    run(*command)
+    assert table.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [
+        ({"unreadable folders": 1, "links": 2}, "skipped: 1 unreadable folder, 2 links"),
+        ({"hidden": 1, "special files": 1, "links": 0}, "skipped: 1 hidden, 1 special file"),
+        ({"hidden": 2, "vanished folders": 2}, "skipped: 2 hidden, 2 vanished folders"),
+    ],
+)
+def test_what_was_skipped_is_counted(
+    skipped: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(Summary("j", "out.csv", "m@1", 1, 0, 1, skipped, 1.0, 0))
+    assert said in capsys.readouterr().err.splitlines()
 
 
 def test_what_resumes_a_job_does_not_begin_it_anew() -> None:

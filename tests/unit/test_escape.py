@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +19,28 @@ names = st.one_of(
     st.text().map(str.encode),
     st.lists(
         st.sampled_from(
-            [b"\\", b"x", b"\\x41", b"4", b"f", b"'", b'"', b",", b"\n", b"\r", b"=", b"\xff"]
+            [
+                b"\\",
+                b"x",
+                b"\\x41",
+                b"4",
+                b"f",
+                b"'",
+                b'"',
+                b",",
+                b"\n",
+                b"\r",
+                b"=",
+                b"\xff",
+                b"\t",
+                b"\x1b[",
+                b"\0",
+                b"\x7f",
+                b"\xc2",
+                b"\x85",
+                b"\x9b",
+                "\x9b".encode(),
+            ]
         )
     ).map(b"".join),
 )
@@ -48,6 +70,15 @@ def test_no_cell_begins_like_a_formula(name: bytes) -> None:
 
 
 @given(names)
+@example(b"\x1b[31m\r\n\t\x7f")
+@example("\x85\x9b".encode() + b"\xff")
+def test_no_cell_has_a_control_character_or_is_more_than_one_line(name: bytes) -> None:
+    cell = quote(escape(name))
+    assert not [c for c in cell if unicodedata.category(c) == "Cc"]
+    assert "\n" not in cell
+
+
+@given(names)
 def test_a_csv_reader_reads_the_cell_back(name: bytes) -> None:
     cell = escape(name)
     line = quote(cell) + "," + quote("next") + "\n"
@@ -59,7 +90,12 @@ def test_a_cell_is_utf8(name: bytes) -> None:
     assert escape(name).encode().decode() == escape(name)
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="\\", codec="utf-8"), min_size=1))
+@given(
+    st.text(
+        st.characters(exclude_characters="\\", exclude_categories=["Cc", "Cs"], codec="utf-8"),
+        min_size=1,
+    )
+)
 def test_a_plain_name_stays_as_it_is(text: str) -> None:
     if not text.startswith((*FORMULA_STARTS, "'")):
         assert escape(text.encode()) == text

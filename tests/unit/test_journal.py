@@ -168,9 +168,19 @@ def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) ->
         assert journal.open_batches() == [2]
 
 
-def test_a_restart_begins_with_nothing(path: Path) -> None:
+def test_a_restart_keeps_the_old_job_until_the_new_one_begins_with_nothing_else(
+    path: Path,
+) -> None:
+    with closing(Journal(path)) as journal:
+        before = everything(journal)
+    Journal(path, restart=True).close()
     with closing(Journal(path, restart=True)) as journal:
-        assert everything(journal) == (None, (0, 0, 0, {}), None, [], [], [])
+        assert everything(journal) == before
+        journal.begin(record=b"new")
+        new = everything(journal)
+        assert new == (b"new", (0, 0, 0, {}), None, [], [], [])
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == new
 
 
 def test_an_unknown_batch_is_named(path: Path) -> None:
@@ -207,8 +217,13 @@ def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
     overwrite(path)
     with pytest.raises(SetupError, match="--restart"):
         Journal(path)
+    Journal(path, restart=True).close()
+    with pytest.raises(SetupError, match="--restart"):
+        Journal(path)
     with closing(Journal(path, restart=True)) as journal:
-        assert journal.totals == Totals()
+        journal.begin(record=b"new")
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
 
 
 @given(st.data())
@@ -301,8 +316,9 @@ def test_a_journal_of_another_schema_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"99",))
         database.commit()
-    with pytest.raises(SetupError, match="another Hangtag's"):
+    with pytest.raises(SetupError, match=r"incompatible version.*--restart") as error:
         Journal(path)
+    assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -331,7 +347,8 @@ def test_a_link_that_comes_after_the_lock_is_refused(
     def connect_late(*given: Any, **named: Any) -> sqlite3.Connection:
         path.unlink()
         path.symlink_to(other)
-        return connect(*given, **named)
+        found: sqlite3.Connection = connect(*given, **named)
+        return found
 
     monkeypatch.setattr(sqlite3, "connect", connect_late)
     with pytest.raises(UsageError, match="was replaced"):

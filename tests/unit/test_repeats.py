@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from producer import properties
 from producer.fold import Place
 from producer.frozen import Frozen
 from producer.journal import Journal
-from producer.peek import peek
 from producer.recorded import Recorded
 from producer.table import failures
 from producer.totals import Totals, kept, sums
@@ -56,10 +56,10 @@ def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Froz
     return Frozen(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
 
 
-def kept_sums(path: Path) -> Totals | None:
+def kept_sums(path: Path) -> Totals:
     """The sums that whoever looks at a job reads, which are those of its batches."""
     with closing(sqlite3.connect(path)) as database:
-        found = kept(dict(database.execute("SELECT key, value FROM job")))
+        found = kept(properties.read(database))
         assert found == sums(database)
         return found
 
@@ -149,25 +149,6 @@ def test_files_of_open_batches_are_read_again_and_a_late_result_of_theirs_is_dro
         statuses = [decode_result(data, len(names)).statuses for names, data in journal.rows()]
         assert statuses == [b"\0", b"\0\0"]
         assert journal.next_number() == 3
-
-
-def test_a_journal_of_the_schema_before_is_looked_at_and_repeated(tmp_path: Path) -> None:
-    path = tmp_path / "out.csv.hangtag"
-    bad: Row = (Status.UNREADABLE, 0, 0)
-    with closing(Journal(path)) as journal:
-        journal.commit([frozen(0, 2)], [recorded(0, [bad, (Status.OK, 1, 0)])])
-    with closing(sqlite3.connect(path)) as database:
-        for column in ("digests", "places", "again"):
-            database.execute(f"ALTER TABLE batch DROP COLUMN {column}")
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"2",))
-        database.commit()
-    assert peek(tmp_path / "out.csv") is None  # it never began, and is readable
-    with closing(Journal(path)) as journal:
-        assert (journal.totals.done, journal.totals.failed) == (2, 1)
-        assert journal.repeat(K) == 1
-        journal.commit([frozen(1, 1, [(0, 0)], 1)], [recorded(1, [(Status.OK, 2, 0)])])
-        assert (journal.totals.done, journal.totals.failed) == (2, 0)
-        assert journal.batch(0).digests == b""
 
 
 def test_a_repeat_of_a_batch_that_is_gone_is_damage(tmp_path: Path) -> None:

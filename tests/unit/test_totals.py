@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from producer import peek as peeking
+from producer import properties
 from producer.frozen import Frozen
 from producer.journal import Journal, journal_path
-from producer.peek import JobView, peek
+from producer.peek import JobView, State, peek
 from producer.recorded import Recorded
 from producer.totals import Totals
 from shared.contract import JobRecord, encode_job
-from shared.errors import SetupError
+from shared.errors import Damaged, SetupError
 from shared.flag import FLAGS
 
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
@@ -61,24 +63,22 @@ def test_a_look_at_a_job_reads_no_more_for_a_large_one(tmp_path: Path) -> None:
     assert journal_path(large).stat().st_size > 100 * MORE_BYTES
 
 
-@pytest.mark.parametrize("kept", [None, b"", b"[]", b'{"frozen":"x"}', b"\xff"])
-def test_where_no_sums_are_kept_the_batches_are_added_up(
+@pytest.mark.parametrize("kept", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
+def test_a_journal_without_its_sums_or_with_others_is_damaged(
     tmp_path: Path, kept: bytes | None
 ) -> None:
-    """As in a journal of an older Hangtag, or where they are damaged."""
     output = begun(tmp_path, 3)
     with closing(sqlite3.connect(journal_path(output))) as database:
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"3",))
         database.execute("DELETE FROM job WHERE key = 'totals'")
         if kept is not None:
-            database.execute("INSERT INTO job VALUES ('totals', ?)", (kept,))
+            properties.put(database, totals=kept)
         database.commit()
-    view = peek(output)
-    assert view is not None
-    assert (view.images, view.done, view.failed) == (3 * IMAGES, 2 * IMAGES, 2)
-    with closing(Journal(journal_path(output))) as journal:  # and its producer goes on
-        assert journal.totals == Totals(3 * IMAGES, 2 * IMAGES, 2, {FLAG: 4})
-        assert journal.get("schema") == b"4"
+    if kept != b'{"frozen":1}':  # a look at a job adds nothing up
+        view = peek(output)
+        assert view is not None
+        assert view.state is State.UNREADABLE
+    with pytest.raises(Damaged, match="--restart"):
+        Journal(journal_path(output))
 
 
 def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
@@ -92,3 +92,61 @@ def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
     view = peek(output)
     assert view is not None
     assert (view.done, view.failed) == (2 * IMAGES, 1 + 5)
+
+
+def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) -> None:
+    output = begun(tmp_path, 2)
+    before = sorted(tmp_path.iterdir())
+    view = peek(output)
+    assert view is not None
+    assert (view.state, view.images) == (State.PAUSED, 2 * IMAGES)
+    assert sorted(tmp_path.iterdir()) == before
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(exit=b"0")  # it is in the log, and not in the file
+        view = peek(output)
+        assert view is not None
+        assert view.state is State.FINISHED
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_look_sees_what_a_producer_writes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """Which begins, and may end, just before the file is read as if it were alone."""
+    output = begun(tmp_path, 2)
+    query = peeking._query
+    with ExitStack() as stack:
+
+        def late(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
+            monkeypatch.setattr(peeking, "_query", query)
+            found = query(path, how)
+            journal = stack.enter_context(closing(Journal(path)))
+            journal.put(exit=b"0")
+            if ends:
+                journal.close()
+                stack.pop_all()
+            return found
+
+        monkeypatch.setattr(peeking, "_query", late)
+        view = peek(output)
+    assert view is not None
+    assert view.state is State.FINISHED
+
+
+def test_sums_that_are_added_up_have_their_flags_in_the_order_of_the_column(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "out.csv"
+    kinds = [str(flag) for flag in FLAGS[1:]]
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(record=encode_job(RECORD))
+        for n, kind in enumerate(reversed(kinds)):
+            journal.commit([Frozen(n, 0, [b"x"], [(0, 0)])], [Recorded(n, b"r", 0, {kind: 1})])
+        assert list(journal.totals.flagged) == kinds
+    with closing(Journal(journal_path(output))) as journal:
+        journal.repeat(1)
+        assert list(journal.totals.flagged) == kinds
+    view = peek(output)
+    assert view is not None
+    assert list(view.flagged) == kinds

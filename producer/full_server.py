@@ -7,6 +7,8 @@ from redis.exceptions import OutOfMemoryError, RedisError
 #: What it answers to any write while its files cannot be written.
 _NO_DISK = "MISCONF"
 _DISK_FULL = "No space left on device"
+#: redis-py has no class of its own for this one.
+_MAX_CLIENTS = "max number of clients reached"
 
 
 def refusal(error: RedisError) -> str:
@@ -14,6 +16,8 @@ def refusal(error: RedisError) -> str:
     if isinstance(error, OutOfMemoryError):
         return "Redis' memory is full"
     text = str(error)
+    if _MAX_CLIENTS in text:
+        return "Redis refuses more connections (its maxclients is reached)"
     if _NO_DISK not in text:
         return ""
     return "Redis' disk is full" if _DISK_FULL in text else f"Redis cannot write its files ({text})"

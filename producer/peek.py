@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from producer.attempt import ATTEMPT, Attempt, decode_attempt
 from producer.journal import journal_path
 from producer.totals import Totals, kept, sums
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
@@ -45,6 +46,7 @@ class JobView(msgspec.Struct, frozen=True):
     left_s: float | None = None  #: None while files are still looked for, or there is no rate
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
+    attempt: Attempt = Attempt()  #: the last one that ended; nothing of it while it runs
 
 
 def is_running(output: Path) -> bool:
@@ -75,6 +77,7 @@ def peek(output: Path) -> JobView | None:
     try:
         record = decode_job(properties["record"])
         unlisted = decode_unlisted(properties.get(UNLISTED))
+        attempt = decode_attempt(properties.get(ATTEMPT))
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     code = int(properties["exit"]) if "exit" in properties else None
@@ -91,6 +94,7 @@ def peek(output: Path) -> JobView | None:
         totals.flagged,
         unlisted=unlisted,
         over_budget=state is State.PAUSED and _stopped(properties) is Exit.BUDGET,
+        attempt=attempt,
     )
 
 

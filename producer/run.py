@@ -7,12 +7,11 @@ then touches Redis: whatever is lost after a commit can be had again from the jo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from producer.batches import Batch, resumed
+from producer.batches import Batch, passed_over, resumed
 from producer.budget import Budget
 from producer.channel import Channel, Progress, Result
 from producer.full_server import refusal
@@ -23,9 +22,10 @@ from producer.outage import PAUSE_S, Outage
 from producer.reconcile import Reconciler
 from producer.recorded import Recorded
 from producer.report import Report
+from producer.stack import Use
 from producer.table import failures
 from producer.transport import Transport
-from producer.unlisted import UNLISTED, Unlisted, encode_unlisted
+from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import Window, look
 from shared.card import decode_card
@@ -59,10 +59,10 @@ class Run:
         report: Report,
         budget: Budget,
         deadline: float,
-        revive: Callable[[], None],
+        use: Use,
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
-        self._budget, self._deadline, self._revive = budget, deadline, revive
+        self._budget, self._deadline, self._use = budget, deadline, use
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, journal, self._transport)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """What the walk passed over, by reason."""
+        """What the walk passed over, by reason, in this run and in earlier ones."""
         return dict(self._batches.walk.skipped)
 
     @property
@@ -146,7 +146,7 @@ class Run:
             self._transport.finished(recorded.n)
         batches = self._next_batches()
         if good or batches:
-            self._journal.commit([batch.frozen for batch in batches], good, **_unlisted(batches))
+            self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -189,7 +189,17 @@ class Run:
             self._channel.forget(result.batch)
             return None
 
+    def _stack_ended(self) -> bool:
+        """Whether this machine's stack was ended on purpose. Then this run ends, too."""
+        if not self._use.over:
+            return False
+        self._report.notice("this machine's stack was ended with hangtag down; the job stops")
+        self._stop = self._stop or Exit.INTERRUPTED
+        return True
+
     def _look(self) -> None:
+        if self._stack_ended():
+            return
         now = time.monotonic()
         early = now - self._begun < AT_FIRST_S
         self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
@@ -235,16 +245,11 @@ class Run:
             time.sleep(PAUSE_S)
 
     def _away(self, error: RedisError) -> None:
+        if self._stack_ended():
+            return
         self._outage.goes_on(error)
         self._look_due = 0.0
         self._show()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
-            self._revive()
-
-
-def _unlisted(batches: list[Batch]) -> dict[str, bytes]:
-    """What the journal keeps with these batches, since a run that resumes the walk after them
-    comes to no folder before."""
-    last = batches[-1].unlisted if batches else Unlisted()
-    return {UNLISTED: encode_unlisted(last)} if last.count else {}
+            self._use.ensure()

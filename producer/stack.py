@@ -52,6 +52,26 @@ class Stack(msgspec.Struct, frozen=True):
     log: str
 
 
+class Use:
+    """One command's use of the broker, from its start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ended = self._ended_now()
+
+    @property
+    def over(self) -> bool:
+        """Whether `hangtag down` has ended this machine's stack since the command started."""
+        return self._ended_now() != self._ended
+
+    def ensure(self) -> None:
+        """As the function. Raises SetupError."""
+        ensure(self._settings)
+
+    def _ended_now(self) -> int:
+        return 0 if self._settings.redis_url else desired.ended(runtime_dir(self._settings))
+
+
 def ensure(settings: Settings) -> None:
     """Have a broker: the one that is configured, or this machine's stack, started if need be.
 
@@ -98,6 +118,8 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
 def down(settings: Settings) -> bool:
     """End the stack and wait until it is gone; answers whether there was anything to end.
 
+    Commands that use it end, too: none starts it again.
+
     Raises:
         SetupError: another command is starting or ending it.
     """
@@ -106,6 +128,7 @@ def down(settings: Settings) -> bool:
     folder = private_runtime_dir(settings)
     with _alone(folder):
         desired.forget(folder)
+        desired.end(folder)
         found = _end_supervisor(folder / lock.SUPERVISOR)
         found |= end_leftovers(folder)
         Door(socket_path(settings)).remove()

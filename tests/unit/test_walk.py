@@ -148,6 +148,8 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
         walk = Walk(options(cwd, b"top"))
         assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
         assert walk.skipped == dict(passed_over(tree))
+        every = [path for _, path in Walk(options(cwd, b"top", glob="*")).paths()]
+        assert every == sorted(every)  # also where one name begins with another
 
 
 def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(

@@ -153,8 +153,9 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
 
 
 def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(listing, "RUN_NAMES", 1 << 12)
     count = 3 * listing.RUN_NAMES
     for i in range(count):
         os.close(os.open(tmp_path / f"IMG_2024_{i:08}.png", os.O_CREAT))

@@ -26,7 +26,7 @@ def up(environment: Mapping[str, str], workers: int) -> None:
 
 def down(environment: Mapping[str, str]) -> None:
     """End it, if it runs."""
-    _hangtag(environment, "down")
+    _hangtag(environment, "down", "--force")
 
 
 def end(environment: Mapping[str, str], mark: str) -> None:

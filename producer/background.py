@@ -13,6 +13,7 @@ from producer.classify import Summary, classify
 from producer.index import entries, output_of
 from producer.job import stored
 from producer.journal import journal_path
+from producer.nothing_found import check_found
 from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
@@ -40,6 +41,8 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     check_roots(options)
     check_below(options, settings)
     output = Path(options.output)
+    if "--restart" in arguments or peek(output) is None:
+        check_found(options)
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
     told_at = time.monotonic() + SOON_S
@@ -68,6 +71,8 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
     """
     output = find_output(job)
     view = _follow(output, quiet)
+    if view is not None and view.state is State.FINISHED and view.exit_code is not None:
+        return _summary(view, Exit(view.exit_code))
     if view is not None and view.state is State.CANCELLED:
         return _summary(view, Exit.CANCELLED)
     view = view or peek(output)
@@ -114,10 +119,12 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
-    part = Path(f"{view.output}{PART_SUFFIX}")
+    """What the attempt that was followed came to, as its own command reports it."""
+    part, attempt = Path(f"{view.output}{PART_SUFFIX}"), view.attempt
     return Summary(
-        view.job, view.output, view.model, view.done, view.failed, 0, {}, 0.0, int(code),
-        view.flagged, str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
+        view.job, view.output, view.model, view.done, view.failed, attempt.classified,
+        attempt.skipped, attempt.seconds, int(code), view.flagged,
+        str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
     )  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from producer.frozen import Frozen
 from producer.journal import WALKED, Journal
 from producer.options import JobOptions
 from producer.reader import read, read_again
+from producer.skipped import SKIPPED, Counts, decode_skipped, encode_skipped
 from producer.transport import Transport
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
+from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.walk import Walk, shown
 from shared.contract import encode_images
 from shared.digest import digest
@@ -36,6 +37,7 @@ class Batch(msgspec.Struct, frozen=True):
     blob: bytes
     refers: bool = False  #: to files, instead of holding all their bytes
     unlisted: Unlisted = Unlisted()  #: the folders up to its last file that could not be listed
+    skipped: Counts = {}  #: what the walk passed over up to its last file
 
 
 class Batches:
@@ -54,8 +56,9 @@ class Batches:
         walked: bool = False,
         take: Callable[[bytes], Taken] | None = None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
+        skipped: Counts | None = None,
     ) -> None:
-        self.walk, self.unlisted = Walk(options, self._not_listed), unlisted
+        self.walk, self.unlisted = Walk(options, self._not_listed, skipped), unlisted
         self._cwd = options.cwd
         self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
         self._images_now = self._images_max
@@ -102,7 +105,7 @@ class Batches:
             content.stamps.append(stamp)
             content.images.append(image)
             # Not when the batch is full: by then the walk is at a file after it.
-            content.unlisted = self.unlisted
+            content.unlisted, content.skipped = self.unlisted, self.walk.skipped
             size += length
         if heads:
             yield self._batch(heads, content, freeze)
@@ -112,7 +115,8 @@ class Batches:
     ) -> Batch:
         frozen = freeze(self._n, heads, content)
         self._n += 1
-        return Batch(frozen, encode_images(content.images), content.refers, content.unlisted)
+        blob = encode_images(content.images)
+        return Batch(frozen, blob, content.refers, content.unlisted, content.skipped)
 
     def _not_listed(self, folder: bytes, why: str) -> None:
         self.unlisted = self.unlisted.and_one(shown(folder), why)
@@ -126,6 +130,7 @@ class _Read:
         self.stamps: list[Stamp] = []
         self.images: list[bytes | Reference | Status] = []
         self.unlisted = Unlisted()
+        self.skipped: Counts = {}
 
     @property
     def refers(self) -> bool:
@@ -159,7 +164,21 @@ def resumed(
         journal.get(WALKED) is not None,
         None if transport is None else transport.take,
         decode_unlisted(journal.get(UNLISTED)),
+        decode_skipped(journal.get(SKIPPED)),
     )
+
+
+def passed_over(batches: list[Batch]) -> dict[str, bytes]:
+    """What the journal keeps with new batches, since a walk that resumes after them passes no
+    folder before."""
+    if not batches:
+        return {}
+    last, kept = batches[-1], dict[str, bytes]()
+    if last.unlisted.count:
+        kept[UNLISTED] = encode_unlisted(last.unlisted)
+    if last.skipped:
+        kept[SKIPPED] = encode_skipped(last.skipped)
+    return kept
 
 
 def read_batch_again(options: JobOptions, frozen: Frozen) -> list[bytes | Status]:

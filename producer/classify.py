@@ -7,17 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from producer import stack
 from producer.appeared import NewFiles
+from producer.attempt import Attempt
 from producer.budget import Budget
 from producer.channel import Channel
 from producer.compare_table import sha256_of
 from producer.interrupts import alarm, interrupts
 from producer.job import Job
+from producer.nothing_found import check_found
 from producer.opening import Opening
 from producer.options import JobOptions
 from producer.report import Report, make_report
 from producer.run import Run
+from producer.stack import Use
 from producer.table import PART_SUFFIX
 from producer.transport import check_below
 from producer.unlisted import Unlisted
@@ -38,7 +40,7 @@ class Summary(msgspec.Struct, frozen=True):
     images: int
     failed: int
     classified: int  #: in this run; the rest in earlier ones
-    skipped: dict[str, int]
+    skipped: dict[str, int]  #: what is no row, by reason; files that were not chosen by ending
     seconds: float
     exit_code: int
     flagged: dict[str, int] = {}  #: how many pictures have each flag
@@ -67,6 +69,8 @@ def classify(
     begun = time.monotonic()
     check_roots(options)
     check_below(options, settings)
+    if restart:
+        check_found(options)  # before the old job is thrown away
     job = Job(options, restart)
     report = make_report(quiet)
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
@@ -74,6 +78,8 @@ def classify(
         code = job.exit_code
         if job.begun:
             _tell_reopened(job, report)
+        if code is None and job.journal.last() is None:
+            check_found(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
             code = attempt.work(retry_failed, new)
@@ -81,8 +87,9 @@ def classify(
             new.advance()
             _tell_finished(job, report, retry_failed)
             code = job.judge(budget or Budget())
+            attempt.result = Attempt(0, attempt.seconds, job.attempt.skipped)
         report.close()
-        return _summary(job, code, attempt, time.monotonic() - begun)
+        return _summary(job, code, attempt)
     finally:
         report.close()
         job.close()
@@ -101,10 +108,15 @@ class _Attempt:
         timeout_s: float | None,
     ) -> None:
         self._job, self._settings, self._report, self._budget = job, settings, report, budget
+        self._begun = begun
         self._deadline = begun + timeout_s if timeout_s else float("inf")
-        self.skipped: dict[str, int] = {}
-        self.classified = 0
+        self.result = Attempt()
         self.part = ""
+
+    @property
+    def seconds(self) -> float:
+        """Since the command started."""
+        return round(time.monotonic() - self._begun, 3)
 
     @property
     def _left_s(self) -> float:
@@ -113,13 +125,14 @@ class _Attempt:
     def work(self, retry_failed: bool, new: NewFiles) -> Exit:
         """Run; answers how it ended. Raises SetupError."""
         job, settings = self._job, self._settings
-        channel = Opening(job, settings, self._report, self._deadline).channel()
+        use = Use(settings)
+        channel = Opening(job, settings, self._report, self._deadline, use).channel()
         if retry_failed:
             _tell_repeated(self._report, job.repeat_failed())
         before = job.journal.totals.done
         run = Run(
             channel, job.journal, job.options, settings, self._report, self._budget,
-            self._deadline, lambda: stack.revive(settings), new,
+            self._deadline, use, new,
         )  # fmt: skip
         job.started(self._budget)
         try:
@@ -129,14 +142,16 @@ class _Attempt:
             if job.journal.lost:
                 channel.finish()  # nobody can come back to it
             raise
+        classified = job.journal.totals.done - before
         if run.complete:
             sha256 = job.write_table()
             channel.finish()  # before the job answers for itself, and never comes here again
-            job.finish(code, sha256, run.unlisted)
+            self.result = Attempt(classified, self.seconds, run.skipped)
+            job.finish(code, sha256, run.unlisted, self.result)
         else:
-            job.stopped(code)
+            self.result = Attempt(classified, self.seconds, run.skipped)
+            job.stopped(code, self.result)
             self.part = _stop(job, code, channel)
-        self.skipped, self.classified = run.skipped, job.journal.totals.done - before
         return code
 
 
@@ -155,7 +170,7 @@ def _new_files(job: Job, report: Report) -> NewFiles:
     def tell(count: int) -> None:
         report.notice(
             f"{count} files have appeared since the job began and are not in it; "
-            "--restart takes them in"
+            "classify --restart takes them in"
         )
 
     return NewFiles(job.options, job.journal, job.exit_code is not None, tell)
@@ -189,7 +204,7 @@ def _tell_finished(job: Job, report: Report, retry_failed: bool) -> None:
     if retry_failed:
         report.notice(f"no row of {job.output} has failed; there is nothing to repeat")
     else:
-        report.notice(f"{job.output} is finished already; --restart does it again")
+        report.notice(f"{job.output} is finished already; classify --restart does it again")
 
 
 def _is_other(job: Job) -> bool:
@@ -199,17 +214,17 @@ def _is_other(job: Job) -> bool:
         raise SetupError(f"{job.output}: {error.strerror}; check its permissions") from error
 
 
-def _summary(job: Job, code: Exit, attempt: _Attempt, seconds: float) -> Summary:
-    totals = job.journal.totals
+def _summary(job: Job, code: Exit, attempt: _Attempt) -> Summary:
+    totals, result = job.journal.totals, attempt.result
     return Summary(
         job.record.id,
         str(job.output),
         job.card.ref,
         totals.done,
         totals.failed,
-        attempt.classified,
-        attempt.skipped,
-        round(seconds, 3),
+        result.classified,
+        result.skipped,
+        result.seconds,
         int(code),
         totals.flagged,
         attempt.part,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.options import JobOptions
+from producer.output import checked_output
 from shared.contract import RUNTIMES
 from shared.errors import UsageError
 from shared.model_name import parse
@@ -155,9 +156,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     if bool(folders) == bool(list_file):
         raise UsageError("name folders of pictures, or a list of paths with --list")
     parse(given["model"])
-    output = os.path.abspath(given["output"])
-    if not output.isprintable():
-        raise UsageError("the path of -o has bytes that are no text; choose another")
+    output = checked_output(given["output"])
     return JobOptions(
         roots=tuple(folders),
         cwd=os.getcwdb(),

@@ -21,6 +21,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     Exit codes: 0 proven, 6 not proven.
     """
     from producer.checking import Checking
+    from producer.skipped import listed
     from producer.verify import verdict
     from producer.verify import verify as work
 
@@ -37,6 +38,8 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
         for problem in proof.problems:
             click.echo(problem)
         click.echo(verdict(proof))
+        if skipped := listed(proof.skipped):
+            click.echo(f"skipped: {skipped}", err=True)
         for what in proof.unproven:
             click.echo(f"not looked at: {what}", err=True)
     sys.exit(int(Exit.OK if proof.proven else Exit.NOT_PROVEN))

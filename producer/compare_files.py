@@ -27,16 +27,17 @@ class _File(msgspec.Struct, frozen=True):
     status: Status
 
 
-def file_problems(sealed: Sealed, deep: bool) -> Iterator[str]:
+def file_problems(sealed: Sealed, deep: bool, skipped: dict[str, int]) -> Iterator[str]:
     """One line for each file that is not what its row says, has no row, or is gone; `deep`
-    reads every file again. Raises SetupError."""
+    reads every file again. At the end `skipped` has what is no row, by reason. Raises SetupError.
+    """
     try:
         check_roots(sealed.options)
     except SetupError as error:
         yield str(error)
         return
     closed = _Closed()
-    walked = _walked(sealed.options, closed)
+    walked = _walked(sealed.options, closed, skipped)
     for file, path in align(_there(sealed), walked, lambda file: file.name, lambda path: path):
         yield from closed.news()
         if file is None:
@@ -74,12 +75,14 @@ class _Closed:
         return any(name.startswith(folder + b"/") for folder in self._folders)
 
 
-def _walked(options: JobOptions, closed: _Closed) -> Iterator[bytes]:
+def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> Iterator[bytes]:
+    walk = Walk(options, closed.add)
     try:
-        for _, path in Walk(options, closed.add).paths():
+        for _, path in walk.paths():
             # A list may name what is not there.
             if not options.list_file or os.path.exists(_real(options, path)):
                 yield path
+        skipped.update(walk.skipped)
     except SetupError as error:
         closed.tell(str(error))
 

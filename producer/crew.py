@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from producer import lock
 from shared.access import address
 from shared.errors import SetupError
 from shared.place import runtime_dir
@@ -85,8 +86,8 @@ def run(settings: Settings, children: int) -> NoReturn:
     """
     _check_broker(
         settings,
-        "this machine's stack has a worker already; "
-        "set it, or scale the stack with: hangtag up --workers N",
+        "a worker in the foreground needs a broker; "
+        f"set it, or have this machine's stack {_more(settings)}: hangtag up --workers {children}",
     )
     _check_root(settings)
     check_installed()
@@ -128,6 +129,13 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     address(settings)
+
+
+def _more(settings: Settings) -> str:
+    """What `hangtag up` would do."""
+    if lock.held(runtime_dir(settings) / lock.SUPERVISOR):
+        return "scale the worker that it has"
+    return "start one"
 
 
 def _check_root(settings: Settings) -> None:

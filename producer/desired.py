@@ -11,6 +11,7 @@ from producer.pace import Bounds
 
 _FILE = "desired.json"
 _NEEDED = "needed"
+_ENDED = "ended"
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -54,7 +55,21 @@ def announce(folder: Path) -> None:
 
 def announced(folder: Path) -> int:
     """When that was said last, in ns; good for comparing only."""
+    return _touched(folder / _NEEDED)
+
+
+def end(folder: Path) -> None:
+    """Record, before the stack is ended on request, that running commands must not restart it."""
+    (folder / _ENDED).touch(mode=0o600)
+
+
+def ended(folder: Path) -> int:
+    """When the stack was last ended on request, in ns; good for comparing only."""
+    return _touched(folder / _ENDED)
+
+
+def _touched(path: Path) -> int:
     try:
-        return (folder / _NEEDED).stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0

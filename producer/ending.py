@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from producer.classify import Summary
+from producer.skipped import listed
 from producer.wording import counted, mib, typed
 from shared.contract import MAX_FILE_BYTES
 from shared.exits import Exit
@@ -25,9 +26,8 @@ def tell(summary: Summary) -> None:
     if summary.flagged:
         marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
         click.echo(f"flagged: {marked} (see the column flag)", err=True)
-    if any(summary.skipped.values()):
-        passed = ", ".join(_counted(n, why) for why, n in summary.skipped.items() if n)
-        click.echo(f"skipped: {passed}", err=True)
+    if skipped := listed(summary.skipped):
+        click.echo(f"skipped: {skipped}", err=True)
     if summary.unlisted.count:
         click.echo(_not_listed(summary), err=True)
     if summary.max_file_bytes < MAX_FILE_BYTES:
@@ -85,5 +85,5 @@ def _not_listed(summary: Summary) -> str:
     some = first if count == 1 else f"{first} and {count - 1:,} more"
     return (
         f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
-        f"what is in there has no rows; mend that, and {_RESTART} takes it in"
+        f"what is in there has no rows; mend that, and classify {_RESTART} takes it in"
     )

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 import redis
 
+from producer.attempt import ATTEMPT, Attempt, decode_attempt, encode_attempt
 from producer.budget import Budget, decode_budget, encode_budget
 from producer.index import Entry, ids_of, remember
 from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
+from producer.skipped import SKIPPED, encode_skipped
 from producer.table import Table, write
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.window import file_limit
@@ -122,22 +124,40 @@ class Job:
     def started(self, budget: Budget) -> None:
         """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
         stopped = str(int(Exit.INTERRUPTED)).encode()
-        self.journal.put(stopped=stopped, budget=encode_budget(budget))
+        none = encode_attempt(Attempt())
+        self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
 
-    def stopped(self, code: Exit) -> None:
+    def stopped(self, code: Exit, attempt: Attempt | None = None) -> None:
         """The attempt ended before the job did; `status` tells why."""
-        self.journal.put(stopped=str(int(code)).encode())
+        properties = {"stopped": str(int(code)).encode()}
+        if attempt is not None:
+            properties[ATTEMPT] = encode_attempt(attempt)
+        self.journal.put(**properties)
+
+    @property
+    def attempt(self) -> Attempt:
+        """What the last attempt came to. Raises BadMessage."""
+        return decode_attempt(self.journal.get(ATTEMPT))
 
     @property
     def unlisted(self) -> Unlisted:
         """The folders that could not be listed so far. Raises BadMessage."""
         return decode_unlisted(self.journal.get(UNLISTED))
 
-    def finish(self, code: Exit, sha256: str, unlisted: Unlisted | None = None) -> None:
+    def finish(
+        self,
+        code: Exit,
+        sha256: str,
+        unlisted: Unlisted | None = None,
+        attempt: Attempt | None = None,
+    ) -> None:
         """The table, with this SHA-256, is in place; from now on the job answers with its code."""
         properties = {"exit": str(int(code)).encode(), "table": sha256.encode()}
         if unlisted is not None:
             properties[UNLISTED] = encode_unlisted(unlisted)
+        if attempt is not None:
+            properties[ATTEMPT] = encode_attempt(attempt)
+            properties[SKIPPED] = encode_skipped(attempt.skipped)
         self.journal.put(**properties)
 
     def judge(self, budget: Budget) -> Exit:

@@ -11,19 +11,19 @@ import time
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
-from producer import stack
 from producer.channel import Channel, check_server, leave
 from producer.full_server import refusal
 from producer.interrupts import alarm, interrupts
 from producer.job import Job
 from producer.outage import PAUSE_S, Outage
 from producer.report import Report
+from producer.stack import Use
 from producer.waits import Cut, Waits
 from producer.window import file_limit
 from producer.wording import mib
 from shared.access import Address
 from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
-from shared.errors import BrokerAway, StillOpen
+from shared.errors import BrokerAway, SetupError, StillOpen
 from shared.place import broker_url
 from shared.settings import Settings
 
@@ -31,9 +31,11 @@ from shared.settings import Settings
 class Opening:
     """One attempt at it, until the `deadline`."""
 
-    def __init__(self, job: Job, settings: Settings, report: Report, deadline: float) -> None:
+    def __init__(
+        self, job: Job, settings: Settings, report: Report, deadline: float, use: Use
+    ) -> None:
         self._job, self._settings, self._report = job, settings, report
-        self._deadline = deadline
+        self._deadline, self._use = deadline, use
         self._outage, self._waits = Outage(report.notice), Waits()
         self._met = False  #: whether the server has ever answered that it is not ready
         self._interrupted = False
@@ -46,7 +48,7 @@ class Opening:
             StillOpen: the time is over.
             KeyboardInterrupt: a signal came first.
         """
-        stack.ensure(self._settings)
+        self._use.ensure()
         broker = broker_url(self._settings)
         client = connect(broker, "producer")
         # A server that sleeps is given a moment, however short the time limit is.
@@ -118,4 +120,9 @@ class Opening:
             raise Cut
         with self._waits.waiting():
             time.sleep(PAUSE_S)
-            stack.revive(self._settings)  # this machine's may have ended meanwhile
+            if self._use.over:
+                raise SetupError(
+                    "this machine's stack was ended with hangtag down; "
+                    "the same command starts it again"
+                )
+            self._use.revive()  # this machine's may have ended meanwhile

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from producer import properties
+from producer.attempt import ATTEMPT, Attempt, decode_attempt
 from producer.journal import journal_path
 from producer.totals import Totals, kept
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
@@ -47,6 +48,7 @@ class JobView(msgspec.Struct, frozen=True):
     left_s: float | None = None  #: None while files are still looked for, or there is no rate
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
+    attempt: Attempt = Attempt()  #: the last one that ended; nothing of it while it runs
 
 
 def is_running(output: Path) -> bool:
@@ -77,6 +79,7 @@ def peek(output: Path) -> JobView | None:
     try:
         record = decode_job(found["record"])
         unlisted = decode_unlisted(found.get(UNLISTED))
+        attempt = decode_attempt(found.get(ATTEMPT))
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     code = int(found["exit"]) if "exit" in found else None
@@ -93,6 +96,7 @@ def peek(output: Path) -> JobView | None:
         totals.flagged,
         unlisted=unlisted,
         over_budget=state is State.PAUSED and _stopped(found) is Exit.BUDGET,
+        attempt=attempt,
     )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from producer import stack
 from producer.budget import Budget
 from producer.channel import Channel, check_server
 from producer.desk import reaching
@@ -24,6 +23,7 @@ from producer.options import JobOptions
 from producer.prediction import Predictions, Row, prediction, read_rows
 from producer.report import Quiet
 from producer.run import Run
+from producer.stack import Use
 from producer.walk import check_roots, shown
 from producer.window import file_limit
 from shared.broker import connect, make_app
@@ -54,7 +54,8 @@ def predict(
     """
     options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
     _check(options, truth)
-    stack.ensure(settings)
+    use = Use(settings)
+    use.ensure()
     client = connect(broker_url(settings), _ROLE)
     with reaching(settings):
         check_server(client)
@@ -63,7 +64,7 @@ def predict(
     _check_truth(truth, card)
     channel = Channel(client, make_app(broker_url(settings), _ROLE), record, settings)
     try:
-        rows = _run(channel, options, settings)
+        rows = _run(channel, options, settings, use)
     finally:
         channel.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
@@ -74,14 +75,14 @@ def predict(
     )
 
 
-def _run(channel: Channel, options: JobOptions, settings: Settings) -> list[Row]:
+def _run(channel: Channel, options: JobOptions, settings: Settings, use: Use) -> list[Row]:
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
     ):
         run = Run(
             channel, journal, options, settings, Quiet(), Budget(), float("inf"),
-            lambda: stack.revive(settings),
+            use,
         )  # fmt: skip
         with interrupts(run.stop):
             code = run.execute()

@@ -7,13 +7,12 @@ then touches Redis: whatever is lost after a commit can be had again from the jo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from redis.exceptions import RedisError
 
 from producer.appeared import NewFiles
-from producer.batches import Batch, resumed
+from producer.batches import Batch, passed_over, resumed
 from producer.budget import Budget
 from producer.channel import Channel, Progress
 from producer.full_server import refusal
@@ -24,8 +23,9 @@ from producer.options import JobOptions
 from producer.outage import PAUSE_S, Outage
 from producer.reconcile import Reconciler
 from producer.report import Report
+from producer.stack import Use
 from producer.transport import Transport
-from producer.unlisted import Unlisted, kept_with
+from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import Window, look
 from shared.errors import SetupError
@@ -57,11 +57,11 @@ class Run:
         report: Report,
         budget: Budget,
         deadline: float,
-        revive: Callable[[], None],
+        use: Use,
         new: NewFiles | None = None,
     ) -> None:
         self._channel, self._journal, self._report = channel, journal, report
-        self._budget, self._deadline, self._revive = budget, deadline, revive
+        self._budget, self._deadline, self._use = budget, deadline, use
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, journal, self._transport)
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """What the walk passed over, by reason."""
+        """What the walk passed over, by reason, in this run and in earlier ones."""
         return dict(self._batches.walk.skipped)
 
     @property
@@ -159,8 +159,7 @@ class Run:
             self._transport.finished(recorded.n)
         batches = self._next_batches() if fill else []
         if good or batches:
-            unlisted = kept_with(batches[-1].unlisted if batches else Unlisted())
-            self._journal.commit([batch.frozen for batch in batches], good, **unlisted)
+            self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
         # They are under way from here on, whatever the server does: `complete` counts on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -189,7 +188,17 @@ class Run:
             self._sent_bytes += len(batch.blob)
         return batches
 
+    def _stack_ended(self) -> bool:
+        """Whether this machine's stack was ended on purpose. Then this run ends, too."""
+        if not self._use.over:
+            return False
+        self._report.notice("this machine's stack was ended with hangtag down; the job stops")
+        self._stop = self._stop or Exit.INTERRUPTED
+        return True
+
     def _look(self) -> None:
+        if self._stack_ended():
+            return
         now = time.monotonic()
         early = now - self._begun < AT_FIRST_S
         self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
@@ -241,9 +250,11 @@ class Run:
             time.sleep(PAUSE_S)
 
     def _away(self, error: RedisError) -> None:
+        if self._stack_ended():
+            return
         self._outage.goes_on(error)
         self._look_due = 0.0
         self._show()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
-            self._revive()
+            self._use.revive()

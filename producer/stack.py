@@ -52,6 +52,30 @@ class Stack(msgspec.Struct, frozen=True):
     log: str
 
 
+class Use:
+    """One command's use of the broker, from its start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ended = self._ended_now()
+
+    @property
+    def over(self) -> bool:
+        """Whether `hangtag down` has ended this machine's stack since the command started."""
+        return self._ended_now() != self._ended
+
+    def ensure(self) -> None:
+        """As the function. Raises SetupError."""
+        ensure(self._settings)
+
+    def revive(self) -> None:
+        """As the function. Raises SetupError."""
+        revive(self._settings)
+
+    def _ended_now(self) -> int:
+        return 0 if self._settings.redis_url else desired.ended(runtime_dir(self._settings))
+
+
 def ensure(settings: Settings) -> None:
     """Have a broker: the one that is configured, or this machine's stack, started if need be.
 
@@ -69,7 +93,7 @@ def ensure(settings: Settings) -> None:
 
 
 def revive(settings: Settings) -> None:
-    """Like `ensure`, for work that has begun: what may start yet is waited for by the caller.
+    """As `ensure`, for work that has begun: the caller waits for a stack that may yet start.
 
     Raises:
         SetupError: the stack does not start.
@@ -110,6 +134,8 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
 def down(settings: Settings) -> bool:
     """End the stack and wait until it is gone; answers whether there was anything to end.
 
+    Commands that use it end, too: none starts it again.
+
     Raises:
         BrokerAway: another command is starting or ending it.
     """
@@ -118,6 +144,7 @@ def down(settings: Settings) -> bool:
     folder = private_runtime_dir(settings)
     with _alone(folder):
         desired.forget(folder)
+        desired.end(folder)
         found = _end_supervisor(folder / lock.SUPERVISOR)
         found |= end_leftovers(folder)
         Door(socket_path(settings)).remove()

@@ -71,6 +71,14 @@ def _all(settings: Settings) -> list[JobView]:
     return _paced(local, remote) + [view for view in remote if view.job not in known]
 
 
+def running_on_stack(settings: Settings) -> list[JobView]:
+    """The jobs that run on this machine's stack, whatever broker is configured."""
+    local = {view.job: view for view in _local()}
+    found = _remote(msgspec.structs.replace(settings, redis_url=""))
+    views = [local.get(view.job, view) for view in found if view.state is State.RUNNING]
+    return [view for view in views if view.state is State.RUNNING]
+
+
 def _local() -> list[JobView]:
     return [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
 

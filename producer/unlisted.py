@@ -38,9 +38,3 @@ def decode_unlisted(data: bytes | None) -> Unlisted:
             f"the job's folders that could not be listed cannot be read ({error}); "
             "begin anew with --restart"
         ) from error
-
-
-def kept_with(last: Unlisted) -> dict[str, bytes]:
-    """What the journal keeps with the batches up to `last`, since a run that resumes the walk
-    after them comes to no folder before."""
-    return {UNLISTED: encode_unlisted(last)} if last.count else {}

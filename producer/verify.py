@@ -35,6 +35,7 @@ class Proof(msgspec.Struct, frozen=True):
     model: str = ""
     rows: int = 0
     failed: int = 0
+    skipped: dict[str, int] = {}  #: what is no row in the folders, by reason, if all were walked
 
 
 def verify(output: Path, deep: bool = False, checking: Checking | None = None) -> Proof:
@@ -77,8 +78,9 @@ def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
         problems += _some(table_problems(output, sealed))
     else:
         problems.append(f"{output}: is gone; the command that made it writes it again")
-    problems += _some(file_problems(sealed, deep))
-    return _proof(output, sealed, problems[:PROBLEMS_SHOWN], _unproven(sealed, deep))
+    skipped: dict[str, int] = {}
+    problems += _some(file_problems(sealed, deep, skipped))
+    return _proof(output, sealed, problems[:PROBLEMS_SHOWN], _unproven(sealed, deep), skipped)
 
 
 def _not_finished(output: Path) -> str:
@@ -88,7 +90,13 @@ def _not_finished(output: Path) -> str:
     return f"its job is not finished; finish it with: hangtag collect {output}"
 
 
-def _proof(output: Path, sealed: Sealed, problems: list[str], unproven: list[str]) -> Proof:
+def _proof(
+    output: Path,
+    sealed: Sealed,
+    problems: list[str],
+    unproven: list[str],
+    skipped: dict[str, int] | None = None,
+) -> Proof:
     rows = failed = 0
     if sealed.finished:
         for names, result in sealed.rows():
@@ -97,7 +105,7 @@ def _proof(output: Path, sealed: Sealed, problems: list[str], unproven: list[str
             failed += len(statuses) - statuses.count(0)
     return Proof(
         str(output), not problems, problems, unproven, sealed.record.id, sealed.card.ref, rows,
-        failed,
+        failed, skipped or {},
     )  # fmt: skip
 
 

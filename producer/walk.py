@@ -1,7 +1,8 @@
 """The walk: every picture under some folders, in path order, while memory stays flat.
 
 Arguments come as typed; within each, files come in the order of the bytes of their full path.
-Only the names of one directory at each depth are held.
+Only the names of one directory at each depth are held. What is passed over is counted in the same
+order, so that a walk that resumes after a file counts exactly what comes after it.
 """
 
 from __future__ import annotations
@@ -10,34 +11,34 @@ import errno
 import fnmatch
 import os
 import stat
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from producer import skipped
+from producer.listing import FILE, FOLDER, LINK, Entry, listing
 from producer.options import JobOptions
+from producer.skipped import Counts
 from shared.errors import SetupError, UsageError
 from shared.suffixes import IMAGE_SUFFIXES
 
 _BLOCK_BYTES = 1 << 20
-#: Why something in a folder is no row. Files without an image's ending are not counted.
-HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
-UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
 
-Entries = list[tuple[bytes, os.DirEntry[bytes]]]
-
-
 class Walk:
-    """One pass over a job's files. `skipped` counts what was passed over, by reason; each folder
-    below a root that cannot be listed is told, with the reason."""
+    """One pass over a job's files. `skipped` counts what was passed over, by reason; `tell` is
+    called for each folder below a root that cannot be listed, with the reason."""
 
     def __init__(
-        self, options: JobOptions, tell: Callable[[bytes, str], None] = lambda folder, why: None
+        self,
+        options: JobOptions,
+        tell: Callable[[bytes, str], None] = lambda folder, why: None,
+        before: Counts | None = None,
     ) -> None:
+        """`before` is what earlier passes have counted, up to where this one starts."""
         self._options, self._tell = options, tell
         self._wanted = _matcher(options.glob)
-        self.skipped: Counter[str] = Counter()
+        self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # how much of a path is the folder that was typed
 
     def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
@@ -61,7 +62,7 @@ class Walk:
             folder = root.rstrip(b"/")
             self._below = len(folder) + 1
             with _listing(root):
-                entries = self._entries(folder)
+                entries = listing(self._real(folder or b"/"))
             yield from self._within(folder, entries, after)
         elif root > after:  # a file named by hand is a row whatever its ending
             yield root
@@ -77,48 +78,41 @@ class Walk:
 
     def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
         try:
-            entries = self._entries(folder)
+            entries = listing(self._real(folder))
         except OSError as error:
             if error.errno in _GONE:
-                self.skipped[VANISHED] += 1
+                self._skip(skipped.VANISHED)
             else:
-                self.skipped[UNREADABLE] += 1
+                self._skip(skipped.UNREADABLE)
                 self._tell(folder, error.strerror or str(error))
             return
         yield from self._within(folder, entries, after)
 
-    def _within(self, folder: bytes, entries: Entries, after: bytes) -> Iterator[bytes]:
-        for key, entry in entries:
-            path = folder + b"/" + key
-            if key.endswith(b"/"):
+    def _within(self, folder: bytes, entries: Iterator[Entry], after: bytes) -> Iterator[bytes]:
+        for name, kind in entries:
+            path = folder + b"/" + name
+            if kind == FOLDER and not name.startswith(b"."):
                 if path >= after[: len(path)]:
                     yield from self._folder(path[:-1], after)
-            elif path > after and self._is_row(entry, path):
-                yield path
+            elif path > after:
+                if (why := self._why_skipped(name, kind, path)) is None:
+                    yield path
+                elif why:
+                    self._skip(why)
 
-    def _entries(self, folder: bytes) -> Entries:
-        """The entries, sorted; a directory's name ends in "/", so that full paths are in order.
+    def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
+        """The reason why an entry is no row, None for a row; an empty one is not counted."""
+        if name.startswith(b"."):
+            return skipped.HIDDEN
+        wanted = self._wanted(path[self._below :])
+        if kind == LINK:  # a link to a folder is counted for what may be in it
+            return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
+        if kind != FILE:
+            return skipped.SPECIAL if wanted else ""
+        return None if wanted else skipped.ending(name, self.skipped)
 
-        Raises OSError.
-        """
-        with os.scandir(self._real(folder or b"/")) as entries:
-            named = [(_sort_key(entry), entry) for entry in entries]
-        shown = [pair for pair in named if not pair[0].startswith(b".")]
-        self.skipped[HIDDEN] += len(named) - len(shown)
-        shown.sort(key=lambda pair: pair[0])
-        return shown
-
-    def _is_row(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
-        if entry.is_symlink():
-            # A link to a folder is counted for what may be in it.
-            self.skipped[LINK] += self._wanted(path[self._below :]) or os.path.isdir(entry.path)
-            return False
-        if not self._wanted(path[self._below :]):
-            return False
-        if not entry.is_file(follow_symlinks=False):
-            self.skipped[SPECIAL] += 1
-            return False
-        return True
+    def _skip(self, reason: str) -> None:
+        self.skipped = skipped.one_more(self.skipped, reason)
 
     def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
         with open(self._real(self._options.list_file), "rb") as lines:
@@ -188,11 +182,6 @@ def _check_list(real: bytes, typed: bytes) -> None:
                     raise UsageError(f"{shown(typed)} holds NUL bytes; give one path a line")
     except OSError as error:
         raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
-
-
-def _sort_key(entry: os.DirEntry[bytes]) -> bytes:
-    is_folder = entry.is_dir(follow_symlinks=False)
-    return entry.name + b"/" if is_folder else entry.name
 
 
 def _matcher(glob: str) -> Callable[[bytes], bool]:

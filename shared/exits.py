@@ -10,7 +10,7 @@ class Exit(enum.IntEnum):
 
     OK = 0  #: every picture was classified
     SETUP = 1  #: the set-up is at fault; a job that was begun is intact
-    USAGE = 2  #: the command line is at fault
+    USAGE = 2  #: the command line is at fault, or names no picture
     SOME_FAILED = 3  #: finished, with rows that have no label, or folders without rows
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
@@ -31,9 +33,7 @@ class LiteRT:
             SetupError: this is no `.tflite` file, or not one of the card's shapes.
         """
         self._card = card
-        self._interpreter = _interpreter(card, artifact)
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
+        self._interpreter, self._input, self._output = _loaded(card, artifact)
         self._call_images = self._images = int(self._input["shape"][0])
         self._check()
         self._resizable = self._same_bits_in_small_calls()
@@ -87,13 +87,16 @@ class LiteRT:
             )
 
 
-def _interpreter(card: Card, artifact: bytes) -> Interpreter:
+def _loaded(card: Card, artifact: bytes) -> tuple[Interpreter, dict[str, Any], dict[str, Any]]:
+    """The interpreter, and the details of its only input and its only output."""
     try:
         interpreter = Interpreter(model_content=artifact, num_threads=THREADS)
         interpreter.allocate_tensors()
+        # The names in a damaged file may not be UTF-8.
+        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
             f"model.tflite of {card.ref} cannot be loaded ({reason}); publish it again"
         ) from error
-    return interpreter
+    return interpreter, taken, given

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from producer.classify import Summary
 from producer.peek import JobView, State
 from shared.exits import Exit
 from tests import proc
@@ -40,6 +42,41 @@ def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Sta
     assert collect.wait() == Exit.OK, collect.story
     stage.check_table(stage.output.read_bytes())
     stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("ending", ["finished", "cancelled"])
+def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
+    stage: Stage, ending: str
+) -> None:
+    worker = stage.fleet.worker()
+    classify = stage.classify("--json")
+    classify.wait_until_done(1)
+    held = stage.catch(classify, worker)
+    collect = stage.fleet.producer("collect", str(stage.output), "--json", cwd=stage.gallery.cwd)
+    collect.wait_for_log("done")
+    if ending == "cancelled":
+        assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
+        assert classify.wait() == Exit.CANCELLED, classify.story
+    stage.let_go(held)
+    code = Exit.CANCELLED if ending == "cancelled" else Exit.OK
+    assert classify.wait() == code, classify.story
+    assert collect.wait() == code, collect.story
+    summary = msgspec.json.decode(collect.out, type=Summary)
+    assert summary == msgspec.json.decode(classify.out, type=Summary)
+    assert summary.classified == summary.images > 0  # the only attempt
+    assert summary.seconds > 0
+    assert _last(collect, "images") == _last(classify, "images")
+    assert "already" not in collect.log
+    again = stage.hangtag("collect", str(stage.output))
+    assert again.wait() == Exit.OK, again.story
+    assert ("finished already" in again.log) == (ending == "finished")
+    assert "--restart" not in again.log.replace("classify --restart", "")
+    stage.check_nothing_runs(worker)
+
+
+def _last(command: Producer, word: str) -> str:
+    """The last line of a command that has this word."""
+    return [line for line in command.log.splitlines() if word in line][-1]
 
 
 def test_a_submit_that_cannot_begin_says_why(stage: Stage) -> None:

@@ -101,6 +101,19 @@ def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage
     stage.check_nothing_runs(worker)
 
 
+def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage: Stage) -> None:
+    server = stage.fleet.server
+    server.client.config_set("maxclients", server.client.info("clients")["connected_clients"])
+    producer = stage.classify()
+    producer.wait_for_log("refuses more connections")
+    assert producer.running, producer.story
+    server.client.config_set("maxclients", 1000)
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    assert "does not answer" not in producer.log
+    stage.check_nothing_runs(worker)
+
+
 def load_for_long(server: RedisServer) -> None:
     """Have it restarted on a snapshot that takes ten seconds to load."""
     server.client.mset({f"other:{n}": n for n in range(MANY_KEYS)})

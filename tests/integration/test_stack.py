@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from producer import desired, lock, stack
 from producer.cli import hangtag
 from producer.member import Member, member, save_roster
+from producer.peek import State, peek
 from shared import heartbeat, keys, pretrained
 from shared.errors import SetupError
 from shared.exits import Exit
@@ -32,6 +34,7 @@ from tests.gallery import FOLDER
 from tests.server import RedisServer, server_binaries
 from tests.stacks import Place
 
+HANGTAG = [sys.executable, "-m", "producer.cli"]
 ENSURE = "from producer import stack; from shared.settings import Settings; "
 ENSURE += "stack.ensure(Settings.from_env())"
 
@@ -237,6 +240,85 @@ def test_down_leaves_nothing(place: Place) -> None:
     assert not {path.name for path in place.folder.iterdir()} & {"redis.sock", "members.json"}
     assert not stack.down(place.settings)
     assert not stack.describe(place.settings).running
+
+
+def test_down_names_the_jobs_that_run_and_force_ends_the_stack_under_them(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for n in range(4_000):
+        (tmp_path / f"photos/{n}.png").touch()
+    env = {**os.environ, **place.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
+    env |= {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": "16"}
+    stack.up(place.settings, 1)
+    wait_for("a worker", place.alive)
+    everything = place.processes()
+    job = subprocess.Popen(
+        [*HANGTAG, "classify", "photos", "-o", "out.csv"],
+        cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    view = wait_for("a job", lambda: peek(tmp_path / "out.csv"))
+    refused = _hangtag("down", env=env)
+    assert refused.returncode == Exit.SETUP
+    (line,) = refused.stderr.splitlines()
+    assert all(words in line for words in (view.job, "out.csv", "hangtag cancel", "--force")), line
+    assert set(everything) <= set(place.processes())
+    assert job.poll() is None, "it ended too soon"
+    assert _hangtag("down", "--force", env=env).returncode == 0
+    _, log = job.communicate(timeout=30)
+    assert job.returncode == Exit.INTERRUPTED, log
+    assert "resume it with" in log
+    assert not re.search("Redis is away|hangtag up", log), log
+    time.sleep(1.5)
+    assert place.processes() == []
+    paused = peek(tmp_path / "out.csv")
+    assert paused is not None
+    assert paused.state is State.PAUSED
+    again = _hangtag("classify", "photos", "-o", "out.csv", cwd=tmp_path, env=env)
+    assert again.returncode == Exit.SOME_FAILED, again.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 4_001
+    assert _hangtag("down", env=env).returncode == 0
+
+
+def test_a_job_whose_producer_was_killed_does_not_hold_the_stack(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for n in range(4_000):
+        (tmp_path / f"photos/{n}.png").touch()
+    env = {**os.environ, **place.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
+    env |= {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": "16"}
+    job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=tmp_path, env=env)
+    wait_for("a job", lambda: peek(tmp_path / "o.csv"))
+    with place.client() as client:
+        wait_for("its key", lambda: client.zcard(keys.JOBS))
+    job.kill()
+    job.wait()
+    assert _hangtag("down", env=env).returncode == 0
+    assert place.processes() == []
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_worker_without_a_broker_says_what_is_true_of_the_stack(
+    place: Place, tmp_path: Path, runs: bool
+) -> None:
+    env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
+    if runs:
+        stack.up(place.settings, 1)
+    worker = _hangtag("worker", "--concurrency", "3", env=env)
+    assert worker.returncode == Exit.SETUP
+    (line,) = worker.stderr.splitlines()
+    assert "HANGTAG_REDIS_URL" in line
+    assert "hangtag up --workers 3" in line
+    assert ("worker that it has" in line) == runs
+
+
+def _hangtag(
+    *arguments: str, env: dict[str, str], cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*HANGTAG, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_it_ends_when_nobody_needs_it(place: Place) -> None:

@@ -118,6 +118,45 @@ def test_arguments_that_name_no_pictures_are_usage_errors(
     assert sorted(os.listdir(here)) == ["list", "photos"]
 
 
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize(
+    ("files", "arguments", "said"),
+    [
+        ([], ["empty"], ["empty", ".jpg", ".tiff", "no file at all", "--glob"]),
+        (["a.txt", "b.TXT", "c.heic", "d"], ["empty"], ["2 .txt", "1 .heic", "1 without"]),
+        (["a.png", "b.png"], ["empty", "--glob", "*.jpgx"], ["'*.jpgx'", "2 .png", "pattern"]),
+        ([".a.png"], ["empty"], ["1 hidden"]),
+        ([], ["--list", "/dev/stdin"], ["one path a line"]),
+    ],
+)
+def test_a_job_without_files_is_a_usage_error_that_says_what_was_looked_for_and_what_is_there(
+    here: Path, command: str, files: list[str], arguments: list[str], said: list[str]
+) -> None:
+    (here / "empty").mkdir()
+    (here / "blank").write_text("\n\n")
+    for file in files:
+        (here / "empty" / file).touch()
+    if arguments[0] == "--list":
+        arguments = ["--list", "blank"]
+    line = complaint(run(command, *arguments, "-o", "out.csv"), Exit.USAGE)
+    assert all(words in line for words in said), line
+    assert not list(here.glob("out.csv*"))
+
+
+def test_a_restart_without_files_leaves_the_old_job_as_it_is(here: Path) -> None:
+    journal = begun(here, exit=b"0").read_bytes()
+    (here / "photos/1.png").unlink()
+    complaint(run("classify", "photos", "-o", "out.csv", "--restart"), Exit.USAGE)
+    assert (here / f"out.csv{SUFFIX}").read_bytes() == journal
+
+
+def test_a_finished_job_whose_files_are_gone_is_finished_all_the_same(here: Path) -> None:
+    begun(here, exit=b"0")
+    (here / "out.csv").touch()
+    (here / "photos/1.png").unlink()
+    assert run("classify", "photos", "-o", "out.csv").exit_code == Exit.OK
+
+
 def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
     assert "\\xff" in complaint(run("classify", b"\xff\n", "-o", "out.csv"), Exit.USAGE)
 
@@ -146,6 +185,40 @@ def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
     assert "-o" in line
     assert (here / "out.csv").read_text() == "mine"
     assert not (here / f"out.csv{SUFFIX}").exists()
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("photos", "-o photos/results.csv"),
+        ("photos/", "-o photos/results.csv"),
+        ("absent/", "-o absent/results.csv"),
+        ("pipe", "no regular file"),
+        ("-", "name a file"),
+        ("x.xlsx", "-o x.csv"),
+        ("x.JSON", "-o x.csv"),
+        ("x.csv.gz", "CSV, not .gz"),
+        ("x.png", "-o x.csv"),
+        ("a\nb.csv", "line break"),
+        ("a\x1bb.csv", "cannot be printed"),
+        ("\udcff.csv", "not UTF-8"),
+    ],
+)
+def test_an_output_that_cannot_be_a_table_is_a_usage_error_and_leaves_nothing(
+    here: Path, command: str, more: tuple[str, ...], output: str, said: str
+) -> None:
+    os.mkfifo("pipe")
+    before = sorted(os.listdir(os.fsencode(here)))
+    line = complaint(run(command, "photos", "-o", output, *more), Exit.USAGE)
+    assert said in line
+    assert sorted(os.listdir(os.fsencode(here))) == before
+
+
+@pytest.mark.parametrize("output", ["table", "x.csv", "x.TSV", "x.txt", "x.2024", "./-"])
+def test_any_other_name_is_taken_for_an_output(output: str) -> None:
+    assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
 
 
 def test_an_output_in_a_folder_that_is_not_there_names_the_cure() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError
+from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, ResponseError
 
 from producer.full_server import refusal
 
@@ -18,10 +18,11 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
         (ResponseError(DISK), "Redis' disk is full"),
         (ResponseError(f"Command # 1 (HSET a b) of pipeline caused error: {DISK}"), "disk is full"),
         (ResponseError("NOREPLICAS Not enough good replicas to write."), "has too few replicas"),
+        (ConnectionError("max number of clients reached"), "(its maxclients is reached)"),
         (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
     ],
 )
-def test_a_refusal_is_told_by_what_is_full(error: ResponseError, why: str) -> None:
+def test_a_refusal_is_told_by_what_is_full(error: RedisError, why: str) -> None:
     assert why in refusal(error)
 
 

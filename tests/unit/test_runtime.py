@@ -109,6 +109,18 @@ def test_a_file_that_is_no_tflite_is_refused_in_one_line(card: Card, data: bytes
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"serving_default_args_0:0\0", b"serving_default\0", b"StatefulPartitionedCall_1:0\0"],
+)
+def test_a_tflite_whose_names_are_no_text_is_refused_in_one_line(card: Card, name: bytes) -> None:
+    data = pretrained.read("model.tflite")
+    assert name in data
+    with pytest.raises(SetupError, match=r"cannot be loaded .* publish it again$") as error:
+        runtime.load("litert", card, data.replace(name, b"\xff" + name[1:]))
+    assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> None:
     fewer = msgspec.structs.replace(card, labels=card.labels[1:])

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer import listing
 from producer.options import JobOptions
-from producer.walk import HIDDEN, LINK, SPECIAL, UNREADABLE, VANISHED, Walk, check_roots
+from producer.skipped import ENDINGS_MAX, HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE, VANISHED
+from producer.walk import Walk, check_roots
 from shared.errors import SetupError, UsageError
 from shared.suffixes import IMAGE_SUFFIXES
 from tests.closed import too_deep
@@ -98,6 +101,9 @@ def passed_over(tree: Tree) -> Counter[str]:
             count[LINK] += 1
         elif wanted and kind == "fifo":
             count[SPECIAL] += 1
+        elif kind == "file" and not wanted:
+            suffix = os.path.splitext(os.fsdecode(b"x" + name))[1]
+            count[suffix.lower() if len(suffix) > 1 else NO_ENDING] += 1
     return count
 
 
@@ -110,7 +116,7 @@ def test_every_picture_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
     with planted(tree) as cwd:
         walk = Walk(options(cwd, b"top"))
         assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
-        assert +walk.skipped == passed_over(tree)
+        assert walk.skipped == dict(passed_over(tree))
 
 
 @given(trees)
@@ -120,6 +126,62 @@ def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
         whole = list(Walk(given_).paths())
         for i, place in enumerate(whole):
             assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+
+
+@given(trees)
+def test_what_is_skipped_before_and_after_any_path_is_all_that_is_skipped(tree: Tree) -> None:
+    with planted(tree) as cwd:
+        whole = Walk(options(cwd, b"top"))
+        for place in whole.paths():
+            rest = Walk(options(cwd, b"top"), before=whole.skipped)
+            list(rest.paths(after=place))
+            assert rest.skipped == dict(passed_over(tree))
+
+
+@pytest.mark.parametrize("run_names", [1, 2, 3, 1000])
+@given(tree=trees)
+def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
+    tree: Tree, run_names: int
+) -> None:
+    with planted(tree) as cwd, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "RUN_NAMES", run_names)
+        walk = Walk(options(cwd, b"top"))
+        assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
+        assert walk.skipped == dict(passed_over(tree))
+        every = [path for _, path in Walk(options(cwd, b"top", glob="*")).paths()]
+        assert every == sorted(every)  # also where one name begins with another
+
+
+def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "RUN_NAMES", 1 << 12)
+    count = 3 * listing.RUN_NAMES
+    for i in range(count):
+        os.close(os.open(tmp_path / f"IMG_2024_{i:08}.png", os.O_CREAT))
+    tracemalloc.start()
+    try:
+        entries = listing.listing(bytes(tmp_path))
+        held, peak = tracemalloc.get_traced_memory()
+        assert sum(1 for _ in entries) == count
+    finally:
+        tracemalloc.stop()
+    packed = count * len("IMG_2024_00000000.png__")
+    print(f"{count:,} names: {packed:,} bytes packed, {held:,} held, {peak:,} at most")
+    assert held < 1.1 * packed
+    assert peak < packed + listing.RUN_NAMES * 200
+
+
+def test_endings_without_end_are_counted_under_a_bounded_number_of_reasons(tmp_path: Path) -> None:
+    for i in range(50):
+        (tmp_path / f"part.{i:03}").touch()
+    (tmp_path / "long.not-an-ending-of-a-name").touch()
+    (tmp_path / "z.000").touch()
+    walk = Walk(options(bytes(tmp_path), b"."))
+    assert list(walk.paths()) == []
+    assert sum(walk.skipped.values()) == 52
+    assert len(walk.skipped) == ENDINGS_MAX + 1
+    assert walk.skipped[".000"] == 2
 
 
 @given(trees, names)
@@ -197,7 +259,7 @@ def test_a_socket_is_counted_and_not_opened(
         listener.bind("s.png")
         walk = Walk(options(bytes(tmp_path), b"."))
         assert list(walk.paths()) == []
-        assert +walk.skipped == Counter({SPECIAL: 1})
+        assert walk.skipped == {SPECIAL: 1}
 
 
 def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(
@@ -212,7 +274,7 @@ def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(
     assert next(paths) == (0, b"top/a/1.png")
     shutil.rmtree(tmp_path / "top/b")
     assert list(paths) == []
-    assert +walk.skipped == Counter({VANISHED: 1})
+    assert walk.skipped == {VANISHED: 1}
     assert told == []
 
 
@@ -226,7 +288,7 @@ def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: P
     found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
     assert list(walk.paths()) == found
     assert told == [(deep, "File name too long")]
-    assert +walk.skipped == Counter({UNREADABLE: 1})
+    assert walk.skipped == {UNREADABLE: 1}
 
 
 def test_a_folder_that_was_typed_and_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from producer.journal import Journal
 from producer.recorded import Recorded
 from producer.report import Quiet
 from producer.run import Run
+from producer.stack import Use
 from shared.exits import Exit
 from shared.ledger import BatchState
 from tests.integration.ledger.files import GARBAGE
@@ -137,7 +138,7 @@ class Producer:
             self._channel.resume()
             self.run = Run(
                 self._channel, self.journal, world.options, SETTINGS, Quiet(), Budget(),
-                float("inf"), lambda: None,
+                float("inf"), Use(SETTINGS),
             )  # fmt: skip
             for n in self.journal.open_batches():  # as `execute` begins
                 self.run._reconciler.offered(n)

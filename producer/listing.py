@@ -1,0 +1,49 @@
+"""The entries of one directory in path order, in little memory: sorted runs of packed names."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+#: The kind of an entry. A folder's name ends in "/", so that full paths are in order.
+FOLDER, FILE, LINK, SPECIAL = b"d", b"f", b"l", b"s"
+#: As many names as are held as objects. A larger directory is held as runs of packed names.
+RUN_NAMES = 1 << 14
+#: Ends a name and sorts before all that a name may hold.
+_END = b"\0"
+_TAIL = len(_END + FILE)
+
+Entry = tuple[bytes, bytes]  # name, kind
+
+
+def listing(folder: bytes) -> Iterator[Entry]:
+    """Every entry, in the order of the bytes of full paths. Raises OSError before the first."""
+    with os.scandir(folder) as entries:
+        records = _sorted(map(_record, entries))
+    return ((record[:-_TAIL], record[-1:]) for record in records)
+
+
+def _record(entry: os.DirEntry[bytes]) -> bytes:
+    if entry.is_symlink():
+        return entry.name + _END + LINK
+    if entry.is_dir(follow_symlinks=False):
+        return entry.name + b"/" + _END + FOLDER
+    return entry.name + _END + (FILE if entry.is_file(follow_symlinks=False) else SPECIAL)
+
+
+def _sorted(records: Iterable[bytes]) -> Iterator[bytes]:
+    """The records in order. All are read before this returns."""
+    records, runs = iter(records), list[bytes]()
+    while len(run := sorted(islice(records, RUN_NAMES))) == RUN_NAMES:
+        runs.append(b"".join(run))
+    return heapq.merge(*map(_unpacked, runs), run) if runs else iter(run)
+
+
+def _unpacked(run: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(run):
+        end = run.index(_END, start) + _TAIL
+        yield run[start:end]
+        start = end

@@ -1,0 +1,67 @@
+"""What a walk passes over, counted by reason: for the summary, the journal and `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+
+#: Why an entry of a folder is no row. A file that is not chosen is counted by its ending.
+HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
+UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
+PLURALS = {LINK, SPECIAL, UNREADABLE, VANISHED}
+NO_ENDING, OTHER_ENDINGS = "without an ending", "with other endings"
+#: More endings than that are not told apart: names may end in anything.
+ENDINGS_MAX = 20
+ENDING_MAX_CHARS = 12
+#: The property of a job that holds the counts up to its last frozen file, or all if it is finished.
+SKIPPED = "skipped"
+
+Counts = Mapping[str, int]
+
+
+def one_more(counts: Counts, reason: str) -> Counts:
+    """Another mapping: a batch that is being formed keeps the counts up to its last file."""
+    return {**counts, reason: counts.get(reason, 0) + 1}
+
+
+def ending(name: bytes, counts: Counts) -> str:
+    """The reason under which a file that is not chosen is counted: its ending in lower case."""
+    _, dot, last = name.rpartition(b".")
+    if not dot or not last:
+        return NO_ENDING
+    found = f".{last.decode(errors='replace').lower()}"
+    if found in counts:
+        return found
+    known = sum(reason.startswith(".") for reason in counts)
+    plain = found.isascii() and found.isprintable() and len(found) <= ENDING_MAX_CHARS
+    return found if plain and known < ENDINGS_MAX else OTHER_ENDINGS
+
+
+def listed(counts: Counts) -> str:
+    """`12 .txt, 3 .heic, 1 link`; empty if there is nothing."""
+    return ", ".join(_counted(count, reason) for reason, count in counts.items() if count)
+
+
+def _counted(count: int, reason: str) -> str:
+    singular = reason.removesuffix("s") if reason in PLURALS else reason
+    return f"{count:,} {singular if count == 1 else reason}"
+
+
+def encode_skipped(counts: Counts) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(dict(counts))
+
+
+def decode_skipped(data: bytes | None) -> dict[str, int]:
+    """The counts of a journal, if it holds any. Raises BadMessage."""
+    if data is None:
+        return {}
+    try:
+        return msgspec.json.decode(data, type=dict[str, int])
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's counts of skipped files cannot be read ({error}); begin anew with --restart"
+        ) from error

@@ -39,7 +39,7 @@ WITHOUT = {
     "this machine's stack: its parts are killed by tests/integration/test_stack*.py": {
         "producer/crew.py", "producer/desired.py", "producer/door.py", "producer/launch.py",
         "producer/lock.py", "producer/member.py", "producer/server.py", "producer/service.py",
-        "producer/stack.py", "producer/supervisor.py", "shared/place.py",
+        "producer/stack.py", "producer/stack_log.py", "producer/supervisor.py", "shared/place.py",
     },
     "pictures and samples for a person: drawn again by the same command": {
         "producer/dataset.py", "producer/drawn.py", "producer/picture_file.py",

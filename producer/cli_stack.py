@@ -51,10 +51,16 @@ def _said(found: Stack) -> str:
 @click.command()
 def down() -> None:
     """End this machine's stack. Jobs that are under way can be resumed."""
-    from producer import stack
+    from producer import neighbours, stack
 
-    ended = stack.down(Settings.from_env())
+    settings = Settings.from_env()
+    ended = stack.down(settings)
     click.echo("this machine's stack is down" if ended else "there was no stack on this machine")
+    for other in neighbours.others(settings):
+        click.echo(
+            f"another installation's stack is up: {neighbours.prefix(other)}; "
+            "the command hangtag of that environment ends it"
+        )
 
 
 @click.command()

@@ -74,7 +74,7 @@ ALONE = {
     "worker/class_folder.py:_check_room": "an empty folder",
     "worker/retrain.py:_make": "deletes a state that does not do; the next attempt would, too",
     "worker/class_folder.py:_decode": "a part of what `stored` places when it is whole",
-    "worker/request_folder.py:_locked": "an empty file, and a lock that dies with its holder",
+    "shared/kept_requests.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/quiet.py:_point_stderr_nowhere": "this process' own standard error",
     "producer/demo.py:main": "the same command starts over",
     "producer/demo.py:_run": "the same command starts over",

@@ -13,9 +13,10 @@ from pathlib import Path
 import redis
 
 from benchmarks.watch import is_marked, pids
+from shared.place import socket_path
+from shared.settings import Settings
 
 _HANGTAG = [sys.executable, "-m", "producer.cli"]
-_SOCKET = "redis.sock"
 LIMIT_S = 60.0
 
 
@@ -42,16 +43,20 @@ def end(environment: Mapping[str, str], mark: str) -> None:
 
 def used_memory_peak(runtime: Path) -> int:
     """What the server calls used_memory_peak, in bytes."""
-    with redis.Redis(unix_socket_path=str(runtime / _SOCKET)) as client:
+    with _client(runtime) as client:
         return int(client.info("memory")["used_memory_peak"])
 
 
 def server_version(runtime: Path) -> str:
     """Its name and version."""
-    with redis.Redis(unix_socket_path=str(runtime / _SOCKET)) as client:
+    with _client(runtime) as client:
         info = client.info("server")
     name = str(info.get("server_name", "redis"))
     return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def _client(runtime: Path) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(socket_path(Settings(runtime_dir=str(runtime)))))
 
 
 def _hangtag(environment: Mapping[str, str], *arguments: str) -> None:

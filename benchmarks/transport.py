@@ -26,7 +26,9 @@ from benchmarks.results import middle
 from benchmarks.studio import photograph
 from benchmarks.watch import Watch
 from producer.machine import cores
+from shared.place import log_path
 from shared.reference import INLINE, PATH, TRANSPORTS, UNSEEN
+from shared.settings import Settings
 
 #: Makes files of 170 kB on average.
 PHOTO_SIZE = (1760, 1320)
@@ -104,7 +106,7 @@ def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat:
     ]
     with Watch(str(runtime)) as watch:
         done = run(command, {**environment(runtime), TRACE: str(trace)})
-    if UNSEEN in (runtime / "stack.log").read_text(errors="replace"):
+    if UNSEEN in log_path(Settings(runtime_dir=str(runtime))).read_text(errors="replace"):
         raise Failed("a worker did not see the files, and was sent their bytes")
     turn = Turn(
         folder.name, transport, repeat, done.said["images"], done.said["seconds"], watch.cpu_s

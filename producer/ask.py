@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from producer import crew
+from producer import crew, neighbours
 from producer.desk import Desk, make_request, open_desk, reaching
 from producer.follow import Follow, cure, kept_outcome, watching
 from producer.watch import Quiet
 from shared import kept_requests
 from shared.errors import RequestCancelled, SetupError, UsageError
+from shared.place import stack_name
 from shared.request import Outcome, Request, Work
 from shared.requests import State, View
 from shared.settings import Settings
@@ -53,7 +54,8 @@ def ask(
     outcome = kept_outcome(settings, request.id)
     if outcome is not None:
         _check_well(request.id, outcome)
-        return settle(settings, request.id, outcome)
+        return settle(neighbours.holder(settings, request.id), request.id, outcome)
+    settings = neighbours.taken(settings, request)
     desk = _hand_in(settings, request, input, wait_for_trainer, wait)
     if not wait:
         return settle(settings, request.id, Outcome(ok=True))
@@ -81,7 +83,7 @@ def _hand_in(
 ) -> Desk:
     if not settings.redis_url:
         crew.check_can(request.work)
-        kept_requests.keep(settings.store_path, request, input)
+        kept_requests.keep(settings.store_path, request, input, stack_name(settings))
     desk = open_desk(settings)
     with reaching(settings):
         served = not settings.redis_url or desk.has_trainer()

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from producer.background import find_output
 from producer.job import Job, stored_options
+from producer.neighbours import stacks
 from producer.peek import JobView, State, peek
 from producer.stack import shown
 from producer.wording import counted
@@ -18,7 +19,7 @@ from shared.contract import JOB_ID
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.exits import Exit
 from shared.ledger import Ledger
-from shared.place import broker_url
+from shared.place import broker_url, socket_path
 from shared.settings import Settings
 
 #: A producer writes its job into a Redis that has lost it within a second or so.
@@ -72,6 +73,17 @@ def _tell_running(output: Path, view: JobView, settings: Settings) -> JobView:
 
 
 def _tell_redis(job: str, settings: Settings) -> bool:
+    return any(_tell_broker(job, broker) for broker in _brokers(settings))
+
+
+def _brokers(settings: Settings) -> list[Settings]:
+    """Where the job may run: a stack that does not run has none."""
+    if settings.redis_url:
+        return [settings]
+    return [one for one in stacks(settings) if socket_path(one).exists()] or [settings]
+
+
+def _tell_broker(job: str, settings: Settings) -> bool:
     try:
         with glance(broker_url(settings), "cancel") as client:
             return Ledger(client, job, settings.claim_limit_s).cancel()

@@ -9,7 +9,7 @@ import click
 
 from producer.cli_train import ShareParam
 from shared.model_name import PRODUCTION
-from shared.request import FASHION_MNIST, PROMOTE
+from shared.request import PROMOTE
 from shared.settings import Settings
 
 _MODEL = "NAME[@VERSION|@ALIAS]"
@@ -97,10 +97,10 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 @click.argument("model", metavar=_MODEL)
 @click.option(
     "--data",
-    default=FASHION_MNIST,
+    default=None,
     metavar="fashion-mnist|DIR",
-    show_default=True,
-    help="A folder has one subfolder for each class, called as the model's labels.",
+    help="A folder with one subfolder for each class, named like the model's labels. Default: what "
+    "the version was made from.",
 )
 @click.option(
     "--max-unreadable",

@@ -54,13 +54,18 @@ def _said(found: Stack) -> str:
 )
 def down(force: bool) -> None:
     """End this machine's stack, unless jobs run on it."""
-    from producer import stack
+    from producer import neighbours, stack
 
     settings = Settings.from_env()
     if not force:
         _check_unused(settings)
     ended = stack.down(settings)
     click.echo("this machine's stack is down" if ended else "there was no stack on this machine")
+    for other in neighbours.others(settings):
+        click.echo(
+            f"another installation's stack is up: {neighbours.prefix(other)}; "
+            "the command hangtag of that environment ends it"
+        )
 
 
 @click.command()

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import sysconfig
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NoReturn
 
 from producer import lock
+from shared import installation
 from shared.access import address
 from shared.errors import SetupError
-from shared.place import runtime_dir
-from shared.request import Import, ShowData, Train, Work
+from shared.installation import (
+    DRAW_PACKAGES,
+    METRICS_PACKAGES,
+    TRAIN_PACKAGES,
+    WORKER_PACKAGES,
+)
+from shared.place import runtime_dir, stack_name
+from shared.request import Evaluate, Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
-#: Import name -> what pip calls it.
-PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow"}
-#: What training needs beside it. A promotion needs none of this.
-TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
-DRAW_PACKAGES = {"matplotlib": "matplotlib"}
-METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
 #: Settings that name a file or a folder. A worker runs in another folder than its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
-#: The folder of hangtag's packages: a checkout, or site-packages.
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 def command(children: int, events: bool) -> list[str]:
@@ -45,37 +42,40 @@ def trainer_command(events: bool) -> list[str]:
 
 def check_installed() -> None:
     """Raises SetupError if a package that workers need is not installed."""
-    if missing := _missing(PACKAGES):
+    if lack := installation.missing(WORKER_PACKAGES, "all"):
         raise SetupError(
-            f"this machine cannot run a worker, {missing} is missing; "
-            "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis that has workers"
+            f"this installation cannot run a worker: {lack}; "
+            "or set HANGTAG_REDIS_URL to a Redis that has workers"
         )
 
 
 def check_can_train() -> None:
     """Raises SetupError if a package that training needs is not installed."""
-    if missing := _missing(PACKAGES | TRAIN_PACKAGES):
-        raise SetupError(
-            f"this machine cannot train, {missing} is missing; pip install 'hangtag[train]'"
-        )
+    if lack := installation.missing(WORKER_PACKAGES | TRAIN_PACKAGES, "train"):
+        raise SetupError(f"this installation cannot train: {lack}")
 
 
 def check_can(work: Work) -> None:
     """Raises SetupError if this machine's stack could not do this work."""
-    if missing := _missing(_NEEDS.get(type(work), {})):
+    needed = needs(work)
+    if needed and (lack := installation.missing({**WORKER_PACKAGES, **needed}, "all")):
         raise SetupError(
-            f"this machine cannot do that, {missing} is missing; "
-            "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis that has a trainer"
+            f"this installation cannot do that: {lack}; "
+            "or set HANGTAG_REDIS_URL to a Redis that has a trainer"
         )
+
+
+def needs(work: Work) -> Mapping[str, str]:
+    """The packages that this work needs beside those of a worker."""
+    if isinstance(work, Evaluate):
+        return DRAW_PACKAGES if work.pictures else {}
+    return _NEEDS.get(type(work), {})
 
 
 def check_can_measure() -> None:
     """Raises SetupError if a package that the endpoint for metrics needs is not installed."""
-    if missing := _missing(METRICS_PACKAGES):
-        raise SetupError(
-            f"this machine cannot serve metrics, {missing} is missing; "
-            "pip install 'hangtag[metrics]'"
-        )
+    if lack := installation.missing(METRICS_PACKAGES, "metrics"):
+        raise SetupError(f"this installation cannot serve metrics: {lack}")
 
 
 def run(settings: Settings, children: int) -> NoReturn:
@@ -119,12 +119,6 @@ def _celery(app: str, children: int, events: bool) -> list[str]:
     ]
 
 
-def _missing(packages: Mapping[str, str]) -> str:
-    return ", ".join(
-        pip for name, pip in packages.items() if importlib.util.find_spec(name) is None
-    )
-
-
 def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
@@ -142,7 +136,7 @@ def _check_root(settings: Settings) -> None:
     if settings.root and not os.path.isdir(settings.root):
         raise SetupError(
             f"the root {settings.root!r:.200} is no folder here; name the one in which this "
-            "machine sees the pictures with --root or HANGTAG_ROOT, or leave it out"
+            "machine sees the pictures with --root or HANGTAGinstallation.ROOT, or leave it out"
         )
 
 
@@ -159,10 +153,12 @@ def environment(settings: Settings) -> dict[str, str]:
     made = {name: value for name, value in os.environ.items() if name not in given}
     made |= {name: str(value) for name, value in given.items() if value != ""}
     made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
+    made[PREFIX + "INSTALLATION"] = stack_name(settings)
     made[PREFIX + "STORE"] = str(settings.store_path.absolute())
     for name in FILES:
         if path := getattr(settings, name):
             made[PREFIX + name.upper()] = os.path.abspath(path)
-    if str(_ROOT) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), made.get("PYTHONPATH")]))
+    root = str(installation.ROOT)
+    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        made["PYTHONPATH"] = os.pathsep.join(filter(None, [root, made.get("PYTHONPATH")]))
     return made

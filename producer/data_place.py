@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from shared.errors import UsageError
+from shared.errors import SetupError, UsageError
 from shared.request import FASHION_MNIST
 from shared.settings import Settings
 
@@ -16,6 +16,7 @@ def data_place(typed: str, settings: Settings) -> str:
 
     Raises:
         UsageError: the path is empty or no text, or this machine's stack would not find the folder.
+        SetupError: this machine's stack may not read the folder.
     """
     if typed == FASHION_MNIST:
         return typed
@@ -24,8 +25,22 @@ def data_place(typed: str, settings: Settings) -> str:
     path = os.path.abspath(typed)
     if not path.isprintable():
         raise UsageError("the path of --data has bytes that are no text; choose another")
-    if not settings.redis_url and not os.path.isdir(path):
+    if not settings.redis_url:
+        _check_here(path)
+    return path
+
+
+def _check_here(path: str) -> None:
+    """The stack's trainer runs as this user."""
+    try:
+        with os.scandir(path):
+            return
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{path} is no folder; name one with a subfolder for each class, or {FASHION_MNIST}"
-        )
-    return path
+        ) from None
+    except OSError as error:
+        raise SetupError(
+            f"{path} cannot be read ({error.strerror}); "
+            "give this user the right to read it, or name another folder"
+        ) from error

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer import desired
+from producer import desired, neighbours
 from producer.window import SILENT_S
-from shared import kept_requests, keys
+from shared import keys
+from shared.errors import HangtagError
 from shared.requests import Requests
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     import redis
 
+log = logging.getLogger(__name__)
 ROLE = "supervisor"
 #: Connections of the stack's own processes, and of who only watches, by their role in
 #: `hangtag-ROLE-HOST-PID`.
@@ -50,7 +53,15 @@ class Demand:
     def _asked(self, client: redis.Redis) -> bool:
         """An embedded server forgets everything when it ends; the store does not."""
         asked = Requests(client, self._settings.lease_s).open()
-        return bool(asked or kept_requests.unanswered(self._settings.store_path, here=True))
+        return bool(asked or self._kept())
+
+    def _kept(self) -> bool:
+        """A store that cannot be written is reported to the command that needs it."""
+        try:
+            return bool(neighbours.mine(self._settings))
+        except HangtagError as error:
+            log.debug("cannot adopt a request: %s", error)
+            return False
 
 
 def _jobs(client: redis.Redis) -> int:

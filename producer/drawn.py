@@ -8,6 +8,7 @@ from pathlib import Path
 
 from producer import picture_file
 from producer.prediction import Predictions
+from shared import installation
 from shared.errors import SetupError, UsageError
 
 #: A picture of more would be several metres high.
@@ -32,7 +33,8 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
         from producer import plot  # noqa: F401
     except ImportError as error:
         raise SetupError(
-            f"--plot needs Matplotlib and Pillow ({error}); run: pip install matplotlib pillow"
+            f"--plot needs Matplotlib and Pillow ({error}); install them with: "
+            f"{installation.command('all', ['matplotlib', 'pillow'])}"
         ) from error
 
 

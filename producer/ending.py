@@ -59,11 +59,6 @@ def _next(summary: Summary) -> str:
     return ""
 
 
-def _counted(number: int, whats: str) -> str:
-    """`1 link`, `2 links`; `hidden` has no plural."""
-    return counted(number, whats[:-1]) if whats.endswith("s") else f"{number:,} {whats}"
-
-
 def _pace(summary: Summary) -> str:
     if not summary.classified:
         return ""

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
-from wsgiref.simple_server import WSGIServer
 
 import click
 import redis
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.exposition import start_wsgi_server
 from redis.exceptions import RedisError
 
+from producer.bounded_server import BoundedServer
 from producer.families import Families
 from producer.figures import Figures, see
 from producer.wording import one_line
@@ -93,9 +92,9 @@ class Look:
             click.echo(trouble or "Redis is back", err=True)
 
 
-def _listening(registry: CollectorRegistry, host: str, port: int) -> WSGIServer:
+def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServer:
     try:
-        server, _ = start_wsgi_server(port, host, registry)
+        server = BoundedServer(host, port, _routes(make_wsgi_app(registry)))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SetupError(f"port {port} of {host} is in use; choose another --port") from error
@@ -105,7 +104,7 @@ def _listening(registry: CollectorRegistry, host: str, port: int) -> WSGIServer:
         ) from error
     except UnicodeError as error:
         raise SetupError(f"{host:.80} is no name of a host; choose another --host") from error
-    server.set_app(_routes(make_wsgi_app(registry)))
+    threading.Thread(target=server.serve_forever, name="hangtag-metrics", daemon=True).start()
     return server
 
 

@@ -39,7 +39,7 @@ class Measured(NamedTuple):
 def evaluate(
     settings: Settings,
     model: str,
-    data: str,
+    data: str | None,
     *,
     max_unreadable: float,
     pictures: Path | None = None,
@@ -47,13 +47,14 @@ def evaluate(
     quiet: bool = False,
 ) -> Measured:
     """Ask the owner of the store to measure a version; its pictures go into a folder, if one is
-    given.
+    given. Without `data` it is measured on what it was made from.
 
     Raises:
         UsageError: that is no name of a model, or of data; or a picture is there already.
         SetupError: the work failed; or as `ask`.
     """
-    work = Evaluate(str(parse(model)), data_place(data, settings), max_unreadable)
+    place = "" if data is None else data_place(data, settings)
+    work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
     if pictures is not None:
         check_folder(pictures, PICTURES, force)
     asked = ask(settings, work, quiet=quiet)

@@ -11,12 +11,11 @@ from redis.exceptions import RedisError
 from producer import stack
 from producer.desk import Desk
 from producer.elsewhere import trainer_line
-from producer.launch import LOG_NAME
 from producer.outage import PAUSE_S, Outage
 from producer.watch import Watch, make_watch
 from shared import kept_requests
 from shared.errors import RequestCancelled, StillOpen
-from shared.place import runtime_dir
+from shared.place import log_path
 from shared.request import Outcome, Request
 from shared.requests import State, View
 from shared.settings import Settings
@@ -122,7 +121,7 @@ def again(request_id: str) -> str:
 def cure(settings: Settings) -> str:
     """What to do where no trainer is alive."""
     if not settings.redis_url:
-        return f"no trainer has started yet; see {runtime_dir(settings) / LOG_NAME}"
+        return f"no trainer has started yet; see {log_path(settings)}"
     return f"no trainer is alive; start one with: {trainer_line(settings)}"
 
 

@@ -7,15 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from producer import crew, lock, server
+from producer import crew, lock, server, stack_log
 from producer.door import answers
+from producer.neighbours import PREFIX_FILE
 from shared.errors import BrokerAway, SetupError
-from shared.place import socket_path
+from shared.place import LOG_NAME, socket_path
 from shared.settings import Settings
 
-LOG_NAME = "stack.log"
-#: A longer log is put aside when the stack starts.
-LOG_MAX_BYTES = 1 << 20
 START_S = 10.0
 _POLL_S = 0.005
 _TAIL_BYTES = 4096
@@ -50,8 +48,8 @@ def _begin(settings: Settings, folder: Path) -> None:
     crew.check_installed()
     _ = settings.events  # whose fault is told here, and not in the log
     path = folder / LOG_NAME
-    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
-        path.replace(path.with_name(LOG_NAME + ".1"))
+    stack_log.bound(path)
+    (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
     with path.open("ab") as log:
         subprocess.run(
             [sys.executable, "-m", "producer.supervisor"],

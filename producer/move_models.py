@@ -14,6 +14,7 @@ from producer import index, peek
 from producer.ask import ask
 from producer.columns import columns
 from producer.desk import ROLE, who
+from producer.neighbours import stacks
 from producer.peek import State
 from shared import moves
 from shared.answer import Decided, Pruned
@@ -97,11 +98,10 @@ def of_this_machine(name: str) -> dict[int, str]:
 
 def refresh(settings: Settings) -> None:
     """Let the next job on this machine's stack see the move at once, if the stack is up."""
-    if not socket_path(settings).exists():
-        return
-    # Without a server there are no copies; what is damaged is told by `list`.
-    with suppress(RedisError, SetupError):
-        publish(connect(broker_url(settings), ROLE), Registry(settings.store_path))
+    for one in _open_stacks(settings):
+        # Without a server there are no copies; what is damaged is told by `list`.
+        with suppress(RedisError, SetupError):
+            publish(connect(broker_url(one), ROLE), Registry(settings.store_path))
 
 
 def moved(model: ModelName | str, decided: Decided) -> str:
@@ -141,9 +141,13 @@ def _checked(name: str) -> str:
 
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
-    """What jobs of others on this machine's stack need; none where it is not up."""
-    if not socket_path(settings).exists():
-        return {}
-    with suppress(RedisError):
-        return pinned(connect(broker_url(settings), ROLE), name)
-    return {}
+    """What jobs on the stacks of this machine need; none where none is up."""
+    found: dict[int, str] = {}
+    for one in _open_stacks(settings):
+        with suppress(RedisError):
+            found |= pinned(connect(broker_url(one), ROLE), name)
+    return found
+
+
+def _open_stacks(settings: Settings) -> list[Settings]:
+    return [one for one in stacks(settings) if socket_path(one).exists()]

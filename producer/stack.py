@@ -1,7 +1,7 @@
 """This machine's stack, for those who use it: a server, a worker and their supervisor.
 
-One per user, in a private folder. Whoever needs it connects if it answers, or else starts it under
-a lock; it ends by itself when nobody needs it.
+One per user and installation, in a private folder. A command that needs it connects if it answers,
+or else starts it under a lock; it ends by itself when nothing needs it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from producer import desired, lock
 from producer.desired import Desired
 from producer.door import Door
 from producer.elsewhere import worker_line
-from producer.launch import LOG_NAME, START_S, launch, serving
+from producer.launch import START_S, launch, serving
 from producer.services import end_leftovers
 from shared import access
 from shared.access import Address
 from shared.errors import BrokerAway, SetupError
-from shared.place import private_runtime_dir, runtime_dir, socket_path
+from shared.place import log_path, private_stack_dir, socket_path, stack_dir, stack_name
 from shared.process import started
 from shared.settings import Settings
 
@@ -73,7 +73,7 @@ class Use:
         revive(self._settings)
 
     def _ended_now(self) -> int:
-        return 0 if self._settings.redis_url else desired.ended(runtime_dir(self._settings))
+        return 0 if self._settings.redis_url else desired.ended(stack_dir(self._settings))
 
 
 def ensure(settings: Settings) -> None:
@@ -85,9 +85,13 @@ def ensure(settings: Settings) -> None:
     """
     if settings.redis_url:
         return
-    folder = private_runtime_dir(settings)
+    folder = private_stack_dir(settings)
     desired.announce(folder)
     if not serving(settings, folder):
+        if stack_name(settings) != stack_name(Settings.from_env()):
+            raise SetupError(
+                "the stack of another installation has ended; type the same command again"
+            )
         with _alone(folder):
             launch(settings, folder)
 
@@ -117,7 +121,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
             "HANGTAG_REDIS_URL is set, so this machine's stack is not used; where there are cores "
             f"to spare, type: {worker_line(settings, workers)}"
         )
-    folder = private_runtime_dir(settings)
+    folder = private_stack_dir(settings)
     with _alone(folder):
         before = desired.load(folder)
         if workers is None and floor is None:
@@ -139,9 +143,9 @@ def down(settings: Settings) -> bool:
     Raises:
         BrokerAway: another command is starting or ending it.
     """
-    if not runtime_dir(settings).is_dir():
+    if not stack_dir(settings).is_dir():
         return False
-    folder = private_runtime_dir(settings)
+    folder = private_stack_dir(settings)
     with _alone(folder):
         desired.forget(folder)
         desired.end(folder)
@@ -155,7 +159,7 @@ def describe(settings: Settings) -> Stack:
     """The stack as it is at this moment."""
     from producer.living import children  # with Redis' client, which takes 0.1 s
 
-    folder = runtime_dir(settings)
+    folder = stack_dir(settings)
     path, wanted = folder / lock.SUPERVISOR, desired.load(folder)
     bounds = wanted.bounds
     running = lock.held(path)
@@ -168,7 +172,7 @@ def describe(settings: Settings) -> Stack:
         now=children(settings) if running else 0,
         pid=holder.pid if holder else 0,
         socket=str(socket_path(settings)),
-        log=str(folder / LOG_NAME),
+        log=str(log_path(settings)),
     )
 
 

@@ -16,6 +16,7 @@ from producer.background import find_output
 from producer.columns import columns
 from producer.figures import answers
 from producer.index import entries
+from producer.neighbours import stacks
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
 from producer.stack import shown
@@ -123,6 +124,10 @@ def _elsewhere(job: str, settings: Settings) -> list[JobView]:
 
 
 def _remote(settings: Settings) -> list[JobView]:
+    return [view for broker in stacks(settings) for view in _remote_of(broker)]
+
+
+def _remote_of(settings: Settings) -> list[JobView]:
     try:
         with glance(broker_url(settings), "status") as client:
             return _look(client)

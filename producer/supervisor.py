@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer import desired, lock
+from producer import desired, lock, stack_log
 from producer.desired import Desired
 from producer.door import Door, answers
 from producer.member import Member, forget_roster, member
@@ -22,7 +22,7 @@ from producer.pacer import Pacer
 from producer.services import Services, end_leftovers
 from producer.wakeup import Wakeup
 from shared.errors import SetupError
-from shared.place import private_runtime_dir, socket_path
+from shared.place import LOG_NAME, private_stack_dir, socket_path
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Supervisor:
         if self._lock.lost:
             self._ending = True  # the folder was removed; another stack may be there by now
             return
+        stack_log.bound(self._folder / LOG_NAME)
         wanted = desired.load(self._folder)
         self._services.tend(self._pacer.children(wanted.bounds, self._backlog), self._training)
         if self._is_open:
@@ -145,7 +146,7 @@ class Supervisor:
 def main() -> None:
     """Take the lock, go into the background, keep the stack. Without the lock, do nothing."""
     settings = Settings.from_env()
-    folder = private_runtime_dir(settings)
+    folder = private_stack_dir(settings)
     mine = lock.Lock(folder / lock.SUPERVISOR)
     if not mine.take(LOCK_WAIT_S):
         return

@@ -76,6 +76,8 @@ class Card(msgspec.Struct, frozen=True):
     notes: str = ""
     gates: Gates | None = None  #: None: nothing is marked
     request: str = ""  #: mark of the request that made it: it is published once
+    #: Where its data were when it was made, as in a request's `data`; empty where that is unknown.
+    source: str = ""
 
     @property
     def ref(self) -> str:

@@ -2,25 +2,29 @@
 
 STORE/.requests/ID/request.json   written by the rounds of a trainer that see it wait, or when one
                                   claims it; on this machine's stack already when it is made
-STORE/.requests/ID/here           it was made on this machine's stack, not at a broker: two of them
-                                  that took each other's requests would never come to an end
+STORE/.requests/ID/here           it was made on this machine, not at a broker; names the
+                                  installation whose stack has it. Two stacks that took each other's
+                                  requests would never come to an end
 STORE/.requests/ID/input          what travelled beside it
 STORE/.requests/ID/outcome.json   arrives last, and answers it
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from shared import atomic_file
 from shared.crash_point import passed
-from shared.errors import MISFITS, BadMessage
+from shared.errors import MISFITS, BadMessage, Unavailable
 from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
 FOLDER = ".requests"
@@ -28,6 +32,10 @@ REQUEST_FILE = "request.json"
 INPUT_FILE = "input"
 HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
+#: Renaming a file takes far less: a process that has the lock for longer sleeps.
+LOCK_WAIT_S = 5.0
+_LOCK_PAUSE_S = 0.02
+_LOCK_FILE = ".lock"
 
 
 def folder(store: Path, request_id: str) -> Path:
@@ -41,8 +49,10 @@ def folder(store: Path, request_id: str) -> Path:
     return store / FOLDER / request_id
 
 
-def keep(store: Path, request: Request, input: bytes | None = None) -> None:
+def keep(store: Path, request: Request, input: bytes | None = None, installation: str = "") -> None:
     """Keep a request that is made on the machine of the store; one that is there stays.
+
+    `installation` names the stack that has it; with an empty name the next stack adopts it.
 
     Raises:
         SetupError: the store cannot be written.
@@ -51,7 +61,7 @@ def keep(store: Path, request: Request, input: bytes | None = None) -> None:
     with atomic_file.writing(path, "set HANGTAG_STORE to a folder"):
         atomic_file.make_folder(path)
         if load(store, request.id) is None:
-            (path / HERE_FILE).touch()
+            replace(path / HERE_FILE, installation.encode())
             passed("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
@@ -86,6 +96,47 @@ def is_here(store: Path, request_id: str) -> bool:
     return (folder(store, request_id) / HERE_FILE).exists()
 
 
+def owner(store: Path, request_id: str) -> str | None:
+    """The installation whose stack has a request; None if it was not made on this machine."""
+    try:
+        return (folder(store, request_id) / HERE_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return ""
+
+
+def adopt(store: Path, request_id: str, before: str, after: str) -> bool:
+    """Make another installation the owner; False if `before` is not the owner any more.
+
+    Raises:
+        Unavailable: a process that sleeps holds the lock.
+        SetupError: the store cannot be written.
+    """
+    path = folder(store, request_id)
+    with atomic_file.writing(path, "set HANGTAG_STORE to a folder"), locked(store):
+        if owner(store, request_id) != before:
+            return False
+        replace(path / HERE_FILE, after.encode())
+    return True
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Exclude all other processes that enter, answer or adopt a request of this store: be brief.
+
+    Raises:
+        Unavailable: a process that sleeps holds the lock.
+    """
+    with open(store / FOLDER / _LOCK_FILE, "ab") as file:
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
+            time.sleep(_LOCK_PAUSE_S)
+        yield
+
+
 def unanswered(store: Path, here: bool | None = None) -> list[Request]:
     """Every request that is kept and has no outcome, oldest first.
 
@@ -117,3 +168,11 @@ def _unanswered(store: Path) -> Iterator[Request]:
             request = load(store, path.parent.name)
             if request is not None and request.id == path.parent.name:
                 yield request
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

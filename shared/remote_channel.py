@@ -15,8 +15,10 @@ from kombu.utils.json import dumps, loads
 
 from shared import keys, remote
 from shared.errors import BadMessage, bounded
+from shared.limited import Limited
 
 log = logging.getLogger(__name__)
+_junk = Limited(log)
 _UNFIT = (BadMessage, KeyError, ValueError, TypeError, RecursionError)
 
 
@@ -85,7 +87,7 @@ class RemoteChannel(redis.Channel):
             message = remote.admitted(data) if exchange == remote.COMMANDS else loads(data)
             queue = self._fanout_to_queue[exchange]
         except _UNFIT as error:
-            log.error("a command or an event was dropped: %s", bounded(str(error)))
+            _junk.error(f"a command or an event was dropped: {bounded(str(error))}")
             return False
         self.connection._deliver(message, queue)
         return True

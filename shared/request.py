@@ -44,8 +44,9 @@ class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="eva
     """Measure a version on labelled images."""
 
     model: str  #: NAME[@VERSION|@ALIAS]
-    data: str = FASHION_MNIST
+    data: str = ""  #: empty: what it was made from
     max_unreadable: float = 0.05
+    pictures: bool = False  #: drawing them needs Matplotlib
 
 
 class ShowData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="show-data"):
@@ -154,9 +155,13 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def _is_place(work: Work) -> bool:
-    """Whether its data are named as a trainer finds them; an import needs none."""
+    """Whether its data are named as a trainer finds them; some work needs no name."""
     data = getattr(work, "data", FASHION_MNIST)
-    return data == FASHION_MNIST or data.startswith("/") or (data == "" and type(work) is Import)
+    return (
+        data == FASHION_MNIST
+        or data.startswith("/")
+        or (data == "" and isinstance(work, Evaluate | Import))
+    )
 
 
 def encode_request(request: Request) -> bytes:

@@ -32,7 +32,10 @@ class Settings(msgspec.Struct, frozen=True):
     redis_insecure: str = ""  #: 1: no password, or no verified certificate, is all right
     celery_events: str = ""  #: 1: workers may be looked at with Flower (docs/security.md)
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
-    runtime_dir: str = ""  #: folder of this machine's stack; empty: the user's runtime folder
+    runtime_dir: str = ""  #: folder of this machine's stacks; empty: the user's runtime folder
+    #: Whose stack there; empty: that of the environment that runs and of what it has
+    #: (shared/installation.py). A stack gives it to its processes.
+    installation: str = ""
     #: Folder that `--transport path` counts from. A worker opens files below it and no others;
     #: empty: none. A producer cuts it off the paths that it sends; empty: /
     root: str = ""

@@ -22,6 +22,7 @@ from shared.admission import QUEUES, admitted
 from shared.crash_point import passed
 from shared.errors import BadMessage
 from shared.foreign import is_foreign, remove
+from shared.limited import Limited
 from shared.remote_channel import RemoteChannel
 
 #: The transport option that holds the credentials.
@@ -31,6 +32,7 @@ HEARS = "hears"
 #: The others. One list for each queue: no hint is more urgent than another.
 OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
 log = logging.getLogger(__name__)
+_junk = Limited(log)
 _heard_at = 0.0
 _ANSWERS = keys.ANSWERS.encode()
 
@@ -120,6 +122,7 @@ def heard_at() -> float:
 
 def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     """What BRPOP has popped, if it is a hint. None is what it answers when there is nothing."""
+    _junk.flush()
     if not answer:
         return None
     global _heard_at
@@ -130,7 +133,7 @@ def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     try:
         return source, admitted(source, raw)
     except BadMessage as error:
-        log.error("a message that is no hint was dropped: %s", error)
+        _junk.error(f"a message that is no hint was dropped: {error}")
         return None
 
 

@@ -113,6 +113,7 @@ def _card(
         files={},
         notes=notes,
         request=context.request.mark,
+        source=work.data,
         gates=labelled.gates if labelled else None,
     )
 

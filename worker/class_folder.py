@@ -17,7 +17,7 @@ from shared.card import Preprocessing
 from shared.errors import SetupError
 from worker import split
 from worker.class_notes import notes
-from worker.class_walk import CLOSED, Walk, shown
+from worker.class_walk import Walk, closed_below, shown
 from worker.decoded import Rows, decode_all
 from worker.refused import Refused
 from worker.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
@@ -88,9 +88,9 @@ def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
     """What the names alone tell."""
     where = shown(walk.root)
     if not sum(counts.values()):
-        closed = f" ({walk.skipped[CLOSED]} folders cannot be read)" if walk.skipped[CLOSED] else ""
+        _check_open(walk, walk.root)
         raise SetupError(
-            f"there are no images in folders under {where}{closed}; "
+            f"there are no images in folders under {where}; "
             "put those of each class into a folder named like it"
         )
     if not to_learn:
@@ -100,7 +100,17 @@ def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
             f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
         )
     for number, label in enumerate(walk.labels):
-        _check_class(label, counts[number, TRAINING] + counts[number, UNDECIDED])
+        count = counts[number, TRAINING] + counts[number, UNDECIDED]
+        for branch in walk.branches if count < SMALLEST_CLASS else ():
+            if branch.label == number:
+                _check_open(walk, branch.folder)
+        _check_class(label, count)
+
+
+def _check_open(walk: Walk, folder: bytes) -> None:
+    """What is missing may be in a folder that cannot be read."""
+    if closed := closed_below(walk, folder):
+        raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
 
 
 def _check_class(label: str, count: int) -> None:

@@ -55,6 +55,7 @@ class Walk:
     def __init__(self, root: Path) -> None:
         self.root = os.fsencode(root)
         self.skipped: Counter[str] = Counter()
+        self.closed: dict[bytes, str] = {}  #: folders that cannot be read, and why
         splits = self._splits()
         tops = splits or [(self.root, UNDECIDED)]
         named = [(folder, part, self._folders(folder)) for folder, part in tops]
@@ -133,6 +134,7 @@ class Walk:
                     f"{shown(folder)}: {error.strerror}; name a folder with one folder per class"
                 ) from error
             self.skipped[CLOSED] += 1
+            self.closed[folder] = error.strerror or type(error).__name__
             return []
         return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
 
@@ -146,6 +148,13 @@ class Walk:
         else:
             return False
         return True
+
+
+def closed_below(walk: Walk, folder: bytes) -> str:
+    """The first folder at or below this one that cannot be read, with the reason; empty if none."""
+    inside = (path for path in walk.closed if path == folder or path.startswith(folder + b"/"))
+    first = min(inside, default=None)
+    return "" if first is None else f"{shown(first)} cannot be read ({walk.closed[first]})"
 
 
 def shown(path: bytes) -> str:

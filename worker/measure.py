@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +15,16 @@ from shared.card import Card
 from shared.errors import SetupError
 from shared.model_name import parse
 from shared.request import FASHION_MNIST, Evaluate, Progress
-from worker import data, runtime
+from worker import data, runtime, seen
 from worker.answer_images import answer
-from worker.calibration import reliability
+from worker.calibration import Probabilities, reliability
 from worker.class_walk import Walk
 from worker.context import Answered, Context
 from worker.data import DataSet
-from worker.draw_confusion import confusion_matrix
-from worker.draw_reliability import reliability_diagram
 from worker.evaluate import confusion, score
 from worker.examples import Examples, Labels
 from worker.samples import folder_of
+from worker.seen import Seen
 from worker.split import HELDOUT, TEST
 
 LOADING = "loading"
@@ -45,10 +45,11 @@ _ALL_NOTE = (
     "all images are measured; the version may have learned from them, and its figures are too "
     "good then"
 )
+_ALL_NEW_NOTE = "all images are measured; the version has seen none of them"
 
 
 def evaluate(context: Context, work: Evaluate) -> Answered:
-    """An Evaluated, with `confusion.png` and `reliability.png`.
+    """An Evaluated, with `confusion.png` and `reliability.png` if pictures are wanted.
 
     Raises:
         SetupError: the version or the data are not to be had, or do not suit each other.
@@ -56,29 +57,41 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
     """
     card = context.registry.resolve(parse(work.model))
     served = context.registry.read(card, runtime.artifact_name(RUNTIME))
+    where = work.data or source(card)
     context.stage(LOADING)
     loaded = data.load(
-        work.data,
+        where,
         None,
         card.preprocessing,
         context.folder,
         max_unreadable=work.max_unreadable,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
-    split, parts, notes = measured(card, loaded.data, given_parts(work.data))
+    split, parts, notes = measured(
+        card, loaded.data, given_parts(where), seen.read(context.registry, card)
+    )
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
     model = runtime.load(RUNTIME, card, served)
     probabilities = answer(context, model, [one.images for one in parts])
-    context.stage("drawing")
-    counts = confusion(probabilities, truth, len(card.labels))
-    files = {
-        "confusion.png": confusion_matrix(card.labels, counts),
-        "reliability.png": reliability_diagram(reliability(probabilities, truth)),
-    }
+    files = {}
+    if work.pictures:
+        context.stage("drawing")
+        files = _drawn(card, probabilities, truth)
     evaluation = score(probabilities, truth, card.labels)
     told = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
     return Answered(Evaluated(card.ref, told, evaluation, split), files)
+
+
+def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str, bytes]:
+    from worker.draw_confusion import confusion_matrix
+    from worker.draw_reliability import reliability_diagram
+
+    counts = confusion(probabilities, truth, len(card.labels))
+    return {
+        "confusion.png": confusion_matrix(card.labels, counts),
+        "reliability.png": reliability_diagram(reliability(probabilities, truth)),
+    }
 
 
 class Measured(NamedTuple):
@@ -89,27 +102,71 @@ class Measured(NamedTuple):
     notes: tuple[str, ...]  #: what its figures are worth
 
 
-def measured(card: Card, found: DataSet, given: Collection[int]) -> Measured:
+def source(card: Card) -> str:
+    """The data that a version was made from.
+
+    Raises:
+        SetupError: they are unknown, or not there any more.
+    """
+    if card.source == FASHION_MNIST or (not card.source and card.dataset == data.FASHION_NAME):
+        return FASHION_MNIST
+    if not card.source:
+        raise SetupError(
+            f"{card.ref} does not say where its data are; name labelled images with --data DIR"
+        )
+    if not os.path.isdir(card.source):
+        raise SetupError(
+            f"{card.ref} was made from {card.source}, which is no folder here now; "
+            "name labelled images with --data DIR"
+        )
+    return card.source
+
+
+def measured(
+    card: Card, found: DataSet, given: Collection[int], known: Seen | None = None
+) -> Measured:
     """The test images, else those held out; all where the folder has neither part of its own.
 
     `given` are the parts that the folder has. In one that has neither, some images are set apart
     all the same. They are what counts where the version has learned from the others, and no more
-    than a part of all where it has not; by the folder's name that can be guessed, no more.
+    than a part of all where it has not; by what the version has seen (`known`), or by the folder's
+    name where that is unknown.
 
     Raises:
         SetupError: there are no images at all.
     """
     test, held = _some(found.test), _some(found.heldout)
     if test and TEST in given:
-        return Measured("test", test, ())
+        return Measured("test", test, _seen_note(known, test))
     if held and HELDOUT in given:
-        return Measured("heldout", held, (_HELDOUT_NOTE,))
-    if test and card.dataset == found.name:
-        return Measured("test", test, (_APART_NOTE,))
+        return Measured("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
     parts = [*_some(found.examples), *held, *test]
     if not parts:
         raise SetupError(f"{found.name} has no images to evaluate; name another folder")
-    return Measured("all", parts, (_ALL_NOTE,))
+    if known and not any(seen.count(known, parts)):
+        return Measured("all", parts, (_ALL_NEW_NOTE,))
+    if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
+        return Measured("test", test, (*_seen_note(known, test), _APART_NOTE))
+    return Measured("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
+
+
+def _is_origin(known: Seen | None, examples: Examples, test: list[Examples]) -> bool:
+    """Whether the version learned from most of these images and has seen none of the test."""
+    if known is None or any(seen.count(known, test)):
+        return False
+    return 2 * seen.count(known, [examples])[0] > len(examples.labels)
+
+
+def _seen_note(known: Seen | None, parts: list[Examples]) -> tuple[str, ...]:
+    """How many of the images that are measured the version has seen, if it has seen any."""
+    learned, held = seen.count(known, parts) if known else (0, 0)
+    if not learned and not held:
+        return ()
+    total = sum(len(part.labels) for part in parts)
+    return (
+        f"of the {total:,} images that are measured the version learned from {learned:,} and was "
+        f"chosen and calibrated with {held:,}; its figures are too good",
+    )
 
 
 def _some(part: Examples | None) -> list[Examples]:

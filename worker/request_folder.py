@@ -11,26 +11,19 @@ STORE/.requests/ID/outcome.json   arrives last
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from shared import atomic_file, kept_requests
 from shared.crash_point import passed
-from shared.errors import Unavailable
 from shared.grant import Grant
 from shared.kept_requests import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
 from shared.request import Outcome, Request, encode_request
-
-#: Renaming a file takes far less; whoever has the lock for longer is asleep.
-LOCK_WAIT_S = 5.0
-_LOCK_PAUSE_S = 0.02
-_LOCK_FILE = ".lock"
 
 
 class RequestFolder:
@@ -100,7 +93,7 @@ class RequestFolder:
             Unavailable: somebody has fallen asleep with the lock in hand.
         """
         atomic_file.make_folder(self._path)
-        with self._locked():
+        with kept_requests.locked(self._store):
             if grant.fence <= self.fence:
                 return False
             replace(self._path / "fence", str(grant.fence).encode())
@@ -142,7 +135,7 @@ class RequestFolder:
                 part.unlink(missing_ok=True)
 
     def _put(self, fence: int, parts: Mapping[Path, Path]) -> bool:
-        with self._locked():
+        with kept_requests.locked(self._store):
             if not self.holds(fence) or (self._path / OUTCOME_FILE).exists():
                 return False
             for path, part in parts.items():
@@ -167,17 +160,6 @@ class RequestFolder:
         shutil.rmtree(self._path, ignore_errors=True)
         passed("request.forgotten")
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Nobody else enters or answers a request of this store meanwhile: be brief."""
-        with open(self._store / FOLDER / _LOCK_FILE, "ab") as file:
-            deadline = time.monotonic() + LOCK_WAIT_S
-            while not _try_lock(file.fileno()):
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
-                time.sleep(_LOCK_PAUSE_S)
-            yield
-
 
 def answered_before(store: Path, moment: float) -> Iterator[RequestFolder]:
     """Requests with an outcome that is older than `moment`, seconds since 1970."""
@@ -185,11 +167,3 @@ def answered_before(store: Path, moment: float) -> Iterator[RequestFolder]:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < moment:
                 yield RequestFolder(store, path.parent.name)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -94,6 +94,7 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
         work.seed,
         state=context.folder / STATE,
         request=context.request.mark,
+        source=work.data,
         weighted=work.weighted,
         on_epoch=teller.epoch,
         on_step=teller.step,

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from shared import kept_requests, keys
 from shared.copies import publish
 from shared.errors import BrokerRefuses, HangtagError
+from shared.place import stack_name
 from shared.registry import Registry
 from shared.request import Request
 from shared.requests import Requests, State
@@ -45,6 +46,7 @@ class Rounds(threading.Thread):
         super().__init__(name="hangtag-rounds", daemon=True)
         self._client, self._settings, self._hint = client, settings, hint
         self._store = settings.store_path
+        self._stack = stack_name(settings)
         self._requests = Requests(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
@@ -101,7 +103,9 @@ class Rounds(threading.Thread):
         here = not self._settings.redis_url
         for request in kept_requests.unanswered(self._store, here):
             with self._tried_again():
-                self._reconcile(request)
+                # What another stack has its own trainer restores.
+                if not here or kept_requests.owner(self._store, request.id) == self._stack:
+                    self._reconcile(request)
 
     def _reconcile(self, request: Request) -> None:
         folder = RequestFolder(self._store, request.id)

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from shared import installation
 from shared.card import Card
 from shared.errors import SetupError
 
@@ -21,6 +22,7 @@ Probabilities = npt.NDArray[np.float32]  #: [n, classes]
 #: 1,024 need 180, and is faster, since what one layer hands to the next stays in the cache.
 CALL_IMAGES = 64
 ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
+PACKAGES = {"litert": "ai-edge-litert", "tensorflow": "tensorflow"}
 
 
 class Runtime(Protocol):
@@ -48,8 +50,10 @@ def load(kind: str, card: Card, artifact: bytes) -> Runtime:
             from worker.runtime_tensorflow import TensorFlow as Kind  # type: ignore[assignment]
     except ImportError as error:
         extra = "worker" if kind == "litert" else "train"
+        package = PACKAGES[kind]
         raise SetupError(
-            f"the {kind} runtime is not installed ({error}); run `pip install hangtag[{extra}]`"
+            f"the {kind} runtime does not load ({error}); "
+            f"install it with: {installation.command(extra, [package])}"
         ) from error
     return Kind(card, artifact)
 

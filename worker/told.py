@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from shared.errors import HangtagError, bounded
+from shared.limited import Limited
 
 log = logging.getLogger(__name__)
 #: The same error of the same work is told again after so long: its hint comes every few seconds.
 AGAIN_S = 60.0
 _MAX_TOLD = 1_000
+_lines = Limited(log)
 _told: dict[str, float] = {}  #: line -> when it was last told (monotonic)
 
 
@@ -24,6 +26,7 @@ def told_once(what: str) -> Iterator[None]:
 
     Celery would write a traceback for each.
     """
+    _lines.flush()
     try:
         yield
     except (HangtagError, RedisError) as error:
@@ -37,4 +40,4 @@ def _tell(line: str) -> None:
     if len(_told) >= _MAX_TOLD:
         _told.clear()
     _told[line] = now
-    log.error("%s", line)
+    _lines.error(line)

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.card import Card, Metrics
 from shared.errors import SetupError
-from worker import heldout, networks
+from worker import heldout, networks, seen
 from worker.appraise import appraise
 from worker.calibrate import temperature
 from worker.data import DataSet as DataSet
@@ -39,6 +39,7 @@ def make(
     *,
     state: Path | None = None,
     request: str = "",
+    source: str = "",
     weighted: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -46,8 +47,8 @@ def make(
 ) -> Made:
     """Train, calibrate, export, compare, measure, draw.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` is noted on the card;
-    `on_stage` is told each step by its name, and may raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are noted
+    on the card; `on_stage` is told each step by its name, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
@@ -74,8 +75,9 @@ def make(
         dataset_fingerprint=learn.fingerprint(),
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         request=request,
+        source=source,
     )
-    return Made(card, files | worth.files)
+    return Made(card, files | worth.files | seen.files(learn, held))
 
 
 def _parts(data: DataSet) -> tuple[Examples, Examples]:

@@ -14,9 +14,11 @@ import msgspec
 import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from shared import attempts
+from shared import attempts, installation
 from shared.errors import BadMessage, HangtagError, SetupError, Unavailable, UsageError
 from shared.grant import Grant
+from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
+from shared.place import log_path
 from shared.registry import Registry
 from shared.request import (
     Evaluate,
@@ -50,6 +52,8 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
 }
 #: Redis is away or full: that passes.
 PASSING = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, Unavailable)
+#: Packages that a trainer may lack.
+NEEDED = WORKER_PACKAGES | TRAIN_PACKAGES
 #: How TensorFlow says that a GPU is too small.
 OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
 SUMMARY_CHARS = 200
@@ -71,6 +75,8 @@ class Desk:
         self._ending, self._cut_short = ending, cut_short
         self._requests = Requests(client, settings.lease_s)
         self._registry = Registry(settings.store_path)
+        # A trainer at a broker writes to its standard error, which may be anything.
+        self._log_file = "" if settings.redis_url else str(log_path(settings))
 
     def take(self, request_id: str) -> str:
         """Do what a hint is about, if there is something to do; what became of it, in a word.
@@ -174,7 +180,7 @@ class Desk:
                 lease.confirm()  # which waits until Redis is back
             except Exception as error:
                 lease.confirm()  # one whose files were taken away fails, and has nothing to say
-                return failed(error), {}
+                return failed(error, self._log_file), {}
 
     def _run(self, lease: Lease, folder: RequestFolder, grant: Grant, request: Request) -> Answered:
         if isinstance(request.work, Train | Import):
@@ -225,12 +231,19 @@ def _unwritten(error: OSError) -> Outcome:
     return failed(SetupError(cure))
 
 
-def failed(error: Exception) -> Outcome:
-    """One line for whoever asked; what nobody expected is in the log, with all it says."""
+def failed(error: Exception, log_file: str = "") -> Outcome:
+    """One line for the command that requested it; an unexpected error is in the log with its trace.
+
+    `log_file` is the file of that log, where it is known.
+    """
     if isinstance(error, HangtagError):
         return Outcome(ok=False, error=str(error), usage=isinstance(error, UsageError))
+    package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if package in NEEDED:
+        lack = installation.lacks([NEEDED[package]], "all")
+        return failed(SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}"))
     log.error("a request failed", exc_info=error)
-    where = f"the trainer's log on {socket.gethostname()} has more"
+    where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
     if type(error).__name__ in OUT_OF_MEMORY:
         line = "the trainer has too little memory; use smaller pictures, or a larger machine"
         return Outcome(ok=False, error=f"{line} ({where})")

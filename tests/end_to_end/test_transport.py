@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from producer import stack
-from producer.launch import LOG_NAME
 from producer.verify import verify
+from shared.place import log_path
 from shared.reference import UNSEEN
 from tests import stacks
 from tests.fleet import ROOT, wait_for
@@ -48,7 +48,7 @@ def test_workers_of_this_machine_open_the_files_themselves(
     sizes = sum((pictures.cwd / path).stat().st_size for path in pictures.paths)
     assert _received(place) - before < sizes / 2
     assert UNSEEN not in done.stderr
-    assert UNSEEN not in (place.folder / LOG_NAME).read_text()
+    assert UNSEEN not in log_path(place.settings).read_text()
     proof = verify(output, deep=True)
     assert proof.proven
     assert proof.unproven == []

@@ -9,6 +9,7 @@ import pytest
 from shared import keys
 from shared.broker import CLASSIFY_TASK, TRAIN_TASK
 from shared.exits import Exit
+from shared.limited import LINES
 from tests import forged, gallery
 from tests.claims import claims
 from tests.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
@@ -23,6 +24,7 @@ LARGE_BYTES = 64 << 20
 #: What a parent may grow by after it has read LARGE_BYTES.
 GROWTH_BYTES = 100 << 20
 PICTURES = 480
+FLOOD = 20_000
 GROUPS = ("no messages", "no hints", "commands", "payloads")
 
 
@@ -79,6 +81,15 @@ def test_a_message_of_64_mb_is_dropped_and_its_memory_given_back(fleet: Fleet) -
     assert _resident(worker.pid) - before < GROWTH_BYTES
     assert worker.children == children
     _check_log(worker, 3)
+
+
+def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Stage) -> None:
+    worker = stage.fleet.worker(1)
+    for _ in range(FLOOD // 1000):
+        stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, *[b"junk"] * 1000)
+    _wait_for_an_empty_queue(stage.fleet)
+    stage.check_finished(stage.classify())
+    assert LINES <= worker.log.count(DROPPED) <= 4 * LINES
 
 
 def test_hints_of_another_job_are_only_hints(stage: Stage, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import keras
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from shared import pretrained
 from shared.answer import Evaluated, Trained
 from shared.errors import SetupError, UsageError
+from shared.registry import Registry
 from shared.request import Evaluate, Import
 from tests import archives, contexts
 from tests.server import RedisServer
@@ -53,8 +55,9 @@ def counted(root: Path) -> tuple[float, dict[tuple[int, int], int]]:
 def evaluated(
     server: RedisServer, tmp_path: Path, data: Path, model: str = "fashion-mnist@0"
 ) -> tuple[Evaluated, dict[str, bytes]]:
-    context, _ = contexts.make(server, tmp_path / "store", Evaluate(model, str(data)))
-    answered = measure.evaluate(context, Evaluate(model, str(data)))
+    work = Evaluate(model, str(data), pictures=True)
+    context, _ = contexts.make(server, tmp_path / "store", work)
+    answered = measure.evaluate(context, work)
     assert isinstance(answered.answer, Evaluated)
     return answered.answer, answered.files
 
@@ -129,3 +132,21 @@ def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
     assert report is not None
     assert sum(report.heldout) == metrics.heldout_count
     np.testing.assert_array_equal(sorted(report.labels), sorted(map(folder_of, labels)))
+
+
+def test_without_data_a_version_is_measured_on_the_folder_that_it_was_made_from(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn", 4)
+    card = msgspec.structs.replace(CARD, name="mine", files={}, dataset="x", source=str(data))
+    files = {"model.tflite": pretrained.read("model.tflite")}
+    Registry(tmp_path / "store").publish(card, files)
+    work = Evaluate("mine@1")
+    context, _ = contexts.make(server, tmp_path / "store", work)
+    answer = measure.evaluate(context, work)
+    assert isinstance(answer.answer, Evaluated)
+    assert answer.answer.evaluation.count == len(DRAWN) * 4
+    assert answer.files == {}
+    data.rename(tmp_path / "elsewhere")
+    with pytest.raises(SetupError, match=rf"{data}, which is no folder.*--data DIR"):
+        measure.evaluate(context, work)

@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import keys, pretrained
+from shared import kept_requests, keys, pretrained
 from shared.broker import TRAIN_TASK, connect, make_app
+from shared.installation import NAME_CHARS
 from shared.model_name import ModelName
+from shared.place import stack_name
 from shared.registry import Registry
 from shared.request import Outcome, Prune, Request
 from shared.requests import Requests, State, Verdict
@@ -288,3 +290,20 @@ def test_a_server_that_was_emptied_has_its_models_again_with_the_next_round(scen
     scene.client.flushall()
     scene.rounds.go()  # long before it would be time
     assert scene.client.exists(keys.model_card(versions.NAME, 1))
+
+
+def test_the_trainer_of_a_stack_restores_the_requests_of_its_installation_alone(
+    scene: Scene,
+) -> None:
+    """Another stack has the same store, and a trainer of its own."""
+    store = scene.settings.store_path
+    settings = Settings(store=str(store))
+    owners = {"mine": stack_name(settings), "theirs": "0" * NAME_CHARS, "orphan": ""}
+    for name, owner in owners.items():
+        kept_requests.keep(store, msgspec.structs.replace(REQUEST, id=name), None, owner)
+    Rounds(scene.client, settings, lambda _: None).go()
+    assert scene.requests.open() == ["mine"]
+    assert kept_requests.adopt(store, "orphan", "", stack_name(settings))
+    assert not kept_requests.adopt(store, "theirs", "", stack_name(settings))
+    Rounds(scene.client, settings, lambda _: None).go()
+    assert sorted(scene.requests.open()) == ["mine", "orphan"]

@@ -25,7 +25,7 @@ from shared import heartbeat, keys, pretrained
 from shared.errors import SetupError
 from shared.exits import Exit
 from shared.heartbeat import Heartbeat
-from shared.place import socket_path
+from shared.place import private_stack_dir, socket_path, stack_dir
 from shared.registry import Registry
 from tests import gallery, proc, stacks
 from tests.faults.hasty_producer import START_S as HASTY_START_S
@@ -199,13 +199,14 @@ def test_no_worker_is_said_with_the_cure(place: Place, monkeypatch: pytest.Monke
 
 def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
+        folder = private_stack_dir(place.settings)
         dead.bind(str(socket_path(place.settings)))
-    (place.folder / lock.SUPERVISOR).write_text("nonsense")
-    (place.folder / lock.START).touch()
+    (folder / lock.SUPERVISOR).write_text("nonsense")
+    (folder / lock.START).touch()
     with _sleeper() as orphan, _sleeper() as stranger:
         known = member("worker", orphan.pid)
         reused = Member("server", stranger.pid, known.started - 1)
-        save_roster(place.folder, [known, reused])
+        save_roster(folder, [known, reused])
         stack.ensure(place.settings)
         with place.client() as client:
             assert client.ping()
@@ -237,7 +238,8 @@ def test_down_leaves_nothing(place: Place) -> None:
     wait_for("a worker", place.alive)
     assert stack.down(place.settings)
     assert place.processes() == []
-    assert not {path.name for path in place.folder.iterdir()} & {"redis.sock", "members.json"}
+    left = {path.name for path in stack_dir(place.settings).iterdir()}
+    assert not left & {"redis.sock", "members.json"}
     assert not stack.down(place.settings)
     assert not stack.describe(place.settings).running
 
@@ -377,5 +379,5 @@ def test_models_are_served_before_the_first_client_is(place: Place) -> None:
 def test_a_configured_broker_needs_no_stack(place: Place) -> None:
     settings = msgspec.structs.replace(place.settings, redis_url="redis://localhost:1")
     stack.ensure(settings)
-    assert not desired.announced(place.folder)
+    assert not desired.announced(stack_dir(place.settings))
     assert not place.processes()

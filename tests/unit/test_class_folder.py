@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +18,8 @@ import pytest
 from shared.card import Preprocessing
 from shared.errors import SetupError
 from tests.classes import SUFFIXES, fill, noise, write
+from tests.closed import obeying
+from tests.fleet import ROOT
 from worker import data
 from worker.data import Loaded
 from worker.examples import Examples
@@ -431,3 +435,33 @@ def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:
         base = base.base
     assert isinstance(base, np.memmap)
     assert not found.images.flags.writeable
+
+
+_CLOSED = """
+import sys
+from pathlib import Path
+from shared.errors import SetupError
+from worker import data
+from worker.recipes import RECIPES
+try:
+    data.load(sys.argv[1], RECIPES["photo"], None, Path(sys.argv[2]))
+except SetupError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("place", ["a", "a/more", "."])
+def test_a_folder_that_cannot_be_read_is_named_and_not_called_empty(
+    tmp_path: Path, place: str
+) -> None:
+    root = tmp_path / "root"
+    fill(root / "a/more", 6)
+    fill(root / "b", 6, 100)
+    os.chmod(root / place, 0)
+    command = [*obeying(tmp_path), sys.executable, "-c", _CLOSED, str(root), str(tmp_path / "s")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    os.chmod(root / place, 0o700)
+    (line,) = done.stdout.splitlines()
+    assert str((root / place).resolve()) in line
+    assert "Permission denied" in line
+    assert "add some" not in line

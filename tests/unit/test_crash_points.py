@@ -39,7 +39,7 @@ WITHOUT = {
     "this machine's stack: its parts are killed by tests/integration/test_stack*.py": {
         "producer/crew.py", "producer/desired.py", "producer/door.py", "producer/launch.py",
         "producer/lock.py", "producer/member.py", "producer/server.py", "producer/service.py",
-        "producer/stack.py", "producer/supervisor.py", "shared/place.py",
+        "producer/stack.py", "producer/stack_log.py", "producer/supervisor.py", "shared/place.py",
     },
     "pictures and samples for a person: drawn again by the same command": {
         "producer/dataset.py", "producer/drawn.py", "producer/picture_file.py",
@@ -74,7 +74,7 @@ ALONE = {
     "worker/class_folder.py:_check_room": "an empty folder",
     "worker/retrain.py:_make": "deletes a state that does not do; the next attempt would, too",
     "worker/class_folder.py:_decode": "a part of what `stored` places when it is whole",
-    "worker/request_folder.py:_locked": "an empty file, and a lock that dies with its holder",
+    "shared/kept_requests.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/quiet.py:_point_stderr_nowhere": "this process' own standard error",
     "producer/demo.py:main": "the same command starts over",
     "producer/demo.py:_run": "the same command starts over",

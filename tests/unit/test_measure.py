@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,16 +10,42 @@ import pytest
 
 from shared import pretrained
 from shared.errors import SetupError
+from shared.registry import Registry
+from shared.request import FASHION_MNIST
 from tests.classes import fill
-from worker import data, measure
+from worker import data, measure, seen
+from worker.examples import Examples
+from worker.seen import Seen
 
 CARD = pretrained.card()
 
 
-def _measured(root: Path, learned_from: str = "other") -> measure.Measured:
+def _loaded(root: Path) -> data.DataSet:
+    return data.load(str(root), None, CARD.preprocessing, root.parent / "scratch").data
+
+
+def _measured(
+    root: Path, learned_from: str = "other", known: Seen | None = None
+) -> measure.Measured:
     card = msgspec.structs.replace(CARD, dataset=learned_from)
-    found = data.load(str(root), None, card.preprocessing, root.parent / "scratch").data
-    return measure.measured(card, found, measure.given_parts(str(root)))
+    return measure.measured(card, _loaded(root), measure.given_parts(str(root)), known)
+
+
+def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> Seen:
+    """What a version that was published with these images says it has seen."""
+    files = {"model.tflite": b"", **seen.files(learn, held)}
+    registry = Registry(tmp_path / "store")
+    published = registry.publish(msgspec.structs.replace(CARD, name="mine", files={}), files)
+    known = seen.read(registry, published)
+    assert known is not None
+    return known
+
+
+def _seen(root: Path, tmp_path: Path) -> Seen:
+    """What a version has seen that was trained with this folder."""
+    found = _loaded(root)
+    assert found.heldout is not None
+    return _seen_of(found.examples, found.heldout, tmp_path)
 
 
 def _fill(root: Path, *places: str) -> Path:
@@ -67,3 +94,58 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "root" / "a").mkdir(parents=True)
     with pytest.raises(SetupError, match="no images"):
         _measured(tmp_path / "root")
+
+
+def test_images_that_the_version_has_not_seen_are_measured_without_doubt(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    known = _seen(root, tmp_path)
+    found = _measured(root / "test", known=known)
+    assert (found.split, _count(found)) == ("all", 42)
+    assert "seen none of them" in found.notes[0]
+    assert _measured(root, known=known).notes == ()
+
+
+def test_images_that_the_version_learned_from_are_counted(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    known = _seen(root, tmp_path)
+    whole = tmp_path / "whole"
+    shutil.copytree(root, whole)
+    for number, path in enumerate(sorted((root / "train/a").iterdir())[:5]):
+        shutil.copy(path, whole / f"test/a/copy-{number}.png")
+    alone = tmp_path / "alone"
+    shutil.copytree(whole / "test", alone)
+    learned, held = seen.count(known, _measured(alone).parts)
+    assert learned + held == 5
+    for place in (whole, alone):
+        (note,) = _measured(place, known=known).notes
+        assert f"learned from {learned} and was chosen and calibrated with {held};" in note
+
+
+def test_a_folder_is_recognised_by_its_images_whatever_its_name_is(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", ".")
+    known = _seen(root, tmp_path)
+    root.rename(tmp_path / "renamed")
+    found = _measured(tmp_path / "renamed", known=known)
+    assert found.split == "test"
+    assert 0 < _count(found) < 40
+    assert len(found.notes) == 1
+
+
+def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    _seen(root, tmp_path)
+    registry = Registry(tmp_path / "store")
+    (path,) = (tmp_path / "store").glob(f"mine/*/{seen.LEARNED}")
+    path.write_bytes(b"other")
+    with pytest.raises(SetupError):
+        seen.read(registry, registry.card("mine", 1))
+    assert seen.read(registry, CARD) is None
+
+
+def test_without_data_a_version_is_measured_on_what_it_was_made_from(tmp_path: Path) -> None:
+    card = msgspec.structs.replace(CARD, dataset="photos", source=str(tmp_path))
+    assert measure.source(card) == str(tmp_path)
+    assert measure.source(CARD) == FASHION_MNIST
+    for gone in (str(tmp_path / "gone"), ""):
+        with pytest.raises(SetupError, match="--data"):
+            measure.source(msgspec.structs.replace(card, source=gone))

@@ -96,7 +96,7 @@ def test_without_what_draws_the_cure_is_named_and_nothing_is_asked(here: Path, m
     )  # fmt: skip
     assert done.returncode == Exit.SETUP
     (line,) = done.stderr.splitlines()
-    assert "pip install matplotlib pillow" in line
+    assert "-m pip install -e" in line
 
 
 def test_a_picture_takes_its_place_at_once_with_the_rights_of_any_new_file(here: Path) -> None:

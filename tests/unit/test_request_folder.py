@@ -16,7 +16,6 @@ from shared import kept_requests
 from shared.errors import BadMessage, Unavailable
 from shared.grant import Grant, Verdict
 from shared.request import Outcome, Prune, Request
-from worker import request_folder
 from worker.request_folder import RequestFolder, answered_before
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
@@ -117,7 +116,7 @@ def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
 def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
     folder: RequestFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_folder, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(kept_requests, "LOCK_WAIT_S", 0.05)
     folder.enter(grant(1))
     with open(tmp_path / ".requests" / ".lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

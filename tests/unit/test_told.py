@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from shared.errors import BadMessage, SetupError
 from worker import told
+from worker.work import failed
 
 
 def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptureFixture) -> None:
@@ -21,3 +24,16 @@ def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptu
 def test_what_nobody_raises_on_purpose_passes() -> None:
     with pytest.raises(ZeroDivisionError), told.told_once("x"):
         raise ZeroDivisionError
+
+
+def test_a_package_that_is_missing_is_named_with_the_command_that_adds_it() -> None:
+    outcome = failed(ModuleNotFoundError("No module named 'keras.src'", name="keras.src"))
+    assert "keras is missing" in outcome.error
+    assert "pip install" in outcome.error
+    other = failed(ModuleNotFoundError("No module named 'x'", name="x"))
+    assert "No module named 'x'" in other.error
+
+
+def test_the_log_of_a_failure_is_named_as_a_file_where_it_is_one() -> None:
+    assert "see /run/x/stack.log" in failed(ValueError("odd"), "/run/x/stack.log").error
+    assert socket.gethostname() in failed(ValueError("odd")).error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,7 @@ from shared.answer import Decided
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.grant import State, View
+from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.request import (
     REQUEST_ID,
     Evaluate,
@@ -40,6 +43,7 @@ from shared.request import (
 )
 from shared.settings import Settings
 from tests.by_hand import ANSWER
+from tests.closed import obeying
 
 ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
 
@@ -153,7 +157,7 @@ def test_without_tensorflow_nothing_is_queued_on_this_machines_stack(
 def test_a_machine_without_tensorflow_cannot_become_a_trainer() -> None:
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
     assert "tensorflow" in line
-    assert "pip install 'hangtag[train]'" in line
+    assert f"-m pip install -e '{ROOT}[train]'" in line
 
 
 @pytest.mark.usefixtures("bare")
@@ -167,7 +171,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     found: Callable[..., object] = importlib.util.find_spec
 
     def find(name: str) -> object:
-        return None if name in crew.TRAIN_PACKAGES else found(name)
+        return None if name in TRAIN_PACKAGES else found(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
 
@@ -344,3 +348,17 @@ def test_a_promotion_is_told_with_the_way_back_where_there_is_one(before: int | 
     said = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
     assert "garments@production is version 2 now: it is better" in said
     assert said[-1].endswith("rollback garments" if before else "--model garments")
+
+
+def test_a_folder_that_may_not_be_read_is_named_before_anything_is_queued(here: Path) -> None:
+    (here / "photos").chmod(0)
+    env = {**os.environ, "HANGTAG_RUNTIME_DIR": f"{here}/stack", "HANGTAG_STORE": f"{here}/store"}
+    env.pop("HANGTAG_REDIS_URL")
+    command = [*obeying(here), sys.executable, "-m", "producer.cli", "train"]
+    command += ["--data", str(here / "photos"), "--name", "garments"]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    (here / "photos").chmod(0o700)
+    assert (done.returncode, done.stdout) == (Exit.SETUP, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{here}/photos cannot be read (Permission denied)" in line
+    assert not (here / "store").exists()

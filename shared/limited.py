@@ -1,0 +1,41 @@
+"""Bounds what a flood of bad input writes to a log: some lines, then their number at intervals."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+INTERVAL_S = 60.0
+#: Lines of one interval; the others are counted.
+LINES = 30
+
+
+class Limited:
+    """Errors of one kind, logged to `log`."""
+
+    def __init__(self, log: logging.Logger, interval_s: float = INTERVAL_S) -> None:
+        self._log, self._interval_s = log, interval_s
+        self._since = float("-inf")
+        self._lines = self._left_out = 0
+        self._last = ""
+
+    def error(self, line: str) -> None:
+        """Log this line, or count it."""
+        self.flush()
+        if self._lines < LINES:
+            self._lines += 1
+            self._log.error("%s", line)
+        else:
+            self._left_out += 1
+            self._last = line
+
+    def flush(self) -> None:
+        """At the end of an interval, log how many were left out. Cheap: call it often."""
+        now = time.monotonic()
+        if now - self._since < self._interval_s:
+            return
+        if self._left_out:
+            self._log.error(
+                "%d more like it were not logged; the last: %s", self._left_out, self._last
+            )
+        self._since, self._lines, self._left_out = now, 0, 0

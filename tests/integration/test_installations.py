@@ -1,0 +1,162 @@
+"""A stack belongs to an installation: another one, or one with more extras, has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer import cancel as jobs
+from producer import neighbours, stack
+from producer.ask import ask
+from producer.cli import hangtag
+from producer.desk import make_request
+from shared import kept_requests
+from shared.answer import Evaluated, Trained
+from shared.installation import NAME_CHARS
+from shared.place import stack_name
+from shared.registry import Registry
+from shared.request import Train
+from shared.settings import Settings
+from tests import classes, gallery, stacks
+from tests.fleet import wait_for
+from tests.installations import Installation
+from tests.stacks import Place
+
+PHOTOS_OF_CLASS = 12
+JOB_IMAGES = 4_000
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An environment that cannot train."""
+    return Installation(tmp_path_factory.mktemp("bare") / "env")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    yield from stacks.new()
+
+
+def up(installation: Installation, place: Place) -> stack.Stack:
+    done = installation.hangtag("up", "--workers", "1", "--json", env=place.environment)
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=stack.Stack)
+
+
+def down(installation: Installation, place: Place) -> str:
+    done = installation.hangtag("down", env=place.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> None:
+    theirs = up(bare, place)
+    stack.up(place.settings, 1)
+    ours = stack.describe(place.settings)
+    try:
+        assert (theirs.running, ours.running) == (True, True)
+        assert theirs.socket != ours.socket
+        assert theirs.pid != ours.pid
+        assert len(ours.socket.encode()) < 108
+        told = CliRunner().invoke(hangtag, ["down"], env=place.environment).stdout
+        assert "is down" in told
+        assert str(bare.python.parent.parent) in told
+        assert up(bare, place).pid == theirs.pid, "the stack of another was ended"
+    finally:
+        down(bare, place)
+    assert not place.processes()
+
+
+def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    for number, label in enumerate(("bag", "shoe")):
+        classes.fill(tmp_path / label, PHOTOS_OF_CLASS, 100 * number)
+    up(bare, place)
+    try:
+        work = Train("mine", "tutorial", str(tmp_path), epochs=1)
+        ask(place.settings, work, request_id="r1", wait=False)
+        listed = bare.hangtag("train", "--list", "--json", env=place.environment)
+        assert [one["request"] for one in msgspec.json.decode(listed.stdout)] == ["r1"]
+        followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)
+        assert followed.returncode == 0, followed.stderr
+        assert msgspec.json.decode(followed.stdout, type=Trained).model == "mine@1"
+        assert kept_requests.owner(place.settings.store_path, "r1") == stack_name(place.settings)
+        assert list(Registry(place.settings.store_path).versions("mine")) == [1]
+    finally:
+        down(bare, place)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_what_cannot_train_refuses_at_once(place: Place, bare: Installation, running: bool) -> None:
+    if running:
+        stack.up(place.settings, 1)
+    done = bare.hangtag("train", "--detach", env=place.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "keras, matplotlib and tensorflow are missing" in line
+    assert str(bare.python) in line
+    assert kept_requests.unanswered(place.settings.store_path) == []
+
+
+def test_a_version_is_measured_where_nothing_draws(place: Place, bare: Installation) -> None:
+    command = ("models", "evaluate", "fashion-mnist", "--quiet", "--json")
+    try:
+        done = bare.hangtag(*command, env=place.environment)
+        assert done.returncode == 0, done.stderr
+        found = msgspec.json.decode(done.stdout, type=Evaluated)
+        assert found.evaluation.count == 10_000
+        assert found.evaluation.accuracy == pytest.approx(0.9518)
+        drawn = bare.hangtag(*command, "--pictures", "here", env=place.environment)
+        assert (drawn.returncode, drawn.stdout) == (1, "")
+        (line,) = drawn.stderr.splitlines()
+        assert "matplotlib is missing" in line
+        kept = list((place.settings.store_path / kept_requests.FOLDER).glob("*/request.json"))
+        assert len(kept) == 1, "the second was not queued"
+    finally:
+        down(bare, place)
+
+
+def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it(
+    place: Place, bare: Installation
+) -> None:
+    store = place.settings.store_path
+    kept_requests.keep(store, make_request(Train("mine", "nope"), "t1"), None, "0" * NAME_CHARS)
+    theirs = stack_of(place, up(bare, place))
+    try:
+        refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
+        assert refused.returncode == 1
+        assert "keras" in refused.stderr
+        assert kept_requests.owner(store, "t1") == "0" * NAME_CHARS
+        stack.up(place.settings, 1)
+        wait_for("its outcome", lambda: kept_requests.outcome(store, "t1"), 100)
+        assert kept_requests.owner(store, "t1") == stack_name(place.settings)
+        assert not neighbours.mine(theirs)
+    finally:
+        down(bare, place)
+
+
+def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    made = gallery.make(tmp_path, JOB_IMAGES)
+    output = tmp_path / "out.csv"
+    try:
+        arguments = ("submit", str(made.cwd / gallery.FOLDER), "-o", str(output))
+        done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
+        assert done.returncode == 0, done.stderr
+        assert "is cancelled" in jobs.cancel(str(output), place.settings)
+        assert not output.exists()
+    finally:
+        down(bare, place)
+
+
+def stack_of(place: Place, found: stack.Stack) -> Settings:
+    """The settings with which this stack is used."""
+    name = Path(found.socket).parent.name
+    return msgspec.structs.replace(place.settings, installation=name)

@@ -22,7 +22,7 @@ from shared.contract import (
 from shared.digest import digest
 from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen
 from shared.foreign import is_foreign
-from shared.ledger import Claim, Ledger, Verdict
+from shared.ledger import LOADING, Claim, Ledger, Verdict
 from shared.reference import Reference
 from shared.status import BY_CODE, Status
 from worker.answers import join, pixels, top_k
@@ -70,15 +70,27 @@ def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     # Outside of any limit in time: a file system that hangs convicts no picture.
     payload = decode_payload(claim.payload)
     images = child.sight.see(payload)
-    model = child.model(record)
+    model = _model(child, ledger, batch, record)
+    if model is None:
+        return None
     result = _answer(child, ledger, claim, batch, record, model, images)
     if result is None:
         return None
     if any(isinstance(image, Reference) for image in payload):
         result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
     data = encode_result(result)
-    _insist(child, "a result", lambda: ledger.complete(batch, data))
+    _insist(child, "a result", lambda: ledger.complete(batch, child.owner, data))
     return result
+
+
+def _model(child: Child, ledger: Ledger, batch: int, record: JobRecord) -> Model | None:
+    """The job's version. A death while it is loaded counts against it, and against no image."""
+    if model := child.model_in_memory(record):
+        return model
+    if not ledger.careful(batch, child.owner, LOADING):
+        return None
+    model = child.model(record)
+    return model if ledger.loaded(batch, child.owner) else None
 
 
 def _told(child: Child, statuses: bytes) -> Told:

@@ -35,7 +35,7 @@ RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.
 #: What is no JSON, and what is no object.
 UNREADABLE = (b"rubbish", b"5")
 #: Heartbeats as another version may write them: a sign of life all the same.
-FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":1}', b'{"children":[],"at_ms":"x"}')
+FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":LATER}', b'{"children":[],"at_ms":"x"}')
 #: Keys of Redis with what is left of their lives in ms (0: for ever), and what the oracle knew.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
 
@@ -177,7 +177,8 @@ class World:
             return  # the last one stays, which is older than a claim
         self.silence(parent)
         if how < len(FOREIGN_BEATS):
-            self.client.set(key, FOREIGN_BEATS[how], ex=600)
+            later = str(self.now_ms() + heartbeat.FUTURE_MS // 2).encode()
+            self.client.set(key, FOREIGN_BEATS[how].replace(b"LATER", later), ex=600)
             self.model.beats[parent] = (RUBBISH, frozenset())
         elif how == len(FOREIGN_BEATS):
             self.client.rpush(key, b"rubbish")

@@ -20,7 +20,7 @@ from producer.skipped import SKIPPED, Counts, decode_skipped, encode_skipped
 from producer.transport import Transport
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.walk import Walk, shown
-from shared.contract import encode_images
+from shared.contract import MAX_BATCH_IMAGES, encode_images
 from shared.digest import digest
 from shared.reference import Reference, Stamp
 from shared.settings import Settings
@@ -60,7 +60,8 @@ class Batches:
     ) -> None:
         self.walk, self.unlisted = Walk(options, self._not_listed, skipped), unlisted
         self._cwd = options.cwd
-        self._images_max, self._bytes_max = settings.batch_images, settings.batch_bytes
+        self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
+        self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
         following = 0 if last is None else last.n + 1
         self._n = following if number is None else number

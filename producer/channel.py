@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 from producer.hint import send_hint
 from shared import foreign, keys
 from shared.broker import CLASSIFY_TASK
-from shared.contract import JobRecord, encode_job
+from shared.contract import JobRecord, encode_job, max_result_bytes
 from shared.crash_point import passed
 from shared.errors import SetupError
 from shared.heartbeat import server_ms
-from shared.ledger import BatchState, Ledger
+from shared.ledger import LOADING, BatchState, Ledger
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class Channel:
         """Let a job that was cancelled run again; what was wrong in an earlier run is past."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(self._keys["record"], "state", "running")
-            pipe.hdel(self._keys["record"], "trouble")
+            pipe.delete(self._keys["trouble"])
+            pipe.hdel(self._keys["deaths"], str(LOADING))
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
         passed("channel.resumed")
@@ -87,6 +88,7 @@ class Channel:
         fields: dict[Any, Any] = msgspec.structs.asdict(progress)
         fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
         fields["flagged"] = msgspec.json.encode(progress.flagged)
+        fields["result_bytes"] = max_result_bytes(self.record.top_k)
         # As a moment, so that whoever reads it later knows the age at that time.
         oldest_s = fields.pop("oldest_s")
         fields["oldest_ms"] = 0 if oldest_s is None else int(1000 * (now_s - oldest_s))
@@ -155,7 +157,7 @@ class Channel:
 
     def trouble(self) -> str:
         """Why a worker gave a batch back, if one did."""
-        text = cast(bytes | None, self.client.hget(self._keys["record"], "trouble"))
+        text = cast(bytes | None, self.client.hget(self._keys["trouble"], "why"))
         return "" if text is None else text.decode(errors="replace")
 
     def hints_queued(self) -> int:

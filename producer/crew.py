@@ -18,7 +18,7 @@ from shared.installation import (
     TRAIN_PACKAGES,
     WORKER_PACKAGES,
 )
-from shared.place import runtime_dir, stack_name
+from shared.place import runtime_dir, stack_dir, stack_name
 from shared.request import Evaluate, Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
@@ -127,7 +127,7 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
 
 def _more(settings: Settings) -> str:
     """What `hangtag up` would do."""
-    if lock.held(runtime_dir(settings) / lock.SUPERVISOR):
+    if lock.held(stack_dir(settings) / lock.SUPERVISOR):
         return "scale the worker that it has"
     return "start one"
 

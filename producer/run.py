@@ -28,6 +28,7 @@ from producer.transport import Transport
 from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import Window, look
+from shared.contract import JobRecord
 from shared.errors import SetupError
 from shared.exits import Exit
 from shared.rate import Rate
@@ -220,8 +221,11 @@ class Run:
             )
         # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
         self._window, self._sent_bytes = look(self._channel.client), 0
-        if self._reconciler.look() == "cancelled":
+        state = self._reconciler.look()
+        if state == "cancelled":
             self._stop = Exit.CANCELLED
+        elif state == "deadly":
+            raise SetupError(_deadly(self._channel.record))
         self._say(early)
 
     def _say(self, early: bool) -> None:
@@ -258,3 +262,10 @@ class Run:
         with self._waits.waiting():
             time.sleep(PAUSE_S)
             self._use.revive()
+
+
+def _deadly(record: JobRecord) -> str:
+    return (
+        f"worker processes die while they load {record.name}@{record.version} ({record.runtime}); "
+        "look into the workers' logs; the same command tries again, --model chooses another version"
+    )

@@ -1,23 +1,26 @@
 -- BURY: a living parent reports that its child died. If the child held this batch, the claim is
--- freed and the death counts against the batch, and against the image that a careful child had
--- in hand. Reported twice, it counts once: the second time there is no claim.
+-- freed and the death counts: against the model if it was being loaded, or else against the batch,
+-- and against the image that a careful child had in hand. Reported twice, it counts once: the
+-- second time there is no claim.
 -- ARGV: batch, 'parent/pid:' of the child
 local batch, child = ARGV[1], ARGV[2]
 if redis.call('EXISTS', RECORD) == 0 then return 0 end
 local owner = claim_of(batch)
 if not owner or string.sub(owner, 1, #child) ~= child then return 0 end
 redis.call('HDEL', OWNER, batch)
--- Who has written something else there shall not keep a deadly picture from being found.
-local counted = redis.pcall('HINCRBY', DEATHS, batch, 1)
-if type(counted) == 'table' then redis.call('HSET', DEATHS, batch, 1) end
-expire_with_job(DEATHS)
 local index = redis.call('HGET', CAREFUL, batch)
-if index then
+local blamed = batch
+if index == LOADING then blamed = LOADING end
+-- Who has written something else there shall not keep a deadly picture from being found.
+local counted = redis.pcall('HINCRBY', DEATHS, blamed, 1)
+if type(counted) == 'table' then redis.call('HSET', DEATHS, blamed, 1) end
+expire_with_job(DEATHS)
+if index and index ~= LOADING then
   local readable, counts = pcall(cjson.decode, redis.call('HGET', CRASHED, batch) or '{}')
   if not readable or type(counts) ~= 'table' then counts = {} end
   counts[index] = (tonumber(counts[index]) or 0) + 1
   redis.call('HSET', CRASHED, batch, cjson.encode(counts))
-  redis.call('HDEL', CAREFUL, batch)
   expire_with_job(CRASHED)
 end
+redis.call('HDEL', CAREFUL, batch)
 return 1

@@ -6,6 +6,7 @@ local record, state = unpack(redis.call('HMGET', RECORD, 'record', 'state'))
 if not record then return {'unknown'} end
 if state == 'cancelled' then return {'cancelled'} end
 if redis.call('GETBIT', DONE, batch) == 1 then return {'done'} end
+if deadly() then return {'deadly'} end
 local owner, at = claim_of(batch)
 if owner and owner ~= me and alive(owner, at, limit_ms) then return {'held'} end
 local payload = redis.call('HGET', PAYLOAD, batch)

@@ -30,6 +30,8 @@ from shared.status import BY_CODE, Status
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 RUNTIMES = ("litert", "tensorflow")
 MAX_BATCHES = 1 << 31
+#: A batch has no more images, whatever HANGTAG_BATCH_IMAGES says: so a result has a limit.
+MAX_BATCH_IMAGES = 1 << 16
 #: A larger file is a row `too_large`: it would not fit beside its neighbours in Redis.
 MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
@@ -151,6 +153,12 @@ def decode_result(data: bytes, count: int) -> BatchResult:
         return msgspec.msgpack.decode(data, type=BatchResult).check(count)
     except MISFITS as error:
         raise BadMessage(f"not a batch result: {error}") from error
+
+
+def max_result_bytes(k: int) -> int:
+    """The size of the largest result with `k` labels for each image."""
+    headers = 64  # of MessagePack: one for each field
+    return headers + MAX_BATCH_IMAGES * (1 + 2 * k + 4 * k + 1 + DIGEST_BYTES)
 
 
 def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:

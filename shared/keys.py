@@ -15,7 +15,10 @@ ANSWERS = REMOTE + "answers:"  #: before the id of whoever asks: a list
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
 #: The keys that a job may have. Finishing a job deletes exactly these.
-JOB_PARTS = ("record", "payload", "owner", "deaths", "careful", "crashed", "done", "results")
+JOB_PARTS = (
+    *("record", "payload", "owner", "deaths", "careful", "crashed", "done", "results"),
+    "trouble",
+)
 
 
 def job(job_id: str, part: str) -> str:

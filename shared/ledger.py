@@ -16,11 +16,13 @@ import redis
 
 from shared import keys
 from shared.crash_point import passed
-from shared.errors import MISFITS
+from shared.errors import MISFITS, BadMessage
 
 _HERE = Path(__file__).parent
 #: How many deaths at one image convict it, and how many of a batch make the next owner careful.
 CONVICTING_DEATHS = 2
+#: What CAREFUL is given in the place of an image's index; the scripts have the same number.
+LOADING = -1
 
 
 class Verdict(enum.StrEnum):
@@ -31,6 +33,7 @@ class Verdict(enum.StrEnum):
     HELD = "held"
     LOST = "lost"
     CANCELLED = "cancelled"
+    DEADLY = "deadly"  #: its model ends the processes that load it
     UNKNOWN = "unknown"
 
 
@@ -91,9 +94,16 @@ class Ledger:
             crashes=_crashes(answer[4]),
         )
 
-    def complete(self, batch: int, result: bytes) -> bool:
-        """Hand in a result; True if it is the batch's first and the job exists."""
-        return self._run("complete", batch, result) == b"first"
+    def complete(self, batch: int, owner: str, result: bytes) -> bool:
+        """Add a result; True if it is the batch's first, and no other live owner holds the batch.
+
+        Raises:
+            BadMessage: it is larger than any result of this job may be.
+        """
+        answer = self._run("complete", batch, owner, self._limit_ms, result)
+        if answer == b"large":
+            raise BadMessage(f"a result of {len(result)} bytes is too large for its job")
+        return answer == b"first"
 
     def release(self, batch: int, owner: str, why: str, damaged: bool = False) -> bool:
         """Give a batch back unfinished, with the reason for `status`; True if it was held.
@@ -110,12 +120,16 @@ class Ledger:
         """Say which image comes next; False if the claim is lost and the owner must stop."""
         return self._run("careful", batch, owner, index) == 1
 
+    def loaded(self, batch: int, owner: str) -> bool:
+        """Report that the model is loaded, after `careful` with LOADING; False as there."""
+        return self._run("careful", batch, owner, "") == 1
+
     def cancel(self) -> bool:
         """Make all waiting work of the job a no-op; False if the job is not in Redis."""
         return self._run("cancel") == 1
 
     def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
-        """The job's state (`running`, `cancelled`, `unknown`) and that of each batch."""
+        """The job's state (`running`, `cancelled`, `deadly`, `unknown`) and that of each batch."""
         answer = cast(list[bytes], self._run("survey", self._limit_ms, *batches))
         return answer[0].decode(), [BatchState(state.decode()) for state in answer[1:]]
 

@@ -2,6 +2,9 @@
 -- workers and producers never matter.
 local RECORD, PAYLOAD, OWNER, DEATHS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local TROUBLE = KEYS[9]
+-- In the place of an image's index, and of a batch's number: the model, while it is loaded.
+local LOADING, DEADLY_LOADS = '-1', 3
 local WORKER_PREFIX = 'hangtag:worker:'
 -- What is so far in the future was written before the server's clock was put back.
 local FUTURE_MS = 10000
@@ -44,4 +47,9 @@ local function alive(owner, at, limit_ms)
     if listed == child then return true end
   end
   return false
+end
+
+-- Whether the model has ended one child after the other while it was loaded.
+local function deadly()
+  return (tonumber(redis.call('HGET', DEATHS, LOADING)) or 0) >= DEADLY_LOADS
 end

@@ -56,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True):
     child_memory_mb: int = 3072
     #: A worker that takes no hint for so long, with nothing to do and hints waiting, begins anew.
     watchdog_s: float = 60.0
+    #: A worker that was let in and is refused later (a new password, other rights) tries again for
+    #: this long before it ends. One that is refused at its start ends at once.
+    refused_s: float = 60.0
     #: A health check takes a worker for stuck whose pulse stood still for so long. A turn of it
     #: takes up to 45 s where Redis does not answer.
     health_limit_s: float = 120.0

@@ -3,6 +3,7 @@
 -- Answers {state of the job, state of each batch...}
 local limit_ms = tonumber(ARGV[1])
 local states = {redis.call('HGET', RECORD, 'state') or 'unknown'}
+if states[1] == 'running' and deadly() then states[1] = 'deadly' end
 for i = 2, #ARGV do
   local batch = ARGV[i]
   local state = 'free'

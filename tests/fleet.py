@@ -31,6 +31,7 @@ PRODUCT_APP = "worker.app"
 STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
 PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.poison_app"
+DEADLY_APP = "tests.faults.deadly_app"
 SLOW_APP = "tests.faults.slow_app"
 #: Messages so small that a job of a few thousand pictures has many.
 BATCH_IMAGES = 16

@@ -25,9 +25,11 @@ _PORTS_TRIED = 5
 
 
 class Users:
-    """The users that ship, with passwords of this test, and an administrator for it."""
+    """The users that ship, with passwords of this test, and one that may do all, for the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, administered: bool = False) -> None:
+        if administered:
+            (folder / "admin.password").write_text(ADMIN_PASSWORD)
         subprocess.run([MAKE_USERS, folder], check=True, capture_output=True)
         self.folder, self.file = folder, folder / "users.acl"
         with self.file.open("a") as file:

@@ -21,7 +21,7 @@ JOB = "classify-job"
 SHELF = FOLDER / JOB / "shelf.yaml"
 #: What `kubectl` has built in has the same output as the program of its own.
 _TOOLS = (("kustomize", "build"), ("kubectl", "kustomize"))
-_PARTS = ("producer", "worker", "trainer")
+_PARTS = ("producer", "worker", "trainer", "monitor")
 
 Object = dict[str, Any]
 

@@ -23,6 +23,7 @@ from worker.watchdog import watchdog
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
 events = login.configured(lambda: settings.events)
+login.be_patient(settings)
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.child.Child, made in the process that works

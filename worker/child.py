@@ -43,6 +43,10 @@ class Child:
         """The ledger of a job."""
         return Ledger(self.client, job, self.settings.claim_limit_s)
 
+    def model_in_memory(self, record: JobRecord) -> Model | None:
+        """The version that a job is pinned to, if it is loaded."""
+        return self._models.find((record.card_sha256, record.runtime))
+
     def model(self, record: JobRecord) -> Model:
         """The version that a job is pinned to, loaded at most once.
 
@@ -50,12 +54,11 @@ class Child:
             SetupError: it cannot be had, or is not the one that the job was pinned to.
             redis.exceptions.RedisError: the server is away.
         """
+        if model := self.model_in_memory(record):
+            return model
+        card, artifact = self._fetch(record)
         key = (record.card_sha256, record.runtime)
-        model = self._models.find(key)
-        if model is None:
-            card, artifact = self._fetch(record)
-            model = self._models.put(key, lambda: _load(record.runtime, card, artifact))
-        return model
+        return self._models.put(key, lambda: _load(record.runtime, card, artifact))
 
     @property
     def loaded(self) -> list[str]:

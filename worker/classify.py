@@ -20,9 +20,9 @@ from shared.contract import (
     encode_result,
 )
 from shared.digest import digest
-from shared.errors import BadMessage, SetupError, Unseen
+from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen
 from shared.foreign import is_foreign
-from shared.ledger import Claim, Ledger, Verdict
+from shared.ledger import LOADING, Claim, Ledger, Verdict
 from shared.reference import Reference
 from shared.status import BY_CODE, Status
 from worker.answers import join, pixels, top_k
@@ -56,7 +56,7 @@ def classify(child: Child, job: str, batch: int) -> Told:
         why = "" if away else str(error) or type(error).__name__
         # Whatever is taken away the producer puts there anew, with the bytes of all files.
         damaged = isinstance(error, BadMessage | Unseen)
-        _insist("a claim", lambda: ledger.release(batch, child.owner, why, damaged))
+        _insist(child, "a claim", lambda: ledger.release(batch, child.owner, why, damaged))
         raise
 
 
@@ -70,15 +70,27 @@ def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     # Outside of any limit in time: a file system that hangs convicts no picture.
     payload = decode_payload(claim.payload)
     images = child.sight.see(payload)
-    model = child.model(record)
+    model = _model(child, ledger, batch, record)
+    if model is None:
+        return None
     result = _answer(child, ledger, claim, batch, record, model, images)
     if result is None:
         return None
     if any(isinstance(image, Reference) for image in payload):
         result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
     data = encode_result(result)
-    _insist("a result", lambda: ledger.complete(batch, data))
+    _insist(child, "a result", lambda: ledger.complete(batch, child.owner, data))
     return result
+
+
+def _model(child: Child, ledger: Ledger, batch: int, record: JobRecord) -> Model | None:
+    """The job's version. A death while it is loaded counts against it, and against no image."""
+    if model := child.model_in_memory(record):
+        return model
+    if not ledger.careful(batch, child.owner, LOADING):
+        return None
+    model = child.model(record)
+    return model if ledger.loaded(batch, child.owner) else None
 
 
 def _told(child: Child, statuses: bytes) -> Told:
@@ -122,16 +134,24 @@ def _classify_images(
         ) from error
 
 
-def _insist(what: str, act: Callable[[], object]) -> None:
-    """Do it however long Redis is away or full: all other work comes from there, too."""
+def _insist(child: Child, what: str, act: Callable[[], object]) -> None:
+    """Do it however long Redis is away or full: all other work comes from there, too.
+
+    A refusal is waited for as long as the parent does before it ends.
+    """
     pause_s = 0.05
+    refused_until = time.monotonic() + child.settings.refused_s
     while True:
         try:
             act()
             return
+        except BrokerRefuses as error:
+            if time.monotonic() >= refused_until:
+                raise
+            log.warning("%s waits: %s", what, error)
         except RedisError as error:
             if is_foreign(error):
                 raise  # which does not pass, unless the producer mends it
             log.warning("%s waits: %s", what, error)
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, MAX_PAUSE_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -1,33 +1,59 @@
-"""Celery's consumer begins anew after every error of the server; here not after a refusal."""
+"""Celery's consumer connects again at once after an error of the server; this one waits first, and
+ends the worker where it is refused."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
+from redis.exceptions import ResponseError
 
 from shared.exits import Exit
+from shared.reconnect import LONGEST_S, STEP_S
 from shared.refusal import refused
 from worker.login import turned_away
 
 #: Its place, for the setting `worker_consumer`.
 NAME = "worker.consumer:HintConsumer"
+#: Errors further apart than this are not of one cause.
+CALM_S = 10.0
 
 
 class HintConsumer(Consumer):
-    """Ends the worker where Redis denies what a worker needs."""
+    """Ends the worker where Redis denies what a worker needs, at its start or for long."""
+
+    _let_in = False
+    _failed_at = 0.0
+    _pause_s = 0.0
+
+    def on_ready(self) -> None:
+        self._let_in = True
+        super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:
-        _end_if_refused(exc)
+        if refused(exc) and not self._let_in:
+            turned_away(exc, at_once=True)
+            raise WorkerShutdown(int(Exit.SETUP))
+        self._wait(exc)
         super().on_connection_error_before_connected(exc)
 
     def on_connection_error_after_connected(self, exc: Any) -> None:
-        _end_if_refused(exc)
+        self._wait(exc)
         super().on_connection_error_after_connected(exc)
 
+    def _wait(self, error: BaseException) -> None:
+        """Wait, each time longer, where the server answers with an error (READONLY, a refusal).
 
-def _end_if_refused(error: BaseException) -> None:
-    if refused(error):
-        turned_away(error)
-        raise WorkerShutdown(int(Exit.SETUP))
+        A connection that broke is left to kombu, which waits between its attempts.
+        """
+        is_refused = refused(error) is not None
+        if is_refused:
+            turned_away(error)
+        elif not isinstance(error, ResponseError):
+            return
+        recent = time.monotonic() - self._failed_at < CALM_S
+        self._pause_s = min(self._pause_s + STEP_S, LONGEST_S) if recent else STEP_S
+        time.sleep(self._pause_s)
+        self._failed_at = time.monotonic()

@@ -1,13 +1,15 @@
 """Whether Redis lets this worker in. If it never will, the worker ends with one line.
 
-A server that is away is waited for; a wrong password, a certificate that is not to be trusted and
-a right that is missing are not.
+A server that is away is waited for. A wrong password, a certificate that is not to be trusted and a
+right that is missing end a worker that starts at once, and one that was let in after a while: a
+password that is rotated, or a file of users that is loaded again, need not end all workers.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -20,10 +22,12 @@ from shared.broker import connect
 from shared.errors import BrokerRefuses, SetupError
 from shared.exits import Exit
 from shared.refusal import refused
+from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-_said = threading.Lock()
+#: Refusals further apart than this are not of one cause: each part of a worker tries more often.
+CALM_S = 15.0
 
 
 def configured(make: Callable[[], T]) -> T:
@@ -50,11 +54,43 @@ def ask(broker: Address, worker_id: str, queue: str) -> None:
         pass  # away, which Celery waits for
 
 
-def turned_away(error: BaseException) -> None:
-    """End the worker in good order, from any thread of its parent. Said once."""
-    if _said.acquire(blocking=False):
+class Patience:
+    """For how long a worker that was let in is refused before it ends. Used by all its threads."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._since = self._last = -CALM_S
+        self._over = False
+        self._lock = threading.Lock()
+
+    def refused(self, error: BaseException, at_once: bool) -> None:
+        """Note one more refusal; end the worker in good order once they have gone on too long."""
+        with self._lock:
+            now = time.monotonic()
+            if not at_once and now - self._last > CALM_S:
+                self._since = now
+                log.warning("Redis refuses this worker; it tries again for %g s", self._limit_s)
+            self._last = now
+            if self._over or (now - self._since < self._limit_s and not at_once):
+                return
+            self._over = True
         log.critical("%s; the worker ends", refused(error) or error)
         state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
+
+
+#: Set by the application modules from the settings.
+patience = Patience(Settings().refused_s)
+
+
+def turned_away(error: BaseException, at_once: bool = False) -> None:
+    """Note a refusal, from any thread of the parent."""
+    patience.refused(error, at_once)
+
+
+def be_patient(settings: Settings) -> None:
+    """Take the limit from the settings."""
+    global patience
+    patience = Patience(settings.refused_s)
 
 
 def _end(error: SetupError) -> NoReturn:

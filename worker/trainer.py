@@ -35,6 +35,7 @@ LIMIT_S = 24 * 3600
 settings = login.configured(Settings.from_env)
 broker = login.configured(lambda: broker_url(settings))
 events = login.configured(lambda: settings.events)
+login.be_patient(settings)
 ending = Ending()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(

@@ -3,6 +3,7 @@
 #   FOLDER/users.acl               for the server: aclfile FOLDER/users.acl
 #   FOLDER/{producer,worker,trainer,monitor,flower}.password   one each for the machines of that part
 # What is there already is kept, so that running it again changes no password.
+# The administrator, hangtag-admin, is off unless FOLDER/admin.password is there.
 set -eu
 [ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,13 +12,14 @@ mkdir -p "$1"
 users="$1/users.acl.part"
 cp "$here/users.acl" "$users"
 number=0
-for part in producer worker trainer monitor flower; do
+for part in producer worker trainer monitor flower admin; do
   number=$((number + 1))
   secret="$1/$part.password"
-  [ -s "$secret" ] || openssl rand -hex 32 > "$secret"
+  [ -s "$secret" ] || [ $part = admin ] || openssl rand -hex 32 > "$secret"
+  [ -s "$secret" ] || continue
   hash=$(tr -d '\n' < "$secret" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
   # The file in the repository has hashes that no password is known of.
-  sed "s/#0\{63\}$number /#$hash /" "$users" > "$users.next"
+  sed "s/^\(user hangtag-$part\) off /\1 on /; s/#0\{63\}$number /#$hash /" "$users" > "$users.next"
   mv "$users.next" "$users"
 done
 mv "$users" "$1/users.acl"

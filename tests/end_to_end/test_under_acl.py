@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests import gallery, proc, trainers
 from tests.claims import catch
 from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, Worker, wait_for
 from tests.gallery import FOLDER, Gallery
-from tests.guarded import PARTS, SCRIPTED, GuardedServer, Users
+from tests.guarded import ADMIN_PASSWORD, PARTS, SCRIPTED, GuardedServer, Users
 from tests.scrapes import Endpoint
 from tests.server import server_binaries
 from tests.typed_line import typed
@@ -211,7 +212,10 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
     ],
     "worker": [
         ("DEL", JOB), ("DEL", keys.job("a", "payload")),
+        ("PEXPIRE", JOB, "1"), ("HDEL", JOB, "record"), ("HSET", JOB, "state", "cancelled"),
+        ("PEXPIRE", keys.job("a", "payload"), "1"), ("HSET", keys.job("a", "payload"), "0", "x"),
         ("XDEL", keys.job("a", "results"), "1-1"),
+        ("HDEL", keys.job("a", "trouble"), "why"), ("HSET", keys.job("a", "done"), "0", "1"),
         ("ZADD", keys.JOBS, "1", "a"), ("ZREM", keys.JOBS, "a"), ("SET", MODEL, "1"),
         ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
         ("HSET", REQUEST, "status", "open"), ("HGETALL", REQUEST),
@@ -267,3 +271,93 @@ def test_without_a_user_nobody_comes_in(server: GuardedServer) -> None:
         with client, pytest.raises(redis.exceptions.AuthenticationError):
             client.ping()
     server.client.acl_log_reset()
+
+
+def test_the_administrator_is_off_until_it_has_a_password(server: GuardedServer) -> None:
+    for password in ("", "0" * 64, ADMIN_PASSWORD):
+        with (
+            server.user("hangtag-admin", password) as client,
+            pytest.raises(redis.exceptions.AuthenticationError),
+        ):
+            client.ping()
+    server.client.acl_log_reset()
+
+
+@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
+@pytest.mark.parametrize("writes", [False, True], ids=["reads", "has written"])
+def test_the_administrator_ends_a_script_that_stops_everybody(
+    tmp_path: Path, binary: Path, writes: bool
+) -> None:
+    users = Users(tmp_path, administered=True)
+    begins = f"redis.call('HSET', '{keys.job('a', 'owner')}', '0', 'x') " if writes else ""
+    server = GuardedServer(binary, users, "--busy-reply-threshold", "50")
+    with server:
+        with server.of("worker") as worker, ThreadPoolExecutor(1) as pool:
+            sha = worker.script_load(f"{begins}while true do end")
+            ended = pool.submit(worker.evalsha, sha, 0)
+            wait_for("a server that is busy", lambda: busy(server, "producer"))
+            end_script(server.user("hangtag-admin", ADMIN_PASSWORD), writes)
+            with pytest.raises(redis.exceptions.RedisError):
+                ended.result(30)
+        if writes:
+            wait_for("its end", lambda: not server.running)
+            server.start()
+        assert not busy(server, "producer")
+
+
+def busy(server: GuardedServer, part: str) -> bool:
+    with server.of(part) as client:
+        try:
+            return not client.ping()
+        except redis.exceptions.BusyLoadingError:
+            return False
+        except redis.exceptions.ResponseError:
+            return True
+
+
+def end_script(administrator: redis.Redis, writes: bool) -> None:
+    """SCRIPT KILL; a script that has written ends only with its server."""
+    with administrator:
+        if writes:
+            with pytest.raises(redis.exceptions.ResponseError, match=r"UNKILLABLE|write commands"):
+                administrator.script_kill()
+            administrator.shutdown(nosave=True)
+        else:
+            administrator.script_kill()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "SET", "dir", "/tmp"), ("EVAL", "return 1", "0"),
+     ("MODULE", "LIST"), ("REPLICAOF", "NO", "ONE"), ("SWAPDB", "0", "1"), ("SAVE",),
+     ("ACL", "SETUSER", "x"), ("GET", "foreign"), ("SET", "foreign", "1"), ("MONITOR",)],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_administrator_may_steer_and_not_change_the_server(
+    administered: redis.Redis, command: tuple[str, ...]
+) -> None:
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        administered.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("INFO",), ("CLIENT", "LIST"), ("SLOWLOG", "GET"), ("ACL", "LOG"), ("ACL", "LOAD"),
+     ("CONFIG", "GET", "maxmemory"), ("SCAN", "0"), ("HGETALL", JOB), ("DEL", JOB),
+     ("XRANGE", keys.job("a", "results"), "-", "+"), ("LRANGE", QUEUE, "0", "-1"),
+     ("MEMORY", "USAGE", JOB), ("GET", BEAT), ("ZRANGE", keys.WORKERS, "0", "-1"),
+     ("HSET", JOB, "state", "cancelled"), ("EXPIRE", JOB, "60")],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_administrator_looks_and_steers(
+    administered: redis.Redis, command: tuple[str, ...]
+) -> None:
+    administered.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def administered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    users = Users(tmp_path_factory.mktemp("users"), administered=True)
+    server = GuardedServer(server_binaries()[0], users)
+    with server, server.user("hangtag-admin", ADMIN_PASSWORD) as client:
+        yield client

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.exits import Exit
+from tests import proc
+from tests.claims import catch
 from tests.fleet import SHORT_TIMES, Fleet, wait_for
-from tests.gallery import Gallery
+from tests.gallery import FOLDER, Gallery
 from tests.guarded import GuardedServer, Users
 from tests.refusals import APPS, PARTS, Scene
 
@@ -83,6 +86,7 @@ def test_a_right_that_is_taken_away_ends_a_worker(
     (strict.folder / "password").write_text("x")
     settings = {"HANGTAG_REDIS_USER": name}
     settings |= {"HANGTAG_REDIS_PASSWORD_FILE": str(strict.folder / "password")}
+    settings |= {"HANGTAG_REFUSED_S": "1"}
     worker = strict.fleet.worker(1, APPS[part], ready=True, **settings)
     guarded.client.acl_setuser(name, enabled=True, passwords=["+x"], keys=["*"], commands=commands)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
@@ -91,14 +95,15 @@ def test_a_right_that_is_taken_away_ends_a_worker(
 
 
 @pytest.mark.parametrize("part", APPS)
-def test_a_password_that_changes_ends_a_worker_when_it_has_to_come_in_again(
+def test_a_password_that_changes_ends_a_worker_that_is_refused_for_long(
     strict: Scene, guarded: GuardedServer, tmp_path: Path, part: str
 ) -> None:
     password = tmp_path / "password"
     password.write_text(guarded.users.password(part))
     process = strict.start(
-        part, HANGTAG_REDIS_USER=f"hangtag-{part}", HANGTAG_REDIS_PASSWORD_FILE=str(password)
-    )
+        part, HANGTAG_REDIS_USER=f"hangtag-{part}", HANGTAG_REDIS_PASSWORD_FILE=str(password),
+        HANGTAG_REFUSED_S="2",
+    )  # fmt: skip
     wait_for("its heartbeat", lambda: guarded.client.keys("hangtag:worker:*"))
     password.write_text(SECRET)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
@@ -124,6 +129,41 @@ def test_a_password_file_is_read_anew_so_that_a_change_needs_no_restart(
     guarded.client.delete(key)
     wait_for("its next heartbeat", lambda: guarded.client.exists(key))
     assert worker.running, worker.story
+
+
+def test_workers_outlive_a_rotation_that_reaches_the_server_first(
+    strict: Scene, guarded: GuardedServer, tmp_path: Path
+) -> None:
+    """A job goes on, with the processes that there were, once the new password is in their file."""
+    name, password = "rotated", tmp_path / "password"
+    password.write_text("old")
+    rights: dict[str, Any] = {
+        "enabled": True,
+        "keys": ["*"],
+        "channels": ["*"],
+        "commands": ["+@all"],
+    }
+    guarded.client.acl_setuser(name, passwords=["+old"], **rights)
+    user = {"HANGTAG_REDIS_USER": name, "HANGTAG_REDIS_PASSWORD_FILE": str(password)}
+    worker = strict.fleet.worker(2, APPS["worker"], ready=True, **user)
+    children = worker.children
+    output = str(strict.folder / "out.csv")
+    job = strict.fleet.producer(
+        "classify", FOLDER, "-o", output, cwd=strict.pictures.cwd,
+        **guarded.users.settings("producer"),
+    )  # fmt: skip
+    held = catch(guarded.client, children)
+    guarded.client.acl_setuser(name, passwords=["+new"], reset_passwords=True, **rights)
+    guarded.client.client_kill_filter(_type="normal", skipme=True)
+    proc.go_on(held.child)
+    worker.wait_for_log("it tries again for")
+    worker.wait_for_log(" waits: Redis refuses")
+    password.write_text("new")
+    assert job.wait() == Exit.OK, job.story
+    assert Path(output).read_bytes() == strict.pictures.table
+    assert worker.running, worker.story
+    assert worker.children == children
+    assert worker.end() == 0, worker.story
 
 
 @pytest.mark.parametrize("part", APPS)

@@ -9,20 +9,23 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
-from redis.exceptions import ResponseError
 
 from shared import ledger
 from shared.broker import make_app
-from tests.histories import FULL, MUTANTS, WHOLE
+from tests.histories import FULL, WHOLE
 from tests.integration.ledger import guards
 from tests.integration.ledger.history import History
+from tests.mutants.run import check_noticed, tried
+from tests.mutants.scripts import Mutant, mutants, scripts
 from tests.server import RedisServer, server_binaries
+
+PRELUDE = "prelude"
+FILES = (PRELUDE, *ledger.SCRIPTS)
 
 
 @pytest.mark.timeout(3600)
@@ -33,27 +36,26 @@ def test_every_history_ends_with_one_right_result_for_each_batch(binary: Path) -
         run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
 
 
-def tried(all_guards: Iterable[str]) -> list[str]:
-    """The guards that this run takes out."""
-    return [guard for guard in all_guards if FULL or guard in guards.QUICK]
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("guard", tried(guards.IN_LUA))
-def test_no_history_ends_well_without_the_guard(
-    guard: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", tried(mutants(FILES), guards.QUICK, guards.EQUIVALENT))
+def test_some_history_notices_a_script_without_the_guard(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script, text, instead = guards.IN_LUA[guard]
-    for name, whole in ledger.SCRIPTS.items():
-        if script in (name, "prelude"):
-            assert text in whole
-            monkeypatch.setitem(ledger.SCRIPTS, name, whole.replace(text, instead))
-    assert_some_history_ends_badly()
+    for name, text in scripts(mutant, PRELUDE, ledger.SCRIPTS).items():
+        monkeypatch.setitem(ledger.SCRIPTS, name, text)
+    check_some_history_notices()
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("guard", tried(guards.IN_PRODUCER))
-def test_no_history_ends_well_without_the_producers_guard(
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "guard",
+    [
+        pytest.param(guard, marks=() if guard in guards.QUICK else pytest.mark.nightly)
+        for guard in guards.IN_PRODUCER
+        if FULL or guard in guards.QUICK
+    ],
+)
+def test_some_history_notices_a_producer_without_the_guard(
     guard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, method, text, instead = guards.IN_PRODUCER[guard]
@@ -62,11 +64,11 @@ def test_no_history_ends_well_without_the_producers_guard(
     found: dict[str, Any] = {}
     exec(whole.replace(text, instead), vars(sys.modules[owner.__module__]), found)
     monkeypatch.setattr(owner, method, found[method])
-    assert_some_history_ends_badly()
+    check_some_history_notices()
 
 
-def assert_some_history_ends_badly() -> None:
+def check_some_history_notices() -> None:
     with RedisServer(server_binaries()[0]) as server:
-        app = make_app(server.url, "producer")
-        with pytest.raises((AssertionError, ResponseError)):
-            run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=MUTANTS)
+        for text in ledger.SCRIPTS.values():
+            server.client.script_load(text)  # it is a script still
+        check_noticed(History, server, make_app(server.url, "producer"))

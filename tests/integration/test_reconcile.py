@@ -124,7 +124,7 @@ def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -
         for n in range(3):
             claim = world.claim(child, n)
             assert child.work is not None
-            world.complete(n, answer(child.work.images))
+            world.complete(n, child.owner, answer(child.work.images))
             assert claim.verdict == "run"
         producer.turn(look=False)
         assert producer.run.complete
@@ -137,7 +137,7 @@ def test_results_are_read_also_while_replicas_are_missing(world: World) -> None:
         producer.turn(look=True)
         world.claim(child, 0)
         assert child.work is not None
-        world.complete(0, answer(child.work.images))
+        world.complete(0, child.owner, answer(child.work.images))
         world.client.config_set("min-replicas-to-write", 1)
         producer.run._look_due = 0.0
         producer.run._try()
@@ -150,7 +150,7 @@ def test_results_are_read_and_keys_renewed_while_the_server_refuses_writes(world
         producer.turn(look=True)
         world.claim(child, 0)
         assert child.work is not None
-        world.complete(0, answer(child.work.images))
+        world.complete(0, child.owner, answer(child.work.images))
         record = keys.job(RECORD.id, "record")
         world.client.pexpire(record, 60_000)
         world.client.config_set("maxmemory", FULL_BYTES)
@@ -203,7 +203,7 @@ def test_a_job_that_resumes_works_before_it_has_walked_all_its_files(
         for n in (0, 1, 2):
             world.claim(child, n)
             assert child.work is not None
-            world.complete(n, answer(child.work.images))
+            world.complete(n, child.owner, answer(child.work.images))
             second.run._try()
             assert second.run._count_new() is False
         assert second.run.complete

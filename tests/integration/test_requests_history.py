@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
-from redis.exceptions import ResponseError
 
 from shared import requests
-from shared.errors import BadMessage
-from tests.histories import FULL, MUTANTS, WHOLE
+from tests.histories import WHOLE
 from tests.integration.requests import guards
 from tests.integration.requests.history import History
+from tests.mutants.run import check_noticed, tried
+from tests.mutants.scripts import Mutant, mutants, scripts
 from tests.server import RedisServer, server_binaries
 
-#: An oracle that is contradicted, a script that fails, an answer that is none.
-ENDS_BADLY = (AssertionError, ResponseError, BadMessage, ValueError)
+PRELUDE = "request_prelude"
+FILES = (PRELUDE, *(f"request_{name}" for name in requests.SCRIPTS))
 
 
 @pytest.mark.timeout(1200)
@@ -30,18 +30,14 @@ def test_in_every_history_a_request_has_one_trainer_and_one_end(binary: Path) ->
         run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("guard", [g for g in guards.IN_LUA if FULL or g in guards.QUICK])
-def test_no_history_ends_well_without_the_guard(
-    guard: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", tried(mutants(FILES), guards.QUICK, guards.EQUIVALENT))
+def test_some_history_notices_a_script_without_the_guard(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script, text, instead = guards.IN_LUA[guard]
-    for name, whole in requests.SCRIPTS.items():
-        if script in (name, "prelude"):
-            assert text in whole
-            monkeypatch.setitem(requests.SCRIPTS, name, whole.replace(text, instead))
+    for name, text in scripts(mutant, PRELUDE, requests.SCRIPTS).items():
+        monkeypatch.setitem(requests.SCRIPTS, name, text)
     with RedisServer(server_binaries()[0]) as server:
-        for mutant in requests.SCRIPTS.values():
-            server.client.script_load(mutant)  # it is a script still
-        with pytest.raises(ENDS_BADLY):
-            run_state_machine_as_test(cast(Any, lambda: History(server)), settings=MUTANTS)
+        for text in requests.SCRIPTS.values():
+            server.client.script_load(text)  # it is a script still
+        check_noticed(History, server)

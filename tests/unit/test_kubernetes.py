@@ -127,7 +127,7 @@ def test_everything_says_what_it_needs_and_how_it_is(objects: list[Object]) -> N
 
 
 def test_each_part_has_its_own_password_and_no_other(overlay: list[Object]) -> None:
-    parts = {"worker": "worker", "trainer": "trainer", "metrics": "producer"}
+    parts = {"worker": "worker", "trainer": "trainer", "metrics": "monitor"}
     for name, part in parts.items():
         assert _secrets(pod(overlay, name)) == {f"hangtag-{part}"}
         secret = named(overlay, "Secret", f"hangtag-{part}")

@@ -91,7 +91,7 @@ def test_variables_are_settings_and_reach_the_server(overlay: list[Object], tmp_
 def test_users_are_those_that_ship(overlay: list[Object]) -> None:
     acl = (ROOT / "deploy/redis/users.acl").read_text(encoding="utf-8")
     users = dict(re.findall(r"^user (hangtag-(\w+)) on ", acl, re.MULTILINE))
-    part = {"worker": "worker", "trainer": "trainer", "metrics": "producer", "classify": "producer"}
+    part = {"worker": "worker", "trainer": "trainer", "metrics": "monitor", "classify": "producer"}
     for p in ours(overlay):
         assert users[p.env(overlay)["HANGTAG_REDIS_USER"]] == part[p.name]
 

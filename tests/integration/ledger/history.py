@@ -17,11 +17,14 @@ from redis.exceptions import ConnectionError
 from producer.journal import Journal
 from shared import keys
 from shared.contract import decode_result
+from shared.ledger import LOADING, Verdict
 from shared.status import Status
 from tests.integration.ledger.files import POISON, is_poison
 from tests.integration.ledger.life import CHILDREN_EACH, PARENTS, Life
+from tests.integration.ledger.people import Child
 from tests.integration.ledger.producer import Died
-from tests.integration.ledger.world import SETTINGS, Moment, World
+from tests.integration.ledger.world import FOREIGN_BEATS, SETTINGS, UNREADABLE, Moment, World
+from tests.mutants.promise import agree, promise
 from tests.server import RedisServer
 
 HEALTHY = "host:9:9"
@@ -114,7 +117,21 @@ class History(RuleBasedStateMachine):
         self.life.fuse.error = ConnectionError
         self.life.produce(look, fuse)
 
-    @rule(slot=slots, what=st.sampled_from(["killed", "gives up", "garbage", "claims again"]))
+    @rule(
+        slot=slots,
+        what=st.sampled_from(
+            [
+                "killed",
+                "gives up",
+                "gives up, damaged",
+                "garbage",
+                "too large",
+                "loads",
+                "dies loading",
+                "claims again",
+            ]
+        ),
+    )
     def child_fails(self, slot: int, what: str) -> None:
         busy = self.life.busy()
         if busy:
@@ -136,20 +153,44 @@ class History(RuleBasedStateMachine):
             self.life.unreported = [death for death in self.life.unreported if death[0] != parent]
             self.life.replace_children(parent)
 
+    @rule(i=some, deaths=st.integers(2, 4), cancels=st.booleans())
+    def model_ends_those_that_load_it(self, i: int, deaths: int, cancels: bool) -> None:
+        batch = self._offered(i)
+        for _ in range(deaths):
+            if child := self._claimed(batch):
+                self.world.take_in_hand(batch, child.owner, LOADING)
+                self.world.bury(batch, child.parent, child.pid)
+        if child := self._claimed(batch):  # one more, which survives it
+            self.world.take_in_hand(batch, child.owner, LOADING)
+            self.world.loaded(batch, child.owner)
+        if cancels:
+            self.world.cancel()
+        if not self.life.ended:
+            self.life.produce(look=True)
+
     @rule(i=some, what=st.sampled_from(["completes", "releases", "takes in hand", "claims"]))
     def old_owner_wakes(self, i: int, what: str) -> None:
         if not self.life.claims:
             return
         child, work = self.life.claims[-1 - i % len(self.life.claims)]
         if what == "completes" and not work.kills:
-            self.world.complete(work.batch, work.result)
+            self.world.complete(work.batch, child.owner, work.result)
         elif what == "releases":
-            self.world.release(work.batch, child.owner)
+            self.world.release(work.batch, child.owner, damaged=i % 2 == 1)
         elif what == "takes in hand":
             if self.world.take_in_hand(work.batch, child.owner, i % len(work.images)):
                 self.life.only_poison_kills = False  # a death would count against this image
         elif what == "claims":
             self.life.claim(replace(child), work.batch)
+
+    @rule(i=some)
+    def offer_comes_after_the_result(self, i: int) -> None:
+        """The producer puts the images again while a worker completes the batch."""
+        done = [one for one in self.life.claims if one[1].batch in self.world.model.done]
+        if done:
+            child, work = done[i % len(done)]
+            self.world.offer_late(work.batch, work.images)
+            self.world.complete(work.batch, child.owner, work.result)
 
     # What befalls messages, time and Redis.
 
@@ -172,6 +213,59 @@ class History(RuleBasedStateMachine):
             self.life.fail(slot, between)
         self.life.report_all()
 
+    @rule(i=some, unreadable=st.sampled_from(UNREADABLE), claims=st.booleans())
+    def another_program_writes_counts(self, i: int, unreadable: bytes, claims: bool) -> None:
+        batch = self._offered(i)
+        child = self._claimed(batch) if claims else None
+        if child is not None:
+            self.world.take_in_hand(batch, child.owner, 0)
+            self.life.only_poison_kills = False
+        self.world.write_rubbish(batch, unreadable)
+        if child is not None:
+            self.world.bury(batch, child.parent, child.pid)
+
+    @rule(
+        i=some,
+        what=st.sampled_from(["completes", "takes in hand", "loads", "dies", "gives up", "none"]),
+    )
+    def redis_loses_the_record_of_a_claimed_batch(self, i: int, what: str) -> None:
+        batch = self._offered(i)
+        child = self._claimed(batch)
+        if child is None or child.work is None:
+            return
+        self.world.lose("record")
+        if what == "completes":
+            self.world.complete(batch, child.owner, child.work.result)
+        elif what == "takes in hand":
+            self.world.take_in_hand(batch, child.owner, 0)
+        elif what == "loads":
+            self.world.loaded(batch, child.owner)
+        elif what == "dies":
+            self.world.bury(batch, child.parent, child.pid)
+        elif what == "gives up":
+            self.world.release(batch, child.owner)
+        else:
+            self.world.survey(batch)
+
+    def _claimed(self, batch: int) -> Child | None:
+        """A new child that has claimed the batch; None if it was refused."""
+        child = self.life.new_child(PARENTS[0])
+        self.life.beat(PARENTS[0])
+        return child if self.world.claim(child, batch).verdict is Verdict.RUN else None
+
+    @rule(parent=parents, how=st.integers(0, len(FOREIGN_BEATS) + 3), i=some)
+    def heart_beats_otherwise(self, parent: str, how: int, i: int) -> None:
+        """Whether a claim is live is seen by another that wants it."""
+        self.world.beat(parent, [])
+        self.world.claim(self.life.new_child(parent), self._offered(i))
+        self.world.beat_otherwise(parent, how)
+        self.world.claim(self.life.new_child(HEALTHY), self._offered(i))
+
+    def _offered(self, i: int) -> int:
+        """A batch whose images are in Redis, if there is one."""
+        offered = sorted(self.world.model.payload)
+        return offered[i % len(offered)] if offered else i
+
     @rule(what=st.sampled_from(["passes", "is kept", "comes back", "empties"]))
     def time_and_redis(self, what: str) -> None:
         if what == "passes":
@@ -189,7 +283,7 @@ class History(RuleBasedStateMachine):
     def redis_holds_what_the_oracle_says(self) -> None:
         self.world.check_ledger()
         if self.life.ended:
-            assert self.world.job_keys() == []
+            agree(self.world.job_keys(), [])
 
     @invariant()
     def results_in_the_journal_are_right(self) -> None:
@@ -216,7 +310,7 @@ class History(RuleBasedStateMachine):
         turns = 0
         while not self.life.ended:
             turns += 1
-            assert turns <= TURNS_AT_LEAST + TURNS_PER_FILE * len(self.world.files.versions)
+            promise(turns <= TURNS_AT_LEAST + TURNS_PER_FILE * len(self.world.files.versions))
             self.life.beat(HEALTHY)
             self.life.produce(look=True)
             while (batch := self.world.take_hint()) is not None:
@@ -241,21 +335,21 @@ class History(RuleBasedStateMachine):
 
     def _check_end(self) -> None:
         for child, work in self.life.claims[-3:]:
-            self.world.complete(work.batch, work.result)
+            self.world.complete(work.batch, child.owner, work.result)
             self.world.claim(child, work.batch)
             self.world.take_in_hand(work.batch, child.owner, 0)
             self.world.release(work.batch, child.owner)
             self.world.bury(work.batch, child.parent, child.pid)
         self.world.cancel()
-        assert self.world.job_keys() == []
+        agree(self.world.job_keys(), [])
         with closing(Journal(self.world.journal)) as journal:
-            assert journal.open_batches() == []
+            agree(journal.open_batches(), [])
             names = [name for batch in journal.names() for name in batch]
-            assert names == sorted(self.world.files.versions)
+            agree(names, sorted(self.world.files.versions))
             crashed = sum(self._check_rows(*rows) for rows in journal.rows())
         if self.life.only_poison_kills:
             contents = self.world.files.versions.values()
-            assert crashed <= sum(is_poison(versions[0]) for versions in contents)
+            promise(crashed <= sum(is_poison(versions[0]) for versions in contents))
 
     def _check_rows(self, names: list[bytes], data: bytes) -> int:
         """Every row is right; how many are `crashed`."""
@@ -263,5 +357,5 @@ class History(RuleBasedStateMachine):
         labels = memoryview(result.indices).cast("H")
         for name, code, label in zip(names, result.statuses, labels, strict=True):
             right = self.world.files.right(name)
-            assert (code, label) in right or code == Status.CRASHED.code
+            promise((code, label) in right or code == Status.CRASHED.code)
         return result.statuses.count(Status.CRASHED.code)

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
+from shared.errors import SetupError
 from shared.exits import Exit
-from shared.ledger import Verdict
+from shared.ledger import LOADING, Verdict
 from tests.integration.ledger.files import GARBAGE, is_poison
 from tests.integration.ledger.people import Child, Work
 from tests.integration.ledger.producer import Died, Fuse, Producer
-from tests.integration.ledger.world import World
+from tests.integration.ledger.world import MAX_RESULT_BYTES, World
 
 PARENTS = ("host:1:1", "host:2:2")
 CHILDREN_EACH = 2
+TOO_LARGE = bytes(MAX_RESULT_BYTES + 1)
 
 
 class Life:
@@ -52,7 +54,7 @@ class Life:
         code = None
         try:
             code = self.producer.turn(look)
-        except Died:
+        except (Died, SetupError):  # the latter: of a model that ends who loads it
             self.lose_producer()
         self.fuse.left = None
         if code is not None:
@@ -96,14 +98,22 @@ class Life:
         if what == "killed":
             self.only_poison_kills = False
             self.die(slot)
-        elif what == "gives up":
-            self.world.release(work.batch, child.owner)
+        elif what.startswith("gives up"):
+            self.world.release(work.batch, child.owner, damaged=what.endswith("damaged"))
             child.work = None
         elif what == "garbage":
-            self.world.complete(work.batch, GARBAGE)
+            self.world.complete(work.batch, child.owner, GARBAGE)
             child.work = None
+        elif what == "too large":
+            self.world.complete(work.batch, child.owner, TOO_LARGE)
         elif what == "takes in hand":
             self.world.take_in_hand(work.batch, child.owner, work.index)
+        elif what == "loads":
+            self.world.take_in_hand(work.batch, child.owner, LOADING)
+            self.world.loaded(work.batch, child.owner)
+        elif what == "dies loading":  # convicts no picture
+            self.world.take_in_hand(work.batch, child.owner, LOADING)
+            self.die(slot)
         elif what == "claims again":
             self.claim(child, work.batch)
 
@@ -124,7 +134,7 @@ class Life:
         else:
             work.index += 1
         if work.index == len(work.images):
-            self.world.complete(work.batch, work.result)
+            self.world.complete(work.batch, child.owner, work.result)
             child.work = None
 
     def die(self, slot: int) -> None:

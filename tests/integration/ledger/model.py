@@ -6,7 +6,11 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shared.ledger import BatchState, Verdict
+from shared.ledger import LOADING, BatchState, Verdict
+
+DEADLY_LOADS = 3
+#: A count of deaths, or a heartbeat, that another program wrote and that cannot be read.
+RUBBISH = -7
 
 
 @dataclass
@@ -14,15 +18,17 @@ class LedgerModel:
     """One job's ledger and the heartbeats. Times are the server's, in milliseconds."""
 
     limit_ms: int
+    max_result_bytes: int
     known: bool = False  #: workers find the job's record
     state: str | None = None  #: None while there is no record at all
     payload: set[int] = field(default_factory=set)
     owner: dict[int, tuple[str, int]] = field(default_factory=dict)  #: batch -> who, since when
     deaths: dict[int, int] = field(default_factory=dict)
     careful: dict[int, int] = field(default_factory=dict)
-    crashed: dict[int, dict[int, int]] = field(default_factory=dict)
+    crashed: dict[int, dict[int, int] | None] = field(default_factory=dict)  #: None: rubbish
     done: set[int] = field(default_factory=set)
     results: list[tuple[int, bytes]] = field(default_factory=list)  #: the stream
+    trouble: set[str] = field(default_factory=set)  #: why a batch was given back last
     beats: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
 
     def copy(self) -> LedgerModel:
@@ -38,7 +44,7 @@ class LedgerModel:
         if now_ms - at_ms > self.limit_ms or parent not in self.beats:
             return False
         beat_ms, children = self.beats[parent]
-        return child in children or beat_ms <= at_ms
+        return beat_ms == RUBBISH or child in children or beat_ms <= at_ms
 
     def claim(self, batch: int, who: str, now_ms: int) -> Verdict:
         """The verdict; if it is RUN, `claimed` must follow."""
@@ -48,6 +54,8 @@ class LedgerModel:
             return Verdict.CANCELLED
         if batch in self.done:
             return Verdict.DONE
+        if self.deadly:
+            return Verdict.DEADLY
         if self.alive(batch, now_ms) and self.owner[batch][0] != who:
             return Verdict.HELD
         return Verdict.RUN if batch in self.payload else Verdict.LOST
@@ -57,10 +65,14 @@ class LedgerModel:
         self.owner[batch] = (who, at_ms)
         self.careful.pop(batch, None)
 
-    def complete(self, batch: int, result: bytes) -> bool:
-        """True for the first result of a job that exists."""
+    def complete(self, batch: int, who: str, result: bytes, now_ms: int) -> bool | None:
+        """True for the first result of a job that exists; None for one that is too large."""
         if self.state is None or batch in self.done:
             return False
+        if not self.holds(batch, who) and (self.alive(batch, now_ms) or batch not in self.payload):
+            return False
+        if self.known and len(result) > self.max_result_bytes:
+            return None
         self.results.append((batch, result))
         self.done.add(batch)
         self.payload.discard(batch)
@@ -72,22 +84,25 @@ class LedgerModel:
         """Whether the batch is this owner's, dead or alive."""
         return batch in self.owner and self.owner[batch][0] == who
 
-    def release(self, batch: int, who: str) -> bool:
+    def release(self, batch: int, who: str, why: str | None = None) -> bool:
         """True if there was a claim to give back."""
         if not self.holds(batch, who):
             return False
         del self.owner[batch]
+        if why is not None and self.state is not None:
+            self.trouble = {why}
         return True
 
     def bury(self, batch: int, who: str) -> bool:
         """A death counts once, and only against the batch that the dead child held."""
         if self.state is None or not self.release(batch, who):
             return False
-        self.deaths[batch] = self.deaths.get(batch, 0) + 1
         index = self.careful.pop(batch, None)
-        if index is not None:
-            counts = self.crashed.setdefault(batch, {})
-            counts[index] = counts.get(index, 0) + 1
+        blamed = LOADING if index == LOADING else batch
+        self.deaths[blamed] = max(0, self.deaths.get(blamed, 0)) + 1
+        if index is not None and index != LOADING:
+            counts = self.crashed.get(batch) or {}
+            self.crashed[batch] = counts | {index: counts.get(index, 0) + 1}
         return True
 
     def take_in_hand(self, batch: int, who: str, index: int) -> bool:
@@ -96,6 +111,19 @@ class LedgerModel:
             return False
         self.careful[batch] = index
         return True
+
+    def loaded(self, batch: int, who: str) -> bool:
+        """The model is in memory; if it is True, `renewed` must follow."""
+        if self.state is None or not self.holds(batch, who):
+            return False
+        self.careful.pop(batch, None)
+        self.deaths.pop(LOADING, None)
+        return True
+
+    @property
+    def deadly(self) -> bool:
+        """Whether the model has ended one child after the other."""
+        return self.deaths.get(LOADING, 0) >= DEADLY_LOADS
 
     def renewed(self, batch: int, at_ms: int) -> None:
         """The claim is as good as new."""
@@ -111,7 +139,9 @@ class LedgerModel:
 
     def survey(self, batches: Sequence[int], now_ms: int) -> tuple[str, list[BatchState]]:
         """How the producer sees its batches; dead owners lose their claims."""
-        return self.state or "unknown", [self._look(n, now_ms) for n in batches]
+        deadly = self.deadly and self.state == "running"
+        state = "deadly" if deadly else self.state or "unknown"
+        return state, [self._look(n, now_ms) for n in batches]
 
     def _look(self, n: int, now_ms: int) -> BatchState:
         freed = n in self.owner and not self.alive(n, now_ms)
@@ -128,5 +158,5 @@ class LedgerModel:
     def forget_job(self) -> None:
         """Every key of the job is gone; the heartbeats stay."""
         beats = self.beats
-        self.__init__(self.limit_ms)  # type: ignore[misc]
+        self.__init__(self.limit_ms, self.max_result_bytes)  # type: ignore[misc]
         self.beats = beats

@@ -17,10 +17,11 @@ from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use
 from shared.exits import Exit
-from shared.ledger import BatchState
+from shared.ledger import LOADING, BatchState
 from tests.integration.ledger.files import GARBAGE
 from tests.integration.ledger.model import LedgerModel
 from tests.integration.ledger.world import RECORD, SETTINGS, World
+from tests.mutants.promise import agree, promise
 
 
 class Died(Exception):
@@ -81,6 +82,8 @@ class WatchedChannel(Channel):
         with self._fuse.step():
             super().resume()
             self._model.state = "running"
+            self._model.trouble.clear()
+            self._model.deaths.pop(LOADING, None)
 
     def touch(self, progress: Progress) -> None:
         with self._fuse.step():
@@ -106,7 +109,7 @@ class WatchedChannel(Channel):
 
     def trim(self, results: Sequence[Result]) -> None:
         for result in results:
-            assert self._journal.open_count(result.batch) is None or result.data == GARBAGE
+            promise(self._journal.open_count(result.batch) is None or result.data == GARBAGE)
         with self._fuse.step():
             super().trim(results)
             del self._model.results[: len(results)]
@@ -114,7 +117,7 @@ class WatchedChannel(Channel):
     def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
         with self._fuse.step():
             expected = self._model.survey(batches, self._world.now_ms())
-            assert super().survey(batches) == expected
+            agree(super().survey(batches), expected)
             return expected
 
     def forget(self, batch: int) -> None:

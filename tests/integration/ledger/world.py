@@ -14,19 +14,28 @@ from celery import Celery
 from producer.options import JobOptions
 from shared import heartbeat, keys
 from shared.broker import CLASSIFY_TASK, connect
-from shared.contract import JobRecord, decode_images
+from shared.contract import JobRecord, decode_images, encode_images, max_result_bytes
+from shared.errors import BadMessage
 from shared.heartbeat import Heartbeat
 from shared.ledger import Claim, Ledger, Verdict
 from shared.settings import Settings
+from shared.status import Status
 from tests.integration.ledger.files import Files
-from tests.integration.ledger.model import LedgerModel
+from tests.integration.ledger.model import RUBBISH, LedgerModel
 from tests.integration.ledger.people import Child, Work
+from tests.mutants.promise import agree, promise
 from tests.server import RedisServer
 
 JOB = "testjb01"
 SETTINGS = Settings(batch_images=2, orphan_s=0.0)
 LIMIT_MS = int(SETTINGS.claim_limit_s * 1000)
+MAX_RESULT_BYTES = max_result_bytes(1)
+JOB_TTL_MS = int(SETTINGS.job_ttl_s * 1000)
 RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+#: What is no JSON, and what is no object.
+UNREADABLE = (b"rubbish", b"5")
+#: Heartbeats as another version may write them: a sign of life all the same.
+FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":LATER}', b'{"children":[],"at_ms":"x"}')
 #: Keys of Redis with what is left of their lives in ms (0: for ever), and what the oracle knew.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
 
@@ -42,7 +51,7 @@ class World:
         self.files = Files(folder)
         (folder / "pics").mkdir()
         self.options = JobOptions((b"pics",), bytes(folder), str(folder / "out.csv"))
-        self.model = LedgerModel(LIMIT_MS)
+        self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
         self.ledger = Ledger(self.client, JOB, SETTINGS.claim_limit_s)
         self._last_ms = 0
         self.client.flushall()
@@ -72,51 +81,113 @@ class World:
         """Claim, compare with the oracle, and have the work in hand."""
         expected = self.model.claim(batch, child.owner, self.now_ms())
         claim = self.ledger.claim(batch, child.owner)
-        assert claim.verdict is expected
+        agree(claim.verdict, expected)
         if claim.verdict is Verdict.RUN:
             self.model.claimed(batch, child.owner, self._claimed_at(batch, child.owner))
-            assert claim.deaths == self.model.deaths.get(batch, 0)
-            assert claim.crashes == self.model.crashed.get(batch, {})
+            agree(claim.deaths, max(0, self.model.deaths.get(batch, 0)))
+            agree(claim.crashes, self.model.crashed.get(batch) or {})
             images = decode_images(claim.payload)
             child.work = Work(batch, images, claim.careful, claim.convicted)
         return claim
 
-    def complete(self, batch: int, result: bytes) -> None:
-        assert self.ledger.complete(batch, result) is self.model.complete(batch, result)
+    def complete(self, batch: int, owner: str, result: bytes) -> None:
+        found: bool | None
+        expected = self.model.complete(batch, owner, result, self.now_ms())
+        try:
+            found = self.ledger.complete(batch, owner, result)
+        except BadMessage:
+            found = None
+        agree(found, expected)
+
+    def offer_late(self, batch: int, images: Sequence[bytes | Status]) -> None:
+        """The images of a batch that is done are there again."""
+        payload = keys.job(JOB, "payload")
+        self.client.hset(payload, str(batch), encode_images(images))
+        self.client.pexpire(payload, JOB_TTL_MS)
+        self.model.payload.add(batch)
 
     def take_in_hand(self, batch: int, owner: str, index: int) -> bool:
         """Say which image comes next; False if the claim was lost."""
         self.now_ms()
         mine = self.model.take_in_hand(batch, owner, index)
-        assert self.ledger.careful(batch, owner, index) is mine
+        agree(self.ledger.careful(batch, owner, index), mine)
         if mine:
             self.model.renewed(batch, self._claimed_at(batch, owner))
         return mine
 
-    def release(self, batch: int, owner: str) -> None:
-        released = self.ledger.release(batch, owner, "no model")
-        assert released is self.model.release(batch, owner)
+    def loaded(self, batch: int, owner: str) -> None:
+        """Say that the model is in memory."""
+        self.now_ms()
+        mine = self.model.loaded(batch, owner)
+        agree(self.ledger.loaded(batch, owner), mine)
+        if mine:
+            self.model.renewed(batch, self._claimed_at(batch, owner))
+
+    def release(self, batch: int, owner: str, damaged: bool = False) -> None:
+        released = self.ledger.release(batch, owner, "no model", damaged)
+        agree(released, self.model.release(batch, owner, "no model"))
+        if released and damaged:
+            self.model.payload.discard(batch)
 
     def bury(self, batch: int, parent: str, pid: int) -> None:
         """A parent reports a death, and hints at the batch if it counted."""
         owner = f"{parent}/{pid}:{7 * pid}"
         buried = self.ledger.bury(batch, f"{parent}/{pid}:")
-        assert buried is self.model.bury(batch, owner)
+        agree(buried, self.model.bury(batch, owner))
         if buried:
             self.hint(batch)
 
-    def cancel(self) -> None:
-        assert self.ledger.cancel() is self.model.cancel()
+    def survey(self, batch: int) -> None:
+        """Look at a batch as a producer does, which may have lost the job."""
+        expected = self.model.survey([batch], self.now_ms())
+        agree(self.ledger.survey([batch]), expected)
 
-    def beat(self, parent: str, children: Sequence[str]) -> None:
-        """A heartbeat that lists these children."""
-        at_ms = self.now_ms()
+    def cancel(self) -> None:
+        agree(self.ledger.cancel(), self.model.cancel())
+
+    def beat(self, parent: str, children: Sequence[str], ahead_ms: int = 0) -> None:
+        """A heartbeat that lists these children, by a clock that is ahead."""
+        at_ms = self.now_ms() + ahead_ms
         heartbeat.beat(
             self.client,
             Heartbeat(parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms),
             ttl_s=600,
         )
         self.model.beats[parent] = (at_ms, frozenset(children))
+
+    def write_rubbish(self, batch: int, unreadable: bytes) -> None:
+        """Another program writes where deaths are counted, and claims another batch."""
+        if self.model.state is None:  # or the keys would stay for ever
+            return
+        for part in ("deaths", "crashed"):
+            key = keys.job(JOB, part)
+            self.client.hset(key, str(batch), unreadable)
+            self.client.pexpire(key, JOB_TTL_MS)
+        self.model.deaths[batch] = _count(unreadable)
+        self.model.crashed[batch] = None
+        if others := self.model.owner.keys() - {batch}:
+            at_ms = self.now_ms()
+            self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"nobody|{at_ms}")
+            self.model.owner[min(others)] = ("nobody", at_ms)
+
+    def beat_otherwise(self, parent: str, how: int) -> None:
+        """A heartbeat as this version does not write it: unreadable, early, or no text at all."""
+        key = keys.worker(parent)
+        if how > len(FOREIGN_BEATS) + 2:
+            return  # the last one stays, which is older than a claim
+        self.silence(parent)
+        if how < len(FOREIGN_BEATS):
+            later = str(self.now_ms() + heartbeat.FUTURE_MS // 2).encode()
+            self.client.set(key, FOREIGN_BEATS[how].replace(b"LATER", later), ex=600)
+            self.model.beats[parent] = (RUBBISH, frozenset())
+        elif how == len(FOREIGN_BEATS):
+            self.client.rpush(key, b"rubbish")
+            self.client.expire(key, 600)
+        elif how == len(FOREIGN_BEATS) + 1:
+            self.beat(parent, [], ahead_ms=2 * heartbeat.FUTURE_MS)
+            self.model.beats.pop(parent)
+        else:
+            self.beat(parent, [], ahead_ms=heartbeat.FUTURE_MS // 2)
 
     def silence(self, parent: str) -> None:
         """The heartbeat of a parent expires."""
@@ -134,7 +205,7 @@ class World:
         """Redis loses everything, scripts as well."""
         self.client.flushall()
         self.client.script_flush()
-        self.model = LedgerModel(LIMIT_MS)
+        self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
 
     def lose(self, part: str) -> None:
         """Redis loses one key of the job, but not the others."""
@@ -165,24 +236,26 @@ class World:
             pipe.hget(names["record"], "state")
             for part in ("payload", "owner", "deaths", "careful", "crashed"):
                 pipe.hgetall(names[part])
+            pipe.hvals(names["trouble"])
             pipe.get(names["done"])
             pipe.xrange(names["results"])
             for name in names.values():
                 pipe.pttl(name)
-            state, payload, owner, deaths, careful, crashed, done, stream, *ttls = pipe.execute()
+            state, payload, owner, deaths, careful, crashed, trouble, done, stream, *ttls = (
+                pipe.execute()
+            )
         model = self.model
-        assert (state and state.decode()) == model.state
-        assert {int(n) for n in payload} == model.payload
+        agree({why.decode() for why in trouble}, model.trouble)
+        agree(state and state.decode(), model.state)
+        agree({int(n) for n in payload}, model.payload)
         claims = {n: f"{who}|{at}".encode() for n, (who, at) in model.owner.items()}
-        assert _numbered(owner) == claims
-        assert {n: int(d) for n, d in _numbered(deaths).items()} == model.deaths
-        assert {n: int(i) for n, i in _numbered(careful).items()} == model.careful
-        assert {n: json.loads(c) for n, c in _numbered(crashed).items()} == {
-            n: {str(i): d for i, d in counts.items()} for n, counts in model.crashed.items()
-        }
-        assert bits(done or b"") == model.done
-        assert [(int(f[b"b"]), f[b"r"]) for _, f in stream] == model.results
-        assert all(ttl == -2 or 0 < ttl <= SETTINGS.job_ttl_s * 1000 for ttl in ttls)
+        agree(_numbered(owner), claims)
+        agree({n: _count(d) for n, d in _numbered(deaths).items()}, model.deaths)
+        agree(_numbered(careful), {n: str(i).encode() for n, i in model.careful.items()})
+        agree({n: _counts(c) for n, c in _numbered(crashed).items()}, model.crashed)
+        agree(bits(done or b""), model.done)
+        agree([(int(f[b"b"]), f[b"r"]) for _, f in stream], model.results)
+        promise(all(ttl == -2 or 0 < ttl <= SETTINGS.job_ttl_s * 1000 for ttl in ttls))
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -193,10 +266,10 @@ class World:
         return [key for key in cast(list[bytes], self.client.keys("*")) if JOB.encode() in key]
 
     def _claimed_at(self, batch: int, owner: str) -> int:
-        claim = cast(bytes, self.client.hget(keys.job(JOB, "owner"), str(batch))).decode()
-        who, _, at = claim.rpartition("|")
-        assert who == owner
-        assert int(at) >= self._last_ms
+        claim = cast(bytes | None, self.client.hget(keys.job(JOB, "owner"), str(batch))) or b""
+        who, _, at = claim.decode().rpartition("|")
+        agree(who, owner)
+        promise(int(at) >= self._last_ms)
         self._last_ms = int(at)
         return self._last_ms
 
@@ -208,3 +281,11 @@ def bits(data: bytes) -> set[int]:
 
 def _numbered(fields: dict[bytes, bytes]) -> dict[int, Any]:
     return {int(n): value for n, value in fields.items()}
+
+
+def _count(field: bytes) -> int:
+    return int(field) if field.isdigit() else RUBBISH
+
+
+def _counts(field: bytes) -> dict[int, int] | None:
+    return None if field in UNREADABLE else {int(i): n for i, n in json.loads(field).items()}

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared.request import Outcome, Progress, Request, Train
 from shared.requests import MAX_ATTEMPTS, Standing, State, Verdict
 from tests.integration.requests.world import IDS, World
+from tests.mutants.promise import agree, promise
 from tests.server import RedisServer
 
 OWNERS = ("host:1:1", "host:2:2", "host:3:3")
@@ -158,6 +159,16 @@ class History(RuleBasedStateMachine):
             self.world.check()
         self._ask_again(again)
 
+    @rule(
+        request_id=ids,
+        field=st.sampled_from(["status", "fence", "owner", "until_ms", "attempts"]),
+        value=st.sampled_from([None, b"rubbish", b"-1", b"1234567890123456"]),
+    )
+    def another_program_writes(self, request_id: str, field: str, value: bytes | None) -> None:
+        if field != "owner" or value is None:  # an owner is any text
+            self.world.tamper(request_id, field, value)
+        self.world.take_request(request_id)
+
     def _ask_again(self, all: bool) -> None:
         """Whoever asked does so again, where Redis does not know it any more."""
         for request_id in IDS if all else ():
@@ -176,7 +187,7 @@ class History(RuleBasedStateMachine):
             view = self.world.requests.look(request_id)
             end = self.ends.get((request_id, self.lives[request_id]))
             if view is not None and end is not None:
-                assert view.state is (State.CANCELLED if end[0] == "cancelled" else State.DONE)
+                agree(view.state, State.CANCELLED if end[0] == "cancelled" else State.DONE)
 
     # The end: whatever happened, a healthy trainer answers what is open.
 
@@ -198,7 +209,7 @@ class History(RuleBasedStateMachine):
                 self.world.requests.renew(request_id, fence, Progress("training"))
                 for fence in fences
             ]
-            assert answers.count(Standing.OK) <= 1
+            promise(answers.count(Standing.OK) <= 1)
             if Standing.OK in answers:
                 entry = self.world.model.entries[request_id]
                 entry.live, entry.progress = True, Progress("training")
@@ -207,14 +218,16 @@ class History(RuleBasedStateMachine):
         self.world.let_lease_end(request_id)
         verdict = self._claim(request_id, "host:9:9", self.store[request_id])
         if verdict is not Verdict.EXHAUSTED:
-            assert verdict is Verdict.GRANTED
-            assert self.world.finish(request_id, self.store[request_id], OUTCOMES[0], {})
+            agree(verdict, Verdict.GRANTED)
+            promise(self.world.finish(request_id, self.store[request_id], OUTCOMES[0], {}))
         for _, _, _, fence in [held for held in self.grants if held.request_id == request_id][-5:]:
             self.world.finish(request_id, fence, OUTCOMES[1], {})
         view = self.world.requests.look(request_id)
+        promise(view is not None)
         assert view is not None
+        promise(view.outcome is not None)
         assert view.outcome is not None
-        assert view.outcome.ok is (verdict is Verdict.GRANTED)
+        agree(view.outcome.ok, verdict is Verdict.GRANTED)
 
     # The promises, in words of their own.
 
@@ -239,19 +252,19 @@ class History(RuleBasedStateMachine):
 
     def _granted(self, held: Held, floor: int) -> None:
         mine = [h for h in self.grants if h[:2] == held[:2]]
-        assert (held.request_id, held.life) not in self.ends
-        assert held.fence > floor
+        promise((held.request_id, held.life) not in self.ends)
+        promise(held.fence > floor)
         if held in mine:
-            assert held == mine[-1]
+            agree(held, mine[-1])
             return
-        assert all(h.fence < held.fence for h in mine)
+        promise(all(h.fence < held.fence for h in mine))
         self.grants.append(held)
         fences_back = {h.fence for h in self.given_back if h[:2] == held[:2]}
         deaths = sum(h.fence not in fences_back for h in mine)
-        assert deaths < MAX_ATTEMPTS
+        promise(deaths < MAX_ATTEMPTS)
         self.store[held.request_id] = max(self.store[held.request_id], held.fence)
 
     def _ended(self, request_id: str, how: str, fence: int) -> None:
         """A request ends once: whoever else is told so was told the same before."""
         life = (request_id, self.lives[request_id])
-        assert self.ends.setdefault(life, (how, fence)) == (how, fence)
+        agree(self.ends.setdefault(life, (how, fence)), (how, fence))

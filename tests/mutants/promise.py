@@ -1,0 +1,38 @@
+"""What a history holds the ledger to, told apart from the asserts of the test itself."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from redis.exceptions import ResponseError
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = (ROOT / "shared", ROOT / "producer")
+
+
+class Broken(AssertionError):
+    """The ledger does not do what is promised of it."""
+
+
+def agree(found: object, expected: object) -> None:
+    """Raises Broken unless what was found is what the oracle expects."""
+    if found != expected:
+        raise Broken(f"{found!r} instead of {expected!r}")
+
+
+def promise(holds: object, what: str = "") -> None:
+    """Raises Broken unless it holds."""
+    if not holds:
+        raise Broken(what)
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether this is a fault of the product: a promise, a script that fails, or an answer of one
+    that the product cannot read; not one of the test's own asserts."""
+    if isinstance(error, Broken | ResponseError):
+        return True
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [path for path in frames if path.is_relative_to(ROOT) and ".venv" not in path.parts]
+    in_product = any(ours[-1].is_relative_to(folder) for folder in PRODUCT) if ours else False
+    return in_product and not isinstance(error, AssertionError)

@@ -16,7 +16,7 @@ from tests.recovery_times import (
     HINT_LOST_IN_CABLE,
     LATE_RESULT,
     PRODUCER_BACK,
-    WORKER_KILLED,
+    WORKER_DEAD_WITHIN_S,
 )
 from tests.stage import Stage
 
@@ -115,7 +115,7 @@ def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
     there.cut()
     clock.restart()
     stage.let_go(lost)
-    wait_until_taken_over(client, lost, WORKER_KILLED.within_s)
+    wait_until_taken_over(client, lost, WORKER_DEAD_WITHIN_S)
     clock.tell("until another worker had the batch")
     done = keys.job(lost.job, "done")
     wait_for("the result of the other", lambda: client.getbit(done, lost.batch))

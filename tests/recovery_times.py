@@ -32,7 +32,6 @@ class Seen(NamedTuple):
 
 CHILD_KILLED = Seen(1, 0.5)
 CHILD_KILLED_REAL = Seen(1, 1.9)
-WORKER_KILLED = Seen(3, 2.6)
 WORKER_KILLED_REAL = Seen(3, 13.3)
 HINT_LOST = Seen(4, 1.8)
 SERVER_RESTARTED = Seen(10, 0.4)
@@ -43,4 +42,6 @@ HINT_LOST_IN_CABLE = Seen(16, 5.4)
 PRODUCER_BACK = Seen(18, 0.5)
 CLOCK_JUMPED = Seen(28, 0.2)
 CLOCK_PUT_BACK = Seen(28, 0.1)
+#: In most tests a worker is dead once its heartbeat has expired, after 2 s.
+WORKER_DEAD_WITHIN_S = FACTOR * 2.0 + LOAD_S
 EVERY = {name: value for name, value in list(globals().items()) if isinstance(value, Seen)}

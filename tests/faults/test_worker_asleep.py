@@ -10,7 +10,7 @@ from tests.claims import wait_until_taken_over
 from tests.fleet import BATCH_IMAGES, wait_for
 from tests.nemesis.results import Results
 from tests.nemesis.scene import WORKER_APP
-from tests.recovery_times import WORKER_KILLED
+from tests.recovery_times import WORKER_DEAD_WITHIN_S
 from tests.stage import Stage
 
 
@@ -24,7 +24,7 @@ def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) ->
     stage.reach_the_middle(producer)
     victim = stage.catch(producer, sleeper)
     sleeper.sleep()
-    wait_until_taken_over(stage.fleet.client, victim, WORKER_KILLED.within_s)
+    wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
     done = keys.job(victim.job, "done")
     wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
     held = stage.catch_unfinished(producer, other)  # the job stays open for the late result

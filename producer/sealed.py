@@ -49,6 +49,14 @@ class Sealed:
         uri = f"file:{quote(os.fsencode(self.path))}?mode=ro{'' if log else '&immutable=1'}"
         with sqlite_errors(self.path):
             self._db = sqlite3.connect(uri, uri=True)
+        try:
+            self._read(output)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _read(self, output: Path) -> None:
+        with sqlite_errors(self.path):
             rows = self._db.execute("SELECT key, value FROM job").fetchall()
         self._properties = {str(key): blob(value) for key, value in rows}
         if self._properties.get("schema") not in KNOWN:

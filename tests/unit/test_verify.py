@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from producer.align import align
 from producer.cli import hangtag
 from producer.journal import Journal, journal_path
+from producer.sealed import Sealed
 from producer.verify import PROBLEMS_SHOWN, Proof, verify
+from shared.errors import SetupError
 from shared.exits import Exit
 from tests.closed import too_deep
 from tests.jobs import RUBBISH, finish, options_of
@@ -269,6 +271,16 @@ def test_a_journal_of_the_schema_before_is_read_and_says_what_it_lacks(table: Pa
     assert len(proof.unproven) == 2
     Journal(journal_path(table)).close()  # and a producer goes on with it
     assert verify(table).proven
+
+
+def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
+        database.commit()
+    with pytest.raises(SetupError) as error:
+        Sealed(table)
+    opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+    assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
 
 
 def test_a_table_and_its_journal_may_be_on_a_disk_that_is_read_only(table: Path) -> None:

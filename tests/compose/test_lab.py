@@ -26,6 +26,7 @@ def state():
     return tables, network._bridges(), network._read("ipv4/ip_forward")
 
 file = Path(sys.argv[1])
+Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
 rules("-A FORWARD -s 192.0.2.1 -j DROP", "-t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE")
 before = state()
 network.record(file)

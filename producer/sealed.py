@@ -52,6 +52,14 @@ class Sealed:
         uri = f"file:{quote(os.fsencode(self.path))}?mode=ro{'' if log else '&immutable=1'}"
         with sqlite_errors(self.path):
             self._db = sqlite3.connect(uri, uri=True)
+        try:
+            self._read(output)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _read(self, output: Path) -> None:
+        with sqlite_errors(self.path):
             journal_schema.check_structure(self._db)
             if not journal_schema.is_now(self._db):
                 raise SetupError(

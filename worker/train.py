@@ -127,5 +127,6 @@ def _step(network: keras.Model, optimizer: Any, weights: npt.NDArray[np.float32]
         tf.TensorSpec([None], tf.int64),
         tf.TensorSpec([], tf.float32),
     ]
-    compiled: StepFunction = tf.function(step, input_signature=signature)
+    # Without control flow in Python there is nothing for AutoGraph to convert.
+    compiled: StepFunction = tf.function(step, input_signature=signature, autograph=False)
     return compiled

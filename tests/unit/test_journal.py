@@ -207,8 +207,8 @@ def test_a_damaged_journal_is_one_line_with_the_cure(
     path: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(path)
-    with pytest.raises(SetupError, match="--restart") as error:
-        everything(Journal(path))
+    with pytest.raises(SetupError, match="--restart") as error, closing(Journal(path)) as journal:
+        everything(journal)
     assert str(error.value).isprintable()
     assert not isinstance(error.value, UsageError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import tempfile
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,10 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
     answers: list[list[Row]], data: st.DataObject
 ) -> None:
     """Repeats of any size, whose results come in any order or not at all, opened again anywhere."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder) / "j"
         journal = Journal(path)
+        stack.callback(lambda: journal.close())  # also where Hypothesis ends an example early
         for n, of_batch in enumerate(answers):
             journal.commit([frozen(n, len(of_batch))], [recorded(n, of_batch)])
         now = [list(of_batch) for of_batch in answers]
@@ -132,7 +133,6 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
         assert last.n == len(now) - 1
         kinds = [FLAGS[flag] for of_batch in now for _, _, flag in of_batch if flag]
         assert journal.totals.flagged == {str(f): kinds.count(f) for f in FLAGS if f in kinds}
-        journal.close()
 
 
 def test_files_of_open_batches_are_read_again_and_a_late_result_of_theirs_is_dropped(

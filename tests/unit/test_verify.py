@@ -23,6 +23,7 @@ from producer.align import align
 from producer.cli import hangtag
 from producer.job import Job
 from producer.journal import Journal, journal_path
+from producer.sealed import Sealed
 from producer.verify import PROBLEMS_SHOWN, Proof, verdict, verify
 from shared.errors import SetupError
 from shared.exits import Exit
@@ -272,6 +273,16 @@ def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
         database.commit()
     with pytest.raises(SetupError, match=r"incompatible version.*--restart"):
         verify(table)
+
+
+def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
+        database.commit()
+    with pytest.raises(SetupError) as error:
+        Sealed(table)
+    opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+    assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
 
 
 def test_a_table_and_its_journal_may_be_on_a_disk_that_is_read_only(table: Path) -> None:

@@ -1,0 +1,123 @@
+"""Base images where no registry can be reached: Debian's packages under the official names.
+
+They have the layout that Dockerfile and docker-compose.yml rely on, and nothing more. What the
+official images contain beyond that is not tested with them, and the tests print that they are used.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.compose.engine import DockerFails, docker, say
+from tests.compose.lab.dockerd import FOLDER
+from tests.compose.lab.failure import LabFails, step
+from tests.compose.lab.packages import NO_SERVICES
+
+#: The release whose packages are the Python and the Redis that are named.
+RELEASE = "trixie"
+DEBIAN = f"hangtag-lab/debian:{RELEASE}"
+_AUTHORITIES = Path("usr/local/share/ca-certificates")
+#: Where the registry says this, the name is at fault, not the network.
+_NO_SUCH_IMAGE = re.compile("manifest unknown|not found|pull access denied|does not exist", re.I)
+_APT = "apt-get -qq update && apt-get -qq install -y --no-install-recommends"
+
+_PYTHON = """
+FROM {debian}
+RUN {apt} python{version}-venv \\
+ && rm -rf /var/lib/apt/lists/* \\
+ && python{version} -m venv /usr/local
+ENV LANG=C.UTF-8
+CMD ["python3"]
+"""
+#: The official build has protected mode off, and Debian's has it on.
+_REDIS = """
+FROM {debian}
+RUN {apt} redis-server \\
+ && rm -rf /var/lib/apt/lists/* \\
+ && redis-server --version | grep -q ' v={version}\\.' \\
+ && install -d -o redis -g redis /data
+COPY --chmod=755 <<'END' /usr/local/bin/docker-entrypoint.sh
+#!/bin/sh
+if [ "$1" = redis-server ]; then set -- "$@" --protected-mode no; fi
+exec "$@"
+END
+WORKDIR /data
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["redis-server"]
+"""
+RECIPES = {"python": _PYTHON, "redis": _REDIS}
+
+
+def provide(name: str) -> None:
+    """Pull an image, or build its stand-in. Raises LabFails if the registry has no such image."""
+    try:
+        docker("pull", "--quiet", name)
+    except DockerFails as error:
+        if _NO_SUCH_IMAGE.search(str(error)):
+            raise LabFails(str(error)) from error
+        say(f"{name} cannot be pulled: {str(error).splitlines()[-1]}")
+        _build(name)
+
+
+def _build(name: str) -> None:
+    begun = time.monotonic()
+    recipe = dockerfile(name)
+    if not docker("image", "ls", "-q", DEBIAN):
+        _bootstrap()
+    step("docker", "build", "--pull=false", "--tag", name, "-", text=recipe)
+    say(f"built a stand-in for {name}", begun)
+
+
+def dockerfile(name: str) -> str:
+    """What a stand-in is built from. Raises LabFails for an image that has none."""
+    repository, _, tag = name.partition(":")
+    version = re.match(r"\d+(\.\d+)*", tag)
+    if repository not in RECIPES or version is None:
+        raise LabFails(f"{name} cannot be pulled, and {__name__} has no stand-in for it")
+    return RECIPES[repository].format(debian=DEBIAN, apt=_APT, version=version[0])
+
+
+def _bootstrap() -> None:
+    """Import a minimal Debian that trusts the authorities that this machine trusts."""
+    begun = time.monotonic()
+    mirror = _mirror()
+    with tempfile.TemporaryDirectory(prefix="debian-", dir=FOLDER) as folder:
+        root = Path(folder)
+        include = "--include=ca-certificates"
+        step("debootstrap", "--variant=minbase", include, RELEASE, root, mirror)
+        (root / "usr/sbin/policy-rc.d").write_text(NO_SERVICES, encoding="utf-8")
+        (root / "usr/sbin/policy-rc.d").chmod(0o755)
+        if (Path("/") / _AUTHORITIES).is_dir():
+            shutil.copytree(Path("/") / _AUTHORITIES, root / _AUTHORITIES, dirs_exist_ok=True)
+            step("chroot", root, "update-ca-certificates")
+        _import(root)
+    say(f"a minimal Debian {RELEASE}", begun)
+
+
+def _import(root: Path) -> None:
+    caches = ("--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*")
+    packed = ["tar", "-C", str(root), "--numeric-owner", *caches, "-c", "."]
+    with subprocess.Popen(packed, stdout=subprocess.PIPE) as tar:
+        taken = subprocess.run(
+            ["docker", "import", "-", DEBIAN], stdin=tar.stdout, capture_output=True, text=True
+        )
+    if tar.returncode or taken.returncode:
+        raise LabFails(f"docker import of {DEBIAN}: {taken.stderr.strip()}")
+
+
+def _mirror() -> str:
+    """The address of Debian's packages that this machine's apt is configured with."""
+    shown = step(
+        "apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"
+    )
+    found = [line.split(" ", 1) for line in shown.splitlines()]
+    usual = [(release, uri) for release, uri in found if uri.startswith("http")]
+    usual.sort(key=lambda one: (one[0] != RELEASE, "-" in one[0]))
+    if not usual:
+        raise LabFails("apt is configured with no mirror of Debian's packages")
+    return usual[0][1]

@@ -20,10 +20,9 @@ from tests.stage import Stage
 PICTURES = 1_000
 PACED_APP = "tests.faults.paced_app"
 
-#: Of the cases of these suites `--third` runs some, always the same; so does the variable.
+#: Of the cases with the marker `points` `--third` runs some, always the same; so does the variable.
 THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
 THIRDS = ("0", "1", "2")
-OF_POINTS = "test_points_of_*.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,7 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if third not in THIRDS:
         raise pytest.UsageError(f"--third or {THIRD_VARIABLE} is {third!r}; use 0, 1 or 2")
-    others = [one for one in items if one.path.match(OF_POINTS) and _third(one) != int(third)]
+    others = [
+        one for one in items if one.get_closest_marker("points") and _third(one) != int(third)
+    ]
     config.hook.pytest_deselected(items=others)
     items[:] = [one for one in items if one not in others]
 

@@ -29,6 +29,8 @@ from tests.stacks import Place
 from tests.stage import Stage
 from tests.trainers import TIMES, School, draw_classes
 
+pytestmark = pytest.mark.points
+
 OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
     "channel.left", "index.replaced-forgotten",
 )]  # fmt: skip

@@ -17,6 +17,8 @@ from tests.gallery import Gallery
 from tests.server import RedisServer
 from tests.stage import Stage
 
+pytestmark = pytest.mark.points
+
 #: Enough for ten messages: each step is passed several times.
 FEW = 320
 PROGRAM = ("tests.faults.armed_producer",)

@@ -20,6 +20,8 @@ from tests.gallery import FOLDER, Gallery
 from tests.server import RedisServer
 from tests.stage import Stage
 
+pytestmark = pytest.mark.points
+
 PICTURES = 120
 #: Small messages, so that each step is passed several times.
 SMALL = {"HANGTAG_BATCH_IMAGES": "8"}

@@ -21,6 +21,8 @@ from tests.fleet import Fleet, wait_for
 from tests.server import RedisServer
 from tests.trainers import TIMES, School, draw_classes
 
+pytestmark = pytest.mark.points
+
 APP = "tests.faults.armed_trainer"
 ASLEEP_S = 1.5
 #: Point -> the passages at which a child that trains dies. At the last one it may also fail, or

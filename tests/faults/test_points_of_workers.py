@@ -16,6 +16,8 @@ from tests.fleet import Worker, wait_for
 from tests.gallery import Gallery
 from tests.stage import Stage
 
+pytestmark = pytest.mark.points
+
 FEW = 320
 APP = "tests.faults.armed_worker"
 ASLEEP_S = 2.5

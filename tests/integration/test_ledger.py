@@ -24,6 +24,8 @@ from tests.mutants.run import check_noticed, tried
 from tests.mutants.scripts import Mutant, mutants, scripts
 from tests.server import RedisServer, server_binaries
 
+pytestmark = pytest.mark.histories
+
 PRELUDE = "prelude"
 FILES = (PRELUDE, *ledger.SCRIPTS)
 

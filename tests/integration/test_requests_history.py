@@ -19,6 +19,8 @@ from tests.mutants.run import check_noticed, tried
 from tests.mutants.scripts import Mutant, mutants, scripts
 from tests.server import RedisServer, server_binaries
 
+pytestmark = pytest.mark.histories
+
 PRELUDE = "request_prelude"
 FILES = (PRELUDE, *(f"request_{name}" for name in requests.SCRIPTS))
 

@@ -6,13 +6,13 @@ It needs nothing but the standard library, since the first step makes the enviro
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
+from tests.compose import changed
 from tests.steps import inputs, plan, record, table
-from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, Step, run
+from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, run
 
 
 def main() -> int:
@@ -48,18 +48,11 @@ def nightly(names: Sequence[str]) -> list[Outcome]:
 
 
 def _compose_if_changed() -> Outcome:
-    step = plan.compose()
-    at = record.commit_of(step.name)
-    if at and not _changed_since(at, step):
-        return Outcome(step.name, NOT_RUN, note=f"nothing that it tests has changed since {at}")
-    return run(step)
-
-
-def _changed_since(commit: str, step: Step) -> bool:
-    try:
-        return bool(inputs.git("diff", "--name-only", commit, "--", *step.inputs))
-    except subprocess.CalledProcessError:  # a commit that this clone does not have
-        return True
+    if reason := changed.reason_to_run():
+        print(f"compose: {reason}", flush=True)
+        return run(plan.compose())
+    at = record.commit_of("compose")
+    return Outcome("compose", NOT_RUN, note=f"nothing that it tests has changed since {at}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.compose import changed
 from tests.steps import inputs
 from tests.steps.step import Step
 
@@ -19,9 +20,12 @@ PAGES = (
     ".env.example",
 )
 ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/nemesis",
-            "tests/steps", "tests/compose")  # fmt: skip
+            "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
+LEDGERS = ("producer", "shared", "tests/*.py", "tests/mutants", "tests/integration/ledger",
+           "tests/integration/requests", "tests/integration/test_ledger.py",
+           "tests/integration/test_requests_history.py")  # fmt: skip
 THIRDS = 3
 BOTH = ("SERVERS=both", "MARKED=")
 
@@ -30,7 +34,7 @@ def ci() -> list[Step]:
     """A third of the crash points, one server for each test."""
     third = f"THIRD={inputs.commits() % THIRDS}"
     return [
-        Step("check", "check", EVERYTHING, limit_s=600),
+        Step("check", "check", EVERYTHING, limit_s=600, tests=False),
         Step("test", "test", EVERYTHING, limit_s=1800),
         Step("faults", "test-faults", FAULTS, (third,), limit_s=2400),
     ]
@@ -38,23 +42,22 @@ def ci() -> list[Step]:
 
 def compose() -> Step:
     """In CI only where what it tests has changed."""
-    return Step("compose", "test-compose", (*PRODUCT, "tests/compose", "deploy", "Dockerfile",
-                "docker-compose*.yml", ".env.example", ".dockerignore"))  # fmt: skip
+    return Step("compose", "test-compose", changed.INPUTS)
 
 
 def nightly() -> list[Step]:
     """Everything, the quickest to fail first."""
     return [
-        Step("check", "check", EVERYTHING),
+        Step("check", "check", EVERYTHING, tests=False),
         Step("test", "test", EVERYTHING, BOTH),
-        Step("points", "test-points", FAULTS, BOTH),
-        Step("faults", "test-faults-other", FAULTS, BOTH),
-        Step("histories", "test-ledger", (*PRODUCT, *HELPERS, "tests/integration"), ("MARKED=",)),
+        Step("points", "test-points", FAULTS, ("SERVERS=both",), limit_s=5400),
+        Step("faults", "test-faults", FAULTS, ("SERVERS=both", "MARKED=not points"), limit_s=5400),
+        Step("histories", "test-ledger", LEDGERS, limit_s=5400),
         Step("slow", "test-slow", (*FAULTS, "tests/slow"), ("MARKED=",)),
         compose(),
-        Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",)),
-        Step("soak", "soak", FAULTS, ("MINUTES=15",)),
+        Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",), tests=False),
+        Step("soak", "soak", FAULTS, ("MINUTES=15",), tests=False),
         Step("python-3.13", "test-unit", EVERYTHING, ("PYTHON=python3.13", "VENV=.venv-3.13")),
-        Step("demo", "demo", PRODUCT),
-        Step("bench", "bench-smoke", (*PRODUCT, "benchmarks")),
+        Step("demo", "demo", PRODUCT, tests=False),
+        Step("bench", "bench-smoke", (*PRODUCT, "benchmarks"), tests=False),
     ]

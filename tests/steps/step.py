@@ -20,7 +20,7 @@ _GRACE_S = 30.0
 
 
 class Step(NamedTuple):
-    """`make TARGET VARIABLE=...`, whose pytest runs write `build/reports/NAME*.xml`.
+    """`make TARGET VARIABLE=...`, whose pytest run writes `build/reports/NAME.xml`.
 
     `inputs` are paths from the root, as git understands them: files, folders, patterns.
     """
@@ -30,6 +30,7 @@ class Step(NamedTuple):
     inputs: tuple[str, ...]
     variables: tuple[str, ...] = ()
     limit_s: float = 3600.0
+    tests: bool = True  #: without a single test it has not run, whatever it says
 
 
 class Outcome(NamedTuple):
@@ -45,7 +46,7 @@ class Outcome(NamedTuple):
 def run(step: Step) -> Outcome:
     """Run it to its end, or to its limit; its output goes where ours goes."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    for old in REPORTS.glob(f"{step.name}*.xml"):
+    for old in REPORTS.glob(f"{step.name}.*"):
         old.unlink()
     print(f"== {step.name}: {' '.join(command(step))}", flush=True)
     began = time.monotonic()
@@ -59,9 +60,17 @@ def run(step: Step) -> Outcome:
     except BaseException:
         _end(process)
         raise
-    counts = junit.read(sorted(REPORTS.glob(f"{step.name}*.xml")))
+    counts = junit.read(sorted(REPORTS.glob(f"{step.name}.xml")))
     result = PASSED if code == 0 else FAILED
-    return Outcome(step.name, result, time.monotonic() - began, counts, note)
+    if code == 0 and step.tests and not counts.cases:
+        result, note = NOT_RUN, "it ran no test; its output says why"
+    return Outcome(step.name, result, time.monotonic() - began, counts, note or _figures(step))
+
+
+def _figures(step: Step) -> str:
+    """The first line of what it wrote to `build/reports/NAME.note`, if anything."""
+    note = REPORTS / f"{step.name}.note"
+    return note.read_text().partition("\n")[0] if note.exists() else ""
 
 
 def command(step: Step) -> list[str]:

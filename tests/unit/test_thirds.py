@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import OF_POINTS, THIRD_VARIABLE, THIRDS
+from tests.faults.conftest import THIRD_VARIABLE, THIRDS
 from tests.fleet import ROOT
 
-SUITES = sorted(str(path) for path in (ROOT / "tests" / "faults").glob(OF_POINTS))
+SUITES = sorted(str(path) for path in (ROOT / "tests" / "faults").glob("test_points_of_*.py"))
 OTHER = "tests/faults/test_two_jobs.py"
 #: Collects several times in one process, since imports take most of the time.
 COLLECT = f"""

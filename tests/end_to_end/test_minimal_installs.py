@@ -6,12 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from tests import gallery
 from tests.fleet import ROOT
+from tests.server import RedisServer
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 RUNTIME = ("numpy", "PIL", "ai_edge_litert")
@@ -27,20 +32,25 @@ class Environment:
         self.run("python", "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"),
                  f"{_source(folder)}{extra}")  # fmt: skip
 
-    def start(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A program of the environment, in a folder without modules."""
+    def start(
+        self, program: str, *arguments: str, log: IO[str] | None = None, broker: str = ""
+    ) -> subprocess.Popen[str]:
+        """Start a program of the environment, in a folder without modules."""
         dropped = ("HANGTAG_", "PYTHON")
         env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-        return subprocess.run(
+        at = {"HANGTAG_REDIS_URL": broker} if broker else {}
+        return subprocess.Popen(
             [self.folder / "venv/bin" / program, *arguments], cwd=self.folder, text=True,
-            capture_output=True, env=env | {"XDG_STATE_HOME": str(self.folder)}, timeout=600,
+            stdin=subprocess.DEVNULL, stdout=log or subprocess.PIPE, stderr=log or subprocess.PIPE,
+            env=env | {"XDG_STATE_HOME": str(self.folder)} | at,
         )  # fmt: skip
 
-    def run(self, program: str, *arguments: str) -> str:
+    def run(self, program: str, *arguments: str, broker: str = "") -> str:
         """Its standard output. Raises AssertionError if it fails."""
-        done = self.start(program, *arguments)
-        assert done.returncode == 0, done
-        return done.stdout
+        process = self.start(program, *arguments, broker=broker)
+        out, error = process.communicate(timeout=600)
+        assert process.returncode == 0, error
+        return out
 
     def has(self, *modules: str) -> list[str]:
         """Those of the modules that are installed."""
@@ -49,9 +59,22 @@ class Environment:
 
     def complaint(self, *arguments: str) -> str:
         """The only line of a `hangtag` command that ends with exit code 1."""
-        done = self.start("hangtag", *arguments)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
-        return done.stderr
+        process = self.start("hangtag", *arguments)
+        out, error = process.communicate(timeout=60)
+        assert (process.returncode, out, error.count("\n")) == (1, "", 1), error
+        return error
+
+
+@contextmanager
+def running(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended by SIGTERM, with exit code 0."""
+    with process:
+        try:
+            yield process
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def _source(folder: Path) -> Path:
@@ -84,20 +107,29 @@ def test_the_package_alone_is_a_producer(folder: Path) -> None:
     assert "hangtag[metrics]" in plain.complaint("metrics")
 
 
-def test_the_worker_extra_loads_the_model_and_nothing_of_training(folder: Path) -> None:
+def test_the_worker_extra_classifies_and_has_nothing_of_training(
+    folder: Path, server: RedisServer
+) -> None:
+    pictures = gallery.make(folder, 20)
     worker = Environment(folder, "[worker]")
-    assert worker.has("numpy", "PIL", "ai_edge_litert", *HEAVY) == [
-        "numpy",
-        "PIL",
-        "ai_edge_litert",
-    ]
+    assert worker.has(*RUNTIME, *HEAVY) == list(RUNTIME)
     assert "HANGTAG_REDIS_URL" in worker.complaint("worker")
-    worker.run("python", "-c", "import worker.app, worker.child, worker.runtime_litert")
-    assert "hangtag[train]" in worker.complaint("train")
+    assert "tensorflow" in worker.complaint("train")
+    with (folder / "log").open("w") as log:
+        begun = worker.start("hangtag", "worker", log=log, broker=server.url)
+        with running(begun):
+            worker.run(
+                "hangtag", "classify", gallery.FOLDER, "-o", "results.csv", broker=server.url
+            )
+    assert (folder / "results.csv").read_bytes() == pictures.table
 
 
-def test_the_metrics_extra_serves_metrics(folder: Path) -> None:
+def test_the_metrics_extra_serves_metrics(folder: Path, server: RedisServer) -> None:
     metrics = Environment(folder, "[metrics]")
     assert metrics.has("prometheus_client", "numpy") == ["prometheus_client"]
-    assert "--port" in metrics.run("hangtag", "metrics", "--help")
-    assert "HANGTAG_REDIS_URL" in metrics.complaint("metrics")
+    begun = metrics.start("hangtag", "metrics", "--port", "0", broker=server.url)
+    with running(begun):
+        assert begun.stdout is not None
+        url = begun.stdout.readline().split()[-1]
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert b"\nhangtag_redis_up 1.0\n" in answer.read()

@@ -26,9 +26,14 @@ class NewFiles:
     """
 
     def __init__(
-        self, options: JobOptions, journal: Journal, finished: bool, tell: Callable[[int], None]
+        self,
+        options: JobOptions,
+        journal: Journal | None,
+        finished: bool,
+        tell: Callable[[int], None],
     ) -> None:
-        """`tell` is called once with the number, if there are any.
+        """`tell` is called once with the number, if there are any; without a journal, of a job
+        that has not begun, there are none.
 
         Raises:
             UsageError: the job's list is another one than it was.
@@ -51,11 +56,11 @@ class NewFiles:
             self._tell(self._found)
 
 
-def _counts(options: JobOptions, journal: Journal, finished: bool) -> Iterator[int]:
+def _counts(options: JobOptions, journal: Journal | None, finished: bool) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: with another one no batch
     may be formed."""
-    last = journal.last()
-    if last is None:
+    last = journal.last() if journal else None
+    if journal is None or last is None:
         return iter(())
     if options.list_file:
         added = _added(options, journal, last.argument)

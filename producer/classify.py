@@ -69,8 +69,6 @@ def classify(
     begun = time.monotonic()
     check_roots(options)
     check_below(options, settings)
-    if restart:
-        check_found(options)  # before the old job is thrown away
     job = Job(options, restart)
     report = make_report(quiet)
     attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
@@ -78,7 +76,7 @@ def classify(
         code = job.exit_code
         if job.begun:
             _tell_reopened(job, report)
-        if code is None and job.journal.last() is None:
+        if code is None and (not job.begun or job.journal.last() is None):
             check_found(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
@@ -173,7 +171,9 @@ def _new_files(job: Job, report: Report) -> NewFiles:
             "classify --restart takes them in"
         )
 
-    return NewFiles(job.options, job.journal, job.exit_code is not None, tell)
+    # With --restart the journal still has the earlier job, or cannot be read.
+    begun = job.journal if job.begun else None
+    return NewFiles(job.options, begun, job.exit_code is not None, tell)
 
 
 def _tell_reopened(job: Job, report: Report) -> None:

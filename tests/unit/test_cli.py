@@ -320,6 +320,33 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     )
 
 
+@pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])
+def test_a_restart_asks_nothing_of_the_old_job_and_leaves_it_where_no_server_answers(
+    here: Path, monkeypatch: pytest.MonkeyPatch, old: str
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{here}/no.sock")
+    (here / "photos/a.png").write_bytes(b"a")
+    (here / "list").write_bytes(b"photos/a.png\n")
+    listed = old == "of a list that was changed"
+    roots, list_file = ((), b"list") if listed else ((b"photos",), b"")
+    finish(JobOptions(roots, os.fsencode(here), str(here / "out.csv"), list_file=list_file))
+    journal = journal_path(here / "out.csv")
+    if old == "damaged":
+        journal.write_bytes(b"no journal" * 1000)
+    elif listed:
+        (here / "list").write_bytes(b"photos/b.png\nphotos/a.png\n")
+    else:
+        for path in (here / "photos").iterdir():
+            path.unlink()
+    before = journal.read_bytes()
+    given = ("--list", "list") if listed else ("photos",)
+    empty = old == "of an empty folder"
+    code = Exit.USAGE if empty else Exit.SETUP
+    line = complaint(run("classify", *given, "-o", "out.csv", "--restart"), code)
+    assert ("does not answer" in line) is not empty
+    assert journal.read_bytes() == before
+
+
 def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path) -> None:
     (here / "photos/a.png").write_bytes(b"a")
     options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))

@@ -15,9 +15,10 @@ import msgspec
 from producer import properties
 from producer.attempt import ATTEMPT, Attempt, decode_attempt
 from producer.journal import journal_path
+from producer.options import decode_options
 from producer.totals import Totals, kept
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
-from shared.contract import decode_job
+from shared.contract import MAX_FILE_BYTES, decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
 
@@ -48,6 +49,7 @@ class JobView(msgspec.Struct, frozen=True):
     left_s: float | None = None  #: None while files are still looked for, or there is no rate
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
+    max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
     attempt: Attempt = Attempt()  #: the last one that ended; nothing of it while it runs
 
 
@@ -80,6 +82,7 @@ def peek(output: Path) -> JobView | None:
         record = decode_job(found["record"])
         unlisted = decode_unlisted(found.get(UNLISTED))
         attempt = decode_attempt(found.get(ATTEMPT))
+        limit = decode_options(found["options"]).max_file_bytes if "options" in found else None
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
     code = int(found["exit"]) if "exit" in found else None
@@ -96,6 +99,7 @@ def peek(output: Path) -> JobView | None:
         totals.flagged,
         unlisted=unlisted,
         over_budget=state is State.PAUSED and _stopped(found) is Exit.BUDGET,
+        max_file_bytes=MAX_FILE_BYTES if limit is None else limit,
         attempt=attempt,
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 from producer.classify import Summary
 from producer.peek import JobView, State
+from shared.contract import MAX_FILE_BYTES
 from shared.exits import Exit
 from tests import proc
 from tests.fleet import Producer, Worker, wait_for
@@ -49,6 +50,7 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
     stage: Stage, ending: str
 ) -> None:
     worker = stage.fleet.worker()
+    stage.fleet.client.config_set("maxmemory", "100mb")  # which bounds the files of the job
     classify = stage.classify("--json")
     classify.wait_until_done(1)
     held = stage.catch(classify, worker)
@@ -65,6 +67,8 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
     assert summary == msgspec.json.decode(classify.out, type=Summary)
     assert summary.classified == summary.images > 0  # the only attempt
     assert summary.seconds > 0
+    assert summary.max_file_bytes < MAX_FILE_BYTES
+    stage.fleet.client.config_set("maxmemory", 0)
     assert _last(collect, "images") == _last(classify, "images")
     assert "already" not in collect.log
     again = stage.hangtag("collect", str(stage.output))

@@ -257,8 +257,9 @@ class History(RuleBasedStateMachine):
     def heart_beats_otherwise(self, parent: str, how: int, i: int) -> None:
         """Whether a claim is live is seen by another that wants it."""
         self.world.beat(parent, [])
-        self.world.claim(self.life.new_child(parent), self._offered(i))
-        self.world.beat_otherwise(parent, how)
+        child = self.life.new_child(parent)
+        self.world.claim(child, self._offered(i))
+        self.world.beat_otherwise(parent, child.id, how)
         self.world.claim(self.life.new_child(HEALTHY), self._offered(i))
 
     def _offered(self, i: int) -> int:

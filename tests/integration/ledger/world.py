@@ -170,7 +170,7 @@ class World:
             self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"nobody|{at_ms}")
             self.model.owner[min(others)] = ("nobody", at_ms)
 
-    def beat_otherwise(self, parent: str, how: int) -> None:
+    def beat_otherwise(self, parent: str, child: str, how: int) -> None:
         """A heartbeat as this version does not write it: unreadable, early, or no text at all."""
         key = keys.worker(parent)
         if how > len(FOREIGN_BEATS) + 2:
@@ -184,10 +184,10 @@ class World:
             self.client.rpush(key, b"rubbish")
             self.client.expire(key, 600)
         elif how == len(FOREIGN_BEATS) + 1:
-            self.beat(parent, [], ahead_ms=2 * heartbeat.FUTURE_MS)
+            self.beat(parent, [child], ahead_ms=2 * heartbeat.FUTURE_MS)
             self.model.beats.pop(parent)
         else:
-            self.beat(parent, [], ahead_ms=heartbeat.FUTURE_MS // 2)
+            self.beat(parent, [child], ahead_ms=heartbeat.FUTURE_MS // 2)
 
     def silence(self, parent: str) -> None:
         """The heartbeat of a parent expires."""

@@ -247,6 +247,15 @@ class History(RuleBasedStateMachine):
         else:
             self.world.survey(batch)
 
+    @rule(i=some)
+    def owner_of_before_completes_what_a_dead_one_holds(self, i: int) -> None:
+        batch = self._offered(i)
+        child = self._claimed(batch)
+        if child is not None and child.work is not None and not child.work.kills:
+            self.world.silence(child.parent)
+            self.world.claim(self.life.new_child(HEALTHY), batch)
+            self.world.complete(batch, child.owner, child.work.result)
+
     def _claimed(self, batch: int) -> Child | None:
         """A new child that has claimed the batch; None if it was refused."""
         child = self.life.new_child(PARENTS[0])

@@ -14,6 +14,7 @@ from producer import neighbours, stack
 from producer.ask import ask
 from producer.cli import hangtag
 from producer.desk import make_request
+from producer.peek import State, peek
 from shared import kept_requests
 from shared.answer import Evaluated, Trained
 from shared.installation import NAME_CHARS
@@ -151,9 +152,15 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
         done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
         assert done.returncode == 0, done.stderr
         assert "is cancelled" in jobs.cancel(str(output), place.settings)
+        wait_for("its producer's end", lambda: _state(output) is State.CANCELLED)
         assert not output.exists()
     finally:
         down(bare, place)
+
+
+def _state(output: Path) -> State | None:
+    view = peek(output)
+    return view.state if view is not None else None
 
 
 def stack_of(place: Place, found: stack.Stack) -> Settings:

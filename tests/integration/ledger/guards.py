@@ -69,7 +69,6 @@ QUICK = {
     "complete: redis.call('GETBIT', DONE, batch) == 1 -> false",
     "complete: owner and alive(owner, at, limit_ms) -> false",
     "release: claim_of(ARGV[1]) ~= ARGV[2] -> false",
-    "bury: not owner or string.sub(owner, 1, #child) ~= child -> not owner",
     "survey: owner and not alive(owner, at, limit_ms) -> owner",
     "prelude: listed == child -> false",
 }

@@ -226,7 +226,9 @@ class History(RuleBasedStateMachine):
 
     @rule(
         i=some,
-        what=st.sampled_from(["completes", "takes in hand", "loads", "dies", "gives up", "none"]),
+        what=st.sampled_from(
+            ["completes", "resumes", "takes in hand", "loads", "dies", "gives up", "none"]
+        ),
     )
     def redis_loses_the_record_of_a_claimed_batch(self, i: int, what: str) -> None:
         batch = self._offered(i)
@@ -235,6 +237,9 @@ class History(RuleBasedStateMachine):
             return
         self.world.lose("record")
         if what == "completes":
+            self.world.complete(batch, child.owner, child.work.result)
+        elif what == "resumes" and not child.work.kills:
+            self.world.resume()
             self.world.complete(batch, child.owner, child.work.result)
         elif what == "takes in hand":
             self.world.take_in_hand(batch, child.owner, 0)
@@ -247,13 +252,17 @@ class History(RuleBasedStateMachine):
         else:
             self.world.survey(batch)
 
-    @rule(i=some)
-    def owner_of_before_completes_what_a_dead_one_holds(self, i: int) -> None:
+    @rule(i=some, dead=st.booleans())
+    def owner_of_before_completes_what_another_holds(self, i: int, dead: bool) -> None:
         batch = self._offered(i)
         child = self._claimed(batch)
         if child is not None and child.work is not None and not child.work.kills:
+            rival = self.life.new_child(PARENTS[1])
             self.world.silence(child.parent)
-            self.world.claim(self.life.new_child(HEALTHY), batch)
+            self.world.beat(rival.parent, [rival.id])
+            self.world.claim(rival, batch)
+            if dead:
+                self.world.silence(rival.parent)
             self.world.complete(batch, child.owner, child.work.result)
 
     def _claimed(self, batch: int) -> Child | None:

@@ -137,6 +137,13 @@ class World:
         if buried:
             self.hint(batch)
 
+    def resume(self) -> None:
+        """A producer begins with a job whose record Redis has lost, and has not touched it yet."""
+        record = keys.job(JOB, "record")
+        self.client.hset(record, "state", "running")
+        self.client.pexpire(record, JOB_TTL_MS)
+        self.model.state = "running"
+
     def survey(self, batch: int) -> None:
         """Look at a batch as a producer does, which may have lost the job."""
         expected = self.model.survey([batch], self.now_ms())

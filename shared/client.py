@@ -6,6 +6,7 @@ not change is a `BrokerRefuses` instead, so that it comes through to whoever end
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,10 +72,11 @@ class _Pipeline(Pipeline):
 
 @contextmanager
 def _told_apart() -> Iterator[None]:
+    handled = sys.exception()  # it says nothing about the command that follows
     try:
         yield
     except RedisError as error:
-        found = refused(error)
+        found = refused(error, handled)
         if found is None:
             raise
         raise found from error

@@ -35,9 +35,12 @@ _IN_SCRIPT = "ACL failure in script"
 _COMMAND_CHARS = 40
 
 
-def refused(error: BaseException) -> BrokerRefuses | None:
-    """The same error in one line with the cure, if it is a refusal; no text of the server's."""
-    for one in _chain(error):
+def refused(error: BaseException, handled: BaseException | None = None) -> BrokerRefuses | None:
+    """The same error in one line that says what to do, if it is a refusal; no text of the server's.
+
+    `handled` is an error that was being handled already when this one was raised.
+    """
+    for one in _chain(error, handled):
         if why := _why(one):
             return BrokerRefuses(f"Redis refuses: {why}")
     return None
@@ -81,11 +84,11 @@ def _denied(error: BaseException) -> str:
     return repr(quoted[1][:_COMMAND_CHARS]) if named else "that"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it was made of."""
+def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """The error and its causes, up to the one that was being handled already."""
     seen: set[int] = set()
     one: BaseException | None = error
-    while one is not None and id(one) not in seen:
+    while one is not None and one is not handled and id(one) not in seen:
         seen.add(id(one))
         yield one
         one = one.__cause__ or one.__context__

@@ -20,7 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `quick` is the same on every run; HYPOTHESIS_PROFILE=full looks further, anew each time.
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True, database=None)
-settings.register_profile("full", max_examples=500, deadline=None, database=None, print_blob=True)
+settings.register_profile(
+    "full", max_examples=500, deadline=None, derandomize=False, database=None, print_blob=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")

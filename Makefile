@@ -27,6 +27,8 @@ PYTEST = @mkdir -p $(REPORTS) && $(BIN)/python -m pytest -q -rs --durations=25 -
   --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
 DIST ?= loadscope
 SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
+# Fault tests wait even more.
+FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz tests/integration tests/end_to_end
@@ -41,7 +43,7 @@ test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers,
 	$(PYTEST) $(SIDE_BY_SIDE) tests/end_to_end
 
 test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points: kill everything
-	$(PYTEST) $(SIDE_BY_SIDE) tests/faults $(if $(THIRD),--third $(THIRD))
+	$(PYTEST) -n $(FAULT_JOBS) --dist $(DIST) tests/faults $(if $(THIRD),--third $(THIRD))
 
 test-points: $(VENV)/dev.stamp data  ## the crash points alone, and that each of them fires
 	@rm -rf build/fired

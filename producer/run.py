@@ -27,7 +27,7 @@ from producer.stack import Use
 from producer.transport import Transport
 from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
-from producer.window import Window, look
+from producer.window import STORED_SHARE, Window, look
 from shared.contract import JobRecord
 from shared.errors import SetupError
 from shared.exits import Exit
@@ -68,7 +68,7 @@ class Run:
         self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
         self._new = new  #: counted beside the work
         self._window, self._rate = Window(), Rate()
-        self._sent_bytes = 0  #: since the last look
+        self._sent_bytes = 0  #: what the server holds more of since the last look
         self._cure = cure(settings)
         self._incoming = Incoming(channel, journal, report)
         self._begun = time.monotonic()
@@ -186,7 +186,7 @@ class Run:
             and (batch := self._batches.next(self._window.batch_share)) is not None
         ):
             batches.append(batch)
-            self._sent_bytes += len(batch.blob)
+            self._sent_bytes += int(STORED_SHARE * len(batch.blob))
         return batches
 
     def _stack_ended(self) -> bool:

@@ -18,6 +18,8 @@ BATCH_SHARE_MIN = 1 / 8
 BATCHES_UNSEEN = 4
 #: Above this share of its memory nothing more is published; workers need the rest to answer.
 MEMORY_SHARE_MAX = 0.7
+#: A server's allocator rounds a large block up, by a quarter at most (jemalloc, mimalloc).
+STORED_SHARE = 1.25
 #: The server holds a file twice while it stores it, and needs room for what else it has.
 FILE_SHARE_MAX = 0.25
 

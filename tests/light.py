@@ -1,8 +1,8 @@
 """An installation whose packaged version answers 80 times as fast as the one that ships.
 
 For tests whose subject is not the model: the network is the tutorial's, with the weights that it
-begins with. All else of the installation is this checkout, behind symbolic links, so processes that
-find it first on PYTHONPATH differ in nothing but the folder `shared/pretrained`.
+begins with. All else of the installation is a copy of this checkout, so processes that find it
+first on PYTHONPATH differ in nothing but the folder `shared/pretrained`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from shared.card import Card, encode_card
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "build" / "light"
 RECIPE, SEED = "tutorial", 1
-PACKAGES = ("producer", "worker", "tests", "benchmarks")
+#: A link would do for the last two: nothing in them asks for its own folder.
+COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
 #: What the files are made of; other sources make other files.
 SOURCES = ("worker/export.py", "worker/networks.py", "worker/recipes.py", "constraints.txt",
            "shared/card.py", "shared/pretrained/card.json", "tests/light.py")  # fmt: skip
@@ -32,15 +34,17 @@ SOURCES = ("worker/export.py", "worker/networks.py", "worker/recipes.py", "const
 
 def installation(folder: Path) -> Path:
     """Make one in this empty folder, for PYTHONPATH."""
-    for package in PACKAGES:
+    for package in LINKED:
         (folder / package).symlink_to(ROOT / package)
-    shared = folder / "shared"
-    shared.mkdir()
-    for path in (ROOT / "shared").iterdir():
-        if path.name != "pretrained" and path.name != "__pycache__":
-            (shared / path.name).symlink_to(path)
-    (shared / "pretrained").symlink_to(version())
+    for package in COPIED:  # with what is compiled
+        shutil.copytree(ROOT / package, folder / package, ignore=_other_version)
+    (folder / "shared" / "pretrained").symlink_to(version())
     return folder
+
+
+def _other_version(folder: str, names: list[str]) -> list[str]:
+    """The version that ships, and what other processes compile at this moment."""
+    return [name for name in names if name == "pretrained" or ".pyc." in name]
 
 
 @contextmanager

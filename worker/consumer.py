@@ -7,13 +7,14 @@ import time
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from redis.exceptions import ResponseError
 
 from shared.exits import Exit
 from shared.reconnect import LONGEST_S, STEP_S
 from shared.refusal import refused
-from worker.login import turned_away
+from worker.login import let_in, turned_away
 
 #: Its place, for the setting `worker_consumer`.
 NAME = "worker.consumer:HintConsumer"
@@ -24,19 +25,17 @@ CALM_S = 10.0
 class HintConsumer(Consumer):
     """Ends the worker where Redis denies what a worker needs, at its start or for long."""
 
-    _let_in = False
     _failed_at = 0.0
     _pause_s = 0.0
 
     def on_ready(self) -> None:
-        self._let_in = True
+        let_in()
         super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:
-        if refused(exc) and not self._let_in:
-            turned_away(exc, at_once=True)
-            raise WorkerShutdown(int(Exit.SETUP))
         self._wait(exc)
+        if state.should_stop is not None:
+            raise WorkerShutdown(int(Exit.SETUP))
         super().on_connection_error_before_connected(exc)
 
     def on_connection_error_after_connected(self, exc: Any) -> None:

@@ -55,23 +55,27 @@ def ask(broker: Address, worker_id: str, queue: str) -> None:
 
 
 class Patience:
-    """For how long a worker that was let in is refused before it ends. Used by all its threads."""
+    """For how long a worker that was let in is refused before it ends. Used by all its threads.
+
+    One that was never let in ends at once: its start was refused.
+    """
 
     def __init__(self, limit_s: float) -> None:
+        self.let_in = False
         self._limit_s = limit_s
         self._since = self._last = -CALM_S
         self._over = False
         self._lock = threading.Lock()
 
-    def refused(self, error: BaseException, at_once: bool) -> None:
+    def refused(self, error: BaseException) -> None:
         """Note one more refusal; end the worker in good order once they have gone on too long."""
         with self._lock:
             now = time.monotonic()
-            if not at_once and now - self._last > CALM_S:
+            if self.let_in and now - self._last > CALM_S:
                 self._since = now
                 log.warning("Redis refuses this worker; it tries again for %g s", self._limit_s)
             self._last = now
-            if self._over or (now - self._since < self._limit_s and not at_once):
+            if self._over or (self.let_in and now - self._since < self._limit_s):
                 return
             self._over = True
         log.critical("%s; the worker ends", refused(error) or error)
@@ -82,9 +86,14 @@ class Patience:
 patience = Patience(Settings().refused_s)
 
 
-def turned_away(error: BaseException, at_once: bool = False) -> None:
+def turned_away(error: BaseException) -> None:
     """Note a refusal, from any thread of the parent."""
-    patience.refused(error, at_once)
+    patience.refused(error)
+
+
+def let_in() -> None:
+    """Note that the worker has been connected: from now on refusals are waited for."""
+    patience.let_in = True
 
 
 def be_patient(settings: Settings) -> None:

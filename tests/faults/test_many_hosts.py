@@ -22,6 +22,9 @@ from tests.partitions import AWAY, BACK
 from tests.stage import Stage
 from worker.runtime import artifact_name
 
+#: A light installation would have to be on each machine.
+pytestmark = pytest.mark.shipped_model
+
 PICTURES = 2_000
 #: Longer than a heartbeat lives, with these times.
 CUT_S = 3.0

@@ -24,6 +24,7 @@ def test_the_seed_has_every_kind_of_fault() -> None:
     assert drawn == set(plan.KINDS)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(LIMIT_S)
 def test_rounds_of_random_faults_lose_double_and_change_no_row(tmp_path: Path) -> None:
     found = tmp_path / "summary.json"

@@ -10,7 +10,7 @@ import pytest
 
 from shared.exits import Exit
 from tests import proc
-from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet
+from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery
 from tests.guarded import GuardedServer, Users, acl_setuser
 
@@ -59,7 +59,7 @@ def test_a_password_in_the_url_is_told_to_nobody(
         server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="256", HANGTAG_STORE=str(tmp_path / "store")
     ) as fleet:
         who = {"HANGTAG_REDIS_URL": url(server, "worker")}
-        worker = fleet.worker(2, PRODUCT_APP, OPTIONS, ready=True, **who)
+        worker = fleet.worker(2, options=OPTIONS, ready=True, **who)
         who = {"HANGTAG_REDIS_URL": url(server, "trainer")}
         trainer = fleet.worker(1, "worker.trainer", OPTIONS, ready=True, **who)
         who = {"HANGTAG_REDIS_URL": url(server, "producer")}

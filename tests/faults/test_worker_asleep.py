@@ -9,16 +9,17 @@ from tests import proc
 from tests.claims import wait_until_taken_over
 from tests.fleet import BATCH_IMAGES, wait_for
 from tests.nemesis.results import Results
-from tests.nemesis.scene import WORKER_APP
 from tests.recovery_times import WORKER_DEAD_WITHIN_S
 from tests.stage import Stage
+
+COUNTING_APP = "tests.faults.counting_app"
 
 
 def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) -> None:
     """Nor is it missed by the nemesis, which counts them."""
     results = Results(stage.folder / "results")
     sleeper, other = (
-        stage.fleet.worker(2, WORKER_APP, ready=True, **results.settings) for _ in range(2)
+        stage.fleet.worker(2, COUNTING_APP, ready=True, **results.settings) for _ in range(2)
     )
     producer = stage.classify()
     stage.reach_the_middle(producer)

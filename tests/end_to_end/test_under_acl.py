@@ -21,7 +21,6 @@ from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, Worker, wait_
 from tests.gallery import FOLDER, Gallery
 from tests.guarded import ADMIN_PASSWORD, PARTS, SCRIPTED, GuardedServer, Users
 from tests.scrapes import Endpoint
-from tests.server import server_binaries
 from tests.typed_line import typed
 
 PICTURES = 400
@@ -55,12 +54,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return made
 
 
-@pytest.fixture(scope="module", params=server_binaries(), ids=lambda binary: binary.name)
+@pytest.fixture(scope="module")
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    server_binary: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GuardedServer]:
     users = Users(tmp_path_factory.mktemp("users"))
-    running = GuardedServer(request.param, users)
+    running = GuardedServer(server_binary, users)
     with running:
         yield running
 
@@ -283,14 +282,13 @@ def test_the_administrator_is_off_until_it_has_a_password(server: GuardedServer)
     server.client.acl_log_reset()
 
 
-@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
 @pytest.mark.parametrize("writes", [False, True], ids=["reads", "has written"])
 def test_the_administrator_ends_a_script_that_stops_everybody(
-    tmp_path: Path, binary: Path, writes: bool
+    tmp_path: Path, server_binary: Path, writes: bool
 ) -> None:
     users = Users(tmp_path, administered=True)
     begins = f"redis.call('HSET', '{keys.job('a', 'owner')}', '0', 'x') " if writes else ""
-    server = GuardedServer(binary, users, "--busy-reply-threshold", "50")
+    server = GuardedServer(server_binary, users, "--busy-reply-threshold", "50")
     with server:
         with server.of("worker") as worker, ThreadPoolExecutor(1) as pool:
             sha = worker.script_load(f"{begins}while true do end")
@@ -356,8 +354,10 @@ def test_the_administrator_looks_and_steers(
 
 
 @pytest.fixture(scope="module")
-def administered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+def administered(
+    server_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[redis.Redis]:
     users = Users(tmp_path_factory.mktemp("users"), administered=True)
-    server = GuardedServer(server_binaries()[0], users)
+    server = GuardedServer(server_binary, users)
     with server, server.user("hangtag-admin", ADMIN_PASSWORD) as client:
         yield client

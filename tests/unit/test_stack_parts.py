@@ -190,18 +190,21 @@ def test_what_ends_by_itself_is_started_again_ever_more_slowly() -> None:
 
 
 def test_another_command_takes_over_when_it_is_ready() -> None:
-    ready = False
-    service = Service("test", dict(os.environ), lambda _: ready)
+    begun: set[int] = set()
+    service = Service("test", dict(os.environ), lambda one: one.pid in begun)
     sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
     service.want([*sleep, "1"])
     service.tend()
     (before,) = service.members
+    begun.add(before.pid)
+    service.tend()
     service.want([*sleep, "2"])
     service.tend()
     service.tend()
     assert len(service.members) == 2
     assert before.alive
-    ready = True
+    assert service.newest is not None
+    begun.add(service.newest.pid)
     service.tend()
     assert before.wait(10)
     service.tend()

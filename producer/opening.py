@@ -103,7 +103,7 @@ class Opening:
 
     def _not_yet(self, error: RedisError, broker: Address) -> None:
         why = refusal(error)
-        self._met = self._met or bool(why) or isinstance(error, BusyLoadingError)
+        self._met = self._met or bool(why) or isinstance(error, BusyLoadingError) or _cut(error)
         if not self._met:
             raise BrokerAway(
                 f"Redis at {broker} does not answer ({error}); "
@@ -126,3 +126,13 @@ class Opening:
                     "the same command starts it again"
                 )
             self._use.revive()  # this machine's may have ended meanwhile
+
+
+def _cut(error: BaseException | None) -> bool:
+    """Whether the server accepted the connection and closed it: it has no room for another, and its
+    reason may be lost with the connection."""
+    while error is not None:
+        if isinstance(error, BrokenPipeError | ConnectionResetError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

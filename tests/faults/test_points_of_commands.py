@@ -29,7 +29,8 @@ from tests.stacks import Place
 from tests.stage import Stage
 from tests.trainers import TIMES, School, draw_classes
 
-pytestmark = pytest.mark.points
+#: A stack belongs to an installation, and the tests end that of the real one.
+pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
 OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
     "channel.left", "index.replaced-forgotten",

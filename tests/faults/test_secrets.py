@@ -56,7 +56,7 @@ def test_a_password_in_the_url_is_told_to_nobody(
 ) -> None:
     output = tmp_path / "out.csv"
     with Fleet(
-        server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="256", HANGTAG_STORE=str(tmp_path / "store")
+        server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="16", HANGTAG_STORE=str(tmp_path / "store")
     ) as fleet:
         who = {"HANGTAG_REDIS_URL": url(server, "worker")}
         worker = fleet.worker(2, options=OPTIONS, ready=True, **who)
@@ -73,10 +73,15 @@ def test_a_password_in_the_url_is_told_to_nobody(
         job.wait_until_done(1)
         check_clean("a process title", titles([job.pid, worker.pid, *worker.children]))
         check_clean("a process title", titles([trainer.pid, *trainer.children]))
+        children = worker.children
+        for pid in children:
+            proc.stop(pid)  # so that the job in the background stays open
         hangtag("submit", FOLDER, "-o", str(tmp_path / "second.csv"))
         background = [pid for pid in fleet_of(url(server, "producer")) if pid != job.pid]
         check_clean("a process title", titles(background))
         assert background, "submit has left nobody"
+        for pid in children:
+            proc.go_on(pid)
         check_clean("Redis", everything(server))
         for arguments in (("status",), ("workers",), ("train", "--list"), ("models", "list")):
             hangtag(*arguments)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Of one server, each with a thread. Prometheus has one.
 CONNECTIONS = 16
-#: From accepting a connection to its end, whatever its client does. A scrape takes 6 s at most.
+#: Limit of a connection's life, from its acceptance. A scrape takes 6 s at most.
 LIMIT_S = 15.0
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 

@@ -23,7 +23,7 @@ class Checking:
         self._report: Report | None = None
 
     def passed(self, rows: int) -> None:
-        """So many more were read, in any of the passes."""
+        """Count rows that were read, in any of the passes."""
         self._passed += rows
         if self._quiet or time.monotonic() - self._begun < SHOWN_AFTER_S:
             return

@@ -99,7 +99,7 @@ def of_this_machine(name: str) -> dict[int, str]:
 def refresh(settings: Settings) -> None:
     """Let the next job on this machine's stack see the move at once, if the stack is up."""
     for one in _open_stacks(settings):
-        # Without a server there are no copies; what is damaged is told by `list`.
+        # Without a server there are no copies; `list` reports what is damaged.
         with suppress(RedisError, SetupError):
             publish(connect(broker_url(one), ROLE), Registry(settings.store_path))
 

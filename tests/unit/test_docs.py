@@ -53,6 +53,13 @@ def options_of(command: click.Command, words: list[str]) -> set[str]:
     return {"--help"} | {option for each in command.params for option in each.opts}
 
 
+def test_the_index_links_every_page_and_the_readme_links_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert page.name == "index.md" or f"]({page.name})" in index
+    assert "](docs/index.md)" in README
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
     named = set(re.findall(r"\bHANGTAG_[A-Z_]+[A-Z]\b", page.read_text(encoding="utf-8")))

@@ -23,6 +23,8 @@ SERVERS ?= one
 MARKED ?= not nightly
 STEP ?= $@
 REPORTS := build/reports
+# What is compiled is kept, or else each of the thousand processes of a run would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST = @mkdir -p $(REPORTS) && $(BIN)/python -m pytest -q -rs --durations=25 --durations-min=1 \
   --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
 DIST ?= loadscope

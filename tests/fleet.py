@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,9 @@ SHORT_TIMES = {
 #: Far more than anything takes on a busy machine: what waits longer hangs.
 PATIENCE_S = 120.0
 _POLL_S = 0.01
+#: A look at all of /proc takes 7 ms, one that starts a command 200: polls get a fifth of a core.
+_PAUSE_PER_LOOK = 4.0
+_PAUSE_MAX_S = 0.25
 _TAIL_CHARS = 3000
 
 
@@ -52,10 +56,19 @@ def wait_for(
 ) -> T:
     """The first answer of `look` that is true. Raises AssertionError if none comes."""
     deadline = time.monotonic() + timeout_s
+    before = _used_s()
     while not (found := look()):
         assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
-        time.sleep(poll_s)
+        cost_s = _used_s() - before
+        time.sleep(max(poll_s, min(_PAUSE_PER_LOOK * cost_s, _PAUSE_MAX_S)))
+        before = _used_s()
     return found
+
+
+def _used_s() -> float:
+    """The processor time of this thread, and of the processes that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time() + ended.ru_utime + ended.ru_stime
 
 
 class Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import tempfile
@@ -53,7 +54,7 @@ def build(name: str) -> list[Object]:
     """The objects of one kustomization below deploy/kubernetes/."""
     if not any(shutil.which(program) for program, _ in _TOOLS):
         pytest.skip("there is neither kustomize nor kubectl on this machine")
-    return list(yaml.safe_load_all(_built(name)))  # anew, since a test may change them
+    return copy.deepcopy(_parsed(name))  # since a test may change them
 
 
 def pods(objects: list[Object]) -> Iterator[Pod]:
@@ -79,6 +80,10 @@ def pod(objects: list[Object], name: str) -> Pod:
 
 
 @cache
+def _parsed(name: str) -> list[Object]:
+    return list(yaml.safe_load_all(_built(name)))
+
+
 def _built(name: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         deploy = Path(folder, "deploy")

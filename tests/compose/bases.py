@@ -1,13 +1,10 @@
-"""The base images of what is built and run: their names, and where this engine has them from.
-
-`python -m tests.compose.bases` pulls what is missing, and prints why it cannot if it cannot.
-"""
+"""The base images of what is built and run: their names, and where this engine has them from."""
 
 from __future__ import annotations
 
 import re
 
-from tests.compose.engine import DockerFails, docker
+from tests.compose.engine import docker
 from tests.composed import FILES, services
 from tests.fleet import ROOT
 
@@ -51,10 +48,3 @@ def told() -> str:
 def _digests(name: str) -> str:
     """Under which digests a registry has it, as JSON; empty if this engine does not list it."""
     return docker("image", "inspect", "-f", "{{json .RepoDigests}}", name, check=False)
-
-
-if __name__ == "__main__":
-    try:
-        provide()
-    except DockerFails as error:
-        print("a base image cannot be had:", " ".join(str(error).split()))

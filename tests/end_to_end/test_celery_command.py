@@ -19,7 +19,7 @@ from tests.gallery import FOLDER, Gallery
 CHILD_MAX_BYTES = 120 * 10**6
 
 #: One message, in one call of the graph.
-FEW = 60
+FEW = 12
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.server import RedisServer
 from tests.swaps import Swaps
 
 RECIPE = "accurate"  #: slow enough to be met at work
-LONG, SHORT = 600, 64  #: pictures of a job
+LONG, SHORT = 400, 64  #: pictures of a job
 SWAPS = 10
 #: Seen: 0.4 MB. Where the pages of dropped versions are not given back, 17 MB.
 GROWTH_BYTES = 5 * 10**6

@@ -14,21 +14,29 @@ from producer import stack
 from producer.verify import verify
 from shared.place import log_path
 from shared.reference import UNSEEN
-from tests import stacks
+from tests import gallery, stacks
 from tests.fleet import ROOT, wait_for
 from tests.gallery import FOLDER, Gallery
 from tests.stacks import Place
 
+#: Their messages are no half of their files' sizes.
+FEW = 300
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """A folder without a stack; whatever is started in it is gone afterwards."""
     yield from stacks.new()
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), FEW)
+
+
 @pytest.mark.parametrize("root", ["", "PICTURES"])
 def test_workers_of_this_machine_open_the_files_themselves(
-    place: Place, pictures: Gallery, tmp_path: Path, root: str
+    place: Place, few: Gallery, tmp_path: Path, root: str
 ) -> None:
     """They do whatever HANGTAG_ROOT is for commands: that is about other machines."""
     stack.up(place.settings, 1)
@@ -36,16 +44,16 @@ def test_workers_of_this_machine_open_the_files_themselves(
     output = tmp_path / "out.csv"
     env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
     if root:
-        env["HANGTAG_ROOT"] = str(pictures.cwd)
+        env["HANGTAG_ROOT"] = str(few.cwd)
     command = [sys.executable, "-m", "producer.cli", "classify", FOLDER, "-o", str(output)]
     before = _received(place)
     done = subprocess.run(
         [*command, "--transport", "path"],
-        cwd=pictures.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
+        cwd=few.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert output.read_bytes() == pictures.table
-    sizes = sum((pictures.cwd / path).stat().st_size for path in pictures.paths)
+    assert output.read_bytes() == few.table
+    sizes = sum((few.cwd / path).stat().st_size for path in few.paths)
     assert _received(place) - before < sizes / 2
     assert UNSEEN not in done.stderr
     assert UNSEEN not in log_path(place.settings).read_text()

@@ -16,7 +16,7 @@ APP = "tests.faults.sleepy_app"
 PICTURES = 4_000
 KILLED = 10
 
-pytestmark = [pytest.mark.nightly, pytest.mark.serial]
+pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")

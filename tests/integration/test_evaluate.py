@@ -9,7 +9,6 @@ import keras
 import msgspec
 import numpy as np
 import pytest
-from PIL import Image
 
 from shared import pretrained
 from shared.answer import Evaluated, Trained
@@ -17,39 +16,14 @@ from shared.errors import SetupError, UsageError
 from shared.registry import Registry
 from shared.request import Evaluate, Import
 from tests import archives, contexts
+from tests.drawn import CARD, counted, draw
 from tests.server import RedisServer
-from worker import adopt, measure, runtime
-from worker.decode import decode
+from worker import adopt, measure
 from worker.samples import folder_of
-from worker.silhouettes import silhouette
 
-CARD = pretrained.card()
 #: Some of the labels, in another order than the card's: one cannot be a folder as it is called.
 DRAWN = (8, 0, 5)
 IMAGES_PER_CLASS = 12
-
-
-def draw(root: Path, count: int = IMAGES_PER_CLASS, first_seed: int = 0) -> Path:
-    """A folder with one subfolder for each of these labels."""
-    for number in DRAWN:
-        folder = root / folder_of(CARD.labels[number])
-        folder.mkdir(parents=True)
-        for seed in range(first_seed, first_seed + count):
-            Image.fromarray(silhouette(number, seed)).save(folder / f"{seed:03}.png")
-    return root
-
-
-def counted(root: Path) -> tuple[float, dict[tuple[int, int], int]]:
-    """Accuracy, and how often which label was taken for which, file by file."""
-    model = runtime.load("litert", CARD, pretrained.read("model.tflite"))
-    pairs: dict[tuple[int, int], int] = {}
-    for number in DRAWN:
-        for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):
-            pixels = decode(path.read_bytes(), CARD.preprocessing)
-            answer = int(model.predict(pixels[None]).argmax())
-            pairs[number, answer] = pairs.get((number, answer), 0) + 1
-    right = sum(count for (truth, answer), count in pairs.items() if truth == answer)
-    return right / sum(pairs.values()), pairs
 
 
 def evaluated(
@@ -65,9 +39,9 @@ def evaluated(
 def test_all_images_of_a_folder_without_a_test_part_are_counted(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    data = draw(tmp_path / "drawn")
+    data = draw(tmp_path / "drawn", DRAWN, IMAGES_PER_CLASS)
     answer, files = evaluated(server, tmp_path, data)
-    accuracy, pairs = counted(data)
+    accuracy, pairs = counted(data, DRAWN)
     found = answer.evaluation
     assert (answer.model, answer.split, found.labels) == (CARD.ref, "all", CARD.labels)
     assert found.count == len(DRAWN) * IMAGES_PER_CLASS
@@ -81,17 +55,17 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
 def test_only_the_test_part_is_measured_where_there_is_one(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    draw(tmp_path / "split/train", 5, first_seed=100)
-    test = draw(tmp_path / "split/test", 4)
+    draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
+    test = draw(tmp_path / "split/test", DRAWN, 4)
     answer, _ = evaluated(server, tmp_path, tmp_path / "split")
     assert (answer.split, answer.evaluation.count) == ("test", len(DRAWN) * 4)
-    assert answer.evaluation.accuracy == pytest.approx(counted(test)[0])
+    assert answer.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
 
 
 def test_folders_that_the_model_does_not_know_are_named(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    data = draw(tmp_path / "drawn", 2)
+    data = draw(tmp_path / "drawn", DRAWN, 2)
     (data / "Bag").rename(data / "handbag")
     with pytest.raises(SetupError, match="does not know 'handbag'"):
         evaluated(server, tmp_path, data)
@@ -109,7 +83,7 @@ def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
 ) -> None:
     """An evaluation on the same folder then gives the figures of its card."""
     keras.utils.set_random_seed(3)
-    data = draw(tmp_path / "drawn", 30)
+    data = draw(tmp_path / "drawn", DRAWN, 30)
     layers = keras.layers
     model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(3)])
     archive = archives.saved(model, tmp_path)
@@ -137,7 +111,7 @@ def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
 def test_without_data_a_version_is_measured_on_the_folder_that_it_was_made_from(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    data = draw(tmp_path / "drawn", 4)
+    data = draw(tmp_path / "drawn", DRAWN, 4)
     card = msgspec.structs.replace(CARD, name="mine", files={}, dataset="x", source=str(data))
     files = {"model.tflite": pretrained.read("model.tflite")}
     Registry(tmp_path / "store").publish(card, files)

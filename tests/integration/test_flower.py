@@ -31,7 +31,7 @@ from tests.guarded import GuardedServer, Users
 from tests.leftovers import check_none
 from tests.server import RedisServer
 
-PICTURES = 400
+PICTURES = 160
 EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
 #: As `hangtag worker` starts one with events.
 OPTIONS = tuple(option for option in STACK_OPTIONS if option != "--without-heartbeat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from shared.place import stack_name
 from shared.registry import Registry
 from shared.request import Train
 from shared.settings import Settings
-from tests import classes, gallery, stacks
+from tests import classes, drawn, stacks
 from tests.fleet import wait_for
 from tests.installations import Installation
 from tests.stacks import Place
 
 PHOTOS_OF_CLASS = 12
+#: Of the version that ships, by their numbers.
+LABELS, IMAGES_PER_CLASS = (8, 0, 5), 12
 JOB_IMAGES = 4_000
 
 
@@ -105,17 +108,20 @@ def test_what_cannot_train_refuses_at_once(place: Place, bare: Installation, run
     assert kept_requests.unanswered(place.settings.store_path) == []
 
 
-def test_a_version_is_measured_where_nothing_draws(place: Place, bare: Installation) -> None:
-    command = ("models", "evaluate", "fashion-mnist", "--quiet", "--json")
+def test_a_version_is_measured_where_nothing_draws(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    data = drawn.draw(tmp_path / "drawn", LABELS, IMAGES_PER_CLASS)
+    command = ("models", "evaluate", "fashion-mnist", "--data", str(data), "--quiet", "--json")
     try:
         done = bare.hangtag(*command, env=place.environment)
         assert done.returncode == 0, done.stderr
         found = msgspec.json.decode(done.stdout, type=Evaluated)
-        assert found.evaluation.count == 10_000
-        assert found.evaluation.accuracy == pytest.approx(0.9518)
-        drawn = bare.hangtag(*command, "--pictures", "here", env=place.environment)
-        assert (drawn.returncode, drawn.stdout) == (1, "")
-        (line,) = drawn.stderr.splitlines()
+        assert found.evaluation.count == len(LABELS) * IMAGES_PER_CLASS
+        assert found.evaluation.accuracy == pytest.approx(drawn.counted(data, LABELS)[0])
+        refused = bare.hangtag(*command, "--pictures", "here", env=place.environment)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        (line,) = refused.stderr.splitlines()
         assert "matplotlib is missing" in line
         kept = list((place.settings.store_path / kept_requests.FOLDER).glob("*/request.json"))
         assert len(kept) == 1, "the second was not queued"
@@ -145,10 +151,13 @@ def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it
 def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
     place: Place, bare: Installation, tmp_path: Path
 ) -> None:
-    made = gallery.make(tmp_path, JOB_IMAGES)
-    output = tmp_path / "out.csv"
+    photos, output = tmp_path / "photos", tmp_path / "out.csv"
+    photos.mkdir()
+    classes.write(tmp_path / "one.png", classes.noise(0))
+    for n in range(JOB_IMAGES):
+        os.link(tmp_path / "one.png", photos / f"{n}.png")
     try:
-        arguments = ("submit", str(made.cwd / gallery.FOLDER), "-o", str(output))
+        arguments = ("submit", str(photos), "-o", str(output))
         done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
         assert done.returncode == 0, done.stderr
         assert "is cancelled" in jobs.cancel(str(output), place.settings)

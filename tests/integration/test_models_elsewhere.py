@@ -19,10 +19,9 @@ from shared.contract import JobRecord
 from shared.registry import Registry
 from shared.settings import Settings
 from tests import archives
+from tests.drawn import draw
 from tests.fleet import Fleet
 from tests.server import RedisServer
-from worker.samples import folder_of
-from worker.silhouettes import silhouette
 
 NAME = "shoes"
 FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}
@@ -116,14 +115,8 @@ def busy(fleet: Fleet, version: int) -> None:
 def test_an_import_is_trained_no_further_and_measured_elsewhere(
     fleet: Fleet, store: Path, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     labels = pretrained.card().labels
-    for number in (1, 8):
-        folder = tmp_path / "drawn" / folder_of(labels[number])
-        folder.mkdir(parents=True)
-        for seed in range(6):
-            Image.fromarray(silhouette(number, seed)).save(folder / f"{seed}.png")
+    draw(tmp_path / "drawn", (1, 8), 6)
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]

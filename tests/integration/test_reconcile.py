@@ -131,20 +131,10 @@ def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -
         assert producer.journal.open_batches() == []
 
 
-def test_results_are_read_also_while_replicas_are_missing(world: World) -> None:
-    child = Child("host:1:1", 11)
-    with producing(world) as producer:
-        producer.turn(look=True)
-        world.claim(child, 0)
-        assert child.work is not None
-        world.complete(0, child.owner, answer(child.work.images))
-        world.client.config_set("min-replicas-to-write", 1)
-        producer.run._look_due = 0.0
-        producer.run._try()
-        assert producer.journal.open_batches() == [1, 2]
-
-
-def test_results_are_read_and_keys_renewed_while_the_server_refuses_writes(world: World) -> None:
+@pytest.mark.parametrize("refusal", [("min-replicas-to-write", 1), ("maxmemory", FULL_BYTES)])
+def test_results_are_read_while_the_server_refuses_writes(
+    world: World, refusal: tuple[str, int]
+) -> None:
     child = Child("host:1:1", 11)
     with producing(world) as producer:
         producer.turn(look=True)
@@ -153,21 +143,27 @@ def test_results_are_read_and_keys_renewed_while_the_server_refuses_writes(world
         world.complete(0, child.owner, answer(child.work.images))
         record = keys.job(RECORD.id, "record")
         world.client.pexpire(record, 60_000)
-        world.client.config_set("maxmemory", FULL_BYTES)
+        world.client.config_set(*refusal)
         producer.run._look_due = 0.0
         producer.run._try()
         assert producer.journal.open_batches() == [1, 2]
-        assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
-        assert world.client.pttl(record) > 60_000
+        if refusal[0] == "maxmemory":  # which keeps nobody from deleting and renewing
+            assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
+            assert world.client.pttl(record) > 60_000
+
+
+def leave_room(world: World, size: int) -> None:
+    """The server has no payloads, and refuses those that are not smaller than this."""
+    world.lose("payload")
+    used = world.client.info("memory")["used_memory"]
+    world.client.config_set("maxmemory", used + size)
 
 
 def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World) -> None:
     world.files.write(b"pics/3.png", bytes(8 * MIB))  # alone in batch 2
     with producing(world) as producer:
         producer.turn(look=True)
-        world.lose("payload")
-        used = world.client.info("memory")["used_memory"]
-        world.client.config_set("maxmemory", used + 5 * MIB)
+        leave_room(world, 5 * MIB)
         producer.run._look_due = 0.0
         producer.run._try()
         assert set(world.client.hkeys(keys.job(RECORD.id, "payload"))) == {b"0", b"1", b"3"}
@@ -181,10 +177,8 @@ def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: Wor
     world.files.write(b"pics/1.png", bytes(8 * MIB))
     with producing(world) as producer:
         producer.turn(look=True)
-        world.lose("payload")
         world.cancel()
-        used = world.client.info("memory")["used_memory"]
-        world.client.config_set("maxmemory", used + 5 * MIB)
+        leave_room(world, 5 * MIB)
         assert producer.turn(look=True) is Exit.CANCELLED
 
 

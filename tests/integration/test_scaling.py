@@ -20,6 +20,8 @@ from tests.long_job import LongJob, Recorder
 from tests.stacks import Place
 
 PICTURES = 2_000
+#: Enough where two children at most are to be met at work.
+FEWER = 960
 BATCH = 32
 LONGER_THAN_A_HEARTBEAT_S = 3.0
 
@@ -27,6 +29,11 @@ LONGER_THAN_A_HEARTBEAT_S = 3.0
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
     return LongJob(tmp_path_factory.mktemp("job"), PICTURES)
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
+    return LongJob(tmp_path_factory.mktemp("shorter"), FEWER)
 
 
 @pytest.fixture
@@ -142,11 +149,11 @@ def test_of_calls_in_quick_succession_the_last_one_counts(scene: Scene) -> None:
 
 
 def test_a_supervisor_that_dies_between_two_numbers_is_replaced_and_has_the_new_one(
-    scene: Scene, job: LongJob
+    scene: Scene, shorter: LongJob
 ) -> None:
     scene.up("1")
     scene.wait_for_children(1)
-    producer = scene.classify(job)
+    producer = scene.classify(shorter)
     producer.wait_until_done(100)
     scene.catch()
     scene.up("3")
@@ -155,20 +162,20 @@ def test_a_supervisor_that_dies_between_two_numbers_is_replaced_and_has_the_new_
     scene.place.killed("supervisor")
     proc.wait_for_end(before)
     scene.wait_for_children(3)  # the producer has asked for the stack
-    scene.check_finished(producer, job)
+    scene.check_finished(producer, shorter)
 
 
-def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, job: LongJob) -> None:
+def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, shorter: LongJob) -> None:
     found, _ = scene.up("auto:0-3")
     assert (found.floor, found.ceiling, found.now) == (0, 3, 0)
     time.sleep(2)
     assert scene.place.parents("worker") == []
-    producer = scene.classify(job)
+    producer = scene.classify(shorter)
     held = scene.catch()
     other = scene.catch(held)  # there are two, since four batches wait
     scene.wait_for_worker(3)
     for one in (held, other):
         proc.go_on(one.child)
-    scene.check_finished(producer, job)
+    scene.check_finished(producer, shorter)
     wait_for("no worker", lambda: not scene.place.parents("worker"))
     assert stack.describe(scene.place.settings).now == 0

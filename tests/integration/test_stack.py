@@ -39,6 +39,8 @@ ENSURE = "from producer import stack; from shared.settings import Settings; "
 ENSURE += "stack.ensure(Settings.from_env())"
 
 
+#: No pictures, in batches of 16: seconds of work.
+JOB_FILES = 2_000
 #: It looks once a second whether it is needed: some of so many comings find it ended.
 COMINGS_MAX = 15
 
@@ -233,22 +235,11 @@ def test_a_server_that_does_not_start_is_quoted(
     assert not place.processes()
 
 
-def test_down_leaves_nothing(place: Place) -> None:
-    stack.up(place.settings, 1)
-    wait_for("a worker", place.alive)
-    assert stack.down(place.settings)
-    assert place.processes() == []
-    left = {path.name for path in stack_dir(place.settings).iterdir()}
-    assert not left & {"redis.sock", "members.json"}
-    assert not stack.down(place.settings)
-    assert not stack.describe(place.settings).running
-
-
-def test_down_names_the_jobs_that_run_and_force_ends_the_stack_under_them(
+def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under_them(
     place: Place, tmp_path: Path
 ) -> None:
     (tmp_path / "photos").mkdir()
-    for n in range(4_000):
+    for n in range(JOB_FILES):
         (tmp_path / f"photos/{n}.png").touch()
     env = {**os.environ, **place.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
     env |= {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": "16"}
@@ -278,20 +269,15 @@ def test_down_names_the_jobs_that_run_and_force_ends_the_stack_under_them(
     assert paused.state is State.PAUSED
     again = _hangtag("classify", "photos", "-o", "out.csv", cwd=tmp_path, env=env)
     assert again.returncode == Exit.SOME_FAILED, again.stderr
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 4_001
-    assert _hangtag("down", env=env).returncode == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == JOB_FILES + 1
+    _check_that_a_killed_producer_does_not_hold_the_stack(place, tmp_path, env)
 
 
-def test_a_job_whose_producer_was_killed_does_not_hold_the_stack(
-    place: Place, tmp_path: Path
+def _check_that_a_killed_producer_does_not_hold_the_stack(
+    place: Place, cwd: Path, env: dict[str, str]
 ) -> None:
-    (tmp_path / "photos").mkdir()
-    for n in range(4_000):
-        (tmp_path / f"photos/{n}.png").touch()
-    env = {**os.environ, **place.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
-    env |= {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": "16"}
-    job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=tmp_path, env=env)
-    wait_for("a job", lambda: peek(tmp_path / "o.csv"))
+    job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=cwd, env=env)
+    wait_for("a job", lambda: peek(cwd / "o.csv"))
     with place.client() as client:
         wait_for("its key", lambda: client.zcard(keys.JOBS))
     job.kill()
@@ -300,19 +286,17 @@ def test_a_job_whose_producer_was_killed_does_not_hold_the_stack(
     assert place.processes() == []
 
 
-@pytest.mark.parametrize("runs", [False, True])
 def test_a_worker_without_a_broker_says_what_is_true_of_the_stack(
-    place: Place, tmp_path: Path, runs: bool
+    place: Place, running: Place
 ) -> None:
-    env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
-    if runs:
-        stack.up(place.settings, 1)
-    worker = _hangtag("worker", "--concurrency", "3", env=env)
-    assert worker.returncode == Exit.SETUP
-    (line,) = worker.stderr.splitlines()
-    assert "HANGTAG_REDIS_URL" in line
-    assert "hangtag up --workers 3" in line
-    assert ("worker that it has" in line) == runs
+    for there, runs in ((place, False), (running, True)):
+        env = {**os.environ, **there.environment, "PYTHONPATH": str(ROOT)}
+        worker = _hangtag("worker", "--concurrency", "3", env=env)
+        assert worker.returncode == Exit.SETUP
+        (line,) = worker.stderr.splitlines()
+        assert "HANGTAG_REDIS_URL" in line
+        assert "hangtag up --workers 3" in line
+        assert ("worker that it has" in line) == runs
 
 
 def _hangtag(
@@ -381,3 +365,13 @@ def test_a_configured_broker_needs_no_stack(place: Place) -> None:
     stack.ensure(settings)
     assert not desired.announced(stack_dir(place.settings))
     assert not place.processes()
+
+
+def test_down_leaves_nothing(running: Place) -> None:
+    """The last one that has the shared stack."""
+    assert stack.down(running.settings)
+    assert running.processes() == []
+    left = {path.name for path in stack_dir(running.settings).iterdir()}
+    assert not left & {"redis.sock", "members.json"}
+    assert not stack.down(running.settings)
+    assert not stack.describe(running.settings).running

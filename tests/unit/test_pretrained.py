@@ -53,7 +53,9 @@ def test_it_keeps_what_is_promised_of_it() -> None:
     assert metrics.test_ece <= 0.01
 
 
+@pytest.mark.nightly
 def test_the_figures_on_the_held_out_images_are_those_of_the_card() -> None:
+    """Its accuracy on them is read in tests/end_to_end/test_training.py, too."""
     metrics = pretrained.card().metrics
     found = _evaluate("train", 1)
     assert found.count == metrics.heldout_count == 5_000

@@ -18,7 +18,7 @@ from shared import pretrained
 from shared.card import Card
 from shared.errors import SetupError
 from worker import keras_archive, runtime
-from worker.runtime import Images, Runtime
+from worker.runtime import Images, Probabilities, Runtime
 
 #: Below and around the size of a call, and several calls.
 SIZES = [1, 2, 16, 63, 64, 65, 256]
@@ -49,32 +49,41 @@ def images(card: Card) -> Images:
     return (pixels * np.linspace(0, 1, 256)[:, None, None, None]).astype(np.uint8)
 
 
+@pytest.fixture(scope="module")
+def whole(litert: Runtime, tensorflow: Runtime, images: Images) -> dict[str, Probabilities]:
+    """The answers of each runtime to all the images at once."""
+    return {"litert": litert.predict(images), "tensorflow": tensorflow.predict(images)}
+
+
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 @pytest.mark.parametrize("size", SIZES)
 def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
-    kind: str, size: int, images: Images, request: pytest.FixtureRequest
+    kind: str,
+    size: int,
+    images: Images,
+    whole: dict[str, Probabilities],
+    request: pytest.FixtureRequest,
 ) -> None:
     loaded: Runtime = request.getfixturevalue(kind)
-    whole = loaded.predict(images)
-    for start in (0, 256 - size):
+    for start in {0, 256 - size}:
         part = loaded.predict(images[start : start + size])
-        assert part.tobytes() == whole[start : start + size].tobytes()
+        assert part.tobytes() == whole[kind][start : start + size].tobytes()
 
 
-def test_an_image_gets_the_same_bits_at_any_place(litert: Runtime, images: Images) -> None:
+def test_an_image_gets_the_same_bits_at_any_place(
+    litert: Runtime, images: Images, whole: dict[str, Probabilities]
+) -> None:
     order = np.random.default_rng(2).permutation(256)
-    assert litert.predict(images[order]).tobytes() == litert.predict(images)[order].tobytes()
+    assert litert.predict(images[order]).tobytes() == whole["litert"][order].tobytes()
 
 
-def test_both_runtimes_agree(litert: Runtime, tensorflow: Runtime, images: Images) -> None:
-    np.testing.assert_allclose(litert.predict(images), tensorflow.predict(images), atol=1e-4)
+def test_both_runtimes_agree(whole: dict[str, Probabilities]) -> None:
+    np.testing.assert_allclose(whole["litert"], whole["tensorflow"], atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
-def test_answers_are_probabilities(
-    kind: str, card: Card, images: Images, request: pytest.FixtureRequest
-) -> None:
-    answers = request.getfixturevalue(kind).predict(images)
+def test_answers_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
+    answers = whole[kind]
     assert answers.shape == (256, len(card.labels))
     assert answers.dtype == np.float32
     assert (answers >= 0).all()

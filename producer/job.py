@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import redis
 
-from producer.attempt import ATTEMPT, Attempt, decode_attempt, encode_attempt
+from producer.attempt_result import ATTEMPT, AttemptResult, decode_attempt, encode_attempt
 from producer.budget import Budget, decode_budget, encode_budget
 from producer.index import Entry, ids_of, remember
 from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
+from producer.properties import Pinned
 from producer.skipped import SKIPPED, encode_skipped
 from producer.table import Table, write
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
@@ -34,7 +35,7 @@ _ID_LENGTH = 8
 class Job:
     """One job's journal, opened for this process alone.
 
-    `record` and `card` are there once the job has begun.
+    `pinned` and what is read from it are there once the job has begun.
     """
 
     def __init__(self, options: JobOptions, restart: bool = False) -> None:
@@ -56,6 +57,7 @@ class Job:
         self.journal = Journal(path, restart)
         #: Whether the job in the journal is an earlier one, which `begin` replaces.
         self._earlier = restart and self.journal.has_job
+        self._pinned: Pinned | None = None
         try:
             if not self._earlier:
                 self._check_options()
@@ -69,14 +71,23 @@ class Job:
         return not self._earlier and self.journal.get("record") is not None
 
     @property
+    def pinned(self) -> Pinned:
+        """The job's record, card and options, decoded once. Raises BadMessage."""
+        if self._pinned is None:
+            record = decode_job(self.journal.get("record") or b"")
+            card = decode_card(self.journal.get("card") or b"")
+            self._pinned = Pinned(record, card, self.options)
+        return self._pinned
+
+    @property
     def record(self) -> JobRecord:
         """What workers know of the job."""
-        return decode_job(self.journal.get("record") or b"")
+        return self.pinned.record
 
     @property
     def card(self) -> Card:
         """The card of the pinned version."""
-        return decode_card(self.journal.get("card") or b"")
+        return self.pinned.card
 
     @property
     def exit_code(self) -> Exit | None:
@@ -92,8 +103,8 @@ class Job:
             SetupError: there is no such model.
             redis.exceptions.RedisError: the server is away.
         """
-        record, card = pin(client, self.options)
-        self.options = msgspec.structs.replace(self.options, max_file_bytes=file_limit(client))
+        pinned = pin(client, self.options)
+        record, card, self.options = pinned
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
         self.journal.begin(
@@ -102,6 +113,7 @@ class Job:
             options=encode_options(self.options),
         )
         self._earlier = False
+        self._pinned = pinned
 
     def repeat_failed(self) -> int:
         """Have the failed rows done again, also of a finished job; answers how many.
@@ -124,10 +136,10 @@ class Job:
     def started(self, budget: Budget) -> None:
         """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
         stopped = str(int(Exit.INTERRUPTED)).encode()
-        none = encode_attempt(Attempt())
+        none = encode_attempt(AttemptResult())
         self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
 
-    def stopped(self, code: Exit, attempt: Attempt | None = None) -> None:
+    def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
         """The attempt ended before the job did; `status` tells why."""
         properties = {"stopped": str(int(code)).encode()}
         if attempt is not None:
@@ -135,7 +147,7 @@ class Job:
         self.journal.put(**properties)
 
     @property
-    def attempt(self) -> Attempt:
+    def attempt(self) -> AttemptResult:
         """What the last attempt came to. Raises BadMessage."""
         return decode_attempt(self.journal.get(ATTEMPT))
 
@@ -149,7 +161,7 @@ class Job:
         code: Exit,
         sha256: str,
         unlisted: Unlisted | None = None,
-        attempt: Attempt | None = None,
+        attempt: AttemptResult | None = None,
     ) -> None:
         """The table, with this SHA-256, is in place; from now on the job answers with its code."""
         properties = {"exit": str(int(code)).encode(), "table": sha256.encode()}
@@ -201,8 +213,9 @@ class Job:
         self.options = msgspec.structs.replace(self.options, max_file_bytes=begun.max_file_bytes)
 
 
-def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
-    """A new job of the version that its model's name stands for now.
+def pin(client: redis.Redis, options: JobOptions) -> Pinned:
+    """A new job of the version that its model's name stands for now, with the size of files that
+    this server takes.
 
     Raises:
         SetupError: there is no such model.
@@ -221,7 +234,7 @@ def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
         host=socket.gethostname(),
         created=time.time(),
     )
-    return record, card
+    return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
 
 
 def stored_options(output: Path) -> JobOptions:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from producer import properties
-from producer.attempt import ATTEMPT, Attempt, decode_attempt
+from producer.attempt_result import ATTEMPT, AttemptResult, decode_attempt
 from producer.journal import journal_path
 from producer.options import decode_options
 from producer.totals import Totals, kept
@@ -50,7 +50,7 @@ class JobView(msgspec.Struct, frozen=True):
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
-    attempt: Attempt = Attempt()  #: the last one that ended; nothing of it while it runs
+    attempt: AttemptResult = AttemptResult()  #: of the last that ended
 
 
 def is_running(output: Path) -> bool:

@@ -19,12 +19,12 @@ from producer.job import Job
 from producer.nothing_found import check_found
 from producer.opening import Opening
 from producer.options import JobOptions
+from producer.records import Unlisted
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.stack import Use
 from producer.table import PART_SUFFIX
 from producer.transport import check_below
-from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted, typed
 from shared.contract import MAX_FILE_BYTES

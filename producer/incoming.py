@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from producer.attempt import OpenJob
 from producer.channel import Result
-from producer.recorded import Recorded
+from producer.records import Recorded
 from producer.report import Report
 from producer.table import failures
 from shared.contract import decode_result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 import time
 from pathlib import Path
@@ -17,19 +16,16 @@ from producer.journal import WALKED, Journal, journal_path
 from producer.options import JobOptions, decode_options, differences, encode_options
 from producer.peek import peek
 from producer.properties import Pinned
+from producer.records import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.skipped import SKIPPED, encode_skipped
 from producer.table import Table, write
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.window import file_limit
 from shared import serving
 from shared.card import Card, decode_card, encode_card
-from shared.contract import JobRecord, decode_job, encode_job
+from shared.contract import JobRecord, decode_job, encode_job, new_id
 from shared.errors import UsageError
 from shared.exits import Exit
 from shared.model_name import parse
-
-_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
-_ID_LENGTH = 8
 
 
 class Job:
@@ -224,7 +220,7 @@ def pin(client: redis.Redis, options: JobOptions) -> Pinned:
     card = serving.resolve(client, parse(options.model))
     k = len(card.labels) if options.probabilities else options.top_k
     record = JobRecord(
-        id="".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH)),
+        id=new_id(),
         name=card.name,
         version=card.version,
         card_sha256=serving.card_sha256(card),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import fcntl
 import os
 import sqlite3
 from contextlib import closing
@@ -16,8 +15,9 @@ from producer import properties
 from producer.attempt_result import ATTEMPT, AttemptResult, decode_attempt
 from producer.journal import journal_path
 from producer.options import decode_options
+from producer.records import UNLISTED, Unlisted, decode_unlisted
 from producer.totals import Totals, kept
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
+from shared import file_lock
 from shared.contract import MAX_FILE_BYTES, decode_job
 from shared.errors import HangtagError
 from shared.exits import Exit
@@ -60,12 +60,9 @@ def is_running(output: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not file_lock.try_share(fd)
     finally:
         os.close(fd)
-    return False
 
 
 def peek(output: Path) -> JobView | None:

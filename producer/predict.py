@@ -23,13 +23,14 @@ from producer.properties import Pinned
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use
-from producer.walk import check_roots, shown
+from producer.walk import check_roots
 from shared.broker import connect, make_app
 from shared.card import Card
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.model_name import parse
 from shared.place import broker_url
+from shared.reference import shown
 from shared.settings import Settings
 
 #: More pictures than anybody reads on a terminal are a job.

@@ -20,8 +20,8 @@ from producer.incoming import Incoming
 from producer.living import cure
 from producer.outage import PAUSE_S, Outage
 from producer.reconcile import Reconciler
+from producer.records import Unlisted
 from producer.transport import Transport
-from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import STORED_SHARE, Window, look
 from shared.contract import JobRecord

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,14 +15,14 @@ from producer import journal_schema, properties, records
 from producer.journal import journal_path
 from producer.journal_file import sqlite_errors
 from producer.options import JobOptions, decode_options
-from producer.reader import STAMP
 from producer.table import Table
 from producer.totals import kept, sums
+from shared import file_lock
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
 from shared.digest import DIGEST_BYTES
 from shared.errors import SetupError, UsageError
-from shared.reference import Stamp
+from shared.reference import STAMP, Stamp
 
 
 class Sealed:
@@ -144,11 +143,9 @@ def _share(path: Path, output: Path) -> int:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not file_lock.try_share(fd):
         os.close(fd)
         raise UsageError(
             f"the job of {output} is running; wait for it with: hangtag collect {output}"
-        ) from None
+        )
     return fd

@@ -10,10 +10,9 @@ import pytest
 
 from producer import peek as peeking
 from producer import properties
-from producer.frozen import Frozen
 from producer.journal import Journal, journal_path
 from producer.peek import JobView, State, peek
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.totals import Totals
 from shared.contract import JobRecord, encode_job
 from shared.errors import Damaged, SetupError

@@ -10,10 +10,9 @@ from redis.exceptions import RedisError
 
 from producer.attempt import Attempt, OpenJob
 from producer.channel import Channel, Progress, Result
-from producer.frozen import Frozen
 from producer.journal import Journal
 from producer.properties import Pinned
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use

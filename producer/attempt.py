@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from producer.budget import Budget
 from producer.channel import Channel
+from producer.job_properties import Pinned
 from producer.journal import Journal
-from producer.properties import Pinned
 from producer.report import Report
 from producer.stack import Use
 from shared.settings import Settings

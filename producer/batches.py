@@ -15,8 +15,8 @@ from producer.fold import Place
 from producer.journal import WALKED, Journal
 from producer.options import JobOptions
 from producer.reader import read, read_again
-from producer.records import UNLISTED, Frozen, Unlisted, decode_unlisted, encode_unlisted
-from producer.skipped import SKIPPED, Counts, decode_skipped, encode_skipped
+from producer.records import UNLISTED, Frozen, Unlisted, encode_unlisted
+from producer.skipped import SKIPPED, Counts, encode_skipped
 from producer.transport import Transport
 from producer.walk import Walk
 from shared.contract import MAX_BATCH_IMAGES, encode_images
@@ -163,8 +163,8 @@ def resumed(
         journal.failed_rows(),
         journal.get(WALKED) is not None,
         None if transport is None else transport.take,
-        decode_unlisted(journal.get(UNLISTED)),
-        decode_skipped(journal.get(SKIPPED)),
+        journal.unlisted,
+        journal.skipped,
     )
 
 

@@ -21,6 +21,7 @@ import msgspec
 
 from producer import journal_lock, journal_schema, properties, records, repeats
 from producer.fold import Place
+from producer.job_properties import JobProperties
 from producer.journal_file import sqlite_errors
 from producer.records import Frozen, Recorded, recorded, thawed
 from producer.totals import Totals, keep, kept, sums
@@ -34,7 +35,7 @@ SUFFIX = ".hangtag"
 WALKED = "walked"
 
 
-class Journal:
+class Journal(JobProperties):
     """One job's journal, held exclusively by this process until `close`.
 
     Every method raises SetupError when the disk is full or the file damaged; what was committed
@@ -89,7 +90,7 @@ class Journal:
     @property
     def has_job(self) -> bool:
         """Whether there is a job in it that has begun, or a file that cannot be read."""
-        return not self._readable or self.get("record") is not None
+        return not self._readable or self.begun
 
     def commit(
         self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes

@@ -16,10 +16,10 @@ from producer.channel import Channel, check_server
 from producer.desk import reaching
 from producer.interrupts import interrupts
 from producer.job import pin
+from producer.job_properties import Pinned
 from producer.journal import Journal
 from producer.options import JobOptions
 from producer.prediction import Predictions, Row, prediction, read_rows
-from producer.properties import Pinned
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use

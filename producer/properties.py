@@ -6,20 +6,8 @@ Every function raises sqlite3.DatabaseError where the disk is full or the file d
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
 
 from producer.journal_file import blob, checksum
-from producer.options import JobOptions
-from shared.card import Card
-from shared.contract import JobRecord
-
-
-class Pinned(NamedTuple):
-    """What is fixed when a job begins: its record, the card of its version, its options."""
-
-    record: JobRecord
-    card: Card
-    options: JobOptions
 
 
 def put(database: sqlite3.Connection, **values: bytes) -> None:

@@ -117,9 +117,9 @@ def test_a_look_sees_what_a_producer_writes_meanwhile(
     query = peeking._query
     with ExitStack() as stack:
 
-        def late(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
+        def late(path: Path, immutable: bool) -> tuple[dict[str, bytes], Totals]:
             monkeypatch.setattr(peeking, "_query", query)
-            found = query(path, how)
+            found = query(path, immutable)
             journal = stack.enter_context(closing(Journal(path)))
             journal.put(exit=b"0")
             if ends:

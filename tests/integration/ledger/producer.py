@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 
 from producer.attempt import Attempt, OpenJob
 from producer.channel import Channel, Progress, Result
+from producer.job_properties import Pinned
 from producer.journal import Journal
-from producer.properties import Pinned
 from producer.records import Frozen, Recorded
 from producer.report import Quiet
 from producer.run import Run

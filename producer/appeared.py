@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 from producer.journal import Journal
 from producer.options import JobOptions
-from producer.walk import Walk, shown
+from producer.walk import Walk
 from shared.errors import UsageError
+from shared.reference import shown
 
 Place = tuple[int, bytes]  # argument number, path: what a walk is ordered by
 

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from producer import crew, neighbours
-from producer.desk import Desk, make_request, open_desk, reaching
+from producer.desk import Desk, open_desk, reaching
 from producer.follow import Follow, cure, kept_outcome, watching
 from producer.watch import Quiet
 from shared import kept_requests
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.place import stack_name
-from shared.request import Outcome, Request, Work
+from shared.request import Outcome, Request
 from shared.requests import State, View
 from shared.settings import Settings
 
 
-class Asked(NamedTuple):
-    """A request that was answered well. `files(name)` fetches a picture; SetupError if gone."""
-
-    id: str
-    outcome: Outcome  #: of a request that was not waited for: an empty one
-    files: Callable[[str], bytes]
-
-
 def ask(
     settings: Settings,
-    work: Work,
+    request: Request,
     *,
-    request_id: str = "",
     input: bytes | None = None,
     wait: bool = True,
     on_view: Callable[[View], None] = lambda view: None,
     quiet: bool = False,
     timeout_s: float | None = None,
     wait_for_trainer: bool = True,
-) -> Asked:
-    """Have this work done, once: with the same id it is the same request.
+) -> Outcome:
+    """Have a request answered well, once: with the same id it is the same request. The outcome of
+    one that is not waited for is empty.
 
     Progress is shown on standard error unless `quiet`. `input` are bytes that travel along.
     Without `wait_for_trainer` nothing is asked of a broker that no trainer serves.
@@ -49,33 +40,34 @@ def ask(
         StillOpen: it was not finished in `timeout_s`; it goes on.
         KeyboardInterrupt: it goes on.
     """
-    request = make_request(work, request_id)
     _check_kept(settings, request)
     outcome = kept_outcome(settings, request.id)
     if outcome is not None:
         _check_well(request.id, outcome)
-        return settle(neighbours.holder(settings, request.id), request.id, outcome)
+        return outcome
     settings = neighbours.taken(settings, request)
     desk = _hand_in(settings, request, input, wait_for_trainer, wait)
     if not wait:
-        return settle(settings, request.id, Outcome(ok=True))
+        return Outcome(ok=True)
     with watching(request.id, quiet) as watch:
         follow = Follow(
             settings, desk, request, watch, input=input, on_view=on_view, timeout_s=timeout_s
         )
-        return settle(settings, request.id, follow.wait())
+        return good(follow.wait())
 
 
-def settle(settings: Settings, request_id: str, outcome: Outcome) -> Asked:
-    """What a good outcome comes to. Raises UsageError or SetupError for a bad one."""
+def good(outcome: Outcome) -> Outcome:
+    """The same outcome. Raises UsageError or SetupError for a bad one."""
     if not outcome.ok:
         raise (UsageError if outcome.usage else SetupError)(outcome.error)
+    return outcome
 
-    def fetch(name: str) -> bytes:
-        with reaching(settings):
-            return Desk(settings).requests.file(request_id, name)
 
-    return Asked(request_id, outcome, fetch)
+def picture(settings: Settings, request_id: str, name: str) -> bytes:
+    """A picture beside the answer to a request. Raises SetupError if it is gone."""
+    settings = neighbours.holder(settings, request_id)
+    with reaching(settings):
+        return Desk(settings).requests.file(request_id, name)
 
 
 def _hand_in(

@@ -1,35 +1,31 @@
-"""What the last attempt at a job came to: `collect` reports it as `classify` did."""
+"""One attempt at finishing a job: its limits and surroundings, and the job that it works on."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
-from shared.errors import MISFITS, BadMessage
-
-#: The property of a job that holds it.
-ATTEMPT = "attempt"
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One run of `classify` or `collect`."""
-
-    classified: int = 0  #: images; the others in earlier attempts
-    seconds: float = 0.0
-    skipped: dict[str, int] = {}  #: by reason, in this attempt and in earlier ones
+from producer.budget import Budget
+from producer.channel import Channel
+from producer.job_properties import Pinned
+from producer.journal import Journal
+from producer.report import Report
+from producer.stack import Use
+from shared.settings import Settings
 
 
-def encode_attempt(attempt: Attempt) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(attempt)
+class Attempt(NamedTuple):
+    """What holds for all steps of one attempt, from the first connection to the last result."""
+
+    settings: Settings
+    report: Report
+    use: Use
+    budget: Budget = Budget()
+    deadline: float = float("inf")  #: monotonic
 
 
-def decode_attempt(data: bytes | None) -> Attempt:
-    """What a journal holds; older ones hold none. Raises BadMessage."""
-    if data is None:
-        return Attempt()
-    try:
-        return msgspec.json.decode(data, type=Attempt)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's last attempt cannot be read ({error}); begin anew with --restart"
-        ) from error
+class OpenJob(NamedTuple):
+    """A job that has begun, with its two stores: the journal on disk and the channel in Redis."""
+
+    pinned: Pinned
+    journal: Journal
+    channel: Channel

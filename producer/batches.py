@@ -12,17 +12,16 @@ from typing import TypeVar
 import msgspec
 
 from producer.fold import Place
-from producer.frozen import Frozen
 from producer.journal import WALKED, Journal
 from producer.options import JobOptions
 from producer.reader import read, read_again
-from producer.skipped import SKIPPED, Counts, decode_skipped, encode_skipped
+from producer.records import UNLISTED, Frozen, Unlisted, encode_unlisted
+from producer.skipped import SKIPPED, Counts, encode_skipped
 from producer.transport import Transport
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
-from producer.walk import Walk, shown
+from producer.walk import Walk
 from shared.contract import MAX_BATCH_IMAGES, encode_images
 from shared.digest import digest
-from shared.reference import Reference, Stamp
+from shared.reference import Reference, Stamp, shown
 from shared.settings import Settings
 from shared.status import Status
 
@@ -164,8 +163,8 @@ def resumed(
         journal.failed_rows(),
         journal.get(WALKED) is not None,
         None if transport is None else transport.take,
-        decode_unlisted(journal.get(UNLISTED)),
-        decode_skipped(journal.get(SKIPPED)),
+        journal.unlisted,
+        journal.skipped,
     )
 
 

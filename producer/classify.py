@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from producer.appeared import NewFiles
 from producer.attempt import Attempt
+from producer.attempt_result import AttemptResult
 from producer.budget import Budget
 from producer.channel import Channel
 from producer.compare_table import sha256_of
@@ -17,12 +19,12 @@ from producer.job import Job
 from producer.nothing_found import check_found
 from producer.opening import Opening
 from producer.options import JobOptions
+from producer.records import Unlisted
 from producer.report import Report, make_report
 from producer.run import Run
 from producer.stack import Use
 from producer.table import PART_SUFFIX
 from producer.transport import check_below
-from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted, typed
 from shared.contract import MAX_FILE_BYTES
@@ -71,7 +73,7 @@ def classify(
     check_below(options, settings)
     job = Job(options, restart)
     report = make_report(quiet)
-    attempt = _Attempt(job, settings, report, budget or Budget(), begun, timeout_s)
+    budget = budget or Budget()
     try:
         code = job.exit_code
         if job.begun:
@@ -80,77 +82,58 @@ def classify(
             check_found(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
-            code = attempt.work(retry_failed, new)
+            deadline = begun + timeout_s if timeout_s else float("inf")
+            attempt = Attempt(settings, report, Use(settings), budget, deadline)
+            end = _work(job, attempt, begun, retry_failed, new)
         else:
             new.advance()
             _tell_finished(job, report, retry_failed)
-            code = job.judge(budget or Budget())
-            attempt.result = Attempt(0, attempt.seconds, job.attempt.skipped)
+            code = job.judge(budget)
+            end = _End(code, AttemptResult(0, _since(begun), job.attempt.skipped))
         report.close()
-        return _summary(job, code, attempt)
+        return _summary(job, end)
     finally:
         report.close()
         job.close()
 
 
-class _Attempt:
-    """One attempt at finishing a job, and what it came to."""
+class _End(NamedTuple):
+    """How an attempt ended."""
 
-    def __init__(
-        self,
-        job: Job,
-        settings: Settings,
-        report: Report,
-        budget: Budget,
-        begun: float,
-        timeout_s: float | None,
-    ) -> None:
-        self._job, self._settings, self._report, self._budget = job, settings, report, budget
-        self._begun = begun
-        self._deadline = begun + timeout_s if timeout_s else float("inf")
-        self.result = Attempt()
-        self.part = ""
+    code: Exit
+    result: AttemptResult
+    part: str = ""  #: where the rows so far are
 
-    @property
-    def seconds(self) -> float:
-        """Since the command started."""
-        return round(time.monotonic() - self._begun, 3)
 
-    @property
-    def _left_s(self) -> float:
-        return self._deadline - time.monotonic()
+def _work(job: Job, attempt: Attempt, begun: float, retry_failed: bool, new: NewFiles) -> _End:
+    """Run the job until it is finished or must stop. Raises SetupError."""
+    work = Opening(attempt, job).job()
+    if retry_failed:
+        _tell_repeated(attempt.report, job.repeat_failed())
+    before = job.journal.totals.done
+    run = Run(attempt, work, new)
+    job.started(attempt.budget)
+    try:
+        with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):
+            code = run.execute()
+    except SetupError:
+        if job.journal.lost:
+            work.channel.finish()  # nobody can come back to it
+        raise
+    classified = job.journal.totals.done - before
+    if run.complete:
+        sha256 = job.write_table()
+        work.channel.finish()  # before the job answers for itself, and never comes here again
+        result = AttemptResult(classified, _since(begun), run.skipped)
+        job.finish(code, sha256, run.unlisted, result)
+        return _End(code, result)
+    result = AttemptResult(classified, _since(begun), run.skipped)
+    job.stopped(code, result)
+    return _End(code, result, _stop(job, code, work.channel))
 
-    def work(self, retry_failed: bool, new: NewFiles) -> Exit:
-        """Run; answers how it ended. Raises SetupError."""
-        job, settings = self._job, self._settings
-        use = Use(settings)
-        channel = Opening(job, settings, self._report, self._deadline, use).channel()
-        if retry_failed:
-            _tell_repeated(self._report, job.repeat_failed())
-        before = job.journal.totals.done
-        run = Run(
-            channel, job.journal, job.options, settings, self._report, self._budget,
-            self._deadline, use, new,
-        )  # fmt: skip
-        job.started(self._budget)
-        try:
-            with interrupts(run.stop), alarm(self._left_s, run.stop):
-                code = run.execute()
-        except SetupError:
-            if job.journal.lost:
-                channel.finish()  # nobody can come back to it
-            raise
-        classified = job.journal.totals.done - before
-        if run.complete:
-            sha256 = job.write_table()
-            channel.finish()  # before the job answers for itself, and never comes here again
-            self.result = Attempt(classified, self.seconds, run.skipped)
-            job.finish(code, sha256, run.unlisted, self.result)
-        else:
-            self.result = Attempt(classified, self.seconds, run.skipped)
-            job.stopped(code, self.result)
-            self.part = _stop(job, code, channel)
-        return code
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)
 
 
 def _stop(job: Job, code: Exit, channel: Channel) -> str:
@@ -214,8 +197,8 @@ def _is_other(job: Job) -> bool:
         raise SetupError(f"{job.output}: {error.strerror}; check its permissions") from error
 
 
-def _summary(job: Job, code: Exit, attempt: _Attempt) -> Summary:
-    totals, result = job.journal.totals, attempt.result
+def _summary(job: Job, end: _End) -> Summary:
+    totals, (code, result, part) = job.journal.totals, end
     return Summary(
         job.record.id,
         str(job.output),
@@ -227,7 +210,7 @@ def _summary(job: Job, code: Exit, attempt: _Attempt) -> Summary:
         result.seconds,
         int(code),
         totals.flagged,
-        attempt.part,
+        part,
         job.unlisted,
         job.options.max_file_bytes,
     )

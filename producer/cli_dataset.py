@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from producer.wording import show_json
 from shared.request import FASHION_MNIST
 from shared.settings import Settings
 
@@ -54,9 +55,7 @@ def show(
     settings = Settings.from_env()
     shown = work.show(settings, data, index, folder, force=force, quiet=quiet or as_json)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(shown.report).decode())
+        show_json(shown.report)
     else:
         click.echo("\n".join(work.lines(shown.report)))
     click.echo(f"drawn: {', '.join(map(str, shown.written))}", err=True)

@@ -11,6 +11,7 @@ import click
 
 from producer.options import JobOptions
 from producer.output import checked_output
+from producer.wording import show_json
 from shared.contract import RUNTIMES
 from shared.errors import UsageError
 from shared.model_name import parse
@@ -169,13 +170,6 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         probabilities=given["probabilities"],
         transport=given["transport"],
     )
-
-
-def show_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    import msgspec
-
-    click.echo(msgspec.json.encode(value).decode())
 
 
 def show_summary(summary: Any, as_json: bool) -> None:

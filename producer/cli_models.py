@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from producer.cli_train import ShareParam
+from producer.wording import show_json
 from shared.model_name import PRODUCTION
 from shared.request import PROMOTE
 from shared.settings import Settings
@@ -40,7 +41,7 @@ def list_models(name: str, as_json: bool) -> None:
 
     rows = work.rows(shelf(Settings.from_env()), name)
     if as_json:
-        _show_json(rows)
+        show_json(rows)
     else:
         click.echo("\n".join(work.table(rows)))
 
@@ -60,7 +61,7 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     shown = work.find(there, parse(model))
     written = work.write_pictures(there, shown.card, pictures, force) if pictures else []
     if as_json:
-        _show_json(shown)
+        show_json(shown)
     else:
         click.echo("\n".join(work.lines(shown)))
     _tell_drawn(written)
@@ -198,15 +199,9 @@ COMMANDS = (models,)
 
 def _show(answer: object, lines: Any, as_json: bool) -> None:
     if as_json:
-        _show_json(answer)
+        show_json(answer)
     else:
         click.echo("\n".join(lines))
-
-
-def _show_json(value: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(value).decode())
 
 
 def _tell_drawn(written: list[Path]) -> None:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from producer.cli_workers import CHILDREN_MAX, FORM, HELP, Wanted, Workers
+from producer.wording import show_json
 from shared.errors import SetupError, UsageError
 from shared.settings import Settings
 
@@ -31,7 +32,7 @@ def up(workers: Wanted, as_json: bool) -> None:
     stack.up(settings, workers.most, workers.floor)
     found = stack.describe(settings)
     if as_json:
-        _show_json(found)
+        show_json(found)
         return
     click.echo(f"this machine's stack is up; workers: {_said(found)}, supervisor: {found.pid}")
     click.echo(f"log: {found.log}")
@@ -111,7 +112,7 @@ def workers(as_json: bool) -> None:
     settings = Settings.from_env()
     beats = living.living(settings)
     if as_json:
-        _show_json(beats)
+        show_json(beats)
     elif beats:
         click.echo("\n".join(living.table(beats)))
     if not beats:
@@ -152,7 +153,3 @@ def _check_unused(settings: Settings) -> None:
             f"this machine's stack is in use by {named}; wait for the end, stop a job with: "
             "hangtag cancel JOB, or end the stack all the same with: hangtag down --force"
         )
-
-
-def _show_json(value: object) -> None:
-    click.echo(msgspec.json.encode(value).decode())

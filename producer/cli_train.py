@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.wording import show_json
 from shared.errors import UsageError
 from shared.request import FASHION_MNIST, PROMOTE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.ask import Asked
+    from shared.request import Outcome
 
 #: What else may be typed beside --follow, --cancel and --list.
 _ALWAYS = {"timeout_s", "as_json", "quiet"}
@@ -141,34 +142,36 @@ def _mode(ctx: click.Context) -> str:
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.ask import ask
+    from producer.desk import make_request
     from producer.train import TrainOptions, make_work
 
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
-    asked = ask(
+    request = make_request(make_work(options, settings), given["request_id"])
+    outcome = ask(
         settings,
-        make_work(options, settings),
-        request_id=given["request_id"],
+        request,
         wait=not given["detach"],
         quiet=given["quiet"],
         timeout_s=given["timeout_s"],
         wait_for_trainer=not given["leave"],
     )
     if given["detach"]:
-        _show_detached(asked.id, given["as_json"])
+        _show_detached(request.id, given["as_json"])
     else:
-        _show_trained(asked, given["as_json"])
+        _show_trained(request.id, outcome, given["as_json"])
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
     from producer.recall import follow
     from shared.request import Train
 
-    work, asked = follow(
+    request, outcome = follow(
         settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
     )
-    _show_trained(asked, given["as_json"] or not isinstance(work, Train))
+    as_json = given["as_json"] or not isinstance(request.work, Train)
+    _show_trained(request.id, outcome, as_json)
 
 
 def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
@@ -176,7 +179,7 @@ def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
 
     cancel(settings, request_id)
     if as_json:
-        _show_json({"request": request_id, "state": "cancelled"})
+        show_json({"request": request_id, "state": "cancelled"})
     else:
         click.echo(f"request {request_id} is cancelled")
 
@@ -186,7 +189,7 @@ def _list(settings: Settings, as_json: bool) -> None:
 
     found = open_requests(settings)
     if as_json:
-        _show_json(found)
+        show_json(found)
     else:
         click.echo("\n".join(table(found)) if found else "no request is open")
 
@@ -195,25 +198,20 @@ def _show_detached(request_id: str, as_json: bool) -> None:
     from producer.follow import again
 
     if as_json:
-        _show_json({"request": request_id})
+        show_json({"request": request_id})
     else:
         click.echo(request_id)
         click.echo(again(request_id), err=True)
 
 
-def _show_trained(asked: Asked, as_json: bool) -> None:
-    from producer.train import answer_of, summary
+def _show_trained(request_id: str, outcome: Outcome, as_json: bool) -> None:
+    from producer.train import summary
+    from shared.answer import Trained
 
     if as_json:
         import msgspec
 
-        answer = msgspec.json.decode(asked.outcome.answer)
-        _show_json({"request": asked.id, **(answer if isinstance(answer, dict) else {})})
+        answer = msgspec.json.decode(outcome.answer)
+        show_json({"request": request_id, **(answer if isinstance(answer, dict) else {})})
     else:
-        click.echo("\n".join(summary(answer_of(asked.outcome))))
-
-
-def _show_json(value: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(value).decode())
+        click.echo("\n".join(summary(outcome.decode(Trained))))

@@ -31,7 +31,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     finally:
         checking.close()
     if as_json:
-        from producer.cli_jobs import show_json
+        from producer.wording import show_json
 
         show_json(proof)
     else:

@@ -11,11 +11,11 @@ from producer.align import align
 from producer.options import JobOptions
 from producer.reader import NO_STAMP, read, stamp_of
 from producer.sealed import Sealed
-from producer.walk import Walk, check_roots, shown
+from producer.walk import Walk, check_roots
 from shared.contract import decode_result
 from shared.digest import digest
 from shared.errors import SetupError
-from shared.reference import Stamp
+from shared.reference import Stamp, shown
 from shared.status import BY_CODE, Status
 
 

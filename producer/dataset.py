@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from producer import picture_file
-from producer.ask import ask
+from producer.ask import ask, picture
 from producer.columns import columns
 from producer.data_place import data_place
+from producer.desk import make_request
 from producer.show_model import check_folder
 from producer.train import troubles
 from shared.answer import DataReport
-from shared.errors import MISFITS, SetupError
-from shared.request import Outcome, ShowData
+from shared.request import ShowData
 from shared.settings import Settings
 
 #: The pictures that come with the answer.
@@ -50,11 +48,11 @@ def show(
     """
     work = ShowData(data_place(data, settings), index)
     check_folder(folder, (GRID, SINGLE), force)
-    asked = ask(settings, work, quiet=quiet)
-    report = _report(asked.outcome)
+    request = make_request(work)
+    report = ask(settings, request, quiet=quiet).decode(DataReport)
     paths = [folder / name for name in (GRID, SINGLE)]
     for path in paths:
-        picture_file.write(path, asked.files(path.name))
+        picture_file.write(path, picture(settings, request.id, path.name))
     return DataSetShown(report, paths)
 
 
@@ -70,12 +68,3 @@ def lines(report: DataReport) -> Iterator[str]:
     total = ("", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
     yield from columns(_HEAD, [*rows, total], left={"label"})
     yield from troubles(report)
-
-
-def _report(outcome: Outcome) -> DataReport:
-    try:
-        return msgspec.json.decode(outcome.answer, type=DataReport)
-    except MISFITS as error:
-        raise SetupError(
-            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
-        ) from error

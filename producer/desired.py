@@ -8,6 +8,7 @@ import msgspec
 
 from producer import machine
 from producer.pace import Bounds
+from shared import atomic_file
 
 _FILE = "desired.json"
 _NEEDED = "needed"
@@ -38,9 +39,7 @@ def load(folder: Path) -> Desired:
 
 def save(folder: Path, desired: Desired) -> None:
     """Ask for it. The supervisor looks several times a second."""
-    temporary = folder / f"{_FILE}.new"
-    temporary.write_bytes(msgspec.json.encode(desired))
-    temporary.replace(folder / _FILE)
+    atomic_file.replace_volatile(folder / _FILE, msgspec.json.encode(desired))
 
 
 def forget(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -16,14 +15,13 @@ from producer import stack
 from producer.hint import send_hint
 from shared import heartbeat, keys
 from shared.broker import TRAIN_TASK, connect, make_app
+from shared.contract import new_id
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.place import broker_url
 from shared.request import REQUEST_ID, Request, Work
 from shared.requests import Requests, View
 from shared.settings import Settings
 
-_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
-_ID_LENGTH = 8
 ROLE = "producer"
 
 
@@ -93,11 +91,6 @@ def make_request(work: Work, request_id: str = "") -> Request:
             what = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
             raise UsageError(what) from None
         raise UsageError(f"{what:.80} cannot be a model; use small letters and digits") from None
-
-
-def new_id() -> str:
-    """Short enough to be typed."""
-    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
 def who() -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.ask import ask
+from producer.ask import ask, picture
 from producer.columns import columns
 from producer.data_place import data_place
-from producer.move_models import answer_of
+from producer.desk import make_request
 from producer.show_model import check_folder, put
 from producer.train import troubles
 from producer.wording import counted, one_line, share
@@ -57,11 +57,11 @@ def evaluate(
     work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
     if pictures is not None:
         check_folder(pictures, PICTURES, force)
-    asked = ask(settings, work, quiet=quiet)
-    evaluated = answer_of(asked.outcome, Evaluated)
+    request = make_request(work)
+    evaluated = ask(settings, request, quiet=quiet).decode(Evaluated)
     if pictures is None:
         return Measured(evaluated, [])
-    files = {name: asked.files(name) for name in PICTURES}
+    files = {name: picture(settings, request.id, name) for name in PICTURES}
     return Measured(evaluated, put(pictures, files, force))
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from producer.ask import ask
 from producer.data_place import data_place
-from producer.move_models import answer_of
+from producer.desk import make_request
 from producer.train import summary
 from shared.answer import Trained
 from shared.card import NAME
@@ -57,7 +57,7 @@ def import_model(
         promote=promote,
         data=data_place(data, settings) if data else "",
     )
-    return answer_of(ask(settings, work, input=archive, quiet=quiet).outcome, Trained)
+    return ask(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from producer.channel import Channel, Result
-from producer.journal import Journal
-from producer.recorded import Recorded
+from producer.attempt import OpenJob
+from producer.channel import Result
+from producer.records import Recorded
 from producer.report import Report
 from producer.table import failures
-from shared.card import decode_card
 from shared.contract import decode_result
 from shared.errors import BadMessage
 from shared.flag import count_flags
-
-MAX_LABELS = 1 << 16  #: as many as an answer can name
 
 
 class Incoming:
     """Checks the results of one job."""
 
-    def __init__(self, channel: Channel, journal: Journal, report: Report) -> None:
-        self._channel, self._journal, self._report = channel, journal, report
-        self._k = channel.record.top_k
-        card = journal.get("card")
-        self._labels = len(decode_card(card).labels) if card else MAX_LABELS
+    def __init__(self, job: OpenJob, report: Report) -> None:
+        self._channel, self._journal, self._report = job.channel, job.journal, report
+        self._k, self._labels = job.pinned.record.top_k, len(job.pinned.card.labels)
 
     def checked(self, result: Result) -> Recorded | None:
         """The result for the journal; None for one that is not waited for, or not a result."""

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import redis
 
-from producer.attempt import ATTEMPT, Attempt, decode_attempt, encode_attempt
-from producer.budget import Budget, decode_budget, encode_budget
+from producer.attempt_result import ATTEMPT, AttemptResult, encode_attempt
+from producer.budget import Budget, encode_budget
 from producer.index import Entry, ids_of, remember
+from producer.job_properties import Pinned
 from producer.journal import WALKED, Journal, journal_path
-from producer.options import JobOptions, decode_options, differences, encode_options
+from producer.options import JobOptions, differences, encode_options
 from producer.peek import peek
+from producer.records import UNLISTED, Unlisted, encode_unlisted
 from producer.skipped import SKIPPED, encode_skipped
 from producer.table import Table, write
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted, encode_unlisted
 from producer.window import file_limit
 from shared import serving
-from shared.card import Card, decode_card, encode_card
-from shared.contract import JobRecord, decode_job, encode_job
+from shared.card import Card, encode_card
+from shared.contract import JobRecord, encode_job, new_id
 from shared.errors import UsageError
 from shared.exits import Exit
 from shared.model_name import parse
-
-_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
-_ID_LENGTH = 8
 
 
 class Job:
     """One job's journal, opened for this process alone.
 
-    `record` and `card` are there once the job has begun.
+    `pinned` and what is read from it are there once the job has begun.
     """
 
     def __init__(self, options: JobOptions, restart: bool = False) -> None:
@@ -56,6 +54,7 @@ class Job:
         self.journal = Journal(path, restart)
         #: Whether the job in the journal is an earlier one, which `begin` replaces.
         self._earlier = restart and self.journal.has_job
+        self._pinned: Pinned | None = None
         try:
             if not self._earlier:
                 self._check_options()
@@ -66,23 +65,29 @@ class Job:
     @property
     def begun(self) -> bool:
         """Whether a model version was pinned."""
-        return not self._earlier and self.journal.get("record") is not None
+        return not self._earlier and self.journal.begun
+
+    @property
+    def pinned(self) -> Pinned:
+        """The job's record, card and options, decoded once. Raises BadMessage."""
+        if self._pinned is None:
+            self._pinned = Pinned(self.journal.record, self.journal.card, self.options)
+        return self._pinned
 
     @property
     def record(self) -> JobRecord:
         """What workers know of the job."""
-        return decode_job(self.journal.get("record") or b"")
+        return self.pinned.record
 
     @property
     def card(self) -> Card:
         """The card of the pinned version."""
-        return decode_card(self.journal.get("card") or b"")
+        return self.pinned.card
 
     @property
     def exit_code(self) -> Exit | None:
         """How the job finished; None while it has not."""
-        code = None if self._earlier else self.journal.get("exit")
-        return None if code is None else Exit(int(code))
+        return None if self._earlier else self.journal.exit_code
 
     def begin(self, client: redis.Redis) -> None:
         """Pin the job to the version that its model's name stands for now, and to the size of
@@ -92,8 +97,8 @@ class Job:
             SetupError: there is no such model.
             redis.exceptions.RedisError: the server is away.
         """
-        record, card = pin(client, self.options)
-        self.options = msgspec.structs.replace(self.options, max_file_bytes=file_limit(client))
+        pinned = pin(client, self.options)
+        record, card, self.options = pinned
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
         self.journal.begin(
@@ -102,6 +107,7 @@ class Job:
             options=encode_options(self.options),
         )
         self._earlier = False
+        self._pinned = pinned
 
     def repeat_failed(self) -> int:
         """Have the failed rows done again, also of a finished job; answers how many.
@@ -109,8 +115,7 @@ class Job:
         A repeat that was interrupted is gone on with: what failed in it again already waits for
         the next one. After one that too many failures ended, all of them are repeated.
         """
-        stopped = self.journal.get("stopped")
-        if self.journal.repeating and stopped != str(int(Exit.BUDGET)).encode():
+        if self.journal.repeating and self.journal.stopped is not Exit.BUDGET:
             return self.journal.repeating
         if self.exit_code is not None:
             self.journal.put(**{WALKED: b"1"})
@@ -123,36 +128,36 @@ class Job:
 
     def started(self, budget: Budget) -> None:
         """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
-        stopped = str(int(Exit.INTERRUPTED)).encode()
-        none = encode_attempt(Attempt())
+        stopped = b"%d" % Exit.INTERRUPTED
+        none = encode_attempt(AttemptResult())
         self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
 
-    def stopped(self, code: Exit, attempt: Attempt | None = None) -> None:
+    def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
         """The attempt ended before the job did; `status` tells why."""
-        properties = {"stopped": str(int(code)).encode()}
+        properties = {"stopped": b"%d" % code}
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
         self.journal.put(**properties)
 
     @property
-    def attempt(self) -> Attempt:
+    def attempt(self) -> AttemptResult:
         """What the last attempt came to. Raises BadMessage."""
-        return decode_attempt(self.journal.get(ATTEMPT))
+        return self.journal.attempt
 
     @property
     def unlisted(self) -> Unlisted:
         """The folders that could not be listed so far. Raises BadMessage."""
-        return decode_unlisted(self.journal.get(UNLISTED))
+        return self.journal.unlisted
 
     def finish(
         self,
         code: Exit,
         sha256: str,
         unlisted: Unlisted | None = None,
-        attempt: Attempt | None = None,
+        attempt: AttemptResult | None = None,
     ) -> None:
         """The table, with this SHA-256, is in place; from now on the job answers with its code."""
-        properties = {"exit": str(int(code)).encode(), "table": sha256.encode()}
+        properties = {"exit": b"%d" % code, "table": sha256.encode()}
         if unlisted is not None:
             properties[UNLISTED] = encode_unlisted(unlisted)
         if attempt is not None:
@@ -168,13 +173,13 @@ class Job:
             lacks = self.journal.totals.failed or self.unlisted.count
             code = Exit.SOME_FAILED if lacks else Exit.OK
         if code is not self.exit_code:
-            self.journal.put(exit=str(int(code)).encode(), budget=encode_budget(budget))
+            self.journal.put(exit=b"%d" % code, budget=encode_budget(budget))
         return code
 
     @property
     def sha256(self) -> str:
         """Of the table as it was written, in hexadecimal; empty while it was not."""
-        return (self.journal.get("table") or b"").decode()
+        return self.journal.sha256
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""
@@ -185,10 +190,9 @@ class Job:
         return set() if view is None else {view.job} - {""}
 
     def _check_options(self) -> None:
-        data = self.journal.get("options")
-        if data is None:
+        if self.journal.get("options") is None:
             return
-        begun = decode_options(data)
+        begun = self.journal.options
         other = differences(self.options, begun)
         if other:
             raise UsageError(
@@ -201,8 +205,9 @@ class Job:
         self.options = msgspec.structs.replace(self.options, max_file_bytes=begun.max_file_bytes)
 
 
-def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
-    """A new job of the version that its model's name stands for now.
+def pin(client: redis.Redis, options: JobOptions) -> Pinned:
+    """A new job of the version that its model's name stands for now, with the size of files that
+    this server takes.
 
     Raises:
         SetupError: there is no such model.
@@ -211,7 +216,7 @@ def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
     card = serving.resolve(client, parse(options.model))
     k = len(card.labels) if options.probabilities else options.top_k
     record = JobRecord(
-        id="".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH)),
+        id=new_id(),
         name=card.name,
         version=card.version,
         card_sha256=serving.card_sha256(card),
@@ -221,7 +226,7 @@ def pin(client: redis.Redis, options: JobOptions) -> tuple[JobRecord, Card]:
         host=socket.gethostname(),
         created=time.time(),
     )
-    return record, card
+    return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
 
 
 def stored_options(output: Path) -> JobOptions:
@@ -243,15 +248,10 @@ def stored(output: Path) -> tuple[JobOptions, Budget]:
     path = journal_path(output)
     if not path.exists():
         raise UsageError(f"there is no job of {output} here; see: hangtag status")
-    journal = Journal(path)
-    try:
-        data, budget = journal.get("options"), journal.get("budget")
-    finally:
-        journal.close()
-    if data is None:
-        raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
-    options = msgspec.structs.replace(decode_options(data), output=str(output))
-    return options, decode_budget(budget)
+    with closing(Journal(path)) as journal:
+        if journal.get("options") is None:
+            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+        return msgspec.structs.replace(journal.options, output=str(output)), journal.budget
 
 
 def _check_output(output: Path) -> None:

@@ -19,13 +19,14 @@ from pathlib import Path
 
 import msgspec
 
-from producer import journal_lock, journal_schema, known_digests, properties, records, repeats
+from producer import journal_lock, journal_schema, properties, records, repeats
 from producer.fold import Place
-from producer.frozen import Frozen, recorded, thawed
+from producer.job_properties import JobProperties
 from producer.journal_file import sqlite_errors
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded, recorded, thawed
 from producer.totals import Totals, keep, kept, sums
 from shared.crash_point import passed
+from shared.digest import filled
 from shared.errors import Damaged, SetupError, UsageError
 from shared.flag import add_flags
 
@@ -34,7 +35,7 @@ SUFFIX = ".hangtag"
 WALKED = "walked"
 
 
-class Journal:
+class Journal(JobProperties):
     """One job's journal, held exclusively by this process until `close`.
 
     Every method raises SetupError when the disk is full or the file damaged; what was committed
@@ -89,7 +90,7 @@ class Journal:
     @property
     def has_job(self) -> bool:
         """Whether there is a job in it that has begun, or a file that cannot be read."""
-        return not self._readable or self.get("record") is not None
+        return not self._readable or self.begun
 
     def commit(
         self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
@@ -107,7 +108,7 @@ class Journal:
     def note_digests(self, n: int, digests: bytes) -> None:
         """Keep what was not known yet of the files of a batch."""
         with self._transaction():
-            known_digests.note(self._db, n, digests)
+            self._note_digests(n, digests)
 
     def last(self) -> Frozen | None:
         """The batch that was frozen last, where the walk goes on."""
@@ -242,13 +243,17 @@ class Journal:
         ).fetchone()
         if done is not None:
             if digests:
-                known_digests.note(self._db, n, digests)
+                self._note_digests(n, digests)
             if done[1]:
                 repeats.fold_in(self._db, self.batch(n), result)
             self.totals.done += done[0]
             self.totals.failed += failed
             # Another dictionary: the one that there was belongs to the totals before, too.
             self.totals.flagged = add_flags(self.totals.flagged, flagged)
+
+    def _note_digests(self, n: int, digests: bytes) -> None:
+        record = records.one(self._db, n)
+        records.put_files(self._db, record._replace(digests=filled(record.digests, digests)))
 
     def _one(self, clause: str, *values: int) -> Frozen | None:
         with sqlite_errors(self.path):

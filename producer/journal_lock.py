@@ -7,10 +7,10 @@ The lock is on the journal itself, which is never truncated by taking it (unlike
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
+from shared import file_lock
 from shared.crash_point import passed
 from shared.errors import SetupError, UsageError
 
@@ -54,12 +54,10 @@ def _try(path: Path) -> int:
             line = f"{path} is a symbolic link; remove it, or choose another -o"
             raise UsageError(line) from None
         raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not file_lock.try_acquire(fd):
         os.close(fd)
         output = path.with_suffix("")
         raise UsageError(
             f"the job of {output} is running already; follow it with: hangtag collect {output}"
-        ) from None
+        )
     return fd

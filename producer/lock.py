@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from producer.member import Member
+from shared import file_lock
 
 #: Held by the supervisor as long as it lives, and signed by it.
 SUPERVISOR = "supervisor.lock"
@@ -32,13 +31,10 @@ class Lock:
 
     def take(self, wait_s: float) -> bool:
         """Take it, within `wait_s` seconds; answers whether it was got. Forks share it."""
-        deadline = time.monotonic() + wait_s
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        while not _flock(self._file, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                self.free()
-                return False
-            time.sleep(_POLL_S)
+        if not file_lock.acquire_within(self._file, wait_s, _POLL_S):
+            self.free()
+            return False
         os.ftruncate(self._file, 0)  # whoever signed it held it before
         return True
 
@@ -80,7 +76,7 @@ def held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _flock(file, fcntl.LOCK_SH)
+        return not file_lock.try_share(file)
     finally:
         os.close(file)
 
@@ -91,11 +87,3 @@ def holder(path: Path) -> Member | None:
         return msgspec.json.decode(path.read_bytes(), type=Member)
     except (OSError, msgspec.MsgspecError):
         return None
-
-
-def _flock(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from shared import atomic_file
 from shared.process import started
 
 _POLL_S = 0.01
@@ -62,9 +63,7 @@ def member(name: str, pid: int) -> Member:
 
 def save_roster(folder: Path, members: list[Member]) -> None:
     """Write down which processes there are."""
-    temporary = folder / f"{_ROSTER}.new"
-    temporary.write_bytes(msgspec.json.encode(members))
-    temporary.replace(folder / _ROSTER)
+    atomic_file.replace_volatile(folder / _ROSTER, msgspec.json.encode(members))
 
 
 def load_roster(folder: Path) -> list[Member]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 from redis.exceptions import RedisError
 
 from producer import index, peek
 from producer.ask import ask
 from producer.columns import columns
-from producer.desk import ROLE, who
+from producer.desk import ROLE, make_request, who
 from producer.neighbours import stacks
 from producer.peek import State
 from shared import moves
@@ -21,15 +19,13 @@ from shared.answer import Decided, Pruned
 from shared.broker import connect
 from shared.card import NAME
 from shared.copies import publish
-from shared.errors import MISFITS, SetupError, UsageError
+from shared.errors import SetupError, UsageError
 from shared.model_name import ModelName, parse
 from shared.pinned import pinned
 from shared.place import broker_url, socket_path
 from shared.registry import Registry
-from shared.request import Outcome, Promote, Prune, Rollback
+from shared.request import Promote, Prune, Rollback
 from shared.settings import Settings
-
-Answer = TypeVar("Answer")
 
 
 def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
@@ -43,7 +39,7 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
         raise UsageError(f"say which version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
-        return answer_of(ask(settings, work, quiet=True).outcome, Decided)
+        return ask(settings, make_request(work), quiet=True).decode(Decided)
     decided = moves.promote(Registry(settings.store_path), work, who())
     refresh(settings)
     return decided
@@ -58,7 +54,7 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     """
     work = Rollback(_checked(name), alias, why)
     if settings.redis_url:
-        return answer_of(ask(settings, work, quiet=True).outcome, Decided)
+        return ask(settings, make_request(work), quiet=True).decode(Decided)
     registry = Registry(settings.store_path)
     registry.existing(name)  # which tells what there is
     decided = moves.rollback(registry, work, who())
@@ -76,7 +72,7 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
     mine = of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
-        return answer_of(ask(settings, work, quiet=True).outcome, Pruned)
+        return ask(settings, make_request(work), quiet=True).decode(Pruned)
     pruned = moves.prune(Registry(settings.store_path), work, _of_this_stack(settings, name) | mine)
     if not dry_run:
         refresh(settings)
@@ -120,16 +116,6 @@ def table(name: str, pruned: Pruned, dry_run: bool) -> Iterator[str]:
     rows |= {version: ("stays", why) for version, why in pruned.kept.items()}
     cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
     yield from columns(("model", "", "why"), cells, ("model", "", "why"))
-
-
-def answer_of(outcome: Outcome, kind: type[Answer]) -> Answer:
-    """The answer to a request. Raises SetupError if another version of Hangtag gave it."""
-    try:
-        return msgspec.json.decode(outcome.answer, type=kind)
-    except MISFITS as error:
-        raise SetupError(
-            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
-        ) from error
 
 
 def _checked(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from producer.options import JobOptions
 from producer.skipped import listed
-from producer.walk import Walk, shown
+from producer.walk import Walk
 from shared.errors import UsageError
+from shared.reference import shown
 from shared.suffixes import IMAGE_SUFFIXES
 
 

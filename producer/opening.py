@@ -11,13 +11,12 @@ import time
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
+from producer.attempt import Attempt, OpenJob
 from producer.channel import Channel, check_server, leave
 from producer.full_server import refusal
 from producer.interrupts import alarm, interrupts
 from producer.job import Job
 from producer.outage import PAUSE_S, Outage
-from producer.report import Report
-from producer.stack import Use
 from producer.waits import Cut, Waits
 from producer.window import file_limit
 from producer.wording import mib
@@ -25,23 +24,20 @@ from shared.access import Address
 from shared.broker import GLANCE_TIMEOUT_S, connect, make_app
 from shared.errors import BrokerAway, SetupError, StillOpen
 from shared.place import broker_url
-from shared.settings import Settings
 
 
 class Opening:
-    """One attempt at it, until the `deadline`."""
+    """Connects a job within the deadline of an attempt."""
 
-    def __init__(
-        self, job: Job, settings: Settings, report: Report, deadline: float, use: Use
-    ) -> None:
-        self._job, self._settings, self._report = job, settings, report
-        self._deadline, self._use = deadline, use
-        self._outage, self._waits = Outage(report.notice), Waits()
+    def __init__(self, attempt: Attempt, job: Job) -> None:
+        self._settings, self._report, self._use, _, self._deadline = attempt
+        self._job = job
+        self._outage, self._waits = Outage(attempt.report.notice), Waits()
         self._met = False  #: whether the server has ever answered that it is not ready
         self._interrupted = False
 
-    def channel(self) -> Channel:
-        """The job's channel; the job has begun.
+    def job(self) -> OpenJob:
+        """The job, which has begun, with its channel.
 
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
@@ -57,7 +53,7 @@ class Opening:
             with interrupts(self._interrupt), alarm(patience_s, self._waits.cut):
                 while (found := self._try(client, broker)) is None:
                     self._pause()
-                return found
+                return OpenJob(self._job.pinned, self._job.journal, found)
         except Cut:
             if self._interrupted:
                 raise KeyboardInterrupt from None

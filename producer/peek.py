@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import enum
-import fcntl
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
 from producer import properties
-from producer.attempt import ATTEMPT, Attempt, decode_attempt
+from producer.attempt_result import AttemptResult
+from producer.job_properties import JobProperties, open_read_only
 from producer.journal import journal_path
-from producer.options import decode_options
+from producer.records import Unlisted
 from producer.totals import Totals, kept
-from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
-from shared.contract import MAX_FILE_BYTES, decode_job
+from shared import file_lock
+from shared.contract import MAX_FILE_BYTES
 from shared.errors import HangtagError
 from shared.exits import Exit
 
@@ -50,7 +49,7 @@ class JobView(msgspec.Struct, frozen=True):
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
-    attempt: Attempt = Attempt()  #: the last one that ended; nothing of it while it runs
+    attempt: AttemptResult = AttemptResult()  #: of the last that ended
 
 
 def is_running(output: Path) -> bool:
@@ -60,12 +59,9 @@ def is_running(output: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not file_lock.try_share(fd)
     finally:
         os.close(fd)
-    return False
 
 
 def peek(output: Path) -> JobView | None:
@@ -76,17 +72,15 @@ def peek(output: Path) -> JobView | None:
         if not journal_path(output).exists() or is_running(output):
             return None  # whoever holds it writes its first lines
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
-    if "record" not in found:
+    job = _Snapshot(found)
+    if not job.begun:
         return None
     try:
-        record = decode_job(found["record"])
-        unlisted = decode_unlisted(found.get(UNLISTED))
-        attempt = decode_attempt(found.get(ATTEMPT))
-        limit = decode_options(found["options"]).max_file_bytes if "options" in found else None
+        record, unlisted, attempt = job.record, job.unlisted, job.attempt
+        limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
     except HangtagError:
         return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
-    code = int(found["exit"]) if "exit" in found else None
-    state = _state(output, found)
+    state = _state(output, job)
     return JobView(
         record.id,
         state,
@@ -95,27 +89,31 @@ def peek(output: Path) -> JobView | None:
         totals.failed,
         f"{record.name}@{record.version}",
         str(output),
-        code,
+        job.exit_code,
         totals.flagged,
         unlisted=unlisted,
-        over_budget=state is State.PAUSED and _stopped(found) is Exit.BUDGET,
-        max_file_bytes=MAX_FILE_BYTES if limit is None else limit,
+        over_budget=state is State.PAUSED and job.stopped is Exit.BUDGET,
+        max_file_bytes=limit,
         attempt=attempt,
     )
 
 
-def _state(output: Path, found: dict[str, bytes]) -> State:
-    if "exit" in found:
+class _Snapshot(JobProperties):
+    """Properties as of one moment."""
+
+    def __init__(self, found: dict[str, bytes]) -> None:
+        self._found = found
+
+    def get(self, key: str) -> bytes | None:
+        return self._found.get(key)
+
+
+def _state(output: Path, job: JobProperties) -> State:
+    if job.exit_code is not None:
         return State.FINISHED
     if is_running(output):
         return State.RUNNING
-    return State.CANCELLED if _stopped(found) is Exit.CANCELLED else State.PAUSED
-
-
-def _stopped(found: dict[str, bytes]) -> Exit | None:
-    """How the last attempt ended."""
-    codes = {str(int(code)).encode(): code for code in Exit}
-    return codes.get(found.get("stopped", b""))
+    return State.CANCELLED if job.stopped is Exit.CANCELLED else State.PAUSED
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
@@ -123,14 +121,14 @@ def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
     and its index beside it; a producer that starts meanwhile is noticed."""
     while (before := _alone(path)) is not None:
         try:
-            found = _query(path, "&immutable=1")
+            found = _query(path, immutable=True)
         except sqlite3.DatabaseError:
             if _alone(path) == before:
                 raise
         else:
             if _alone(path) == before:
                 return found
-    return _query(path, "")
+    return _query(path, immutable=False)
 
 
 def _alone(path: Path) -> tuple[int, int, int] | None:
@@ -141,8 +139,7 @@ def _alone(path: Path) -> tuple[int, int, int] | None:
     return info.st_ino, info.st_size, info.st_mtime_ns
 
 
-def _query(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
-    uri = f"file:{quote(os.fsencode(path))}?mode=ro{how}"
-    with closing(sqlite3.connect(uri, uri=True)) as database:
+def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], Totals]:
+    with closing(open_read_only(path, immutable)) as database:
         found = properties.read(database)
         return found, kept(found)

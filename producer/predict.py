@@ -11,27 +11,26 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
-from producer.budget import Budget
+from producer.attempt import Attempt, OpenJob
 from producer.channel import Channel, check_server
 from producer.desk import reaching
 from producer.interrupts import interrupts
 from producer.job import pin
+from producer.job_properties import Pinned
 from producer.journal import Journal
 from producer.options import JobOptions
 from producer.prediction import Predictions, Row, prediction, read_rows
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use
-from producer.walk import check_roots, shown
-from producer.window import file_limit
+from producer.walk import check_roots
 from shared.broker import connect, make_app
 from shared.card import Card
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.model_name import parse
 from shared.place import broker_url
+from shared.reference import shown
 from shared.settings import Settings
 
 #: More pictures than anybody reads on a terminal are a job.
@@ -59,12 +58,12 @@ def predict(
     client = connect(broker_url(settings), _ROLE)
     with reaching(settings):
         check_server(client)
-        record, card = pin(client, options)
-        options = msgspec.structs.replace(options, max_file_bytes=file_limit(client))
+        pinned = pin(client, options)
+    card = pinned.card
     _check_truth(truth, card)
-    channel = Channel(client, make_app(broker_url(settings), _ROLE), record, settings)
+    channel = Channel(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
     try:
-        rows = _run(channel, options, settings, use)
+        rows = _run(Attempt(settings, Quiet(), use), pinned, channel)
     finally:
         channel.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
@@ -75,15 +74,12 @@ def predict(
     )
 
 
-def _run(channel: Channel, options: JobOptions, settings: Settings, use: Use) -> list[Row]:
+def _run(attempt: Attempt, pinned: Pinned, channel: Channel) -> list[Row]:
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
     ):
-        run = Run(
-            channel, journal, options, settings, Quiet(), Budget(), float("inf"),
-            use,
-        )  # fmt: skip
+        run = Run(attempt, OpenJob(pinned, journal, channel))
         with interrupts(run.stop):
             code = run.execute()
         if code is Exit.INTERRUPTED:

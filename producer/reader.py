@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from struct import Struct
 from typing import TypeVar
 
 from shared.contract import MAX_FILE_BYTES
@@ -15,7 +14,6 @@ from shared.status import Status
 
 #: Of what is not there.
 NO_STAMP: Stamp = (-1, -1)
-STAMP = Struct("<qq")  #: as the journal keeps it
 # Never wait for a FIFO that took the file's place since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}

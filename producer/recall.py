@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from producer import neighbours
-from producer.ask import Asked, settle
+from producer.ask import good
 from producer.desk import open_desk, reaching
 from producer.follow import Follow, kept_outcome, watching
 from shared import kept_requests
 from shared.errors import UsageError
 from shared.grant import State
 from shared.place import socket_path
-from shared.request import Request, Work
+from shared.request import Outcome, Request
 from shared.settings import Settings
 
 
 def follow(
     settings: Settings, request_id: str, *, quiet: bool = False, timeout_s: float | None = None
-) -> tuple[Work, Asked]:
-    """Wait for a request; answers what it asked for, too.
+) -> tuple[Request, Outcome]:
+    """Wait for a request that was made before, and for its good outcome.
 
     Raises:
         UsageError: nobody knows such a request.
@@ -31,7 +31,7 @@ def follow(
         desk = open_desk(settings)
         with watching(request_id, quiet) as watch:
             outcome = Follow(settings, desk, request, watch, timeout_s=timeout_s).wait()
-    return request.work, settle(settings, request_id, outcome)
+    return request, good(outcome)
 
 
 def cancel(settings: Settings, request_id: str) -> None:

@@ -6,11 +6,9 @@ import time
 
 from redis.exceptions import RedisError
 
+from producer.attempt import OpenJob
 from producer.batches import read_batch_again
-from producer.channel import Channel
 from producer.full_server import refusal
-from producer.journal import Journal
-from producer.options import JobOptions
 from producer.transport import Transport
 from shared.contract import encode_images
 from shared.digest import digest, filled
@@ -21,15 +19,8 @@ class Reconciler:
     """Watches the batches under way. A result is a pure function of the frozen batch and the
     pinned version, so whatever comes twice or late is as right as any."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        journal: Journal,
-        options: JobOptions,
-        orphan_s: float,
-        transport: Transport,
-    ) -> None:
-        self._channel, self._journal, self._options = channel, journal, options
+    def __init__(self, job: OpenJob, orphan_s: float, transport: Transport) -> None:
+        self._channel, self._journal, self._options = job.channel, job.journal, job.pinned.options
         self._orphan_s, self._transport = orphan_s, transport
         #: Batch -> since when it has had a hint and no owner (monotonic).
         self._waiting: dict[int, float] = {}

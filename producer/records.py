@@ -14,12 +14,42 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
+from producer.fold import Place, pack, unpack
 from producer.journal_file import blob, checksum
+from shared.errors import MISFITS, BadMessage
+from shared.flag import Flagged
+from shared.reference import STAMP, Stamp
 
 _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
     " files_crc, result_crc"
 )
+#: The property of a job that holds its unlisted folders. Nothing but --restart forgets it, since
+#: files that were passed over are taken in by no later run.
+UNLISTED = "unlisted"
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """A batch as it was frozen: its files never change again."""
+
+    n: int
+    argument: int
+    names: list[bytes]
+    stamps: list[Stamp]
+    digests: bytes = b""  #: CRC-32 of each file's bytes, little-endian; empty: not known
+    places: list[Place] = []  #: of a repeat: whose rows these are, in path order
+
+
+class Recorded(NamedTuple):
+    """What came back for batch `n`."""
+
+    n: int
+    result: bytes
+    failed: int  #: how many images have no label
+    flagged: Flagged = {}  #: how many have each flag
+    digests: bytes = b""  #: of the files, if the worker has read them
 
 
 class Record(NamedTuple):
@@ -46,6 +76,31 @@ class Record(NamedTuple):
     def result_crc(self) -> int:
         """Of what came back, or of there being nothing yet."""
         return result_crc(self.n, *self[7:])
+
+
+def thawed(record: Record) -> Frozen:
+    """The batch of a record."""
+    return Frozen(
+        record.n,
+        record.argument,
+        record.names.split(b"\0"),
+        [(size, time) for size, time in STAMP.iter_unpack(record.stamps)],
+        record.digests,
+        unpack(record.places or b""),
+    )
+
+
+def recorded(batch: Frozen) -> Record:
+    """The record of a batch that has no result yet."""
+    return Record(
+        batch.n,
+        batch.argument,
+        len(batch.names),
+        b"\0".join(batch.names),
+        b"".join(STAMP.pack(*stamp) for stamp in batch.stamps),
+        batch.digests,
+        pack(batch.places),
+    )
 
 
 def result_crc(
@@ -128,3 +183,32 @@ def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[t
 def result_of(record: Record) -> bytes:
     """The result of a batch that must have one."""
     return blob(record.result)
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """How many folders, and the first of them."""
+
+    count: int = 0
+    first: str = ""  #: in one line, and why
+
+    def and_one(self, folder: str, why: str) -> Unlisted:
+        """With one more folder."""
+        return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
+
+
+def encode_unlisted(unlisted: Unlisted) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(unlisted)
+
+
+def decode_unlisted(data: bytes | None) -> Unlisted:
+    """What a journal holds, if it holds any. Raises BadMessage."""
+    if data is None:
+        return Unlisted()
+    try:
+        return msgspec.json.decode(data, type=Unlisted)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's folders that could not be listed cannot be read ({error}); "
+            "begin anew with --restart"
+        ) from error

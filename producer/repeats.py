@@ -12,12 +12,11 @@ from collections.abc import Iterator
 
 from producer import properties, records
 from producer.fold import Place, fold, groups, pack, replaced, unpack
-from producer.frozen import Frozen, recorded
-from producer.reader import STAMP
-from producer.records import result_of
+from producer.records import Frozen, recorded, result_of
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.digest import DIGEST_BYTES
 from shared.flag import count_flags
+from shared.reference import STAMP
 from shared.status import Status
 
 #: Up to where failed rows are in a repeat already, as a property of the job.

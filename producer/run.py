@@ -12,27 +12,22 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from producer.appeared import NewFiles
+from producer.attempt import Attempt, OpenJob
 from producer.batches import Batch, passed_over, resumed
-from producer.budget import Budget
-from producer.channel import Channel, Progress
+from producer.channel import Progress
 from producer.full_server import refusal
 from producer.incoming import Incoming
-from producer.journal import Journal
 from producer.living import cure
-from producer.options import JobOptions
 from producer.outage import PAUSE_S, Outage
 from producer.reconcile import Reconciler
-from producer.report import Report
-from producer.stack import Use
+from producer.records import Unlisted
 from producer.transport import Transport
-from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import STORED_SHARE, Window, look
 from shared.contract import JobRecord
 from shared.errors import SetupError
 from shared.exits import Exit
 from shared.rate import Rate
-from shared.settings import Settings
 
 #: How often the ledger, the workers and Redis' memory are looked at.
 LOOK_EVERY_S = 1.0
@@ -49,31 +44,21 @@ TURN_BYTES = 1 << 24
 class Run:
     """One attempt at finishing a job. `stop` asks it to end between two turns."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        journal: Journal,
-        options: JobOptions,
-        settings: Settings,
-        report: Report,
-        budget: Budget,
-        deadline: float,
-        use: Use,
-        new: NewFiles | None = None,
-    ) -> None:
-        self._channel, self._journal, self._report = channel, journal, report
-        self._budget, self._deadline, self._use = budget, deadline, use
+    def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
+        settings, self._report, self._use, self._budget, self._deadline = attempt
+        self._pinned, self._journal, self._channel = job
+        options = job.pinned.options
         self._transport = Transport(options, settings)
-        self._batches = resumed(options, settings, journal, self._transport)
-        self._reconciler = Reconciler(channel, journal, options, settings.orphan_s, self._transport)
+        self._batches = resumed(options, settings, job.journal, self._transport)
+        self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: counted beside the work
         self._window, self._rate = Window(), Rate()
         self._sent_bytes = 0  #: what the server holds more of since the last look
         self._cure = cure(settings)
-        self._incoming = Incoming(channel, journal, report)
+        self._incoming = Incoming(job, attempt.report)
         self._begun = time.monotonic()
         self._look_due = 0.0
-        self._outage, self._waits = Outage(report.notice), Waits()
+        self._outage, self._waits = Outage(attempt.report.notice), Waits()
         self._stop: Exit | None = None
 
     @property
@@ -225,7 +210,7 @@ class Run:
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":
-            raise SetupError(_deadly(self._channel.record))
+            raise SetupError(_deadly(self._pinned.record))
         self._say(early)
 
     def _say(self, early: bool) -> None:

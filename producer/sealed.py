@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import quote
 
 import msgspec
 
 from producer import journal_schema, properties, records
+from producer.job_properties import JobProperties, open_read_only
 from producer.journal import journal_path
 from producer.journal_file import sqlite_errors
-from producer.options import JobOptions, decode_options
-from producer.reader import STAMP
+from producer.options import JobOptions
 from producer.table import Table
 from producer.totals import kept, sums
-from shared.card import Card, decode_card
-from shared.contract import JobRecord, decode_job
+from shared import file_lock
 from shared.digest import DIGEST_BYTES
 from shared.errors import SetupError, UsageError
-from shared.reference import Stamp
+from shared.reference import STAMP, Stamp
 
 
-class Sealed:
+class Sealed(JobProperties):
     """The journal of `output`. As long as it is open no producer can begin.
 
     Raises:
@@ -49,9 +46,8 @@ class Sealed:
         # Without a log there is nothing but this file, and nobody writes it: so it may be on a
         # disk where SQLite could not create its own files.
         log = Path(f"{self.path}-wal").exists()
-        uri = f"file:{quote(os.fsencode(self.path))}?mode=ro{'' if log else '&immutable=1'}"
         with sqlite_errors(self.path):
-            self._db = sqlite3.connect(uri, uri=True)
+            self._db = open_read_only(self.path, immutable=not log)
         try:
             self._read(output)
         except BaseException:
@@ -67,11 +63,9 @@ class Sealed:
                     "version, or classify again with --restart"
                 )
             self._properties = properties.read(self._db)
-        if "record" not in self._properties:
+        if not self.begun:
             raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
-        self.options: JobOptions = msgspec.structs.replace(
-            decode_options(self._properties["options"]), output=str(output)
-        )
+        self._options = msgspec.structs.replace(super().options, output=str(output))
 
     def __enter__(self) -> Sealed:
         return self
@@ -85,15 +79,14 @@ class Sealed:
         self._db.close()
         os.close(self._lock)
 
-    @property
-    def record(self) -> JobRecord:
-        """The job."""
-        return decode_job(self._properties["record"])
+    def get(self, key: str) -> bytes | None:
+        """A property of the job."""
+        return self._properties.get(key)
 
     @property
-    def card(self) -> Card:
-        """The card of the pinned version."""
-        return decode_card(self._properties["card"])
+    def options(self) -> JobOptions:
+        """With the output's present path."""
+        return self._options
 
     @property
     def table(self) -> Table:
@@ -103,12 +96,7 @@ class Sealed:
     @property
     def finished(self) -> bool:
         """Whether the table was written."""
-        return "exit" in self._properties
-
-    @property
-    def sha256(self) -> str:
-        """Of the table as it was written, in hexadecimal; empty while it was not."""
-        return self._properties.get("table", b"").decode()
+        return self.exit_code is not None
 
     @property
     def count(self) -> int:
@@ -144,11 +132,9 @@ def _share(path: Path, output: Path) -> int:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not file_lock.try_share(fd):
         os.close(fd)
         raise UsageError(
             f"the job of {output} is running; wait for it with: hangtag collect {output}"
-        ) from None
+        )
     return fd

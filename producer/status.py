@@ -23,7 +23,7 @@ from producer.stack import shown
 from producer.time_left import left_s
 from producer.watch import duration
 from producer.window import SILENT_S
-from producer.wording import one_line
+from producer.wording import one_line, show_json
 from shared import keys
 from shared.broker import glance
 from shared.contract import JOB_ID, decode_job
@@ -50,7 +50,7 @@ def show(job: str, as_json: bool, settings: Settings) -> None:
     views = _one(job, settings) if job else _all(settings)
     asked = [] if job or as_json else _asked(settings)
     if as_json:
-        click.echo(msgspec.json.encode(views[0] if job else views).decode())
+        show_json(views[0] if job else views)
         return
     if views:
         click.echo("\n".join(columns(_HEAD, [_row(view) for view in views], _LEFT)))

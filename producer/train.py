@@ -11,8 +11,8 @@ from producer.watch import duration
 from producer.wording import counted
 from shared.answer import DataReport, Trained
 from shared.card import NAME, Metrics
-from shared.errors import MISFITS, SetupError, UsageError
-from shared.request import FASHION_MNIST, Outcome, Train
+from shared.errors import UsageError
+from shared.request import FASHION_MNIST, Train
 from shared.settings import Settings
 
 #: What suits the data, where no recipe was named. worker/recipes.py has them all.
@@ -53,16 +53,6 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
         "data": data_place(options.data, settings),
     }
     return msgspec.convert(fields, Train)
-
-
-def answer_of(outcome: Outcome) -> Trained:
-    """The answer to a training. Raises SetupError if another version of Hangtag gave it."""
-    try:
-        return msgspec.json.decode(outcome.answer, type=Trained)
-    except MISFITS as error:
-        raise SetupError(
-            f"the trainer's answer has another form ({error}); install the same Hangtag everywhere"
-        ) from error
 
 
 def summary(trained: Trained) -> Iterator[str]:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from producer.options import JobOptions
 from producer.reader import look, read
-from producer.walk import shown
 from shared.errors import UsageError
-from shared.reference import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits
+from shared.reference import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits, shown
 from shared.settings import Settings
 from shared.status import Status
 

@@ -19,6 +19,7 @@ from producer.listing import FILE, FOLDER, LINK, Entry, listing
 from producer.options import JobOptions
 from producer.skipped import Counts
 from shared.errors import SetupError, UsageError
+from shared.reference import shown
 from shared.suffixes import IMAGE_SUFFIXES
 
 _BLOCK_BYTES = 1 << 20
@@ -192,9 +193,3 @@ def _matcher(glob: str) -> Callable[[bytes], bool]:
     if b"/" in pattern:
         return lambda path: fnmatch.fnmatchcase(path, pattern)
     return lambda path: fnmatch.fnmatchcase(path.rpartition(b"/")[2], pattern)
-
-
-def shown(path: bytes) -> str:
-    """A path for a person: one line, whatever its bytes."""
-    text = path.decode(errors="backslashreplace")
-    return text if text.isprintable() and text else ascii(text)

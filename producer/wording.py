@@ -6,6 +6,9 @@ import os
 import shlex
 from collections.abc import Sequence
 
+import click
+import msgspec
+
 _UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -57,3 +60,8 @@ def _dollar_quoted(argument: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 image`, `2,000 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def show_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(msgspec.json.encode(value).decode())

@@ -7,7 +7,6 @@ is taken back.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from shared import atomic_file
+from shared import atomic_file, file_lock
 from shared.card import NAME
 from shared.crash_point import passed
 from shared.errors import MISFITS, UsageError
@@ -117,7 +116,7 @@ class AliasLog:
         """Between reading a decision and writing the next, nobody else writes."""
         atomic_file.make_folder(self._path.parent)
         with open(self._path, "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            file_lock.acquire(file.fileno())
             yield self
 
     def _write(self, line: bytes) -> None:

@@ -41,6 +41,13 @@ def place(part: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def replace_volatile(path: Path, data: bytes) -> None:
+    """Replace a file at once, without a sync: for content that need not outlive a power failure."""
+    part = path.with_name(f"{path.name}.new")
+    part.write_bytes(data)
+    part.replace(path)
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents, durably; one that is there stays."""
     if not path.is_dir():

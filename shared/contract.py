@@ -13,6 +13,7 @@ little-endian. A worker that does not know references refuses the blob, and gets
 from __future__ import annotations
 
 import re
+import secrets
 import struct
 import sys
 from array import array
@@ -28,6 +29,8 @@ from shared.reference import Reference, unpack
 from shared.status import BY_CODE, Status
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
+_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
+_ID_LENGTH = 8
 RUNTIMES = ("litert", "tensorflow")
 MAX_BATCHES = 1 << 31
 #: A batch has no more images, whatever HANGTAG_BATCH_IMAGES says: so a result has a limit.
@@ -38,6 +41,11 @@ _FAILED = 1 << 31
 _REFERS = 1 << 30
 _LENGTH = _REFERS - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def new_id() -> str:
+    """Of a job or a request: short enough to be typed."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
 def check_hint(job: object, batch: object) -> None:

@@ -11,18 +11,16 @@ STORE/.requests/ID/outcome.json   arrives last, and answers it
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from shared import atomic_file
+from shared import atomic_file, file_lock
 from shared.crash_point import passed
 from shared.errors import MISFITS, BadMessage, Unavailable
 from shared.request import REQUEST_ID, Outcome, Request, decode_request, encode_request
@@ -129,11 +127,8 @@ def locked(store: Path) -> Iterator[None]:
         Unavailable: a process that sleeps holds the lock.
     """
     with open(store / FOLDER / _LOCK_FILE, "ab") as file:
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while not _try_lock(file.fileno()):
-            if time.monotonic() > deadline:
-                raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
-            time.sleep(_LOCK_PAUSE_S)
+        if not file_lock.acquire_within(file.fileno(), LOCK_WAIT_S, _LOCK_PAUSE_S):
+            raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
         yield
 
 
@@ -168,11 +163,3 @@ def _unanswered(store: Path) -> Iterator[Request]:
             request = load(store, path.parent.name)
             if request is not None and request.id == path.parent.name:
                 yield request
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -22,7 +22,7 @@ MAX_PATH_BYTES = 4095
 UNSEEN = "a worker cannot have the files that --transport path names"
 #: A date after 2262 does not fit into 64 bits; it only has to be told from others.
 _MTIME_MASK = (1 << 63) - 1
-_STAMP = Struct("<qq")
+STAMP = Struct("<qq")  #: as a reference and the journal keep it
 #: NUL, or a part that is empty, `.` or `..`: an absolute path, too.
 _ODD = re.compile(rb"\0|(?:\A|/)\.{0,2}(?:/|\Z)")
 
@@ -52,20 +52,26 @@ class Reference(NamedTuple):
 
     def pack(self) -> bytes:
         """Size and time, two little-endian i64, and the path."""
-        return _STAMP.pack(*self.stamp) + self.path
+        return STAMP.pack(*self.stamp) + self.path
 
 
 def unpack(data: bytes, max_bytes: int) -> Reference:
     """What `pack` made, of a file of at most `max_bytes`. Raises BadMessage."""
-    if len(data) <= _STAMP.size:
+    if len(data) <= STAMP.size:
         raise BadMessage("a reference to a file is cut short")
-    size, mtime_ns = _STAMP.unpack_from(data)
-    path = data[_STAMP.size :]
+    size, mtime_ns = STAMP.unpack_from(data)
+    path = data[STAMP.size :]
     if not (0 <= size <= max_bytes and mtime_ns >= 0):
         raise BadMessage("a reference to a file has a size or a time that none can have")
     if not fits(path):
         raise BadMessage(f"a reference does not name a file below a root: {path[:80]!r}")
     return Reference(path, (size, mtime_ns))
+
+
+def shown(path: bytes | os.PathLike[str]) -> str:
+    """A path for a person: one line, whatever its bytes."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return text if text.isprintable() and text else ascii(text)
 
 
 def fits(path: bytes) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from shared.card import NAME
-from shared.errors import MISFITS, BadMessage
+from shared.errors import MISFITS, BadMessage, SetupError
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
 PROMOTE = ("if-better", "always", "never")
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder where the trainer runs
@@ -152,6 +153,16 @@ class Outcome(msgspec.Struct, frozen=True):
     usage: bool = False  #: what was typed is at fault
     answer: msgspec.Raw = msgspec.Raw(b"null")  #: JSON, one of the structs of shared/answer.py
     files: tuple[str, ...] = ()  #: names of the pictures beside it
+
+    def decode(self, kind: type[Answer]) -> Answer:
+        """The answer. Raises SetupError if another version of Hangtag gave it."""
+        try:
+            return msgspec.json.decode(self.answer, type=kind)
+        except MISFITS as error:
+            raise SetupError(
+                f"the trainer's answer has another form ({error}); "
+                "install the same Hangtag everywhere"
+            ) from error
 
 
 def _is_place(work: Work) -> bool:

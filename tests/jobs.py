@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.batches import read_batch_again, resumed
 from producer.job import Job
 from producer.options import JobOptions, encode_options
-from producer.recorded import Recorded
+from producer.records import Recorded
 from producer.table import failures
 from shared import pretrained
 from shared.card import encode_card

@@ -84,7 +84,7 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
     up(bare, place)
     try:
         work = Train("mine", "tutorial", str(tmp_path), epochs=1)
-        ask(place.settings, work, request_id="r1", wait=False)
+        ask(place.settings, make_request(work, "r1"), wait=False)
         listed = bare.hangtag("train", "--list", "--json", env=place.environment)
         assert [one["request"] for one in msgspec.json.decode(listed.stdout)] == ["r1"]
         followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)

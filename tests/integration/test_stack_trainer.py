@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from producer import stack
-from producer.ask import Asked, ask
+from producer.ask import ask
 from producer.demand import Demand
 from producer.desk import make_request
 from producer.recall import cancel, follow
@@ -19,7 +19,7 @@ from shared.answer import Decided
 from shared.broker import MONITOR, connect, make_app
 from shared.errors import SetupError
 from shared.registry import Registry
-from shared.request import Promote, Train
+from shared.request import Outcome, Promote, Train
 from shared.requests import Requests
 from shared.settings import Settings
 from tests import stacks
@@ -38,8 +38,8 @@ def place() -> Iterator[Place]:
         yield place
 
 
-def decided(asked: Asked) -> Decided:
-    return msgspec.json.decode(asked.outcome.answer, type=Decided)
+def decided(outcome: Outcome) -> Decided:
+    return outcome.decode(Decided)
 
 
 def production(place: Place) -> int:
@@ -50,7 +50,7 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
     stack.up(place.settings, 1)
     wait_for("a worker", place.alive)
     assert place.parents(TRAINER) == []
-    asked = ask(place.settings, Promote("mine@2"), request_id="r1", quiet=True)
+    asked = ask(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
     assert (decided(asked).version, production(place)) == (2, 2)
     trainer = place.parents(TRAINER)
     wait_for("its end", lambda: not place.parents(TRAINER))
@@ -69,8 +69,8 @@ def test_what_a_stack_before_left_unanswered_is_done_by_the_next(place: Place) -
 
 def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: Place) -> None:
     store = place.settings.store_path
-    ask(place.settings, Train("mine", "fast"), request_id="r1", wait=False)
-    ask(place.settings, Promote("mine@2"), request_id="r2", wait=False)
+    ask(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
+    ask(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
     cancel(place.settings, "r1")
     stack.down(place.settings)
     assert kept_requests.load(store, "r2") is not None
@@ -82,7 +82,7 @@ def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: 
 
 def test_a_request_that_fails_says_why(place: Place) -> None:
     with pytest.raises(SetupError, match="mine@7"):
-        ask(place.settings, Promote("mine@7"), quiet=True)
+        ask(place.settings, make_request(Promote("mine@7")), quiet=True)
 
 
 def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_not(
@@ -129,7 +129,7 @@ def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_pa
         trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
         (beat,) = wait_for("its heartbeat", lambda: heartbeat.alive(server.client))
         assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
-        asked = ask(settings, Promote("mine@2"), quiet=True, wait_for_trainer=False)
+        asked = ask(settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False)
         assert decided(asked).version == 2
         trainer.signal(signal.SIGTERM)
         assert trainer.wait() == 0, trainer.story

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.batches import Batch, Batches, read_batch_again
-from producer.frozen import Frozen
 from producer.options import JobOptions
+from producer.records import Frozen
 from shared.contract import decode_images, encode_images
 from shared.settings import Settings
 from shared.status import Status

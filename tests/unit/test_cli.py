@@ -18,7 +18,7 @@ from producer.cli import hangtag
 from producer.ending import resuming, tell
 from producer.journal import SUFFIX, Journal, journal_path
 from producer.options import JobOptions, encode_options
-from producer.unlisted import Unlisted, encode_unlisted
+from producer.records import Unlisted, encode_unlisted
 from shared import pretrained
 from shared.card import encode_card
 from shared.contract import JobRecord, encode_job

@@ -60,6 +60,7 @@ ALONE = {
     "producer/index.py:entries": "forgets what is gone already",
     "shared/atomic_file.py:created": "its callers have points after it",
     "shared/atomic_file.py:place": "its callers have points after it",
+    "shared/atomic_file.py:replace_volatile": "state of this machine's stack, as above",
     "shared/atomic_file.py:make_folder": "an empty folder",
     "shared/atomic_file.py:sync": "changes nothing that a process could see",
     "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",

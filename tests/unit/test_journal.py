@@ -21,9 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.frozen import Frozen
 from producer.journal import SUFFIX, Journal, journal_path
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.totals import Totals
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.flag import FLAGS, add_flags
@@ -151,9 +150,9 @@ def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
 COMMITS_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from producer.frozen import Frozen
+from producer.records import Frozen
 from producer.journal import Journal
-from producer.recorded import Recorded
+from producer.records import Recorded
 journal = Journal(Path(sys.argv[1]))
 journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [Recorded(1, b"last", 0)])
 os.kill(os.getpid(), signal.SIGKILL)

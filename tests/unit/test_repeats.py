@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from producer import properties
 from producer.fold import Place
-from producer.frozen import Frozen
 from producer.journal import Journal
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.table import failures
 from producer.totals import Totals, kept, sums
 from shared.contract import BatchResult, decode_result, encode_result

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.escape import escape
-from producer.frozen import Frozen
 from producer.journal import Journal
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
 from shared.card import Card, Metrics, Preprocessing
 from shared.contract import BatchResult, encode_result

@@ -10,10 +10,9 @@ import pytest
 
 from producer import peek as peeking
 from producer import properties
-from producer.frozen import Frozen
 from producer.journal import Journal, journal_path
 from producer.peek import JobView, State, peek
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.totals import Totals
 from shared.contract import JobRecord, encode_job
 from shared.errors import Damaged, SetupError
@@ -118,9 +117,9 @@ def test_a_look_sees_what_a_producer_writes_meanwhile(
     query = peeking._query
     with ExitStack() as stack:
 
-        def late(path: Path, how: str) -> tuple[dict[str, bytes], Totals]:
+        def late(path: Path, immutable: bool) -> tuple[dict[str, bytes], Totals]:
             monkeypatch.setattr(peeking, "_query", query)
-            found = query(path, how)
+            found = query(path, immutable)
             journal = stack.enter_context(closing(Journal(path)))
             journal.put(exit=b"0")
             if ends:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from producer import crew, live
 from producer.ask import ask
 from producer.cli import hangtag
-from producer.desk import make_request, new_id
+from producer.desk import make_request
 from producer.follow import cure
 from producer.open_requests import describe, open_requests
 from producer.recall import find
@@ -27,6 +27,7 @@ from producer.train import TrainOptions, make_work, summary
 from producer.watch import News, duration
 from shared import kept_requests
 from shared.answer import Decided
+from shared.contract import new_id
 from shared.errors import SetupError, UsageError
 from shared.exits import Exit
 from shared.grant import State, View
@@ -293,14 +294,14 @@ def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
     with pytest.raises(UsageError, match="other work"):
-        ask(settings, Train("garments", "fast", seed=2), request_id="r1")
+        ask(settings, make_request(Train("garments", "fast", seed=2), "r1"))
     assert not (here / "stack").exists()
 
 
 def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
-    assert ask(settings, Train("garments", "fast"), request_id="r1").outcome.ok
+    assert ask(settings, make_request(Train("garments", "fast"), "r1")).ok
     assert not (here / "stack").exists()
 
 
@@ -311,7 +312,7 @@ def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
     folder = kept_requests.folder(settings.store_path, "r1")
     (folder / kept_requests.OUTCOME_FILE).write_bytes(outcome)
     with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
-        ask(settings, Train("garments", "fast"), request_id="r1")
+        ask(settings, make_request(Train("garments", "fast"), "r1"))
 
 
 def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 
 from producer.batches import Batch, Batches, read_batch_again
-from producer.frozen import Frozen
 from producer.job import Job, stored_options
 from producer.journal import Journal
 from producer.options import JobOptions, encode_options
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.transport import REFUSALS_MAX, Transport, check_below, real_root
 from shared.contract import decode_images, decode_payload, encode_images
 from shared.digest import NO_DIGEST

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from producer.budget import Budget
+from producer.attempt import Attempt, OpenJob
 from producer.channel import Channel, Progress, Result
-from producer.frozen import Frozen
+from producer.job_properties import Pinned
 from producer.journal import Journal
-from producer.recorded import Recorded
+from producer.records import Frozen, Recorded
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use
@@ -20,7 +20,7 @@ from shared.exits import Exit
 from shared.ledger import LOADING, BatchState
 from tests.integration.ledger.files import GARBAGE
 from tests.integration.ledger.model import LedgerModel
-from tests.integration.ledger.world import RECORD, SETTINGS, World
+from tests.integration.ledger.world import CARD, RECORD, SETTINGS, World
 from tests.mutants.promise import agree, promise
 
 
@@ -140,9 +140,9 @@ class Producer:
         try:
             self._channel.resume()
             self.run = Run(
-                self._channel, self.journal, world.options, SETTINGS, Quiet(), Budget(),
-                float("inf"), Use(SETTINGS),
-            )  # fmt: skip
+                Attempt(SETTINGS, Quiet(), Use(SETTINGS)),
+                OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
+            )
             for n in self.journal.open_batches():  # as `execute` begins
                 self.run._reconciler.offered(n)
         except Exception:

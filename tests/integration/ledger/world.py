@@ -14,13 +14,14 @@ from celery import Celery
 from producer.options import JobOptions
 from shared import heartbeat, keys
 from shared.broker import CLASSIFY_TASK, connect
+from shared.card import Card, Metrics, Preprocessing
 from shared.contract import JobRecord, decode_images, encode_images, max_result_bytes
 from shared.errors import BadMessage
 from shared.heartbeat import Heartbeat
 from shared.ledger import Claim, Ledger, Verdict
 from shared.settings import Settings
 from shared.status import Status
-from tests.integration.ledger.files import Files
+from tests.integration.ledger.files import LABELS, Files
 from tests.integration.ledger.model import RUBBISH, LedgerModel
 from tests.integration.ledger.people import Child, Work
 from tests.mutants.promise import agree, promise
@@ -32,6 +33,10 @@ LIMIT_MS = int(SETTINGS.claim_limit_s * 1000)
 MAX_RESULT_BYTES = max_result_bytes(1)
 JOB_TTL_MS = int(SETTINGS.job_ttl_s * 1000)
 RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+CARD = Card(
+    "model", 1, tuple(map(str, range(LABELS))), Preprocessing(1, 1, 1), 1.0,
+    Metrics(0.0, 0, 0.0, 0.0), "", 0, 0, 0, "", "", "", "", {},
+)  # fmt: skip
 #: What is no JSON, and what is no object.
 UNREADABLE = (b"rubbish", b"5")
 #: Heartbeats as another version may write them: a sign of life all the same.

@@ -1,0 +1,39 @@
+"""Locks on open files. The kernel frees a lock when its last descriptor closes: none is stale."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+
+
+def acquire(file: int) -> None:
+    """Wait for the exclusive lock."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def acquire_within(file: int, wait_s: float, pause_s: float) -> bool:
+    """Poll for the exclusive lock for so long; answers whether it was acquired."""
+    deadline = time.monotonic() + wait_s
+    while not try_acquire(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_s)
+    return True
+
+
+def try_acquire(file: int) -> bool:
+    """Acquire the exclusive lock, unless another process holds it."""
+    return _try(file, fcntl.LOCK_EX)
+
+
+def try_share(file: int) -> bool:
+    """Acquire a shared lock, unless another process holds the exclusive one."""
+    return _try(file, fcntl.LOCK_SH)
+
+
+def _try(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -21,8 +21,9 @@ from shared.errors import SetupError
 from shared.ledger import Ledger
 from shared.process import child_id
 from shared.settings import Settings
+from worker.load_runtime import load
 from worker.model_cache import Model, ModelCache
-from worker.runtime import artifact_name, load
+from worker.runtime import artifact_name
 from worker.sight import Sight
 
 log = logging.getLogger(__name__)

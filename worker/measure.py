@@ -15,7 +15,7 @@ from shared.card import Card
 from shared.errors import SetupError
 from shared.model_name import parse
 from shared.request import FASHION_MNIST, Evaluate, Progress
-from worker import data, runtime, seen
+from worker import data, load_runtime, runtime, seen
 from worker.answer_images import answer
 from worker.calibration import Probabilities, reliability
 from worker.class_walk import Walk
@@ -72,7 +72,7 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
     )
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
-    model = runtime.load(RUNTIME, card, served)
+    model = load_runtime.load(RUNTIME, card, served)
     probabilities = answer(context, model, [one.images for one in parts])
     files = {}
     if work.pictures:

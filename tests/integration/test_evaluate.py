@@ -18,7 +18,7 @@ from shared.registry import Registry
 from shared.request import Evaluate, Import
 from tests import archives, contexts
 from tests.server import RedisServer
-from worker import adopt, measure, runtime
+from worker import adopt, load_runtime, measure
 from worker.decode import decode
 from worker.samples import folder_of
 from worker.silhouettes import silhouette
@@ -41,7 +41,7 @@ def draw(root: Path, count: int = IMAGES_PER_CLASS, first_seed: int = 0) -> Path
 
 def counted(root: Path) -> tuple[float, dict[tuple[int, int], int]]:
     """Accuracy, and how often which label was taken for which, file by file."""
-    model = runtime.load("litert", CARD, pretrained.read("model.tflite"))
+    model = load_runtime.load("litert", CARD, pretrained.read("model.tflite"))
     pairs: dict[tuple[int, int], int] = {}
     for number in DRAWN:
         for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):

@@ -18,12 +18,11 @@ from shared.request import FASHION_MNIST, Evaluate, Progress
 from worker import data, load_runtime, runtime, seen
 from worker.answer_images import answer
 from worker.calibration import Probabilities, reliability
-from worker.class_walk import Walk
+from worker.class_walk import Walk, folder_of
 from worker.context import Answered, Context
 from worker.data import DataSet
 from worker.evaluate import confusion, score
 from worker.examples import Examples, Labels
-from worker.samples import folder_of
 from worker.seen import Seen
 from worker.split import HELDOUT, TEST
 

@@ -201,7 +201,7 @@ class RequestRunner:
             folder=folder.work,
             input=self._grant.input if self._grant.input is not None else folder.input(),
             began=folder.began,
-            holder=self._lease,
+            lease=self._lease,
         )
         return _handler(work)(context, work)
 

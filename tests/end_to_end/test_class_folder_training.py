@@ -36,7 +36,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
     recipe = recipes.find("photo").lasting(EPOCHS)
-    loaded = data.load(str(root), recipe, None, tmp_path_factory.mktemp("scratch"))
+    loaded = data.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
     return School(loaded, version.make("shapes", recipe, loaded.data, seed=1))
 
 

@@ -19,8 +19,8 @@ from shared.request import Evaluate, Import
 from tests import archives, contexts
 from tests.server import RedisServer
 from worker import adopt, load_runtime, measure
+from worker.class_walk import folder_of
 from worker.decode import decode
-from worker.samples import folder_of
 from worker.silhouettes import silhouette
 
 CARD = pretrained.card()

@@ -21,7 +21,7 @@ from shared.settings import Settings
 from tests import archives
 from tests.fleet import Fleet
 from tests.server import RedisServer
-from worker.samples import folder_of
+from worker.class_walk import folder_of
 from worker.silhouettes import silhouette
 
 NAME = "shoes"

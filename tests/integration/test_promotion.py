@@ -78,7 +78,7 @@ class Scene:
                 folder=self.registry.root,
                 input=None,
                 began=0.0,
-                holder=Holder(ours),
+                lease=Holder(ours),
             ),
             new,
             rule,

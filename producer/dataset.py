@@ -10,10 +10,10 @@ import msgspec
 
 from producer import picture_file
 from producer.ask import ask
-from producer.columns import columns
 from producer.data_place import data_place
 from producer.show_model import check_folder
 from producer.train import troubles
+from producer.wording import columns
 from shared.answer import DataReport
 from shared.errors import MISFITS, SetupError
 from shared.request import Outcome, ShowData

@@ -6,10 +6,9 @@ import time
 
 from redis.exceptions import RedisError
 
-from producer.columns import columns
 from producer.elsewhere import worker_line
 from producer.stack import shown
-from producer.wording import one_line
+from producer.wording import columns, one_line
 from shared import heartbeat, keys
 from shared.broker import glance
 from shared.errors import BrokerAway

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _UNITS = ("B", "kB", "MB", "GB")
+_GAP = "  "  #: between columns
 
 
 def size(count: int | None) -> str:
@@ -34,6 +35,17 @@ def moment(text: str) -> str:
     return one_line(text).replace("T", " ")[:16]
 
 
+def duration(seconds: float) -> str:
+    """`12 s`, `3:05 min`, `1:02:03 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
 def one_line(text: str) -> str:
     """What somebody else wrote, without anything that a terminal would obey."""
     kept = " ".join(text.split())
@@ -57,3 +69,22 @@ def _dollar_quoted(argument: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 image`, `2,000 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
+    """The heading and one line per row; the columns named in `left` begin at the left.
+
+    No line is cut at the width of a terminal: a pipe has none.
+    """
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [_line(head, row, widths, left) for row in table]
+
+
+def _line(
+    head: Sequence[str], row: Sequence[str], widths: Sequence[int], left: Collection[str]
+) -> str:
+    cells = zip(head, row, widths, strict=True)
+    return _GAP.join(
+        cell.ljust(width) if name in left else cell.rjust(width) for name, cell, width in cells
+    ).rstrip()

@@ -24,7 +24,7 @@ def encode_attempt(attempt: Attempt) -> bytes:
 
 
 def decode_attempt(data: bytes | None) -> Attempt:
-    """What a journal holds; older ones hold none. Raises BadMessage."""
+    """What a journal holds; none before the first attempt. Raises BadMessage."""
     if data is None:
         return Attempt()
     try:

@@ -75,7 +75,7 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
 
 
 def _moment(ms: int) -> str:
-    """Here and now; `-` of a worker that does not tell."""
+    """In local time; `-` of what is no time that a worker could have."""
     return (
         time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
         if 0 < ms < _LATEST_MS

@@ -71,7 +71,8 @@ class Loop:
         return process
 
     def _work(self, part: int, ready: Any, firsts: Any) -> None:
-        from worker.runtime import artifact_name, load
+        from worker.load_runtime import load
+        from worker.runtime import artifact_name
 
         artifact = (self._model / artifact_name("litert")).read_bytes()
         predict = load("litert", self._card, artifact).predict

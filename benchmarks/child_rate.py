@@ -13,7 +13,8 @@ _IMAGES, _REPEATS = 2048, 5
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of a few."""
     from worker.answers import pixels, top_k
-    from worker.runtime import artifact_name, load
+    from worker.load_runtime import load
+    from worker.runtime import artifact_name
 
     card = network.card
     model = load("litert", card, (network.folder / artifact_name("litert")).read_bytes())

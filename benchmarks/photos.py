@@ -29,7 +29,8 @@ from shared.flag import count_flags
 from worker import fashion_mnist
 from worker.answers import pixels
 from worker.decode import decode
-from worker.runtime import Runtime, artifact_name, load
+from worker.load_runtime import load
+from worker.runtime import Runtime, artifact_name
 from worker.samples import encoded
 
 HEADING = "## Photographs, and what is flagged"

@@ -35,7 +35,7 @@ def encode_budget(budget: Budget) -> bytes:
 
 
 def decode_budget(data: bytes | None) -> Budget:
-    """What `encode_budget` made; a journal of an older Hangtag has none. Raises BadMessage."""
+    """What `encode_budget` made; none before the first attempt. Raises BadMessage."""
     try:
         return msgspec.json.decode(data, type=Budget) if data else Budget()
     except MISFITS as error:

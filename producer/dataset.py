@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from producer import picture_file
 from producer.ask import ask, picture
-from producer.columns import columns
 from producer.data_place import data_place
 from producer.desk import make_request
 from producer.show_model import check_folder
 from producer.train import troubles
+from producer.wording import columns
 from shared.answer import DataReport
 from shared.request import ShowData
 from shared.settings import Settings

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.ask import ask, picture
-from producer.columns import columns
 from producer.data_place import data_place
 from producer.desk import make_request
 from producer.show_model import check_folder, put
 from producer.train import troubles
-from producer.wording import counted, one_line, share
+from producer.wording import columns, counted, one_line, share
 from shared.answer import Evaluated, Evaluation
 from shared.model_name import parse
 from shared.per_class import per_class

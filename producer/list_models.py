@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.columns import columns
 from producer.shelves import Shelf
-from producer.wording import moment, one_line, share, size
+from producer.wording import columns, moment, one_line, share, size
 from shared.card import Metrics
 from shared.shelf import Model, Version
 

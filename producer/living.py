@@ -6,10 +6,9 @@ import time
 
 from redis.exceptions import RedisError
 
-from producer.columns import columns
 from producer.elsewhere import worker_line
 from producer.stack import shown
-from producer.wording import one_line
+from producer.wording import columns, one_line
 from shared import heartbeat, keys
 from shared.broker import glance
 from shared.errors import BrokerAway
@@ -76,7 +75,7 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
 
 
 def _moment(ms: int) -> str:
-    """Here and now; `-` of a worker that does not tell."""
+    """In local time; `-` of what is no time that a worker could have."""
     return (
         time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
         if 0 < ms < _LATEST_MS

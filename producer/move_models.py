@@ -10,10 +10,10 @@ from redis.exceptions import RedisError
 
 from producer import index, peek
 from producer.ask import ask
-from producer.columns import columns
 from producer.desk import ROLE, make_request, who
 from producer.neighbours import stacks
 from producer.peek import State
+from producer.wording import columns
 from shared import moves
 from shared.answer import Decided, Pruned
 from shared.broker import connect

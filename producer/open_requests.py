@@ -9,8 +9,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from producer import neighbours
-from producer.columns import columns
-from producer.watch import duration
+from producer.wording import columns, duration
 from shared import kept_requests
 from shared.broker import glance
 from shared.errors import BadMessage, BrokerAway

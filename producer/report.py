@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Protocol
 
+from producer.notices import LiveNotices, Notices, print_line
 from producer.totals import Totals
 from producer.wording import one_line
 
@@ -25,21 +26,14 @@ class Report(Protocol):
         """The last figures stay visible."""
 
 
-class Quiet:
+class Quiet(Notices):
     """Shows notices only."""
-
-    _last = ""
 
     def progress(self, totals: Totals, walking: bool) -> None:
         """Nothing."""
 
-    def notice(self, text: str) -> None:
-        if text and text != self._last:
-            print(one_line(text), file=sys.stderr, flush=True)
-        self._last = text
-
-    def close(self) -> None:
-        """Nothing."""
+    def _print(self, text: str) -> None:
+        print_line(one_line(text))
 
 
 class Lines(Quiet):
@@ -59,11 +53,44 @@ class Lines(Quiet):
         rate = (totals.done - self._first) / (now - self._begun)
         left = "" if walking or not rate else f", {(totals.frozen - totals.done) / rate:.0f} s left"
         found = f"{totals.frozen}+" if walking else f"{totals.frozen}"
-        print(
-            f"{totals.done} of {found} done, {totals.failed} failed, {rate:.0f} images/s{left}",
-            file=sys.stderr,
-            flush=True,
+        print_line(
+            f"{totals.done} of {found} done, {totals.failed} failed, {rate:.0f} images/s{left}"
         )
+
+
+class Bar(LiveNotices):
+    """A live bar on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+        super().__init__(
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.fields[found]} done"),
+            TextColumn("{task.fields[failed]:,} failed"),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            transient=False,
+        )
+        self._begun, self._first = time.monotonic(), 0
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        if self._task is None:
+            self._begun, self._first = time.monotonic(), totals.done
+            self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
+            self._bar.start()
+        elapsed = max(time.monotonic() - self._begun, 1e-3)
+        self._bar.update(
+            self._task,
+            completed=totals.done,
+            total=None if walking else totals.frozen,
+            found=f"{totals.frozen:,}" + ("+" if walking else ""),
+            failed=totals.failed,
+            rate=(totals.done - self._first) / elapsed,
+        )
+
+    def _print(self, text: str) -> None:
+        self._console.print(one_line(text), highlight=False, markup=False)
 
 
 def make_report(quiet: bool) -> Report:
@@ -72,6 +99,4 @@ def make_report(quiet: bool) -> Report:
         return Quiet()
     if not sys.stderr.isatty():
         return Lines()
-    from producer.bar import Bar  # rich takes longer to import than a small job to run
-
-    return Bar()
+    return Bar()  # with rich, which takes longer to import than a small job to run

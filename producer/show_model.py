@@ -8,9 +8,8 @@ from pathlib import Path
 import msgspec
 
 from producer import picture_file
-from producer.columns import columns
 from producer.shelves import Shelf
-from producer.wording import moment, one_line, share, size
+from producer.wording import columns, moment, one_line, share, size
 from shared.aliases import Decision
 from shared.card import Card, Metrics
 from shared.errors import SetupError, UsageError

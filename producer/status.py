@@ -13,7 +13,6 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.background import find_output
-from producer.columns import columns
 from producer.figures import answers
 from producer.index import entries
 from producer.neighbours import stacks
@@ -21,9 +20,8 @@ from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
 from producer.stack import shown
 from producer.time_left import left_s
-from producer.watch import duration
 from producer.window import SILENT_S
-from producer.wording import one_line, show_json
+from producer.wording import columns, duration, one_line, show_json
 from shared import keys
 from shared.broker import glance
 from shared.contract import JOB_ID, decode_job

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.data_place import data_place
-from producer.watch import duration
-from producer.wording import counted
+from producer.wording import counted, duration
 from shared.answer import DataReport, Trained
 from shared.card import NAME, Metrics
 from shared.errors import UsageError

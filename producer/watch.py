@@ -6,8 +6,13 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol
 
+from producer.notices import LiveNotices, Notices, print_line
+from producer.wording import duration
 from shared.request import Progress
 from shared.requests import State, View
+
+#: What leaves room for the figures on a terminal of 80 columns.
+BAR_CELLS = 20
 
 
 class Watch(Protocol):
@@ -23,20 +28,10 @@ class Watch(Protocol):
         """What was shown last stays visible."""
 
 
-class Quiet:
+class Quiet(Notices):
     """Shows notices only."""
 
-    _last = ""
-
     def view(self, view: View) -> None:
-        """Nothing."""
-
-    def notice(self, text: str) -> None:
-        if text and text != self._last:
-            print(text, file=sys.stderr, flush=True)
-        self._last = text
-
-    def close(self) -> None:
         """Nothing."""
 
 
@@ -48,7 +43,40 @@ class Lines(Quiet):
 
     def view(self, view: View) -> None:
         for line in self._news.of(view):
-            print(line, file=sys.stderr, flush=True)
+            print_line(line)
+
+
+class Live(LiveNotices):
+    """What is under way moves; what is over stays above it."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, TextColumn
+
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=BAR_CELLS),
+            TextColumn("{task.fields[figures]}"),
+            transient=True,
+        )
+        self._news = News()
+
+    def view(self, view: View) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task("", total=None, figures="")
+            self._bar.start()
+        for line in self._news.of(view):
+            self._print(line)
+        now = view.progress
+        if now is None:
+            self._bar.update(self._task, description=str(view.state), total=None, figures="")
+            return
+        self._bar.update(
+            self._task,
+            description=title(now),
+            completed=now.step,
+            total=now.steps or None,
+            figures=figures(now),
+        )
 
 
 class News:
@@ -106,15 +134,25 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
     return ", ".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """`12 s`, `3:05 min`, `1:02:03 h`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02} min"
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+def title(now: Progress) -> str:
+    """What is under way."""
+    return f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+
+
+def figures(now: Progress) -> str:
+    """The numbers that there are: how fast in one line, how well in the next."""
+    pace, quality = [], []
+    if now.rate:
+        pace.append(f"{now.rate:,.0f} images/s")
+    if now.left_s is not None:
+        pace.append(f"{duration(now.left_s)} left")
+    if now.loss is not None:
+        quality.append(f"loss {now.loss:.3f}")
+    if now.accuracy is not None:
+        quality.append(f"train {now.accuracy:.1%}")
+    if now.heldout_accuracy is not None:
+        quality.append(f"held-out {now.heldout_accuracy:.1%}")
+    return "\n".join(", ".join(line) for line in (pace, quality) if line)
 
 
 def make_watch(quiet: bool = False) -> Watch:
@@ -123,6 +161,4 @@ def make_watch(quiet: bool = False) -> Watch:
         return Quiet()
     if not sys.stderr.isatty():
         return Lines()
-    from producer.live import Live  # rich takes a while to import
-
-    return Live()
+    return Live()  # with rich, which takes a while to import

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 import msgspec
 
 _UNITS = ("B", "kB", "MB", "GB")
+_GAP = "  "  #: between columns
 
 
 def size(count: int | None) -> str:
@@ -35,6 +36,17 @@ def share(value: float | None, digits: int = 4) -> str:
 def moment(text: str) -> str:
     """`2026-11-24 19:20` of a time in ISO 8601."""
     return one_line(text).replace("T", " ")[:16]
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3:05 min`, `1:02:03 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
 
 
 def one_line(text: str) -> str:
@@ -65,3 +77,22 @@ def counted(number: int, noun: str) -> str:
 def show_json(value: object) -> None:
     """One JSON document on standard output."""
     click.echo(msgspec.json.encode(value).decode())
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
+    """The heading and one line per row; the columns named in `left` begin at the left.
+
+    No line is cut at the width of a terminal: a pipe has none.
+    """
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [_line(head, row, widths, left) for row in table]
+
+
+def _line(
+    head: Sequence[str], row: Sequence[str], widths: Sequence[int], left: Collection[str]
+) -> str:
+    cells = zip(head, row, widths, strict=True)
+    return _GAP.join(
+        cell.ljust(width) if name in left else cell.rjust(width) for name, cell, width in cells
+    ).rstrip()

@@ -39,11 +39,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
     rate: float  #: images per second, of whole batches, over the last half minute
     memory_bytes: Count  #: resident, parent and children together
     at_ms: Count
-    # Workers of an older Hangtag do not tell:
-    since_ms: Count = 0  #: when this worker started, by the server's clock
+    since_ms: Count  #: when this worker started, by the server's clock
     #: Images with a row other than `ok`, by status, since the start; as `images` does, it counts
     #: work: a batch that two workers did is in the figures of both.
-    failures: dict[str, Count] = {}
+    failures: dict[str, Count]
 
 
 def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:

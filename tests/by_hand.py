@@ -45,7 +45,7 @@ class Hand:
 
     def live(self) -> None:
         """A heart that beats for longer than any test lasts."""
-        beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, 0)
+        beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, 0, 0, {})
         heartbeat.beat(self._server.client, beat, ttl_s=600)
 
     def wait_for(self, request_id: str) -> None:

@@ -52,6 +52,6 @@ def make(
         folder=folder,
         input=input,
         began=time.time(),
-        holder=notes,
+        lease=notes,
     )
     return context, notes

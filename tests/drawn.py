@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from shared import pretrained
-from worker import runtime
+from worker import load_runtime
+from worker.class_walk import folder_of
 from worker.decode import decode
-from worker.samples import folder_of
 from worker.silhouettes import silhouette
 
 CARD = pretrained.card()
@@ -28,7 +28,7 @@ def draw(root: Path, numbers: Sequence[int], count: int, first_seed: int = 0) ->
 
 def counted(root: Path, numbers: Sequence[int]) -> tuple[float, dict[tuple[int, int], int]]:
     """Accuracy, and how often which label was taken for which, file by file."""
-    model = runtime.load("litert", CARD, pretrained.read("model.tflite"))
+    model = load_runtime.load("litert", CARD, pretrained.read("model.tflite"))
     pairs: dict[tuple[int, int], int] = {}
     for number in numbers:
         for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):

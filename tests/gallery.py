@@ -10,8 +10,9 @@ import numpy as np
 from shared.errors import SetupError
 from tests import oracle
 from worker import fashion_mnist
+from worker.class_walk import folder_of
 from worker.fashion_mnist import LABELS
-from worker.samples import encoded, folder_of
+from worker.samples import encoded
 from worker.silhouettes import silhouette
 
 FOLDER = "pictures"

@@ -12,7 +12,8 @@ from shared import pretrained
 from shared.card import Card
 from shared.contract import BatchResult
 from worker.answers import pixels, top_k
-from worker.runtime import artifact_name, load
+from worker.load_runtime import load
+from worker.runtime import artifact_name
 
 #: Unlike any size of a message or a graph call, since neither may change a bit.
 _CHUNK_IMAGES = 100

@@ -15,7 +15,7 @@ from tests.fleet import wait_for
 from tests.oracle import Version
 from tests.server import RedisServer
 from worker.answers import pixels, top_k
-from worker.runtime import load
+from worker.load_runtime import load
 
 _BLOCK_MS = 200
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"

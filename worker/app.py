@@ -13,10 +13,9 @@ from shared.crash_point import passed
 from shared.place import broker_url
 from shared.process import parent_id
 from shared.settings import Settings
-from worker import consumer, login, pool, request
-from worker.pulse import Pulse
-from worker.sign_of_life import SignOfLife
-from worker.tally import Tally, Told
+from worker import consumer, login, pool
+from worker.pulse import start_heartbeat
+from worker.tally import Told
 from worker.told import told_once
 from worker.watchdog import watchdog
 
@@ -67,22 +66,11 @@ class PulseStep(bootsteps.StartStopStep):
         login.ask(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
-        request.pulse = Pulse(
-            connect(broker, "pulse"),
-            _parent,
-            keys.CLASSIFY_QUEUE,
-            lambda: pool.pids(parent.pool),
-            _hint,
-            settings.heartbeat_s,
-            settings.heartbeat_ttl_s,
-            Tally(settings.model_unused_s),
-            SignOfLife(settings, _parent),
-        )
-        pool.tell_births(parent.pool, request.pulse.at_work.born)
-        request.pulse.start()
+        queue = keys.CLASSIFY_QUEUE
+        self._pulse = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
         pool.look_for_deaths(parent)
         client = connect(broker, "watchdog")
-        self._watchdog = watchdog(client, keys.CLASSIFY_QUEUE, settings.watchdog_s, parent)
+        self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
         self._watchdog.start()
 
     def stop(self, parent: Any) -> None:
@@ -92,15 +80,11 @@ class PulseStep(bootsteps.StartStopStep):
         try:
             parent.pool.stop()
         finally:
-            self._end()
+            self._pulse.stop()
 
     def terminate(self, parent: Any) -> None:
         self._watchdog.stop()
-        self._end()
-
-    def _end(self) -> None:
-        if request.pulse is not None:
-            request.pulse.stop()
+        self._pulse.stop()
 
 
 def _hint(job: str, batch: int) -> None:

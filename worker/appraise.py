@@ -12,7 +12,7 @@ import msgspec
 
 from shared.answer import Evaluation
 from shared.card import Card, Metrics
-from worker import portfolio, runtime
+from worker import load_runtime, portfolio, runtime
 from worker.draw_curves import Line
 from worker.evaluate import score
 from worker.examples import Examples
@@ -38,7 +38,7 @@ def appraise(
 
     The pictures are those of the test images; without them, of the held-out ones.
     """
-    served = runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
+    served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
     shown, answers = held, served.predict(held.images)
     found = {"heldout": score(answers, held.labels, card.labels)}
     if test is not None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import redis
 
@@ -21,8 +17,9 @@ from shared.errors import SetupError
 from shared.ledger import Ledger
 from shared.process import child_id
 from shared.settings import Settings
+from worker.load_runtime import load
 from worker.model_cache import Model, ModelCache
-from worker.runtime import artifact_name, load
+from worker.runtime import artifact_name
 from worker.sight import Sight
 
 log = logging.getLogger(__name__)
@@ -84,21 +81,3 @@ def _load(runtime: str, card: Card, artifact: bytes) -> Model:
     model = Model(card, load(runtime, card, artifact))
     log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - began)
     return model
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """End this process by SIGALRM if the block takes longer.
-
-    A hung C decoder never returns to Python, so only the signal's default action, done by the
-    kernel, ends it; the parent then reports the death like any other.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # a thread pool: a timer would end its neighbours too
-        return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -168,3 +168,8 @@ def _label(name: bytes) -> str:
     if text.encode(errors="replace") != name or not text.isprintable():
         raise SetupError(f"the class folder {shown(name)} has no readable name; rename it")
     return text
+
+
+def folder_of(label: str) -> str:
+    """The folder of a class: no file can be called `T-shirt/top`."""
+    return label.replace("/", "_")

@@ -26,8 +26,8 @@ from shared.ledger import LOADING, Claim, Ledger, Verdict
 from shared.reference import Reference
 from shared.status import BY_CODE, Status
 from worker.answers import join, pixels, top_k
-from worker.child import Child, time_limit
-from worker.memory_limit import memory_limit
+from worker.child import Child
+from worker.memory_limit import memory_limit, time_limit
 from worker.model_cache import Model
 from worker.tally import Told
 

@@ -28,8 +28,8 @@ class Answered(NamedTuple):
     files: dict[str, bytes] = {}
 
 
-class Holder(Protocol):
-    """Who knows whether the request is still ours: worker/lease.py."""
+class RequestLease(Protocol):
+    """Knows whether the request is still ours: worker/lease.py."""
 
     def tell(self, progress: Progress) -> None:
         """Say how far it is. Raises Stopped."""
@@ -48,7 +48,7 @@ class Context(msgspec.Struct, frozen=True):
     folder: Path  #: in the store; what is written here is there for the next attempt, too
     input: bytes | None  #: what travelled beside the request
     began: float  #: when it was first worked on, seconds since 1970
-    holder: Holder
+    lease: RequestLease
 
     @property
     def who(self) -> str:
@@ -57,12 +57,12 @@ class Context(msgspec.Struct, frozen=True):
 
     def stage(self, name: str) -> None:
         """A new stage begins. Raises Stopped."""
-        self.holder.tell(Progress(name))
+        self.lease.tell(Progress(name))
 
     def report(self, progress: Progress) -> None:
         """Cheap: it is sent about once a second. Raises Stopped."""
-        self.holder.tell(progress)
+        self.lease.tell(progress)
 
     def confirm(self) -> None:
         """Call it right before something becomes visible. Raises Stopped if it must not."""
-        self.holder.confirm()
+        self.lease.confirm()

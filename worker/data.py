@@ -14,7 +14,6 @@ from shared.errors import SetupError
 from shared.request import FASHION_MNIST
 from worker import class_folder, fashion_mnist, heldout
 from worker.examples import Examples
-from worker.recipes import Recipe
 from worker.split import HELDOUT, TEST, TRAINING
 
 FASHION_NAME = "Fashion-MNIST"
@@ -42,7 +41,7 @@ class Loaded(NamedTuple):
 
 def load(
     where: str,
-    recipe: Recipe | None,
+    size: tuple[int, int, int] | None,
     spec: Preprocessing | None,
     scratch: Path,
     *,
@@ -51,24 +50,23 @@ def load(
 ) -> Loaded:
     """The data set `where`: FASHION_MNIST, or an absolute folder on this machine.
 
-    To learn, give the recipe, which decides what pictures are made to; to measure, the `spec` of
-    a version's card. Folders are decoded into files in `scratch`; a second call with the same
-    arguments uses them. `on_progress(done, total)`, in files, may raise to stop.
+    To learn, give the `size` that the recipe makes images to (height, width, channels); to
+    measure, the `spec` of a version's card. Folders are decoded into files in `scratch`; a second
+    call with the same arguments uses them. `on_progress(done, total)`, in files, may raise to stop.
 
     Raises:
         SetupError: the data are not there, or do not do; the message names the cure.
     """
     if where == FASHION_MNIST:
         return _fashion(spec)
-    to_learn = recipe is not None
     if spec is None:
-        if recipe is None or recipe.size is None:
+        if size is None:
             raise SetupError(
                 "this recipe does not say what pictures are made to; use another (--recipe photo)"
             )
-        spec = Preprocessing(*recipe.size)
+        spec = Preprocessing(*size)
     stored, report = class_folder.store(
-        Path(where), spec, scratch, max_unreadable, on_progress, to_learn=to_learn
+        Path(where), spec, scratch, max_unreadable, on_progress, to_learn=size is not None
     )
     data = DataSet(
         name=report.name,

@@ -30,8 +30,8 @@ from worker.split import HELDOUT, TEST, TRAINING, UNDECIDED
 CHECKED_FILES = 20_000
 TOO_MANY = f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"
 #: What images of a folder are shown as.
-RECIPE = recipes.RECIPES["photo"]
-SPEC = Preprocessing(*(RECIPE.size or recipes.GREY))
+SIZE = recipes.RECIPES["photo"].size or recipes.GREY
+SPEC = Preprocessing(*SIZE)
 #: Where the image that was asked for is no image, one of the next is shown.
 LOOK_AHEAD_FILES = 25
 SAMPLES = draw_grid.ROWS * draw_grid.COLUMNS
@@ -104,7 +104,7 @@ def _single(walk: class_walk.Walk, index: int, total: int) -> tuple[Image, str]:
 def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -> DataReport:
     """As a training would see it, with every file that is no image."""
     return data.load(
-        str(where), RECIPE, None, scratch, max_unreadable=1.0, on_progress=on_files
+        str(where), SIZE, None, scratch, max_unreadable=1.0, on_progress=on_files
     ).report
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from shared.card import Card
 from shared.errors import SetupError
-from worker import runtime
+from worker import load_runtime, runtime
 from worker.runtime import CALL_IMAGES, Images, Probabilities, image_shape
 
 #: Two runtimes round differently; more than this is a fault.
@@ -34,7 +34,7 @@ def export(network: keras.Model, card: Card, heldout: Images) -> dict[str, bytes
     files = {"model.keras": keras_file(model), "model.tflite": tflite_file(model, card)}
     with tf.device("CPU"):  # a GPU rounds otherwise, and by more than the two runtimes may differ
         answers = [
-            runtime.load(kind, card, files[name]).predict(heldout)
+            load_runtime.load(kind, card, files[name]).predict(heldout)
             for kind, name in runtime.ARTIFACTS.items()
         ]
     compare(*answers)

@@ -15,15 +15,14 @@ from shared.card import Card
 from shared.errors import SetupError
 from shared.model_name import parse
 from shared.request import FASHION_MNIST, Evaluate, Progress
-from worker import data, runtime, seen
+from worker import data, load_runtime, runtime, seen
 from worker.answer_images import answer
 from worker.calibration import Probabilities, reliability
-from worker.class_walk import Walk
+from worker.class_walk import Walk, folder_of
 from worker.context import Answered, Context
 from worker.data import DataSet
 from worker.evaluate import confusion, score
 from worker.examples import Examples, Labels
-from worker.samples import folder_of
 from worker.seen import Seen
 from worker.split import HELDOUT, TEST
 
@@ -72,7 +71,7 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
     )
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
-    model = runtime.load(RUNTIME, card, served)
+    model = load_runtime.load(RUNTIME, card, served)
     probabilities = answer(context, model, [one.images for one in parts])
     files = {}
     if work.pictures:

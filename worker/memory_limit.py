@@ -1,8 +1,9 @@
-"""A bound on what one batch may take of memory, so that a decoder's fault costs no machine."""
+"""Bounds on the memory and the time of one batch, against faults of decoders."""
 
 from __future__ import annotations
 
 import resource
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,3 +39,21 @@ def _taken_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[_DATA]) * _PAGE_BYTES
     except (OSError, ValueError, IndexError):
         return 0
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """End this process by SIGALRM if the block takes longer.
+
+    A hung C decoder never returns to Python, so only the signal's default action, done by the
+    kernel, ends it; the parent then reports the death like any other.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a thread pool: a timer would end its neighbours too
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -9,7 +9,7 @@ from shared.answer import Decided
 from shared.card import Card, Preprocessing
 from shared.errors import SetupError
 from shared.model_name import PRODUCTION
-from worker import gate, runtime
+from worker import gate, load_runtime, runtime
 from worker.context import Context
 from worker.evaluate import evaluate
 from worker.examples import Examples
@@ -71,4 +71,4 @@ def _measured(context: Context, new: Card, old: Card, heldout: HeldOut) -> float
     if images is None or len(images.labels) != new.metrics.heldout_count:
         return None
     artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
-    return evaluate(runtime.load(RUNTIME, old, artifact), images).accuracy
+    return evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy

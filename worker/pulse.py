@@ -14,18 +14,23 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import foreign, heartbeat
+from shared.access import Address
+from shared.broker import connect
 from shared.errors import BrokerRefuses
 from shared.foreign import is_foreign
 from shared.heartbeat import Heartbeat
 from shared.ledger import Ledger
 from shared.process import resident_bytes
 from shared.rate import Rate
+from shared.settings import Settings
+from worker import pool
 from worker.at_work import AtWork
 from worker.fork_gate import gate
 from worker.login import turned_away
@@ -36,6 +41,41 @@ log = logging.getLogger(__name__)
 RETRY_S = 0.5
 #: A parent's main thread never waits for Redis: it leaves deaths here.
 Death = tuple[str, int, int]  # job, batch, the child's pid
+_running: Pulse | None = None
+
+
+def running() -> Pulse | None:
+    """The pulse that `start_heartbeat` has made in this process, or in the parent of a child."""
+    return _running
+
+
+def start_heartbeat(
+    settings: Settings,
+    broker: Address,
+    worker_id: str,
+    queue_name: str,
+    parent: Any,
+    hint: Callable[[str, int], None],
+) -> Pulse:
+    """Start the pulse of a Celery worker `parent`, which has a pool by now.
+
+    `hint` queues a batch once more whose child has died.
+    """
+    global _running
+    _running = Pulse(
+        connect(broker, "pulse"),
+        worker_id,
+        queue_name,
+        lambda: pool.pids(parent.pool),
+        hint,
+        settings.heartbeat_s,
+        settings.heartbeat_ttl_s,
+        Tally(settings.model_unused_s),
+        SignOfLife(settings, worker_id),
+    )
+    pool.tell_births(parent.pool, _running.at_work.born)
+    _running.start()
+    return _running
 
 
 class Pulse(threading.Thread):

@@ -8,10 +8,7 @@ from typing import Any
 from billiard.exceptions import WorkerLostError
 from celery.worker.request import Request
 
-from worker.pulse import Pulse
-
-#: Set once by worker/app.py, in the parent, before any request exists.
-pulse: Pulse | None = None
+from worker.pulse import running
 
 
 class BatchRequest(Request):
@@ -24,7 +21,7 @@ class BatchRequest(Request):
 
         def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
             failed, answer, _ = outcome
-            if not failed and pulse is not None:
+            if not failed and (pulse := running()):
                 pulse.at_work.rests(int(self.worker_pid or 0))
                 told = literal_eval(answer)  # the parent gets the answer's repr
                 if told is not None:
@@ -34,13 +31,13 @@ class BatchRequest(Request):
         cls.on_success = on_success  # type: ignore[assignment,method-assign]
 
     def on_accepted(self, pid: Any, time_accepted: Any) -> None:
-        if pulse is not None:
+        if pulse := running():
             pulse.at_work.took(int(pid))
         super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its own
-        if pulse is not None and self.worker_pid:
+        if self.worker_pid and (pulse := running()):
             lost = isinstance(error, (WorkerLostError, SystemExit)) and len(self.args) == 2
             if lost:
                 pulse.died(self.args[0], self.args[1], int(self.worker_pid))

@@ -36,7 +36,7 @@ def train(context: Context, work: Train) -> Answered:
     """
     recipe = _recipe(work)
     context.stage(LOADING)
-    loaded = _load(context, work, recipe, None)
+    loaded = _load(context, work, recipe.size, None)
     card = attempts.published(context.registry, work.name, context.request.mark)
     if card is None:
         card = _make(context, work, recipe, loaded)
@@ -55,14 +55,17 @@ def _recipe(work: Train) -> Recipe:
 
 
 def _load(
-    context: Context, work: Train, recipe: Recipe | None, spec: Preprocessing | None
+    context: Context,
+    work: Train,
+    size: tuple[int, int, int] | None,
+    spec: Preprocessing | None,
 ) -> Loaded:
     def tell(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
     return data.load(
         work.data,
-        recipe,
+        size,
         spec,
         context.folder,
         max_unreadable=work.max_unreadable,

@@ -1,17 +1,16 @@
 """The seam between a worker and what computes: images in, as many rows of probabilities out.
 
-Importing this module loads NumPy and no runtime; `load` imports the one that is asked for.
+Importing this module loads NumPy and no runtime: worker/load_runtime.py does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from shared import installation
 from shared.card import Card
 from shared.errors import SetupError
 
@@ -22,7 +21,6 @@ Probabilities = npt.NDArray[np.float32]  #: [n, classes]
 #: 1,024 need 180, and is faster, since what one layer hands to the next stays in the cache.
 CALL_IMAGES = 64
 ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
-PACKAGES = {"litert": "ai-edge-litert", "tensorflow": "tensorflow"}
 
 
 class Runtime(Protocol):
@@ -34,28 +32,6 @@ class Runtime(Protocol):
         Raises:
             SetupError: the images do not have the shape that the version's card names.
         """
-
-
-def load(kind: str, card: Card, artifact: bytes) -> Runtime:
-    """The version in `artifact` (the file `artifact_name(kind)`), warmed with one call.
-
-    Raises:
-        SetupError: the kind is unknown, its package is absent, or the file is refused.
-    """
-    artifact_name(kind)
-    try:
-        if kind == "litert":
-            from worker.runtime_litert import LiteRT as Kind
-        else:
-            from worker.runtime_tensorflow import TensorFlow as Kind  # type: ignore[assignment]
-    except ImportError as error:
-        extra = "worker" if kind == "litert" else "train"
-        package = PACKAGES[kind]
-        raise SetupError(
-            f"the {kind} runtime does not load ({error}); "
-            f"install it with: {installation.command(extra, [package])}"
-        ) from error
-    return Kind(card, artifact)
 
 
 def artifact_name(kind: str) -> str:
@@ -78,13 +54,11 @@ def image_shape(card: Card) -> tuple[int, int, int]:
     return wanted.height, wanted.width, wanted.channels
 
 
-def in_calls(
-    images: Images, card: Card, call_images: int, call: Callable[[Images], Probabilities]
-) -> Probabilities:
-    """Answer any number of images by calls of at most `call_images`.
+def empty_answers(images: Images, card: Card) -> Probabilities:
+    """Room for one row of probabilities per image.
 
     Raises:
-        SetupError: the images do not have the card's shape, or a call not the card's classes.
+        SetupError: the images do not have the card's shape.
     """
     shape = image_shape(card)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
@@ -92,15 +66,21 @@ def in_calls(
             f"{card.ref} takes uint8 images [n, {shape[0]}, {shape[1]}, {shape[2]}], "
             f"not {images.dtype} {list(images.shape)}"
         )
-    answers = np.empty((len(images), len(card.labels)), np.float32)
+    return np.empty((len(images), len(card.labels)), np.float32)
+
+
+def in_calls(images: Images, call_images: int, *, pad: bool) -> Iterator[tuple[slice, Images]]:
+    """The images of each call, at most `call_images`, and the rows that the call answers.
+
+    With `pad`, black images fill each call up to `call_images`.
+    """
     for start in range(0, len(images), call_images):
         part = images[start : start + call_images]
-        answers[start : start + len(part)] = call(part)
-    return answers
+        rows = slice(start, start + len(part))
+        yield rows, _padded(part, call_images) if pad else part
 
 
-def padded(part: Images, count: int) -> Images:
-    """`part` with black images at the end, `count` in all."""
+def _padded(part: Images, count: int) -> Images:
     if len(part) == count:
         return part
     filled = np.zeros((count, *part.shape[1:]), np.uint8)

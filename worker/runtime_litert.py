@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shared.card import Card
 from shared.errors import SetupError
-from worker.runtime import Images, Probabilities, image_shape, in_calls, padded
+from worker.runtime import Images, Probabilities, empty_answers, image_shape, in_calls
 
 #: A worker has one child per core, so a child takes one core.
 THREADS = 1
@@ -40,13 +40,11 @@ class LiteRT:
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
-        return in_calls(images, self._card, self._call_images, self._call)
-
-    def _call(self, images: Images) -> Probabilities:
-        if not self._resizable:
-            return self._invoke(padded(images, self._call_images))[: len(images)]
-        self._resize(len(images))
-        return self._invoke(images)
+        answers = empty_answers(images, self._card)
+        for rows, call in in_calls(images, self._call_images, pad=not self._resizable):
+            self._resize(len(call))
+            answers[rows] = self._invoke(call)[: rows.stop - rows.start]
+        return answers
 
     def _invoke(self, images: Images) -> Probabilities:
         self._interpreter.set_tensor(self._input["index"], images)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from shared.card import Card
 from shared.errors import SetupError
 from worker import keras_archive
-from worker.runtime import CALL_IMAGES, Images, Probabilities, image_shape, in_calls, padded
+from worker.runtime import CALL_IMAGES, Images, Probabilities, empty_answers, image_shape, in_calls
 
 #: A GPU is idle most of the time when called with fewer.
 GPU_CALL_IMAGES = 1024
@@ -51,12 +51,10 @@ class TensorFlow:
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
-        return in_calls(images, self._card, self._call_images, self._call)
-
-    def _call(self, images: Images) -> Probabilities:
-        whole = padded(images, self._call_images)
-        answers: Probabilities = self._function(tf.constant(whole)).numpy()
-        return answers[: len(images)]
+        answers = empty_answers(images, self._card)
+        for rows, call in in_calls(images, self._call_images, pad=True):
+            answers[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
+        return answers
 
 
 def load_model(artifact: bytes) -> keras.Model:

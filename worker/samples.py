@@ -19,6 +19,7 @@ from PIL import Image
 
 from shared.errors import SetupError
 from worker import fashion_mnist
+from worker.class_walk import folder_of
 from worker.silhouettes import silhouette
 
 #: `--large` writes so many unless told otherwise: each takes 15 ms.
@@ -84,11 +85,6 @@ def load() -> Samples:
     labels = (np.arange(DRAWN_COUNT) % len(fashion_mnist.LABELS)).astype(np.uint8)
     images = np.stack([silhouette(int(label), seed) for seed, label in enumerate(labels)])
     return Samples(images, labels, prefix="drawn-")
-
-
-def folder_of(label: str) -> str:
-    """The folder of a class: no file can be called `T-shirt/top`."""
-    return label.replace("/", "_")
 
 
 def encoded(image: Bytes, large: bool = False) -> bytes:

@@ -22,10 +22,8 @@ from shared.settings import Settings
 from worker import consumer, login, pool
 from worker.ending import Ending
 from worker.lease import end_process
-from worker.pulse import Pulse
+from worker.pulse import Pulse, start_heartbeat
 from worker.rounds import Rounds
-from worker.sign_of_life import SignOfLife
-from worker.tally import Tally
 from worker.told import told_once
 from worker.watchdog import Watchdog, watchdog
 
@@ -82,24 +80,13 @@ class TrainerStep(bootsteps.StartStopStep):
         self._threads: list[Pulse | Rounds | Watchdog] = []
 
     def start(self, parent: Any) -> None:
-        pulse = Pulse(
-            connect(broker, "pulse"),
-            _parent,
-            keys.TRAIN_QUEUE,
-            lambda: pool.pids(parent.pool),
-            lambda job, batch: None,
-            settings.heartbeat_s,
-            settings.heartbeat_ttl_s,
-            Tally(settings.model_unused_s),
-            SignOfLife(settings, _parent),
-        )
-        self._threads = [
-            pulse,
-            Rounds(connect(broker, ROLE), settings, _hint),
-            watchdog(connect(broker, "watchdog"), keys.TRAIN_QUEUE, settings.watchdog_s, parent),
-        ]
-        for thread in self._threads:
-            thread.start()
+        queue = keys.TRAIN_QUEUE
+        rounds = Rounds(connect(broker, ROLE), settings, _hint)
+        guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
+        pulse = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
+        rounds.start()
+        guard.start()
+        self._threads = [pulse, rounds, guard]
         pool.look_for_deaths(parent)
 
     def stop(self, parent: Any) -> None:
@@ -108,6 +95,10 @@ class TrainerStep(bootsteps.StartStopStep):
         self._threads = []
 
     terminate = stop
+
+
+def _no_batch(job: str, batch: int) -> None:
+    """Rounds queue a hint again at the request of a child that died."""
 
 
 def _hint(request: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import shapes
-from worker import data, recipes, runtime, version
+from worker import data, load_runtime, recipes, runtime, version
 from worker.data import Loaded
 from worker.decode import decode
 from worker.version import Made
@@ -36,7 +36,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
     recipe = recipes.find("photo").lasting(EPOCHS)
-    loaded = data.load(str(root), recipe, None, tmp_path_factory.mktemp("scratch"))
+    loaded = data.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
     return School(loaded, version.make("shapes", recipe, loaded.data, seed=1))
 
 
@@ -61,7 +61,7 @@ def test_the_broken_files_are_named(school: School) -> None:
 
 def test_new_pictures_are_classified_by_the_file_that_workers_load(school: School) -> None:
     card, files = school.made
-    model = runtime.load("litert", card, files[runtime.artifact_name("litert")])
+    model = load_runtime.load("litert", card, files[runtime.artifact_name("litert")])
     for number, shape in enumerate(card.labels):
         pictures = [
             decode(shapes.encoded(shapes.draw(shape, 5000 + seed), "PNG"), card.preprocessing)

@@ -9,8 +9,8 @@ from typing import Any
 from celery.signals import worker_process_init
 
 from worker import app as _product
-from worker import request
 from worker.app import app
+from worker.pulse import running
 
 MODULE = "tests.faults.slow_to_import"
 product: Any = _product
@@ -24,7 +24,7 @@ def _with_import(*hint: Any) -> None:
 
 @worker_process_init.connect
 def _need_it(**_: Any) -> None:
-    if request.pulse is not None:  # not the first children, who are there before the pulse
+    if running():  # not the first children, who are there before the pulse
         importlib.import_module(MODULE)
 
 

@@ -101,7 +101,7 @@ def _many_children(client: redis.Redis) -> str:
     """A heartbeat of as many children as there are files; whose it is."""
     one = Heartbeat(
         "crowd:1:1", "crowd", 1, keys.CLASSIFY_QUEUE, [f"{n}:1" for n in range(LARGE_FILES)],
-        [], 0, 0.0, 0, heartbeat.server_ms(client),
+        [], 0, 0.0, 0, heartbeat.server_ms(client), 0, {},
     )  # fmt: skip
     heartbeat.beat(client, one, ttl_s=600)
     return one.id

@@ -19,7 +19,7 @@ from tests import archives, contexts
 from tests.drawn import CARD, counted, draw
 from tests.server import RedisServer
 from worker import adopt, measure
-from worker.samples import folder_of
+from worker.class_walk import folder_of
 
 #: Some of the labels, in another order than the card's: one cannot be a folder as it is called.
 DRAWN = (8, 0, 5)

@@ -19,7 +19,7 @@ from shared.registry import Registry
 from shared.request import Import
 from tests import archives, contexts
 from tests.server import RedisServer
-from worker import adopt, foreign, runtime
+from worker import adopt, foreign, load_runtime
 from worker.calibrate import softmax
 
 NAME = "mine"
@@ -56,7 +56,7 @@ def served(server: RedisServer, model: str, images: np.ndarray[Any, Any]) -> Any
     """What a worker answers that has nothing but Redis."""
     card = serving.resolve(server.client, parse(model))
     artifact = serving.load_file(server.client, card, "model.tflite")
-    return runtime.load("litert", card, artifact).predict(images)
+    return load_runtime.load("litert", card, artifact).predict(images)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -349,7 +349,7 @@ def test_status_tells_rate_and_time_left_from_any_machine(
     held = catch(fleet.client, worker.children)  # it stays in the middle
     many = [f"{n}:1" for n in range(PICTURES)]  # for whom the producer gets everything ready
     at_ms = heartbeat.server_ms(fleet.client)
-    other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms)
+    other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms, 0, {})
     heartbeat.beat(fleet.client, other, 60)
     here = _told(fleet, view.job)
     (among_all,) = msgspec.json.decode(said(fleet, "status", "--json"), type=list[JobView])

@@ -16,7 +16,7 @@ from shared.registry import Registry
 from shared.request import Progress, Request, Train
 from shared.settings import Settings
 from tests.server import RedisServer
-from worker import runtime
+from worker import load_runtime
 from worker.context import Context, Stopped
 from worker.examples import Examples
 from worker.promotion import settle
@@ -47,7 +47,7 @@ class Scene:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.registry = server.client, Registry(store)
         images = np.random.default_rng(1).integers(0, 256, (COUNT, 28, 28, 1), np.uint8)
-        served = runtime.load("litert", OLD, pretrained.read("model.tflite"))
+        served = load_runtime.load("litert", OLD, pretrained.read("model.tflite"))
         self.images, self.labels = images, served.predict(images).argmax(1)
 
     def publish(self, accuracy: float, request: str, count: int = COUNT) -> Card:
@@ -78,7 +78,7 @@ class Scene:
                 folder=self.registry.root,
                 input=None,
                 began=0.0,
-                holder=Holder(ours),
+                lease=Holder(ours),
             ),
             new,
             rule,

@@ -29,7 +29,8 @@ from tests import proc
 from tests.server import RedisServer
 from worker.decode import decode_into
 from worker.gates import outside
-from worker.runtime import image_shape, load
+from worker.load_runtime import load
+from worker.runtime import image_shape
 
 PICTURES = 7
 

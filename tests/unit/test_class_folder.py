@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 def _load(root: Path, recipe: Recipe = PHOTO, **options: float) -> Loaded:
     scratch = root.parent / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
-    return data.load(str(root), recipe, None, scratch, **options)  # type: ignore[arg-type]
+    return data.load(str(root), recipe.size, None, scratch, **options)  # type: ignore[arg-type]
 
 
 def _seen(loaded: Loaded) -> dict[str, set[bytes]]:
@@ -86,8 +86,7 @@ def test_a_recipe_says_what_pictures_are_made_to(root: Path) -> None:
     assert grey.examples.images.shape[1:] == (28, 28, 1)
     assert grey.preprocessing == Preprocessing(28, 28, 1)
     with pytest.raises(SetupError, match="another"):
-        data.load(str(root), Recipe(name="x", network="dense", widths=(), epochs=1, batch=1,
-                                    peak_rate=1), None, root.parent)  # fmt: skip
+        data.load(str(root), None, None, root.parent)
 
 
 def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
@@ -325,9 +324,9 @@ def test_imbalance_is_reported_with_its_cure(root: Path) -> None:
 
 def test_a_second_load_needs_the_folder_no_more(root: Path) -> None:
     scratch = root.parent / "scratch"
-    first = data.load(str(root), PHOTO, None, scratch)
+    first = data.load(str(root), PHOTO.size, None, scratch)
     shutil.rmtree(root)
-    second = data.load(str(root), PHOTO, None, scratch)
+    second = data.load(str(root), PHOTO.size, None, scratch)
     assert second.report == first.report
     assert second.data.examples.fingerprint() == first.data.examples.fingerprint()
 
@@ -338,15 +337,15 @@ def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) ->
 
     scratch = root.parent / "scratch"
     with pytest.raises(Stop):
-        data.load(str(root), PHOTO, None, scratch, on_progress=stop)
+        data.load(str(root), PHOTO.size, None, scratch, on_progress=stop)
     assert not [path for path in scratch.rglob("*") if path.is_file()]
     # One that was killed leaves files, but not the one that says they are whole.
-    whole = data.load(str(root), PHOTO, None, scratch).data.examples.fingerprint()
+    whole = data.load(str(root), PHOTO.size, None, scratch).data.examples.fingerprint()
     [about] = scratch.rglob("about.json")
     about.unlink()
     [pixels] = scratch.rglob("training.pixels")
     pixels.write_bytes(b"")
-    again = data.load(str(root), PHOTO, None, scratch)
+    again = data.load(str(root), PHOTO.size, None, scratch)
     assert again.data.examples.fingerprint() == whole
 
 
@@ -362,7 +361,7 @@ def test_an_attempt_that_wakes_up_late_harms_no_successor(root: Path) -> None:
 
     def first() -> None:
         with suppress(Stop):
-            data.load(str(root), PHOTO, None, scratch, on_progress=sleeps)
+            data.load(str(root), PHOTO.size, None, scratch, on_progress=sleeps)
         gone.set()
 
     def wakes(done: int, total: int) -> None:
@@ -372,11 +371,11 @@ def test_an_attempt_that_wakes_up_late_harms_no_successor(root: Path) -> None:
     thread = threading.Thread(target=first)
     thread.start()
     assert asleep.wait(30)
-    loaded = data.load(str(root), PHOTO, None, scratch, on_progress=wakes)
+    loaded = data.load(str(root), PHOTO.size, None, scratch, on_progress=wakes)
     thread.join()
     assert _total(loaded) == 80
     assert len(list(scratch.iterdir())) == 1
-    assert data.load(str(root), PHOTO, None, scratch).report == loaded.report
+    assert data.load(str(root), PHOTO.size, None, scratch).report == loaded.report
 
 
 def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
@@ -385,9 +384,9 @@ def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
 
     def overtaken(done: int, total: int) -> None:
         if not done_before:
-            done_before.append(data.load(str(root), PHOTO, None, scratch))
+            done_before.append(data.load(str(root), PHOTO.size, None, scratch))
 
-    late = data.load(str(root), PHOTO, None, scratch, on_progress=overtaken)
+    late = data.load(str(root), PHOTO.size, None, scratch, on_progress=overtaken)
     [folder] = scratch.iterdir()
     [early] = done_before
     assert late.report == early.report
@@ -405,7 +404,7 @@ def test_an_empty_folder_beside_the_splits_does_no_harm(tmp_path: Path) -> None:
 
 def test_progress_ends_with_all_files(root: Path) -> None:
     told: list[tuple[int, int]] = []
-    data.load(str(root), PHOTO, None, root.parent / "scratch",
+    data.load(str(root), PHOTO.size, None, root.parent / "scratch",
               on_progress=lambda done, total: told.append((done, total)))  # fmt: skip
     assert told[-1] == (80, 80)
     assert all(one[0] < two[0] for one, two in pairwise(told))
@@ -444,7 +443,7 @@ from shared.errors import SetupError
 from worker import data
 from worker.recipes import RECIPES
 try:
-    data.load(sys.argv[1], RECIPES["photo"], None, Path(sys.argv[2]))
+    data.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """

@@ -30,7 +30,7 @@ def _fashion(scratch: Path, spec: Preprocessing | None = None) -> Loaded:
         fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    return data.load(FASHION_MNIST, RECIPES["fast"], spec, scratch)
+    return data.load(FASHION_MNIST, RECIPES["fast"].size, spec, scratch)
 
 
 def test_fashion_mnist_is_split_as_every_version_of_it_was(fashion: Loaded) -> None:
@@ -68,7 +68,9 @@ def test_a_class_folder_of_fashion_mnist_has_the_same_pixels(
     written = Examples(test.images[chosen], test.labels[chosen])
     for number in chosen:
         write(tmp_path / "root" / f"{test.labels[number]}/{number}.png", test.images[number])
-    loaded = data.load(str(tmp_path / "root"), RECIPES["fast"], None, tmp_path / "scratch").data
+    loaded = data.load(
+        str(tmp_path / "root"), RECIPES["fast"].size, None, tmp_path / "scratch"
+    ).data
     parts = [loaded.examples, loaded.heldout, loaded.test]
     assert _pairs(written) == sorted(pair for part in parts if part for pair in _pairs(part))
 

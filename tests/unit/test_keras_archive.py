@@ -17,7 +17,7 @@ import pytest
 from shared import pretrained
 from shared.errors import SetupError
 from tests import archives
-from worker import foreign, keras_archive, runtime
+from worker import foreign, keras_archive, load_runtime
 
 PAYLOADS = [archives.with_lambda, archives.with_registered, archives.with_nested]
 
@@ -60,7 +60,7 @@ def test_what_runs_code_is_refused_before_keras_sees_it(
     marker.unlink(missing_ok=True)  # making it may have run it
     line = refused(lambda: opened(archive), marker)
     assert "which Hangtag does not load" in line
-    refused(lambda: runtime.load("tensorflow", pretrained.card(), archive), marker)
+    refused(lambda: load_runtime.load("tensorflow", pretrained.card(), archive), marker)
 
 
 @pytest.mark.parametrize("payload", [*PAYLOADS, archives.with_loss])

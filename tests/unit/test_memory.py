@@ -43,7 +43,7 @@ recipe = msgspec.structs.replace(
     recipes.RECIPES["photo"].lasting(1),
     network="dense", widths=(2,), size=(size, size, 3), batch=16,
 )
-found = data.load(sys.argv[1], recipe, None, Path(sys.argv[2])).data
+found = data.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data
 train(recipe, found.examples, found.heldout, len(found.labels), 1)
 over.set()
 watcher.join()

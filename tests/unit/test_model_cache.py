@@ -12,8 +12,8 @@ import pytest
 from shared import pretrained
 from shared.errors import SetupError
 from tests.fleet import wait_for
+from worker.load_runtime import load
 from worker.model_cache import MODELS_KEPT, Key, Model, ModelCache
-from worker.runtime import load
 from worker.runtime_litert import LiteRT
 
 FOREVER_S = 1000.0

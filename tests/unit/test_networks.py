@@ -11,7 +11,7 @@ import pytest
 
 from shared import pretrained
 from shared.card import Card
-from worker import networks, precision, recipes, runtime
+from worker import load_runtime, networks, precision, recipes
 from worker.export import keras_file, serving_model, tflite_file
 from worker.recipes import Recipe
 
@@ -65,7 +65,7 @@ def test_both_runtimes_load_a_mirrored_residual_network_and_agree(card: Card) ->
     model = serving_model(network, 1.3)
     images = pictures(130)
     files = {"litert": tflite_file(model, card), "tensorflow": keras_file(model)}
-    answers = [runtime.load(kind, card, data).predict(images) for kind, data in files.items()]
+    answers = [load_runtime.load(kind, card, data).predict(images) for kind, data in files.items()]
     assert np.allclose(answers[0], answers[1], atol=1e-5)
     assert np.allclose(answers[0], model(images).numpy(), atol=1e-5)
 

@@ -12,7 +12,7 @@ from shared import pretrained, serving
 from shared.answer import Evaluation
 from shared.errors import SetupError
 from tests import accuracy
-from worker import fashion_mnist, runtime
+from worker import fashion_mnist, load_runtime, runtime
 from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.heldout import split
@@ -28,7 +28,7 @@ def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
         pytest.skip("Fashion-MNIST is not on this machine")
     if split_name == "train":
         examples = split(examples)[part]
-    loaded = runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
+    loaded = load_runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
     return evaluate(loaded, examples)
 
 
@@ -120,7 +120,7 @@ def test_only_files_of_the_card_are_read(name: str) -> None:
 
 
 def test_predictions_do_not_depend_on_the_company_of_an_image() -> None:
-    loaded = runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
+    loaded = load_runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
     images = np.random.default_rng(1).integers(0, 256, (70, 28, 28, 1)).astype(np.uint8)
     apart = np.concatenate([loaded.predict(image[None]) for image in images])
     assert apart.tobytes() == loaded.predict(images).tobytes()

@@ -17,7 +17,7 @@ import pytest
 from shared import pretrained
 from shared.card import Card
 from shared.errors import SetupError
-from worker import keras_archive, runtime
+from worker import keras_archive, load_runtime, runtime
 from worker.runtime import Images, Probabilities, Runtime
 
 #: Below and around the size of a call, and several calls.
@@ -33,12 +33,12 @@ def card() -> Card:
 
 @pytest.fixture(scope="module")
 def litert(card: Card) -> Runtime:
-    return runtime.load("litert", card, pretrained.read("model.tflite"))
+    return load_runtime.load("litert", card, pretrained.read("model.tflite"))
 
 
 @pytest.fixture(scope="module")
 def tensorflow(card: Card) -> Runtime:
-    return runtime.load("tensorflow", card, pretrained.read("model.keras"))
+    return load_runtime.load("tensorflow", card, pretrained.read("model.keras"))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_images_of_another_shape_are_refused(
 def test_a_file_that_is_no_tflite_is_refused_in_one_line(card: Card, data: bytes | str) -> None:
     artifact = pretrained.read("model.tflite")[:1000] if isinstance(data, str) else data
     with pytest.raises(SetupError) as error:
-        runtime.load("litert", card, artifact)
+        load_runtime.load("litert", card, artifact)
     assert "\n" not in str(error.value)
 
 
@@ -126,7 +126,7 @@ def test_a_tflite_whose_names_are_no_text_is_refused_in_one_line(card: Card, nam
     data = pretrained.read("model.tflite")
     assert name in data
     with pytest.raises(SetupError, match=r"cannot be loaded .* publish it again$") as error:
-        runtime.load("litert", card, data.replace(name, b"\xff" + name[1:]))
+        load_runtime.load("litert", card, data.replace(name, b"\xff" + name[1:]))
     assert str(error.value).isprintable()
 
 
@@ -134,21 +134,21 @@ def test_a_tflite_whose_names_are_no_text_is_refused_in_one_line(card: Card, nam
 def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> None:
     fewer = msgspec.structs.replace(card, labels=card.labels[1:])
     with pytest.raises(SetupError, match="shapes of its card"):
-        runtime.load(kind, fewer, pretrained.read(runtime.artifact_name(kind)))
+        load_runtime.load(kind, fewer, pretrained.read(runtime.artifact_name(kind)))
 
 
 def test_an_unknown_runtime_names_those_there_are(card: Card) -> None:
     with pytest.raises(SetupError, match="litert, tensorflow"):
-        runtime.load("onnx", card, b"")
+        load_runtime.load("onnx", card, b"")
 
 
 def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
     program = (
         "import sys, numpy as np\n"
         "from shared import pretrained\n"
-        "from worker import runtime\n"
+        "from worker import load_runtime, runtime\n"
         "card = pretrained.card()\n"
-        "loaded = runtime.load('litert', card, pretrained.read('model.tflite'))\n"
+        "loaded = load_runtime.load('litert', card, pretrained.read('model.tflite'))\n"
         "loaded.predict(np.zeros((1024, *runtime.image_shape(card)), np.uint8))\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'h5py'} & set(sys.modules)\n"
         "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
@@ -245,4 +245,4 @@ def test_what_is_no_archive_is_refused(data: bytes | str) -> None:
 def test_the_tensorflow_runtime_checks_before_it_loads(card: Card) -> None:
     artifact = _archive(lambda config: _last_layer(config).update(class_name="Lambda"))
     with pytest.raises(SetupError, match="does not load"):
-        runtime.load("tensorflow", card, artifact)
+        load_runtime.load("tensorflow", card, artifact)

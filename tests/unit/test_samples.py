@@ -12,7 +12,7 @@ import pytest
 from shared.card import Preprocessing
 from shared.errors import SetupError
 from tests.pictures import Bytes
-from worker import fashion_mnist, samples
+from worker import class_walk, fashion_mnist, samples
 from worker.decode import decode
 from worker.silhouettes import silhouette
 
@@ -49,7 +49,7 @@ def test_every_picture_is_in_the_folder_of_its_class(
     images, labels = data_set
     files = _files(tmp_path)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = samples.folder_of(fashion_mnist.LABELS[label])
+        folder = class_walk.folder_of(fashion_mnist.LABELS[label])
         assert np.array_equal(decode(files[f"{folder}/{i:05}.png"], SPEC)[..., 0], image)
     assert len(files) == 100
     assert (tmp_path / "T-shirt_top").is_dir()

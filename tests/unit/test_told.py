@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import BadMessage, SetupError
 from worker import told
-from worker.work import failed
+from worker.outcomes import failed
 
 
 def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptureFixture) -> None:

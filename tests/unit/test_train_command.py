@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer import crew, live
+from producer import crew, watch
 from producer.ask import ask
 from producer.cli import hangtag
 from producer.desk import make_request
@@ -24,7 +24,8 @@ from producer.follow import cure
 from producer.open_requests import describe, open_requests
 from producer.recall import find
 from producer.train import TrainOptions, make_work, summary
-from producer.watch import News, duration
+from producer.watch import News
+from producer.wording import duration
 from shared import kept_requests
 from shared.answer import Decided
 from shared.contract import new_id
@@ -285,9 +286,9 @@ def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
 
 def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
     busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
-    left = len(live.title(busy)) + len(" ") + live.BAR_CELLS + len(" ")
-    assert left + max(map(len, live.figures(busy).splitlines())) <= 80
-    assert live.title(Progress("exporting")) == "exporting"
+    left = len(watch.title(busy)) + len(" ") + watch.BAR_CELLS + len(" ")
+    assert left + max(map(len, watch.figures(busy).splitlines())) <= 80
+    assert watch.title(Progress("exporting")) == "exporting"
 
 
 def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path) -> None:

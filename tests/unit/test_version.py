@@ -11,7 +11,7 @@ import pytest
 from shared.card import Card, Preprocessing
 from shared.errors import SetupError
 from shared.registry import Registry
-from worker import runtime
+from worker import load_runtime, runtime
 from worker.evaluate import evaluate
 from worker.examples import Examples
 from worker.recipes import RECIPES
@@ -51,7 +51,7 @@ def test_both_files_answer_with_the_figures_of_the_card(
 ) -> None:
     registry, card = published
     assert card == registry.card("noise", 1)
-    loaded = runtime.load(kind, card, registry.read(card, runtime.artifact_name(kind)))
+    loaded = load_runtime.load(kind, card, registry.read(card, runtime.artifact_name(kind)))
     found = evaluate(loaded, _data(300).examples)
     assert found.count == card.metrics.test_count == 300
     assert found.accuracy == pytest.approx(card.metrics.test_accuracy, abs=0.01)

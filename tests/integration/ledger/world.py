@@ -162,7 +162,9 @@ class World:
         at_ms = self.now_ms() + ahead_ms
         heartbeat.beat(
             self.client,
-            Heartbeat(parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms),
+            Heartbeat(
+                parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms, 0, {}
+            ),
             ttl_s=600,
         )
         self.model.beats[parent] = (at_ms, frozenset(children))

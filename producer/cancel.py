@@ -12,8 +12,8 @@ from producer.background import find_output
 from producer.job import Job, stored_options
 from producer.neighbours import stacks
 from producer.peek import JobView, State, peek
-from producer.stack import shown
 from producer.wording import counted
+from shared.access import shown
 from shared.broker import glance
 from shared.contract import JOB_ID
 from shared.errors import BrokerAway, SetupError, UsageError

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from producer import stack
 from producer.hint import send_hint
-from shared import heartbeat, keys
+from shared import access, heartbeat, keys
 from shared.broker import TRAIN_TASK, connect, make_app
 from shared.contract import new_id
 from shared.errors import BadMessage, BrokerAway, UsageError
@@ -69,7 +69,7 @@ def reaching(settings: Settings) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        url = stack.shown(settings.redis_url)
+        url = access.shown(settings.redis_url)
         cure = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
         if not url:
             cure = f"this machine's stack does not answer ({error}); hangtag down clears it away"

@@ -7,9 +7,9 @@ import time
 from redis.exceptions import RedisError
 
 from producer.elsewhere import worker_line
-from producer.stack import shown
 from producer.wording import columns, one_line
 from shared import heartbeat, keys
+from shared.access import shown
 from shared.broker import glance
 from shared.errors import BrokerAway
 from shared.heartbeat import Heartbeat

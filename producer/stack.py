@@ -21,8 +21,6 @@ from producer.door import Door
 from producer.elsewhere import worker_line
 from producer.launch import START_S, launch, serving
 from producer.services import end_leftovers
-from shared import access
-from shared.access import Address
 from shared.errors import BrokerAway, SetupError
 from shared.place import log_path, private_stack_dir, socket_path, stack_dir, stack_name
 from shared.process import started
@@ -174,11 +172,6 @@ def describe(settings: Settings) -> Stack:
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
-
-
-def shown(broker: Address | str) -> str:
-    """A broker's URL for people: without user and password."""
-    return access.shown(broker) if isinstance(broker, str) else str(broker)
 
 
 @contextmanager

@@ -18,11 +18,11 @@ from producer.index import entries
 from producer.neighbours import stacks
 from producer.open_requests import OpenRequest, open_requests, table
 from producer.peek import JobView, State, peek
-from producer.stack import shown
 from producer.time_left import left_s
 from producer.window import SILENT_S
 from producer.wording import columns, duration, one_line, show_json
 from shared import keys
+from shared.access import shown
 from shared.broker import glance
 from shared.contract import JOB_ID, decode_job
 from shared.crash_point import passed

@@ -137,10 +137,21 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     )  # fmt: skip
 
 
-def shown(url: str) -> str:
+def address_of(broker: Address | str) -> Address:
+    """The address of a broker that is given by its URL or its address.
+
+    Raises:
+        SetupError: the URL cannot be used.
+    """
+    return parse(broker) if isinstance(broker, str) else broker
+
+
+def shown(broker: Address | str) -> str:
     """A broker's URL for people: without user and password, whatever it is."""
+    if isinstance(broker, Address):
+        return str(broker)
     try:
-        return str(parse(url, insecure=True)) if url else ""
+        return str(parse(broker, insecure=True)) if broker else ""
     except SetupError:
         return "HANGTAG_REDIS_URL"
 

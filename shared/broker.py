@@ -18,7 +18,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shared import keys, remote, transport
-from shared.access import SOCKET, Address, parse
+from shared.access import SOCKET, Address, address_of
 from shared.admission import CLASSIFY_TASK as CLASSIFY_TASK
 from shared.admission import TRAIN_TASK as TRAIN_TASK
 from shared.client import Client, Credentials
@@ -69,7 +69,7 @@ def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
     Raises:
         SetupError: the broker's URL cannot be used.
     """
-    address = _address(broker)
+    address = address_of(broker)
     transport.install()
     app = Celery(
         "hangtag",
@@ -104,7 +104,7 @@ def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> r
     Raises:
         SetupError: the broker's URL cannot be used.
     """
-    address = _address(broker)
+    address = address_of(broker)
     where: dict[str, Any] = {"host": address.host, "port": address.port}
     if address.scheme == SOCKET:
         where = {"unix_socket_path": address.path}
@@ -131,10 +131,6 @@ def glance(broker: Address | str, role: str) -> redis.Redis:
 def client_name(role: str) -> str:
     """How a connection is named on the server: hangtag-ROLE-HOST-PID, without spaces."""
     return f"hangtag-{role}-{socket.gethostname()}-{os.getpid()}".replace(" ", "_")
-
-
-def _address(broker: Address | str) -> Address:
-    return parse(broker) if isinstance(broker, str) else broker
 
 
 def _celery_url(address: Address) -> str:

@@ -17,6 +17,7 @@ from producer.cli import hangtag
 from producer.desired import Desired
 from producer.service import Service
 from producer.services import Services
+from shared import access
 from shared.errors import SetupError
 from shared.settings import Settings
 from tests.fleet import wait_for
@@ -39,7 +40,7 @@ from tests.fleet import wait_for
     ],
 )
 def test_a_password_is_not_shown(url: str, expected: str) -> None:
-    assert stack.shown(url) == expected
+    assert access.shown(url) == expected
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from shared.answer import DataReport
 from shared.card import Preprocessing
 from shared.errors import SetupError
 from worker import split
-from worker.class_notes import notes
+from worker.class_notes import Refused, notes
 from worker.class_walk import Walk, closed_below, shown
 from worker.decoded import Rows, decode_all
-from worker.refused import Refused
 from worker.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 from worker.stored import Attempt, Stored
 

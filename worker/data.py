@@ -12,9 +12,9 @@ from shared.answer import DataReport
 from shared.card import Gates, Preprocessing
 from shared.errors import SetupError
 from shared.request import FASHION_MNIST
-from worker import class_folder, fashion_mnist, heldout
+from worker import class_folder, fashion_mnist
 from worker.examples import Examples
-from worker.split import HELDOUT, TEST, TRAINING
+from worker.split import HELDOUT, TEST, TRAINING, hold_out
 
 FASHION_NAME = "Fashion-MNIST"
 FASHION_SHAPE = (fashion_mnist.SIDE_PIXELS, fashion_mnist.SIDE_PIXELS, 1)
@@ -86,7 +86,7 @@ def _fashion(spec: Preprocessing | None) -> Loaded:
             f"{FASHION_NAME} is grey, of 28x28 pixels, and this version takes "
             f"{spec.height}x{spec.width}x{spec.channels}; name a folder of pictures with --data"
         )
-    learn, held = heldout.split(_as_asked("train", spec))
+    learn, held = hold_out(_as_asked("train", spec))
     test = _as_asked("test", spec)
     data = DataSet(FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.GATES)
     return Loaded(

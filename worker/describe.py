@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers and in the tutorial's first two pictures."""
+"""The request to describe a data set, in numbers and in the tutorial's first two pictures."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy.typing as npt
 from shared.answer import DataReport
 from shared.card import Preprocessing
 from shared.errors import SetupError, UsageError
-from shared.request import FASHION_MNIST
+from shared.request import FASHION_MNIST, Progress, ShowData
 from worker import (
     class_walk,
     data,
-    draw_grid,
     draw_single,
     fashion_mnist,
     recipes,
     sampled,
 )
+from worker.context import Answered, Context
 from worker.examples import Examples
 from worker.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
@@ -34,10 +34,31 @@ SIZE = recipes.RECIPES["photo"].size or recipes.GREY
 SPEC = Preprocessing(*SIZE)
 #: Where the image that was asked for is no image, one of the next is shown.
 LOOK_AHEAD_FILES = 25
-SAMPLES = draw_grid.ROWS * draw_grid.COLUMNS
+SAMPLES = draw_single.ROWS * draw_single.COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
+LOADING = "loading"
 
 Image = npt.NDArray[np.uint8]  #: [height, width, channels]
+
+
+def show(context: Context, work: ShowData) -> Answered:
+    """A DataReport, with `grid.png` and `image.png`.
+
+    Raises:
+        SetupError: the data are not to be had where the trainer runs, or are no data set.
+        UsageError: there is no image with that index.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    context.stage(LOADING)
+
+    def tell(done: int, total: int) -> None:
+        context.report(Progress(LOADING, step=done, steps=total))
+
+    if work.data == FASHION_MNIST:
+        found = fashion(work.index, context.folder)
+    else:
+        found = folder(Path(work.data), work.index, context.folder, tell)
+    return Answered(found.report, found.files)
 
 
 class Described(NamedTuple):
@@ -138,7 +159,7 @@ def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Descri
     return Described(
         report,
         {
-            GRID: draw_grid.grid(report.labels, some.images, some.labels),
+            GRID: draw_single.grid(report.labels, some.images, some.labels),
             SINGLE: draw_single.single(one, title),
         },
     )

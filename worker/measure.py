@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from shared.errors import SetupError
 from shared.model_name import parse
 from shared.request import FASHION_MNIST, Evaluate, Progress
 from worker import data, load_runtime, runtime, seen
-from worker.answer_images import answer
 from worker.calibration import Probabilities, reliability
 from worker.class_walk import Walk, folder_of
 from worker.context import Answered, Context
@@ -26,7 +26,9 @@ from worker.examples import Examples, Labels
 from worker.seen import Seen
 from worker.split import HELDOUT, TEST
 
-LOADING = "loading"
+LOADING, EVALUATING = "loading", "evaluating"
+#: Between two reports of progress, a second or so: whole graph calls.
+PIECE_IMAGES = 16 * runtime.CALL_IMAGES
 #: What is measured is what CPU workers serve.
 RUNTIME = "litert"
 #: Names of labels in an error.
@@ -72,7 +74,7 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
     model = load_runtime.load(RUNTIME, card, served)
-    probabilities = answer(context, model, [one.images for one in parts])
+    probabilities = _answer(context, model, [one.images for one in parts])
     files = {}
     if work.pictures:
         context.stage("drawing")
@@ -198,3 +200,31 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
             "`hangtag models show`)"
         )
     return np.array([places[name] for name in names], np.int64)[labels]
+
+
+def _answer(
+    context: Context, model: runtime.Runtime, parts: Sequence[runtime.Images]
+) -> runtime.Probabilities:
+    """Probabilities float32 [n, classes] of the images uint8 [_, H, W, C] of all parts, n > 0.
+
+    The parts may be larger than memory, where they are mapped from disk.
+
+    Raises:
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    begun, done, total = time.monotonic(), 0, sum(map(len, parts))
+    answers = []
+    for images in _pieces(parts):
+        answers.append(model.predict(images))
+        done += len(images)
+        rate = done / max(time.monotonic() - begun, 1e-9)
+        context.report(
+            Progress(EVALUATING, step=done, steps=total, rate=rate, left_s=(total - done) / rate)
+        )
+    return np.concatenate(answers)
+
+
+def _pieces(parts: Sequence[runtime.Images]) -> Iterator[runtime.Images]:
+    for images in parts:
+        for start in range(0, len(images), PIECE_IMAGES):
+            yield np.ascontiguousarray(images[start : start + PIECE_IMAGES])

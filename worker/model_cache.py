@@ -7,16 +7,19 @@ stays, since the next job will most likely want it.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import msgspec
 
 from shared.card import Card
-from worker.memory import give_back
 from worker.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -91,3 +94,22 @@ class ModelCache:
             others = list(self._models)[:-1]
             self._let_go([key for key in others if now - self._used[key] >= self._unused_s])
             self._wait()
+
+
+def give_back() -> None:
+    """Return what is free to the system. Takes milliseconds, so not for every batch.
+
+    Measured over 40 swaps: LiteRT and TensorFlow free what a dropped version held, but the C
+    library keeps the pages. A child that took in eleven versions one after the other, two at a
+    time, grew from 78 to 113 MB; with its pages given back at each swap it stayed at 79.
+    """
+    gc.collect()  # a Keras model is full of cycles
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    """The function of glibc; None with another C library."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from shared.errors import SetupError
 from worker.examples import Images
-from worker.precision import EXACT
 from worker.recipes import Recipe
 
 Shape = tuple[int, int, int]  #: height, width, channels
@@ -22,6 +23,11 @@ ANSWER_IMAGES = 1000
 ANSWER_VALUES = 1 << 22
 #: Follows the weights within one epoch of 100 steps (Keras' default needs 700 steps).
 STATISTICS_MOMENTUM = 0.9
+#: Names of Keras dtype policies.
+EXACT, MIXED = "float32", "mixed_bfloat16"
+CPU_FLAGS = Path("/proc/cpuinfo")
+#: Instructions that multiply bfloat16; without them it is emulated, and slower than float32.
+FAST = {"avx512_bf16", "amx_bf16"}
 
 
 def build(recipe: Recipe, shape: Shape, classes: int, precision: str = EXACT) -> keras.Model:
@@ -138,3 +144,21 @@ def _normed(
         values
     )
     return layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
+
+
+def precision_of(recipe: Recipe) -> str:
+    """The policy to train this recipe with here: bfloat16 where that is faster, else float32."""
+    return MIXED if recipe.mixed and (_has_gpu() or _multiplies_bfloat16()) else EXACT
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _multiplies_bfloat16() -> bool:
+    try:
+        lines = CPU_FLAGS.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(FAST & set(flags.split()))

@@ -12,8 +12,7 @@ import numpy as np
 from shared.card import Card
 from shared.registry import Registry
 from worker.examples import Examples
-from worker.heldout import content_hashes
-from worker.split import Hashes
+from worker.split import Hashes, content_hashes
 
 #: Sorted hashes, uint64, little-endian.
 LEARNED, HELD_OUT = "learned.hashes", "heldout.hashes"

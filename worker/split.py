@@ -10,17 +10,22 @@ be equal for one recipe only; an image encoded anew with other pixels is another
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
-from worker.examples import Labels
+from worker.examples import Examples, Images, Labels
 
 #: What may become of an image. In a folder without splits it is undecided at first.
 UNDECIDED, TRAINING, HELDOUT, TEST = -1, 0, 1, 2
-#: Shares of the range of the hash.
+#: Shares of the range of the hash. 500 of the 6,000 of each class of Fashion-MNIST are held out.
 HELDOUT_SHARE, TEST_SHARE = 1 / 12, 1 / 6
 #: Different images of a class: two to learn from, one held out, one for the test.
 SMALLEST_CLASS = 4
+#: Where only some are held out. A twelfth of fewer images is rounded to none.
+SMALLEST_HELDOUT = 6
+_HASH_BYTES = 8
 
 Parts = npt.NDArray[np.int8]  #: [n], one of the four above
 Hashes = npt.NDArray[np.uint64]  #: [n]
@@ -97,3 +102,39 @@ def _spare(sides: Parts, candidates: npt.NDArray[np.int64], part: int) -> npt.ND
     here = sides[candidates]
     spare: npt.NDArray[np.int64] = candidates[(here != part) & enough[here]]
     return spare
+
+
+def hold_out(examples: Examples) -> tuple[Examples, Examples]:
+    """The images to learn from, and those held out: for choosing and calibrating.
+
+    The choice depends on the content of the images alone, so that an image stays held out in every
+    retraining, whatever the seed and the order, and versions can be compared on the same images.
+    """
+    held = heldout_mask(examples.images, examples.labels)
+    return examples.where(~held), examples.where(held)
+
+
+def heldout_mask(images: Images, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Mask bool [n]: in each class, the twelfth with the smallest content hashes.
+
+    Identical images of a class fall on the same side. A class of fewer than `SMALLEST_HELDOUT`
+    images is learned from as a whole.
+    """
+    hashes = content_hashes(images)
+    held = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        of_class = labels == label
+        count = int(of_class.sum() * HELDOUT_SHARE + 0.5)
+        if count:
+            threshold = np.sort(hashes[of_class])[count - 1]
+            held |= of_class & (hashes <= threshold)
+    return held
+
+
+def content_hashes(images: Images) -> Hashes:
+    """The first 8 bytes of the BLAKE2b of each image's pixels, uint64 [n]."""
+    digests = (
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=_HASH_BYTES).digest()
+        for image in images
+    )
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

@@ -7,7 +7,11 @@ and tables may have millions of entries, so the list is read here first.
 from __future__ import annotations
 
 import io
+import os
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from PIL.TiffImagePlugin import TiffImageFile
@@ -16,7 +20,6 @@ from shared.errors import ImageError
 from shared.status import Status
 from worker.letterbox import Picture
 from worker.limits import MAX_PIXELS, check_pixels
-from worker.quiet import quiet
 from worker.upright import UPRIGHT
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
@@ -28,6 +31,8 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 #: Pillow makes some 300 bytes of each entry; 100 megapixels in strips of a row have fewer.
 _MAX_ENTRIES = 200_000
 _BYTE_TYPES = (1, 2, 6, 7)
+_STDERR = 2
+_one_at_a_time = threading.Lock()
 
 
 class _Form(NamedTuple):
@@ -118,3 +123,29 @@ def _loaded(stream: io.BytesIO) -> TiffImageFile:
     with quiet():
         image.load()
     return image
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within, what any code of this process writes to standard error is dropped.
+
+    libtiff prints a line for every fault of a file, up to one per row.
+    """
+    with _one_at_a_time:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # there is no standard error to keep quiet
+            yield
+            return
+        try:
+            _point_stderr_nowhere()
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+
+
+def _point_stderr_nowhere() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    os.close(nowhere)

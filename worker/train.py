@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from shared.errors import SetupError
-from worker import checkpoint, networks, precision
+from worker import checkpoint, networks
 from worker.calibrate import softmax
 from worker.epoch import Epoch, Step, StepFunction, learn
 from worker.evaluate import score
@@ -59,7 +59,7 @@ def train(
         raise SetupError("there are no images to learn from or none held out; give it more")
     keras.utils.set_random_seed(seed)
     played, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
-    network = networks.build(recipe, shape, classes, precision.of(recipe))
+    network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
     optimizer = _optimizer(recipe, played, network)
     variables = [*network.variables, *optimizer.variables]
     key = _key(recipe, seed, examples, weighted)

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.card import Card, Metrics
 from shared.errors import SetupError
-from worker import heldout, networks, seen
+from worker import networks, seen, split
 from worker.appraise import appraise
 from worker.calibrate import temperature
 from worker.data import DataSet as DataSet
@@ -84,10 +84,10 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
     """The images to learn from, and those held out."""
     if data.heldout is not None:
         return data.examples, data.heldout
-    learn, held = heldout.split(data.examples)
+    learn, held = split.hold_out(data.examples)
     if not len(held.labels):
         raise SetupError(
-            f"no class of {data.name} has {heldout.SMALLEST_CLASS} images, so none can be held "
+            f"no class of {data.name} has {split.SMALLEST_HELDOUT} images, so none can be held "
             "out; give it more pictures"
         )
     return learn, held

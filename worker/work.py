@@ -43,7 +43,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.retrain", "train"),
     Import: ("worker.adopt", "import_model"),
     Evaluate: ("worker.measure", "evaluate"),
-    ShowData: ("worker.show_data", "show"),
+    ShowData: ("worker.describe", "show"),
     Promote: ("worker.moves", "promote"),
     Rollback: ("worker.moves", "rollback"),
     Prune: ("worker.moves", "prune"),

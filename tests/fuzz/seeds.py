@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from tests.encoders import png, png_rows, save, tiff
 from tests.pictures import garment, variants
-from worker.quiet import quiet
+from worker.tiff import quiet
 
 _SIZES = ((28, 28), (64, 48), (1, 1), (17, 33))
 _TIFF_COMPRESSIONS = (

@@ -76,7 +76,7 @@ ALONE = {
     "worker/retrain.py:_make": "deletes a state that does not do; the next attempt would, too",
     "worker/class_folder.py:_decode": "a part of what `stored` places when it is whole",
     "shared/kept_requests.py:locked": "an empty file, and a lock that dies with its holder",
-    "worker/quiet.py:_point_stderr_nowhere": "this process' own standard error",
+    "worker/tiff.py:_point_stderr_nowhere": "this process' own standard error",
     "producer/demo.py:main": "the same command starts over",
     "producer/demo.py:_run": "the same command starts over",
     "shared/client.py:execute": "what every pipeline calls, at whose callers the points are",

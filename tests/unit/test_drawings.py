@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from worker import draw_grid, draw_mistakes, draw_sheet, draw_single, portfolio
+from worker import draw_mistakes, draw_sheet, draw_single, portfolio
 from worker.calibrate import softmax
 from worker.draw_bars import NUMBERED_LABELS, colours
 from worker.draw_confusion import confusion_matrix
@@ -106,7 +106,7 @@ def test_no_caption_runs_into_another_picture(case: Case) -> None:
     for figure in (
         undecorated(draw_sheet.sheet)(labels, images, truth, probabilities),
         undecorated(draw_mistakes.mistakes)(labels, images, truth, probabilities),
-        undecorated(draw_grid.grid)(labels, images, truth),
+        undecorated(draw_single.grid)(labels, images, truth),
     ):
         for panel, caption in captions(figure):
             others = [other for other in figure.axes if other is not panel]
@@ -154,7 +154,7 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
     )
     assert not (case.probabilities.argmax(1) == case.truth).any()
     assert set(portfolio.pictures(*case)) == ALWAYS
-    assert draw_grid.grid(case.labels, case.images, case.truth)
+    assert draw_single.grid(case.labels, case.images, case.truth)
     for label in ODD:
         assert draw_single.single(case.images[0], label), label
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from worker import fashion_mnist
 from worker.examples import Examples
-from worker.heldout import SMALLEST_CLASS, heldout, split
+from worker.split import SMALLEST_HELDOUT, heldout_mask, hold_out
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -25,14 +25,14 @@ def _examples(seed: int, count: int = 200) -> Examples:
 def test_the_choice_does_not_depend_on_the_order(seed: int) -> None:
     examples = _examples(seed)
     order = np.random.default_rng(seed + 1).permutation(len(examples.labels))
-    again = heldout(examples.images[order], examples.labels[order])
-    np.testing.assert_array_equal(again, heldout(*examples)[order])
+    again = heldout_mask(examples.images[order], examples.labels[order])
+    np.testing.assert_array_equal(again, heldout_mask(*examples)[order])
 
 
 @given(seeds)
 def test_a_twelfth_of_each_class_is_held_out(seed: int) -> None:
     examples = _examples(seed)
-    held = heldout(*examples)
+    held = heldout_mask(*examples)
     for label in range(3):
         of_class = examples.labels == label
         assert abs(held[of_class].sum() - of_class.sum() / 12) <= 0.5
@@ -42,14 +42,14 @@ def test_a_twelfth_of_each_class_is_held_out(seed: int) -> None:
 def test_other_classes_have_no_say(seed: int) -> None:
     examples = _examples(seed)
     of_class = examples.labels == 1
-    alone = heldout(examples.images[of_class], examples.labels[of_class])
-    np.testing.assert_array_equal(alone, heldout(*examples)[of_class])
+    alone = heldout_mask(examples.images[of_class], examples.labels[of_class])
+    np.testing.assert_array_equal(alone, heldout_mask(*examples)[of_class])
 
 
 def test_the_same_image_is_never_on_both_sides() -> None:
     examples = _examples(3)
     doubled = Examples(*(np.concatenate([part, part]) for part in examples))
-    learn, held = split(doubled)
+    learn, held = hold_out(doubled)
     assert len(learn.labels) + len(held.labels) == 400
     seen = {image.tobytes() + bytes([label]) for image, label in zip(*learn, strict=True)}
     assert not any(
@@ -58,10 +58,10 @@ def test_the_same_image_is_never_on_both_sides() -> None:
 
 
 def test_a_class_of_a_few_images_is_learned_from() -> None:
-    images, _ = _examples(4, SMALLEST_CLASS)
-    one_class = np.zeros(SMALLEST_CLASS, np.int64)
-    assert heldout(images, one_class).sum() == 1
-    assert not heldout(images[1:], one_class[1:]).any()
+    images, _ = _examples(4, SMALLEST_HELDOUT)
+    one_class = np.zeros(SMALLEST_HELDOUT, np.int64)
+    assert heldout_mask(images, one_class).sum() == 1
+    assert not heldout_mask(images[1:], one_class[1:]).any()
 
 
 def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:
@@ -69,7 +69,7 @@ def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:
         examples = Examples.of(*fashion_mnist.load("train", download=False))
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    learn, held = split(examples)
+    learn, held = hold_out(examples)
     assert np.bincount(held.labels).tolist() == [500] * 10
     assert len(learn.labels) == 55_000
     # Changing this changes what every published version was measured on.

@@ -11,7 +11,7 @@ import pytest
 
 from shared import pretrained
 from shared.card import Card
-from worker import load_runtime, networks, precision, recipes
+from worker import load_runtime, networks, recipes
 from worker.export import keras_file, serving_model, tflite_file
 from worker.recipes import Recipe
 
@@ -71,22 +71,22 @@ def test_both_runtimes_load_a_mirrored_residual_network_and_agree(card: Card) ->
 
 
 def test_mixed_precision_keeps_float32_weights_and_the_global_policy() -> None:
-    model = networks.build(small("residual"), SHAPE, CLASSES, precision.MIXED)
+    model = networks.build(small("residual"), SHAPE, CLASSES, networks.MIXED)
     assert {variable.dtype for variable in model.variables} == {"float32"}
     assert model.get_layer("stem").compute_dtype == "bfloat16"
     assert model.output.dtype == "float32"
-    assert keras.config.dtype_policy().name == precision.EXACT
+    assert keras.config.dtype_policy().name == networks.EXACT
 
 
 def test_bfloat16_is_used_only_where_it_is_asked_for_and_multiplied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = tmp_path / "cpuinfo"
-    monkeypatch.setattr(precision, "CPU_FLAGS", flags)
+    monkeypatch.setattr(networks, "CPU_FLAGS", flags)
     mixed = small("residual", mixed=True)
-    assert precision.of(mixed) == precision.EXACT, "nothing is known of this processor"
+    assert networks.precision_of(mixed) == networks.EXACT, "nothing is known of this processor"
     flags.write_text("flags\t\t: fpu avx2 avx512f\n")
-    assert precision.of(mixed) == precision.EXACT
+    assert networks.precision_of(mixed) == networks.EXACT
     flags.write_text("flags\t\t: fpu avx512f avx512_bf16\n")
-    assert precision.of(mixed) == precision.MIXED
-    assert precision.of(small("residual", mixed=False)) == precision.EXACT
+    assert networks.precision_of(mixed) == networks.MIXED
+    assert networks.precision_of(small("residual", mixed=False)) == networks.EXACT

@@ -15,7 +15,7 @@ from tests import accuracy
 from worker import fashion_mnist, load_runtime, runtime
 from worker.evaluate import evaluate
 from worker.examples import Examples
-from worker.heldout import split
+from worker.split import hold_out
 
 #: Of figures that depend on every probability.
 TOLERANCE = 5e-4
@@ -27,7 +27,7 @@ def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
     if split_name == "train":
-        examples = split(examples)[part]
+        examples = hold_out(examples)[part]
     loaded = load_runtime.load("litert", pretrained.card(), pretrained.read("model.tflite"))
     return evaluate(loaded, examples)
 
@@ -79,7 +79,7 @@ def test_accuracy_is_exact_where_it_was_recorded(cpuinfo: str, right: int, good:
 
 def test_it_learned_from_the_images_that_are_not_held_out() -> None:
     try:
-        learn, _ = split(Examples.of(*fashion_mnist.load("train", download=False)))
+        learn, _ = hold_out(Examples.of(*fashion_mnist.load("train", download=False)))
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
     assert learn.fingerprint() == pretrained.card().dataset_fingerprint

@@ -17,9 +17,9 @@ from worker import epoch, networks, recipes
 from worker.calibrate import softmax
 from worker.examples import Examples
 from worker.export import compare
-from worker.heldout import split
 from worker.recipes import RECIPES, Recipe
 from worker.schedule import plan, rate
+from worker.split import hold_out
 from worker.train import Epoch, Step, Trained, train
 
 EPOCHS = 3
@@ -50,7 +50,7 @@ def _train(examples: Examples, seed: int, state: Path | None = None, last: int =
         if epoch.number == last < EPOCHS:
             raise Killed
 
-    return train(RECIPE, *split(examples), 2, seed, state=state, on_epoch=on_epoch)
+    return train(RECIPE, *hold_out(examples), 2, seed, state=state, on_epoch=on_epoch)
 
 
 def _weights(trained: Trained) -> bytes:

@@ -26,8 +26,7 @@ from producer.unlisted import Unlisted
 from producer.walk import check_roots
 from producer.wording import counted, typed
 from shared.contract import MAX_FILE_BYTES
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.settings import Settings
 
 

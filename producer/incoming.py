@@ -10,7 +10,7 @@ from producer.table import failures
 from shared.card import decode_card
 from shared.contract import decode_result
 from shared.errors import BadMessage
-from shared.flag import count_flags
+from shared.status import count_flags
 
 MAX_LABELS = 1 << 16  #: as many as an answer can name
 

@@ -23,8 +23,7 @@ from producer.window import file_limit
 from shared import serving
 from shared.card import Card, decode_card, encode_card
 from shared.contract import JobRecord, decode_job, encode_job
-from shared.errors import UsageError
-from shared.exits import Exit
+from shared.errors import Exit, UsageError
 from shared.model_name import parse
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another

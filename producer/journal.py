@@ -27,7 +27,7 @@ from producer.recorded import Recorded
 from producer.totals import Totals, keep, kept, sums
 from shared.crash_point import passed
 from shared.errors import Damaged, SetupError, UsageError
-from shared.flag import add_flags
+from shared.status import add_flags
 
 SUFFIX = ".hangtag"
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.

@@ -19,8 +19,7 @@ from producer.options import decode_options
 from producer.totals import Totals, kept
 from producer.unlisted import UNLISTED, Unlisted, decode_unlisted
 from shared.contract import MAX_FILE_BYTES, decode_job
-from shared.errors import HangtagError
-from shared.exits import Exit
+from shared.errors import Exit, HangtagError
 
 
 class State(enum.StrEnum):

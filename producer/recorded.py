@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shared.flag import Flagged
+from shared.status import Flagged
 
 
 class Recorded(NamedTuple):

@@ -17,8 +17,7 @@ from producer.reader import STAMP
 from producer.records import result_of
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.digest import DIGEST_BYTES
-from shared.flag import count_flags
-from shared.status import Status
+from shared.status import Status, count_flags
 
 #: Up to where failed rows are in a repeat already, as a property of the job.
 REACHED = "repeated"

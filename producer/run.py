@@ -29,8 +29,7 @@ from producer.unlisted import Unlisted
 from producer.waits import Cut, Waits
 from producer.window import STORED_SHARE, Window, look
 from shared.contract import JobRecord
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.rate import Rate
 from shared.settings import Settings
 

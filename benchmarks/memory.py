@@ -24,7 +24,7 @@ from benchmarks import machine
 from benchmarks.report import markdown
 from benchmarks.sampler import Ends, Held, Look, Sampler, ends
 from shared import serving
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.registry import Registry
 from tests import gallery, versions
 from tests.claims import job_keys

@@ -25,7 +25,7 @@ from benchmarks.train_report import replaced
 from shared import pretrained
 from shared.card import Card, Preprocessing
 from shared.errors import SetupError
-from shared.flag import count_flags
+from shared.status import count_flags
 from worker import fashion_mnist
 from worker.answers import pixels
 from worker.decode import decode

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from benchmarks import machine, plain_celery
 from benchmarks.report import markdown
 from shared import keys
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, proc
 from tests.claims import Held, catch, claims, wait_until_taken_over
 from tests.fleet import Fleet, Producer, Worker, wait_for

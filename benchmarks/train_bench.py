@@ -16,7 +16,7 @@ from benchmarks.command import Failed
 from benchmarks.place import DATA, ROOT
 from benchmarks.train_report import goals, replaced, section
 from benchmarks.training import PACKAGES, Trained, train
-from shared.exits import Exit
+from shared.errors import Exit
 from worker import recipes
 from worker.recipes import Recipe
 

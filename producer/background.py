@@ -22,8 +22,7 @@ from producer.totals import Totals
 from producer.transport import check_below
 from producer.walk import check_roots
 from shared.crash_point import passed
-from shared.errors import SetupError, UsageError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 
 POLL_S = 0.1

@@ -16,8 +16,7 @@ from producer.wording import counted
 from shared.access import shown
 from shared.broker import glance
 from shared.contract import JOB_ID
-from shared.errors import BrokerAway, SetupError, UsageError
-from shared.exits import Exit
+from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.ledger import Ledger
 from shared.place import broker_url, socket_path
 from shared.settings import Settings

@@ -28,8 +28,7 @@ from producer.transport import check_below
 from producer.walk import check_roots
 from producer.wording import counted, typed
 from shared.contract import MAX_FILE_BYTES
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.settings import Settings
 
 

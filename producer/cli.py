@@ -17,8 +17,7 @@ from producer import (
     cli_train,
     cli_verify,
 )
-from shared.errors import HangtagError, RequestCancelled, StillOpen, UsageError
-from shared.exits import Exit
+from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 EPILOG = """\b
 Examples:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from shared.exits import Exit
+from shared.errors import Exit
 
 
 @click.command()

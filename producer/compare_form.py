@@ -11,8 +11,7 @@ from pathlib import Path
 
 from producer.compare_table import shown_cell
 from producer.table import COLUMNS
-from shared.flag import FLAGS
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Status
 
 _CONFIDENCE = re.compile(r"0\.\d{4}|1\.0000")
 

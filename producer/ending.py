@@ -11,7 +11,7 @@ from producer.classify import Summary
 from producer.skipped import listed
 from producer.wording import counted, mib, typed
 from shared.contract import MAX_FILE_BYTES
-from shared.exits import Exit
+from shared.errors import Exit
 
 _RESTART = "--restart"
 

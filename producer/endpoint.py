@@ -20,8 +20,7 @@ from producer.families import Families
 from producer.figures import Figures, see
 from producer.wording import one_line
 from shared.broker import connect
-from shared.errors import BrokerRefuses, SetupError, bounded
-from shared.exits import Exit
+from shared.errors import BrokerRefuses, Exit, SetupError, bounded
 from shared.place import broker_url
 from shared.settings import Settings
 

@@ -9,7 +9,7 @@ from producer.report import Report
 from producer.table import failures
 from shared.contract import decode_result
 from shared.errors import BadMessage
-from shared.flag import count_flags
+from shared.status import count_flags
 
 
 class Incoming:

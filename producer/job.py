@@ -24,8 +24,7 @@ from producer.window import file_limit
 from shared import serving
 from shared.card import Card, encode_card
 from shared.contract import JobRecord, encode_job, new_id
-from shared.errors import UsageError
-from shared.exits import Exit
+from shared.errors import Exit, UsageError
 from shared.model_name import parse
 
 

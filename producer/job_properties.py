@@ -16,7 +16,7 @@ from producer.records import UNLISTED, Unlisted, decode_unlisted
 from producer.skipped import SKIPPED, decode_skipped
 from shared.card import Card, decode_card
 from shared.contract import JobRecord, decode_job
-from shared.exits import Exit
+from shared.errors import Exit
 
 
 class Pinned(NamedTuple):

@@ -28,7 +28,7 @@ from producer.totals import Totals, keep, kept, sums
 from shared.crash_point import passed
 from shared.digest import filled
 from shared.errors import Damaged, SetupError, UsageError
-from shared.flag import add_flags
+from shared.status import add_flags
 
 SUFFIX = ".hangtag"
 #: The property of a job that has all its files: one that repeats failed rows takes in no new ones.

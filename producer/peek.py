@@ -18,8 +18,7 @@ from producer.records import Unlisted
 from producer.totals import Totals, kept
 from shared import file_lock
 from shared.contract import MAX_FILE_BYTES
-from shared.errors import HangtagError
-from shared.exits import Exit
+from shared.errors import Exit, HangtagError
 
 
 class State(enum.StrEnum):

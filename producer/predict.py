@@ -26,8 +26,7 @@ from producer.stack import Use
 from producer.walk import check_roots
 from shared.broker import connect, make_app
 from shared.card import Card
-from shared.errors import SetupError, UsageError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError, UsageError
 from shared.model_name import parse
 from shared.place import broker_url
 from shared.reference import shown

@@ -9,8 +9,7 @@ import msgspec
 
 from producer.table import numbers
 from shared.contract import decode_result
-from shared.flag import FLAGS, Flag
-from shared.status import Status
+from shared.status import FLAGS, Flag, Status
 
 
 class Prediction(msgspec.Struct, frozen=True):

@@ -19,8 +19,8 @@ import msgspec
 from producer.fold import Place, pack, unpack
 from producer.journal_file import blob, checksum
 from shared.errors import MISFITS, BadMessage
-from shared.flag import Flagged
 from shared.reference import STAMP, Stamp
+from shared.status import Flagged
 
 _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"

@@ -15,9 +15,8 @@ from producer.fold import Place, fold, groups, pack, replaced, unpack
 from producer.records import Frozen, recorded, result_of
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.digest import DIGEST_BYTES
-from shared.flag import count_flags
 from shared.reference import STAMP
-from shared.status import Status
+from shared.status import Status, count_flags
 
 #: Up to where failed rows are in a repeat already, as a property of the job.
 REACHED = "repeated"

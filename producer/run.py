@@ -25,8 +25,7 @@ from producer.transport import Transport
 from producer.waits import Cut, Waits
 from producer.window import STORED_SHARE, Window, look
 from shared.contract import JobRecord
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.rate import Rate
 
 #: How often the ledger, the workers and Redis' memory are looked at.

@@ -20,8 +20,7 @@ from shared import atomic_file
 from shared.card import Card
 from shared.contract import BatchResult, decode_result
 from shared.crash_point import passed
-from shared.flag import FLAGS
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Status
 
 COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
 PART_SUFFIX = ".part"

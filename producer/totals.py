@@ -13,7 +13,7 @@ import msgspec
 
 from producer import properties
 from shared.errors import MISFITS
-from shared.flag import add_flags
+from shared.status import add_flags
 
 #: The property of a job that holds its sums.
 KEPT = "totals"
@@ -56,5 +56,5 @@ def sums(database: sqlite3.Connection) -> Totals:
         " GROUP BY key"
     )
     frozen, done, failed = map(int, row)
-    # In the order of `shared/flag.py`, whatever that of the rows is.
+    # In the order of `shared/status.py`, whatever that of the rows is.
     return Totals(frozen, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

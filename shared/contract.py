@@ -24,9 +24,8 @@ import msgspec
 from shared.card import NAME
 from shared.digest import DIGEST_BYTES
 from shared.errors import MISFITS, BadMessage
-from shared.flag import FLAGS
 from shared.reference import Reference, unpack
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Status
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another

@@ -1,4 +1,4 @@
-"""The errors of Hangtag, by who must act.
+"""The errors of Hangtag, by who must act, and the exit codes of the `hangtag` command.
 
 HangtagError
 ├── ImageError         this image: it becomes a row with a status, its neighbours go on
@@ -16,6 +16,8 @@ HangtagError
 """
 
 from __future__ import annotations
+
+import enum
 
 import msgspec
 
@@ -103,3 +105,16 @@ class BrokerRefuses(SetupError):
 
 class UsageError(SetupError):
     """The command line is at fault; the message says what to type instead."""
+
+
+class Exit(enum.IntEnum):
+    """What the shell is told. A finished job run again repeats its first code."""
+
+    OK = 0  #: every picture was classified
+    SETUP = 1  #: the set-up is at fault; a job that was begun is intact
+    USAGE = 2  #: the command line is at fault, or names no picture
+    SOME_FAILED = 3  #: finished, with rows that have no label, or folders without rows
+    BUDGET = 4  #: more failures than --max-failures allows
+    CANCELLED = 5  #: the job was cancelled
+    NOT_PROVEN = 6  #: verify: the table is not proven to be complete and as it was written
+    INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; the same command resumes

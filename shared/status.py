@@ -1,8 +1,9 @@
-"""The status of one image: a short stable code in the table, one byte on the wire."""
+"""The status and the flag of one image: stable codes in the table, one byte each on the wire."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Status(enum.StrEnum):
@@ -19,7 +20,7 @@ class Status(enum.StrEnum):
     @property
     def code(self) -> int:
         """The wire code, 0 to 255."""
-        return _CODES[self]
+        return _STATUS_CODES[self]
 
     @property
     def sentence(self) -> str:
@@ -39,7 +40,7 @@ class Status(enum.StrEnum):
 
 
 BY_CODE = tuple(Status)
-_CODES = {status: code for code, status in enumerate(BY_CODE)}
+_STATUS_CODES = {status: code for code, status in enumerate(BY_CODE)}
 _SENTENCES = {
     Status.OK: "",
     Status.UNREADABLE: "The file is empty, damaged, or may not be read.",
@@ -49,3 +50,38 @@ _SENTENCES = {
     Status.CHANGED: "The file changed while the job ran.",
     Status.CRASHED: "Decoding the picture ended the worker process twice.",
 }
+
+
+class Flag(enum.StrEnum):
+    """What is odd about an image that has its label all the same: the table's column `flag`.
+
+    The order is the wire code: append only.
+    """
+
+    NONE = ""
+    UNLIKE_TRAINING = "unlike_training"  #: outside of what nearly all training images keep to
+    BUSY_BACKGROUND = "busy_background"  #: the garment could not be told from its ground
+
+    @property
+    def code(self) -> int:
+        """The wire code, 0 to 255."""
+        return _FLAG_CODES[self]
+
+
+FLAGS = tuple(Flag)
+_FLAG_CODES = {flag: code for code, flag in enumerate(FLAGS)}
+
+Flagged = Mapping[str, int]  #: how many pictures have each flag; those that none has are left out
+
+
+def count_flags(codes: bytes) -> dict[str, int]:
+    """How many of these wire codes stand for each flag."""
+    return {
+        str(flag): found for flag in FLAGS[1:] if codes and (found := codes.count(flag.code)) > 0
+    }
+
+
+def add_flags(one: Flagged, other: Flagged) -> dict[str, int]:
+    """Both counts together."""
+    names = (str(flag) for flag in FLAGS[1:])
+    return {name: sum_ for name in names if (sum_ := one.get(name, 0) + other.get(name, 0))}

@@ -16,7 +16,7 @@ from producer.table import failures
 from shared import pretrained
 from shared.card import encode_card
 from shared.contract import BatchResult, JobRecord, decode_images, encode_job, encode_result
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.serving import card_sha256
 from shared.settings import Settings
 from shared.status import Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.fleet import Fleet, Process
 from tests.gallery import FOLDER, Gallery
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.claims import Held, catch, job_keys
 from tests.fleet import BATCH_IMAGES, PRODUCT_PROGRAM, Fleet, Producer, Worker

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from shared.card import Card
 from shared.contract import BatchResult
 from shared.errors import ImageError
-from shared.flag import Flag
-from shared.status import Status
+from shared.status import Flag, Status
 from worker import decode, gates
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from redis.exceptions import ResponseError
 
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.reconnect import LONGEST_S, STEP_S
 from shared.refusal import refused
 from worker.login import let_in, turned_away

@@ -18,8 +18,7 @@ from PIL import Image
 from shared.card import Preprocessing
 from shared.contract import MAX_FILE_BYTES
 from shared.errors import ImageError
-from shared.flag import Flag
-from shared.status import Status
+from shared.status import Flag, Status
 from worker import bmp, garment, gif, jpeg, plain_png, png, tiff, webp
 from worker.letterbox import Picture, place
 from worker.limits import MAX_PIXELS

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.card import Preprocessing
-from shared.flag import Flag
+from shared.status import Flag
 from worker import letterbox
 from worker.background import Box, evened, find, trimmed
 from worker.letterbox import Picture, Size, fitted, reduced

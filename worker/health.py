@@ -11,8 +11,7 @@ import argparse
 import sys
 import time
 
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.settings import Settings
 from worker.sign_of_life import Sign, signs
 

@@ -19,8 +19,7 @@ from redis.exceptions import RedisError
 from shared import heartbeat
 from shared.access import Address
 from shared.broker import connect
-from shared.errors import BrokerRefuses, SetupError
-from shared.exits import Exit
+from shared.errors import BrokerRefuses, Exit, SetupError
 from shared.refusal import refused
 from shared.settings import Settings
 

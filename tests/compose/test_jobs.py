@@ -13,7 +13,7 @@ import pytest
 
 from producer.peek import JobView, State, peek
 from shared.card import Card
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import oracle
 from tests.claims import Held, claims, wait_until_taken_over
 from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from shared.answer import DataReport
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import stacks
 from tests.fleet import ROOT
 from tests.stacks import Place

@@ -15,8 +15,8 @@ import pytest
 from benchmarks.studio import photograph, scene
 from producer.classify import Summary
 from producer.peek import JobView
-from shared.exits import Exit
-from shared.flag import Flag
+from shared.errors import Exit
+from shared.status import Flag
 from tests import oracle
 from tests.fleet import Fleet
 from tests.pictures import garment

@@ -14,7 +14,7 @@ from PIL import Image
 from producer.living import cure
 from producer.prediction import Predictions
 from shared import keys, pretrained
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.settings import Settings
 from tests.claims import job_keys
 from tests.fleet import Fleet, Producer

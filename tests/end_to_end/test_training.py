@@ -15,8 +15,7 @@ from producer import stack
 from producer.open_requests import OpenRequest
 from shared import pretrained
 from shared.answer import Trained
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.registry import Registry
 from tests import accuracy, stacks, trainers
 from tests.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for

@@ -14,7 +14,7 @@ import redis
 
 from shared import keys
 from shared.answer import Trained
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, proc, trainers
 from tests.claims import catch
 from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, Worker, wait_for

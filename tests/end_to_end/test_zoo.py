@@ -11,7 +11,7 @@ import pytest
 
 from producer.classify import Summary
 from producer.escape import unescape
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.status import Status
 from tests.fleet import Fleet
 from tests.pictures import CLEAN, SAME, SKIPPED, write_zoo

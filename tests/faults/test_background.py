@@ -8,7 +8,7 @@ import pytest
 from producer.classify import Summary
 from producer.peek import JobView, State
 from shared.contract import MAX_FILE_BYTES
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.fleet import Producer, Worker, wait_for
 from tests.gallery import FOLDER

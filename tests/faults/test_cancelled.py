@@ -6,7 +6,7 @@ import msgspec
 import redis
 
 from producer.peek import JobView, State
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.claims import job_keys
 from tests.fleet import wait_for

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producer.verify import verify
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.status import Status
 from tests import gallery, oracle
 from tests.fleet import BATCH_IMAGES

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from producer.classify import Summary
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.closed import obeying
 from tests.fleet import BATCH_IMAGES, Producer

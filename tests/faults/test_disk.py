@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer.verify import verify
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.armed import Points, Shot
 from tests.claims import job_keys

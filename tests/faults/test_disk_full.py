@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.fleet import wait_for
 from tests.gallery import Gallery

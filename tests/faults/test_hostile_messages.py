@@ -8,7 +8,7 @@ import pytest
 
 from shared import keys
 from shared.broker import CLASSIFY_TASK, TRAIN_TASK
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.limited import LINES
 from tests import forged, gallery
 from tests.claims import claims

@@ -12,7 +12,7 @@ import pytest
 
 from producer.window import FILE_SHARE_MAX
 from shared.contract import MAX_FILE_BYTES
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.stage import Stage
 
 MIB = 1 << 20

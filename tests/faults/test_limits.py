@@ -10,7 +10,7 @@ import pytest
 
 from producer.classify import Summary
 from producer.peek import State, peek
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.claims import job_keys
 from tests.fleet import Producer, wait_for

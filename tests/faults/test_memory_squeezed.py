@@ -10,7 +10,7 @@ import redis
 from producer.peek import JobView
 from producer.window import MEMORY_SHARE_MAX
 from shared import heartbeat, keys
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.heartbeat import Heartbeat
 from tests.fleet import Producer, wait_for
 from tests.stage import Stage

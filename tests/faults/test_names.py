@@ -10,7 +10,7 @@ import pytest
 
 from producer.escape import unescape
 from producer.verify import verify
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, oracle
 from tests.fleet import Producer
 from tests.gallery import FOLDER, Gallery

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from producer.peek import State
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.claims import job_keys
 from tests.gallery import Gallery

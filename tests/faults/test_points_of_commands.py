@@ -14,7 +14,7 @@ from producer.journal import journal_path
 from producer.peek import State, peek
 from producer.verify import verify
 from shared import kept_requests, keys
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.registry import Registry
 from shared.requests import State as RequestState
 from tests import gallery, proc, stacks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, proc
 from tests.armed import KILL, RAISE, STOP, Points, Shot
 from tests.fleet import SHORT_TIMES, Fleet, Producer

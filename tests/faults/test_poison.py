@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.status import Status
 from tests import gallery
 from tests.claims import catch, job_keys

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.claims import job_keys
 from tests.stage import Stage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.fleet import Producer, wait_for
 from tests.gallery import FOLDER, Gallery

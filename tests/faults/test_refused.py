@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.claims import catch
 from tests.fleet import SHORT_TIMES, Fleet, wait_for

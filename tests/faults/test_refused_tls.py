@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import Gallery
 from tests.guarded import certificate, tls_server

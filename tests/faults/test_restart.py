@@ -9,7 +9,7 @@ import pytest
 from producer.journal import journal_path
 from producer.peek import peek
 from producer.verify import verify
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.gallery import Gallery
 from tests.stage import Stage

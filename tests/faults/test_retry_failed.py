@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from producer.peek import State
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.breakage import RUBBISH, failed, mend, path_of, spoil
 from tests.fleet import BATCH_IMAGES

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.fleet import SHORT_TIMES, Fleet
 from tests.gallery import FOLDER, Gallery

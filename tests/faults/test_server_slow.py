@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from shared.broker import TIMEOUT_S
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery
 from tests.fleet import wait_for
 from tests.gallery import FOLDER, Gallery

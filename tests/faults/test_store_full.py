@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from producer.cli import hangtag
 from shared import pretrained
 from shared.card import Card
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.registry import Registry
 from tests.disk import Disk, mounted
 

@@ -14,7 +14,7 @@ import pytest
 from producer.verify import verify
 from shared import keys
 from shared.contract import decode_payload
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.reference import UNSEEN, Reference
 from shared.status import Status
 from tests import gallery, oracle

@@ -13,7 +13,7 @@ from producer.journal import Journal, journal_path
 from producer.peek import JobView
 from producer.run import LOOK_EVERY_S
 from producer.window import BATCHES_PER_SLOT
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.fleet import BATCH_IMAGES, Producer
 from tests.long_job import COMPLETE, Recorder
 from tests.stage import Stage

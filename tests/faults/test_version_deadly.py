@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared import keys
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.fleet import DEADLY_APP, wait_for
 from tests.stage import Stage
 

@@ -13,7 +13,7 @@ import redis
 
 from shared import keys, pretrained, serving
 from shared.card import Card, encode_card
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.registry import Registry
 from tests import archives, gallery, oracle, versions
 from tests.claims import job_keys

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from producer.cli import hangtag
 from producer.open_requests import OpenRequest
 from shared.answer import Trained
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.grant import Standing, State
 from shared.request import Outcome, Progress, Train
 from tests.by_hand import ANSWER, Hand

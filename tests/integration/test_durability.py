@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, traced, wire
 from tests.fleet import ROOT, SHORT_TIMES, Fleet
 from tests.gallery import FOLDER

@@ -13,7 +13,7 @@ import redis
 
 from shared import keys, remote
 from shared.broker import CLASSIFY_TASK, make_app
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.limited import LINES
 from tests import forged, gallery
 from tests.fleet import (

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from producer.window import BATCHES_UNSEEN
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import gallery, kustomize
 from tests.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.gallery import FOLDER

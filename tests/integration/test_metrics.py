@@ -20,7 +20,7 @@ from producer import stack
 from producer.figures import see
 from producer.peek import JobView, State
 from shared import heartbeat, keys
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.heartbeat import Heartbeat
 from shared.rate import SPAN_S
 from shared.request import Prune, Request

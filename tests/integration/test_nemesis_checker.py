@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared import keys
-from shared.exits import Exit
+from shared.errors import Exit
 from tests import proc
 from tests.nemesis import checker, plan
 from tests.nemesis.checker import Rows

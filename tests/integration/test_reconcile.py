@@ -12,7 +12,7 @@ import pytest
 from producer.appeared import NewFiles
 from shared import keys
 from shared.broker import CLASSIFY_TASK, make_app
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.integration.ledger.files import answer
 from tests.integration.ledger.people import Child
 from tests.integration.ledger.producer import Fuse, Producer

@@ -22,8 +22,7 @@ from producer.cli import hangtag
 from producer.member import Member, member, save_roster
 from producer.peek import State, peek
 from shared import heartbeat, keys, pretrained
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.heartbeat import Heartbeat
 from shared.place import private_stack_dir, socket_path, stack_dir
 from shared.registry import Registry

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import redis
 
 from shared import keys
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.leftovers import BINDINGS, OF_MODELS
 
 #: Ends of a `classify` that a fault may bring about; the last one must be OK.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.exits import Exit
+from shared.errors import Exit
 from tests.fleet import Producer
 from tests.nemesis import checker
 from tests.nemesis.history import History

@@ -24,7 +24,7 @@ from benchmarks.stopwatch import Stopwatch
 from benchmarks.watch import Watch, role_of
 from benchmarks.way import SOCKET, way_to
 from shared.errors import ImageError
-from shared.flag import Flag
+from shared.status import Flag
 from tests import proc
 from tests.server import RedisServer
 from worker.decode import decode_into

@@ -22,7 +22,7 @@ from producer.records import Unlisted, encode_unlisted
 from shared import pretrained
 from shared.card import encode_card
 from shared.contract import JobRecord, encode_job
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.serving import card_sha256
 from tests.jobs import finish
 

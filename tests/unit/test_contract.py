@@ -24,8 +24,7 @@ from shared.contract import (
     encode_result,
 )
 from shared.errors import BadMessage
-from shared.flag import FLAGS
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Status
 
 text = st.text(max_size=20)
 records = st.builds(

@@ -14,7 +14,7 @@ from producer.cli import hangtag
 from producer.table import COLUMNS
 from shared.access import address
 from shared.contract import MAX_FILE_BYTES
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.settings import PREFIX, Settings
 from shared.status import Status
 

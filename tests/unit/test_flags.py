@@ -18,8 +18,7 @@ from shared import pretrained
 from shared.card import Gates
 from shared.contract import BatchResult
 from shared.errors import SetupError
-from shared.flag import FLAGS, Flag, add_flags, count_flags
-from shared.status import Status
+from shared.status import FLAGS, Flag, Status, add_flags, count_flags
 from tests.pictures import Bytes, garment
 from worker import fashion_mnist
 from worker.answers import join, pixels, top_k

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.studio import photograph
 from shared.errors import SetupError
-from shared.flag import Flag
+from shared.status import Flag
 from tests.encoders import save, turned
 from tests.pictures import Bytes, garment, variants
 from worker import fashion_mnist

@@ -25,7 +25,7 @@ from producer.journal import SUFFIX, Journal, journal_path
 from producer.records import Frozen, Recorded
 from producer.totals import Totals
 from shared.errors import HangtagError, SetupError, UsageError
-from shared.flag import FLAGS, add_flags
+from shared.status import FLAGS, add_flags
 
 names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
 stamps = st.tuples(st.integers(-1, 1 << 40), st.integers(-1, (1 << 63) - 1))

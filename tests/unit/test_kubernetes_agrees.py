@@ -19,7 +19,7 @@ from producer.machine import PROCESS_BYTES
 from producer.service import RETIRE_S
 from producer.window import BATCHES_PER_SLOT, BATCHES_UNSEEN, MEMORY_SHARE_MAX
 from shared.access import address
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.settings import PREFIX, Settings
 from tests import kustomize
 from tests.kustomize import JOB, OVERLAYS, ROOT, SHELF, Object, Pod, named, pod, pods

@@ -24,8 +24,7 @@ from producer.wording import one_line, size
 from shared import pretrained
 from shared.card import Card, Metrics, encode_card
 from shared.contract import JobRecord, encode_job
-from shared.errors import SetupError, UsageError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError, UsageError
 from shared.registry import Registry
 from shared.serving import card_sha256
 from shared.settings import Settings

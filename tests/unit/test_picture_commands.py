@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 
 from producer import picture_file
 from producer.cli import hangtag
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 
 ROOT = Path(__file__).parents[2]
 #: A module that is installed and cannot be loaded.

@@ -20,8 +20,7 @@ from producer.table import failures
 from producer.totals import Totals, kept, sums
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.errors import SetupError
-from shared.flag import FLAGS
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Status
 
 #: One row: its status and, where that is `ok`, its label and flag.
 Row = tuple[Status, int, int]

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from producer import show_predictions
 from producer.prediction import Prediction, Predictions
 from producer.show_predictions import BAR_WIDTH, bar, lines
-from shared.flag import Flag
-from shared.status import Status
+from shared.status import Flag, Status
 
 LABELS = ("Bag", "Ankle boot", "Coat")
 

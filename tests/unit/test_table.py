@@ -20,8 +20,7 @@ from producer.table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, 
 from shared.card import Card, Metrics, Preprocessing
 from shared.contract import BatchResult, encode_result
 from shared.errors import SetupError
-from shared.flag import FLAGS, Flag
-from shared.status import BY_CODE, Status
+from shared.status import BY_CODE, FLAGS, Flag, Status
 from tests.unit.test_escape import names
 
 #: No path is empty or holds a NUL.

@@ -16,7 +16,7 @@ from producer.records import Frozen, Recorded
 from producer.totals import Totals
 from shared.contract import JobRecord, encode_job
 from shared.errors import Damaged, SetupError
-from shared.flag import FLAGS
+from shared.status import FLAGS
 
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 NAME_BYTES, IMAGES = 90, 1_000

@@ -29,8 +29,7 @@ from producer.wording import duration
 from shared import kept_requests
 from shared.answer import Decided
 from shared.contract import new_id
-from shared.errors import SetupError, UsageError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError, UsageError
 from shared.grant import State, View
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.request import (

@@ -13,8 +13,7 @@ from producer.cli import hangtag
 from producer.cli_workers import CHILDREN_MAX, Wanted, Workers
 from producer.desired import Desired
 from producer.pace import Bounds
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.settings import Settings
 
 #: Of a line to type elsewhere, where a password is needed.

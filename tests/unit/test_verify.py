@@ -25,8 +25,7 @@ from producer.job import Job
 from producer.journal import Journal, journal_path
 from producer.sealed import Sealed
 from producer.verify import PROBLEMS_SHOWN, Proof, verdict, verify
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from tests.closed import too_deep
 from tests.jobs import RUBBISH, finish, options_of
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
-from shared.errors import SetupError
-from shared.exits import Exit
+from shared.errors import Exit, SetupError
 from shared.ledger import LOADING, Verdict
 from tests.integration.ledger.files import GARBAGE, is_poison
 from tests.integration.ledger.people import Child, Work

@@ -16,7 +16,7 @@ from producer.records import Frozen, Recorded
 from producer.report import Quiet
 from producer.run import Run
 from producer.stack import Use
-from shared.exits import Exit
+from shared.errors import Exit
 from shared.ledger import LOADING, BatchState
 from tests.integration.ledger.files import GARBAGE
 from tests.integration.ledger.model import LedgerModel

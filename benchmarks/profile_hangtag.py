@@ -96,7 +96,7 @@ def steps(
     try:
         _watch(watch, settings)
         whole = watch.step("producer: the rest", classify.classify)
-        images = whole(options, settings, restart=True, quiet=True).images
+        images = whole(options, settings, restart=True, quiet=True).done
     finally:
         watch.restore()
     rows = [row for side in ("producer", "child") for row in _side(side, watch.spent, images)]

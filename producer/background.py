@@ -18,7 +18,6 @@ from producer.options import JobOptions
 from producer.peek import JobView, State, peek
 from producer.report import make_report
 from producer.table import PART_SUFFIX
-from producer.totals import Totals
 from producer.transport import check_below
 from producer.walk import check_roots
 from shared.crash_point import passed
@@ -108,8 +107,7 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
     report = make_report(quiet)
     try:
         while view is not None and view.state is State.RUNNING:
-            totals = Totals(view.images, view.done, view.failed, view.flagged)
-            report.progress(totals, walking=False)
+            report.progress(view.counts, walking=False)
             time.sleep(FOLLOW_S)
             view = peek(output)
     finally:
@@ -121,7 +119,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
     """What the attempt that was followed came to, as its own command reports it."""
     part, attempt = Path(f"{view.output}{PART_SUFFIX}"), view.attempt
     return Summary(
-        view.job, view.output, view.model, view.done, view.failed, attempt.classified,
+        view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
         attempt.skipped, attempt.seconds, int(code), view.flagged,
         str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
         view.max_file_bytes,

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from producer.totals import Totals
+from producer.totals import JobCounts
 from shared.errors import MISFITS, BadMessage
 
 #: A percentage means little before this many rows are finished.
@@ -20,7 +20,7 @@ class Budget(msgspec.Struct, frozen=True):
     limit: float = float("inf")
     percent: bool = False
 
-    def exceeded(self, totals: Totals, finished: bool) -> bool:
+    def exceeded(self, totals: JobCounts, finished: bool) -> bool:
         """Whether the job must stop; `finished` when no more rows will come."""
         if not self.percent:
             return totals.failed > self.limit

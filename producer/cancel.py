@@ -46,7 +46,7 @@ def cancel(job: str, settings: Settings) -> str:
         raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
     if output is not None and view.state is not State.RUNNING:
         _mark(output, view.job, settings)
-    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.images, 'image')} are kept"
+    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are kept"
 
 
 def _output(job: str) -> Path | None:

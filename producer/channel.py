@@ -13,6 +13,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from producer.hint import send_hint
+from producer.totals import JobCounts
 from shared import foreign, keys
 from shared.broker import CLASSIFY_TASK
 from shared.contract import JobRecord, encode_job, max_result_bytes
@@ -43,11 +44,8 @@ class Result(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """What the producer tells everybody with each sign of life."""
 
-    found: int  #: images found so far
-    done: int
-    failed: int
+    counts: JobCounts
     walking: bool  #: more may be found
-    flagged: dict[str, int] = {}  #: how many pictures have each flag
     rate: float = 0.0  #: images/s of late; 0 while it is not known
     oldest_s: float | None = None  #: age of the oldest batch under way; None where there is none
 
@@ -85,12 +83,12 @@ class Channel:
             log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
-        fields: dict[Any, Any] = msgspec.structs.asdict(progress)
+        fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
         fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
-        fields["flagged"] = msgspec.json.encode(progress.flagged)
-        fields["result_bytes"] = max_result_bytes(self.record.top_k)
+        fields |= {"rate": progress.rate, "result_bytes": max_result_bytes(self.record.top_k)}
+        fields["flagged"] = msgspec.json.encode(progress.counts.flagged)
         # As a moment, so that whoever reads it later knows the age at that time.
-        oldest_s = fields.pop("oldest_s")
+        oldest_s = progress.oldest_s
         fields["oldest_ms"] = 0 if oldest_s is None else int(1000 * (now_s - oldest_s))
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(record, mapping=fields)

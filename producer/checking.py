@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from producer.report import Report, make_report
-from producer.totals import Totals
+from producer.totals import JobCounts
 
 #: A check that is over sooner shows nothing.
 SHOWN_AFTER_S = 1.0
@@ -31,7 +31,7 @@ class Checking:
             self._report = make_report(quiet=False)
         # A table that differs is read once more.
         done = min(self._passed // PASSES, self.rows)
-        self._report.progress(Totals(self.rows, done), walking=False)
+        self._report.progress(JobCounts(self.rows, done), walking=False)
 
     def close(self) -> None:
         """The last figures stay visible."""

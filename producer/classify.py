@@ -38,7 +38,8 @@ class Summary(msgspec.Struct, frozen=True):
     job: str
     output: str
     model: str
-    images: int
+    found: int = msgspec.field(name="images")
+    done: int  #: rows so far
     failed: int
     classified: int  #: in this run; the rest in earlier ones
     skipped: dict[str, int]  #: what is no row, by reason; files that were not chosen by ending
@@ -202,6 +203,7 @@ def _summary(job: Job, end: _End) -> Summary:
         job.record.id,
         str(job.output),
         job.card.ref,
+        totals.found,
         totals.done,
         totals.failed,
         result.classified,

@@ -32,7 +32,7 @@ def main() -> int:
     right, rows = accuracy(TABLE)
     print(f"\n{rows:,} rows in {TABLE}, one for each picture in {PICTURES}/")
     print(f"right by the folders' names: {right / rows:.2%} ({right:,} of {rows:,})")
-    print(f"{summary.images / summary.seconds:,.0f} images/s, the start of the stack included")
+    print(f"{summary.done / summary.seconds:,.0f} images/s, the start of the stack included")
     return 0
 
 

@@ -19,7 +19,7 @@ _RESTART = "--restart"
 def tell(summary: Summary) -> None:
     """Say on standard error what a run came to, and what to type next."""
     click.echo(
-        f"job {summary.job}: {counted(summary.images, 'image')}, {summary.failed:,} failed, "
+        f"job {summary.job}: {_images(summary)}, {summary.failed:,} failed, "
         f"{_pace(summary)}{summary.model} -> {summary.output}",
         err=True,
     )
@@ -57,6 +57,11 @@ def _next(summary: Summary) -> str:
     if code is Exit.BUDGET:
         return f"more failures than --max-failures allows{_so_far(summary)}"
     return ""
+
+
+def _images(summary: Summary) -> str:
+    found = counted(summary.found, "image")
+    return found if summary.done == summary.found else f"{summary.done:,} of {found}"
 
 
 def _pace(summary: Summary) -> str:

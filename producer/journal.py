@@ -24,7 +24,7 @@ from producer.fold import Place
 from producer.job_properties import JobProperties
 from producer.journal_file import sqlite_errors
 from producer.records import Frozen, Recorded, recorded, thawed
-from producer.totals import Totals, keep, kept, sums
+from producer.totals import JobCounts, keep, kept, sums
 from shared.crash_point import passed
 from shared.digest import filled
 from shared.errors import Damaged, SetupError, UsageError
@@ -83,7 +83,7 @@ class Journal(JobProperties):
             self._readable = True
         with self._transaction():
             journal_schema.clear(self._db)
-            self.totals = Totals()
+            self.totals = JobCounts()
             keep(self._db, self.totals)
             properties.put(self._db, **values)
 
@@ -220,15 +220,15 @@ class Journal(JobProperties):
         with self._transaction():
             for n in rotten:
                 self.reopened += records.reopen(self._db, n)
-            frozen, self.totals = self.totals.frozen, self._sum()
-            if self.totals.frozen != frozen:
+            before, self.totals = self.totals, self._sum()
+            if self.totals.found != before.found:
                 raise sqlite3.DatabaseError("batches are gone")
 
     def _freeze(self, batch: Frozen) -> None:
         record = recorded(batch)
         records.insert(self._db, record)
         if record.places is None:
-            self.totals.frozen += record.images
+            self.totals.found += record.images
         else:
             repeats.reached(self._db, batch.places[-1])
 
@@ -260,7 +260,7 @@ class Journal(JobProperties):
             record = next(records.read(self._db, clause, *values), None)
             return None if record is None else thawed(record)
 
-    def _sum(self) -> Totals:
+    def _sum(self) -> JobCounts:
         with sqlite_errors(self.path):
             return sums(self._db)
 

@@ -15,7 +15,7 @@ from producer.attempt_result import AttemptResult
 from producer.job_properties import JobProperties, open_read_only
 from producer.journal import journal_path
 from producer.records import Unlisted
-from producer.totals import Totals, kept
+from producer.totals import JobCounts, kept
 from shared import file_lock
 from shared.contract import MAX_FILE_BYTES
 from shared.errors import Exit, HangtagError
@@ -32,11 +32,11 @@ class State(enum.StrEnum):
 
 
 class JobView(msgspec.Struct, frozen=True):
-    """One job at a glance. `images` is how many were found so far."""
+    """One job at a glance."""
 
     job: str
     state: State
-    images: int
+    found: int = msgspec.field(name="images")
     done: int
     failed: int
     model: str
@@ -49,6 +49,11 @@ class JobView(msgspec.Struct, frozen=True):
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
     attempt: AttemptResult = AttemptResult()  #: of the last that ended
+
+    @property
+    def counts(self) -> JobCounts:
+        """Its images."""
+        return JobCounts(self.found, self.done, self.failed, self.flagged)
 
 
 def is_running(output: Path) -> bool:
@@ -83,7 +88,7 @@ def peek(output: Path) -> JobView | None:
     return JobView(
         record.id,
         state,
-        totals.frozen,
+        totals.found,
         totals.done,
         totals.failed,
         f"{record.name}@{record.version}",
@@ -115,7 +120,7 @@ def _state(output: Path, job: JobProperties) -> State:
     return State.CANCELLED if job.stopped is Exit.CANCELLED else State.PAUSED
 
 
-def _read(path: Path) -> tuple[dict[str, bytes], Totals]:
+def _read(path: Path) -> tuple[dict[str, bytes], JobCounts]:
     """Properties and sums. Without a log the file is read as it is, or SQLite would leave a log
     and its index beside it; a producer that starts meanwhile is noticed."""
     while (before := _alone(path)) is not None:
@@ -138,7 +143,7 @@ def _alone(path: Path) -> tuple[int, int, int] | None:
     return info.st_ino, info.st_size, info.st_mtime_ns
 
 
-def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], Totals]:
+def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
     with closing(open_read_only(path, immutable)) as database:
         found = properties.read(database)
         return found, kept(found)

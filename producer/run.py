@@ -190,11 +190,8 @@ class Run:
         totals = self._journal.totals
         self._channel.touch(
             Progress(
-                totals.frozen,
-                totals.done,
-                totals.failed,
+                totals,
                 not self._batches.exhausted,
-                totals.flagged,
                 self._rate.mark(now, totals.done),
                 self._reconciler.oldest_s,
             )

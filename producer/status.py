@@ -184,7 +184,7 @@ def _count(fields: dict[bytes, bytes], name: bytes) -> int:
 
 
 def _row(view: JobView) -> tuple[str, ...]:
-    counts = (view.done, view.images, view.failed, sum(view.flagged.values()))
+    counts = (view.done, view.found, view.failed, sum(view.flagged.values()))
     rate = "-" if view.rate is None else f"{view.rate:,.0f}"
     left = "-" if view.left_s is None else duration(view.left_s)
     texts = (one_line(text) for text in (view.model, view.output))

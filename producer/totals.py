@@ -19,29 +19,37 @@ from shared.status import add_flags
 KEPT = "totals"
 
 
-class Totals(msgspec.Struct):
-    """Images of a job so far. A failed row that is being repeated is not done."""
+class JobCounts(msgspec.Struct):
+    """Images of a job so far."""
 
-    frozen: int = 0
-    done: int = 0
-    failed: int = 0
+    found: int = msgspec.field(default=0, name="frozen")  #: in the batches so far
+    done: int = 0  #: a failed row that is being repeated is not
+    failed: int = 0  #: done, and without a label
     flagged: dict[str, int] = {}  #: by flag; those that none has are left out
 
+    @property
+    def frozen(self) -> int:
+        """`found`, for the progress displays."""
+        return self.found
 
-def keep(database: sqlite3.Connection, totals: Totals) -> None:
+
+Totals = JobCounts  # for the progress displays
+
+
+def keep(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the sums, in the transaction that is open. Raises sqlite3.DatabaseError."""
     properties.put(database, **{KEPT: msgspec.json.encode(totals)})
 
 
-def kept(found: Mapping[str, bytes]) -> Totals:
+def kept(found: Mapping[str, bytes]) -> JobCounts:
     """The sums among a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
     try:
-        return msgspec.json.decode(found[KEPT], type=Totals)
+        return msgspec.json.decode(found[KEPT], type=JobCounts)
     except (KeyError, *MISFITS) as error:
         raise sqlite3.DatabaseError("the job has lost its sums") from error
 
 
-def sums(database: sqlite3.Connection) -> Totals:
+def sums(database: sqlite3.Connection) -> JobCounts:
     """What the batches of a journal add up to, all of which are read.
 
     Raises:
@@ -55,6 +63,6 @@ def sums(database: sqlite3.Connection) -> Totals:
         "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
         " GROUP BY key"
     )
-    frozen, done, failed = map(int, row)
+    found, done, failed = map(int, row)
     # In the order of `shared/status.py`, whatever that of the rows is.
-    return Totals(frozen, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))
+    return JobCounts(found, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

@@ -209,7 +209,7 @@ class Producer(Process):
         def look() -> bool:
             assert self.running, f"it ended too soon\n{self.story}"
             view = self.view
-            return view is not None and view.images >= images
+            return view is not None and view.found >= images
 
         wait_for("the first message", look)
 

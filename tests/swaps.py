@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from producer.channel import Channel, Progress, Result
+from producer.totals import JobCounts
 from shared import serving
 from shared.broker import connect, make_app
 from shared.contract import JobRecord, decode_result, encode_images
@@ -44,7 +45,7 @@ class Swaps:
     def check(self, version: Version) -> None:
         """Have a worker answer with this version, and compare with a plain call of its file."""
         channel = Channel(self._client, self._app, _record(version), Settings())
-        channel.touch(Progress(len(self._images), 0, 0, False))
+        channel.touch(Progress(JobCounts(len(self._images)), walking=False))
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()

@@ -31,7 +31,7 @@ def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: 
     view = producer.view
     assert view is not None
     assert view.done == 0
-    assert view.images <= LATER  # it has not been read
+    assert view.found <= LATER  # it has not been read
     files = [stage.gallery.cwd / path for path in stage.gallery.paths]
     other = files[PICTURES // 2].read_bytes()
     files[CHANGED].write_bytes(other)

@@ -13,6 +13,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from producer.channel import Channel, Progress
+from producer.totals import JobCounts
 from shared import keys, pretrained
 from shared.broker import connect, make_app
 from shared.contract import JobRecord, encode_images
@@ -45,7 +46,7 @@ def channel(server: RedisServer) -> Iterator[Channel]:
     )
     app = make_app(server.url, "test")
     channel = Channel(connect(server.url, "test"), app, record, Settings())
-    channel.touch(Progress(1, 0, 0, False))
+    channel.touch(Progress(JobCounts(1), walking=False))
     channel.offer([(0, encode_images([b"no picture"]))])
     yield channel
     channel.client.close()

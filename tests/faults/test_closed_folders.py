@@ -91,7 +91,7 @@ def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_on
     late = classify(stage, "--timeout", "1.5")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
-    assert 0 < late.view.images < PICTURES / 2, "the walk came to the last folder"
+    assert 0 < late.view.found < PICTURES / 2, "the walk came to the last folder"
     assert late.view.unlisted.count == 1
     some[0].chmod(0o755)
     worker = stage.fleet.worker()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from producer.channel import Channel, Progress
+from producer.totals import JobCounts
 from shared import keys, pretrained
 from shared.broker import connect, make_app
 from shared.contract import JobRecord, encode_images
@@ -48,7 +49,7 @@ def channel(server: RedisServer) -> Iterator[Channel]:
     )
     app = make_app(server.url, "test")
     channel = Channel(connect(server.url, "test"), app, record, Settings())
-    channel.touch(Progress(1, 0, 0, False))
+    channel.touch(Progress(JobCounts(1), walking=False))
     yield channel
     channel.client.close()
     app.close()

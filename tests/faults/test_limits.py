@@ -37,7 +37,7 @@ def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Stage) -> N
     late = stage.classify("--timeout", "1")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
-    assert late.view.done < late.view.images
+    assert late.view.done < late.view.found
     assert not stage.output.exists()
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify(), Exit.SOME_FAILED)
@@ -139,7 +139,7 @@ def test_collect_answers_with_the_limit_of_the_job(stage: Stage, when: str) -> N
         assert collect.wait() == Exit.BUDGET, collect.story
         found = msgspec.json.decode(collect.out, type=Summary)
         assert found.part == f"{stage.output}.part"
-        assert len(_rows(Path(found.part))) == found.images < len(stage.gallery.paths)
+        assert len(_rows(Path(found.part))) == found.done < len(stage.gallery.paths)
     stage.check_nothing_runs(worker)
 
 

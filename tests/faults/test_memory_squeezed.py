@@ -119,4 +119,4 @@ def _used(stage: Stage) -> int:
 
 def _idle(producer: Producer) -> JobView | None:
     view = producer.view
-    return view if view is not None and view.done == view.images else None
+    return view if view is not None and view.done == view.found else None

@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from producer.channel import NO_BATCH, Channel, Progress
+from producer.totals import JobCounts
 from producer.window import file_limit
 from shared import keys
 from shared.broker import connect, make_app
@@ -48,7 +49,7 @@ def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
 
 def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: Channel) -> None:
     """Its files may be seen by now, or travel as their bytes."""
-    channel.touch(Progress(1, 0, 0, True))
+    channel.touch(Progress(JobCounts(1), walking=True))
     channel.offer([(0, b"images")])
     ledger = Ledger(channel.client, RECORD.id, limit_s=60)
     ledger.claim(0, "a:1:1/5:6")
@@ -83,14 +84,14 @@ def test_a_payload_never_stays_without_an_end(server: RedisServer, channel: Chan
 def test_keys_live_on_while_the_server_refuses_to_store_more(
     server: RedisServer, channel: Channel
 ) -> None:
-    channel.touch(Progress(1, 0, 0, True))
+    channel.touch(Progress(JobCounts(1), walking=True))
     channel.offer([(0, b"images")])
     here = [keys.job(RECORD.id, part) for part in ("record", "payload")]
     for key in here:
         server.client.pexpire(key, 60_000)
     server.limit_memory(1)
     with pytest.raises(RedisError):
-        channel.touch(Progress(1, 0, 0, True))
+        channel.touch(Progress(JobCounts(1), walking=True))
     channel.renew()
     assert all(server.client.pttl(key) > 3_600_000 for key in here)
 

@@ -360,8 +360,8 @@ def test_status_tells_rate_and_time_left_from_any_machine(
     for told in (here, among_all, there):
         assert told.state is State.RUNNING
         assert told.rate
-        assert told.left_s == pytest.approx((told.images - told.done) / told.rate, abs=1)
-        assert told.images == PICTURES + 1
+        assert told.left_s == pytest.approx((told.found - told.done) / told.rate, abs=1)
+        assert told.found == PICTURES + 1
     assert there.output == f"{socket.gethostname()}:{output.name}"
     proc.go_on(held.child)
     assert job.wait() == Exit.SOME_FAILED, job.story

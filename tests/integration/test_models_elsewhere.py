@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from producer.channel import Channel, Progress
 from producer.cli import hangtag
+from producer.totals import JobCounts
 from shared import copies, pretrained, serving
 from shared.answer import Evaluated, Pruned, Trained
 from shared.broker import make_app
@@ -107,7 +108,7 @@ def busy(fleet: Fleet, version: int) -> None:
     record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")
     channel = Channel(fleet.client, app, record, Settings())
-    channel.touch(Progress(found=1, done=0, failed=0, walking=True))
+    channel.touch(Progress(JobCounts(1), walking=True))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

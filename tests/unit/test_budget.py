@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.budget import ROWS_BEFORE_PERCENT, Budget, decode_budget, encode_budget, parse_budget
-from producer.totals import Totals
+from producer.totals import JobCounts
 from shared.errors import BadMessage
 
 
 @st.composite
-def totals(draw: st.DrawFn) -> Totals:
+def totals(draw: st.DrawFn) -> JobCounts:
     done = draw(st.integers(0, 3 * ROWS_BEFORE_PERCENT))
-    return Totals(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
+    return JobCounts(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
 
 
 @given(st.integers(0, 10**9))
@@ -49,18 +49,18 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 @given(totals(), st.booleans())
-def test_without_a_budget_nothing_is_too_much(totals: Totals, finished: bool) -> None:
+def test_without_a_budget_nothing_is_too_much(totals: JobCounts, finished: bool) -> None:
     assert not Budget().exceeded(totals, finished)
 
 
 @given(totals(), st.booleans(), st.integers(0, 3000))
-def test_a_number_is_judged_at_once(totals: Totals, finished: bool, limit: int) -> None:
+def test_a_number_is_judged_at_once(totals: JobCounts, finished: bool, limit: int) -> None:
     assert Budget(limit).exceeded(totals, finished) == (totals.failed > limit)
 
 
 @given(totals(), st.booleans(), st.integers(0, 100))
 def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
-    totals: Totals, finished: bool, percent: int
+    totals: JobCounts, finished: bool, percent: int
 ) -> None:
     judged = finished or totals.done >= ROWS_BEFORE_PERCENT
     above = totals.done > 0 and totals.failed / totals.done > percent / 100 + 1e-12
@@ -68,5 +68,5 @@ def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
 
 
 def test_all_rows_may_fail_where_all_may() -> None:
-    assert not Budget(100, percent=True).exceeded(Totals(9, 9, 9), finished=True)
-    assert Budget(0, percent=True).exceeded(Totals(9, 9, 1), finished=True)
+    assert not Budget(100, percent=True).exceeded(JobCounts(9, 9, 9), finished=True)
+    assert Budget(0, percent=True).exceeded(JobCounts(9, 9, 1), finished=True)

@@ -376,7 +376,7 @@ def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path
 def test_what_was_skipped_is_counted(
     skipped: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(Summary("j", "out.csv", "m@1", 1, 0, 1, skipped, 1.0, 0))
+    tell(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
     assert said in capsys.readouterr().err.splitlines()
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from producer.journal import SUFFIX, Journal, journal_path
 from producer.records import Frozen, Recorded
-from producer.totals import Totals
+from producer.totals import JobCounts
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.status import FLAGS, add_flags
 
@@ -101,7 +101,7 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
                 if again:
                     journal.close()
                     journal = Journal(place / "j")
-                assert journal.totals == Totals(
+                assert journal.totals == JobCounts(
                     sum(len(batch.names) for batch in batches),
                     sum(len(batches[n].names) for n in results),
                     sum(recorded.failed for recorded in results.values()),
@@ -163,7 +163,7 @@ def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) ->
     killed = subprocess.run([sys.executable, "-c", COMMITS_AND_IS_KILLED, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     with closing(Journal(path)) as journal:
-        assert journal.totals == Totals(4, 3, 1)
+        assert journal.totals == JobCounts(4, 3, 1)
         assert journal.open_batches() == [2]
 
 
@@ -267,7 +267,7 @@ def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> Non
     with closing(Journal(path)) as journal:
         assert everything(journal) == before
         journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
-        assert journal.totals == Totals(4, 3, 1)
+        assert journal.totals == JobCounts(4, 3, 1)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")

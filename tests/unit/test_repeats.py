@@ -17,7 +17,7 @@ from producer.fold import Place
 from producer.journal import Journal
 from producer.records import Frozen, Recorded
 from producer.table import failures
-from producer.totals import Totals, kept, sums
+from producer.totals import JobCounts, kept, sums
 from shared.contract import BatchResult, decode_result, encode_result
 from shared.errors import SetupError
 from shared.status import BY_CODE, FLAGS, Status
@@ -54,7 +54,7 @@ def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Froz
     return Frozen(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
 
 
-def kept_sums(path: Path) -> Totals:
+def kept_sums(path: Path) -> JobCounts:
     """The sums that whoever looks at a job reads, which are those of its batches."""
     with closing(sqlite3.connect(path)) as database:
         found = kept(properties.read(database))
@@ -113,7 +113,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
                     for i, row in enumerate(b)
                 )
                 total = sum(map(len, now))
-                assert (journal.totals.frozen, journal.totals.done, journal.totals.failed) == (
+                assert (journal.totals.found, journal.totals.done, journal.totals.failed) == (
                     total, total - len(waiting), failed
                 )  # fmt: skip
                 assert kept_sums(path) == journal.totals

@@ -13,7 +13,7 @@ from producer import properties
 from producer.journal import Journal, journal_path
 from producer.peek import JobView, State, peek
 from producer.records import Frozen, Recorded
-from producer.totals import Totals
+from producer.totals import JobCounts
 from shared.contract import JobRecord, encode_job
 from shared.errors import Damaged, SetupError
 from shared.status import FLAGS
@@ -55,7 +55,7 @@ def test_a_look_at_a_job_reads_no_more_for_a_large_one(tmp_path: Path) -> None:
     small, large = begun(tmp_path, 1), begun(tmp_path, 200)
     peek(small)
     (_, few), (view, many) = cost_of(small), cost_of(large)
-    assert (view.images, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
+    assert (view.found, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
     assert view.flagged == {FLAG: 200}
     assert many < few + MORE_BYTES
     # All of it is far more than that: the test would see it.
@@ -98,7 +98,7 @@ def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) ->
     before = sorted(tmp_path.iterdir())
     view = peek(output)
     assert view is not None
-    assert (view.state, view.images) == (State.PAUSED, 2 * IMAGES)
+    assert (view.state, view.found) == (State.PAUSED, 2 * IMAGES)
     assert sorted(tmp_path.iterdir()) == before
     with closing(Journal(journal_path(output))) as journal:
         journal.put(exit=b"0")  # it is in the log, and not in the file
@@ -117,7 +117,7 @@ def test_a_look_sees_what_a_producer_writes_meanwhile(
     query = peeking._query
     with ExitStack() as stack:
 
-        def late(path: Path, immutable: bool) -> tuple[dict[str, bytes], Totals]:
+        def late(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
             monkeypatch.setattr(peeking, "_query", query)
             found = query(path, immutable)
             journal = stack.enter_context(closing(Journal(path)))

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets bench bench-smoke bench-train bench-photos \
-  bench-recovery bench-memory bench-scaling bench-transport clean data
+  bench-recovery bench-memory bench-scaling bench-transport clean data structure
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,7 +52,7 @@ test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points: k
 test-points: $(VENV)/dev.stamp data  ## the crash points alone, and that each of them fires
 	@rm -rf build/fired
 	@HANGTAG_TEST_FIRED=build/fired $(MAKE) --no-print-directory test-faults MARKED=points STEP=$(STEP)
-	@$(BIN)/python -m tests.points_fired build/fired > $(REPORTS)/$(STEP).note; \
+	@$(BIN)/python -m tests.support.failpoints.fired build/fired > $(REPORTS)/$(STEP).note; \
 	  code=$$?; cat $(REPORTS)/$(STEP).note; exit $$code
 
 test-ledger: $(VENV)/dev.stamp  ## every history of the ledgers, and every mutant of their scripts
@@ -76,17 +76,18 @@ check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest tests/unit/test_boundaries.py -q
+	@PYTHONPATH=. $(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/python -m pytest tests/unit/project/test_boundaries.py -q
 
 bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Data (long)
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.throughput
 
 # Whether the benchmark still runs: nothing is said about speed with so few images.
 bench-smoke: $(VENV)/dev.stamp data
-	@$(BIN)/python -m benchmarks.run --images 6000 --repeats 1 --only bare warm cold keras
+	@$(BIN)/python -m benchmarks.throughput --images 6000 --repeats 1 --only bare warm cold keras
 
 bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three seeds (long)
-	@$(BIN)/python -m benchmarks.train_bench
+	@$(BIN)/python -m benchmarks.training
 
 bench-photos: $(VENV)/dev.stamp data  ## what photographs cost in accuracy, and what is flagged
 	@$(BIN)/python -m benchmarks.photos
@@ -103,6 +104,9 @@ bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 pictures and 20 resumes
 	@$(BIN)/python -m benchmarks.memory
 
+structure:  ## files, folders, imports between them, long functions
+	@$(PYTHON) -m benchmarks.structure
+
 secrets:  ## once, before docker compose up: a password for each part, and .env
 	@deploy/make-secrets.sh
 
@@ -117,7 +121,7 @@ clean:  ## remove the environment and what the demo wrote
 
 # Fashion-MNIST: Debian's package where root may install it; elsewhere it is downloaded on demand.
 data: $(VENV)/worker.stamp
-	@$(BIN)/python -m worker.fashion_mnist || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	@$(BIN)/python -m worker.datasets.fashion_mnist || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && echo "installing Debian's package dataset-fashion-mnist" && apt-get -qq update \
 	  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist >/dev/null; } || true
 

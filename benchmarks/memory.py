@@ -20,16 +20,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks import machine
-from benchmarks.report import markdown
-from benchmarks.sampler import Ends, Held, Look, Sampler, ends
-from shared import serving
+from benchmarks.environment import machine
+from benchmarks.measure.sampler import Ends, Held, Look, Sampler, ends
+from benchmarks.report.tables import markdown
 from shared.errors import Exit
-from shared.registry import Registry
-from tests import gallery, versions
-from tests.claims import job_keys
-from tests.fleet import Fleet, Producer
-from tests.server import RedisServer, server_binaries
+from shared.registry import mirror_writer
+from shared.registry.registry import Registry
+from tests.support.images import gallery
+from tests.support.jobs import model_versions
+from tests.support.jobs.claims import job_keys
+from tests.support.processes.fleet import Fleet, Producer
+from tests.support.servers.redis_server import RedisServer, server_binaries
 
 IMAGES, BATCH_IMAGES, RESUMES = 200_000, 16, 20
 EVERY_S = 1.0
@@ -82,8 +83,8 @@ class Scene:
         self.fleet, self.images, self._folder = fleet, images, folder
         link(folder, images)
         registry = Registry(folder / "store")
-        self.model = versions.publish(registry, "tutorial", seed=1).card.ref
-        serving.publish(fleet.client, registry)
+        self.model = model_versions.publish(registry, "tutorial", seed=1).card.ref
+        mirror_writer.publish(fleet.client, registry)
         self.worker = fleet.worker(2)
         self._size = {"HANGTAG_BATCH_IMAGES": str(batch_images)}
         self._running: list[Producer] = []

@@ -1,7 +1,7 @@
 """`make bench-photos`: what photographs cost in accuracy, and what the flags notice.
 
-Photographs are made of Fashion-MNIST's test images (benchmarks/studio.py), so every one has its
-label. The tables go to standard output and into RESULTS.md.
+Photographs are made of Fashion-MNIST's test images (benchmarks/workloads/synthetic_photos.py), so
+every one has its label. The tables go to standard output and into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import foreign, machine
-from benchmarks.place import ROOT
-from benchmarks.report import markdown
-from benchmarks.studio import photograph, scene
-from benchmarks.train_report import replaced
-from shared import pretrained
-from shared.card import Card, Preprocessing
+from benchmarks.environment import machine
+from benchmarks.environment.paths import ROOT
+from benchmarks.report.tables import markdown
+from benchmarks.report.training_table import replaced
+from benchmarks.workloads import ood_images
+from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.errors import SetupError
-from shared.status import count_flags
-from worker import fashion_mnist
-from worker.answers import pixels
-from worker.decode import decode
-from worker.load_runtime import load
-from worker.runtime import Runtime, artifact_name
-from worker.samples import encoded
+from shared.image_status import count_flags
+from shared.messages.model_card import Card, Preprocessing
+from shared.registry import packaged
+from worker.datasets import fashion_mnist
+from worker.decoding.decode import decode
+from worker.demo.images import encoded
+from worker.inference.predictions import pixels
+from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Runtime, artifact_name
 
 HEADING = "## Photographs, and what is flagged"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -84,8 +85,8 @@ def sample(count: int, seed: int, download: bool = True) -> Known:
     """Some test images, chosen by the seed. Raises SetupError."""
     images, labels = fashion_mnist.load("test", download)
     chosen = np.random.default_rng(seed).permutation(len(labels))[:count]
-    card = pretrained.card()
-    model = load("litert", card, pretrained.read(artifact_name("litert")))
+    card = packaged.card()
+    model = load("litert", card, packaged.read(artifact_name("litert")))
     return Known(card, model, images[chosen], labels[chosen])
 
 
@@ -127,8 +128,8 @@ def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]
         ("the same before a busy ground", [scene(x, i) for i, x in enumerate(known.images[:n])]),
         ("test images negated, 28x28", [encoded(image) for image in negative]),
     ]
-    for make in (foreign.digits, foreign.letters, foreign.noise, foreign.checkers,
-                 foreign.gradients):  # fmt: skip
+    for make in (ood_images.digits, ood_images.letters, ood_images.noise, ood_images.checkers,
+                 ood_images.gradients):  # fmt: skip
         sets.append((make.__name__, [encoded(image) for image in make(n, seed)]))
     for name, files in sets:
         yield name, len(files), count_flags(pixels(known.card, files).flags)
@@ -169,7 +170,7 @@ def section(
             [
                 f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
                 f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
-                f"{machine.place()}; {pretrained.card().ref}, pillow {machine.version('pillow')}.",
+                f"{machine.place()}; {packaged.card().ref}, pillow {machine.version('pillow')}.",
                 markdown((f"{given.count:,} pictures", "accuracy", "flagged"), rows),
                 f"Lost by being photographed: {lost:.1f} points (at most {MOST_LOST} asked).",
                 markdown(

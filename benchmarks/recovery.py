@@ -21,16 +21,18 @@ import msgspec
 import redis
 from redis.exceptions import RedisError
 
-from benchmarks import machine, plain_celery
-from benchmarks.report import markdown
+from benchmarks.contenders import celery_alone
+from benchmarks.environment import machine
+from benchmarks.report.tables import markdown
 from shared import keys
 from shared.errors import Exit
-from tests import gallery, proc
-from tests.claims import Held, catch, claims, wait_until_taken_over
-from tests.fleet import Fleet, Producer, Worker, wait_for
-from tests.gallery import FOLDER, Gallery
 from tests.nemesis import checker
-from tests.server import RedisServer, server_binaries
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import Held, catch, claims, wait_until_taken_over
+from tests.support.processes import procfs
+from tests.support.processes.fleet import Fleet, Producer, Worker, wait_for
+from tests.support.servers.redis_server import RedisServer, server_binaries
 
 PICTURES = 4_000
 LIMIT_S = 60.0
@@ -82,7 +84,7 @@ def child_killed(scene: Scene) -> float:
     """A pool child, in the middle of a batch."""
     held = scene.meet(scene.workers[0])
     began = time.monotonic()
-    proc.kill(held.child)
+    procfs.kill(held.child)
     wait_until_taken_over(scene.fleet.client, held, LIMIT_S)
     return time.monotonic() - began
 
@@ -101,7 +103,7 @@ def server_restarted(scene: Scene) -> float:
     held = scene.meet(scene.workers[0])
     began = time.monotonic()
     scene.fleet.server.kill()
-    proc.go_on(held.child)
+    procfs.go_on(held.child)
     time.sleep(AWAY_S)
     scene.fleet.server.start()
     wait_for_work(scene.fleet.client, scene.producer)
@@ -113,7 +115,7 @@ def server_emptied(scene: Scene) -> float:
     held = scene.meet(scene.workers[0])
     began = time.monotonic()
     scene.fleet.client.flushall()
-    proc.go_on(held.child)
+    procfs.go_on(held.child)
     wait_for_work(scene.fleet.client, scene.producer)
     return time.monotonic() - began
 
@@ -169,22 +171,22 @@ def hangtag(pictures: Gallery, repeats: int) -> Iterator[Figure]:
 def celery(repeats: int) -> Iterator[Figure]:
     """The same for Celery alone. Repeats are side by side: they hardly do anything but wait."""
     late = "Celery, acks_late"
-    yield _timed(CHILD, late, repeats, lambda: plain_celery.child_killed(reject=False))
+    yield _timed(CHILD, late, repeats, lambda: celery_alone.child_killed(reject=False))
     reject = f"{late}, task_reject_on_worker_lost"
-    yield _timed(CHILD, reject, repeats, lambda: plain_celery.child_killed(reject=True))
+    yield _timed(CHILD, reject, repeats, lambda: celery_alone.child_killed(reject=True))
     for visible_s, sweep_s in WAITS:
         swept = f", swept every {sweep_s} s" if sweep_s else ""
         yield _timed(
             WORKER,
             f"{late}, visibility_timeout {visible_s} s{swept}",
             repeats,
-            lambda v=visible_s, s=sweep_s: plain_celery.worker_killed(v, s),  # type: ignore[misc]
+            lambda v=visible_s, s=sweep_s: celery_alone.worker_killed(v, s),  # type: ignore[misc]
         )
     for fault, act in (
-        (RESTARTED, plain_celery.server_restarted),
-        (EMPTIED, plain_celery.server_emptied),
+        (RESTARTED, celery_alone.server_restarted),
+        (EMPTIED, celery_alone.server_emptied),
     ):
-        yield Figure(fault, late, [], _beside(act, repeats), plain_celery.TASKS)
+        yield Figure(fault, late, [], _beside(act, repeats), celery_alone.TASKS)
 
 
 def _timed(fault: str, contender: str, repeats: int, act: Callable[[], float | None]) -> Figure:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import machine, pictures
-from benchmarks.place import DATA
-from benchmarks.queue_ends import LEAST_S, fastest_table, limits_table, spent_s
-from benchmarks.queue_run import CHILD, PARENT, PRODUCER, SERVER, SLEEP_S, Run, run
-from benchmarks.report import markdown
-from benchmarks.way import SOCKET, shown
+from benchmarks.environment import machine
+from benchmarks.environment.paths import DATA
+from benchmarks.environment.route import SOCKET, shown
+from benchmarks.measure.queue_run import CHILD, PARENT, PRODUCER, SERVER, SLEEP_S, Run, run
+from benchmarks.report.queue_limits import LEAST_S, fastest_table, limits_table, spent_s
+from benchmarks.report.tables import markdown
+from benchmarks.workloads import images as pictures
 
 WORKERS, WAYS = (1, 2, 4, 8), (SOCKET, "0", "2")
 SLEEP_IMAGES, MESSAGES_PER_WORKER = 64, 100

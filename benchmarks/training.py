@@ -1,116 +1,90 @@
-"""One training in a process of its own, watched from outside, and kept for the next run."""
+"""`make bench-train`: a recipe on Fashion-MNIST with several seeds, beside the tutorial.
+
+A training that was finished before is not done again, so an interrupted run can be repeated.
+The table goes to standard output and, of the recipe as it is, into RESULTS.md.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import subprocess
+import argparse
+import signal
 import sys
-import time
-from pathlib import Path
+from datetime import UTC, datetime
 
-import msgspec
+from benchmarks.environment import machine
+from benchmarks.environment.paths import DATA, ROOT
+from benchmarks.measure.command import Failed
+from benchmarks.measure.training_run import PACKAGES, Trained, train
+from benchmarks.report.training_table import goals, replaced, section
+from shared.errors import Exit
+from worker.recipes import recipes
+from worker.recipes.recipes import Recipe
 
-from benchmarks import machine
-from benchmarks.command import Failed, wait
-from benchmarks.place import environment
-from producer.machine import cores
-from shared.card import decode_card
-from shared.errors import MISFITS
-from worker.recipes import Recipe
-
-RECORD = "trained.json"
-#: A training that takes longer hangs.
-LIMIT_S = 8 * 3600.0
-_STANDARD_ERROR = 2
-#: What the minutes and the last digits depend on, beside the recipe.
-PACKAGES = ("numpy", "keras", "tensorflow", "ai-edge-litert")
+#: Kept between runs.
+FOLDER = DATA / "train"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+#: The named rival: https://www.tensorflow.org/tutorials/keras/classification, its own settings.
+RIVAL, RIVAL_SEED = "tutorial", 1
+SEEDS = (1, 2, 3)
 
 
-class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """One training. Accuracies and errors, 0 to 1, are those of the exported file."""
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, 1 for a training that failed, 130 where it was interrupted."""
+    given = _parser().parse_args(arguments)
+    try:
+        runs = measure(given)
+    except Failed as error:
+        print(f"train_bench: {error}; what was finished is kept", file=sys.stderr)
+        return Exit.SETUP
+    except KeyboardInterrupt:
+        print("train_bench: the same command again goes on with the next seed", file=sys.stderr)
+        return Exit.INTERRUPTED
+    text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
+    print(text, *(str(goal) for goal in goals(runs)), sep="\n")
+    if not given.epochs:
+        RESULTS.write_text(replaced(RESULTS.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return Exit.OK
 
-    recipe: str
-    seed: int
-    epochs: int
-    parameters: int
-    heldout_accuracy: float
-    test_accuracy: float
-    test_ece: float
-    wall_s: float  #: of the whole process: imports, data, training, export, evaluation
-    cpu_s: float
-    peak_bytes: int  #: of its resident memory
-    load: float  #: of the machine before it began; above IDLE_LOAD someone else worked
 
-
-def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Trained:
-    """Train and measure, unless `folder` has it from before, by this recipe and this machine.
-
-    One that was interrupted begins anew: its minutes would be those of a part.
-
-    Raises:
-        Failed: the training ended with an error, which it has told on standard error.
-    """
-    place = folder / key(recipe, seed)
-    known = None if again else recall(place)
-    if known is not None:
-        return known
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    found = _measure(recipe, seed, place)
-    (place / RECORD).write_bytes(msgspec.json.encode(found))
+def measure(given: argparse.Namespace) -> list[Trained]:
+    """The rival first, then each seed."""
+    wanted = [(_recipe(given.recipe, given.epochs), seed) for seed in given.seeds]
+    if not given.no_rival and given.recipe != RIVAL:
+        wanted.insert(0, (_recipe(RIVAL, given.epochs), RIVAL_SEED))
+    found = []
+    for number, (recipe, seed) in enumerate(wanted, 1):
+        print(f"{number} of {len(wanted)}: {recipe.name}, seed {seed}", file=sys.stderr, flush=True)
+        found.append(train(recipe, seed, FOLDER, again=given.restart))
     return found
 
 
-def key(recipe: Recipe, seed: int) -> str:
-    """The name of a training's folder. Another recipe, machine or TensorFlow has another one."""
-    versions = [machine.version(package) for package in PACKAGES]
-    about = msgspec.json.encode((recipe, machine.cpu_model(), cores(), versions))
-    return f"{recipe.name}-{recipe.epochs}-seed-{seed}-{hashlib.sha256(about).hexdigest()[:8]}"
+def _recipe(name: str, epochs: int | None) -> Recipe:
+    recipe = recipes.find(name)
+    return recipe.lasting(epochs) if epochs else recipe
 
 
-def recall(place: Path) -> Trained | None:
-    """What was measured before; None if it was not, or not to its end."""
-    try:
-        return msgspec.json.decode((place / RECORD).read_bytes(), type=Trained)
-    except (FileNotFoundError, *MISFITS):
-        return None
+def _command(given: argparse.Namespace) -> str:
+    seeds = " ".join(map(str, given.seeds))
+    epochs = f" --epochs {given.epochs}" if given.epochs else ""
+    return f"python -m benchmarks.training --recipe {given.recipe} --seeds {seeds}{epochs}"
 
 
-def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
-    command = [
-        *(sys.executable, "-m", "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed)),
-        *("--epochs", str(recipe.epochs), "--out", str(place)),
-    ]
-    load, began = os.getloadavg()[0], time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=_STANDARD_ERROR,
-        env=environment(place),
-        cwd=place,
-    )
-    try:
-        status, usage = wait(process, LIMIT_S)
-    finally:
-        process.kill()  # it is still there after Ctrl-C only
-        process.wait()
-    wall_s = time.monotonic() - began
-    if status != 0:
-        raise Failed(f"{' '.join(command)}: exit code {status}")
-    card = decode_card((place / "card.json").read_bytes())
-    metrics = card.metrics
-    return Trained(
-        recipe=recipe.name,
-        seed=seed,
-        epochs=recipe.epochs,
-        parameters=card.parameters,
-        heldout_accuracy=metrics.heldout_accuracy,
-        test_accuracy=metrics.test_accuracy or 0.0,
-        test_ece=metrics.test_ece or 0.0,
-        wall_s=wall_s,
-        cpu_s=usage.ru_utime + usage.ru_stime,
-        peak_bytes=usage.ru_maxrss * 1024,  # the kernel counts in KiB
-        load=load,
-    )
+def _about() -> str:
+    """Two lines."""
+    found = ", ".join(f"{name} {machine.version(name)}" for name in ("hangtag", *PACKAGES))
+    return f"{machine.place()}\n{found}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), metavar="N")
+    parser.add_argument("--epochs", type=int, help="for trying: RESULTS.md stays as it is")
+    parser.add_argument("--no-rival", action="store_true", help="without the tutorial")
+    parser.add_argument("--restart", action="store_true", help="train all of them again")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or its training would live on
+    sys.exit(main())

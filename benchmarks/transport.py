@@ -16,18 +16,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks import local_stack, machine, networks, pictures
-from benchmarks.agreement import differences
-from benchmarks.command import Failed, run
-from benchmarks.networks import Network
-from benchmarks.place import DATA, TRACE, environment, runtime_folder
-from benchmarks.report import markdown
-from benchmarks.results import middle
-from benchmarks.studio import photograph
-from benchmarks.watch import Watch
-from producer.machine import cores
-from shared.place import log_path
-from shared.reference import INLINE, PATH, TRANSPORTS, UNSEEN
+from benchmarks.environment import machine
+from benchmarks.environment.paths import DATA, TRACE, environment, runtime_folder
+from benchmarks.measure import local_stack
+from benchmarks.measure.command import Failed, run
+from benchmarks.measure.process_watch import Watch
+from benchmarks.report.results import differences, middle
+from benchmarks.report.tables import markdown
+from benchmarks.workloads import images as pictures
+from benchmarks.workloads import networks
+from benchmarks.workloads.networks import Network
+from benchmarks.workloads.synthetic_photos import photograph
+from producer.fleet.machine import cores
+from shared.broker.location import log_path
+from shared.messages.files import INLINE, PATH, TRANSPORTS, UNSEEN
 from shared.settings import Settings
 
 #: Makes files of 170 kB on average.
@@ -70,7 +72,7 @@ def main() -> None:
 
 def photos(count: int) -> Path:
     """A folder of photographs of garments, made once."""
-    from worker import fashion_mnist
+    from worker.datasets import fashion_mnist
 
     folder = DATA / f"photos-{count}"
     if not folder.is_dir():
@@ -100,7 +102,7 @@ def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) ->
 def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat: int) -> Turn:
     output, trace = _output(folder, transport), DATA / "trace.json"
     command = [
-        *(sys.executable, "-m", "benchmarks.traced_classify", "classify", folder.name),
+        *(sys.executable, "-m", "benchmarks.contenders.traced_classify", "classify", folder.name),
         *("-o", output.name, "--model", network.model, "--transport", transport),
         *("--quiet", "--json", "--restart"),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.classify import Summary
+from producer.jobs.classify import Summary
 
 FOLDER = Path("demo")
 PICTURES = FOLDER / "images"
@@ -20,7 +20,7 @@ ROWS_SHOWN = 5
 
 def main() -> int:
     """Make the pictures, classify them, show what came of it."""
-    subprocess.run([sys.executable, "-m", "worker.samples", str(PICTURES)], check=True)
+    subprocess.run([sys.executable, "-m", "worker.demo.images", str(PICTURES)], check=True)
     command = ["hangtag", "classify", str(PICTURES), "-o", str(TABLE), "--restart"]
     print(f"\n$ {' '.join(command)}", flush=True)
     summary = _run(command)

@@ -21,7 +21,7 @@ import enum
 
 import msgspec
 
-from shared.status import Status
+from shared.image_status import Status
 
 #: What msgspec raises for bytes that do not fit: also for text that is not UTF-8, and for nesting
 #: without end.

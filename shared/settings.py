@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: The same for one image of a batch that is classified carefully.
     careful_limit_s: float = 20.0
     #: What one batch may take of memory beside what its child has anyway. One picture takes 0.8 GB
-    #: at most (worker/limits.py), unless a decoder has a fault.
+    #: at most (worker/decoding/limits.py), unless a decoder has a fault.
     child_memory_mb: int = 3072
     #: A worker that takes no hint for so long, with nothing to do and hints waiting, begins anew.
     watchdog_s: float = 60.0

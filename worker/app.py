@@ -8,31 +8,33 @@ from celery import Celery, bootsteps
 from celery.signals import worker_process_init
 
 from shared import keys
-from shared.broker import CLASSIFY_TASK, connect, make_app
-from shared.crash_point import passed
-from shared.place import broker_url
+from shared.broker.celery_app import make_app
+from shared.broker.location import broker_url
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.broker.redis_client import connect
+from shared.failpoints import passed
 from shared.process import parent_id
 from shared.settings import Settings
-from worker import consumer, login, pool
-from worker.pulse import start_heartbeat
-from worker.tally import Told
-from worker.told import told_once
-from worker.watchdog import watchdog
+from worker.lifecycle import access_check, consumer, pool
+from worker.lifecycle.heartbeat_thread import start_heartbeat
+from worker.lifecycle.log_once import told_once
+from worker.lifecycle.stats import Told
+from worker.lifecycle.watchdog import watchdog
 
-settings = login.configured(Settings.from_env)
-broker = login.configured(lambda: broker_url(settings))
-events = login.configured(lambda: settings.events)
-login.be_patient(settings)
+settings = access_check.configured(Settings.from_env)
+broker = access_check.configured(lambda: broker_url(settings))
+events = access_check.configured(lambda: settings.events)
+access_check.be_patient(settings)
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
-_child: Any = None  # worker.child.Child, made in the process that works
+_child: Any = None  # worker.inference.process_state.Child, made in the process that works
 _parent = ""
 
 
-@app.task(name=CLASSIFY_TASK, Request="worker.request:BatchRequest")
+@app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
 def classify(job: str, batch: int) -> Told | None:
     """The task behind a hint."""
-    from worker.classify import classify as work
+    from worker.inference.classify_batch import classify as work
 
     with told_once(f"batch {batch} of job {job}"):
         return work(child(), job, batch)
@@ -43,7 +45,7 @@ def child() -> Any:
     """The state of this process. NumPy, Pillow and the runtime come here, after the fork."""
     global _child
     if _child is None:
-        from worker.child import Child
+        from worker.inference.process_state import Child
 
         _child = Child(settings, broker, _parent or parent_id())
     return _child
@@ -63,7 +65,7 @@ class PulseStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        login.ask(broker, _parent, keys.CLASSIFY_QUEUE)
+        access_check.ask(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
         queue = keys.CLASSIFY_QUEUE

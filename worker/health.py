@@ -13,7 +13,7 @@ import time
 
 from shared.errors import Exit, SetupError
 from shared.settings import Settings
-from worker.sign_of_life import Sign, signs
+from worker.lifecycle.liveness_file import Sign, signs
 
 
 def complaint(settings: Settings, ready: bool) -> str:

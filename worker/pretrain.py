@@ -1,6 +1,6 @@
 """Make a version of the Fashion-MNIST model and write its folder: `python -m worker.pretrain`.
 
-`--recipe fast --out shared/pretrained` makes the version that ships with the package.
+`--recipe fast --out shared/registry/packaged_model` makes the version that ships with the package.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from shared.card import Card, encode_card
 from shared.errors import HangtagError
-from shared.request import FASHION_MNIST
-from worker import data, recipes, version
+from shared.messages.model_card import Card, encode_card
+from shared.messages.requests import FASHION_MNIST
+from worker.datasets import load
+from worker.recipes import recipes
+from worker.training import build_version
 
 NAME = "fashion-mnist"
 
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
-        made = version.make(
+        made = build_version.make(
             NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_show
         )
     except HangtagError as error:
@@ -37,12 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def fashion_data() -> version.DataSet:
+def fashion_data() -> load.DataSet:
     """Fashion-MNIST. Raises SetupError where it is not to be had."""
-    return data.load(FASHION_MNIST, None, None, Path()).data  # which decodes nothing
+    return load.load(FASHION_MNIST, None, None, Path()).data  # which decodes nothing
 
 
-def write(made: version.Made, folder: Path) -> Card:
+def write(made: build_version.Made, folder: Path) -> Card:
     """The version's files, the card last; answers with the card as written."""
     folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}

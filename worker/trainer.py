@@ -13,27 +13,30 @@ from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
 from kombu import Queue
 
-from shared import keys, pretrained
-from shared.broker import TRAIN_TASK, connect, make_app
-from shared.crash_point import passed
-from shared.place import broker_url
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.location import broker_url
+from shared.broker.message_filter import TRAIN_TASK
+from shared.broker.redis_client import connect
+from shared.failpoints import passed
 from shared.process import child_id, parent_id
+from shared.registry import packaged
 from shared.settings import Settings
-from worker import consumer, login, pool
-from worker.ending import Ending
-from worker.lease import end_process
-from worker.pulse import Pulse, start_heartbeat
-from worker.rounds import Rounds
-from worker.told import told_once
-from worker.watchdog import Watchdog, watchdog
+from worker.lifecycle import access_check, consumer, pool
+from worker.lifecycle.heartbeat_thread import Pulse, start_heartbeat
+from worker.lifecycle.log_once import told_once
+from worker.lifecycle.watchdog import Watchdog, watchdog
+from worker.requests.lease import end_process
+from worker.requests.maintenance import Rounds
+from worker.requests.shutdown import Ending
 
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
-settings = login.configured(Settings.from_env)
-broker = login.configured(lambda: broker_url(settings))
-events = login.configured(lambda: settings.events)
-login.be_patient(settings)
+settings = access_check.configured(Settings.from_env)
+broker = access_check.configured(lambda: broker_url(settings))
+events = access_check.configured(lambda: settings.events)
+access_check.be_patient(settings)
 ending = Ending()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
@@ -52,7 +55,7 @@ worker_shutting_down.connect(ending.tell)
 def train(request: str) -> str:
     """The task behind a hint."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from worker.work import Desk
+    from worker.requests.runner import Desk
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
     with told_once(f"request {request}"):
@@ -75,8 +78,8 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        login.ask(broker, _parent, keys.TRAIN_QUEUE)
-        pretrained.card()  # likewise: later a thread may be at it while the pool forks
+        access_check.ask(broker, _parent, keys.TRAIN_QUEUE)
+        packaged.card()  # likewise: later a thread may be at it while the pool forks
         self._threads: list[Pulse | Rounds | Watchdog] = []
 
     def start(self, parent: Any) -> None:

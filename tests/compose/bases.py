@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from tests.compose.engine import docker
-from tests.composed import FILES, services
-from tests.fleet import ROOT
+from tests.support.deploy.compose_file import FILES, services
+from tests.support.processes.fleet import ROOT
 
 
 def names() -> list[str]:

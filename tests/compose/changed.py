@@ -19,10 +19,10 @@ INPUTS = (
     "Dockerfile", ".dockerignore", "docker-compose.yml", "docker-compose.gpu.yml", ".env.example",
     "pyproject.toml", "constraints.txt",
     "deploy/make-secrets.sh", "deploy/redis",
-    "producer/machine.py",  # cores and memory of a container
-    "worker/health.py", "worker/sign_of_life.py",  # health checks
-    "shared/access.py",  # passwords from mounted files
-    "tests/compose", "tests/composed.py",
+    "producer/fleet/machine.py",  # cores and memory of a container
+    "worker/health.py", "worker/lifecycle/liveness_file.py",  # health checks
+    "shared/broker/address.py",  # passwords from mounted files
+    "tests/compose", "tests/support/deploy/compose_file.py",
 )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import gallery, trainers
 from tests.compose import bases
 from tests.compose.engine import Compose, ended, engine_runs, say
-from tests.gallery import Gallery
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.processes import trainers
 
 IMAGES = 10_000
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from tests.fleet import ROOT
+from tests.support.processes.fleet import ROOT
 
 #: The same for each run of a checkout, so that what one left behind is removed by the next.
 PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]

@@ -11,16 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.peek import JobView, State, peek
-from shared.card import Card
+from producer.journal.snapshot import JobView, State, peek
 from shared.errors import Exit
-from tests import oracle
-from tests.claims import Held, claims, wait_until_taken_over
+from shared.messages.model_card import Card
 from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say
-from tests.fleet import ROOT, wait_for
-from tests.gallery import FOLDER, Gallery
-from tests.oracle import Version
-from worker.runtime import artifact_name
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import expected_table
+from tests.support.jobs.claims import Held, claims, wait_until_taken_over
+from tests.support.jobs.expected_table import Version
+from tests.support.processes.fleet import ROOT, wait_for
+from worker.runtimes.runtime import artifact_name
 
 RUNTIME = "litert"
 #: Messages so small that a job has many.
@@ -139,7 +139,7 @@ def test_a_model_is_retrained_promoted_and_used(
     ended(job.process)
     say("classified with it", begun)
     version = copied(compose, "garments/1", tmp_path)
-    expected = oracle.table(pictures.cwd, pictures.paths, version=version)
+    expected = expected_table.table(pictures.cwd, pictures.paths, version=version)
     assert job.output.read_bytes() == at_photos(expected)
 
 

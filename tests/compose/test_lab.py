@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import ROOT
+from tests.support.processes.fleet import ROOT
 
 #: In a network namespace of its own: what an engine leaves behind, beside a rule of another's.
 _SCRIPT = """

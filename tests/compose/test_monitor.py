@@ -7,8 +7,8 @@ import re
 import urllib.request
 
 from tests.compose.engine import Compose
-from tests.fleet import wait_for
-from tests.gallery import FOLDER, Gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.processes.fleet import wait_for
 
 IMAGES = 1000  #: of one class
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.engine import PROJECT, Compose, environment
-from tests.fleet import ROOT
+from tests.support.processes.fleet import ROOT
 
 FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import gallery
-from tests.fleet import Fleet
-from tests.gallery import Gallery
-from tests.server import RedisServer
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.processes.fleet import Fleet
+from tests.support.servers.redis_server import RedisServer
 
 PICTURES = 1_000
 

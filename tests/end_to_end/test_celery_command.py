@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from shared import heartbeat, keys
-from shared.broker import CLASSIFY_TASK, make_app
-from tests import gallery
-from tests.fleet import ROOT, Fleet, Worker, wait_for
-from tests.gallery import FOLDER, Gallery
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.ledger import heartbeats
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.processes.fleet import ROOT, Fleet, Worker, wait_for
 
 #: A child's resident memory in promise 6 of the design; the benchmark measures its peak.
 CHILD_MAX_BYTES = 120 * 10**6
@@ -84,7 +86,7 @@ def test_rubbish_in_the_queue_leaves_the_worker_alive(
 
 def test_a_child_stays_small(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:
     finish_a_job(fleet, pictures, tmp_path / "out.csv")
-    (beat,) = heartbeat.alive(fleet.client)
+    (beat,) = heartbeats.alive(fleet.client)
     for child in beat.children:
         status = Path(f"/proc/{child.split(':')[0]}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))

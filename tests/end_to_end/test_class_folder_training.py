@@ -8,11 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests import shapes
-from worker import data, load_runtime, recipes, runtime, version
-from worker.data import Loaded
-from worker.decode import decode
-from worker.version import Made
+from tests.support.images import shapes
+from worker.datasets import load
+from worker.datasets.load import Loaded
+from worker.decoding.decode import decode
+from worker.recipes import recipes
+from worker.runtimes import load_runtime, runtime
+from worker.training import build_version
+from worker.training.build_version import Made
 
 #: Keras 3.15 saves with what NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -36,8 +39,8 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
     recipe = recipes.find("photo").lasting(EPOCHS)
-    loaded = data.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
-    return School(loaded, version.make("shapes", recipe, loaded.data, seed=1))
+    loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
+    return School(loaded, build_version.make("shapes", recipe, loaded.data, seed=1))
 
 
 def _break(root: Path) -> None:

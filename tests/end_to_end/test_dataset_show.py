@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from PIL import Image
 
-from shared.answer import DataReport
 from shared.errors import Exit
-from tests import stacks
-from tests.fleet import ROOT
-from tests.stacks import Place
-from worker.silhouettes import silhouette
+from shared.messages.replies import DataReport
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import ROOT
+from tests.support.processes.local_stack import Place
+from worker.demo.drawings import silhouette
 
 LABELS = {"bag": 8, "trouser": 1}
 COUNT = 12
@@ -26,7 +26,7 @@ COUNT = 12
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """A stack for all of these tests."""
-    yield from stacks.new()
+    yield from local_stack.new()
 
 
 @pytest.fixture

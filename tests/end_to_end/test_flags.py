@@ -12,15 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmarks.studio import photograph, scene
-from producer.classify import Summary
-from producer.peek import JobView
+from benchmarks.workloads.synthetic_photos import photograph, scene
+from producer.jobs.classify import Summary
+from producer.journal.snapshot import JobView
 from shared.errors import Exit
-from shared.status import Flag
-from tests import oracle
-from tests.fleet import Fleet
-from tests.pictures import garment
-from worker.samples import encoded
+from shared.image_status import Flag
+from tests.support.images.image_zoo import garment
+from tests.support.jobs import expected_table
+from tests.support.processes.fleet import Fleet
+from worker.demo.images import encoded
 
 FOLDER = "mixed"
 EACH = 4
@@ -78,4 +78,4 @@ def test_the_table_has_the_bytes_of_a_plain_loop_also_with_flags(
     )
     assert job.wait() == Exit.SOME_FAILED, job.story
     paths = [f"{FOLDER}/{name}" for name in sorted(os.listdir(cwd / FOLDER))]
-    assert table.read_bytes() == oracle.table(cwd, paths, top=2, probabilities=True)
+    assert table.read_bytes() == expected_table.table(cwd, paths, top=2, probabilities=True)

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from shared import keys, serving
+from shared import keys
 from shared.process import resident_bytes
-from shared.registry import Registry
-from tests import oracle, proc, versions
-from tests.claims import catch
-from tests.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
-from tests.gallery import Gallery
-from tests.server import RedisServer
-from tests.swaps import Swaps
+from shared.registry import mirror_writer
+from shared.registry.registry import Registry
+from tests.support.images.gallery import Gallery
+from tests.support.jobs import expected_table, model_versions
+from tests.support.jobs.claims import catch
+from tests.support.jobs.version_swaps import Swaps
+from tests.support.processes import procfs
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
+from tests.support.servers.redis_server import RedisServer
 
 RECIPE = "accurate"  #: slow enough to be met at work
 LONG, SHORT = 400, 64  #: pictures of a job
@@ -41,8 +43,8 @@ def workers(server: RedisServer) -> Iterator[Fleet]:
 def test_a_job_in_flight_keeps_its_version_and_the_next_has_the_new_one(
     workers: Fleet, pictures: Gallery, registry: Registry, tmp_path: Path
 ) -> None:
-    old, new = (versions.publish(registry, RECIPE, seed) for seed in (0, 1))
-    serving.publish(workers.client, registry)
+    old, new = (model_versions.publish(registry, RECIPE, seed) for seed in (0, 1))
+    mirror_writer.publish(workers.client, registry)
     worker = workers.worker(1)
     children = worker.children
     paths = pictures.paths[:LONG]
@@ -51,9 +53,9 @@ def test_a_job_in_flight_keeps_its_version_and_the_next_has_the_new_one(
     promote(workers, registry, new)
     short = start(workers, pictures, tmp_path / "short.csv", paths[:SHORT])
     wait_for("pictures of both jobs", lambda: len(payloads(workers)) == 2)
-    proc.go_on(held.child)
-    finish(short, oracle.table(pictures.cwd, paths[:SHORT], version=new))
-    finish(long, oracle.table(pictures.cwd, paths, version=old))
+    procfs.go_on(held.child)
+    finish(short, expected_table.table(pictures.cwd, paths[:SHORT], version=new))
+    finish(long, expected_table.table(pictures.cwd, paths, version=old))
     order = order_of_answers(worker)
     assert {order[0], order[-1]} == {old.card.ref}
     assert set(order) == {old.card.ref, new.card.ref}
@@ -67,8 +69,8 @@ def test_after_ten_swaps_a_child_is_as_large_as_after_one(
     workers: Fleet, pictures: Gallery, registry: Registry
 ) -> None:
     count = SWAPS + 2  # the first, the one that is swapped in after it, and ten more
-    made = [versions.publish(registry, RECIPE, n % 2, f"number {n}") for n in range(count)]
-    serving.publish(workers.client, registry)
+    made = [model_versions.publish(registry, RECIPE, n % 2, f"number {n}") for n in range(count)]
+    mirror_writer.publish(workers.client, registry)
     worker = workers.worker(1, HANGTAG_MODEL_UNUSED_S="60")
     children = worker.children
     images = [(pictures.cwd / path).read_bytes() for path in pictures.paths[:SHORT]]
@@ -83,13 +85,21 @@ def test_after_ten_swaps_a_child_is_as_large_as_after_one(
 def start(workers: Fleet, pictures: Gallery, output: Path, paths: list[str]) -> Producer:
     listed = output.with_suffix(".txt")
     listed.write_text("".join(f"{path}\n" for path in paths))
-    arguments = ("classify", "--list", str(listed), "-o", str(output), "--model", versions.NAME)
+    arguments = (
+        "classify",
+        "--list",
+        str(listed),
+        "-o",
+        str(output),
+        "--model",
+        model_versions.NAME,
+    )
     return workers.producer(*arguments, cwd=pictures.cwd)
 
 
-def promote(workers: Fleet, registry: Registry, version: oracle.Version) -> None:
-    registry.promote(versions.NAME, version.card.version)
-    serving.publish(workers.client, registry)
+def promote(workers: Fleet, registry: Registry, version: expected_table.Version) -> None:
+    registry.promote(model_versions.NAME, version.card.version)
+    mirror_writer.publish(workers.client, registry)
 
 
 def finish(producer: Producer, table: bytes) -> None:
@@ -113,7 +123,7 @@ def order_of_answers(worker: Worker) -> list[str]:
     return [version for version, _ in itertools.groupby(answers)]
 
 
-def measure(swaps: Swaps, worker: Worker, version: oracle.Version) -> int:
+def measure(swaps: Swaps, worker: Worker, version: expected_table.Version) -> int:
     """Bytes of the only child once it has answered, rightly, with this version."""
     swaps.check(version)
     (child,) = worker.children

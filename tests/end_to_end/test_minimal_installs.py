@@ -14,9 +14,9 @@ from typing import IO
 
 import pytest
 
-from tests import gallery
-from tests.fleet import ROOT
-from tests.server import RedisServer
+from tests.support.images import gallery
+from tests.support.processes.fleet import ROOT
+from tests.support.servers.redis_server import RedisServer
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 RUNTIME = ("numpy", "PIL", "ai_edge_litert")

@@ -11,15 +11,16 @@ import msgspec
 import pytest
 from PIL import Image
 
-from producer.living import cure
-from producer.prediction import Predictions
-from shared import keys, pretrained
+from producer.fleet.workers import cure
+from producer.predict.predictions import Predictions
+from shared import keys
 from shared.errors import Exit
+from shared.registry import packaged
 from shared.settings import Settings
-from tests.claims import job_keys
-from tests.fleet import Fleet, Producer
-from tests.gallery import Gallery
-from tests.server import RedisServer
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.claims import job_keys
+from tests.support.processes.fleet import Fleet, Producer
+from tests.support.servers.redis_server import RedisServer
 
 FEW = 7
 
@@ -39,7 +40,7 @@ def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Produc
 def answers(command: Producer) -> Predictions:
     """What it said as JSON."""
     found = msgspec.json.decode(command.out)
-    return msgspec.convert({"labels": pretrained.card().labels, **found}, Predictions)
+    return msgspec.convert({"labels": packaged.card().labels, **found}, Predictions)
 
 
 def test_the_answers_are_those_of_a_table(
@@ -48,7 +49,7 @@ def test_the_answers_are_those_of_a_table(
     command = predict(fleet, pictures.cwd, *few, "--json", "--top", "10")
     assert command.wait() == Exit.OK, command.story
     found = answers(command)
-    assert found.model == pretrained.card().ref
+    assert found.model == packaged.card().ref
     table = tmp_path / "out.csv"
     job = fleet.producer("classify", *few, "-o", str(table), "--probabilities", cwd=pictures.cwd)
     assert job.wait() == Exit.OK, job.story
@@ -95,7 +96,7 @@ def test_nothing_is_left_in_redis_and_on_disk(
 def test_a_truth_is_judged_and_drawn(
     fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
 ) -> None:
-    labels = pretrained.card().labels
+    labels = packaged.card().labels
     said = [image.label for image in answers(predict(fleet, pictures.cwd, *few, "--json")).images]
     truths = [label if i else next(t for t in labels if t != label) for i, label in enumerate(said)]
     file = tmp_path / "out.png"

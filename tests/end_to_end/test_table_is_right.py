@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from producer import demo
-from shared import pretrained
-from tests import accuracy, gallery, oracle
-from tests.claims import job_keys
-from tests.fleet import Fleet
-from tests.gallery import FOLDER, Gallery
+from shared.registry import packaged
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import accuracy, expected_table
+from tests.support.jobs.claims import job_keys
+from tests.support.processes.fleet import Fleet
 
 
 def classify(fleet: Fleet, pictures: Gallery, output: Path, *options: str) -> Path:
@@ -60,10 +61,10 @@ def test_top_k_and_probabilities_agree_with_the_label(
     )  # fmt: skip
     assert job.wait() == 0, job.story
     table = tmp_path / "out.csv"
-    expected = oracle.table(pictures.cwd, wanted, top=3, probabilities=True)
+    expected = expected_table.table(pictures.cwd, wanted, top=3, probabilities=True)
     assert table.read_bytes() == expected
     for row in rows(table):
-        every = {label: float(row[f"p_{label}"]) for label in pretrained.card().labels}
+        every = {label: float(row[f"p_{label}"]) for label in packaged.card().labels}
         assert float(row["confidence"]) == max(every.values()) == every[row["label"]]
         assert row["confidence"] >= row["confidence_2"] >= row["confidence_3"]
         assert sum(every.values()) == pytest.approx(1, abs=1e-3)
@@ -77,7 +78,7 @@ def test_a_list_keeps_its_order(fleet: Fleet, pictures: Gallery, tmp_path: Path)
         cwd=pictures.cwd,
     )  # fmt: skip
     assert job.wait() == 0, job.story
-    assert (tmp_path / "out.csv").read_bytes() == oracle.table(pictures.cwd, wanted)
+    assert (tmp_path / "out.csv").read_bytes() == expected_table.table(pictures.cwd, wanted)
 
 
 def test_tensorflow_and_litert_give_the_same_table(fleet: Fleet, tmp_path: Path) -> None:

@@ -11,16 +11,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer import stack
-from producer.open_requests import OpenRequest
-from shared import pretrained
-from shared.answer import Trained
+from producer.requests.open_requests import OpenRequest
+from producer.stack import stack
 from shared.errors import Exit, SetupError
-from shared.registry import Registry
-from tests import accuracy, stacks, trainers
-from tests.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
-from tests.stacks import TRAINER, Place
-from worker import fashion_mnist
+from shared.messages.replies import Trained
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.jobs import accuracy
+from tests.support.processes import local_stack, trainers
+from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
+from tests.support.processes.local_stack import TRAINER, Place
+from worker.datasets import fashion_mnist
 
 #: The supervisor gives its services 6 s, the server 2.
 DOWN_S = 12.0
@@ -58,7 +59,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    for place in stacks.new():
+    for place in local_stack.new():
         trainers.draw_classes(place.folder / "photos")
         (place.folder / "photos/bag/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         yield Desk(place)
@@ -83,8 +84,8 @@ def test_a_worse_model_is_published_and_not_promoted_over_the_one_that_ships(des
     assert measured is not None
     assert not accuracy.off("heldout", round(5_000 * float(measured[1])))
     assert said[-1].endswith("hangtag models promote fashion-mnist@1")
-    assert desk.registry.versions(pretrained.NAME) == [0, 1]
-    assert desk.registry.aliases(pretrained.NAME)["production"] == 0
+    assert desk.registry.versions(packaged.NAME) == [0, 1]
+    assert desk.registry.aliases(packaged.NAME)["production"] == 0
 
 
 def test_a_folder_of_classes_becomes_a_model_of_its_own_and_broken_files_are_named(

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from producer import stack
-from producer.verify import verify
-from shared.place import log_path
-from shared.reference import UNSEEN
-from tests import gallery, stacks
-from tests.fleet import ROOT, wait_for
-from tests.gallery import FOLDER, Gallery
-from tests.stacks import Place
+from producer.stack import stack
+from producer.verify.verify import verify
+from shared.broker.location import log_path
+from shared.messages.files import UNSEEN
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import ROOT, wait_for
+from tests.support.processes.local_stack import Place
 
 #: Their messages are no half of their files' sizes.
 FEW = 300
@@ -26,7 +27,7 @@ FEW = 300
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """A folder without a stack; whatever is started in it is gone afterwards."""
-    yield from stacks.new()
+    yield from local_stack.new()
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,29 @@ import pytest
 import redis
 
 from shared import keys
-from shared.answer import Trained
 from shared.errors import Exit
-from tests import gallery, proc, trainers
-from tests.claims import catch
-from tests.fleet import PRODUCT_APP, SHORT_TIMES, Fleet, Producer, Worker, wait_for
-from tests.gallery import FOLDER, Gallery
-from tests.guarded import ADMIN_PASSWORD, PARTS, SCRIPTED, GuardedServer, Users
-from tests.scrapes import Endpoint
-from tests.typed_line import typed
+from shared.messages.replies import Trained
+from tests.support.deploy.shell_line import typed
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import catch
+from tests.support.processes import procfs, trainers
+from tests.support.processes.fleet import (
+    PRODUCT_APP,
+    SHORT_TIMES,
+    Fleet,
+    Producer,
+    Worker,
+    wait_for,
+)
+from tests.support.servers.metrics_endpoint import Endpoint
+from tests.support.servers.secured_servers import (
+    ADMIN_PASSWORD,
+    PARTS,
+    SCRIPTED,
+    GuardedServer,
+    Users,
+)
 
 PICTURES = 400
 
@@ -143,7 +157,7 @@ def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_pa
     view = running.wait_until_done(1)
     held = catch(guarded.fleet.client, guarded.children, view.job)  # the job stays in the middle
     guarded.hangtag("cancel", view.job)
-    proc.go_on(held.child)
+    procfs.go_on(held.child)
     assert running.wait() == Exit.CANCELLED, running.story
     guarded.hangtag(*command)
     assert output.read_bytes() == small.table
@@ -176,7 +190,7 @@ def test_a_child_that_dies_is_buried_under_these_rights(
     output = tmp_path / "out.csv"
     running = guarded.fleet.producer("classify", FOLDER, "-o", str(output), cwd=small.cwd, **user)
     held = catch(guarded.fleet.client, worker.children)
-    proc.kill(held.child)
+    procfs.kill(held.child)
     assert running.wait() == Exit.OK, running.story
     assert output.read_bytes() == small.table
     wait_for("its report", lambda: f"child {held.child} died" in worker.log)

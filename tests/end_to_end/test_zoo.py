@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.classify import Summary
-from producer.escape import unescape
+from producer.jobs.classify import Summary
+from producer.output.csv_cells import unescape
 from shared.errors import Exit
-from shared.status import Status
-from tests.fleet import Fleet
-from tests.pictures import CLEAN, SAME, SKIPPED, write_zoo
+from shared.image_status import Status
+from tests.support.images.image_zoo import CLEAN, SAME, SKIPPED, write_zoo
+from tests.support.processes.fleet import Fleet
 
 GONE = b"zoo/gone.png"
 

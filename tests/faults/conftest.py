@@ -10,15 +10,16 @@ from zlib import crc32
 
 import pytest
 
-from tests import gallery, light
-from tests.chance import SEED, VARIABLE
-from tests.fleet import SHORT_TIMES, Fleet
-from tests.gallery import Gallery
-from tests.server import RedisServer
-from tests.stage import Stage
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import light_installation as light
+from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.random_seed import SEED, VARIABLE
+from tests.support.servers.redis_server import RedisServer
 
 PICTURES = 1_000
-PACED_APP = "tests.faults.paced_app"
+PACED_APP = "tests.faults.apps.paced_worker"
 
 #: Of the cases with the marker `points` `--third` runs some, always the same; so does the variable.
 THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
@@ -49,7 +50,9 @@ def _third(item: pytest.Item) -> int:
     assert isinstance(item, pytest.Function)
     given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     given.pop("server_binary", None)
-    return crc32(f"{item.path.name}::{item.originalname}{given}".encode()) % len(THIRDS)
+    return crc32(
+        f"{item.path.parent.name}/{item.path.name}::{item.originalname}{given}".encode()
+    ) % len(THIRDS)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -23,7 +23,8 @@ from tests.fuzz.verdict import SPECS, check, check_plain
 
 #: What one picture may take of a processor, however busy the machine. A careful child has 20 s.
 MAX_CPU_S = 10.0
-#: What one picture may take of memory beside what the process has anyway (worker/limits.py).
+#: What one picture may take of memory beside what the process has anyway
+#: (worker/decoding/limits.py).
 MAX_MB = 800
 #: So much address space the process gets, so that a fault does not cost the machine.
 _SPACE_BYTES = 3 << 30
@@ -62,7 +63,8 @@ def _decode(seed: str, number: int) -> None:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """The kernel ends this process if the block takes too long, as in worker/child.py."""
+    """The kernel ends this process if the block takes too long, as in
+    worker/inference/process_state.py."""
     signal.setitimer(signal.ITIMER_PROF, MAX_CPU_S)
     try:
         yield

@@ -6,11 +6,11 @@ import struct
 import zlib
 from random import Random
 
-from tests.encoders import chunk
 from tests.fuzz.bytewise import BYTEWISE, Damage, number, put, some_bytes
+from tests.support.images.encoders import chunk
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Whoever inflates more has a bomb, which tests/bombs.py has already.
+#: Whoever inflates more has a bomb, which tests/support/images/decompression_bombs.py has already.
 _MAX_INFLATED = 1 << 20
 Chunks = list[tuple[bytes, bytes]]
 

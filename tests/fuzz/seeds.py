@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.encoders import png, png_rows, save, tiff
-from tests.pictures import garment, variants
-from worker.tiff import quiet
+from tests.support.images.encoders import png, png_rows, save, tiff
+from tests.support.images.image_zoo import garment, variants
+from worker.decoding.tiff import quiet
 
 _SIZES = ((28, 28), (64, 48), (1, 1), (17, 33))
 _TIFF_COMPRESSIONS = (

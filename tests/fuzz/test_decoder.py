@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.encoders import png
 from tests.fuzz.bytewise import BYTEWISE
 from tests.fuzz.campaign import campaign
 from tests.fuzz.cases import case, hostile
 from tests.fuzz.damage_png import PNG
 from tests.fuzz.seeds import seeds
 from tests.fuzz.verdict import SPECS, check, check_plain
+from tests.support.images.encoders import png
 
 #: Read before a test cleans the environment.
 MINUTES = float(os.environ.get("HANGTAG_FUZZ_MINUTES", "0"))

@@ -13,32 +13,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.escape import escape, unescape
-from producer.options import JobOptions, decode_options, encode_options
-from shared import heartbeat, keys, pretrained
-from shared.admission import admitted
-from shared.aliases import decode_history
-from shared.card import decode_card, encode_card
-from shared.contract import (
-    JOB_ID,
-    MAX_BATCHES,
+from producer.inputs.job_options import JobOptions, decode_options, encode_options
+from producer.output.csv_cells import escape, unescape
+from shared import keys
+from shared.broker.message_filter import admitted
+from shared.errors import BadMessage
+from shared.image_status import Status
+from shared.ledger import heartbeats
+from shared.ledger.heartbeats import Heartbeat
+from shared.messages.batch import (
     BatchResult,
-    JobRecord,
     decode_images,
-    decode_job,
     decode_payload,
     decode_result,
     encode_images,
-    encode_job,
     encode_result,
 )
-from shared.errors import BadMessage
-from shared.heartbeat import Heartbeat
-from shared.reference import Reference
-from shared.request import Evaluate, Import, Request, Train, decode_request, encode_request
-from shared.status import Status
-from tests import forged
+from shared.messages.files import Reference
+from shared.messages.job import JOB_ID, MAX_BATCHES, JobRecord, decode_job, encode_job
+from shared.messages.model_card import decode_card, encode_card
+from shared.messages.requests import (
+    Evaluate,
+    Import,
+    Request,
+    Train,
+    decode_request,
+    encode_request,
+)
+from shared.registry import packaged
+from shared.registry.alias_log import decode_history
 from tests.fuzz.bytewise import BYTEWISE
+from tests.support.jobs import hostile_messages
 
 _JOB = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 2, "/out.csv", "here", 1.5)
 _BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7, 8, {"missing": 9})
@@ -55,13 +60,13 @@ _DEEP = 100_000
 Reader = Callable[[bytes], object]
 JSON: dict[str, tuple[Reader, list[bytes]]] = {
     "job": (decode_job, [encode_job(_JOB)]),
-    "heartbeat": (heartbeat.decode, [msgspec.json.encode(_BEAT)]),
+    "heartbeat": (heartbeats.decode, [msgspec.json.encode(_BEAT)]),
     "request": (decode_request, _REQUESTS),
-    "card": (decode_card, [encode_card(pretrained.card())]),
+    "card": (decode_card, [encode_card(packaged.card())]),
     "options": (decode_options, [encode_options(_OPTIONS)]),
     "history": (decode_history, [b'[{"alias":"production","version":1}]']),
 }
-_HINT = forged.message(args=("abcdefgh", 7))
+_HINT = hostile_messages.message(args=("abcdefgh", 7))
 BYTES: dict[str, tuple[Reader, list[bytes]]] = {
     "hint": (lambda data: admitted(keys.CLASSIFY_QUEUE.encode(), data), [_HINT]),
     "images": (decode_images, [encode_images([b"abc", Status.MISSING, b""])]),

@@ -7,10 +7,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from shared.card import Preprocessing
 from shared.errors import ImageError
-from worker import plain_png
-from worker.decode import decode_into
+from shared.messages.model_card import Preprocessing
+from worker.decoding import fast_png
+from worker.decoding.decode import decode_into
 
 #: The packaged model's, grey with its grounds told apart, and colour that is turned and inverted.
 SPECS = (
@@ -33,7 +33,7 @@ def check(data: bytes, spec: Preprocessing) -> bool:
 def check_plain(data: bytes) -> bool:
     """Whether the hot path took it; if so, its pixels are Pillow's, or AssertionError."""
     out = np.full((28, 28, 1), 77, np.uint8)
-    if not plain_png.read(data, out):
+    if not fast_png.read(data, out):
         assert (out == 77).all(), "it gave up after it had written"
         return False
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from tests.histories import FULL, MUTANTS
 from tests.mutants.promise import is_broken
 from tests.mutants.scripts import Mutant
+from tests.support.failpoints.hypothesis_profiles import FULL, MUTANTS
 
 
 def tried(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.mutants.lua import Binary, Call, Span, Syntax, parse
 
-SHARED = Path(__file__).parents[2] / "shared"
+LUA = Path(__file__).parents[2] / "shared" / "ledger" / "lua"
 #: What a comparison becomes at its limit.
 _AT_THE_LIMIT = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 
@@ -32,7 +32,7 @@ def mutants(files: Iterable[str]) -> list[Mutant]:
 
 
 def source(file: str) -> str:
-    return (SHARED / f"{file}.lua").read_text(encoding="utf-8")
+    return (LUA / f"{file}.lua").read_text(encoding="utf-8")
 
 
 def mutants_of(file: str, text: str) -> list[Mutant]:

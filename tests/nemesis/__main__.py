@@ -20,9 +20,9 @@ from pathlib import Path
 import msgspec
 
 from tests.nemesis import disk, link, plan, summary
+from tests.nemesis.fixtures import School
 from tests.nemesis.round import Outcome, Round
-from tests.nemesis.scene import Possible
-from tests.nemesis.school import School
+from tests.nemesis.scenario import Possible
 
 
 def main() -> int:

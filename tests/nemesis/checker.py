@@ -10,7 +10,7 @@ import redis
 
 from shared import keys
 from shared.errors import Exit
-from tests.leftovers import BINDINGS, OF_MODELS
+from tests.support.servers.leftover_keys import BINDINGS, OF_MODELS
 
 #: Ends of a `classify` that a fault may bring about; the last one must be OK.
 FAULTY_ENDS = frozenset({Exit.SETUP, Exit.INTERRUPTED, -9})

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shared.errors import Exit
-from tests.fleet import Producer
 from tests.nemesis import checker
+from tests.nemesis.fixtures import School
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
-from tests.nemesis.school import School
+from tests.support.processes.fleet import Producer
 
 #: Between the end of a command and the next time that it is typed.
 PAUSE_S = 0.3

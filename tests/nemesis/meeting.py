@@ -9,9 +9,9 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from shared import keys
-from tests import proc
-from tests.claims import Held, claims
-from tests.nemesis.scene import Scene
+from tests.nemesis.scenario import Scene
+from tests.support.jobs.claims import Held, claims
+from tests.support.processes import procfs
 
 #: A victim with a batch in hand is looked for this long. A claim lasts milliseconds here.
 MEET_S = 2.0
@@ -32,16 +32,16 @@ def meet(scene: Scene, pids: Collection[int]) -> Held | None:
 
 
 def _stopped(scene: Scene, child: int) -> Held | None:
-    proc.stop(child)
+    procfs.stop(child)
     try:
         # What it had sent before it was stopped the server has seen: the claim is live.
         for held in claims(scene.client):
             if held.child == child and not _is_suspect(scene, held):
                 return held
     except RedisError:
-        proc.go_on(child)
+        procfs.go_on(child)
         raise
-    proc.go_on(child)
+    procfs.go_on(child)
     return None
 
 

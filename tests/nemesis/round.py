@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from producer.peek import peek
+from producer.journal.snapshot import peek
+from tests.nemesis.fixtures import School
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
-from tests.nemesis.scene import Possible, Scene
+from tests.nemesis.scenario import Possible, Scene
 from tests.nemesis.schedule import Schedule
-from tests.nemesis.school import School
 from tests.nemesis.verdict import Verdict
 
 #: Once all faults are healed, some work must be finished at least as often: whatever is waited

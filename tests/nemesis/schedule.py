@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from tests.nemesis.fault import Fault, NotNow
-from tests.nemesis.faults import FAULTS
+from tests.nemesis.faults.all import FAULTS
+from tests.nemesis.faults.base import Fault, NotNow
 from tests.nemesis.plan import Step
-from tests.nemesis.scene import Scene
+from tests.nemesis.scenario import Scene
 
 #: A fault whose target is not healed yet, since something took longer than planned.
 LATER_S = 0.2

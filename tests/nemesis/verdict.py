@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.registry import Registry
-from tests.fleet import wait_for
+from shared.registry.registry import Registry
 from tests.nemesis import checker
-from tests.nemesis.scene import Scene
+from tests.nemesis.scenario import Scene
+from tests.support.processes.fleet import wait_for
 
 #: Late results and doubled hints are taken in, and processes end, well within.
 QUIET_S = 20.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from shared import crash_point
+from shared import failpoints
 from tests.nemesis.results import FILE_VARIABLE
 from worker.app import app
 
@@ -16,6 +16,6 @@ def _note(name: str) -> None:
         os.write(_file, b"complete\n")
 
 
-crash_point.watch(_note)
+failpoints.watch(_note)
 
 __all__ = ["app"]

@@ -6,16 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.conftest import (
-    chance,
-    leaves_nothing,
-    light_installation,
-    model,
-    pictures,
-    stage,
-)
-from tests.fleet import Fleet
-from tests.server import RedisServer
+from tests.faults.conftest import chance, leaves_nothing, light_installation, model, pictures, stage
+from tests.support.processes.fleet import Fleet
+from tests.support.servers.redis_server import RedisServer
 
 __all__ = ["chance", "leaves_nothing", "light_installation", "model", "pictures", "stage"]
 

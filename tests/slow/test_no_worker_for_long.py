@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import gallery
-from tests.fleet import Fleet
-from tests.stage import Stage
+from tests.support.images import gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import Fleet
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1_500)]
 PICTURES = 640

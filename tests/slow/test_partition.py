@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.broker import TIMEOUT_S
-from tests import netns, partitions
-from tests.netns import FarServer, Network
-from tests.server import RedisServer
-from tests.stage import Stage
+from shared.broker.redis_client import TIMEOUT_S
+from tests.support.jobs.scenario import Stage
+from tests.support.machine import network_namespaces, network_partitions
+from tests.support.machine.network_namespaces import FarServer, Network
+from tests.support.servers.redis_server import RedisServer
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 CUTS = pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["1min", "10min"])
@@ -21,7 +21,7 @@ CUTS = pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["1min", "10min"])
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    if reason := netns.why_not():
+    if reason := network_namespaces.why_not():
         pytest.skip(reason)
     with Network() as made:
         yield made
@@ -39,19 +39,19 @@ def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
 def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
     stage: Stage, network: Network, seconds: float
 ) -> None:
-    partitions.popped_into_a_cut_cable(stage, network, seconds)
+    network_partitions.popped_into_a_cut_cable(stage, network, seconds)
 
 
 @CUTS
 def test_a_worker_that_is_cut_off_goes_on_by_itself(
     stage: Stage, network: Network, seconds: float
 ) -> None:
-    partitions.cut_with_a_claim_in_hand(stage, network, seconds)
+    network_partitions.cut_with_a_claim_in_hand(stage, network, seconds)
 
 
 @CUTS
 def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
     stage: Stage, network: Network, seconds: float
 ) -> None:
-    noticed = partitions.producer_cut_off(stage, network, seconds)
+    noticed = network_partitions.producer_cut_off(stage, network, seconds)
     assert noticed < TIMEOUT_S + 5

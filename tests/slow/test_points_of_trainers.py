@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.armed import RAISE, STOP, Shot
-from tests.faults.test_points_of_trainers import (
+from tests.faults.trainer.test_failpoints import (
     PASSAGES,
     SOME,
     Scene,
@@ -13,6 +12,7 @@ from tests.faults.test_points_of_trainers import (
     scene,
     shared_scene,
 )
+from tests.support.failpoints.armed import RAISE, STOP, Shot
 
 pytestmark = pytest.mark.nightly
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
-from tests import gallery
-from tests.fleet import Fleet
-from tests.gallery import FOLDER
-from tests.server import RedisServer
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER
+from tests.support.processes.fleet import Fleet
+from tests.support.servers.redis_server import RedisServer
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 BITES = "this worker begins anew"
@@ -24,7 +24,7 @@ def test_a_deaf_worker_begins_anew_after_a_minute(server: RedisServer, tmp_path:
     deaf = tmp_path / "deaf"
     deaf.touch()
     with Fleet(server) as fleet:
-        worker = fleet.worker(1, "tests.faults.deaf_app", HANGTAG_TEST_DEAF=str(deaf))
+        worker = fleet.worker(1, "tests.faults.apps.deaf_worker", HANGTAG_TEST_DEAF=str(deaf))
         begun = time.monotonic()
         job = fleet.producer("classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=pictures.cwd)
         worker.wait_for_log(BITES)

@@ -8,7 +8,7 @@ from tests.steps.step import Step
 
 #: What nearly every test depends on.
 PRODUCT = ("producer", "worker", "shared", "pyproject.toml", "constraints.txt", "Makefile")
-HELPERS = ("tests/*.py",)
+HELPERS = ("tests/conftest.py", "tests/support")
 #: Pages and manifests that unit tests read.
 PAGES = (
     "*.md",
@@ -23,9 +23,7 @@ ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end",
             "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
-LEDGERS = ("producer", "shared", "tests/*.py", "tests/mutants", "tests/integration/ledger",
-           "tests/integration/requests", "tests/integration/test_ledger.py",
-           "tests/integration/test_requests_history.py")  # fmt: skip
+LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 BOTH = ("SERVERS=both", "MARKED=")
 

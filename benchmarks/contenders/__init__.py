@@ -1,0 +1,1 @@
+"""What Hangtag is compared with."""

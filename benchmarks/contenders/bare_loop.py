@@ -1,0 +1,133 @@
+"""The ceiling: the same reader, decoder and runtime in a loop, with no queue in between.
+
+As many processes as workers, each with a slice of the files; each writes its part of the table,
+and the parts are joined. A crash loses everything here: not losing it is what the queue is for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkContext, ForkProcess
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarks.environment.paths import BEGAN
+from producer.inputs.job_options import JobOptions
+from producer.inputs.walk import Walk
+from shared.messages.model_card import Card, decode_card
+
+#: As in a message of Hangtag's (`Settings.batch_images`).
+BATCH_IMAGES = 1024
+JOIN_BYTES = 1 << 20
+
+
+def main() -> None:
+    """Prints a report: images, seconds of work, seconds until the first result."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.contenders.bare_loop", description=__doc__
+    )
+    parser.add_argument("folder", type=os.fsencode)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="folder of a version")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    began = float(os.environ.get(BEGAN, time.monotonic()))
+    loop = Loop(given.folder, given.output, given.model, given.workers)
+    print(json.dumps(loop.run(began)))
+
+
+class Loop:
+    """One pass over a folder."""
+
+    def __init__(self, folder: bytes, output: Path, model: Path, workers: int) -> None:
+        self._folder, self._output, self._model = folder, output, model
+        self._workers = workers
+        self._card = decode_card((model / "card.json").read_bytes())
+
+    def run(self, began: float) -> dict[str, float]:
+        """Work; the time of the work begins when every process has loaded the model."""
+        # Nothing but the standard library is loaded here, so that a fork is cheap and safe.
+        context = multiprocessing.get_context("fork")
+        ready, firsts = context.Barrier(self._workers + 1), context.SimpleQueue()
+        processes = [self._start(context, i, ready, firsts) for i in range(self._workers)]
+        ready.wait()
+        start = time.monotonic()
+        images, first = 0, float("inf")
+        for _ in processes:
+            count, at = firsts.get()
+            images, first = images + count, min(first, at)
+        for process in processes:
+            process.join()
+        self._join()
+        return {"images": images, "work_s": time.monotonic() - start, "first_s": first - began}
+
+    def _start(self, context: ForkContext, part: int, ready: Any, firsts: Any) -> ForkProcess:
+        process = context.Process(target=self._work, args=(part, ready, firsts), daemon=True)
+        process.start()
+        return process
+
+    def _work(self, part: int, ready: Any, firsts: Any) -> None:
+        from worker.runtimes.load_runtime import load
+        from worker.runtimes.runtime import artifact_name
+
+        artifact = (self._model / artifact_name("litert")).read_bytes()
+        predict = load("litert", self._card, artifact).predict
+        ready.wait()
+        with self._part(part).open("w", encoding="utf-8", newline="") as file:
+            paths = slice_of(walk(self._folder), part, self._workers)
+            first = classify(paths, self._card, predict, file, header=part == 0)
+        firsts.put((len(paths), first))
+
+    def _join(self) -> None:
+        with self._output.open("wb") as table:
+            for part in map(self._part, range(self._workers)):
+                with part.open("rb") as rows:
+                    shutil.copyfileobj(rows, table, JOIN_BYTES)
+                part.unlink()
+
+    def _part(self, number: int) -> Path:
+        return self._output.with_name(f"{self._output.name}.{number}")
+
+
+def walk(folder: bytes) -> list[bytes]:
+    """Every picture's path, in the order of the table."""
+    options = JobOptions(roots=(folder,), cwd=os.getcwdb(), output="")
+    return [path for _, path in Walk(options).paths()]
+
+
+def slice_of(paths: Sequence[bytes], part: int, parts: int) -> Sequence[bytes]:
+    """One of `parts` neighbouring slices of nearly the same length."""
+    return paths[part * len(paths) // parts : (part + 1) * len(paths) // parts]
+
+
+def classify(
+    paths: Sequence[bytes],
+    card: Card,
+    predict: Callable[[Any], Any],
+    file: IO[str],
+    header: bool = True,
+) -> float:
+    """Write the rows of `paths`; answers when (on the monotonic clock) the first were there."""
+    from producer.inputs.reader import read
+    from producer.output.csv_table import Table
+    from worker.inference.predictions import pixels, top_k
+
+    table, first = Table(card, top_k=1, probabilities=False), float("inf")
+    if header:
+        file.write(table.header)
+    for start in range(0, len(paths), BATCH_IMAGES):
+        names = paths[start : start + BATCH_IMAGES]
+        batch, codes, flags = pixels(card, [read(name)[0] for name in names])
+        file.writelines(table.rows(names, top_k(predict(batch), codes, flags, 1)))
+        first = min(first, time.monotonic())
+    return first
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The machine, its paths, its route to the server."""

@@ -1,0 +1,57 @@
+"""The machine and the versions: figures of another day or place cannot be compared without."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from producer.fleet.machine import cores, memory_bytes
+
+PACKAGES = (
+    "hangtag", "celery", "redis", "msgspec", "pillow", "numpy", "ai-edge-litert", "keras",
+    "tensorflow",
+)  # fmt: skip
+#: Above this someone else is using the cores.
+IDLE_LOAD = 0.3
+
+
+def describe(server: str, ray: str) -> str:
+    """Two lines."""
+    found = [f"{name} {version(name)}" for name in PACKAGES]
+    extra = [text for text in (server, f"ray {ray}" if ray else "") if text]
+    return f"{place()}\n" + ", ".join([*found, *extra])
+
+
+def place() -> str:
+    """One line: the machine, its system, Python."""
+    kernel = ".".join(platform.release().split(".")[:2])
+    return (
+        f"{cpu_model()}, {cores()} cores, {memory_bytes() / 2**30:.0f} GiB, "
+        f"{platform.system()} {kernel}, Python {platform.python_version()}"
+    )
+
+
+def cpu_model() -> str:
+    """As /proc/cpuinfo has it."""
+    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def version(package: str) -> str:
+    """Of an installed distribution."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def busy() -> str:
+    """A warning if the machine is not idle; empty if it is."""
+    load = os.getloadavg()[0]
+    if load < IDLE_LOAD:
+        return ""
+    return f"load {load:.1f} before the first run: the machine was not idle, do not quote these"

@@ -1,0 +1,46 @@
+"""`celery -A benchmarks.environment.sleeping_app worker`: the product's workers with a model that
+takes a fixed
+time for each batch and no processor, so that few cores do not hide what a queue can do."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from celery.signals import worker_process_init
+
+from shared.messages.model_card import Card
+from worker.app import app
+
+SLEEP = "HANGTAG_BENCH_SLEEP_S"
+
+
+class Sleeper:
+    """Every label is as likely; an answer takes `seconds`."""
+
+    def __init__(self, labels: int, seconds: float) -> None:
+        self._labels, self._seconds = labels, seconds
+
+    def predict(self, images: Any) -> Any:
+        """Probabilities float32 [n, labels] of n images."""
+        import numpy as np
+
+        time.sleep(self._seconds)
+        return np.full((len(images), self._labels), 1 / self._labels, np.float32)
+
+
+@worker_process_init.connect
+def _put_to_sleep(**_: Any) -> None:
+    from worker.inference import process_state
+    from worker.inference.model_cache import Model
+
+    seconds = float(os.environ[SLEEP])
+
+    def load(runtime: str, card: Card, artifact: bytes) -> Model:
+        return Model(card, Sleeper(len(card.labels), seconds))
+
+    process_state._load = load
+
+
+__all__ = ["app"]

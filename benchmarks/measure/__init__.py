@@ -1,0 +1,1 @@
+"""Run a command or a stack and sample it."""

@@ -1,0 +1,70 @@
+"""One contender: a command that is started, watched, and waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from benchmarks.environment.paths import BEGAN, DATA
+
+#: No contender needs nearly as long; one that hangs must not hang the rest.
+LIMIT_S = 600.0
+
+
+class Failed(Exception):
+    """A command ended with an error; the text is the end of what it said."""
+
+
+class Done(NamedTuple):
+    """A command that succeeded. Times in seconds."""
+
+    whole_s: float  #: from before its start until after its end
+    cpu_s: float  #: its own and that of the children it waited for
+    said: dict[str, Any]  #: the last line of its output, which is JSON
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = DATA) -> Done:
+    """Run a command that ends by printing a line of JSON.
+
+    Raises:
+        Failed: it did not.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
+            env={**environment, BEGAN: str(began)},
+        )  # fmt: skip
+        status, usage = wait(process, LIMIT_S)
+        whole_s = time.monotonic() - began
+        text = _text(out)
+        if status != 0 or not text.strip():
+            raise Failed(f"{' '.join(command)}: exit code {status}\n{_text(err)[-2000:]}")
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Done(whole_s, cpu_s, json.loads(text.splitlines()[-1]))
+
+
+def wait(process: subprocess.Popen[bytes], limit_s: float) -> tuple[int, resource.struct_rusage]:
+    """The exit code of a process, and what it and the children it waited for have used."""
+    limit = threading.Timer(limit_s, process.kill)
+    limit.start()
+    try:
+        # wait4 tells the processor time; Popen.wait does not.
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        limit.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -1,0 +1,69 @@
+"""The benchmark's own stack: started, asked for its memory, ended without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+
+from benchmarks.measure.process_watch import is_marked, pids
+from shared.broker.location import socket_path
+from shared.settings import Settings
+
+_HANGTAG = [sys.executable, "-m", "producer.cli"]
+LIMIT_S = 60.0
+
+
+def up(environment: Mapping[str, str], workers: int) -> None:
+    """Start it with this many worker children."""
+    _hangtag(environment, "up", "--workers", str(workers))
+
+
+def down(environment: Mapping[str, str]) -> None:
+    """End it, if it runs."""
+    _hangtag(environment, "down", "--force")
+
+
+def end(environment: Mapping[str, str], mark: str) -> None:
+    """End it and, after a fault or Ctrl-C, whatever else bears our mark."""
+    try:
+        down(environment)
+    finally:
+        for pid in pids():
+            if pid != os.getpid() and is_marked(pid, mark):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def used_memory_peak(runtime: Path) -> int:
+    """What the server calls used_memory_peak, in bytes."""
+    with _client(runtime) as client:
+        return int(client.info("memory")["used_memory_peak"])
+
+
+def server_version(runtime: Path) -> str:
+    """Its name and version."""
+    with _client(runtime) as client:
+        info = client.info("server")
+    name = str(info.get("server_name", "redis"))
+    return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def _client(runtime: Path) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(socket_path(Settings(runtime_dir=str(runtime)))))
+
+
+def _hangtag(environment: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(
+        [*_HANGTAG, *arguments],
+        env=environment,
+        check=True,
+        timeout=LIMIT_S,
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,116 @@
+"""One training in a process of its own, watched from outside, and kept for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.environment import machine
+from benchmarks.environment.paths import environment
+from benchmarks.measure.command import Failed, wait
+from producer.fleet.machine import cores
+from shared.errors import MISFITS
+from shared.messages.model_card import decode_card
+from worker.recipes.recipes import Recipe
+
+RECORD = "trained.json"
+#: A training that takes longer hangs.
+LIMIT_S = 8 * 3600.0
+_STANDARD_ERROR = 2
+#: What the minutes and the last digits depend on, beside the recipe.
+PACKAGES = ("numpy", "keras", "tensorflow", "ai-edge-litert")
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """One training. Accuracies and errors, 0 to 1, are those of the exported file."""
+
+    recipe: str
+    seed: int
+    epochs: int
+    parameters: int
+    heldout_accuracy: float
+    test_accuracy: float
+    test_ece: float
+    wall_s: float  #: of the whole process: imports, data, training, export, evaluation
+    cpu_s: float
+    peak_bytes: int  #: of its resident memory
+    load: float  #: of the machine before it began; above IDLE_LOAD someone else worked
+
+
+def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Trained:
+    """Train and measure, unless `folder` has it from before, by this recipe and this machine.
+
+    One that was interrupted begins anew: its minutes would be those of a part.
+
+    Raises:
+        Failed: the training ended with an error, which it has told on standard error.
+    """
+    place = folder / key(recipe, seed)
+    known = None if again else recall(place)
+    if known is not None:
+        return known
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    found = _measure(recipe, seed, place)
+    (place / RECORD).write_bytes(msgspec.json.encode(found))
+    return found
+
+
+def key(recipe: Recipe, seed: int) -> str:
+    """The name of a training's folder. Another recipe, machine or TensorFlow has another one."""
+    versions = [machine.version(package) for package in PACKAGES]
+    about = msgspec.json.encode((recipe, machine.cpu_model(), cores(), versions))
+    return f"{recipe.name}-{recipe.epochs}-seed-{seed}-{hashlib.sha256(about).hexdigest()[:8]}"
+
+
+def recall(place: Path) -> Trained | None:
+    """What was measured before; None if it was not, or not to its end."""
+    try:
+        return msgspec.json.decode((place / RECORD).read_bytes(), type=Trained)
+    except (FileNotFoundError, *MISFITS):
+        return None
+
+
+def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
+    command = [
+        *(sys.executable, "-m", "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed)),
+        *("--epochs", str(recipe.epochs), "--out", str(place)),
+    ]
+    load, began = os.getloadavg()[0], time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=_STANDARD_ERROR,
+        env=environment(place),
+        cwd=place,
+    )
+    try:
+        status, usage = wait(process, LIMIT_S)
+    finally:
+        process.kill()  # it is still there after Ctrl-C only
+        process.wait()
+    wall_s = time.monotonic() - began
+    if status != 0:
+        raise Failed(f"{' '.join(command)}: exit code {status}")
+    card = decode_card((place / "card.json").read_bytes())
+    metrics = card.metrics
+    return Trained(
+        recipe=recipe.name,
+        seed=seed,
+        epochs=recipe.epochs,
+        parameters=card.parameters,
+        heldout_accuracy=metrics.heldout_accuracy,
+        test_accuracy=metrics.test_accuracy or 0.0,
+        test_ece=metrics.test_ece or 0.0,
+        wall_s=wall_s,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss * 1024,  # the kernel counts in KiB
+        load=load,
+    )

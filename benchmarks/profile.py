@@ -1,0 +1,163 @@
+"""Where the time goes: producer and worker child take turns in one process, step by step.
+
+The code is the product's; only the queue is short-circuited: what was hinted at is classified
+before the producer next asks for results. So no step waits for another's processor, and what
+Celery costs in a worker is left out (`benchmarks.throughput` shows it as processor time).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment.paths import DATA, STORE, environment, runtime_folder
+from benchmarks.measure.startup import starts
+from benchmarks.measure.stopwatch import Stopwatch
+from benchmarks.report.tables import markdown
+from benchmarks.workloads import images as pictures
+from benchmarks.workloads import networks
+from benchmarks.workloads.networks import Network
+from producer.dispatch import batcher, loop
+from producer.dispatch.job_queue import Channel, Result
+from producer.inputs import file_transport
+from producer.inputs.job_options import JobOptions
+from producer.inputs.walk import Walk
+from producer.jobs import classify, job
+from producer.journal import journal
+from producer.output.job_progress import Quiet
+from producer.stack import redis_server
+from producer.stack.socket_gate import answers
+from shared.broker.redis_client import connect
+from shared.ledger.batches import Ledger
+from shared.registry.mirror_writer import publish
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from worker.inference import classify_batch, process_state
+from worker.runtimes import litert_runtime
+
+PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
+    (batcher.Batches, "next", "walk, form batches"),
+    (file_transport, "read", "read"),
+    (batcher, "encode_images", "pack"),
+    (journal.Journal, "commit", "journal"),
+    (journal.Journal, "open_count", "journal"),
+    (Channel, "offer", "redis: images"),
+    (Channel, "hint", "hint"),
+    (Channel, "results", "redis: results"),
+    (Channel, "trim", "redis: trim"),
+    (loop, "decode_result", "check results"),
+    (loop.Run, "_look", "look at ledger and workers"),
+    (job.Job, "write_table", "render the table"),
+)
+CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
+    (Ledger, "claim", "claim"),
+    (classify_batch, "decode_payload", "unpack"),
+    (classify_batch, "pixels", "decode"),
+    (litert_runtime.LiteRT, "predict", "predict"),
+    (classify_batch, "top_k", "top-k"),
+    (classify_batch, "encode_result", "pack the answer"),
+    (Ledger, "complete", "complete"),
+    (process_state, "_load", "(load the model, once)"),
+)
+
+
+def main() -> None:
+    """Prints a table for each network, and one of how long each part takes to start."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
+    parser.add_argument("--images", type=int, default=pictures.ALL)
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="processor time: steadier on a busy machine, without Redis' own",
+    )
+    given = parser.parse_args()
+    clock = time.thread_time if given.cpu else time.perf_counter
+    folder = pictures.make(given.images)
+    pictures.read_all(folder)
+    with runtime_folder() as runtime, _server(runtime) as settings:
+        env = environment(runtime)
+        both = [networks.dense(env), networks.shipped()]
+        publish(connect(settings.redis_url, "benchmark"), Registry(STORE))
+        for network in both:
+            head = (f"{network.name} network", "us per image", "%")
+            print(markdown(head, steps(network, folder, settings, clock)), end="\n\n")
+        print(markdown(("start", "ms", "of which imports"), starts(env)))
+
+
+def steps(
+    network: Network, folder: Path, settings: Settings, clock: Callable[[], float]
+) -> list[tuple[str, str, str]]:
+    """Microseconds per image of every step, and its share of its side's."""
+    output = DATA / f"profile-{network.name}.csv"
+    options = JobOptions((bytes(folder),), b"/", str(output), model=network.model)
+    watch = Stopwatch(clock)
+    try:
+        _watch(watch, settings)
+        whole = watch.step("producer: the rest", classify.classify)
+        images = whole(options, settings, restart=True, quiet=True).done
+    finally:
+        watch.restore()
+    rows = [row for side in ("producer", "child") for row in _side(side, watch.spent, images)]
+    return [*rows, ("walk alone", f"{1e6 * _walk_s(options, clock) / images:.2f}", "")]
+
+
+def _watch(watch: Stopwatch, settings: Settings) -> None:
+    hints: list[tuple[str, int]] = []
+    me = process_state.Child(settings, settings.redis_url, "benchmark")
+    for side, its in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):
+        for owner, attribute, name in its:
+            watch.watch(owner, attribute, f"{side}: {name}")
+    hint, results = Channel.hint, Channel.results
+    answer = watch.step("child: the rest", classify_batch.classify)
+
+    def hint_and_remember(channel: Channel, batch: int) -> None:
+        hint(channel, batch)
+        hints.append((channel.record.id, batch))
+
+    def work_and_ask(channel: Channel, block_ms: int) -> list[Result]:
+        while hints:
+            answer(me, *hints.pop(0))
+        return results(channel, block_ms)
+
+    watch.replace(Quiet, "notice", lambda report, text: None)  # that no worker is alive
+    watch.replace(Channel, "hint", hint_and_remember)
+    watch.replace(Channel, "results", work_and_ask)
+
+
+def _side(side: str, spent: dict[str, float], images: int) -> Iterator[tuple[str, str, str]]:
+    its = {step: s for step, s in spent.items() if step.startswith(side) and "(" not in step}
+    total = sum(its.values())
+    for step, s in its.items():
+        yield step, f"{1e6 * s / images:.2f}", f"{100 * s / total:.0f}"
+    yield f"{side}: all", f"{1e6 * total / images:.2f}", "100"
+
+
+def _walk_s(options: JobOptions, clock: Callable[[], float]) -> float:
+    start = clock()
+    for _ in Walk(options).paths():
+        pass
+    return clock() - start
+
+
+@contextmanager
+def _server(runtime: Path) -> Iterator[Settings]:
+    """A server of our own, without workers."""
+    socket = runtime / "redis.sock"
+    command = redis_server.command(redis_server.executable(redis_server.find(), runtime), socket)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while not answers(socket) and process.poll() is None:
+            time.sleep(0.01)
+        yield Settings(redis_url=f"unix://{socket}", store=str(STORE))
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Where the queue itself ends: what one core of each part passes on, and the most that was seen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from benchmarks.environment.paths import ROOT, STORE
+from benchmarks.environment.route import SOCKET, shown
+from benchmarks.measure.queue_run import PRODUCER, SERVER, Run
+from benchmarks.report.tables import markdown
+from benchmarks.workloads import images as pictures
+from benchmarks.workloads import networks
+from benchmarks.workloads.networks import Network
+
+#: Of the producer's processor time, which comes in ticks of 10 ms.
+LEAST_S = 1.0
+
+
+class Limit(NamedTuple):
+    """What one core of a part can pass on in a second."""
+
+    messages: float  #: without work, where that was cheapest
+    images: float  #: in messages as people send them
+
+
+def spent_s(part: str, pairs: Sequence[tuple[Run, Run]]) -> float:
+    """Processor time for the pictures that the second job of each pair has more."""
+    return sum(many.cpu_s[part] - few.cpu_s[part] for few, many in pairs)
+
+
+def limits(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> dict[str, Limit]:
+    """Of producer and server. With more workers a message is cheaper, since a look at Redis
+    brings more of them: the cheapest row over the unix socket counts."""
+    near = [run for run in empties if run.way == SOCKET]
+    more = sum(many.images - few.images for few, many in pairs)
+    return {
+        part: Limit(
+            max(run.messages / run.cpu_s[part] for run in near), more / spent_s(part, pairs)
+        )
+        for part in (PRODUCER, SERVER)
+    }
+
+
+def limits_table(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> str:
+    """The limits, and how many children they feed in messages of 2,048 pictures of 28x28."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_STORE": str(STORE)}
+    found = [networks.dense(environment), networks.shipped()]
+    children = {network.name: child_rate(network) for network in found}
+    fed = (f"= children of {n} ({rate:,.0f} images/s)" for n, rate in children.items())
+    head = (
+        *("limit", "messages/s without work (cheapest row, unix socket)"),
+        *("images/s in messages of 2,048", *fed, "measured over, s"),
+    )
+    rows = (
+        [
+            f"one core of {part}",
+            f"{limit.messages:,.0f}",
+            f"{limit.images:,.0f}",
+            *(f"{limit.images / rate:,.1f}" for rate in children.values()),
+            f"{spent_s(part, pairs):.2f}",
+        ]
+        for part, limit in limits(empties, pairs).items()
+    )
+    return markdown(head, rows)
+
+
+def fastest(empties: Sequence[Run]) -> list[Run]:
+    """For each way the run with the most messages a second: there the whole system saturates."""
+    ways = dict.fromkeys(run.way for run in empties)
+    return [
+        max((run for run in empties if run.way == way), key=lambda run: run.messages_per_s)
+        for way in ways
+    ]
+
+
+def fastest_table(empties: Sequence[Run]) -> str:
+    """The most messages a second over the rows, and with how many workers."""
+    head = ("way to Redis", "most messages/s without work", "workers")
+    rows = (
+        [shown(run.way), f"{run.messages_per_s:,.0f}", str(run.workers)] for run in fastest(empties)
+    )
+    return markdown(head, rows)
+
+
+_IMAGES, _REPEATS = 2048, 5
+
+
+def child_rate(network: Network) -> float:
+    """Images per second of processor time, the best of a few."""
+    from worker.inference.predictions import pixels, top_k
+    from worker.runtimes.load_runtime import load
+    from worker.runtimes.runtime import artifact_name
+
+    card = network.card
+    model = load("litert", card, (network.folder / artifact_name("litert")).read_bytes())
+    paths = sorted(pictures.make(_IMAGES).rglob("*.png"))
+    files = [path.read_bytes() for path in paths]
+    best = 0.0
+    for _ in range(_REPEATS):
+        began = time.process_time()
+        batch, codes, flags = pixels(card, files)
+        top_k(model.predict(batch), codes, flags, 1)
+        best = max(best, len(files) / (time.process_time() - began))
+    return best

@@ -1,0 +1,121 @@
+"""What was measured, and how repeats become one figure: medians, and ratios within a repeat."""
+
+from __future__ import annotations
+
+import csv
+import enum
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+
+class Contender(enum.StrEnum):
+    """Who runs, by the name in the tables. The small runs are of fewer images."""
+
+    BARE = "bare loop"
+    WARM = "Hangtag, warm"
+    WARM_SMALL = "Hangtag, warm, small"
+    COLD = "Hangtag, cold"
+    COLD_SMALL = "Hangtag, cold, small"
+    KERAS = "Keras"
+    RAY = "Ray Data"
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one contender. Times in seconds, memory in bytes."""
+
+    contender: Contender
+    network: str
+    repeat: int
+    images: int
+    whole_s: float  #: from before the command was started until it had ended
+    work_s: float  #: without its own start, by its own clock
+    first_s: float  #: from the start of the command to the first result
+    steady: float | None = None  #: images/s between the first and the last result
+    peaks: dict[str, int] = {}  #: role -> the largest process
+    together: int = 0  #: all processes at one moment, shared pages counted in each
+    cpu_s: dict[str, float] = {}  #: role -> processor time of all its processes
+    redis_peak: int | None = None  #: what the server itself calls used_memory_peak
+
+    @property
+    def work_rate(self) -> float:
+        """Images/s of work."""
+        return self.images / self.work_s
+
+    @property
+    def whole_rate(self) -> float:
+        """Images/s of the whole command."""
+        return self.images / self.whole_s
+
+
+Value = Callable[[Measured], float]
+
+
+class Results(msgspec.Struct):
+    """Every run, in the order in which they were made."""
+
+    runs: list[Measured] = []
+
+    def of(self, contender: Contender, network: str) -> list[Measured]:
+        """One contender's runs with one network, a repeat each."""
+        return [r for r in self.runs if (r.contender, r.network) == (contender, network)]
+
+    def pairs(self) -> list[tuple[str, Contender]]:
+        """Every (network, contender), the networks together, each in the order of its first run."""
+        found = dict.fromkeys((run.network, run.contender) for run in self.runs)
+        networks = list(dict.fromkeys(network for network, _ in found))
+        return sorted(found, key=lambda pair: networks.index(pair[0]))
+
+    def median(self, contender: Contender, network: str, value: Value) -> float | None:
+        """The median over the repeats; None if there is none."""
+        return middle(value(run) for run in self.of(contender, network))
+
+    def ratio(
+        self,
+        network: str,
+        first: tuple[Contender, Value],
+        second: tuple[Contender, Value],
+    ) -> float | None:
+        """The median of the ratios within a repeat: what slowed a repeat slowed both."""
+        others = {run.repeat: second[1](run) for run in self.of(second[0], network)}
+        return middle(
+            first[1](run) / others[run.repeat]
+            for run in self.of(first[0], network)
+            if run.repeat in others
+        )
+
+
+def middle(values: Iterable[float]) -> float | None:
+    """The median; None of nothing."""
+    found = list(values)
+    return median(found) if found else None
+
+
+def work(run: Measured) -> float:
+    """Images/s without the start."""
+    return run.work_rate
+
+
+def whole(run: Measured) -> float:
+    """Images/s with the start."""
+    return run.whole_rate
+
+
+def differences(table: Path, reference: Path) -> str:
+    """How two tables differ, in a few words."""
+    if table.read_bytes() == reference.read_bytes():
+        return "the same bytes"
+    mine, theirs = labels(table), labels(reference)
+    if missing := len(mine.keys() - theirs.keys()):
+        return f"{missing:,} of its pictures are not in the bare loop's table"
+    other = sum(theirs[path] != label for path, label in mine.items())
+    return f"{other:,} of {len(mine):,} labels differ"
+
+
+def labels(table: Path) -> dict[str, str]:
+    """Folder and name of each picture, and its label."""
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}

@@ -1,0 +1,1 @@
+"""The click commands: they translate between the command line and the other packages."""

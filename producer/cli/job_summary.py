@@ -1,0 +1,89 @@
+"""What is said at the end of a run of classify or collect."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from producer.inputs.skipped import listed
+from producer.jobs.classify import Summary
+from producer.output.text import counted, mib, typed
+from shared.errors import Exit
+from shared.messages.batch import MAX_FILE_BYTES
+
+_RESTART = "--restart"
+
+
+def tell(summary: Summary) -> None:
+    """Say on standard error what a run came to, and what to type next."""
+    click.echo(
+        f"job {summary.job}: {_images(summary)}, {summary.failed:,} failed, "
+        f"{_pace(summary)}{summary.model} -> {summary.output}",
+        err=True,
+    )
+    if summary.flagged:
+        marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
+        click.echo(f"flagged: {marked} (see the column flag)", err=True)
+    if skipped := listed(summary.skipped):
+        click.echo(f"skipped: {skipped}", err=True)
+    if summary.unlisted.count:
+        click.echo(_not_listed(summary), err=True)
+    if summary.max_file_bytes < MAX_FILE_BYTES:
+        click.echo(
+            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it began with a "
+            "Redis that takes no larger ones (maxmemory)",
+            err=True,
+        )
+    if last := _next(summary):
+        click.echo(last, err=True)
+
+
+def resuming(arguments: Sequence[str]) -> list[str]:
+    """What resumes a job that these arguments began: not --restart, which would empty it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
+
+
+def _next(summary: Summary) -> str:
+    code, arguments = Exit(summary.exit_code), sys.argv[1:]
+    resume = resuming(arguments)
+    if code is Exit.INTERRUPTED:
+        return f"resume it with: {typed(['hangtag', *resume])}"
+    if code is Exit.CANCELLED:
+        without = "" if resume == arguments else f" without {_RESTART}"
+        return f"cancelled; the same command{without} resumes it"
+    if code is Exit.BUDGET:
+        return f"more failures than --max-failures allows{_so_far(summary)}"
+    return ""
+
+
+def _images(summary: Summary) -> str:
+    found = counted(summary.found, "image")
+    return found if summary.done == summary.found else f"{summary.done:,} of {found}"
+
+
+def _pace(summary: Summary) -> str:
+    if not summary.classified:
+        return ""
+    rate = summary.classified / max(summary.seconds, 1e-3)
+    return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
+
+
+def _so_far(summary: Summary) -> str:
+    if not summary.part:
+        return ""
+    return (
+        f"; the rows so far are in {summary.part}; classify goes on with a higher --max-failures, "
+        "or with --retry-failed once the files are mended"
+    )
+
+
+def _not_listed(summary: Summary) -> str:
+    count, first = summary.unlisted.count, summary.unlisted.first
+    some = first if count == 1 else f"{first} and {count - 1:,} more"
+    return (
+        f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
+        f"what is in there has no rows; mend that, and classify {_RESTART} takes it in"
+    )

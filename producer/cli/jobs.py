@@ -1,0 +1,169 @@
+"""Commands for jobs: classify, submit, status, collect, cancel."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from producer.cli.params import BudgetParam
+from producer.inputs.job_options import JobOptions
+from producer.output.output_path import checked_output
+from producer.output.text import show_json
+from shared.errors import UsageError
+from shared.messages.files import INLINE, TRANSPORTS
+from shared.messages.job import RUNTIMES
+from shared.messages.model_name import parse
+from shared.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def job_options(command: F) -> F:
+    """The options that classify and submit share."""
+    for option in reversed(
+        (
+            # Whether they can be read is for the walk: a folder is an error, a file a row.
+            click.argument("folders", nargs=-1, metavar="DIR...",
+                           type=click.Path(path_type=bytes, readable=False)),
+            click.option("-o", "--output", required=True, type=click.Path(), help="The table."),
+            click.option("--glob", default="", help="Only names like this, '*.png' say."),
+            click.option(
+                "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
+                help="A file with one path a line, instead of folders.",
+            ),
+            click.option("--model", default="", metavar="NAME[@VERSION|@ALIAS]",
+                         help="Default: fashion-mnist@production."),
+            click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
+            click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
+                         help="path: workers that see the same files open them (HANGTAG_ROOT)."),
+            click.option("--top-k", type=click.IntRange(1, 1000), default=1,
+                         help="Columns label_2, confidence_2, ... up to K."),
+            click.option("--probabilities", is_flag=True, help="A column p_LABEL for each label."),
+            click.option("--max-failures", "budget", type=BudgetParam(), default=None,
+                         help="Stop with exit code 4 above N failed rows, or P% of them."),
+            click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True),
+                         default=None, metavar="SECONDS",
+                         help="Stop waiting after this long; the same command resumes."),
+            click.option("--restart", is_flag=True, help="Begin anew and replace the output."),
+            click.option("--retry-failed", is_flag=True,
+                         help="Do the failed rows again, also of a finished job; no others."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command()
+@job_options
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output.")
+def classify(as_json: bool, quiet: bool, **given: Any) -> None:
+    """Classify the pictures in DIR... into a table. The same command again resumes.
+
+    Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
+    listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
+    """
+    from producer.jobs.classify import classify as work
+
+    options = make_options(given)
+    summary = work(
+        options,
+        Settings.from_env(),
+        budget=given["budget"],
+        timeout_s=given["timeout_s"],
+        restart=given["restart"],
+        retry_failed=given["retry_failed"],
+        quiet=quiet,
+    )
+    show_summary(summary, as_json)
+
+
+@click.command()
+@job_options
+@click.option("--json", "as_json", is_flag=True)
+def submit(as_json: bool, **given: Any) -> None:
+    """classify in the background: answers with the job's id at once."""
+    from producer.jobs.background import start
+
+    options = make_options(given)
+    job = start(options, [a for a in sys.argv[2:] if a != "--json"], Settings.from_env())
+    if as_json:
+        show_json({"job": job, "output": options.output})
+    else:
+        click.echo(job)
+        click.echo(f"follow it with: hangtag collect {job}", err=True)
+
+
+@click.command()
+@click.argument("job", required=False, default="")
+@click.option("--json", "as_json", is_flag=True)
+def status(job: str, as_json: bool) -> None:
+    """Every job at a glance, or one (by its id or its output)."""
+    from producer.jobs.status import show
+
+    show(job, as_json, Settings.from_env())
+
+
+@click.command()
+@click.argument("job")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True)
+def collect(job: str, quiet: bool, as_json: bool) -> None:
+    """Wait for a job (its id or its output), or finish it if its producer is gone."""
+    from producer.jobs.background import collect as work
+
+    show_summary(work(job, Settings.from_env(), quiet), as_json)
+
+
+@click.command()
+@click.argument("job")
+def cancel(job: str) -> None:
+    """Stop a job (its id or its output). What is done is kept; classify again resumes it."""
+    from producer.jobs.cancel import cancel as work
+
+    click.echo(work(job, Settings.from_env()))
+
+
+COMMANDS = (classify, submit, status, collect, cancel)
+
+
+def make_options(given: dict[str, Any]) -> JobOptions:
+    """What was typed, as a job's options.
+
+    Raises:
+        UsageError: neither folders nor a list were given, or both; no model can be called so; or
+            two options contradict each other.
+    """
+    if given["restart"] and given["retry_failed"]:
+        raise UsageError("--restart does every row again, --retry-failed the failed ones; give one")
+    folders, list_file = given["folders"], given["list_file"]
+    if bool(folders) == bool(list_file):
+        raise UsageError("name folders of pictures, or a list of paths with --list")
+    parse(given["model"])
+    output = checked_output(given["output"])
+    return JobOptions(
+        roots=tuple(folders),
+        cwd=os.getcwdb(),
+        output=output,
+        glob=given["glob"],
+        list_file=list_file,
+        model=given["model"],
+        runtime=given["runtime"],
+        top_k=given["top_k"],
+        probabilities=given["probabilities"],
+        transport=given["transport"],
+    )
+
+
+def show_summary(summary: Any, as_json: bool) -> None:
+    """Say what a run came to, and end with its exit code."""
+    from producer.cli.job_summary import tell
+
+    if as_json:
+        show_json(summary)
+    tell(summary)
+    sys.exit(int(summary.exit_code))

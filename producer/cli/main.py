@@ -1,0 +1,76 @@
+"""The `hangtag` command. It only translates: options in, one plain function, exit codes out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from producer.cli import dataset, jobs, metrics, models, predict, stack, train, verify
+from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
+
+EPILOG = """\b
+Examples:
+  hangtag classify photos/ -o results.csv        again = resume
+  hangtag submit photos/ -o results.csv          the same in the background
+  hangtag status                                 every job at a glance
+  hangtag train --data photos/ --name garments   queue a training and follow it
+  hangtag up --workers 4                         keep and scale this machine's stack
+  HANGTAG_REDIS_URL=rediss://host HANGTAG_REDIS_PASSWORD_FILE=~/.hangtag-password \\
+    hangtag worker                               a worker of many machines
+"""
+
+
+#: Of errors that are not a fault of the set-up.
+_CODES = {
+    UsageError: Exit.USAGE,
+    RequestCancelled: Exit.CANCELLED,
+    StillOpen: Exit.INTERRUPTED,
+}
+
+
+class Commands(click.Group):
+    """Turns the errors of Hangtag into one line and an exit code, in this one place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HangtagError as error:
+            from producer.output.text import one_line
+
+            click.echo(f"hangtag: {one_line(str(error))}", err=True)
+            ctx.exit(_code(error))
+        except KeyboardInterrupt:
+            click.echo("hangtag: interrupted", err=True)
+            ctx.exit(Exit.INTERRUPTED)
+
+
+def _code(error: HangtagError) -> Exit:
+    found = (code for kind, code in _CODES.items() if isinstance(error, kind))
+    return next(found, Exit.SETUP)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hangtag", prog_name="hangtag")
+def hangtag() -> None:
+    """Labels on pictures: folders of images in, one table out."""
+
+
+for command in (
+    *jobs.COMMANDS,
+    *verify.COMMANDS,
+    *predict.COMMANDS,
+    *train.COMMANDS,
+    *models.COMMANDS,
+    *dataset.COMMANDS,
+    *stack.COMMANDS,
+    *metrics.COMMANDS,
+):
+    hangtag.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    # A file name is bytes: whatever was typed comes back as it was.
+    sys.exit(hangtag.main(standalone_mode=True))

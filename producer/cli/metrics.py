@@ -1,0 +1,28 @@
+"""The command for monitoring: metrics."""
+
+from __future__ import annotations
+
+import click
+
+from shared.settings import Settings
+
+PORT = 9808
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
+    help="0 is any free one; the address is printed.",
+)  # fmt: skip
+def metrics(host: str, port: int) -> None:
+    """Serve metrics for Prometheus at /metrics, in the foreground."""
+    from producer.fleet.commands import check_can_measure
+
+    check_can_measure()
+    from producer.metrics.http_endpoint import serve
+
+    serve(Settings.from_env(), host, port)
+
+
+COMMANDS = (metrics,)

@@ -1,0 +1,209 @@
+"""Commands for models: list, show, promote, rollback, evaluate, prune, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.cli.params import ShareParam
+from producer.output.text import show_json
+from shared.messages.model_name import PRODUCTION
+from shared.messages.requests import PROMOTE
+from shared.settings import Settings
+
+_MODEL = "NAME[@VERSION|@ALIAS]"
+_alias = click.option(
+    "--alias", default=PRODUCTION, show_default=True, help="The alias that is moved."
+)
+_why = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")
+_force = click.option("--force", is_flag=True, help="Replace pictures that are there.")
+_quiet = click.option("--quiet", is_flag=True, help="No progress.")
+_json = click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+_pictures = click.option(
+    "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Put its pictures there."
+)
+
+
+@click.group()
+def models() -> None:
+    """Versions of models: which there are, how good they are, and which one is in use."""
+
+
+@models.command("list")
+@click.argument("name", required=False, default="")
+@_json
+def list_models(name: str, as_json: bool) -> None:
+    """Every version, of all models or of NAME."""
+    from producer.models import list_versions
+    from producer.models.catalog import shelf
+
+    rows = list_versions.rows(shelf(Settings.from_env()), name)
+    if as_json:
+        show_json(rows)
+    else:
+        click.echo("\n".join(list_versions.table(rows)))
+
+
+@models.command()
+@click.argument("model", metavar=_MODEL)
+@_pictures
+@_force
+@_json
+def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
+    """The card of a version: figures, data, files, and the history of the model's aliases."""
+    from producer.models import show as work
+    from producer.models.catalog import shelf
+    from shared.messages.model_name import parse
+
+    there = shelf(Settings.from_env())
+    shown = work.find(there, parse(model))
+    written = work.write_pictures(there, shown.card, pictures, force) if pictures else []
+    if as_json:
+        show_json(shown)
+    else:
+        click.echo("\n".join(work.lines(shown)))
+    _tell_drawn(written)
+
+
+@models.command()
+@click.argument("model", metavar="NAME@VERSION")
+@_alias
+@_why
+@_json
+def promote(model: str, alias: str, why: str, as_json: bool) -> None:
+    """Let NAME@production, or another alias, stand for a version. Jobs under way keep theirs."""
+    from producer.models import manage
+    from shared.messages.model_name import parse
+
+    decided = manage.promote(Settings.from_env(), model, alias, why)
+    _show(decided, [manage.moved(parse(model).name, decided)], as_json)
+
+
+@models.command()
+@click.argument("name")
+@_alias
+@_why
+@_json
+def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
+    """Take the last promotion back; again, the one before it."""
+    from producer.models import manage
+
+    decided = manage.rollback(Settings.from_env(), name, alias, why)
+    _show(decided, [manage.moved(name, decided)], as_json)
+
+
+@models.command()
+@click.argument("model", metavar=_MODEL)
+@click.option(
+    "--data",
+    default=None,
+    metavar="fashion-mnist|DIR",
+    help="A folder with one subfolder for each class, named like the model's labels. Default: what "
+    "the version was made from.",
+)
+@click.option(
+    "--max-unreadable",
+    type=ShareParam(),
+    default=0.05,
+    show_default=True,
+    help="Give up if a larger share of the files are no pictures.",
+)
+@_pictures
+@_force
+@_quiet
+@_json
+def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Measure a version on labelled pictures: accuracy, loss, calibration, and every class.
+
+    It is queued like a training, and measured where the models are.
+    """
+    from producer.models import evaluate as evaluate_
+
+    measured = evaluate_.evaluate(Settings.from_env(), model, quiet=quiet or as_json, **given)
+    _show(measured.evaluated, evaluate_.lines(measured.evaluated), as_json)
+    _tell_drawn(measured.written)
+
+
+@models.command()
+@click.argument("name")
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="So many of the newest versions stay in any case.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and why the others stay.")
+@_json
+def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
+    """Delete old versions, never one that an alias stands for or a job is pinned to."""
+    from producer.models import manage
+    from producer.output.text import counted, size
+
+    pruned = manage.prune(Settings.from_env(), name, keep, dry_run)
+    _show(pruned, manage.table(name, pruned, dry_run), as_json)
+    what = "to be freed" if dry_run else "freed"
+    click.echo(
+        f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {what}", err=True
+    )
+
+
+@models.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="MODEL.keras")
+@click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The names of its answers in their order, one a line, UTF-8.",
+)
+@click.option("--name", required=True, help="The model that it becomes a version of.")
+@click.option(
+    "--scale",
+    type=click.Choice(("0-255", "0-1", "-1-1")),
+    default="0-255",
+    show_default=True,
+    help="The values that the network takes. One that rescales them itself takes 0-255.",
+)
+@click.option(
+    "--data",
+    default="",
+    metavar="fashion-mnist|DIR",
+    help="Labelled pictures to calibrate and measure it with.",
+)
+@click.option(
+    "--promote",
+    type=click.Choice(PROMOTE),
+    default="never",
+    show_default=True,
+    help="Whether NAME@production becomes the new version. The first of a name always does.",
+)
+@_quiet
+@_json
+def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Publish a Keras classifier that was trained elsewhere.
+
+    The file is checked before Keras sees it: layers that could run code are refused.
+    """
+    from producer.models import import_model as import_model_
+
+    settings = Settings.from_env()
+    trained = import_model_.import_model(settings, file, labels, quiet=quiet or as_json, **given)
+    _show(trained, import_model_.lines(trained), as_json)
+
+
+COMMANDS = (models,)
+
+
+def _show(answer: object, lines: Any, as_json: bool) -> None:
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo("\n".join(lines))
+
+
+def _tell_drawn(written: list[Path]) -> None:
+    if written:
+        click.echo(f"drawn: {', '.join(map(str, written))}", err=True)

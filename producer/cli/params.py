@@ -1,0 +1,79 @@
+"""What `--workers` of `hangtag up` may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import click
+
+#: More children than any machine has cores are a slip of the finger.
+CHILDREN_MAX = 1024
+FORM = "N|auto|auto:LOW-HIGH"
+HELP = (
+    "Worker processes: N of them; or auto: as many as the backlog asks for, from 1 to one per "
+    "core; or auto:2-8: from 2 to 8, and auto:0-8: none without a job. Default: one per core."
+)
+_FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
+
+
+class Wanted(NamedTuple):
+    """How many; both None is whatever it was before."""
+
+    most: int | None = None  #: None with a floor: one per core
+    floor: int | None = None  #: None: always as many as `most`
+
+
+class Workers(click.ParamType[Wanted]):
+    """What FORM says."""
+
+    name = FORM
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Wanted:
+        """Exit code 2 for anything else."""
+        if isinstance(value, Wanted):
+            return value
+        found = _FORM.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is neither a number nor auto nor auto:LOW-HIGH", param, ctx)
+        number, low, high = (None if one is None else int(one) for one in found.groups())
+        most = high if number is None else number
+        if most is None:
+            return Wanted(floor=1)
+        if not 1 <= most <= CHILDREN_MAX or (low or 0) > most:
+            self.fail(f"{value!r} is not from 1 to {CHILDREN_MAX}, the lower first", param, ctx)
+        return Wanted(most, low)
+
+
+class BudgetParam(click.ParamType[Any]):
+    """`N` or `P%`."""
+
+    name = "N|P%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from producer.journal.error_budget import parse_budget
+
+        try:
+            return parse_budget(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class ShareParam(click.ParamType[Any]):
+    """A share from 0 to 1, or `P%`."""
+
+    name = "SHARE|P%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, float):
+            return value
+        text, scale = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
+        try:
+            share = float(text) / scale
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is neither a share from 0 to 1 nor a percentage", param, ctx)
+        return share

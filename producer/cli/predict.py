@@ -1,0 +1,75 @@
+"""The command for a few pictures: predict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shared.errors import Exit
+from shared.settings import Settings
+
+
+@click.command()
+@click.argument(
+    "images", nargs=-1, required=True, type=click.Path(path_type=bytes), metavar="IMAGE..."
+)
+@click.option(
+    "--model",
+    default="",
+    metavar="NAME[@VERSION|@ALIAS]",
+    help="Default: fashion-mnist@production.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="So many labels of each picture.",
+)
+@click.option(
+    "--truth", multiple=True, metavar="LABEL", help="What the pictures are: once, or once for each."
+)
+@click.option(
+    "--plot",
+    "plot_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw each picture beside its probabilities.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of --plot.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+def predict(
+    images: tuple[bytes, ...],
+    model: str,
+    top: int,
+    truth: tuple[str, ...],
+    plot_file: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Classify a few pictures and show the answers here.
+
+    Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
+    """
+    from producer.predict import plot_file as drawn
+    from producer.predict import text
+    from producer.predict.predict import predict as work
+
+    if plot_file is not None:
+        drawn.check(plot_file, force, images)
+    found = work(images, Settings.from_env(), model=model, truth=truth)
+    if as_json:
+        click.echo(text.as_json(found, top))
+    else:
+        encoding = sys.stdout.encoding or "ascii"
+        click.echo("\n".join(text.lines(found, top, encoding)))
+        click.echo(text.summary(found), err=True)
+    if plot_file is not None:
+        drawn.draw(plot_file, images, found)
+        click.echo(f"drawn: {plot_file}", err=True)
+    sys.exit(Exit.SOME_FAILED if found.failed else Exit.OK)
+
+
+COMMANDS = (predict,)

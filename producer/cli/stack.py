@@ -1,0 +1,155 @@
+"""Commands for what classifies and trains: up, down, worker, workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, Workers
+from producer.output.text import show_json
+from shared.errors import SetupError, UsageError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.stack.stack import Stack
+
+CHILDREN = click.IntRange(1, CHILDREN_MAX)
+
+
+@click.command()
+@click.option("--workers", type=Workers(), default=Wanted(), metavar=FORM, help=HELP)
+@click.option("--json", "as_json", is_flag=True, help="The stack as JSON on standard output.")
+def up(workers: Wanted, as_json: bool) -> None:
+    """Start this machine's stack in the background and keep it; again with --workers scales it.
+
+    Work in hand is finished where it was begun, whatever the new number is.
+    """
+    from producer.stack import stack
+
+    settings = Settings.from_env()
+    stack.up(settings, workers.most, workers.floor)
+    found = stack.describe(settings)
+    if as_json:
+        show_json(found)
+        return
+    click.echo(f"this machine's stack is up; workers: {_said(found)}, supervisor: {found.pid}")
+    click.echo(f"log: {found.log}")
+    click.echo("it stays until: hangtag down")
+
+
+def _said(found: Stack) -> str:
+    if found.floor < found.ceiling:
+        return f"{found.floor} to {found.ceiling} as the backlog asks, {found.now} now"
+    if found.now < found.ceiling:
+        return f"{found.ceiling} ({found.now} now, the others are on their way)"
+    if found.now > found.ceiling:
+        return f"{found.ceiling} ({found.now} until what they have in hand is done)"
+    return str(found.ceiling)
+
+
+@click.command()
+@click.option(
+    "--force", is_flag=True, help="Also if jobs run on it. They stop, and can be resumed."
+)
+def down(force: bool) -> None:
+    """End this machine's stack, unless jobs run on it."""
+    from producer.stack import other_stacks, stack
+
+    settings = Settings.from_env()
+    if not force:
+        _check_unused(settings)
+    ended = stack.down(settings)
+    click.echo("this machine's stack is down" if ended else "there was no stack on this machine")
+    for other in other_stacks.others(settings):
+        click.echo(
+            f"another installation's stack is up: {other_stacks.prefix(other)}; "
+            "the command hangtag of that environment ends it"
+        )
+
+
+@click.command()
+@click.option(
+    "--queue",
+    type=click.Choice(("classify", "train")),
+    default="classify",
+    show_default=True,
+    help="What it does; train is for the machine with the store.",
+)
+@click.option(
+    "--concurrency",
+    type=CHILDREN,
+    help="Worker processes. Default: one per core; in a container, what its memory holds of that.",
+)
+@click.option(
+    "--root",
+    type=click.Path(),
+    default=None,
+    help="The folder whose files it opens for jobs with --transport path. Default: none.",
+)
+def worker(queue: str, concurrency: int | None, root: str | None) -> None:
+    """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
+    from producer.fleet import commands
+
+    if queue == "train":
+        if concurrency is not None or root is not None:
+            option = "--root" if concurrency is None else "--concurrency"
+            raise UsageError(f"a trainer does one thing at a time; leave out {option}")
+        commands.run_trainer(Settings.from_env())
+    settings = Settings.from_env()
+    if root is not None:
+        settings = msgspec.structs.replace(settings, root=root)
+    commands.run(settings, concurrency or _children(settings))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+def workers(as_json: bool) -> None:
+    """Who is alive, with which models, how fast, and how large."""
+    from producer.fleet import workers as living
+
+    settings = Settings.from_env()
+    beats = living.living(settings)
+    if as_json:
+        show_json(beats)
+    elif beats:
+        click.echo("\n".join(living.table(beats)))
+    if not beats:
+        click.echo(living.cure(settings), err=True)
+
+
+COMMANDS = (up, down, worker, workers)
+
+
+def _children(settings: Settings) -> int:
+    """How many processes a worker has by itself. If its container makes them fewer, it says so."""
+    from producer.fleet import machine
+
+    cores, found = machine.cores(), machine.children(settings.child_memory_mb << 20)
+    if found < cores:
+        limit = f"HANGTAG_CHILD_MEMORY_MB={settings.child_memory_mb}"
+        click.echo(
+            f"worker processes: {found}, not one for each of {cores} cores; this container's "
+            f"memory holds no more with {limit}; give it more, lower that, or say --concurrency",
+            err=True,
+        )
+    return found
+
+
+def _check_unused(settings: Settings) -> None:
+    """Raises SetupError if jobs run on this machine's stack."""
+    from shared.broker.location import socket_path
+
+    if not socket_path(settings).exists():
+        return
+    from producer.jobs.status import running_on_stack  # with Redis' client, which takes 0.1 s
+    from producer.output.text import one_line
+
+    jobs = running_on_stack(settings)
+    if jobs:
+        named = ", ".join(f"{job.job} ({one_line(job.output)})" for job in jobs)
+        raise SetupError(
+            f"this machine's stack is in use by {named}; wait for the end, stop a job with: "
+            "hangtag cancel JOB, or end the stack all the same with: hangtag down --force"
+        )

@@ -1,0 +1,200 @@
+"""The command that trains: ask for it, follow it, cancel it, list what is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.params import ShareParam
+from producer.output.text import show_json
+from shared.errors import UsageError
+from shared.messages.requests import FASHION_MNIST, PROMOTE
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.messages.requests import Outcome
+
+#: What else may be typed beside --follow, --cancel and --list.
+_ALWAYS = {"timeout_s", "as_json", "quiet"}
+_MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
+
+
+@click.command()
+@click.option(
+    "--data",
+    default=FASHION_MNIST,
+    metavar="fashion-mnist|DIR",
+    show_default=True,
+    help="What to learn from: a folder has one subfolder for each class.",
+)
+@click.option("--name", default="", help="The model. Default: fashion-mnist, for its own data.")
+@click.option("--recipe", default="", help="How to train. Default: fast, or photo for a folder.")
+@click.option("--epochs", type=click.IntRange(1, 100_000), help="Default: as the recipe says.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 31) - 1),
+    default=1,
+    show_default=True,
+    help="Of all that is drawn by chance.",
+)
+@click.option(
+    "--promote",
+    type=click.Choice(PROMOTE),
+    default=PROMOTE[0],
+    show_default=True,
+    help="Whether NAME@production becomes the new version. The first of a name always does.",
+)
+@click.option(
+    "--weighted", is_flag=True, help="Every class counts the same, however many images it has."
+)
+@click.option(
+    "--max-unreadable",
+    type=ShareParam(),
+    default=0.05,
+    show_default=True,
+    help="Give up if a larger share of the files are no pictures.",
+)
+@click.option(
+    "--request-id",
+    default="",
+    metavar="ID",
+    help="A name for this request: asked for again, it is the same one, also if it failed.",
+)
+@click.option("--detach", is_flag=True, help="Answer with the request's id at once.")
+@click.option(
+    "--no-wait-for-trainer",
+    "leave",
+    is_flag=True,
+    help="Leave with exit code 1 if no trainer is alive.",
+)
+@click.option("--follow", default="", metavar="ID", help="Follow a request made before.")
+@click.option("--cancel", default="", metavar="ID", help="Stop a request for good.")
+@click.option("--list", "list_open", is_flag=True, help="The requests that are not answered yet.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop following after this long; the training goes on.",
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON on standard output.")
+@click.pass_context
+def train(ctx: click.Context, /, **given: Any) -> None:
+    """Queue a training and follow it. Ctrl-C stops following, not the training.
+
+    Exit codes: 0 trained and published, 1 it failed, 2 usage, 5 cancelled,
+    130 no longer followed.
+    """
+    mode = _mode(ctx)
+    settings = Settings.from_env()
+    if mode == "list_open":
+        _list(settings, given["as_json"])
+    elif mode == "cancel":
+        _cancel(settings, given["cancel"], given["as_json"])
+    elif mode == "follow":
+        _follow(settings, given)
+    else:
+        _train(settings, given)
+
+
+COMMANDS = (train,)
+
+
+def _mode(ctx: click.Context) -> str:
+    """Which of the modes was typed, or none.
+
+    Raises:
+        UsageError: two were, or an option that does not go with it.
+    """
+    typed = [
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    modes = [name for name in typed if name in _MODES]
+    if not modes:
+        return ""
+    other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]
+    if other:
+        spelled = {one.name: one.opts[0] for one in ctx.command.params}
+        raise UsageError(f"{_MODES[modes[0]]} stands alone; leave out {spelled[other[0]]}")
+    return modes[0]
+
+
+def _train(settings: Settings, given: dict[str, Any]) -> None:
+    from producer.models.train import TrainOptions, make_work
+    from producer.requests.client import make_request
+    from producer.requests.submit import ask
+
+    options = TrainOptions(
+        **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
+    )
+    request = make_request(make_work(options, settings), given["request_id"])
+    outcome = ask(
+        settings,
+        request,
+        wait=not given["detach"],
+        quiet=given["quiet"],
+        timeout_s=given["timeout_s"],
+        wait_for_trainer=not given["leave"],
+    )
+    if given["detach"]:
+        _show_detached(request.id, given["as_json"])
+    else:
+        _show_trained(request.id, outcome, given["as_json"])
+
+
+def _follow(settings: Settings, given: dict[str, Any]) -> None:
+    from producer.requests.existing import follow
+    from shared.messages.requests import Train
+
+    request, outcome = follow(
+        settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
+    )
+    as_json = given["as_json"] or not isinstance(request.work, Train)
+    _show_trained(request.id, outcome, as_json)
+
+
+def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
+    from producer.requests.existing import cancel
+
+    cancel(settings, request_id)
+    if as_json:
+        show_json({"request": request_id, "state": "cancelled"})
+    else:
+        click.echo(f"request {request_id} is cancelled")
+
+
+def _list(settings: Settings, as_json: bool) -> None:
+    from producer.requests.open_requests import open_requests, table
+
+    found = open_requests(settings)
+    if as_json:
+        show_json(found)
+    else:
+        click.echo("\n".join(table(found)) if found else "no request is open")
+
+
+def _show_detached(request_id: str, as_json: bool) -> None:
+    from producer.requests.wait import again
+
+    if as_json:
+        show_json({"request": request_id})
+    else:
+        click.echo(request_id)
+        click.echo(again(request_id), err=True)
+
+
+def _show_trained(request_id: str, outcome: Outcome, as_json: bool) -> None:
+    from producer.models.train import summary
+    from shared.messages.replies import Trained
+
+    if as_json:
+        import msgspec
+
+        answer = msgspec.json.decode(outcome.answer)
+        show_json({"request": request_id, **(answer if isinstance(answer, dict) else {})})
+    else:
+        click.echo("\n".join(summary(outcome.decode(Trained))))

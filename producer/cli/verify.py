@@ -1,0 +1,48 @@
+"""The command that proves a table: verify."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shared.errors import Exit
+
+
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
+@click.option("--deep", is_flag=True, help="Read every file again and compare its content, too.")
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+def verify(table: Path, deep: bool, as_json: bool) -> None:
+    """Prove that a table is complete: one row for each file of its folders, in order, each as its
+    job wrote it, of files that are still the same.
+
+    Exit codes: 0 proven, 6 not proven.
+    """
+    from producer.inputs.skipped import listed
+    from producer.verify.progress import Checking
+    from producer.verify.verify import verdict
+    from producer.verify.verify import verify as work
+
+    checking = Checking(quiet=as_json)
+    try:
+        proof = work(table, deep, checking)
+    finally:
+        checking.close()
+    if as_json:
+        from producer.output.text import show_json
+
+        show_json(proof)
+    else:
+        for problem in proof.problems:
+            click.echo(problem)
+        click.echo(verdict(proof))
+        if skipped := listed(proof.skipped):
+            click.echo(f"skipped: {skipped}", err=True)
+        for what in proof.unproven:
+            click.echo(f"not looked at: {what}", err=True)
+    sys.exit(int(Exit.OK if proof.proven else Exit.NOT_PROVEN))
+
+
+COMMANDS = (verify,)

@@ -1,0 +1,1 @@
+"""The loop between files and Redis: batches out, results in."""

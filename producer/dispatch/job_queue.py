@@ -1,0 +1,187 @@
+"""A job's side of Redis, as its producer uses it: offers go in, results come out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import msgspec
+import redis
+from celery import Celery
+from redis.exceptions import RedisError
+
+from producer.journal.totals import JobCounts
+from shared import keys
+from shared.broker import wrong_type
+from shared.broker.celery_app import send_hint
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.failpoints import passed
+from shared.ledger.batches import LOADING, BatchState, Ledger
+from shared.ledger.heartbeats import server_ms
+from shared.messages.batch import max_result_bytes
+from shared.messages.job import JobRecord, encode_job
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+#: As many results as are read, committed and trimmed at once.
+RESULTS_PER_READ = 64
+#: The queue holds a window of each job: a longer one is hardly ever seen.
+HINTS_LOOKED_AT = 5_000
+NO_BATCH = -1
+#: As many as the largest number of a batch has (shared/messages/batch.py).
+BATCH_DIGITS = 10
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One entry of the result stream."""
+
+    entry: bytes
+    batch: int
+    data: bytes
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the producer tells everybody with each sign of life."""
+
+    counts: JobCounts
+    walking: bool  #: more may be found
+    rate: float = 0.0  #: images/s of late; 0 while it is not known
+    oldest_s: float | None = None  #: age of the oldest batch under way; None where there is none
+
+
+class Channel:
+    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+
+    def __init__(
+        self, client: redis.Redis, app: Celery, record: JobRecord, settings: Settings
+    ) -> None:
+        self.client = client
+        self.record = record
+        self._app = app
+        self._ttl_ms = int(settings.job_ttl_s * 1000)
+        self._ledger = Ledger(client, record.id, settings.claim_limit_s)
+        self._types = wrong_type.job_types(record.id)
+        self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
+
+    def resume(self) -> None:
+        """Let a job that was cancelled run again; what was wrong in an earlier run is past."""
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hset(self._keys["record"], "state", "running")
+            pipe.delete(self._keys["trouble"])
+            pipe.hdel(self._keys["deaths"], str(LOADING))
+            pipe.pexpire(self._keys["record"], self._ttl_ms)
+            pipe.execute()
+        passed("channel.resumed")
+
+    def touch(self, progress: Progress) -> None:
+        """A sign of life: the job exists (again, if Redis lost it) and its keys live on.
+
+        A key that somebody has put something else into is deleted, and filled anew.
+        """
+        if gone := wrong_type.remove(self.client, self._types):
+            log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+        record = self._keys["record"]
+        now_s = server_ms(self.client) / 1000
+        fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
+        fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
+        fields |= {"rate": progress.rate, "result_bytes": max_result_bytes(self.record.top_k)}
+        fields["flagged"] = msgspec.json.encode(progress.counts.flagged)
+        # As a moment, so that whoever reads it later knows the age at that time.
+        oldest_s = progress.oldest_s
+        fields["oldest_ms"] = 0 if oldest_s is None else int(1000 * (now_s - oldest_s))
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hset(record, mapping=fields)
+            pipe.hsetnx(record, "state", "running")
+            for key in self._keys.values():
+                pipe.pexpire(key, self._ttl_ms)
+            pipe.zadd(keys.JOBS, {self.record.id: now_s})
+            pipe.execute()
+        passed("channel.touched")
+
+    def renew(self) -> None:
+        """Extend the life of the job's keys: a full server refuses `touch`, but not this."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for key in self._keys.values():
+                pipe.pexpire(key, self._ttl_ms)
+            pipe.execute()
+
+    def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
+        """Put the images of batches into Redis, then hint at them."""
+        payload = self._keys["payload"]
+        for n, blob in batches:
+            with self.client.pipeline(transaction=True) as pipe:
+                pipe.hset(payload, str(n), blob)
+                pipe.pexpire(payload, self._ttl_ms)
+                pipe.execute()
+            passed("channel.images-put")
+            self.hint(n)
+
+    def hint(self, batch: int) -> None:
+        """Say that there is work. Lost, it is a delay; doubled, nothing happens."""
+        send_hint(self._app, CLASSIFY_TASK, keys.CLASSIFY_QUEUE, self.record.id, batch)
+
+    def results(self, block_ms: int) -> list[Result]:
+        """What is in the stream, from its start: what is there is not committed yet."""
+        stream = self._keys["results"]
+        reply = cast(
+            Any,
+            self.client.xread({stream: "0"}, count=RESULTS_PER_READ, block=block_ms or None),
+        )
+        if not reply:
+            return []
+        entries = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
+        return [_result(entry, fields) for entry, fields in entries]
+
+    def trim(self, results: Sequence[Result]) -> None:
+        """Delete exactly these entries, which are committed now."""
+        if results:
+            self.client.xdel(self._keys["results"], *(result.entry for result in results))
+            passed("channel.trimmed")
+
+    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
+        """The job's state and that of each batch."""
+        return self._ledger.survey(batches)
+
+    def forget(self, batch: int) -> None:
+        """Have a batch done again whose result is neither in the stream nor in the journal."""
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.setbit(self._keys["done"], batch, 0)
+            # Whoever had it in hand has been told that it was done, and works on it no more.
+            pipe.hdel(self._keys["owner"], str(batch))
+            pipe.pexpire(self._keys["done"], self._ttl_ms)
+            pipe.execute()
+        passed("channel.result-forgotten")
+
+    def trouble(self) -> str:
+        """Why a worker gave a batch back, if one did."""
+        text = cast(bytes | None, self.client.hget(self._keys["trouble"], "why"))
+        return "" if text is None else text.decode(errors="replace")
+
+    def hints_queued(self) -> int:
+        """Hints of this job that no worker has taken. The job's id is legible in a message."""
+        job = self.record.id.encode()
+        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_LOOKED_AT))
+        return sum(job in message for message in queued)
+
+    def finish(self) -> None:
+        """Leave no key behind; if the server is away, the keys expire by themselves."""
+        with suppress(RedisError):
+            leave(self.client, self.record.id)
+
+
+def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
+    """An entry of the stream; one that no worker wrote belongs to no batch, and is trimmed."""
+    number, data = fields.get(b"b", b""), fields.get(b"r", b"")
+    batch = int(number) if number.isdigit() and len(number) <= BATCH_DIGITS else NO_BATCH
+    return Result(entry, batch, data)
+
+
+def leave(client: redis.Redis, job: str) -> None:
+    """Delete every key of a job. Raises RedisError."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.delete(*keys.job_keys(job))
+        pipe.zrem(keys.JOBS, job)
+        pipe.execute()
+    passed("channel.left")

@@ -1,0 +1,251 @@
+"""The run: the producer's loop from the first file to the last result.
+
+Every turn reads what came back, freezes what goes next, commits both to the journal, and only
+then touches Redis: whatever is lost after a commit can be had again from the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.batcher import Batch, passed_over, resumed
+from producer.dispatch.interrupts import Cut, Waits
+from producer.dispatch.job_queue import Progress
+from producer.dispatch.new_files import NewFiles
+from producer.dispatch.reconciler import Reconciler
+from producer.dispatch.result_intake import Incoming
+from producer.dispatch.window import STORED_SHARE, Window, look
+from producer.fleet.workers import cure
+from producer.inputs.file_transport import Transport
+from producer.journal.records import Unlisted
+from producer.output.outage import PAUSE_S, Outage, refusal
+from shared.errors import Exit, SetupError
+from shared.messages.job import JobRecord
+from shared.throughput import Rate
+
+#: How often the ledger, the workers and Redis' memory are looked at.
+LOOK_EVERY_S = 1.0
+#: At the start workers appear within moments.
+LOOK_EVERY_AT_FIRST_S = 0.2
+AT_FIRST_S = 5.0
+BLOCK_MS = 100
+#: A turn spends so long on what is not its work.
+SLICE_S = 0.02
+#: As much as is held before it is on its way, and the batch that exceeds it.
+TURN_BYTES = 1 << 24
+
+
+class Run:
+    """One attempt at finishing a job. `stop` asks it to end between two turns."""
+
+    def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
+        settings, self._report, self._use, self._budget, self._deadline = attempt
+        self._pinned, self._journal, self._channel = job
+        options = job.pinned.options
+        self._transport = Transport(options, settings)
+        self._batches = resumed(options, settings, job.journal, self._transport)
+        self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
+        self._new = new  #: counted beside the work
+        self._window, self._rate = Window(), Rate()
+        self._sent_bytes = 0  #: what the server holds more of since the last look
+        self._cure = cure(settings)
+        self._incoming = Incoming(job, attempt.report)
+        self._begun = time.monotonic()
+        self._look_due = 0.0
+        self._outage, self._waits = Outage(attempt.report.notice), Waits()
+        self._stop: Exit | None = None
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What the walk passed over, by reason, in this run and in earlier ones."""
+        return dict(self._batches.walk.skipped)
+
+    @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed, in this run and in earlier ones."""
+        return self._batches.unlisted
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file has its row."""
+        return self._batches.exhausted and not self._reconciler.under_way
+
+    def stop(self) -> None:
+        """Ctrl-C, a signal or the time limit: end soon, leave a job that can be resumed.
+
+        Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
+        """
+        self._stop = self._stop or Exit.INTERRUPTED
+        self._waits.cut()
+
+    def execute(self) -> Exit:
+        """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
+        for n in self._journal.open_batches():
+            self._reconciler.offered(n)
+        while not self._ended():
+            with suppress(Cut):
+                self._try()
+            self._count_new()
+        while self._stop is None and not self._count_new():
+            pass
+        return self._outcome()
+
+    def _count_new(self) -> bool:
+        """Count the files that appeared for a moment; answers whether all are counted."""
+        if self._new is None:
+            return True
+        self._new.advance(SLICE_S)
+        return self._new.over
+
+    def _try(self) -> None:
+        try:
+            self._turn()
+            self._outage.over()
+        except RedisError as error:
+            if why := refusal(error):
+                self._refused(why)
+            else:
+                self._away(error)
+
+    def _ended(self) -> bool:
+        totals = self._journal.totals
+        if self._budget.exceeded(totals, self.complete):
+            self._stop = Exit.BUDGET
+        elif self.complete:
+            return True
+        elif time.monotonic() > self._deadline:
+            self._stop = Exit.INTERRUPTED
+        return self._stop is not None
+
+    def _outcome(self) -> Exit:
+        if self._stop is not None and (self._stop is Exit.BUDGET or not self.complete):
+            return self._stop
+        lacks = self._journal.totals.failed or self.unlisted.count
+        return Exit.SOME_FAILED if lacks else Exit.OK
+
+    def _turn(self) -> None:
+        if time.monotonic() >= self._look_due:
+            with self._waits.waiting():
+                self._look()
+        self._exchange(0 if self._room() > 0 else BLOCK_MS, fill=True)
+
+    def _exchange(self, block_ms: int, fill: bool) -> None:
+        """Read results, and offer new batches if `fill`."""
+        with self._waits.waiting():
+            results = self._channel.results(block_ms)
+        good = [r for result in results if (r := self._incoming.checked(result)) is not None]
+        for recorded in good:
+            self._reconciler.finished(recorded.n)
+            self._transport.finished(recorded.n)
+        batches = self._next_batches() if fill else []
+        if good or batches:
+            self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
+        # They are under way from here on, whatever the server does: `complete` counts on it.
+        for batch in batches:
+            self._reconciler.offered(batch.frozen.n)
+            if batch.refers:
+                self._transport.sent(batch.frozen.n)
+        with self._waits.waiting():
+            self._channel.trim(results)
+            self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
+        self._show()
+
+    def _room(self) -> int:
+        window = self._window
+        if self._batches.exhausted or window.full or self._sent_bytes >= window.spare_bytes:
+            return 0
+        return window.batches - self._reconciler.under_way
+
+    def _next_batches(self) -> list[Batch]:
+        batches: list[Batch] = []
+        most_bytes = self._sent_bytes + TURN_BYTES
+        while (
+            len(batches) < self._room()
+            and self._sent_bytes < most_bytes
+            and (batch := self._batches.next(self._window.batch_share)) is not None
+        ):
+            batches.append(batch)
+            self._sent_bytes += int(STORED_SHARE * len(batch.blob))
+        return batches
+
+    def _stack_ended(self) -> bool:
+        """Whether this machine's stack was ended on purpose. Then this run ends, too."""
+        if not self._use.over:
+            return False
+        self._report.notice("this machine's stack was ended with hangtag down; the job stops")
+        self._stop = self._stop or Exit.INTERRUPTED
+        return True
+
+    def _look(self) -> None:
+        if self._stack_ended():
+            return
+        now = time.monotonic()
+        early = now - self._begun < AT_FIRST_S
+        self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
+        totals = self._journal.totals
+        self._channel.touch(
+            Progress(
+                totals,
+                not self._batches.exhausted,
+                self._rate.mark(now, totals.done),
+                self._reconciler.oldest_s,
+            )
+        )
+        if self._journal.lost:
+            raise SetupError(
+                f"{self._journal.path} was removed while the job ran; the same command begins anew"
+            )
+        # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
+        self._window, self._sent_bytes = look(self._channel.client), 0
+        state = self._reconciler.look()
+        if state == "cancelled":
+            self._stop = Exit.CANCELLED
+        elif state == "deadly":
+            raise SetupError(_deadly(self._pinned.record))
+        self._say(early)
+
+    def _say(self, early: bool) -> None:
+        if self._window.full:
+            tenths = int(10 * self._window.memory_share)  # a line for each per cent is many
+            full = f"Redis' memory is over {tenths}0 % full"
+            self._report.notice(f"{full}; waiting for workers to make room")
+        elif not self._window.workers and not early:
+            self._report.notice(self._cure)
+        else:
+            self._report.notice(self._transport.told(self._channel.trouble()))
+
+    def _show(self) -> None:
+        self._report.progress(self._journal.totals, not self._batches.exhausted)
+
+    def _refused(self, why: str) -> None:
+        self._outage.over()
+        self._report.notice(f"{why}; waiting until there is room")
+        self._show()
+        # Reading results makes room, and is not refused; neither is renewing what is there.
+        with suppress(RedisError):
+            self._exchange(0, fill=False)
+            with self._waits.waiting():
+                self._channel.renew()
+        with self._waits.waiting():
+            time.sleep(PAUSE_S)
+
+    def _away(self, error: RedisError) -> None:
+        if self._stack_ended():
+            return
+        self._outage.goes_on(error)
+        self._look_due = 0.0
+        self._show()
+        with self._waits.waiting():
+            time.sleep(PAUSE_S)
+            self._use.revive()
+
+
+def _deadly(record: JobRecord) -> str:
+    return (
+        f"worker processes die while they load {record.name}@{record.version} ({record.runtime}); "
+        "look into the workers' logs; the same command tries again, --model chooses another version"
+    )

@@ -1,0 +1,71 @@
+"""The window: how many batches of a job may be under way. It is back-pressure and fairness."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import redis
+
+from shared import keys
+from shared.ledger import heartbeats
+from shared.ledger.jobs import SILENT_S, memory_limit, memory_share
+from shared.messages.batch import MAX_FILE_BYTES
+
+BATCHES_PER_SLOT = 2
+#: Batches are not made smaller than this share of their usual size: each costs a message.
+BATCH_SHARE_MIN = 1 / 8
+#: With no worker yet, as many as two children will want at once.
+BATCHES_UNSEEN = 4
+#: Above this share of its memory nothing more is published; workers need the rest to answer.
+MEMORY_SHARE_MAX = 0.7
+#: A server's allocator rounds a large block up, by a quarter at most (jemalloc, mimalloc).
+STORED_SHARE = 1.25
+#: The server holds a file twice while it stores it, and needs room for what else it has.
+FILE_SHARE_MAX = 0.25
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What the producer may do at this moment."""
+
+    batches: int = BATCHES_UNSEEN
+    batch_share: float = 1.0  #: of the usual number of images in a new batch
+    workers: int = 0
+    slots: int = 0
+    memory_share: float = 0.0
+    spare_bytes: float = math.inf  #: what may be published until the next look
+
+    @property
+    def full(self) -> bool:
+        """Whether Redis is too full to publish."""
+        return self.memory_share >= MEMORY_SHARE_MAX
+
+
+def look(client: redis.Redis) -> Window:
+    """Measure anew. Raises redis.exceptions.RedisError."""
+    beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+    slots = sum(len(b.children) for b in beats)
+    jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
+    batches, batch_share = share(slots, jobs)
+    memory = client.info("memory")
+    spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
+    return Window(batches, batch_share, len(beats), slots, memory_share(memory), spare_bytes)
+
+
+def share(slots: int, jobs: int) -> tuple[int, float]:
+    """How many batches a job may have under way, and their share of the usual size.
+
+    A hint waits for all hints before it. With these, all jobs together have as many images in the
+    queue as one that is alone, down to the smallest batches.
+    """
+    if not slots:
+        return BATCHES_UNSEEN, 1.0
+    room = BATCHES_PER_SLOT * slots
+    batches = math.ceil(room / max(1, jobs))
+    return batches, max(BATCH_SHARE_MIN, min(1.0, room / (batches * max(1, jobs))))
+
+
+def file_limit(client: redis.Redis) -> int:
+    """The size in bytes up to which a file fits into this server. Raises RedisError."""
+    maxmemory = client.info("memory").get("maxmemory", 0)
+    return min(MAX_FILE_BYTES, int(FILE_SHARE_MAX * maxmemory) or MAX_FILE_BYTES)

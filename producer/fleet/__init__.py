@@ -1,0 +1,1 @@
+"""Workers on any machine: their commands, their number, their state."""

@@ -1,0 +1,159 @@
+"""Command lines of workers and of the trainer, and whether what they need is installed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from typing import NoReturn
+
+from producer.processes import lock
+from shared import installation
+from shared.broker.address import address
+from shared.broker.location import runtime_dir, stack_dir, stack_name
+from shared.errors import SetupError
+from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
+from shared.messages.requests import Evaluate, Import, ShowData, Train, Work
+from shared.settings import PREFIX, Settings
+
+_NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
+#: Settings that name a file or a folder. A worker runs in another folder than its command.
+FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
+
+
+def command(children: int, events: bool) -> list[str]:
+    """The command line of a worker with this many children. Run it in a folder without modules.
+
+    With `events` it shows a monitor that it lives.
+    """
+    return _celery("worker.app", children, events)
+
+
+def trainer_command(events: bool) -> list[str]:
+    """The command line of a trainer, which does one thing at a time. Run it like a worker."""
+    return _celery("worker.trainer", 1, events)
+
+
+def check_installed() -> None:
+    """Raises SetupError if a package that workers need is not installed."""
+    if lack := installation.missing(WORKER_PACKAGES, "all"):
+        raise SetupError(
+            f"this installation cannot run a worker: {lack}; "
+            "or set HANGTAG_REDIS_URL to a Redis that has workers"
+        )
+
+
+def check_can_train() -> None:
+    """Raises SetupError if a package that training needs is not installed."""
+    if lack := installation.missing(WORKER_PACKAGES | TRAIN_PACKAGES, "train"):
+        raise SetupError(f"this installation cannot train: {lack}")
+
+
+def check_can(work: Work) -> None:
+    """Raises SetupError if this machine's stack could not do this work."""
+    needed = needs(work)
+    if needed and (lack := installation.missing({**WORKER_PACKAGES, **needed}, "all")):
+        raise SetupError(
+            f"this installation cannot do that: {lack}; "
+            "or set HANGTAG_REDIS_URL to a Redis that has a trainer"
+        )
+
+
+def needs(work: Work) -> Mapping[str, str]:
+    """The packages that this work needs beside those of a worker."""
+    if isinstance(work, Evaluate):
+        return DRAW_PACKAGES if work.pictures else {}
+    return _NEEDS.get(type(work), {})
+
+
+def check_can_measure() -> None:
+    """Raises SetupError if a package that the endpoint for metrics needs is not installed."""
+    if lack := installation.missing(METRICS_PACKAGES, "metrics"):
+        raise SetupError(f"this installation cannot serve metrics: {lack}")
+
+
+def run(settings: Settings, children: int) -> NoReturn:
+    """Become a worker for the broker that is configured.
+
+    Raises:
+        SetupError: there is none, or something is not installed.
+    """
+    _check_broker(
+        settings,
+        "a worker in the foreground needs a broker; "
+        f"set it, or have this machine's stack {_more(settings)}: hangtag up --workers {children}",
+    )
+    _check_root(settings)
+    check_installed()
+    _become(command(children, settings.events), settings)
+
+
+def run_trainer(settings: Settings) -> NoReturn:
+    """Become the trainer for the broker that is configured.
+
+    Raises:
+        SetupError: there is none, or something is not installed.
+    """
+    _check_broker(
+        settings,
+        "this machine's stack starts a trainer by itself when one is asked for; "
+        "set it, or just ask: hangtag train",
+    )
+    check_can_train()
+    _become(trainer_command(settings.events), settings)
+
+
+def _celery(app: str, children: int, events: bool) -> list[str]:
+    return [
+        *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
+        *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
+        # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
+        *("--without-gossip", "--without-mingle"),
+        *(() if events else ("--without-heartbeat",)),
+    ]
+
+
+def _check_broker(settings: Settings, otherwise: str) -> None:
+    if not settings.redis_url:
+        raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
+    address(settings)
+
+
+def _more(settings: Settings) -> str:
+    """What `hangtag up` would do."""
+    if lock.held(stack_dir(settings) / lock.SUPERVISOR):
+        return "scale the worker that it has"
+    return "start one"
+
+
+def _check_root(settings: Settings) -> None:
+    if settings.root and not os.path.isdir(settings.root):
+        raise SetupError(
+            f"the root {settings.root!r:.200} is no folder here; name the one in which this "
+            "machine sees the pictures with --root or HANGTAGinstallation.ROOT, or leave it out"
+        )
+
+
+def _become(argv: list[str], settings: Settings) -> NoReturn:
+    env = environment(settings)  # which knows from where places are relative
+    # Celery looks for modules in the current folder first; the root has none.
+    os.chdir("/")
+    os.execve(sys.executable, argv, env)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a process in any folder these settings and these packages."""
+    given = {PREFIX + name.upper(): getattr(settings, name) for name in Settings.__struct_fields__}
+    made = {name: value for name, value in os.environ.items() if name not in given}
+    made |= {name: str(value) for name, value in given.items() if value != ""}
+    made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
+    made[PREFIX + "INSTALLATION"] = stack_name(settings)
+    made[PREFIX + "STORE"] = str(settings.store_path.absolute())
+    for name in FILES:
+        if path := getattr(settings, name):
+            made[PREFIX + name.upper()] = os.path.abspath(path)
+    root = str(installation.ROOT)
+    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        made["PYTHONPATH"] = os.pathsep.join(filter(None, [root, made.get("PYTHONPATH")]))
+    return made

@@ -1,0 +1,89 @@
+"""Who is alive, for people: one line per worker."""
+
+from __future__ import annotations
+
+import time
+
+from redis.exceptions import RedisError
+
+from producer.fleet.start_command import worker_line
+from producer.output.text import columns, one_line
+from shared import keys
+from shared.broker.address import shown
+from shared.broker.location import broker_url, socket_path
+from shared.broker.redis_client import glance
+from shared.errors import BrokerAway
+from shared.ledger import heartbeats
+from shared.ledger.heartbeats import Heartbeat
+from shared.settings import Settings
+
+HEAD = (
+    "host", "pid", "queue", "since", "children", "models", "images", "images/s", "failed",
+    "memory MB",
+)  # fmt: skip
+_LATEST_MS = 1 << 43  #: in the year 2248: what no clock says
+_LEFT = ("host", "queue", "since", "models", "failed")
+
+
+def living(settings: Settings) -> list[Heartbeat]:
+    """Every worker of the broker in use, by id; none if this machine's stack does not run.
+
+    Raises:
+        BrokerAway: the broker that is configured does not answer.
+    """
+    if not settings.redis_url and not socket_path(settings).exists():
+        return []
+    url = broker_url(settings)
+    try:
+        with glance(url, "producer") as client:
+            return heartbeats.alive(client)
+    except RedisError as error:
+        if not settings.redis_url:
+            return []  # a stack that has just ended, or died
+        raise BrokerAway(f"Redis at {shown(url)} does not answer ({error}); start it") from error
+
+
+def children(settings: Settings) -> int:
+    """How many children the living workers have that classify. Raises BrokerAway."""
+    beats = living(settings)
+    return sum(len(beat.children) for beat in beats if beat.queue == keys.CLASSIFY_QUEUE)
+
+
+def cure(settings: Settings) -> str:
+    """What to do where no worker is alive."""
+    start = worker_line(settings) if settings.redis_url else "hangtag up"
+    return f"no worker is alive; start one with: {start}"
+
+
+def table(beats: list[Heartbeat]) -> list[str]:
+    """The heading and one line per worker, in columns."""
+    return columns(HEAD, [_row(beat) for beat in beats], _LEFT)
+
+
+def _row(beat: Heartbeat) -> tuple[str, ...]:
+    return (
+        one_line(beat.host),
+        str(beat.pid),
+        one_line(beat.queue.removeprefix(keys.PREFIX)),
+        _moment(beat.since_ms),
+        str(len(beat.children)),
+        one_line(",".join(beat.versions)) or "-",
+        f"{beat.images:,}",
+        f"{beat.rate:,.0f}",
+        _failed(beat.failures),
+        f"{beat.memory_bytes / 1e6:,.0f}",
+    )
+
+
+def _moment(ms: int) -> str:
+    """In local time; `-` of what is no time that a worker could have."""
+    return (
+        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
+        if 0 < ms < _LATEST_MS
+        else "-"
+    )
+
+
+def _failed(failures: dict[str, int]) -> str:
+    """`missing 2, unreadable 10`."""
+    return one_line(", ".join(f"{code} {count:,}" for code, count in failures.items())) or "-"

@@ -1,0 +1,37 @@
+"""A job without a single file is refused before it starts: most likely the command is wrong."""
+
+from __future__ import annotations
+
+from producer.inputs.job_options import JobOptions
+from producer.inputs.skipped import listed
+from producer.inputs.walk import Walk
+from shared.errors import UsageError
+from shared.messages.files import IMAGE_SUFFIXES, shown
+
+
+def check_found(options: JobOptions) -> None:
+    """Look for the first file of a job that has none yet.
+
+    Raises:
+        UsageError: there is none.
+        SetupError: a folder that was typed cannot be listed.
+    """
+    closed: list[bytes] = []
+    walk = Walk(options, lambda folder, why: closed.append(folder))
+    # What is in a folder that cannot be listed is not known: the job reports it.
+    if next(walk.paths(), None) is None and not closed:
+        raise UsageError(_nothing(options, listed(walk.skipped)))
+
+
+def _nothing(options: JobOptions, skipped: str) -> str:
+    if options.list_file:
+        return f"{shown(options.list_file)} names no file; give one path a line"
+    first, *more = options.roots
+    where = f"{shown(first)} and {len(more):,} more" if more else shown(first)
+    there = f"skipped: {skipped}" if skipped else "there is no file at all"
+    if options.glob:
+        what, other = f"no file matches --glob {options.glob!r}", "another pattern"
+    else:
+        endings = " ".join(suffix.decode() for suffix in IMAGE_SUFFIXES)
+        what, other = f"no file has the ending of a picture ({endings})", "choose files with --glob"
+    return f"{where}: {what}; {there}; name another folder, or {other}"

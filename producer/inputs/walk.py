@@ -1,0 +1,194 @@
+"""The walk: every picture under some folders, in path order, while memory stays flat.
+
+Arguments come as typed; within each, files come in the order of the bytes of their full path.
+Only the names of one directory at each depth are held. What is passed over is counted in the same
+order, so that a walk that resumes after a file counts exactly what comes after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from producer.inputs import skipped
+from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
+from producer.inputs.job_options import JobOptions
+from producer.inputs.skipped import Counts
+from shared.errors import SetupError, UsageError
+from shared.messages.files import IMAGE_SUFFIXES, shown
+
+_BLOCK_BYTES = 1 << 20
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+
+
+class Walk:
+    """One pass over a job's files. `skipped` counts what was passed over, by reason; `tell` is
+    called for each folder below a root that cannot be listed, with the reason."""
+
+    def __init__(
+        self,
+        options: JobOptions,
+        tell: Callable[[bytes, str], None] = lambda folder, why: None,
+        before: Counts | None = None,
+    ) -> None:
+        """`before` is what earlier passes have counted, up to where this one starts."""
+        self._options, self._tell = options, tell
+        self._wanted = _matcher(options.glob)
+        self.skipped: Counts = before or {}  #: replaced by each count, never changed
+        self._below = 0  # how much of a path is the folder that was typed
+
+    def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
+        """(argument number, path as typed) of every file, or of those after one of them.
+
+        Raises:
+            SetupError: a folder that was typed cannot be listed.
+        """
+        if self._options.list_file:
+            yield from self._listed(-1 if after is None else after[0])
+            return
+        for number, root in enumerate(self._options.roots):
+            if after is not None and number < after[0]:
+                continue
+            last = after[1] if after is not None and number == after[0] else b""
+            for path in self._root(root, last):
+                yield number, path
+
+    def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
+        if self._is_folder(root):
+            folder = root.rstrip(b"/")
+            self._below = len(folder) + 1
+            with _listing(root):
+                entries = listing(self._real(folder or b"/"))
+            yield from self._within(folder, entries, after)
+        elif root > after:  # a file named by hand is a row whatever its ending
+            yield root
+
+    def _is_folder(self, root: bytes) -> bool:
+        with _listing(root):
+            try:
+                return stat.S_ISDIR(os.stat(self._real(root)).st_mode)
+            except OSError as error:
+                if error.errno in _GONE:
+                    return False
+                raise
+
+    def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
+        try:
+            entries = listing(self._real(folder))
+        except OSError as error:
+            if error.errno in _GONE:
+                self._skip(skipped.VANISHED)
+            else:
+                self._skip(skipped.UNREADABLE)
+                self._tell(folder, error.strerror or str(error))
+            return
+        yield from self._within(folder, entries, after)
+
+    def _within(self, folder: bytes, entries: Iterator[Entry], after: bytes) -> Iterator[bytes]:
+        for name, kind in entries:
+            path = folder + b"/" + name
+            if kind == FOLDER and not name.startswith(b"."):
+                if path >= after[: len(path)]:
+                    yield from self._folder(path[:-1], after)
+            elif path > after:
+                if (why := self._why_skipped(name, kind, path)) is None:
+                    yield path
+                elif why:
+                    self._skip(why)
+
+    def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
+        """The reason why an entry is no row, None for a row; an empty one is not counted."""
+        if name.startswith(b"."):
+            return skipped.HIDDEN
+        wanted = self._wanted(path[self._below :])
+        if kind == LINK:  # a link to a folder is counted for what may be in it
+            return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
+        if kind != FILE:
+            return skipped.SPECIAL if wanted else ""
+        return None if wanted else skipped.ending(name, self.skipped)
+
+    def _skip(self, reason: str) -> None:
+        self.skipped = skipped.one_more(self.skipped, reason)
+
+    def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
+        with open(self._real(self._options.list_file), "rb") as lines:
+            for number, line in enumerate(lines):
+                path = line.rstrip(b"\r\n")
+                if path and number > after:
+                    yield number, path
+
+    def _real(self, path: bytes) -> bytes:
+        return os.path.join(self._options.cwd, path)
+
+
+def check_roots(options: JobOptions) -> None:
+    """Find what is wrong with the arguments before work starts.
+
+    Raises:
+        UsageError: an argument does not exist, is special, or is or lies within another; or a list
+            cannot be read, or is not one path a line.
+        SetupError: a folder cannot be listed.
+    """
+    for path in options.roots:
+        _check_exists(os.path.join(options.cwd, path), path)
+    if options.list_file:
+        _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
+    real = [os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots]
+    for i, one in enumerate(real):
+        for j, other in enumerate(real):
+            if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
+                how = "is the same as" if one == other else "lies within"
+                raise UsageError(
+                    f"{shown(options.roots[i])} {how} {shown(options.roots[j])}; "
+                    "name each picture once"
+                )
+
+
+def _check_exists(real: bytes, typed: bytes) -> None:
+    try:
+        mode = os.stat(real if typed else b"").st_mode
+    except OSError as error:
+        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise UsageError(f"{shown(typed)} is neither a folder nor a file; name one")
+    if stat.S_ISDIR(mode):
+        with _listing(typed):
+            os.scandir(real).close()
+
+
+@contextmanager
+def _listing(root: bytes) -> Iterator[None]:
+    """Without a folder that was typed there is no job: what goes wrong is one line."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"{shown(root)} cannot be listed ({error.strerror}); "
+            "mend that first; a job that was begun goes on then"
+        ) from error
+
+
+def _check_list(real: bytes, typed: bytes) -> None:
+    try:
+        if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
+            raise UsageError(f"{shown(typed)} is no regular file; save the list as one")
+        with open(real, "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                if b"\0" in block:
+                    raise UsageError(f"{shown(typed)} holds NUL bytes; give one path a line")
+    except OSError as error:
+        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
+
+
+def _matcher(glob: str) -> Callable[[bytes], bool]:
+    """Judges a path below the folder that was typed."""
+    if not glob:
+        return lambda path: path.lower().endswith(IMAGE_SUFFIXES)
+    pattern = os.fsencode(glob)
+    if b"/" in pattern:
+        return lambda path: fnmatch.fnmatchcase(path, pattern)
+    return lambda path: fnmatch.fnmatchcase(path.rpartition(b"/")[2], pattern)

@@ -1,0 +1,1 @@
+"""A job as commands see it: start, follow, cancel, show."""

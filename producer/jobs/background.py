@@ -1,0 +1,152 @@
+"""Jobs in the background: `submit` starts a producer that outlives its terminal, `collect`
+follows it, or becomes it if it is gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from producer.inputs.empty_job import check_found
+from producer.inputs.file_transport import check_below
+from producer.inputs.job_options import JobOptions
+from producer.inputs.walk import check_roots
+from producer.jobs.classify import Summary, classify
+from producer.jobs.job import stored
+from producer.journal.job_index import entries, output_of
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import JobView, State, peek
+from producer.output.csv_table import PART_SUFFIX
+from producer.output.job_progress import make_report
+from shared.errors import Exit, SetupError, UsageError
+from shared.failpoints import passed
+from shared.settings import Settings
+
+POLL_S = 0.1
+FOLLOW_S = 0.5
+#: A job that has not begun by then waits for something that its log tells.
+SOON_S = 3.0
+
+
+def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
+    """Run `hangtag classify ARGUMENTS` detached; answers the job's id once it has begun.
+
+    Raises:
+        UsageError, SetupError: it could not begin; the message is its own.
+    """
+    check_roots(options)
+    check_below(options, settings)
+    output = Path(options.output)
+    if "--restart" in arguments or peek(output) is None:
+        check_found(options)
+    log = Path(f"{journal_path(output)}.log")
+    producer = _spawn(arguments, log)
+    told_at = time.monotonic() + SOON_S
+    while producer.poll() is None:
+        view = peek(output)
+        if view is not None and view.state is State.RUNNING:
+            # It is not ours to wait for any more: it belongs to its own session.
+            producer.returncode = 0
+            return view.job
+        if time.monotonic() > told_at:
+            told_at = float("inf")
+            make_report(quiet=True).notice(f"the job has not begun yet, and will without us: {log}")
+        time.sleep(POLL_S)
+    view = peek(output)
+    if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):
+        return view.job
+    raise _error(producer.returncode, log)
+
+
+def collect(job: str, settings: Settings, quiet: bool) -> Summary:
+    """Follow a job to its end, or finish it within the budget that it has.
+
+    Raises:
+        UsageError: there is no such job here.
+        KeyboardInterrupt: following was interrupted; the job goes on.
+    """
+    output = find_output(job)
+    view = _follow(output, quiet)
+    if view is not None and view.state is State.FINISHED and view.exit_code is not None:
+        return _summary(view, Exit(view.exit_code))
+    if view is not None and view.state is State.CANCELLED:
+        return _summary(view, Exit.CANCELLED)
+    view = view or peek(output)
+    if view is not None and view.over_budget:
+        return _summary(view, Exit.BUDGET)
+    options, budget = stored(output)
+    return classify(options, settings, budget=budget, quiet=quiet)
+
+
+def find_output(job: str) -> Path:
+    """The output of a job that is named by its id or by its output.
+
+    Raises:
+        UsageError: this machine knows no such job.
+    """
+    output = output_of(job) or _output_of_begun(job)
+    if output is None and journal_path(Path(job).absolute()).exists():
+        output = Path(job).absolute()
+    if output is None:
+        raise UsageError(f"there is no job {job} here; see: hangtag status")
+    return output
+
+
+def _output_of_begun(job: str) -> Path | None:
+    """Of a job whose entry in the index was replaced by that of a restart that did not start."""
+    outputs = (Path(entry.output) for entry in entries())
+    return next((o for o in outputs if (view := peek(o)) and view.job == job), None)
+
+
+def _follow(output: Path, quiet: bool) -> JobView | None:
+    view = peek(output)
+    if view is None or view.state is not State.RUNNING:
+        return None
+    report = make_report(quiet)
+    try:
+        while view is not None and view.state is State.RUNNING:
+            report.progress(view.counts, walking=False)
+            time.sleep(FOLLOW_S)
+            view = peek(output)
+    finally:
+        report.close()
+    return view
+
+
+def _summary(view: JobView, code: Exit) -> Summary:
+    """What the attempt that was followed came to, as its own command reports it."""
+    part, attempt = Path(f"{view.output}{PART_SUFFIX}"), view.attempt
+    return Summary(
+        view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
+        attempt.skipped, attempt.seconds, int(code), view.flagged,
+        str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
+        view.max_file_bytes,
+    )  # fmt: skip
+
+
+def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    try:
+        with open(log, "ab", opener=_private) as file:
+            producer = subprocess.Popen(
+                [sys.executable, "-m", "producer.cli", "classify", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
+    passed("background.begun")
+    return producer
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _error(code: int, log: Path) -> SetupError:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    text = lines[-1].removeprefix("hangtag: ") if lines else f"the producer ended with {code}"
+    return UsageError(text) if code == Exit.USAGE else SetupError(text)

@@ -1,0 +1,100 @@
+"""`hangtag cancel`: stop a job. What is done is kept; the same command resumes it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from producer.jobs.background import find_output
+from producer.jobs.job import Job, stored_options
+from producer.journal.snapshot import JobView, State, peek
+from producer.output.text import counted
+from producer.stack.other_stacks import stacks
+from shared.broker.address import shown
+from shared.broker.location import broker_url, socket_path
+from shared.broker.redis_client import glance
+from shared.errors import BrokerAway, Exit, SetupError, UsageError
+from shared.ledger.batches import Ledger
+from shared.messages.job import JOB_ID
+from shared.settings import Settings
+
+#: A producer writes its job into a Redis that has lost it within a second or so.
+UNKNOWN_S = 5.0
+_AGAIN_S = 0.2
+
+
+def cancel(job: str, settings: Settings) -> str:
+    """Cancel a job by its id or output; answers a line that says what happened.
+
+    Raises:
+        UsageError: there is no such job, or it is finished.
+        BrokerAway: it runs, and Redis does not answer.
+        SetupError: it runs, and this Redis does not know it.
+    """
+    output = _output(job)
+    view = peek(output) if output is not None else None
+    if view is None:
+        if not JOB_ID.fullmatch(job) or not _tell_redis(job, settings):
+            raise UsageError(f"there is no job {job}; see: hangtag status")
+        return f"job {job} is cancelled"
+    if output is not None and view.state is State.RUNNING:
+        view = _tell_running(output, view, settings)
+    if view.state is State.FINISHED:
+        raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
+    if output is not None and view.state is not State.RUNNING:
+        _mark(output, view.job, settings)
+    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are kept"
+
+
+def _output(job: str) -> Path | None:
+    try:
+        return find_output(job)
+    except UsageError:
+        return None
+
+
+def _tell_running(output: Path, view: JobView, settings: Settings) -> JobView:
+    """Have Redis know that it is cancelled, unless its producer ends first; answers a last look."""
+    deadline = time.monotonic() + UNKNOWN_S
+    while view.state is State.RUNNING and not _tell_redis(view.job, settings):
+        if time.monotonic() > deadline:
+            raise SetupError(
+                f"job {view.job} runs on, since {shown(broker_url(settings))} does not know it: "
+                "cancel it with the HANGTAG_REDIS_URL that it was begun with, or end its producer "
+                "with Ctrl-C"
+            )
+        time.sleep(_AGAIN_S)
+        view = peek(output) or view
+    return view
+
+
+def _tell_redis(job: str, settings: Settings) -> bool:
+    return any(_tell_broker(job, broker) for broker in _brokers(settings))
+
+
+def _brokers(settings: Settings) -> list[Settings]:
+    """Where the job may run: a stack that does not run has none."""
+    if settings.redis_url:
+        return [settings]
+    return [one for one in stacks(settings) if socket_path(one).exists()] or [settings]
+
+
+def _tell_broker(job: str, settings: Settings) -> bool:
+    try:
+        with glance(broker_url(settings), "cancel") as client:
+            return Ledger(client, job, settings.claim_limit_s).cancel()
+    except RedisError as error:
+        raise BrokerAway(f"Redis does not answer ({error}); try again when it does") from error
+
+
+def _mark(output: Path, job_id: str, settings: Settings) -> None:
+    job = Job(stored_options(output))
+    try:
+        job.stopped(Exit.CANCELLED)
+    finally:
+        job.close()
+    with suppress(BrokerAway):  # without a producer nothing of it runs, and its keys expire
+        _tell_redis(job_id, settings)

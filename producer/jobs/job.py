@@ -1,0 +1,264 @@
+"""A job: begun once, pinned to a model version, resumed until it is finished."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import redis
+
+from producer.dispatch.window import file_limit
+from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.skipped import SKIPPED, encode_skipped
+from producer.journal.error_budget import Budget, encode_budget
+from producer.journal.job_index import Entry, ids_of, remember
+from producer.journal.job_properties import ATTEMPT, AttemptResult, Pinned, encode_attempt
+from producer.journal.journal import WALKED, Journal, journal_path
+from producer.journal.records import UNLISTED, Unlisted, encode_unlisted
+from producer.journal.snapshot import peek
+from producer.output.csv_table import Table, write
+from shared.errors import Exit, UsageError
+from shared.messages import model_card
+from shared.messages.batch import new_id
+from shared.messages.job import JobRecord, encode_job
+from shared.messages.model_card import Card, encode_card
+from shared.messages.model_name import parse
+from shared.registry import mirror_reader
+
+
+class Job:
+    """One job's journal, opened for this process alone.
+
+    `pinned` and what is read from it are there once the job has begun.
+    """
+
+    def __init__(self, options: JobOptions, restart: bool = False) -> None:
+        """Open or create the journal.
+
+        Raises:
+            UsageError: the job runs already, has other options, or the output is not ours.
+            SetupError: the journal cannot be written or read.
+        """
+        self.options = options
+        self.output = Path(options.output)
+        path = journal_path(options.output)
+        existed = path.exists()
+        if not existed and not restart:
+            _check_output(self.output)
+        #: The jobs of this output that are thrown away by this one: also those that a restart threw
+        #: away which ended there.
+        self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
+        self.journal = Journal(path, restart)
+        #: Whether the job in the journal is an earlier one, which `begin` replaces.
+        self._earlier = restart and self.journal.has_job
+        self._pinned: Pinned | None = None
+        try:
+            if not self._earlier:
+                self._check_options()
+        except UsageError:
+            self.close()
+            raise
+
+    @property
+    def begun(self) -> bool:
+        """Whether a model version was pinned."""
+        return not self._earlier and self.journal.begun
+
+    @property
+    def pinned(self) -> Pinned:
+        """The job's record, card and options, decoded once. Raises BadMessage."""
+        if self._pinned is None:
+            self._pinned = Pinned(self.journal.record, self.journal.card, self.options)
+        return self._pinned
+
+    @property
+    def record(self) -> JobRecord:
+        """What workers know of the job."""
+        return self.pinned.record
+
+    @property
+    def card(self) -> Card:
+        """The card of the pinned version."""
+        return self.pinned.card
+
+    @property
+    def exit_code(self) -> Exit | None:
+        """How the job finished; None while it has not."""
+        return None if self._earlier else self.journal.exit_code
+
+    def begin(self, client: redis.Redis) -> None:
+        """Pin the job to the version that its model's name stands for now, and to the size of
+        files that this server takes. Only then an earlier job of this output is replaced.
+
+        Raises:
+            SetupError: there is no such model.
+            redis.exceptions.RedisError: the server is away.
+        """
+        pinned = pin(client, self.options)
+        record, card, self.options = pinned
+        # First, since a job that has begun comes here no more. An entry without one is no job.
+        remember(Entry(record.id, str(self.output), record.created))
+        self.journal.begin(
+            record=encode_job(record),
+            card=encode_card(card),
+            options=encode_options(self.options),
+        )
+        self._earlier = False
+        self._pinned = pinned
+
+    def repeat_failed(self) -> int:
+        """Have the failed rows done again, also of a finished job; answers how many.
+
+        A repeat that was interrupted is gone on with: what failed in it again already waits for
+        the next one. After one that too many failures ended, all of them are repeated.
+        """
+        if self.journal.repeating and self.journal.stopped is not Exit.BUDGET:
+            return self.journal.repeating
+        if self.exit_code is not None:
+            self.journal.put(**{WALKED: b"1"})
+        return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
+
+    def write_table(self, output: Path | None = None) -> str:
+        """Write the rows so far; answers the file's SHA-256. Raises SetupError."""
+        table = Table(self.card, self.options.top_k, self.options.probabilities)
+        return write(self.journal, table, output or self.output)
+
+    def started(self, budget: Budget) -> None:
+        """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
+        stopped = b"%d" % Exit.INTERRUPTED
+        none = encode_attempt(AttemptResult())
+        self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
+
+    def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
+        """The attempt ended before the job did; `status` tells why."""
+        properties = {"stopped": b"%d" % code}
+        if attempt is not None:
+            properties[ATTEMPT] = encode_attempt(attempt)
+        self.journal.put(**properties)
+
+    @property
+    def attempt(self) -> AttemptResult:
+        """What the last attempt came to. Raises BadMessage."""
+        return self.journal.attempt
+
+    @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed so far. Raises BadMessage."""
+        return self.journal.unlisted
+
+    def finish(
+        self,
+        code: Exit,
+        sha256: str,
+        unlisted: Unlisted | None = None,
+        attempt: AttemptResult | None = None,
+    ) -> None:
+        """The table, with this SHA-256, is in place; from now on the job answers with its code."""
+        properties = {"exit": b"%d" % code, "table": sha256.encode()}
+        if unlisted is not None:
+            properties[UNLISTED] = encode_unlisted(unlisted)
+        if attempt is not None:
+            properties[ATTEMPT] = encode_attempt(attempt)
+            properties[SKIPPED] = encode_skipped(attempt.skipped)
+        self.journal.put(**properties)
+
+    def judge(self, budget: Budget) -> Exit:
+        """How the finished job ends within this budget; from now on it answers so."""
+        if budget.exceeded(self.journal.totals, finished=True):
+            code = Exit.BUDGET
+        else:
+            lacks = self.journal.totals.failed or self.unlisted.count
+            code = Exit.SOME_FAILED if lacks else Exit.OK
+        if code is not self.exit_code:
+            self.journal.put(exit=b"%d" % code, budget=encode_budget(budget))
+        return code
+
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was written, in hexadecimal; empty while it was not."""
+        return self.journal.sha256
+
+    def close(self) -> None:
+        """Let go of the journal; of a job that never began no trace stays."""
+        self.journal.close(remove=not self._earlier and not self.begun)
+
+    def _id_of_old(self) -> set[str]:
+        view = peek(self.output)
+        return set() if view is None else {view.job} - {""}
+
+    def _check_options(self) -> None:
+        if self.journal.get("options") is None:
+            return
+        begun = self.journal.options
+        other = differences(self.options, begun)
+        if other:
+            raise UsageError(
+                f"{self.output} was begun with other options ({', '.join(other)}); "
+                "give the same ones, another -o, or --restart"
+            )
+        if self.options.transport != begun.transport and self.exit_code is None:
+            begun = msgspec.structs.replace(begun, transport=self.options.transport)
+            self.journal.put(options=encode_options(begun))  # what `collect` goes on with
+        self.options = msgspec.structs.replace(self.options, max_file_bytes=begun.max_file_bytes)
+
+
+def pin(client: redis.Redis, options: JobOptions) -> Pinned:
+    """A new job of the version that its model's name stands for now, with the size of files that
+    this server takes.
+
+    Raises:
+        SetupError: there is no such model.
+        redis.exceptions.RedisError: the server is away.
+    """
+    card = mirror_reader.resolve(client, parse(options.model))
+    k = len(card.labels) if options.probabilities else options.top_k
+    record = JobRecord(
+        id=new_id(),
+        name=card.name,
+        version=card.version,
+        card_sha256=model_card.card_sha256(card),
+        runtime=options.runtime,
+        top_k=min(k, len(card.labels)),
+        output=Path(options.output).name.encode(errors="backslashreplace").decode(),
+        host=socket.gethostname(),
+        created=time.time(),
+    )
+    return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
+
+
+def stored_options(output: Path) -> JobOptions:
+    """The options of the job of this output.
+
+    Raises:
+        UsageError: there is none.
+    """
+    options, _ = stored(output)
+    return options
+
+
+def stored(output: Path) -> tuple[JobOptions, Budget]:
+    """The options of the job of this output, and the budget of its last attempt.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = journal_path(output)
+    if not path.exists():
+        raise UsageError(f"there is no job of {output} here; see: hangtag status")
+    with closing(Journal(path)) as journal:
+        if journal.get("options") is None:
+            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+        return msgspec.structs.replace(journal.options, output=str(output)), journal.budget
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() or output.is_symlink():
+        raise UsageError(
+            f"{output} exists and is not a table of a job that can be resumed; "
+            "choose another -o, or replace it with --restart"
+        )
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")

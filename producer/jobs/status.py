@@ -1,0 +1,202 @@
+"""`hangtag status`: every job at a glance, those of this machine and those alive in Redis, and
+the requests that are not answered yet."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import click
+import msgspec
+import redis
+from redis.exceptions import RedisError
+
+from producer.jobs.background import find_output
+from producer.journal.job_index import entries
+from producer.journal.snapshot import JobView, State, peek
+from producer.output.text import columns, duration, one_line, show_json
+from producer.requests.open_requests import OpenRequest, open_requests, table
+from producer.stack.other_stacks import stacks
+from shared import keys
+from shared.broker.address import shown
+from shared.broker.location import broker_url
+from shared.broker.redis_client import glance
+from shared.broker.wrong_type import answers
+from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
+from shared.failpoints import passed
+from shared.ledger.heartbeats import Count, server_ms
+from shared.ledger.jobs import SILENT_S
+from shared.messages.job import JOB_ID, decode_job
+from shared.settings import Settings
+
+_HEAD = (
+    "job", "state", "done", "images", "failed", "flagged", "images/s", "left", "model", "output"
+)  # fmt: skip
+_LEFT = ("job", "state", "model", "output")
+#: Images/s; more is said by nobody who counts.
+RATE_MAX = 1e12
+
+
+def show(job: str, as_json: bool, settings: Settings) -> None:
+    """Print jobs as a table, or as JSON; in a table open requests follow.
+
+    Raises:
+        UsageError: the one that was asked for is not known.
+    """
+    views = _one(job, settings) if job else _all(settings)
+    asked = [] if job or as_json else _asked(settings)
+    if as_json:
+        show_json(views[0] if job else views)
+        return
+    if views:
+        click.echo("\n".join(columns(_HEAD, [_row(view) for view in views], _LEFT)))
+    else:
+        click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
+    if asked:
+        click.echo("\n" + "\n".join(table(asked)))
+
+
+def _all(settings: Settings) -> list[JobView]:
+    """Every job, those of this machine first."""
+    local = _local()
+    known = {view.job for view in local}
+    try:
+        remote = _remote(settings)
+    except BrokerAway as error:
+        click.echo(f"{error}; these are the jobs of this machine", err=True)
+        return local
+    return _paced(local, remote) + [view for view in remote if view.job not in known]
+
+
+def running_on_stack(settings: Settings) -> list[JobView]:
+    """The jobs that run on this machine's stack, whatever broker is configured."""
+    local = {view.job: view for view in _local()}
+    found = _remote(msgspec.structs.replace(settings, redis_url=""))
+    views = [local.get(view.job, view) for view in found if view.state is State.RUNNING]
+    return [view for view in views if view.state is State.RUNNING]
+
+
+def _local() -> list[JobView]:
+    return [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
+
+
+def _paced(local: list[JobView], remote: list[JobView]) -> list[JobView]:
+    """With the pace of those that run, which only their producers know, and tell Redis."""
+    told = {view.job: view for view in remote if view.state is State.RUNNING}
+    return [
+        msgspec.structs.replace(view, rate=told[view.job].rate, left_s=told[view.job].left_s)
+        if view.state is State.RUNNING and view.job in told
+        else view
+        for view in local
+    ]
+
+
+def _asked(settings: Settings) -> list[OpenRequest]:
+    try:
+        return open_requests(settings)
+    except BrokerAway:
+        return []
+
+
+def _one(job: str, settings: Settings) -> list[JobView]:
+    found = [view for view in _local() if view.job == job]
+    if not found and JOB_ID.fullmatch(job):
+        found = _elsewhere(job, settings)
+    if not found:
+        view = peek(find_output(job))
+        if view is None:
+            raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
+        found = [view]
+    if found[0].state is State.RUNNING and found[0].rate is None:
+        found = _paced(found, _elsewhere(found[0].job, settings))
+    return found
+
+
+def _elsewhere(job: str, settings: Settings) -> list[JobView]:
+    """What Redis knows of this job: one view, or none."""
+    with suppress(BrokerAway):
+        return [view for view in _remote(settings) if view.job == job]
+    return []
+
+
+def _remote(settings: Settings) -> list[JobView]:
+    return [view for broker in stacks(settings) for view in _remote_of(broker)]
+
+
+def _remote_of(settings: Settings) -> list[JobView]:
+    try:
+        with glance(broker_url(settings), "status") as client:
+            return _look(client)
+    except RedisError as error:
+        if not settings.redis_url:
+            return []  # the stack does not run: nothing of it lives
+        where = shown(settings.redis_url)
+        raise BrokerAway(f"Redis at {where} does not answer ({error})") from error
+
+
+def _look(client: redis.Redis) -> list[JobView]:
+    """Every job's record, which has the same size for any job, in one round trip."""
+    seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
+    silent = server_ms(client) / 1000 - SILENT_S
+    jobs = [(job.decode(errors="replace"), at > silent) for job, at in seen]
+    with client.pipeline(transaction=False) as pipe:
+        for job, _ in jobs:
+            pipe.hgetall(keys.job(job, "record"))
+        records: list[dict[bytes, bytes] | None] = answers(pipe)
+    pairs = [(job, fields) for job, fields in zip(jobs, records, strict=True) if fields is not None]
+    expired = [job for (job, _), fields in pairs if b"record" not in fields]
+    if expired:
+        client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
+        passed("status.expired-forgotten")
+    views = (_view(job, fields, runs) for (job, runs), fields in pairs)
+    return [view for view in views if view is not None]
+
+
+def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None:
+    if b"record" not in fields:
+        return None
+    try:
+        record = decode_job(fields[b"record"])
+        flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, Count])
+        found, done, failed = (_count(fields, f) for f in (b"found", b"done", b"failed"))
+        rate = float(fields.get(b"rate", b"0"))
+    except (BadMessage, ValueError, *MISFITS):
+        return None
+    if record.id != job:
+        return None  # somebody else's name would be shown as it is
+    state = State.RUNNING if running else State.PAUSED
+    if fields.get(b"state") == b"cancelled":
+        state = State.CANCELLED
+    output = f"{record.host}:{record.output}"
+    model = f"{record.name}@{record.version}"
+    view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
+    if state is not State.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
+        return view
+    left = left_s(found, done, fields.get(b"walking") != b"0", rate)
+    return msgspec.structs.replace(view, rate=rate, left_s=left)
+
+
+def _count(fields: dict[bytes, bytes], name: bytes) -> int:
+    """Raises ValueError for what is no number of images."""
+    return msgspec.convert(int(fields.get(name, b"0")), Count)
+
+
+def _row(view: JobView) -> tuple[str, ...]:
+    counts = (view.done, view.found, view.failed, sum(view.flagged.values()))
+    rate = "-" if view.rate is None else f"{view.rate:,.0f}"
+    left = "-" if view.left_s is None else duration(view.left_s)
+    texts = (one_line(text) for text in (view.model, view.output))
+    return (view.job, view.state, *(f"{count:,}" for count in counts), rate, left, *texts)
+
+
+#: A century: a job that seems to take longer stands still.
+LONGEST_S = 100 * 365 * 86_400.0
+
+
+def left_s(found: int, done: int, walking: bool, rate: float) -> float | None:
+    """Seconds until a job is done at this rate; None while that is not known."""
+    if walking or rate <= 0:
+        return None
+    seconds = max(0, found - done) / rate
+    return round(seconds, 1) if seconds <= LONGEST_S else None

@@ -1,0 +1,1 @@
+"""The journal of a job in SQLite, its source of truth."""

@@ -1,0 +1,57 @@
+"""The error budget: how many rows may fail before a job is stopped."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from producer.journal.totals import JobCounts
+from shared.errors import MISFITS, BadMessage
+
+#: A percentage means little before this many rows are finished.
+ROWS_BEFORE_PERCENT = 1_000
+_FORM = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """At most this many failed rows, or this share of the finished ones."""
+
+    limit: float = float("inf")
+    percent: bool = False
+
+    def exceeded(self, totals: JobCounts, finished: bool) -> bool:
+        """Whether the job must stop; `finished` when no more rows will come."""
+        if not self.percent:
+            return totals.failed > self.limit
+        if totals.done == 0 or (totals.done < ROWS_BEFORE_PERCENT and not finished):
+            return False
+        return 100 * totals.failed > self.limit * totals.done
+
+
+def encode_budget(budget: Budget) -> bytes:
+    """JSON for the journal; nothing where there is no limit."""
+    return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
+
+
+def decode_budget(data: bytes | None) -> Budget:
+    """What `encode_budget` made; none before the first attempt. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=Budget) if data else Budget()
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's --max-failures in its journal cannot be read ({error}); "
+            "give the command of the job again"
+        ) from error
+
+
+def parse_budget(text: str) -> Budget:
+    """`N` or `P%`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = _FORM.fullmatch(text.strip())
+    if match is None or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
+        raise ValueError(f"{text!r} is neither a number of rows like 10 nor a share like 5%")
+    return Budget(float(match[1]), bool(match[2]))

@@ -1,0 +1,129 @@
+"""The properties of a job, decoded: what all readers of a journal have in common."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from producer.inputs.job_options import JobOptions, decode_options
+from producer.inputs.skipped import SKIPPED, decode_skipped
+from producer.journal.error_budget import Budget, decode_budget
+from producer.journal.records import UNLISTED, Unlisted, decode_unlisted
+from shared.errors import MISFITS, BadMessage, Exit
+from shared.messages.job import JobRecord, decode_job
+from shared.messages.model_card import Card, decode_card
+
+
+class Pinned(NamedTuple):
+    """What is fixed when a job begins: its record, the card of its version, its options."""
+
+    record: JobRecord
+    card: Card
+    options: JobOptions
+
+
+class JobProperties(ABC):
+    """Each property is decoded at each access, and raises BadMessage if it cannot be read."""
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | None:
+        """A property as it is stored."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a model version was pinned."""
+        return self.get("record") is not None
+
+    @property
+    def record(self) -> JobRecord:
+        """What workers know of the job."""
+        return decode_job(self.get("record") or b"")
+
+    @property
+    def card(self) -> Card:
+        """The card of the pinned version."""
+        return decode_card(self.get("card") or b"")
+
+    @property
+    def options(self) -> JobOptions:
+        """The options that the job was begun with."""
+        return decode_options(self.get("options") or b"")
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of the last attempt."""
+        return decode_budget(self.get("budget"))
+
+    @property
+    def exit_code(self) -> Exit | None:
+        """How the job finished; None while it has not."""
+        code = self.get("exit")
+        return None if code is None else Exit(int(code))
+
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was written, in hexadecimal; empty while it was not."""
+        return (self.get("table") or b"").decode()
+
+    @property
+    def stopped(self) -> Exit | None:
+        """How the last attempt ended, if that is known."""
+        codes = {b"%d" % code: code for code in Exit}
+        return codes.get(self.get("stopped") or b"")
+
+    @property
+    def attempt(self) -> AttemptResult:
+        """The result of the last attempt that ended."""
+        return decode_attempt(self.get(ATTEMPT))
+
+    @property
+    def unlisted(self) -> Unlisted:
+        """The folders that could not be listed so far."""
+        return decode_unlisted(self.get(UNLISTED))
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What the walk passed over, by reason."""
+        return decode_skipped(self.get(SKIPPED))
+
+
+def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
+    """A journal that is never written. An immutable one is read as it is, without its log: SQLite
+    creates no files beside it, and does not notice a writer. Raises sqlite3.DatabaseError."""
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if immutable else ''}"
+    return sqlite3.connect(uri, uri=True)
+
+
+#: The property of a job that holds it.
+ATTEMPT = "attempt"
+
+
+class AttemptResult(msgspec.Struct, frozen=True):
+    """One run of `classify` or `collect`."""
+
+    classified: int = 0  #: images; the others in earlier attempts
+    seconds: float = 0.0
+    skipped: dict[str, int] = {}  #: by reason, in this attempt and in earlier ones
+
+
+def encode_attempt(attempt: AttemptResult) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(attempt)
+
+
+def decode_attempt(data: bytes | None) -> AttemptResult:
+    """What a journal holds; older ones hold none. Raises BadMessage."""
+    if data is None:
+        return AttemptResult()
+    try:
+        return msgspec.json.decode(data, type=AttemptResult)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's last attempt cannot be read ({error}); begin anew with --restart"
+        ) from error

@@ -1,0 +1,287 @@
+"""The journal: a SQLite file beside the output, and the source of truth for a job.
+
+It says which files are in which batch, and what came back; one record per batch. It outlives the
+producer's death and the loss of all of Redis. Whether a job is finished is judged here.
+
+A repeat is a batch of files whose rows failed. Its results take the place of those rows in the
+transaction in which they come, so that a table is always written from batches alone. Its number
+is never used again: a late result can only be that of the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from producer.journal import lock, properties, records, retries, schema
+from producer.journal.job_properties import JobProperties
+from producer.journal.records import Frozen, Place, Recorded, recorded, thawed
+from producer.journal.sqlite_errors import sqlite_errors
+from producer.journal.totals import JobCounts, keep, kept, sums
+from shared.errors import Damaged, SetupError, UsageError
+from shared.failpoints import passed
+from shared.image_status import add_flags
+from shared.messages.files import filled
+
+SUFFIX = ".hangtag"
+#: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
+WALKED = "walked"
+
+
+class Journal(JobProperties):
+    """One job's journal, held exclusively by this process until `close`.
+
+    Every method raises SetupError when the disk is full or the file damaged; what was committed
+    before is intact.
+    """
+
+    def __init__(self, path: Path, restart: bool = False) -> None:
+        """Open the file, or create it. With `restart` a file that cannot be read does, too: its
+        job is only there to be replaced by `begin`."""
+        self.path = path
+        #: How many images had a damaged result when it was opened, and are done again.
+        self.reopened = 0
+        self._lock = lock.take(path)
+        self._readable = True
+        self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._prepare()
+        except Damaged:
+            self._readable = False
+            if not restart:
+                self.close()
+                raise
+        except BaseException:
+            self.close()
+            raise
+
+    def get(self, key: str) -> bytes | None:
+        """A property of the job."""
+        with sqlite_errors(self.path):
+            return properties.get(self._db, key)
+
+    def put(self, **values: bytes) -> None:
+        """Set properties of the job, all or none."""
+        with self._transaction():
+            properties.put(self._db, **values)
+
+    def begin(self, **values: bytes) -> None:
+        """Start the job with these properties and without anything of an earlier one, all or
+        none."""
+        if not self._readable:
+            self._db.close()
+            lock.empty(self.path, self._lock)
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._prepare()
+            self._readable = True
+        with self._transaction():
+            schema.clear(self._db)
+            self.totals = JobCounts()
+            keep(self._db, self.totals)
+            properties.put(self._db, **values)
+
+    @property
+    def has_job(self) -> bool:
+        """Whether there is a job in it that has begun, or a file that cannot be read."""
+        return not self._readable or self.begun
+
+    def commit(
+        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+    ) -> None:
+        """Freeze new batches, record results, and set properties, in one transaction.
+
+        A batch that has its result keeps it: the first one wins."""
+        with self._transaction():
+            properties.put(self._db, **also)
+            for batch in frozen:
+                self._freeze(batch)
+            for result in results:
+                self._record(result)
+
+    def note_digests(self, n: int, digests: bytes) -> None:
+        """Keep what was not known yet of the files of a batch."""
+        with self._transaction():
+            self._note_digests(n, digests)
+
+    def last(self) -> Frozen | None:
+        """The batch that was frozen last, where the walk goes on."""
+        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
+
+    def next_number(self) -> int:
+        """The number of the next batch or repeat."""
+        with sqlite_errors(self.path):
+            (last,) = self._db.execute("SELECT max(n) FROM batch").fetchone()
+        return 0 if last is None else int(last) + 1
+
+    def repeat(self, k: int) -> int:
+        """Have every failed row done again, and read again what is open; answers how many rows.
+        Each has `k` labels."""
+        with self._transaction():
+            retries.begin(self._db, k)
+            self.totals = self._sum()
+        return self.repeating
+
+    @property
+    def repeating(self) -> int:
+        """How many failed rows are being done again."""
+        with sqlite_errors(self.path):
+            return retries.under_way(self._db)
+
+    def failed_rows(self) -> Iterator[tuple[Place, bytes]]:
+        """(place, path) of every failed row that is to be repeated and is in no repeat yet, in
+        path order, one batch in memory at a time. New repeats may be frozen in the meantime."""
+        rows = retries.rows(self._db)
+        while True:
+            with sqlite_errors(self.path):
+                row = next(rows, None)
+            if row is None:
+                return
+            yield row
+
+    def batch(self, n: int) -> Frozen:
+        """One batch."""
+        found = self._one("WHERE n = ?", n)
+        if found is None:
+            raise SetupError(f"{self.path} has no batch {n}; run again with --restart")
+        return found
+
+    def open_batches(self) -> list[int]:
+        """The batches without a result; never more than a window of them."""
+        with sqlite_errors(self.path):
+            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
+            return [row[0] for row in rows]
+
+    def open_count(self, n: int) -> int | None:
+        """How many images the batch has, if it exists and waits for its result."""
+        with sqlite_errors(self.path):
+            row = self._db.execute(
+                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order, one batch in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in records.read(
+                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+            ):
+                yield record.names.split(b"\0"), records.result_of(record)
+
+    def names(self) -> Iterator[list[bytes]]:
+        """The names of every frozen batch, in order."""
+        with sqlite_errors(self.path):
+            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0")
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody removed the file: what is written to it now nobody will read."""
+        return lock.lost(self.path, self._lock)
+
+    def close(self, remove: bool = False) -> None:
+        """Let go of the file, or remove it; else the same job can be opened again."""
+        self._db.close()
+        if remove:
+            self.path.unlink(missing_ok=True)
+            passed("journal.removed")
+        os.close(self._lock)
+
+    def _prepare(self) -> None:
+        if self.lost:  # SQLite has opened it by its path, and follows symbolic links
+            raise UsageError(f"{self.path} was replaced meanwhile; run the same command again")
+        with sqlite_errors(self.path):
+            schema.prepare(self._db)
+            if not schema.is_now(self._db):
+                raise Damaged(
+                    f"{self.path} was written by an incompatible version of Hangtag; "
+                    "use that version, or run again with --restart"
+                )
+            found = properties.read(self._db)
+            self.totals = kept(found)
+            rotten = records.rotten(self._db)
+            if not rotten and sums(self._db) != self.totals:
+                raise sqlite3.DatabaseError("batches are gone")
+        if rotten:
+            self._reopen(rotten, found)
+
+    def _reopen(self, rotten: list[int], found: Mapping[str, bytes]) -> None:
+        """Have the batches whose results are damaged done again."""
+        if "exit" in found or retries.REACHED in found:
+            raise Damaged(
+                f"{self.path}: the result of batch {rotten[0]} is damaged; run again with --restart"
+            )
+        with self._transaction():
+            for n in rotten:
+                self.reopened += records.reopen(self._db, n)
+            before, self.totals = self.totals, self._sum()
+            if self.totals.found != before.found:
+                raise sqlite3.DatabaseError("batches are gone")
+
+    def _freeze(self, batch: Frozen) -> None:
+        record = recorded(batch)
+        records.insert(self._db, record)
+        if record.places is None:
+            self.totals.found += record.images
+        else:
+            retries.reached(self._db, batch.places[-1])
+
+    def _record(self, recorded: Recorded) -> None:
+        n, result, failed, flagged, digests = recorded
+        kinds = json.dumps(flagged) if flagged else None
+        crc = records.result_crc(n, failed, kinds, 0, result)
+        done = self._db.execute(
+            "UPDATE batch SET result = ?, failed = ?, flagged = ?, result_crc = ?"
+            " WHERE n = ? AND failed IS NULL RETURNING count, places IS NOT NULL",
+            (result, failed, kinds, crc, n),
+        ).fetchone()
+        if done is not None:
+            if digests:
+                self._note_digests(n, digests)
+            if done[1]:
+                retries.fold_in(self._db, self.batch(n), result)
+            self.totals.done += done[0]
+            self.totals.failed += failed
+            # Another dictionary: the one that there was belongs to the totals before, too.
+            self.totals.flagged = add_flags(self.totals.flagged, flagged)
+
+    def _note_digests(self, n: int, digests: bytes) -> None:
+        record = records.one(self._db, n)
+        records.put_files(self._db, record._replace(digests=filled(record.digests, digests)))
+
+    def _one(self, clause: str, *values: int) -> Frozen | None:
+        with sqlite_errors(self.path):
+            record = next(records.read(self._db, clause, *values), None)
+            return None if record is None else thawed(record)
+
+    def _sum(self) -> JobCounts:
+        with sqlite_errors(self.path):
+            return sums(self._db)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        before = msgspec.structs.replace(self.totals)
+        with sqlite_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                if self.totals != before:
+                    keep(self._db, self.totals)
+                passed("journal.committing")
+                self._db.execute("COMMIT")
+            except BaseException:
+                self.totals = before
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        passed("journal.committed")
+
+
+def journal_path(output: str | Path) -> Path:
+    """The journal of an output file."""
+    return Path(f"{output}{SUFFIX}")

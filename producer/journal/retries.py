@@ -1,0 +1,151 @@
+"""Repeats in the journal: which failed rows are done again, and their results put in place.
+
+Every function is called with the journal's database, inside its transaction where it writes, and
+raises sqlite3.DatabaseError or struct.error where the file is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import msgspec
+
+from producer.journal import properties, records
+from producer.journal.records import Frozen, Place, pack, recorded, result_of, unpack
+from shared.image_status import Status, count_flags
+from shared.messages.batch import BatchResult, decode_result, encode_result
+from shared.messages.files import DIGEST_BYTES, STAMP
+
+#: Up to where failed rows are in a repeat already, as a property of the job.
+REACHED = "repeated"
+_BEFORE_ALL: Place = (-1, 0)
+
+
+def begin(database: sqlite3.Connection, k: int) -> None:
+    """Every failed row waits to be repeated, and so does every row of a batch that has no result,
+    since its files may have been mended, too. No repeat is open; the job is not finished.
+    `k` is how many labels each row has."""
+    for n in _numbers(database, "places IS NOT NULL"):
+        _clear(database, n)
+    for n in _numbers(database, "failed IS NULL"):
+        record = records.one(database, n)
+        count = record.images
+        unknown = record._replace(failed=0, again=count, result=_unknown(count, k))
+        records.put_result(database, unknown)
+    for n in _numbers(database, "failed > 0"):
+        record = records.one(database, n)
+        waiting = record.again + (record.failed or 0)
+        records.put_result(database, record._replace(failed=0, again=waiting))
+    database.execute("DELETE FROM job WHERE key IN ('exit', ?)", (REACHED,))
+
+
+def under_way(database: sqlite3.Connection) -> int:
+    """How many failed rows wait for their repeat or its result."""
+    (count,) = database.execute("SELECT total(again) FROM batch").fetchone()
+    return int(count)
+
+
+def reached(database: sqlite3.Connection, place: Place) -> None:
+    """Failed rows up to this one are in a repeat."""
+    properties.put(database, **{REACHED: pack([place]) or b""})
+
+
+def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
+    """(place, path) of every failed row that is in no repeat yet, in path order."""
+    after = _after(database)
+    n = after[0]
+    # No cursor stays open between two batches, since repeats are frozen and folded meanwhile.
+    while (found := _failed_of_next(database, n)) is not None:
+        n, names, statuses = found
+        for index, (name, code) in enumerate(zip(names, statuses, strict=True)):
+            if code != Status.OK.code and (n, index) > after:
+                yield (n, index), name
+        n += 1
+
+
+def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None:
+    """Put a repeat's results into the batches whose rows they are; leave only its number."""
+    new = decode_result(result, len(repeat.names))
+    stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
+    for target, images in groups(repeat.places):
+        old = records.one(database, target)
+        folded = fold(decode_result(result_of(old), old.images), new, images)
+        flagged = count_flags(folded.flags)
+        digests = old.digests  # what is not known stays so
+        if digests:
+            digests = replaced(digests, repeat.digests, images, DIGEST_BYTES)
+        whole = old._replace(
+            stamps=replaced(old.stamps, stamps, images, STAMP.size),
+            digests=digests,
+            result=encode_result(folded),
+            flagged=json.dumps(flagged) if flagged else None,
+            failed=(old.failed or 0)
+            + sum(new.statuses[source] != Status.OK.code for source, _ in images),
+            again=old.again - len(images),
+        )
+        records.put_files(database, whole)
+        records.put_result(database, whole)
+    _clear(database, repeat.n)
+
+
+def _clear(database: sqlite3.Connection, n: int) -> None:
+    """Leave nothing of a repeat but its number."""
+    cleared = recorded(Frozen(n, 0, [], []))._replace(places=b"", failed=0, result=b"")
+    records.put_files(database, cleared)
+    records.put_result(database, cleared)
+
+
+def _numbers(database: sqlite3.Connection, where: str) -> list[int]:
+    return [n for (n,) in database.execute(f"SELECT n FROM batch WHERE {where} ORDER BY n")]
+
+
+def _unknown(count: int, k: int) -> bytes:
+    """A result that says nothing yet, so that a late one cannot speak of what the files were."""
+    statuses = bytes([Status.CHANGED.code]) * count
+    return encode_result(BatchResult(k, statuses, bytes(2 * count * k), bytes(4 * count * k)))
+
+
+def _after(database: sqlite3.Connection) -> Place:
+    place = properties.get(database, REACHED)
+    return _BEFORE_ALL if place is None else unpack(place)[0]
+
+
+def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[bytes], bytes] | None:
+    """The first batch from `n` on with rows to repeat: its number, names and statuses."""
+    record = next(records.read(database, "WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", n), None)
+    if record is None:
+        return None
+    names = record.names.split(b"\0")
+    return record.n, names, decode_result(result_of(record), record.images).statuses
+
+
+def groups(places: Sequence[Place]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Batch by batch: (index in the repeat, index in the batch) of its images."""
+    for n, images in groupby(enumerate(places), key=lambda image: image[1][0]):
+        yield n, [(source, place[1]) for source, place in images]
+
+
+def fold(old: BatchResult, new: BatchResult, images: Sequence[tuple[int, int]]) -> BatchResult:
+    """`old` with the answers of `new` at (index in `new`, index in `old`); both have the same k."""
+    flags = old.flags or bytes(len(old.statuses))
+    new_flags = new.flags or bytes(len(new.statuses))
+    folded = BatchResult(
+        old.k,
+        replaced(old.statuses, new.statuses, images, 1),
+        replaced(old.indices, new.indices, images, 2 * old.k),
+        replaced(old.probabilities, new.probabilities, images, 4 * old.k),
+        replaced(flags, new_flags, images, 1),
+    )
+    # Without a flag there are none: so the bytes are those of a result that came at once.
+    return folded if any(folded.flags) else msgspec.structs.replace(folded, flags=b"")
+
+
+def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:
+    """`old` with the cells of `new`, `width` bytes each, at (index in `new`, index in `old`)."""
+    cells = bytearray(old)
+    for source, target in images:
+        cells[target * width : (target + 1) * width] = new[source * width : (source + 1) * width]
+    return bytes(cells)

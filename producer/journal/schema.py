@@ -1,0 +1,87 @@
+"""The tables of a journal."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from producer.journal import properties
+from producer.journal.totals import JobCounts, keep
+
+#: The schema that this Hangtag reads and writes, as the property `schema` of a job has it.
+NOW = b"5"
+#: The small columns of a batch come first: a query that needs no others reads no overflow page.
+_TABLES = (
+    """
+CREATE TABLE job (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL,
+    crc INTEGER NOT NULL        -- of key and value
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE batch (
+    n INTEGER PRIMARY KEY,
+    argument INTEGER NOT NULL,  -- the argument (or line of a list) of the last file
+    count INTEGER NOT NULL,
+    failed INTEGER,             -- how many have no label; NULL while there is no result
+    flagged TEXT,               -- JSON: how many have each flag; NULL where none has
+    again INTEGER NOT NULL,     -- how many failed and are being done again
+    files_crc INTEGER NOT NULL,  -- of n, argument, count, names, stamps, digests, places
+    result_crc INTEGER NOT NULL,  -- of n, failed, flagged, again, result
+    names BLOB NOT NULL,        -- the files' paths, separated by NUL
+    stamps BLOB NOT NULL,       -- size and modification time of each
+    digests BLOB NOT NULL,      -- CRC-32 of each file's bytes; empty: not known
+    places BLOB,                -- of a repeat: the row of each; NULL where they are its own
+    result BLOB
+)
+""",
+)
+
+
+def prepare(database: sqlite3.Connection) -> None:
+    """Have commits be on the disk, check SQLite's own structure, and make the tables of a file
+    that has none.
+
+    Raises:
+        sqlite3.DatabaseError: the disk is full or the file damaged.
+    """
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    check_structure(database)
+    database.execute("BEGIN IMMEDIATE")
+    if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        for table in _TABLES:
+            database.execute(table)
+        properties.put(database, schema=NOW)
+        keep(database, JobCounts())
+    # Changes nothing, and fails where a damaged header says that nothing may be written.
+    database.execute("DELETE FROM job WHERE key IS NULL")
+    database.execute("COMMIT")
+
+
+def clear(database: sqlite3.Connection) -> None:
+    """Drop all batches and properties, in the transaction that is open.
+
+    Raises:
+        sqlite3.DatabaseError: the disk is full or the file damaged.
+    """
+    database.execute("DELETE FROM batch")
+    database.execute("DELETE FROM job")
+    properties.put(database, schema=NOW)
+
+
+def check_structure(database: sqlite3.Connection) -> None:
+    """What no checksum of a record can find: records that are gone or out of order.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found.splitlines()[-1])
+
+
+def is_now(database: sqlite3.Connection) -> bool:
+    """Whether the tables are those of this Hangtag. Raises sqlite3.DatabaseError."""
+    row = database.execute("SELECT value FROM job WHERE key = 'schema'").fetchone()
+    return row is not None and row[0] == NOW

@@ -1,0 +1,148 @@
+"""A look at a job from outside, without its lock: what `status` and `collect` see."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from producer.journal import properties
+from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
+from producer.journal.journal import journal_path
+from producer.journal.records import Unlisted
+from producer.journal.totals import JobCounts, kept
+from shared import file_lock
+from shared.errors import Exit, HangtagError
+from shared.messages.batch import MAX_FILE_BYTES
+
+
+class State(enum.StrEnum):
+    """The states of a job."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  #: its producer is not running; the same command resumes
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+    UNREADABLE = "unreadable"  #: the journal is damaged
+
+
+class JobView(msgspec.Struct, frozen=True):
+    """One job at a glance."""
+
+    job: str
+    state: State
+    found: int = msgspec.field(name="images")
+    done: int
+    failed: int
+    model: str
+    output: str
+    exit_code: int | None = None
+    flagged: dict[str, int] = {}  #: how many pictures have each flag
+    rate: float | None = None  #: images/s of late; None unless it runs, and its producer told
+    left_s: float | None = None  #: None while files are still looked for, or there is no rate
+    unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
+    over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
+    max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
+    attempt: AttemptResult = AttemptResult()  #: of the last that ended
+
+    @property
+    def counts(self) -> JobCounts:
+        """Its images."""
+        return JobCounts(self.found, self.done, self.failed, self.flagged)
+
+
+def is_running(output: Path) -> bool:
+    """Whether some process holds the job's journal."""
+    try:
+        fd = os.open(journal_path(output), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not file_lock.try_share(fd)
+    finally:
+        os.close(fd)
+
+
+def peek(output: Path) -> JobView | None:
+    """The job of this output; None if there is none, or none that has begun."""
+    try:
+        found, totals = _read(journal_path(output))
+    except sqlite3.DatabaseError:
+        if not journal_path(output).exists() or is_running(output):
+            return None  # whoever holds it writes its first lines
+        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+    job = _Snapshot(found)
+    if not job.begun:
+        return None
+    try:
+        record, unlisted, attempt = job.record, job.unlisted, job.attempt
+        limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
+    except HangtagError:
+        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+    state = _state(output, job)
+    return JobView(
+        record.id,
+        state,
+        totals.found,
+        totals.done,
+        totals.failed,
+        f"{record.name}@{record.version}",
+        str(output),
+        job.exit_code,
+        totals.flagged,
+        unlisted=unlisted,
+        over_budget=state is State.PAUSED and job.stopped is Exit.BUDGET,
+        max_file_bytes=limit,
+        attempt=attempt,
+    )
+
+
+class _Snapshot(JobProperties):
+    """Properties as of one moment."""
+
+    def __init__(self, found: dict[str, bytes]) -> None:
+        self._found = found
+
+    def get(self, key: str) -> bytes | None:
+        return self._found.get(key)
+
+
+def _state(output: Path, job: JobProperties) -> State:
+    if job.exit_code is not None:
+        return State.FINISHED
+    if is_running(output):
+        return State.RUNNING
+    return State.CANCELLED if job.stopped is Exit.CANCELLED else State.PAUSED
+
+
+def _read(path: Path) -> tuple[dict[str, bytes], JobCounts]:
+    """Properties and sums. Without a log the file is read as it is, or SQLite would leave a log
+    and its index beside it; a producer that starts meanwhile is noticed."""
+    while (before := _alone(path)) is not None:
+        try:
+            found = _query(path, immutable=True)
+        except sqlite3.DatabaseError:
+            if _alone(path) == before:
+                raise
+        else:
+            if _alone(path) == before:
+                return found
+    return _query(path, immutable=False)
+
+
+def _alone(path: Path) -> tuple[int, int, int] | None:
+    """Which file it is, in which state; None where a log belongs to it."""
+    if Path(f"{path}-wal").exists() or not path.exists():
+        return None
+    info = path.stat()
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
+    with closing(open_read_only(path, immutable)) as database:
+        found = properties.read(database)
+        return found, kept(found)

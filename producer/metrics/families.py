@@ -1,0 +1,103 @@
+"""What is seen, as Prometheus reads it. Names and labels are a promise: dashboards hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from producer.metrics.counters import Accrual
+from producer.metrics.snapshot import Figures
+from shared import keys
+
+UP = "hangtag_redis_up"
+_QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
+
+
+class Families:
+    """One scrape. `look` answers what there is, or None while the server does not answer.
+
+    It is prometheus_client's idea of a collector. The counters live here, so they begin anew with
+    the process, which Prometheus expects of counters.
+    """
+
+    def __init__(self, look: Callable[[], Figures | None]) -> None:
+        self._look = look
+        self._accrual = Accrual()
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: so that nobody looks before the first scrape."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family; only whether Redis is up where it is not, as no other figure is known."""
+        figures = self._look()
+        yield gauge("redis_up", "Whether Redis answers.", float(figures is not None))
+        if figures is not None:
+            self._accrual.add(figures.workers)
+            yield from _backlog(figures)
+            yield from self._counters()
+            yield from _fleet(figures)
+            yield from _models(figures)
+
+    def _counters(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "hangtag_images",
+            "Images that workers have classified, also without a label, since each started.",
+            self._accrual.images,
+        )
+        failures = CounterMetricFamily(
+            "hangtag_failures", "Images that got no label, by status.", labels=("code",)
+        )
+        for code, count in self._accrual.failures.items():
+            failures.add_metric((code,), count)
+        yield failures
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    """A gauge without labels."""
+    return GaugeMetricFamily(f"hangtag_{name}", text, value)
+
+
+def _backlog(figures: Figures) -> Iterator[Metric]:
+    yield gauge(
+        "batches_outstanding", "Batches in Redis without a result, of running jobs.",
+        figures.outstanding,
+    )  # fmt: skip
+    yield gauge(
+        "oldest_batch_age_seconds",
+        "For how long the oldest batch of a running job has waited for its result; 0 without one.",
+        figures.oldest_s,
+    )
+    jobs = GaugeMetricFamily("hangtag_jobs", "Jobs in Redis, by state.", labels=("state",))
+    for state, count in figures.jobs.items():
+        jobs.add_metric((state,), count)
+    yield jobs
+    yield gauge("redis_memory_ratio", "Used share of the server's memory.", figures.memory_ratio)
+
+
+def _fleet(figures: Figures) -> Iterator[Metric]:
+    classifying = [beat for beat in figures.workers if beat.queue == keys.CLASSIFY_QUEUE]
+    rate = sum(beat.rate for beat in classifying)
+    yield gauge("images_per_second", "Images that all workers classify per second, of late.", rate)
+    workers = GaugeMetricFamily("hangtag_workers", "Workers alive, by queue.", labels=("queue",))
+    for queue in _QUEUES:
+        count = sum(beat.queue == queue for beat in figures.workers)
+        workers.add_metric((queue.removeprefix(keys.PREFIX),), count)
+    yield workers
+    slots = sum(len(beat.children) for beat in classifying)
+    yield gauge("slots", "Worker processes that can classify a batch each.", slots)
+
+
+def _models(figures: Figures) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "hangtag_model_version_info",
+        "1 for the version that an alias of a model stands for.",
+        labels=("name", "alias", "version"),
+    )
+    for name, alias, version in figures.aliases:
+        info.add_metric((name, alias, str(version)), 1)
+    yield info
+    yield gauge("requests_open", "Requests that are not answered yet.", figures.requests_open)
+    yield gauge("training_leases", "Requests that a trainer works on.", figures.leases)

@@ -1,0 +1,122 @@
+"""`hangtag metrics`: an HTTP endpoint for Prometheus, in the foreground."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import redis
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from redis.exceptions import RedisError
+
+from producer.metrics.bounded_server import BoundedServer
+from producer.metrics.families import Families
+from producer.metrics.snapshot import Figures, see
+from producer.output.text import one_line
+from shared.broker.location import broker_url
+from shared.broker.redis_client import connect
+from shared.errors import BrokerRefuses, Exit, SetupError, bounded
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: Of the connections; this machine's stack does not live on for them
+#: (producer/stack/server_client.py).
+ROLE = "metrics"
+#: For a connection, or an answer. A scrape takes three answers, and Prometheus waits for 10 s.
+ANSWER_S = 2.0
+_PAGES = ("/metrics", "/")
+_HEALTH = "/healthz"
+
+
+def serve(settings: Settings, host: str, port: int) -> NoReturn:
+    """Serve until SIGTERM, or Ctrl-C. Whether Redis answers is a metric, and no condition.
+
+    Raises:
+        SetupError: the address cannot be used, or the broker not as it is configured.
+        BrokerRefuses: the broker does not let us in.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
+    look = Look(connect(broker_url(settings), ROLE, ANSWER_S))
+    look.first()
+    registry = CollectorRegistry()
+    registry.register(Families(look))
+    server = _listening(registry, host, port)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"metrics: http://{shown}:{server.server_port}/metrics")
+    try:
+        while True:
+            signal.pause()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Look:
+    """A look at everything that never fails; what keeps it from seeing is told once."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._trouble = ""
+        self._lock = threading.Lock()
+
+    def first(self) -> None:
+        """Raises BrokerRefuses: no waiting helps."""
+        with suppress(RedisError):  # one that is away may come
+            see(self._client)
+
+    def __call__(self) -> Figures | None:
+        """What there is; None while the server does not answer, or refuses us."""
+        try:
+            figures = see(self._client)
+        except BrokerRefuses as error:
+            self._tell(str(error))
+        except RedisError as error:
+            self._tell(f"Redis does not answer: {bounded(one_line(str(error)))}")
+        else:
+            self._tell("")
+            return figures
+        return None
+
+    def _tell(self, trouble: str) -> None:
+        with self._lock:
+            before, self._trouble = self._trouble, trouble
+        if bool(trouble) != bool(before):
+            click.echo(trouble or "Redis is back", err=True)
+
+
+def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServer:
+    try:
+        server = BoundedServer(host, port, _routes(make_wsgi_app(registry)))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(f"port {port} of {host} is in use; choose another --port") from error
+        reason = error.strerror or str(error)
+        raise SetupError(
+            f"cannot listen at {host}, port {port}: {reason}; choose another --host or --port"
+        ) from error
+    except UnicodeError as error:
+        raise SetupError(f"{host:.80} is no name of a host; choose another --host") from error
+    threading.Thread(target=server.serve_forever, name="hangtag-metrics", daemon=True).start()
+    return server
+
+
+def _routes(metrics: WSGIApplication) -> WSGIApplication:
+    """The metrics; whether this process lives, without a look at Redis; and nothing else."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path in _PAGES:
+            return metrics(environ, start_response)
+        found = path == _HEALTH
+        start_response("200 OK" if found else "404 Not Found", [("Content-Type", "text/plain")])
+        return [b"ok\n" if found else b"not found; see /metrics\n"]
+
+    return app

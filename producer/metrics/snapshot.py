@@ -1,0 +1,176 @@
+"""Everything that metrics tell, read at one moment.
+
+It takes three round trips, or a few more for a server with thousands of keys, and costs the same
+for jobs of any size: of a job there are only counts and moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+
+from producer.journal.snapshot import State
+from shared import keys
+from shared.broker.wrong_type import answers
+from shared.ledger import heartbeats
+from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
+from shared.ledger.jobs import SILENT_S, memory_share
+from shared.messages.model_name import PRODUCTION
+from shared.registry import packaged as pretrained
+
+#: Keys that the server looks at in one step of a SCAN: about a millisecond of its time.
+KEYS_PER_SCAN = 2_000
+STATES = (State.RUNNING, State.PAUSED, State.CANCELLED)
+_ALIASES = keys.model_aliases("")
+_WORKER = keys.worker("").encode()  # what follows is anybody's, maybe no UTF-8
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What there was at that moment."""
+
+    workers: list[Heartbeat]
+    jobs: dict[State, int]
+    outstanding: int  #: batches in Redis without a result, of jobs that run
+    oldest_s: float  #: age of the oldest batch under way, see `_age_s`; 0 where there is none
+    aliases: list[tuple[str, str, int]]  #: model, alias, version
+    requests_open: int
+    leases: int  #: requests that a trainer holds
+    memory_ratio: float  #: of what the server may use, 0 to 1 and beyond
+
+
+class _Names(NamedTuple):
+    """What there is to look at."""
+
+    now_ms: int
+    memory: dict[str, int]
+    jobs: list[tuple[bytes, float]]
+    workers: list[bytes]
+    requests: list[bytes]
+    aliases: list[bytes]
+
+
+class _Job(NamedTuple):
+    """What is known of a job without its pictures."""
+
+    at_s: float  #: its producer's last sign of life
+    state: bytes | None
+    oldest_ms: bytes | None
+    batches: int
+
+    def runs(self, now_ms: int) -> bool:
+        """Whether its producer is alive."""
+        return self.at_s > now_ms / 1000 - SILENT_S
+
+
+def see(client: redis.Redis) -> Figures:
+    """Look at everything.
+
+    Raises:
+        redis.exceptions.RedisError, BrokerRefuses: the server is away, or does not let us.
+    """
+    names = _names(client)
+    now_ms = names.now_ms
+    records, batches, beats, requests, aliases = _contents(client, names)
+    pairs = zip(names.jobs, records, batches, strict=True)
+    jobs = [_job(at, record, held) for (_, at), record, held in pairs]
+    running = [job for job in jobs if job.runs(now_ms)]
+    states = [_state(job, now_ms) for job in jobs]
+    asked = [request for request in requests if request and request[0] == b"open"]
+    return Figures(
+        workers=_alive(beats, now_ms),
+        jobs={state: states.count(state) for state in STATES},
+        outstanding=sum(job.batches for job in running),
+        oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
+        aliases=sorted(_aliases(names.aliases, aliases)),
+        requests_open=len(asked),
+        leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in asked),
+        memory_ratio=memory_share(names.memory),
+    )
+
+
+def _names(client: redis.Redis) -> _Names:
+    aliases = list(client.scan_iter(f"{_ALIASES}*", KEYS_PER_SCAN))
+    with client.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.info("memory")
+        pipe.zrange(keys.JOBS, 0, -1, withscores=True)
+        pipe.zrange(keys.WORKERS, 0, -1)
+        pipe.zrange(keys.REQUESTS, 0, -1)
+        (seconds, micros), memory, *listed = answers(pipe)
+    jobs, workers, requests = (one or [] for one in listed)
+    return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, aliases)
+
+
+def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
+    """Of each job its record and how many batches have pictures, then of each worker, request
+    and model what there is."""
+    with client.pipeline(transaction=False) as pipe:
+        for job, _ in names.jobs:
+            pipe.hmget(keys.job(_text(job), "record"), ("state", "oldest_ms"))
+        for job, _ in names.jobs:
+            pipe.hlen(keys.job(_text(job), "payload"))
+        for worker in names.workers:
+            pipe.get(_WORKER + worker)
+        for request in names.requests:
+            pipe.hmget(keys.request(_text(request), "state"), ("status", "owner", "until_ms"))
+        for name in names.aliases:
+            pipe.hgetall(name)
+        found = iter(answers(pipe))
+    parts = (names.jobs, names.jobs, names.workers, names.requests, names.aliases)
+    return [list(islice(found, len(part))) for part in parts]
+
+
+def _job(at_s: float, record: list[bytes | None] | None, held: int | None) -> _Job:
+    state, oldest_ms = record or (None, None)
+    return _Job(at_s, state, oldest_ms, held or 0)
+
+
+def _state(job: _Job, now_ms: int) -> State | None:
+    """As `hangtag status` tells it; None of a job that has expired."""
+    if job.state is None:
+        return None
+    if job.state == b"cancelled":
+        return State.CANCELLED
+    return State.RUNNING if job.runs(now_ms) else State.PAUSED
+
+
+def _age_s(job: _Job, now_ms: int) -> float:
+    """For how long the oldest batch under way has been so, 0 where there is none.
+
+    It counts from when the producer first offered it in this run until its result is in the
+    journal, as the producer knew at its last sign of life, which comes about once a second.
+    """
+    oldest_ms = _number(job.oldest_ms)
+    return max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
+
+
+def _alive(values: Iterable[bytes | None], now_ms: int) -> list[Heartbeat]:
+    beats = heartbeats.readable(value for value in values if value)
+    return [beat for beat in beats if beat.at_ms <= now_ms + FUTURE_MS]
+
+
+def _aliases(
+    names: Iterable[bytes], contents: Iterable[dict[bytes, bytes] | None]
+) -> Iterator[tuple[str, str, int]]:
+    """Every alias, and that of the packaged version where nobody has moved it."""
+    packaged = (pretrained.NAME, PRODUCTION)
+    for name, versions in zip(names, contents, strict=True):
+        for alias, version in (versions or {}).items():
+            of = (_text(name).removeprefix(_ALIASES), _text(alias))
+            packaged = ("", "") if of == packaged else packaged
+            yield *of, _number(version)
+    if all(packaged):
+        yield *packaged, pretrained.VERSION
+
+
+def _number(text: bytes | None) -> int:
+    """0 where there is none."""
+    return int(text) if text and text.isdigit() and len(text) < 16 else 0
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Models, training and data sets: what is behind their commands."""

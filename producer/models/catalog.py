@@ -1,0 +1,84 @@
+"""Where people look for models: the store of this machine, or its copies in Redis."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from producer.requests.client import ROLE, reaching
+from shared.broker.location import broker_url
+from shared.broker.redis_client import connect
+from shared.errors import SetupError, UsageError
+from shared.messages.model_card import Card
+from shared.messages.model_name import NAME, ModelName
+from shared.registry import mirror_reader
+from shared.registry.catalog import Model, Version, of_store
+from shared.registry.registry import Registry
+from shared.settings import Settings
+
+
+class Shelf(NamedTuple):
+    """Every model, and a way to read a file of a version (verified; SetupError if it is gone)."""
+
+    models: list[Model]
+    read: Callable[[Card, str], bytes]
+
+    def model(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            UsageError: no model can be called so.
+            SetupError: there is none.
+        """
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        for model in self.models:
+            if model.name == name:
+                return model
+        has = ", ".join(model.name for model in self.models)
+        raise SetupError(f"there is no model {name}; there is: {has}")
+
+    def version(self, wanted: ModelName) -> tuple[Model, Version]:
+        """What a name stands for.
+
+        Raises:
+            SetupError: there is no such model, version or alias.
+        """
+        model = self.model(wanted.name)
+        number = wanted.version
+        if number is None:
+            number = model.aliases.get(wanted.alias or "")
+        for version in model.versions:
+            if version.card.version == number:
+                return model, version
+        numbers = ", ".join(str(version.card.version) for version in model.versions)
+        aliases = ", ".join(sorted(model.aliases)) or "none"
+        raise SetupError(
+            f"there is no {wanted}; {model.name} has the versions {numbers} and the aliases: "
+            f"{aliases}"
+        )
+
+
+def shelf(settings: Settings) -> Shelf:
+    """What there is. A damaged version of this machine's store is told, and left out.
+
+    Raises:
+        SetupError: a copy is damaged.
+        BrokerAway: the broker that is configured does not answer.
+    """
+    if not settings.redis_url:
+        registry = Registry(settings.store_path)
+        return Shelf(of_store(registry, _tell), registry.read)
+    client = connect(broker_url(settings), ROLE)
+
+    def read(card: Card, filename: str) -> bytes:
+        with reaching(settings):
+            return mirror_reader.load_file(client, card, filename)
+
+    with reaching(settings):
+        return Shelf(mirror_reader.shelf(client), read)
+
+
+def _tell(fault: str) -> None:
+    print(f"hangtag: {fault}", file=sys.stderr)

@@ -1,0 +1,69 @@
+"""`hangtag dataset show`: a data set as its owner sees it, in numbers and two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.models.show import check_folder
+from producer.models.train import troubles
+from producer.output import image_file
+from producer.output.text import columns
+from producer.requests.client import make_request
+from producer.requests.submit import ask, data_place, picture
+from shared.messages.replies import DataReport
+from shared.messages.requests import ShowData
+from shared.settings import Settings
+
+#: The pictures that come with the answer.
+GRID, SINGLE = "grid.png", "image.png"
+_HEAD = ("label", "training", "held out", "test")
+
+
+class DataSetShown(NamedTuple):
+    """What was answered, and the pictures that were written."""
+
+    report: DataReport
+    written: list[Path]
+
+
+def show(
+    settings: Settings,
+    data: str,
+    index: int,
+    folder: Path,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+) -> DataSetShown:
+    """Ask the owner of the store to describe `data`, and put its pictures into `folder`,
+    which is made if need be.
+
+    Raises:
+        UsageError: the folder cannot be used, a picture is there already, or there is no image
+            with this index.
+        SetupError: the data are not to be had; or as `ask`.
+    """
+    work = ShowData(data_place(data, settings), index)
+    check_folder(folder, (GRID, SINGLE), force)
+    request = make_request(work)
+    report = ask(settings, request, quiet=quiet).decode(DataReport)
+    paths = [folder / name for name in (GRID, SINGLE)]
+    for path in paths:
+        image_file.write(path, picture(settings, request.id, path.name))
+    return DataSetShown(report, paths)
+
+
+def lines(report: DataReport) -> Iterator[str]:
+    """The report for a person."""
+    height, width, channels = report.shape
+    kind = "grey" if channels == 1 else "colour"
+    yield f"{report.name}: {height} x {width} pixels, {kind}, {len(report.labels)} labels"
+    counts = list(zip(report.training, report.heldout, report.test, strict=True))
+    rows = [
+        (label, *(f"{n:,}" for n in row)) for label, row in zip(report.labels, counts, strict=True)
+    ]
+    total = ("", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
+    yield from columns(_HEAD, [*rows, total], left={"label"})
+    yield from troubles(report)

@@ -1,0 +1,140 @@
+"""`hangtag models promote`, `rollback`, `prune`: done here where the store is, or asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from producer.journal import job_index, snapshot
+from producer.journal.snapshot import State
+from producer.output.text import columns
+from producer.requests.client import ROLE, make_request, who
+from producer.requests.submit import ask
+from producer.stack.other_stacks import stacks
+from shared.broker.location import broker_url, socket_path
+from shared.broker.redis_client import connect
+from shared.errors import SetupError, UsageError
+from shared.ledger.jobs import pinned
+from shared.messages.model_name import NAME, ModelName, parse
+from shared.messages.replies import Decided, Pruned
+from shared.messages.requests import Promote, Prune, Rollback
+from shared.registry import operations
+from shared.registry.mirror_writer import publish
+from shared.registry.registry import Registry
+from shared.settings import Settings
+
+
+def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
+    """Let an alias stand for a version.
+
+    Raises:
+        UsageError: that is no name of a version, or of an alias.
+        SetupError: there is no such version; or as `ask`.
+    """
+    if "@" not in model:
+        raise UsageError(f"say which version of {model!r:.80} to promote: NAME@VERSION")
+    work = Promote(str(parse(model)), alias, why)
+    if settings.redis_url:
+        return ask(settings, make_request(work), quiet=True).decode(Decided)
+    decided = operations.promote(Registry(settings.store_path), work, who())
+    refresh(settings)
+    return decided
+
+
+def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
+    """Take the last promotion of an alias back.
+
+    Raises:
+        UsageError: that is no name of a model.
+        SetupError: there is nothing to take back; or as `ask`.
+    """
+    work = Rollback(_checked(name), alias, why)
+    if settings.redis_url:
+        return ask(settings, make_request(work), quiet=True).decode(Decided)
+    registry = Registry(settings.store_path)
+    registry.existing(name)  # which tells what there is
+    decided = operations.rollback(registry, work, who())
+    refresh(settings)
+    return decided
+
+
+def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
+    """Delete the old versions of a model that nobody needs.
+
+    Raises:
+        UsageError: that is no name of a model.
+        SetupError: there is no such model; or as `ask`.
+    """
+    mine = of_this_machine(_checked(name))
+    work = Prune(name, keep, dry_run, tuple(mine))
+    if settings.redis_url:
+        return ask(settings, make_request(work), quiet=True).decode(Pruned)
+    pruned = operations.prune(
+        Registry(settings.store_path), work, _of_this_stack(settings, name) | mine
+    )
+    if not dry_run:
+        refresh(settings)
+    return pruned
+
+
+def of_this_machine(name: str) -> dict[int, str]:
+    """Version -> why it stays, for every job that was begun here and can be resumed."""
+    found: dict[int, str] = {}
+    for entry in job_index.entries():
+        view = snapshot.peek(Path(entry.output))
+        if view is None or view.state in (State.FINISHED, State.UNREADABLE):
+            continue
+        wanted = parse(view.model)
+        if wanted.name == name and wanted.version is not None:
+            found[wanted.version] = f"job {view.job} is {view.state} and pinned to it"
+    return found
+
+
+def refresh(settings: Settings) -> None:
+    """Let the next job on this machine's stack see the move at once, if the stack is up."""
+    for one in _open_stacks(settings):
+        # Without a server there are no copies; `list` reports what is damaged.
+        with suppress(RedisError, SetupError):
+            publish(connect(broker_url(one), ROLE), Registry(settings.store_path))
+
+
+def moved(model: ModelName | str, decided: Decided) -> str:
+    """A move for a person."""
+    name = model if isinstance(model, str) else model.name
+    if not decided.changed:
+        return decided.why or f"{name}@{decided.alias} stays version {decided.version}"
+    before = "nothing" if decided.before is None else f"version {decided.before}"
+    return f"{name}@{decided.alias} is version {decided.version} now; before: {before}"
+
+
+def table(name: str, pruned: Pruned, dry_run: bool) -> Iterator[str]:
+    """What went and what stays, and why, for a person."""
+    gone = "would go" if dry_run else "removed"
+    rows = dict.fromkeys(pruned.removed, (gone, "nothing needs it"))
+    rows |= {version: ("stays", why) for version, why in pruned.kept.items()}
+    cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
+    yield from columns(("model", "", "why"), cells, ("model", "", "why"))
+
+
+def _checked(name: str) -> str:
+    if "@" in name:
+        raise UsageError(f"give the name alone: {parse(name).name}")
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+    return name
+
+
+def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
+    """What jobs on the stacks of this machine need; none where none is up."""
+    found: dict[int, str] = {}
+    for one in _open_stacks(settings):
+        with suppress(RedisError):
+            found |= pinned(connect(broker_url(one), ROLE), name)
+    return found
+
+
+def _open_stacks(settings: Settings) -> list[Settings]:
+    return [one for one in stacks(settings) if socket_path(one).exists()]

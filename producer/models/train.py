@@ -1,0 +1,113 @@
+"""`hangtag train`: what was typed becomes a request, and its answer a few lines for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from producer.output.text import counted, duration
+from producer.requests.submit import data_place
+from shared.errors import UsageError
+from shared.messages.model_card import Metrics
+from shared.messages.model_name import NAME
+from shared.messages.replies import DataReport, Trained
+from shared.messages.requests import FASHION_MNIST, Train
+from shared.settings import Settings
+
+#: What suits the data, where no recipe was named. worker/recipes/recipes.py has them all.
+RECIPE_OF_BUILT_IN = "fast"
+RECIPE_OF_FOLDER = "photo"
+#: So many names of files that could not be read are shown.
+NAMES_SHOWN = 5
+
+
+class TrainOptions(msgspec.Struct, frozen=True):
+    """What was typed; empty is the default."""
+
+    data: str = FASHION_MNIST
+    name: str = ""
+    recipe: str = ""
+    epochs: int = 0
+    seed: int = 1
+    promote: str = "if-better"
+    weighted: bool = False
+    max_unreadable: float = 0.05
+
+
+def make_work(options: TrainOptions, settings: Settings) -> Train:
+    """What is asked of the trainer.
+
+    Raises:
+        UsageError: a folder has no name for its model or is not there, or a name cannot be one.
+    """
+    built_in = options.data == FASHION_MNIST
+    if not built_in and not options.name:
+        raise UsageError("give the model of this folder a name, with --name")
+    name = options.name or FASHION_MNIST
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
+    fields = msgspec.structs.asdict(options) | {
+        "name": name,
+        "recipe": options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER),
+        "data": data_place(options.data, settings),
+    }
+    return msgspec.convert(fields, Train)
+
+
+def summary(trained: Trained) -> Iterator[str]:
+    """What came of a training, and what one would type next."""
+    yield f"{trained.model} is published, after {duration(trained.seconds)}"
+    yield figures(trained.metrics)
+    if trained.data is not None:
+        yield from troubles(trained.data)
+    yield _verdict(trained)
+    yield from _next(trained)
+
+
+def figures(metrics: Metrics) -> str:
+    """Accuracy and calibration, on the images held out and on the test set."""
+    heldout = counted(metrics.heldout_count, "image")
+    parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({heldout})"]
+    ece = metrics.heldout_ece
+    if metrics.test_accuracy is not None:
+        test = counted(metrics.test_count or 0, "image")
+        parts.append(f"test accuracy {metrics.test_accuracy:.4f} ({test})")
+    if metrics.test_ece is not None:
+        ece = metrics.test_ece
+    parts.append(f"calibration error {ece:.2%}")
+    return ", ".join(parts)
+
+
+def troubles(data: DataReport) -> Iterator[str]:
+    """What of the data could not be used, and what is odd about it."""
+    if data.unreadable_count:
+        count = data.unreadable_count
+        yield f"{counted(count, 'file')} could not be read:"
+        yield from (f"  {name}" for name in data.unreadable[:NAMES_SHOWN])
+        if count > NAMES_SHOWN:
+            yield f"  ... and {count - NAMES_SHOWN:,} more"
+    yield from (f"note: {note}" for note in data.notes)
+
+
+def _verdict(trained: Trained) -> str:
+    """The gate's own sentence, and what it did."""
+    decision = trained.decision
+    if not decision.changed:
+        return decision.why
+    return f"{_name(trained)}@{decision.alias} is version {decision.version} now: {decision.why}"
+
+
+def _name(trained: Trained) -> str:
+    return trained.model.partition("@")[0]
+
+
+def _next(trained: Trained) -> Iterator[str]:
+    decision, name = trained.decision, _name(trained)
+    if decision.changed:
+        yield f"use it:       hangtag classify DIR -o results.csv --model {name}"
+        if decision.before is not None:
+            yield f"take it back: hangtag models rollback {name}"
+    else:
+        yield f"try it:       hangtag classify DIR -o results.csv --model {trained.model}"
+        yield f"promote it:   hangtag models promote {trained.model}"

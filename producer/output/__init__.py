@@ -1,0 +1,1 @@
+"""What people and files get: tables, images, progress, text."""

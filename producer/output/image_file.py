@@ -1,0 +1,52 @@
+"""Writing a picture where somebody asked for it: whole or not at all, and over nothing unasked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from shared.errors import SetupError, UsageError
+from shared.messages.files import shown
+
+SUFFIX = ".png"
+
+
+def check(path: Path, force: bool) -> None:
+    """Find what is wrong with a picture's place before work starts.
+
+    Raises:
+        UsageError: it is no place for a PNG file, or something is there (unless `force`).
+    """
+    if path.suffix.lower() != SUFFIX:
+        raise UsageError(f"{shown(path)} is to be a PNG file; let its name end in {SUFFIX}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {shown(path.absolute().parent)}; create it first")
+    if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
+        raise UsageError(f"{shown(path)} exists; choose another name, or replace it with --force")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put the bytes of a picture in its place at once.
+
+    Raises:
+        SetupError: the disk is full or the folder read-only.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, delete=False) as part:
+            try:
+                part.write(data)
+                part.flush()
+                os.fchmod(part.fileno(), 0o666 & ~_umask())
+                os.replace(part.name, path)
+            except BaseException:
+                os.unlink(part.name)
+                raise
+    except OSError as error:
+        raise SetupError(f"{shown(path)}: {error.strerror}; mend that and run again") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

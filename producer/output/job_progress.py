@@ -1,0 +1,102 @@
+"""What a running job shows: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+from producer.journal.totals import Totals
+from producer.output.notices import LiveNotices, Notices, print_line
+from producer.output.text import one_line
+
+PLAIN_EVERY_S = 5.0
+
+
+class Report(Protocol):
+    """Where progress and notices go."""
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        """The figures as they stand; called often."""
+
+    def notice(self, text: str) -> None:
+        """One line; the same text twice in a row is shown once."""
+
+    def close(self) -> None:
+        """The last figures stay visible."""
+
+
+class Quiet(Notices):
+    """Shows notices only."""
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        """Nothing."""
+
+    def _print(self, text: str) -> None:
+        print_line(one_line(text))
+
+
+class Lines(Quiet):
+    """A line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._begun = self._shown = time.monotonic()
+        self._first: int | None = None
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        if self._first is None:
+            self._first = totals.done
+        now = time.monotonic()
+        if now - self._shown < PLAIN_EVERY_S:
+            return
+        self._shown = now
+        rate = (totals.done - self._first) / (now - self._begun)
+        left = "" if walking or not rate else f", {(totals.frozen - totals.done) / rate:.0f} s left"
+        found = f"{totals.frozen}+" if walking else f"{totals.frozen}"
+        print_line(
+            f"{totals.done} of {found} done, {totals.failed} failed, {rate:.0f} images/s{left}"
+        )
+
+
+class Bar(LiveNotices):
+    """A live bar on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+        super().__init__(
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.fields[found]} done"),
+            TextColumn("{task.fields[failed]:,} failed"),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            transient=False,
+        )
+        self._begun, self._first = time.monotonic(), 0
+
+    def progress(self, totals: Totals, walking: bool) -> None:
+        if self._task is None:
+            self._begun, self._first = time.monotonic(), totals.done
+            self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
+            self._bar.start()
+        elapsed = max(time.monotonic() - self._begun, 1e-3)
+        self._bar.update(
+            self._task,
+            completed=totals.done,
+            total=None if walking else totals.frozen,
+            found=f"{totals.frozen:,}" + ("+" if walking else ""),
+            failed=totals.failed,
+            rate=(totals.done - self._first) / elapsed,
+        )
+
+    def _print(self, text: str) -> None:
+        self._console.print(one_line(text), highlight=False, markup=False)
+
+
+def make_report(quiet: bool) -> Report:
+    """The report that fits where standard error goes."""
+    if quiet:
+        return Quiet()
+    if not sys.stderr.isatty():
+        return Lines()
+    return Bar()  # with rich, which takes longer to import than a small job to run

@@ -1,0 +1,48 @@
+"""What `-o` may name: a regular file whose name does not promise another format."""
+
+from __future__ import annotations
+
+import os
+
+from shared.errors import UsageError
+from shared.messages.files import IMAGE_SUFFIXES
+
+#: Names of formats that are not written. Any other ending, or none, is taken for CSV.
+_OTHER_FORMATS = (
+    *(".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml"),
+    *(".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
+    *(".sqlite", ".db", ".h5", ".hdf5", ".npy", ".npz", ".pkl", ".pickle"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
+    *(suffix.decode() for suffix in IMAGE_SUFFIXES),
+)
+
+
+def checked_output(typed: str) -> str:
+    """The absolute path of a table.
+
+    Raises:
+        UsageError: it is a folder or another special file, standard output, or named like another
+            format; or its path is no printable text.
+    """
+    if typed == "-":
+        raise UsageError("-o - is not possible: a job is resumed by its table; name a file")
+    output = os.path.abspath(typed)
+    if not output.isprintable():
+        raise UsageError(f"the path of -o has {_odd(output)}; choose another")
+    if os.path.isdir(output) or typed.endswith("/"):
+        inside = os.path.join(typed, "results.csv")
+        raise UsageError(f"-o {typed} is a folder; name a file in it, for example -o {inside}")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise UsageError(f"-o {typed} is no regular file; choose another")
+    stem, suffix = os.path.splitext(typed)
+    if suffix.lower() in _OTHER_FORMATS:
+        raise UsageError(f"-o {typed}: the table is CSV, not {suffix}; for example -o {stem}.csv")
+    return output
+
+
+def _odd(path: str) -> str:
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return "bytes that are not UTF-8"
+    return "a line break" if "\n" in path or "\r" in path else "characters that cannot be printed"

@@ -1,0 +1,164 @@
+"""What a request shows while it is waited for: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Protocol
+
+from producer.output.notices import LiveNotices, Notices, print_line
+from producer.output.text import duration
+from shared.ledger.request_states import State, View
+from shared.messages.requests import Progress
+
+#: What leaves room for the figures on a terminal of 80 columns.
+BAR_CELLS = 20
+
+
+class Watch(Protocol):
+    """Where a request's progress and notices go."""
+
+    def view(self, view: View) -> None:
+        """The request as it stands; called several times a second."""
+
+    def notice(self, text: str) -> None:
+        """One line; the same text twice in a row is shown once."""
+
+    def close(self) -> None:
+        """What was shown last stays visible."""
+
+
+class Quiet(Notices):
+    """Shows notices only."""
+
+    def view(self, view: View) -> None:
+        """Nothing."""
+
+
+class Lines(Quiet):
+    """A line for each stage and each epoch, for logs."""
+
+    def __init__(self) -> None:
+        self._news = News()
+
+    def view(self, view: View) -> None:
+        for line in self._news.of(view):
+            print_line(line)
+
+
+class Live(LiveNotices):
+    """What is under way moves; what is over stays above it."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, TextColumn
+
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=BAR_CELLS),
+            TextColumn("{task.fields[figures]}"),
+            transient=True,
+        )
+        self._news = News()
+
+    def view(self, view: View) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task("", total=None, figures="")
+            self._bar.start()
+        for line in self._news.of(view):
+            self._print(line)
+        now = view.progress
+        if now is None:
+            self._bar.update(self._task, description=str(view.state), total=None, figures="")
+            return
+        self._bar.update(
+            self._task,
+            description=title(now),
+            completed=now.step,
+            total=now.steps or None,
+            figures=figures(now),
+        )
+
+
+class News:
+    """What is new in each view, in lines: stages that began and epochs that ended."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._epoch: Progress | None = None  #: the last that was seen of the epoch under way
+
+    def of(self, view: View) -> Iterator[str]:
+        """The lines since the view before."""
+        now, before = view.progress, self._epoch
+        if now is not None:
+            if before is not None and _ended(before, now):
+                yield epoch_line(before, _heldout_of(before, now))
+            self._epoch = now if now.epoch else None
+        if view.state is State.WAITING:
+            yield from self._begins(State.WAITING, f"request {view.request.id} waits for a trainer")
+        elif view.state is State.RUNNING and now is not None:
+            yield from self._begins(now.stage, now.stage)
+
+    def _begins(self, stage: str, line: str) -> Iterator[str]:
+        if stage != self._stage:
+            self._stage = stage
+            yield line
+
+
+def _ended(epoch: Progress, now: Progress) -> bool:
+    """Whether an epoch is over; not if its trainer died in it, and the work begins anew."""
+    if (now.stage, now.epoch) == (epoch.stage, epoch.epoch):
+        return False
+    trained = not now.epoch and now.heldout_accuracy is not None
+    return now.epoch > epoch.epoch or trained or epoch.step >= epoch.steps
+
+
+def _heldout_of(epoch: Progress, now: Progress) -> float | None:
+    """What that epoch came to, if `now` tells: it knows of the last one that is over."""
+    last = now.epoch - 1 if now.epoch else epoch.epochs
+    return now.heldout_accuracy if epoch.epoch == last else None
+
+
+def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
+    """An epoch that has ended."""
+    parts = [f"epoch {progress.epoch} of {progress.epochs}"]
+    figures = {
+        "loss": progress.loss,
+        "train accuracy": progress.accuracy,
+        "held-out accuracy": heldout_accuracy,
+    }
+    parts += [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
+    if progress.rate:
+        parts.append(f"{progress.rate:,.0f} images/s")
+    if progress.left_s:
+        parts.append(f"{duration(progress.left_s)} left")
+    return ", ".join(parts)
+
+
+def title(now: Progress) -> str:
+    """What is under way."""
+    return f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+
+
+def figures(now: Progress) -> str:
+    """The numbers that there are: how fast in one line, how well in the next."""
+    pace, quality = [], []
+    if now.rate:
+        pace.append(f"{now.rate:,.0f} images/s")
+    if now.left_s is not None:
+        pace.append(f"{duration(now.left_s)} left")
+    if now.loss is not None:
+        quality.append(f"loss {now.loss:.3f}")
+    if now.accuracy is not None:
+        quality.append(f"train {now.accuracy:.1%}")
+    if now.heldout_accuracy is not None:
+        quality.append(f"held-out {now.heldout_accuracy:.1%}")
+    return "\n".join(", ".join(line) for line in (pace, quality) if line)
+
+
+def make_watch(quiet: bool = False) -> Watch:
+    """The watch that fits where standard error goes."""
+    if quiet:
+        return Quiet()
+    if not sys.stderr.isatty():
+        return Lines()
+    return Live()  # with rich, which takes a while to import

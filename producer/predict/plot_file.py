@@ -1,0 +1,52 @@
+"""`hangtag predict --plot`: the answers as a picture in a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from producer.output import image_file
+from producer.predict.predictions import Predictions
+from shared import installation
+from shared.errors import SetupError, UsageError
+
+#: A picture of more would be several metres high.
+MAX_DRAWN = 60
+
+
+def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
+    """Find what is wrong before work starts.
+
+    Raises:
+        UsageError: too many pictures, the file is one of them, or as `picture_file.check`.
+        SetupError: what draws is not installed.
+    """
+    image_file.check(path, force)
+    if any(_same(path, image) for image in images):
+        raise UsageError(
+            "--plot would replace a picture that is to be classified; choose another name"
+        )
+    if len(images) > MAX_DRAWN:
+        raise UsageError(f"--plot draws at most {MAX_DRAWN} pictures; name fewer")
+    try:
+        from producer.predict import plot  # noqa: F401
+    except ImportError as error:
+        raise SetupError(
+            f"--plot needs Matplotlib and Pillow ({error}); install them with: "
+            f"{installation.command('all', ['matplotlib', 'pillow'])}"
+        ) from error
+
+
+def _same(path: Path, image: bytes) -> bool:
+    try:
+        return os.path.samefile(path, image)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
+def draw(path: Path, images: Sequence[bytes], found: Predictions) -> None:
+    """Draw each picture beside its probabilities. Raises SetupError if the disk is full."""
+    from producer.predict.plot import plot
+
+    image_file.write(path, plot(images, found.images, found.labels))

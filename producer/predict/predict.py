@@ -1,0 +1,109 @@
+"""`hangtag predict`: a few pictures through the same queue and workers as a job.
+
+It is a job whose journal lies in a folder of its own for as long as it takes. Nothing is left.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.interrupts import interrupts
+from producer.dispatch.job_queue import Channel
+from producer.dispatch.loop import Run
+from producer.inputs.job_options import JobOptions
+from producer.inputs.walk import check_roots
+from producer.jobs.job import pin
+from producer.journal.job_properties import Pinned
+from producer.journal.journal import Journal
+from producer.output.job_progress import Quiet
+from producer.predict.predictions import Predictions, Row, prediction, read_rows
+from producer.requests.client import reaching
+from producer.stack.stack import Use
+from shared.broker.celery_app import make_app
+from shared.broker.location import broker_url
+from shared.broker.redis_client import check_server, connect
+from shared.errors import Exit, SetupError, UsageError
+from shared.messages.files import shown
+from shared.messages.model_card import Card
+from shared.messages.model_name import parse
+from shared.settings import Settings
+
+#: More pictures than anybody reads on a terminal are a job.
+MAX_IMAGES = 1_000
+#: What `hangtag status` calls it while it runs.
+NAME = "(predict)"
+_ROLE = "producer"
+
+
+def predict(
+    images: Sequence[bytes], settings: Settings, *, model: str = "", truth: Sequence[str] = ()
+) -> Predictions:
+    """Ask the workers. `truth` is what all pictures are, or each.
+
+    Raises:
+        UsageError: a path, the model or a truth cannot be; nothing was sent.
+        SetupError: there is no such model, or the stack does not start.
+        BrokerAway: Redis does not answer.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came.
+    """
+    options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
+    _check(options, truth)
+    use = Use(settings)
+    use.ensure()
+    client = connect(broker_url(settings), _ROLE)
+    with reaching(settings):
+        check_server(client)
+        pinned = pin(client, options)
+    card = pinned.card
+    _check_truth(truth, card)
+    channel = Channel(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
+    try:
+        rows = _run(Attempt(settings, Quiet(), use), pinned, channel)
+    finally:
+        channel.finish()
+    of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
+    return Predictions(
+        card.ref,
+        card.labels,
+        [prediction(row, card.labels, true) for row, true in zip(rows, of_each, strict=True)],
+    )
+
+
+def _run(attempt: Attempt, pinned: Pinned, channel: Channel) -> list[Row]:
+    with (
+        tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
+        closing(Journal(Path(folder) / "journal")) as journal,
+    ):
+        run = Run(attempt, OpenJob(pinned, journal, channel))
+        with interrupts(run.stop):
+            code = run.execute()
+        if code is Exit.INTERRUPTED:
+            raise KeyboardInterrupt
+        if code is Exit.CANCELLED:
+            raise SetupError("somebody cancelled it; run the same command again")
+        return [row for names, data in journal.rows() for row in read_rows(names, data)]
+
+
+def _check(options: JobOptions, truth: Sequence[str]) -> None:
+    parse(options.model)
+    check_roots(options)
+    folders = [root for root in options.roots if os.path.isdir(root)]
+    if folders:
+        raise UsageError(f"{shown(folders[0])} is a folder; that is for: hangtag classify")
+    count = len(options.roots)
+    if count > MAX_IMAGES:
+        raise UsageError(f"{count:,} pictures are a job; use: hangtag classify")
+    if len(truth) > 1 and len(truth) != count:
+        raise UsageError(f"give --truth once, or once for each of the {count} pictures")
+
+
+def _check_truth(truth: Sequence[str], card: Card) -> None:
+    for label in truth:
+        if label not in card.labels:
+            known = ", ".join(card.labels)
+            raise UsageError(f"{label!r:.80} is no label of {card.ref}; its labels: {known:.500}")

@@ -1,0 +1,85 @@
+"""Predictions as text: a line for each picture, and its most probable labels as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from producer.output.text import counted
+from producer.predict.predictions import Prediction, Predictions
+from shared.image_status import Status
+
+BAR_WIDTH = 24
+#: Where the terminal's encoding has no blocks.
+PLAIN_BAR = "#"
+#: From an eighth of a character to a whole one.
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
+    """Everything, for a terminal of this encoding."""
+    blocks = _can(encoding)
+    for image in found.images:
+        yield _headline(image)
+        some = _best(image, top)
+        width = max((len(_line(label)) for label, _ in some), default=0)
+        for label, p in some:
+            yield f"  {_line(label):{width}}  {p:7.2%}  {bar(p, blocks)}".rstrip()
+
+
+def as_json(found: Predictions, top: int) -> str:
+    """Everything, for programs."""
+    images = [
+        {**msgspec.structs.asdict(image), "probabilities": dict(_best(image, top))}
+        for image in found.images
+    ]
+    return msgspec.json.encode({"model": found.model, "images": images}).decode()
+
+
+def summary(found: Predictions) -> str:
+    """One line for standard error."""
+    judged = [image.truth == image.label for image in found.images if image.truth and image.label]
+    right = f"{sum(judged)} of {len(judged)} right, " if judged else ""
+    images = counted(len(found.images), "image")
+    return f"{images}, {found.failed} failed, {right}{found.model}"
+
+
+def bar(share: float, blocks: bool = True) -> str:
+    """A share from 0 to 1 as a bar."""
+    if not blocks:
+        return PLAIN_BAR * round(share * BAR_WIDTH)
+    whole, rest = divmod(round(share * BAR_WIDTH * 8), 8)
+    return (_BLOCKS[8] * whole + _BLOCKS[rest]).rstrip()
+
+
+def _best(image: Prediction, top: int) -> list[tuple[str, float]]:
+    return list(image.probabilities.items())[:top]
+
+
+def _headline(image: Prediction) -> str:
+    path = _line(image.path)
+    if image.status is not Status.OK:
+        return f"{path}: {image.status}. {image.error}"
+    marks = "".join(f", {mark}" for mark in _marks(image))
+    return f"{path}: {_line(image.label)} {image.confidence:.2%}{marks}"
+
+
+def _marks(image: Prediction) -> Iterator[str]:
+    if image.flag:
+        yield image.flag
+    if image.truth:
+        yield "right" if image.truth == image.label else f"wrong: it is {_line(image.truth)}"
+
+
+def _can(encoding: str) -> bool:
+    try:
+        _BLOCKS.encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _line(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,1 @@
+"""The client of the trainer: submit a request, wait for its outcome."""

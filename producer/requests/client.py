@@ -1,0 +1,106 @@
+"""The desk where requests to the owner of the store are handed in, in Redis."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+
+from producer.stack import stack
+from shared import keys
+from shared.broker import address
+from shared.broker.celery_app import make_app, send_hint
+from shared.broker.location import broker_url
+from shared.broker.message_filter import TRAIN_TASK
+from shared.broker.redis_client import connect
+from shared.errors import BadMessage, BrokerAway, UsageError
+from shared.ledger import heartbeats
+from shared.ledger.request_states import View
+from shared.ledger.requests import Requests
+from shared.messages.batch import new_id
+from shared.messages.requests import REQUEST_ID, Request, Work
+from shared.settings import Settings
+
+ROLE = "producer"
+
+
+class Desk:
+    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = broker_url(settings)
+        self.client = connect(url, ROLE)
+        self._app = make_app(url, ROLE)
+        self.requests = Requests(self.client, settings.lease_s)
+
+    def submit(self, request: Request, input: bytes | None = None) -> bool:
+        """Hand a request in and say so; False if it was there already.
+
+        Raises:
+            UsageError: other work has this id.
+        """
+        new = self.requests.submit(request, input)
+        send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id)
+        return new
+
+    def look(self, request_id: str) -> View | None:
+        """The request as it stands; None if Redis does not know it."""
+        return self.requests.look(request_id)
+
+    def has_trainer(self) -> bool:
+        """Whether one is alive."""
+        return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(self.client))
+
+
+def open_desk(settings: Settings) -> Desk:
+    """The desk of the broker that is configured, or of this machine's stack, started if need be.
+
+    Raises:
+        SetupError: the stack does not start.
+    """
+    stack.ensure(settings)
+    return Desk(settings)
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """For one look into Redis: raises BrokerAway, with the cure, where there is none."""
+    try:
+        yield
+    except RedisError as error:
+        url = address.shown(settings.redis_url)
+        cure = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
+        if not url:
+            cure = f"this machine's stack does not answer ({error}); hangtag down clears it away"
+        raise BrokerAway(cure) from error
+
+
+def make_request(work: Work, request_id: str = "") -> Request:
+    """A request by this user, with a new id if none is given.
+
+    Raises:
+        UsageError: the id or a name in the work cannot be one.
+    """
+    request = Request(request_id or new_id(), work, who(), time.time())
+    try:
+        return request.check()
+    except BadMessage:
+        what = repr(getattr(work, "name", ""))
+        if not REQUEST_ID.fullmatch(request.id):
+            what = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
+            raise UsageError(what) from None
+        raise UsageError(f"{what:.80} cannot be a model; use small letters and digits") from None
+
+
+def who() -> str:
+    """This user, for the history: user@host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,87 @@
+"""Requests that were made before, by their id: follow one, cancel one."""
+
+from __future__ import annotations
+
+from producer.requests.client import open_desk, reaching
+from producer.requests.submit import good
+from producer.requests.wait import Follow, kept_outcome, watching
+from producer.stack import other_stacks
+from shared.broker.location import socket_path
+from shared.errors import UsageError
+from shared.ledger import request_store
+from shared.ledger.request_states import State
+from shared.messages.requests import Outcome, Request
+from shared.settings import Settings
+
+
+def follow(
+    settings: Settings, request_id: str, *, quiet: bool = False, timeout_s: float | None = None
+) -> tuple[Request, Outcome]:
+    """Wait for a request that was made before, and for its good outcome.
+
+    Raises:
+        UsageError: nobody knows such a request.
+        SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `ask`.
+    """
+    settings = other_stacks.holder(settings, request_id)
+    request = find(settings, request_id)
+    outcome = kept_outcome(settings, request_id)
+    if outcome is None:
+        settings = other_stacks.taken(settings, request)
+        desk = open_desk(settings)
+        with watching(request_id, quiet) as watch:
+            outcome = Follow(settings, desk, request, watch, timeout_s=timeout_s).wait()
+    return request, good(outcome)
+
+
+def cancel(settings: Settings, request_id: str) -> None:
+    """Let nobody work on a request any more.
+
+    Raises:
+        UsageError: there is none, or it is answered.
+        BrokerAway: the broker does not answer.
+    """
+    settings = other_stacks.holder(settings, request_id)
+    request = find(settings, request_id)
+    if kept_outcome(settings, request_id) is not None or not _cancelled(settings, request):
+        raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
+
+
+def _cancelled(settings: Settings, request: Request) -> bool:
+    desk = open_desk(settings)
+    with reaching(settings):
+        desk.requests.submit(request)  # if this machine's server has forgotten it
+        view = desk.look(request.id)
+        cancelled = desk.requests.cancel(request.id)
+    running = view is not None and view.state is State.RUNNING
+    if cancelled and not running and not settings.redis_url:
+        request_store.forget(settings.store_path, request.id)  # a trainer would do so, too
+    return cancelled
+
+
+def _kept(settings: Settings, request_id: str) -> Request | None:
+    store = settings.store_path
+    kept = request_store.load(store, request_id)
+    if kept is None or request_store.is_here(store, request_id):
+        return kept
+    return kept if request_store.outcome(store, request_id) is not None else None
+
+
+def find(settings: Settings, request_id: str) -> Request:
+    """A request by its id: from Redis, or from the store of this machine's stack.
+
+    Raises:
+        UsageError: there is none.
+        BrokerAway: the broker does not answer.
+    """
+    found = None
+    if not settings.redis_url:
+        found = _kept(settings, request_id)
+    if found is None and (settings.redis_url or socket_path(settings).exists()):
+        desk = open_desk(settings)
+        with reaching(settings):
+            view = desk.look(request_id)
+        found = view.request if view is not None else None
+    if found is None:
+        raise UsageError(f"there is no request {request_id!r:.80}; see: hangtag train --list")
+    return found

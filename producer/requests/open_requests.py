@@ -1,0 +1,104 @@
+"""The requests that are not answered yet: those in Redis, and those that only the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+from redis.exceptions import RedisError
+
+from producer.output.text import columns, duration
+from producer.stack import other_stacks
+from shared.broker.location import broker_url, socket_path
+from shared.broker.redis_client import glance
+from shared.errors import BadMessage, BrokerAway
+from shared.ledger import request_store
+from shared.ledger.request_states import State
+from shared.ledger.requests import Requests
+from shared.messages.requests import Progress, Request, Work
+from shared.settings import Settings
+
+#: Nobody works on it and no Redis knows it: this machine's stack has ended.
+PAUSED = "paused"
+HEAD = ("request", "state", "asks for", "where", "left", "by")
+_LEFT = ("request", "state", "asks for", "where", "by")
+
+
+class OpenRequest(msgspec.Struct, frozen=True):
+    """One request at a glance."""
+
+    request: str
+    state: str  #: waiting, running, or paused
+    work: Work
+    who: str
+    created: float  #: seconds since 1970
+    progress: Progress | None = None
+
+
+def open_requests(settings: Settings) -> list[OpenRequest]:
+    """Every request without an answer, oldest first.
+
+    Raises:
+        BrokerAway: the broker that is configured does not answer.
+    """
+    found = {one.request: one for one in _kept(settings)}
+    for broker in other_stacks.stacks(settings):
+        try:
+            for request_id, seen in _in_redis(broker, list(found)):
+                if seen is None:
+                    found.pop(request_id, None)
+                else:
+                    found[request_id] = seen
+        except RedisError as error:
+            if settings.redis_url:
+                raise BrokerAway(f"Redis does not answer ({error}); start it") from error
+    return sorted(found.values(), key=lambda one: (one.created, one.request))
+
+
+def table(requests: list[OpenRequest]) -> list[str]:
+    """The heading and one line for each, in columns."""
+    return columns(HEAD, [_row(one) for one in requests], _LEFT)
+
+
+def describe(work: Work) -> str:
+    """A request in a few words: `train fashion-mnist (fast)`."""
+    kind = str(work.__struct_config__.tag)
+    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
+    recipe = getattr(work, "recipe", "")
+    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
+
+
+def _kept(settings: Settings) -> Iterator[OpenRequest]:
+    if not settings.redis_url:
+        for request in request_store.unanswered(settings.store_path, here=True):
+            yield _open(request, PAUSED)
+
+
+def _in_redis(settings: Settings, kept: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:
+    """What Redis knows of those that are open there, and of those that the store keeps. None: it
+    has ended, and its trainer has not forgotten it yet."""
+    if not settings.redis_url and not socket_path(settings).exists():
+        return
+    with glance(broker_url(settings), "status") as client:
+        requests = Requests(client, settings.lease_s)
+        for request_id in dict.fromkeys([*requests.open(), *kept]):
+            with suppress(BadMessage):  # of another version, which will show it
+                view = requests.look(request_id)
+                if view is not None and view.state in (State.WAITING, State.RUNNING):
+                    yield request_id, _open(view.request, str(view.state), view.progress)
+                elif view is not None:
+                    yield request_id, None
+
+
+def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:
+    return OpenRequest(request.id, state, request.work, request.who, request.created, progress)
+
+
+def _row(one: OpenRequest) -> tuple[str, ...]:
+    now = one.progress
+    where = left = "-"
+    if now is not None:
+        where = f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+        left = "-" if now.left_s is None else duration(now.left_s)
+    return (one.request, one.state, describe(one.work), where, left, one.who)

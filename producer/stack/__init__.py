@@ -1,0 +1,1 @@
+"""This machine's server, worker and trainer, under one supervisor."""

@@ -1,0 +1,81 @@
+"""Starting the supervisor of this machine's stack, and waiting until its server answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from producer.fleet import commands
+from producer.processes import lock, log_file
+from producer.stack import redis_server
+from producer.stack.other_stacks import PREFIX_FILE
+from producer.stack.socket_gate import answers
+from shared.broker.location import LOG_NAME, socket_path
+from shared.errors import BrokerAway, SetupError
+from shared.settings import Settings
+
+START_S = 10.0
+_POLL_S = 0.005
+_TAIL_BYTES = 4096
+
+
+def serving(settings: Settings, folder: Path) -> bool:
+    """Whether there is a server to use. One whose supervisor has just died is about to end."""
+    return lock.held(folder / lock.SUPERVISOR) and answers(socket_path(settings))
+
+
+def launch(settings: Settings, folder: Path) -> None:
+    """Have a server that answers. Only one process at a time may do this.
+
+    Raises:
+        SetupError: something is not installed, or the stack does not start; see its log.
+        BrokerAway: its supervisor runs, and the server has not answered for START_S.
+    """
+    deadline, begun = time.monotonic() + START_S, False
+    while not serving(settings, folder):
+        if not lock.held(folder / lock.SUPERVISOR):
+            if begun:
+                raise SetupError(_failed(folder, "does not start"))
+            _begin(settings, folder)
+            deadline, begun = time.monotonic() + START_S, True
+        elif time.monotonic() > deadline:
+            raise BrokerAway(_failed(folder, f"has not answered for {START_S:.0f} s"))
+        time.sleep(_POLL_S)
+
+
+def _begin(settings: Settings, folder: Path) -> None:
+    redis_server.find()
+    commands.check_installed()
+    _ = settings.events  # whose fault is told here, and not in the log
+    path = folder / LOG_NAME
+    log_file.bound(path)
+    (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
+    with path.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "producer.stack.supervisor"],
+            env=commands.environment(settings),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=False,  # whether it started shows in its lock
+        )
+
+
+def _failed(folder: Path, what: str) -> str:
+    path = folder / LOG_NAME
+    lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else "(empty)"
+    return f"this machine's stack {what}; `hangtag down` clears it away; {path}: {last:.200}"
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return log.read()
+    except OSError:
+        return b""

@@ -1,0 +1,96 @@
+"""The processes of this machine's stack: which there are, and the list of them on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from producer.fleet import commands
+from producer.processes.process_handle import Member, forget_roster, load_roster, save_roster
+from producer.stack import redis_server
+from producer.stack.launch import START_S
+from producer.stack.service import Service
+from shared.settings import PREFIX, Settings
+
+WORKER = "worker"
+TRAINER = "trainer"
+#: Work that is cut short at the end is done again: a journal knows of it, or the store.
+END_S = 6.0
+SERVER_END_S = 2.0
+LEFTOVER_END_S = 1.0
+#: A command waits for the server to come back for START_S: it must be started again before.
+SERVER_BACKOFF_MAX_S = START_S / 2
+
+
+class Services:
+    """The server, which binds `bound`, the worker, and the trainer while it is wanted.
+
+    `ready` tells whether a process has taken up its work, so that the one before may end.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, bound: Path, ready: Callable[[Member], bool]
+    ) -> None:
+        self._folder = folder
+        # Whoever can reach this server is this user, who sees these files anyway.
+        env = commands.environment(settings) | {PREFIX + "ROOT": "/"}
+        binary = redis_server.executable(redis_server.find(), folder)
+        self._server = Service("server", env, lambda _: True, SERVER_BACKOFF_MAX_S)
+        self._server.want(redis_server.command(binary, bound))
+        self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
+        self._events = settings.events
+        self._roster: list[Member] = []
+
+    @property
+    def server(self) -> Member | None:
+        """The server's process at this moment."""
+        return self._server.newest
+
+    @property
+    def server_failed(self) -> bool:
+        """Whether the server has ended by itself."""
+        return self._server.failures > 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the worker that was wanted last is at work."""
+        return self._others[WORKER].settled
+
+    def tend(self, children: int, training: bool) -> None:
+        """Start and end processes so that there is what is wanted, and write down which.
+
+        `children` are the worker's.
+        """
+        self._server.tend()
+        worker = commands.command(children, self._events) if children else None
+        self._others[WORKER].want(worker)
+        self._others[TRAINER].want(commands.trainer_command(self._events) if training else None)
+        for service in self._others.values():
+            service.tend()
+        self._note()
+
+    def end(self) -> None:
+        """End every process, the server last."""
+        deadline = time.monotonic() + END_S
+        for service in self._others.values():
+            service.retire()  # all at the same time
+        for service in self._others.values():
+            service.end(max(0.0, deadline - time.monotonic()))
+        self._server.end(SERVER_END_S)
+
+    def _note(self) -> None:
+        members = [*self._server.members]
+        members += [one for service in self._others.values() for one in service.members]
+        if members != self._roster:
+            save_roster(self._folder, members)
+            self._roster = members
+
+
+def end_leftovers(folder: Path) -> bool:
+    """End what a supervisor that is gone left behind; answers whether there was any."""
+    leftovers = [one for one in load_roster(folder) if one.alive]
+    for one in leftovers:
+        one.end(LEFTOVER_END_S)
+    forget_roster(folder)
+    return bool(leftovers)

@@ -1,0 +1,205 @@
+"""This machine's stack, for those who use it: a server, a worker and their supervisor.
+
+One per user and installation, in a private folder. A command that needs it connects if it answers,
+or else starts it under a lock; it ends by itself when nothing needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from producer.fleet.start_command import worker_line
+from producer.processes import lock
+from producer.stack import desired_state
+from producer.stack.desired_state import Desired
+from producer.stack.launch import START_S, launch, serving
+from producer.stack.service_group import end_leftovers
+from producer.stack.socket_gate import Door
+from shared.broker.location import log_path, private_stack_dir, socket_path, stack_dir, stack_name
+from shared.errors import BrokerAway, SetupError
+from shared.process import started
+from shared.settings import Settings
+
+#: The supervisor's own limits for its parts, and some.
+END_S = 15.0
+KILL_S = 2.0
+_POLL_S = 0.005
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """The stack as it is; `pid` is the supervisor's or 0.
+
+    Workers are counted in children: `floor` and `ceiling` are what was asked for, the same number
+    twice unless it follows the backlog; `now` are there, also those that finish what they have in
+    hand before they end.
+    """
+
+    running: bool
+    kept: bool
+    floor: int
+    ceiling: int
+    now: int
+    pid: int
+    socket: str
+    log: str
+
+
+class Use:
+    """One command's use of the broker, from its start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ended = self._ended_now()
+
+    @property
+    def over(self) -> bool:
+        """Whether `hangtag down` has ended this machine's stack since the command started."""
+        return self._ended_now() != self._ended
+
+    def ensure(self) -> None:
+        """As the function. Raises SetupError."""
+        ensure(self._settings)
+
+    def revive(self) -> None:
+        """As the function. Raises SetupError."""
+        revive(self._settings)
+
+    def _ended_now(self) -> int:
+        return 0 if self._settings.redis_url else desired_state.ended(stack_dir(self._settings))
+
+
+def ensure(settings: Settings) -> None:
+    """Have a broker: the one that is configured, or this machine's stack, started if need be.
+
+    Raises:
+        SetupError: the stack does not start; the message names the cure, or its log.
+        BrokerAway: it has not started in time, and may yet.
+    """
+    if settings.redis_url:
+        return
+    folder = private_stack_dir(settings)
+    desired_state.announce(folder)
+    if not serving(settings, folder):
+        if stack_name(settings) != stack_name(Settings.from_env()):
+            raise SetupError(
+                "the stack of another installation has ended; type the same command again"
+            )
+        with _alone(folder):
+            launch(settings, folder)
+
+
+def revive(settings: Settings) -> None:
+    """As `ensure`, for work that has begun: the caller waits for a stack that may yet start.
+
+    Raises:
+        SetupError: the stack does not start.
+    """
+    with suppress(BrokerAway):
+        ensure(settings)
+
+
+def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
+    """Start the stack, keep it, and have this many worker children.
+
+    With a floor their number follows the backlog, between it and `workers`, or one per core where
+    that is None. None for both leaves what was asked for.
+
+    Raises:
+        SetupError: it does not start, or a broker is configured.
+        BrokerAway: as `ensure`.
+    """
+    if settings.redis_url:
+        raise SetupError(
+            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; where there are cores "
+            f"to spare, type: {worker_line(settings, workers)}"
+        )
+    folder = private_stack_dir(settings)
+    with _alone(folder):
+        before = desired_state.load(folder)
+        if workers is None and floor is None:
+            workers, floor = before.workers, before.floor
+        desired_state.save(folder, Desired(keep=True, workers=workers, floor=floor))
+        desired_state.announce(folder)
+        try:
+            launch(settings, folder)
+        except (SetupError, BrokerAway):
+            desired_state.save(folder, before)  # or a later command's stack would stay for ever
+            raise
+
+
+def down(settings: Settings) -> bool:
+    """End the stack and wait until it is gone; answers whether there was anything to end.
+
+    Commands that use it end, too: none starts it again.
+
+    Raises:
+        BrokerAway: another command is starting or ending it.
+    """
+    if not stack_dir(settings).is_dir():
+        return False
+    folder = private_stack_dir(settings)
+    with _alone(folder):
+        desired_state.forget(folder)
+        desired_state.end(folder)
+        found = _end_supervisor(folder / lock.SUPERVISOR)
+        found |= end_leftovers(folder)
+        Door(socket_path(settings)).remove()
+    return found
+
+
+def describe(settings: Settings) -> Stack:
+    """The stack as it is at this moment."""
+    from producer.fleet.workers import children  # with Redis' client, which takes 0.1 s
+
+    folder = stack_dir(settings)
+    path, wanted = folder / lock.SUPERVISOR, desired_state.load(folder)
+    bounds = wanted.bounds
+    running = lock.held(path)
+    holder = lock.holder(path) if running else None
+    return Stack(
+        running=running,
+        kept=wanted.keep,
+        floor=bounds.floor,
+        ceiling=bounds.ceiling,
+        now=children(settings) if running else 0,
+        pid=holder.pid if holder else 0,
+        socket=str(socket_path(settings)),
+        log=str(log_path(settings)),
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        with lock.locked(folder / lock.START, START_S + END_S):
+            yield
+    except TimeoutError as error:
+        raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None
+
+
+def _end_supervisor(path: Path) -> bool:
+    if not lock.held(path):
+        return False
+    if not _freed(path, signal.SIGTERM, END_S):
+        _freed(path, signal.SIGKILL, KILL_S)
+    return True
+
+
+def _freed(path: Path, number: signal.Signals, limit_s: float) -> bool:
+    deadline, told = time.monotonic() + limit_s, False
+    while lock.held(path):
+        if time.monotonic() > deadline:
+            return False
+        holder = lock.holder(path)  # there is none right after the lock was taken
+        if holder and not told and started(holder.pid) == holder.started:
+            os.kill(holder.pid, number)
+            told = True
+        time.sleep(_POLL_S)
+    return True

@@ -1,0 +1,190 @@
+"""The supervisor of this machine's stack: `python -m producer.stack.supervisor`.
+
+It goes into the background once it holds the lock, so there is one per folder. It keeps a server
+and a worker running, and a trainer while there is something to train, and ends them all when
+nobody needs them. What it started dies with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from producer.processes import lock, log_file
+from producer.processes.process_handle import Member, forget_roster, member
+from producer.stack import desired_state
+from producer.stack.autoscaler import Pacer
+from producer.stack.desired_state import Desired
+from producer.stack.service_group import Services, end_leftovers
+from producer.stack.socket_gate import Door, answers
+from shared.broker.location import LOG_NAME, private_stack_dir, socket_path
+from shared.errors import SetupError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.stack.server_client import Attendant
+
+#: Whoever asks whether the lock is held has it for microseconds.
+LOCK_WAIT_S = 1.0
+TURN_S = 0.5
+TURN_WHILE_CLOSED_S = 0.005
+#: Not at once: Redis' client is imported then, while the worker wants the cores for its start.
+LOOK_EVERY_S = 1.0
+
+
+class Supervisor:
+    """Keeps the stack in `folder` running until nobody needs it or it is told to end."""
+
+    def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
+        self._settings, self._folder, self._lock = settings, folder, mine
+        self._door = Door(socket_path(settings))
+        self._services = Services(settings, folder, self._door.bound, self._ready)
+        self._behind: Member | None = None  #: the server that the door is open to
+        self._made: Attendant | None = None
+        self._look_due = 0.0
+        self._pacer = Pacer(desired_state.load(folder).bounds)
+        self._training = False
+        self._ending = False
+
+    def run(self) -> None:
+        """Until the end. Whatever goes wrong, no process is left.
+
+        Raises:
+            SetupError: the server does not start; it has written why.
+        """
+        wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        end_leftovers(self._folder)
+        self._door.remove()
+        try:
+            while not self._ending:
+                self._turn()
+                told = wakeup.wait(TURN_S if self._is_open else TURN_WHILE_CLOSED_S)
+                if told & {signal.SIGTERM, signal.SIGINT}:
+                    desired_state.forget(self._folder)
+                    self._ending = True
+        finally:
+            self._end()
+
+    @property
+    def _is_open(self) -> bool:
+        return self._behind is not None and self._behind == self._services.server
+
+    def _turn(self) -> None:
+        if self._lock.lost:
+            self._ending = True  # the folder was removed; another stack may be there by now
+            return
+        log_file.bound(self._folder / LOG_NAME)
+        wanted = desired_state.load(self._folder)
+        self._services.tend(self._pacer.children(wanted.bounds, self._backlog), self._training)
+        if self._is_open:
+            if time.monotonic() >= self._look_due:
+                self._look(wanted)
+        elif answers(self._door.bound):
+            self._open()
+        elif self._behind is None and self._services.server_failed:
+            raise SetupError("the server does not start")
+
+    def _open(self) -> None:
+        self._publish()
+        self._door.open()
+        self._behind = self._services.server
+        self._look_due = time.monotonic() + LOOK_EVERY_S
+
+    def _publish(self) -> None:
+        """Models are there before the first client is: a job may name one at once."""
+        if self._settings.store_path.is_dir():
+            from producer.stack.server_client import connect, publish_copies
+
+            with connect(self._door.bound) as client:
+                publish_copies(client, self._settings)
+
+    def _look(self, wanted: Desired) -> None:
+        self._look_due = time.monotonic() + LOOK_EVERY_S
+        self._attendant.refresh()
+        self._training = self._attendant.training()
+        if self._unneeded(wanted):
+            self._door.close()
+            # Someone may have come in at the last moment.
+            self._ending = self._unneeded(desired_state.load(self._folder))
+            if not self._ending:
+                self._door.reopen()
+
+    def _unneeded(self, wanted: Desired) -> bool:
+        return not wanted.keep and self._attendant.idle_s() > self._settings.idle_s
+
+    def _backlog(self) -> int | None:
+        """Only once the worker is at work: before, it is not to blame for what waits."""
+        if self._is_open and self._made is not None and self._services.settled:
+            return self._made.outstanding()
+        return None
+
+    def _ready(self, one: Member) -> bool:
+        return self._is_open and self._made is not None and self._made.ready(one)
+
+    @property
+    def _attendant(self) -> Attendant:
+        if self._made is None:
+            from producer.stack.server_client import Attendant
+
+            self._made = Attendant(self._settings, self._folder, self._door.path)
+        return self._made
+
+    def _end(self) -> None:
+        mine = not self._lock.lost
+        if mine:
+            self._door.close()
+        self._services.end()
+        if mine:
+            self._door.remove()
+            forget_roster(self._folder)
+
+
+def main() -> None:
+    """Take the lock, go into the background, keep the stack. Without the lock, do nothing."""
+    settings = Settings.from_env()
+    folder = private_stack_dir(settings)
+    mine = lock.Lock(folder / lock.SUPERVISOR)
+    if not mine.take(LOCK_WAIT_S):
+        return
+    if os.fork():
+        os._exit(0)  # the child has the lock now, and whoever started us has nothing to wait for
+    mine.sign(member("supervisor", os.getpid()))
+    logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
+    try:
+        Supervisor(settings, folder, mine).run()
+    except SetupError:
+        raise SystemExit(1) from None  # so that the log's last line is the server's own
+
+
+_SIZE_BYTES = 4096
+
+
+class Wakeup:
+    """From its making on, these signals end `wait` and do nothing else.
+
+    Handlers are Python functions rather than SIG_IGN, which children would inherit.
+    """
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._out, self._in = socket.socketpair()
+        self._out.setblocking(False)
+        self._in.setblocking(False)
+        signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self, limit_s: float) -> set[signal.Signals]:
+        """The signals that came, at once; or none, after `limit_s` seconds."""
+        if not select.select([self._out], [], [], limit_s)[0]:
+            return set()
+        return {signal.Signals(number) for number in self._out.recv(_SIZE_BYTES)}
+
+
+if __name__ == "__main__":
+    main()

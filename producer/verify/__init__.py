@@ -1,0 +1,1 @@
+"""Proof that a table is complete and unchanged."""

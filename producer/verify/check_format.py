@@ -1,0 +1,66 @@
+"""What a table says by itself, without a journal: whether its rows are well-formed, and each path
+is there once. Whether a row is missing cannot be seen."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from producer.output.csv_table import COLUMNS
+from producer.verify.check_rows import shown_cell
+from shared.image_status import BY_CODE, FLAGS, Status
+
+_CONFIDENCE = re.compile(r"0\.\d{4}|1\.0000")
+
+
+def form_problems(output: Path) -> Iterator[str]:
+    """One line for each thing that is wrong. Raises OSError."""
+    with output.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            header = next(rows, [])
+            if tuple(header[: len(COLUMNS)]) != COLUMNS:
+                yield f"{output}: its columns are not {','.join(COLUMNS)}"
+                return
+            yield from _rows(rows, len(header))
+        except (csv.Error, UnicodeDecodeError) as error:
+            yield f"{output}: is no table of Hangtag's from some row on ({error})"
+
+
+def _rows(rows: Iterator[list[str]], width: int) -> Iterator[str]:
+    seen = sqlite3.connect("")  # on disk where it is large: memory stays flat
+    model = None
+    try:
+        seen.execute("CREATE TABLE path (path TEXT PRIMARY KEY) WITHOUT ROWID")
+        for number, cells in enumerate(rows, 2):
+            where = f"row {number} ({shown_cell(cells[0] if cells else '')})"
+            if len(cells) != width:
+                yield f"{where}: has {len(cells)} cells, not {width}"
+                continue
+            model = model or cells[COLUMNS.index("model")]
+            yield from (f"{where}: {problem}" for problem in _problems(cells, model))
+            if not seen.execute("INSERT OR IGNORE INTO path VALUES (?)", cells[:1]).rowcount:
+                yield f"{where}: is there twice"
+    finally:
+        seen.close()
+
+
+def _problems(cells: list[str], model: str) -> Iterator[str]:
+    row = dict(zip(COLUMNS, cells, strict=False))
+    if row["model"] != model:
+        yield f"model is {shown_cell(row['model'])!r}, elsewhere {shown_cell(model)!r}"
+    if row["status"] not in BY_CODE:
+        yield f"status is {shown_cell(row['status'])!r}, which there is not"
+        return
+    status = Status(row["status"])
+    if row["error"] != status.sentence:
+        yield f"error is not the sentence of {status}"
+    if row["flag"] not in FLAGS:
+        yield f"flag is {shown_cell(row['flag'])!r}, which there is not"
+    if status is Status.OK and not (row["label"] and _CONFIDENCE.fullmatch(row["confidence"])):
+        yield "is ok, but has no label with a confidence from 0 to 1"
+    if status is not Status.OK and (row["label"] or row["confidence"]):
+        yield f"is {status}, but has a label or a confidence"

@@ -1,0 +1,102 @@
+"""A table held against what its journal says: byte for byte, and where it differs, row by row."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from producer.output.csv_table import lines
+from producer.output.text import one_line
+from producer.verify.align import align
+from producer.verify.sealed_journal import Sealed
+
+_READ_BYTES = 1 << 20
+_SHOWN_CHARS = 80
+Row = tuple[int, list[str]]  # its number, as a spreadsheet has it, and its cells
+
+
+def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
+    """One line for each thing that is wrong with the table. Raises OSError, SetupError."""
+    same, sha256 = _same_bytes(output, sealed)
+    if sha256 != sealed.sha256:
+        yield f"{sealed.path}: its results are not those that the table was written from"
+    if same:
+        return
+    found = False
+    for problem in _rows(output, sealed):
+        found = True
+        yield problem
+    if not found:
+        yield f"{output}: its rows are right, but not its bytes: line ends, quotes or encoding"
+
+
+def sha256_of(output: Path) -> str:
+    """The SHA-256 of a table's file, in hexadecimal. Raises OSError."""
+    with output.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same_bytes(output: Path, sealed: Sealed) -> tuple[bool, str]:
+    """Whether the file is what the journal makes of it, and the SHA-256 of the latter."""
+    sha256, same = hashlib.sha256(), True
+    with output.open("rb") as file:
+        for text in lines(sealed, sealed.table):
+            data = text.encode()
+            sha256.update(data)
+            same = same and file.read(len(data)) == data
+        same = same and not file.read(1)
+    return same, sha256.hexdigest()
+
+
+def _rows(output: Path, sealed: Sealed) -> Iterator[str]:
+    columns = next(csv.reader([sealed.table.header]))
+    with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        expected, found = _expected(sealed), _numbered(csv.reader(file, strict=True))
+        try:
+            for should, is_ in align(expected, found, lambda cells: cells[0], _path):
+                yield from _problems(columns, should, is_)
+        except csv.Error as error:
+            yield f"{output}: its rows cannot be told apart after that ({error})"
+
+
+def _expected(sealed: Sealed) -> Iterator[list[str]]:
+    for text in lines(sealed, sealed.table):
+        yield from csv.reader(io.StringIO(text, newline=""))
+
+
+def _numbered(reader: Iterator[list[str]]) -> Iterator[Row]:
+    yield from enumerate(reader, 1)
+
+
+def _path(row: Row) -> str | None:
+    return row[1][0] if row[1] else None
+
+
+def _problems(columns: list[str], should: list[str] | None, is_: Row | None) -> Iterator[str]:
+    if is_ is None:
+        assert should is not None
+        yield f"{shown_cell(should[0])}: its row is missing, or not where it belongs"
+    elif should is None:
+        number, cells = is_
+        yield f"row {number} ({shown_cell(cells[0] if cells else '')}): does not belong there"
+    elif should != is_[1]:
+        yield _difference(columns, should, *is_)
+
+
+def _difference(columns: list[str], should: list[str], number: int, cells: list[str]) -> str:
+    where = f"row {number} ({shown_cell(should[0])})"
+    if len(cells) != len(should):
+        return f"{where}: has {len(cells)} cells, not {len(should)}"
+    column, wrong, right = next(
+        triple for triple in zip(columns, cells, should, strict=True) if triple[1] != triple[2]
+    )
+    return f"{where}: {column} is {shown_cell(wrong)!r}, not {shown_cell(right)!r}"
+
+
+def shown_cell(text: str) -> str:
+    """A cell for a person: one line, not too long, nothing that a terminal would obey."""
+    line = one_line(text)
+    return line if len(line) <= _SHOWN_CHARS else f"{line[:_SHOWN_CHARS]}..."

@@ -1,0 +1,139 @@
+"""A finished job's journal, read and never written: also on a disk that is read-only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from producer.inputs.job_options import JobOptions
+from producer.journal import properties, records, schema
+from producer.journal.job_properties import JobProperties, open_read_only
+from producer.journal.journal import journal_path
+from producer.journal.sqlite_errors import sqlite_errors
+from producer.journal.totals import kept, sums
+from producer.output.csv_table import Table
+from shared import file_lock
+from shared.errors import SetupError, UsageError
+from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
+
+
+class Sealed(JobProperties):
+    """The journal of `output`. As long as it is open no producer can begin.
+
+    Raises:
+        UsageError: a producer has it, or the job never began.
+        SetupError: it cannot be read.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.path = journal_path(output)
+        #: Called with the number of rows of each batch that is read.
+        self.passed: Callable[[int], None] = lambda rows: None
+        self._lock = _share(self.path, output)
+        try:
+            self._open(output)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self, output: Path) -> None:
+        # Without a log there is nothing but this file, and nobody writes it: so it may be on a
+        # disk where SQLite could not create its own files.
+        log = Path(f"{self.path}-wal").exists()
+        with sqlite_errors(self.path):
+            self._db = open_read_only(self.path, immutable=not log)
+        try:
+            self._read(output)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _read(self, output: Path) -> None:
+        with sqlite_errors(self.path):
+            schema.check_structure(self._db)
+            if not schema.is_now(self._db):
+                raise SetupError(
+                    f"{self.path} was written by an incompatible version of Hangtag; use that "
+                    "version, or classify again with --restart"
+                )
+            self._properties = properties.read(self._db)
+        if not self.begun:
+            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+        self._options = msgspec.structs.replace(super().options, output=str(output))
+
+    def __enter__(self) -> Sealed:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    def get(self, key: str) -> bytes | None:
+        """A property of the job."""
+        return self._properties.get(key)
+
+    @property
+    def options(self) -> JobOptions:
+        """With the output's present path."""
+        return self._options
+
+    @property
+    def table(self) -> Table:
+        """How its rows are written."""
+        return Table(self.card, self.options.top_k, self.options.probabilities)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the table was written."""
+        return self.exit_code is not None
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        with sqlite_errors(self.path):
+            return kept(self._properties).done
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of each batch, in order."""
+        for record in self._records():
+            yield record.names.split(b"\0"), records.result_of(record)
+
+    def files(self) -> Iterator[tuple[list[bytes], list[Stamp], list[bytes], bytes]]:
+        """(names, stamps, digests, result) of each batch, in order; an empty digest is unknown."""
+        for record in self._records():
+            digests = record.digests
+            each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
+            pairs = [(size, time) for size, time in STAMP.iter_unpack(record.stamps)]
+            names = record.names.split(b"\0")
+            yield names, pairs, each or [b""] * len(names), records.result_of(record)
+
+    def _records(self) -> Iterator[records.Record]:
+        with sqlite_errors(self.path):
+            if self.finished and sums(self._db) != kept(self._properties):
+                raise sqlite3.DatabaseError("batches are gone")
+            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record
+                self.passed(record.images)
+
+
+def _share(path: Path, output: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
+    if not file_lock.try_share(fd):
+        os.close(fd)
+        raise UsageError(
+            f"the job of {output} is running; wait for it with: hangtag collect {output}"
+        )
+    return fd

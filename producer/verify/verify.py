@@ -1,0 +1,142 @@
+"""`hangtag verify`: prove that a table is complete and as it was written, or say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import peek
+from producer.output.text import counted
+from producer.verify.check_files import file_problems
+from producer.verify.check_format import form_problems
+from producer.verify.check_rows import table_problems
+from producer.verify.progress import Checking
+from producer.verify.sealed_journal import Sealed
+from shared.errors import Damaged, SetupError, UsageError
+from shared.messages.batch import decode_result
+from shared.messages.model_card import card_sha256
+
+#: So many are told; a table with more is compared no further.
+PROBLEMS_SHOWN = 100
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What was found. `proven` if the table is complete, in order and as it was written."""
+
+    output: str
+    proven: bool
+    problems: list[str]  #: one line each, at most PROBLEMS_SHOWN
+    unproven: list[str]  #: what could not be looked at, and why
+    job: str = ""
+    model: str = ""
+    rows: int = 0
+    failed: int = 0
+    skipped: dict[str, int] = {}  #: what is no row in the folders, by reason, if all were walked
+
+
+def verify(output: Path, deep: bool = False, checking: Checking | None = None) -> Proof:
+    """Compare a table with its journal, and both with the folders; `deep` reads every file again.
+
+    Raises:
+        UsageError: there is no such table; or its job runs.
+        SetupError: the table or its journal cannot be read.
+    """
+    output = output.absolute()
+    journal = journal_path(output)
+    if not output.exists() and not journal.exists():
+        raise UsageError(f"there is no table {output}; name one that classify has written")
+    try:
+        if not journal.exists():
+            return _alone(output, journal)
+        with Sealed(output) as sealed:
+            if checking is not None:
+                checking.rows, sealed.passed = sealed.count, checking.passed
+            return _with_journal(output, sealed, deep)
+    except Damaged as error:
+        return Proof(str(output), False, [str(error)], [])
+    except OSError as error:
+        raise SetupError(f"{output}: {error.strerror}; check its permissions") from error
+
+
+def _alone(output: Path, journal: Path) -> Proof:
+    unproven = [
+        f"{journal} is not there: without it nobody can tell whether a row is missing, or is "
+        "another than was written"
+    ]
+    return Proof(str(output), False, _some(form_problems(output)), unproven)
+
+
+def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
+    if not sealed.finished:
+        return _proof(output, sealed, [_not_finished(output)], [])
+    problems = [*_pinned(sealed)]
+    if output.exists():
+        problems += _some(table_problems(output, sealed))
+    else:
+        problems.append(f"{output}: is gone; the command that made it writes it again")
+    skipped: dict[str, int] = {}
+    problems += _some(file_problems(sealed, deep, skipped))
+    return _proof(output, sealed, problems[:PROBLEMS_SHOWN], _unproven(sealed, deep), skipped)
+
+
+def _not_finished(output: Path) -> str:
+    view = peek(output)
+    if view is not None and view.over_budget:
+        return "its job was stopped by --max-failures; classify it with a higher one"
+    return f"its job is not finished; finish it with: hangtag collect {output}"
+
+
+def _proof(
+    output: Path,
+    sealed: Sealed,
+    problems: list[str],
+    unproven: list[str],
+    skipped: dict[str, int] | None = None,
+) -> Proof:
+    rows = failed = 0
+    if sealed.finished:
+        for names, result in sealed.rows():
+            statuses = decode_result(result, len(names)).statuses
+            rows += len(statuses)
+            failed += len(statuses) - statuses.count(0)
+    return Proof(
+        str(output), not problems, problems, unproven, sealed.record.id, sealed.card.ref, rows,
+        failed, skipped or {},
+    )  # fmt: skip
+
+
+def _pinned(sealed: Sealed) -> Iterator[str]:
+    record, card = sealed.record, sealed.card
+    pinned = (record.name, record.version, record.card_sha256)
+    if pinned != (card.name, card.version, card_sha256(card)):
+        yield f"{sealed.path}: its card is not the one that the job is pinned to"
+
+
+def _unproven(sealed: Sealed, deep: bool) -> list[str]:
+    if not deep:
+        return ["the files' content, beyond size and time; --deep reads it again"]
+    if any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
+        return ["some files' content: the journal has no digests of them"]
+    return []
+
+
+def _some(problems: Iterator[str]) -> list[str]:
+    return list(islice(problems, PROBLEMS_SHOWN))
+
+
+def verdict(proof: Proof) -> str:
+    """The last line: what is proven, or that it is not."""
+    if proof.proven:
+        return (
+            f"{proof.output}: proven: {counted(proof.rows, 'row')} ({proof.failed:,} failed), one "
+            f"for each file, in order, as job {proof.job} wrote them with {proof.model}"
+        )
+    if not proof.problems:
+        return f"{proof.output}: NOT proven: its journal is not there"
+    count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_SHOWN else ''}"
+    what = "problem" if len(proof.problems) == 1 else "problems"
+    return f"{proof.output}: NOT proven: {count} {what}"

@@ -1,0 +1,1 @@
+"""Reaching Redis, and what is changed in Celery's transport."""

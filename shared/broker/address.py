@@ -1,0 +1,261 @@
+"""How a broker is reached: its address, who we are there, and how its certificate is verified.
+
+Everything that decides about access is here, so that both clients (redis-py in
+`shared/broker/redis_client.py`, Celery's in `shared/broker/transport.py`) reach a server in the
+same way or not at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+import msgspec
+
+from shared.errors import SetupError
+from shared.settings import Settings
+
+VARIABLE = "HANGTAG_REDIS_URL"
+DEFAULT_PORT = 6379
+MAX_PASSWORD_BYTES = 4096
+MAX_PORT = 65535
+SOCKET, PLAIN, TLS = "unix", "redis", "rediss"
+_ENCODE = "write each of / ? # @ : % in a password as %XX, or use HANGTAG_REDIS_PASSWORD_FILE"
+_OTHERWISE = "or, knowing what that means, set HANGTAG_REDIS_INSECURE=1"
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_NO = ("0", "f", "false", "n", "no")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A broker. As text it is its URL without user and password, also in a traceback."""
+
+    scheme: str
+    host: str = ""
+    port: int = DEFAULT_PORT
+    path: str = ""  #: of the socket
+    db: int = 0
+    user: str = ""
+    password: str = ""
+    password_file: str = ""  #: read for each connection, so that it may change
+    ca: str = ""  #: PEM file of who is trusted beside the system's authorities
+    cert: str = ""
+    key: str = ""
+    verified: bool = True  #: the server's certificate, and that it is for this host
+
+    def __str__(self) -> str:
+        if self.scheme == SOCKET:
+            return f"unix://{quote(self.path, '/@')}" + (f"?db={self.db}" if self.db else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}" + (f"/{self.db}" if self.db else "")
+
+    __repr__ = __str__
+
+    def credentials(self) -> tuple[str, ...]:
+        """(password,) or (user, password); empty where there is no password.
+
+        Raises:
+            SetupError: the file with the password cannot be read.
+        """
+        password = _read_password(self.password_file) if self.password_file else self.password
+        if not password:
+            return ()
+        return (self.user, password) if self.user else (password,)
+
+    def tls(self) -> dict[str, Any]:
+        """How both clients verify the server, by the names of redis-py; empty without TLS."""
+        if self.scheme != TLS:
+            return {}
+        return {
+            "ssl_cert_reqs": ssl.CERT_REQUIRED if self.verified else ssl.CERT_NONE,
+            "ssl_check_hostname": self.verified,
+            "ssl_ca_certs": self.ca or None,
+            "ssl_certfile": self.cert or None,
+            "ssl_keyfile": self.key or None,
+        }
+
+
+def address(settings: Settings) -> Address:
+    """The broker that is configured, checked.
+
+    Raises:
+        SetupError: it cannot be used as it is configured, or should not be; with the cure.
+    """
+    insecure = _insecure(settings.redis_insecure)
+    found = parse(settings.redis_url, insecure=insecure)
+    found = _told(found, settings)
+    if not insecure and not is_private(found) and not found.credentials():
+        raise SetupError(
+            f"{VARIABLE} names a server on another machine and no password; set "
+            f"HANGTAG_REDIS_PASSWORD_FILE, use a socket, {_OTHERWISE}"
+        )
+    found.credentials()
+    for file in filter(None, (found.ca, found.cert, found.key)):
+        _check_file(file)
+    return found
+
+
+def parse(url: str, *, insecure: bool = False) -> Address:
+    """The address in a URL: redis://, rediss:// or unix://. No text of it is in an error.
+
+    Raises:
+        SetupError: it is none, or asks for a certificate not to be verified, unless `insecure`.
+    """
+    try:
+        parts = urlsplit(url)
+        whole = _is_whole(parts)
+        port = DEFAULT_PORT if parts.scheme == SOCKET or parts.port is None else parts.port
+    except ValueError:
+        raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}") from None
+    if parts.scheme not in (SOCKET, PLAIN, TLS):
+        raise SetupError(f"{VARIABLE} must begin with redis://, rediss:// or unix://")
+    if not whole:
+        raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}")
+    given = _parameters(parts)
+    verified = _verified(given, insecure)
+    user = given.pop("username", unquote(parts.username or ""))
+    password = given.pop("password", unquote(parts.password or ""))
+    db = _db(given, parts)
+    ca, cert, key = (
+        given.pop(name, "") for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+    )
+    if given:  # not named here: it may be a part of a password
+        raise SetupError(
+            f"{VARIABLE} has a parameter that is none of Hangtag's; leave it out, or {_ENCODE}"
+        )
+    if parts.scheme == SOCKET:
+        return Address(
+            SOCKET, path=unquote(parts.netloc.rpartition("@")[2] + parts.path), db=db,
+            user=user, password=password,
+        )  # fmt: skip
+    if not 0 < port <= MAX_PORT:
+        raise SetupError(f"{VARIABLE} cannot be read; its port is none")
+    return Address(
+        parts.scheme, unquote(parts.hostname or "localhost"), port, db=db, user=user,
+        password=password, ca=ca, cert=cert, key=key, verified=verified,
+    )  # fmt: skip
+
+
+def address_of(broker: Address | str) -> Address:
+    """The address of a broker that is given by its URL or its address.
+
+    Raises:
+        SetupError: the URL cannot be used.
+    """
+    return parse(broker) if isinstance(broker, str) else broker
+
+
+def shown(broker: Address | str) -> str:
+    """A broker's URL for people: without user and password, whatever it is."""
+    if isinstance(broker, Address):
+        return str(broker)
+    try:
+        return str(parse(broker, insecure=True)) if broker else ""
+    except SetupError:
+        return "HANGTAG_REDIS_URL"
+
+
+def _insecure(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise SetupError("HANGTAG_REDIS_INSECURE is 1 or 0; unset or change it")
+    return text == "1"
+
+
+def _is_whole(parts: SplitResult) -> bool:
+    """Whether no part of a password that was not encoded has become a path, a host or a port."""
+    if parts.fragment:
+        return False
+    if parts.scheme == SOCKET and not parts.netloc:  # there is no user: all of it is a path
+        return parts.path[:1] in ("", "/")
+    before, _, host = parts.netloc.rpartition("@")
+    decoded = unquote(host)
+    if "@" in parts.path + parts.query + decoded:
+        return False
+    colons = host.count(":") if parts.scheme != SOCKET or before else 0
+    return decoded.count(":") == colons
+
+
+def _parameters(parts: SplitResult) -> dict[str, str]:
+    found = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme != SOCKET and {"username", "password"} & found.keys():
+        raise SetupError(
+            f"{VARIABLE} has its password in a parameter; write redis://USER:PASSWORD@HOST, "
+            "or use HANGTAG_REDIS_PASSWORD_FILE"
+        )
+    if parts.scheme != TLS and any(name.startswith("ssl_") for name in found):
+        raise SetupError(f"{VARIABLE} speaks of certificates; let it begin with rediss://")
+    return found
+
+
+def _verified(given: dict[str, str], insecure: bool) -> bool:
+    """Whether the server is to be verified. Both clients have these two names for it."""
+    demanded = given.pop("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required"
+    named = given.pop("ssl_check_hostname", "true").lower() not in _NO
+    if not (demanded and named) and not insecure:
+        raise SetupError(
+            f"{VARIABLE} asks for the server's certificate not to be verified; name the authority "
+            f"that signed it with HANGTAG_REDIS_CA instead, {_OTHERWISE}"
+        )
+    return demanded and named
+
+
+def _db(given: dict[str, str], parts: SplitResult) -> int:
+    text = given.pop("db", "" if parts.scheme == SOCKET else parts.path.strip("/")) or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise SetupError(f"{VARIABLE} cannot be read: after the host comes a number, or nothing")
+    return int(text)
+
+
+def _told(found: Address, settings: Settings) -> Address:
+    """With what has settings of its own; each may be said once."""
+    told = {
+        "user": settings.redis_user,
+        "password_file": settings.redis_password_file,
+        "ca": settings.redis_ca,
+        "cert": settings.redis_cert,
+        "key": settings.redis_key,
+    }
+    if found.scheme != TLS and (found.ca or told["ca"] or told["cert"] or told["key"]):
+        raise SetupError(
+            f"HANGTAG_REDIS_CA, _CERT and _KEY need TLS; let {VARIABLE} begin with rediss://"
+        )
+    if found.password and told["password_file"]:
+        raise SetupError(
+            f"there is a password in {VARIABLE} and HANGTAG_REDIS_PASSWORD_FILE; unset one"
+        )
+    return msgspec.structs.replace(found, **{k: v for k, v in told.items() if v})
+
+
+def is_private(found: Address) -> bool:
+    """Whether nobody but this machine is between us and the server."""
+    if found.scheme == SOCKET or found.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(found.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_password(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_PASSWORD_BYTES + 1)
+        text = data.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path}: {reason}; mend that") from None
+    if not text or len(data) > MAX_PASSWORD_BYTES or not text.isprintable():
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path} does not hold one line, a password")
+    return text
+
+
+def _check_file(path: str) -> None:
+    """Raises SetupError for a certificate or key that cannot be read: at the start, not later."""
+    try:
+        Path(path).read_bytes()
+    except OSError as error:
+        raise SetupError(
+            f"{path}: {error.strerror}; check HANGTAG_REDIS_CA, _CERT and _KEY"
+        ) from None

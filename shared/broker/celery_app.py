@@ -1,0 +1,116 @@
+"""Everything Hangtag sets in Celery and in Redis clients, each with its reason.
+
+Messages are hints that may be lost or doubled (the ledger and the reconciler recover), so they
+are acked early and none of Celery's redelivery is in play.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import redis
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.broker import remote_control, transport
+from shared.broker.access_errors import refused
+from shared.broker.address import SOCKET, Address, address_of
+from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
+from shared.failpoints import passed
+
+_AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with the first connection
+
+_CONFIG: dict[str, object] = {
+    "task_ignore_result": True,  # results travel in the job's stream
+    "result_backend": None,  # one key and one subscription a task would be its price
+    "task_acks_late": False,
+    "task_serializer": "json",
+    "accept_content": ["json"],  # never pickle
+    "task_default_queue": keys.CLASSIFY_QUEUE,
+    "task_queues": [Queue(keys.CLASSIFY_QUEUE)],  # `celery -A worker.app worker`: classify only
+    "task_create_missing_queues": True,
+    "task_publish_retry_policy": {"max_retries": 3, "interval_step": 0.2, "interval_max": 1},
+    "worker_prefetch_multiplier": 2,
+    "worker_enable_remote_control": False,  # whoever can write to Redis must not steer workers
+    "worker_send_task_events": False,  # nobody listens
+    "event_queue_prefix": keys.EVENTS,
+    "worker_proc_alive_timeout": 120,  # the default of 4 s kills children that load slowly
+    "worker_soft_shutdown_timeout": 60,
+    # A dead child's last answer was read when it was found dead: the default waits 10 s for it, and
+    # by then the batch is in other hands and the death convicts nobody.
+    "worker_lost_wait": 0.1,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_hijack_root_logger": True,
+    "broker_connection_retry_on_startup": True,  # Redis may start after the worker
+    "broker_connection_max_retries": None,  # the default gives up after 100
+    "broker_channel_error_retry": True,  # a full Redis must not end the worker
+}
+
+
+#: With HANGTAG_CELERY_EVENTS=1. What may be asked of a worker is in
+#: shared/broker/remote_control.py.
+_WATCHED = {"worker_enable_remote_control": True, "worker_send_task_events": True}
+#: The role of a process that looks at workers.
+MONITOR = "monitor"
+
+
+def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
+    """The Celery application of this process; `role` names its connections on the server.
+
+    With `events` a worker says what it does and answers a monitor.
+
+    Raises:
+        SetupError: the broker's URL cannot be used.
+    """
+    address = address_of(broker)
+    transport.install()
+    app = Celery(
+        "hangtag",
+        broker=_celery_url(address),
+        set_as_current=False,
+        amqp=_AMQP,
+        control=remote_control.CONTROL,
+    )
+    app.conf.update(_CONFIG | (_WATCHED if events else {}))
+    if tls := address.tls():
+        # Without this Celery would accept any certificate.
+        app.conf.broker_use_ssl = tls
+    app.conf.broker_transport_options = {
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_keepalive": address.scheme != SOCKET,
+        "health_check_interval": 10,
+        "client_name": client_name(role),
+        **transport.OPTIONS,
+        transport.CREDENTIALS: Credentials(address),
+        transport.HEARS: transport.hears(events, monitors=role == MONITOR),
+    }
+    return app
+
+
+def _celery_url(address: Address) -> str:
+    """Without user and password: Celery shows its URL in its banner, its report and its log."""
+    if address.scheme == SOCKET:
+        return f"redis+socket://{quote(address.path)}?virtual_host={address.db}"
+    return str(address)
+
+
+def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
+    """Say that there is work. Lost, it is a delay; doubled, nothing happens.
+
+    Raises:
+        redis.exceptions.RedisError: the server is away or full.
+        BrokerRefuses: it does not let us in.
+    """
+    try:
+        app.send_task(task, args=args, queue=queue, retry=False)
+        passed("hint.sent")
+    except OperationalError as error:  # what Celery makes of any error of the server
+        if found := refused(error):
+            raise found from error
+        if isinstance(error.__cause__, RedisError):
+            raise error.__cause__ from None
+        raise redis.exceptions.ConnectionError(str(error)) from error

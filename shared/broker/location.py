@@ -1,0 +1,115 @@
+"""Where this machine's stack lives: a private folder with the server's socket.
+
+Below the user's runtime folder each installation has its own, so that no command uses a stack that
+lacks what its own environment has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from shared import installation
+from shared.broker import address
+from shared.broker.address import Address
+from shared.errors import SetupError
+from shared.settings import Settings
+
+#: A socket path longer than this does not fit into a sockaddr_un.
+MAX_SOCKET_PATH_BYTES = 107
+_SOCKET_NAME = "redis.sock"
+LOG_NAME = "stack.log"
+_STACK = re.compile(f"[0-9a-f]{{{installation.NAME_CHARS}}}")
+
+
+def runtime_dir(settings: Settings) -> Path:
+    """This user's runtime folder, with the folders of the stacks; not created here."""
+    if settings.runtime_dir:
+        return Path(settings.runtime_dir)
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and Path(base).is_dir():
+        return Path(base) / "hangtag"
+    return Path("/tmp") / f"hangtag-{os.getuid()}"
+
+
+def stack_name(settings: Settings) -> str:
+    """The installation whose stack is used.
+
+    Raises:
+        SetupError: the setting names no installation.
+    """
+    name = settings.installation or installation.name()
+    if not _STACK.fullmatch(name):
+        raise SetupError(f"HANGTAG_INSTALLATION={name!r:.40} names no installation; unset it")
+    return name
+
+
+def stack_dir(settings: Settings) -> Path:
+    """The folder of this installation's stack; not created here. Raises SetupError."""
+    return runtime_dir(settings) / stack_name(settings)
+
+
+def stack_names(settings: Settings) -> Iterator[str]:
+    """The installations that have or had a stack here, in any order."""
+    with suppress(OSError):  # there has never been one
+        yield from filter(_STACK.fullmatch, os.listdir(runtime_dir(settings)))
+
+
+def private_runtime_dir(settings: Settings) -> Path:
+    """This user's runtime folder, created for this user only.
+
+    Raises:
+        SetupError: someone else owns it.
+    """
+    return _private(runtime_dir(settings))
+
+
+def private_stack_dir(settings: Settings) -> Path:
+    """The folder of this installation's stack, created for this user only.
+
+    Raises:
+        SetupError: someone else owns it, or its path is too long for a socket.
+    """
+    folder = stack_dir(settings)
+    if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
+        raise SetupError(
+            f"{folder} is too long for a socket; set HANGTAG_RUNTIME_DIR to a short one"
+        )
+    private_runtime_dir(settings)
+    return _private(folder)
+
+
+def broker_url(settings: Settings) -> Address:
+    """The broker: HANGTAG_REDIS_URL, or the socket of this machine's stack.
+
+    Raises:
+        SetupError: what is configured cannot be used, or should not be; see
+        shared/broker/address.py.
+    """
+    if settings.redis_url:
+        return address.address(settings)
+    return Address(address.SOCKET, path=str(socket_path(settings)))
+
+
+def socket_path(settings: Settings) -> Path:
+    """The socket of this machine's stack."""
+    return stack_dir(settings) / _SOCKET_NAME
+
+
+def log_path(settings: Settings) -> Path:
+    """The log of this machine's stack."""
+    return stack_dir(settings) / LOG_NAME
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise SetupError(f"{folder} belongs to someone else; set HANGTAG_RUNTIME_DIR to a folder")
+    if info.st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder

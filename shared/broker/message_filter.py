@@ -1,0 +1,134 @@
+"""What a worker lets Celery see of a message: a hint, written anew, and nothing else.
+
+Whoever can push into a queue could otherwise ask Celery for more than a hint does: to publish
+elsewhere (callbacks, chains), to hold a message for years (eta), to end a child (time limits), or
+to inflate a megabyte to gigabytes (compression). So the bytes are read here, by a schema, before
+Celery or kombu look at them. What they get has the task and its arguments from the sender, and all
+else from here: ids, tags, limits, destinations. A later Celery may send more fields; they are left
+out rather than refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from shared import keys
+from shared.errors import MISFITS, BadMessage
+from shared.messages.job import check_hint
+from shared.messages.requests import check_request_id
+
+CLASSIFY_TASK = "hangtag.classify"
+TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
+#: A hint has about a thousand; a request's id may be long.
+MAX_MESSAGE_BYTES = 16_384
+#: kombu puts a priority behind the name of a queue.
+_PRIORITY = b"\x06\x16"
+
+Empty = Annotated[dict[str, Any], Meta(max_length=0)]
+
+
+class _Headers(msgspec.Struct):
+    """Those with which Celery does something. A hint asks for nothing of it."""
+
+    task: str
+    eta: None = None
+    expires: None = None
+    timelimit: tuple[None, None] | None = None
+    retries: Literal[0] | None = 0
+    shadow: None = None
+    group: None = None
+    stamped_headers: None = None
+    compression: None = None
+
+
+class _Properties(msgspec.Struct):
+    body_encoding: Literal["base64"]
+
+
+class _Message(msgspec.Struct):
+    body: str
+    headers: _Headers
+    properties: _Properties
+    kind: Literal["application/json"] = msgspec.field(name="content-type")
+    encoding: Literal["utf-8"] = msgspec.field(name="content-encoding")
+
+
+class _Embedded(msgspec.Struct):
+    """What is to be sent when the task is done: nothing."""
+
+    callbacks: None = None
+    errbacks: None = None
+    chain: None = None
+    chord: None = None
+
+
+class _Form(NamedTuple):
+    """What a queue's hints look like."""
+
+    task: str
+    body: Any  #: type of the decoded body
+    check: Callable[..., None]  #: raises BadMessage for arguments out of range
+
+
+_FORMS = {
+    keys.CLASSIFY_QUEUE.encode(): _Form(
+        CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], check_hint
+    ),
+    keys.TRAIN_QUEUE.encode(): _Form(
+        TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id
+    ),
+}
+QUEUES = frozenset(queue.decode() for queue in _FORMS)
+
+
+def admitted(source: bytes, raw: bytes) -> bytes:
+    """The hint in `raw`, which came from the list `source`, as a message of our own.
+
+    Raises:
+        BadMessage: it is no hint of that queue.
+    """
+    queue = source.partition(_PRIORITY)[0]
+    form = _FORMS.get(queue)
+    if form is None:
+        raise BadMessage("it came from no queue of Hangtag's")
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise BadMessage(f"it has {len(raw)} bytes, of {MAX_MESSAGE_BYTES} at most")
+    try:
+        message = msgspec.json.decode(raw, type=_Message)
+        body = base64.b64decode(message.body, validate=True)
+        arguments = msgspec.json.decode(body, type=form.body)[0]
+    except (*MISFITS, binascii.Error, ValueError) as error:
+        raise BadMessage(str(error) or type(error).__name__) from error
+    if message.headers.task != form.task:
+        raise BadMessage(f"its task is {message.headers.task!r:.60} and not {form.task}")
+    form.check(*arguments)
+    return _written(queue.decode(), form.task, arguments)
+
+
+def _written(queue: str, task: str, arguments: tuple[object, ...]) -> bytes:
+    """A message as Celery's protocol 2 has it, with what Celery cannot do without."""
+    told = str(uuid.uuid4())
+    body = msgspec.json.encode((arguments, {}, {}))
+    return msgspec.json.encode(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            # The producer counts its hints in the queue by what is legible of the arguments.
+            "headers": {"lang": "py", "task": task, "id": told, "argsrepr": repr(arguments)},
+            "properties": {
+                "correlation_id": told,
+                "delivery_tag": told,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "priority": 0,
+                "body_encoding": "base64",
+            },
+        }
+    )

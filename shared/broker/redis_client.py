@@ -1,0 +1,143 @@
+"""A Redis client that tells a server that refuses us from one that is away.
+
+Everywhere in Hangtag a `redis.exceptions.RedisError` is something to wait for. What waiting does
+not change is a `BrokerRefuses` instead, so that it comes through to whoever ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.client import Pipeline
+from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+from shared.broker.access_errors import refused
+from shared.broker.address import SOCKET, Address, address_of
+from shared.errors import SetupError
+
+
+class Credentials(CredentialProvider):
+    """User and password, for each connection anew; neither is in anything that is shown."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def get_credentials(self) -> Any:
+        """What AUTH is given; nothing where there is no password."""
+        try:
+            return self._address.credentials()
+        except SetupError as error:  # it was there at the start
+            raise AuthenticationError(str(error)) from error
+
+    def __repr__(self) -> str:
+        return f"Credentials({self._address})"
+
+    def __json__(self) -> str:
+        """What a worker tells a monitor, among its connection's options."""
+        return repr(self)
+
+
+class Client(redis.Redis):
+    """As redis.Redis. Every command may raise BrokerRefuses."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        with _told_apart():
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(Pipeline):
+    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        with _told_apart():
+            return super().immediate_execute_command(  # type: ignore[no-untyped-call]
+                *args, **options
+            )
+
+    def execute(self, raise_on_error: bool = True) -> Any:
+        with _told_apart():
+            return super().execute(raise_on_error)
+
+    def annotate_exception(self, exception: Any, number: Any, command: Any) -> None:
+        # Command and key only: the original converts all arguments to text before it cuts it to
+        # 100 characters, which takes 8 s and 1 GB for 50 MiB of images.
+        super().annotate_exception(exception, number, command[:2])  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    handled = sys.exception()  # it says nothing about the command that follows
+    try:
+        yield
+    except RedisError as error:
+        found = refused(error, handled)
+        if found is None:
+            raise
+        raise found from error
+
+
+def check_server(client: redis.Redis) -> None:
+    """Refuse a server that throws keys away.
+
+    Raises:
+        SetupError: its eviction policy is not noeviction.
+    """
+    policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise SetupError(
+            f"Redis evicts keys (maxmemory-policy {policy}), which would lose work; "
+            "set it to noeviction"
+        )
+
+
+TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
+CONNECT_TIMEOUT_S = 5.0
+GLANCE_TIMEOUT_S = 3.0  #: a person waits for the answer
+
+
+def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
+    """A client for the ledger. A dead connection is noticed after `timeout_s`.
+
+    Every command raises redis.exceptions.RedisError where the server is away or full, and
+    BrokerRefuses where it does not let us in.
+
+    Raises:
+        SetupError: the broker's URL cannot be used.
+    """
+    address = address_of(broker)
+    where: dict[str, Any] = {"host": address.host, "port": address.port}
+    if address.scheme == SOCKET:
+        where = {"unix_socket_path": address.path}
+    elif tls := address.tls():
+        where |= {"ssl": True, **tls}
+    return Client(
+        **where,
+        db=address.db,
+        credential_provider=Credentials(address),
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
+        client_name=client_name(role),
+        # Enough for a reset connection; callers see an outage soon and say so. What took too long
+        # is not tried again here: three times as long would pass before anybody heard of it.
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
+    )
+
+
+def glance(broker: Address | str, role: str) -> redis.Redis:
+    """A client for a look that a person waits for: a server that sleeps is soon told."""
+    return connect(broker, role, GLANCE_TIMEOUT_S)
+
+
+def client_name(role: str) -> str:
+    """How a connection is named on the server: hangtag-ROLE-HOST-PID, without spaces."""
+    return f"hangtag-{role}-{socket.gethostname()}-{os.getpid()}".replace(" ", "_")

@@ -1,0 +1,98 @@
+"""How a monitor and workers tell each other things: by channels, and by lists that expire.
+
+kombu would keep a table of who listens for each, under names of its own, and a script to clear it
+away. Nothing of that is needed: who listens to a channel knows so, and an answer goes to one list.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from kombu.transport import redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
+
+from shared import keys
+from shared.broker import remote_control
+from shared.errors import BadMessage, bounded
+from shared.log_limit import Limited
+
+log = logging.getLogger(__name__)
+_junk = Limited(log)
+_UNFIT = (BadMessage, KeyError, ValueError, TypeError, RecursionError)
+
+
+class RemoteChannel(redis.Channel):
+    """A channel whose remote control leaves nothing behind, and of which a worker reads first."""
+
+    # Of kombu's, which has no types.
+    connection_errors: tuple[type[Exception], ...]
+    _fanout_queues: dict[str, tuple[str, str]]
+    _fanout_to_queue: dict[str, str]
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> None:
+        if queue.startswith(keys.REMOTE):
+            kwargs = {"auto_delete": kwargs.get("auto_delete", False)}
+        super()._new_queue(queue, **kwargs)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        if not queue.startswith(keys.REMOTE):
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
+        elif exchange != remote_control.ANSWERS:
+            self._fanout_queues[queue] = (exchange, routing_key.replace("#", "*"))
+
+    def _lookup(self, exchange: str, routing_key: str, default: Any = None) -> Any:
+        if exchange == remote_control.ANSWERS:
+            return [keys.ANSWERS + routing_key]
+        return super()._lookup(exchange, routing_key, default)
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        if not queue.startswith(keys.ANSWERS):
+            super()._put(queue, message, **kwargs)
+            return
+        # Both or neither: a worker that dies in between would leave it for ever.
+        with self.conn_or_acquire() as client, client.pipeline(transaction=True) as pipe:
+            pipe.lpush(queue, dumps(message))
+            pipe.pexpire(queue, remote_control.ANSWER_TTL_MS)
+            pipe.execute()
+
+    def _size(self, queue: str) -> int:
+        return 0 if queue.startswith(keys.REMOTE) else super()._size(queue)
+
+    def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        if not queue.startswith(keys.REMOTE):
+            super()._delete(queue, *args, **kwargs)
+        elif queue.startswith(keys.ANSWERS):
+            with self.conn_or_acquire(kwargs.get("client")) as client:
+                client.delete(queue)
+
+    def _receive_one(self, c: Any) -> bool:
+        """As kombu's, where channels have other names."""
+        try:
+            response = c.parse_response()
+        except self.connection_errors:
+            self._in_listen = None
+            raise
+        if not isinstance(response, list | tuple):
+            return False
+        heard = self._handle_message(c, response)  # type: ignore[attr-defined]
+        if not bytes_to_str(heard["type"]).endswith("message"):
+            return False
+        channel = bytes_to_str(heard["channel"]).removeprefix(self.keyprefix_fanout)
+        return self._heard(channel.partition("/")[0], heard["data"])
+
+    def _heard(self, exchange: str, data: bytes) -> bool:
+        """A command is read before kombu sees it; whatever else comes is a monitor's."""
+        try:
+            message = (
+                remote_control.admitted(data)
+                if exchange == remote_control.COMMANDS
+                else loads(data)
+            )
+            queue = self._fanout_to_queue[exchange]
+        except _UNFIT as error:
+            _junk.error(f"a command or an event was dropped: {bounded(str(error))}")
+            return False
+        self.connection._deliver(message, queue)
+        return True

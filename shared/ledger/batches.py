@@ -1,0 +1,162 @@
+"""The ledger: who works on which batch of a job, and what came back, decided in Redis by Lua.
+
+Celery's messages are hints; this is the truth while a job runs. Every write is idempotent,
+because clients repeat commands after a timeout. Neither claiming nor completing creates a job.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import redis
+
+from shared import keys
+from shared.errors import MISFITS, BadMessage
+from shared.failpoints import passed
+
+_SCRIPTS = Path(__file__).parent / "lua" / "batch"
+#: How many deaths at one image convict it, and how many of a batch make the next owner careful.
+CONVICTING_DEATHS = 2
+#: What CAREFUL is given in the place of an image's index; the scripts have the same number.
+LOADING = -1
+
+
+class Verdict(enum.StrEnum):
+    """What CLAIM answers. Only RUN hands out work."""
+
+    RUN = "run"
+    DONE = "done"
+    HELD = "held"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    DEADLY = "deadly"  #: its model ends the processes that load it
+    UNKNOWN = "unknown"
+
+
+class BatchState(enum.StrEnum):
+    """How the ledger sees a batch that the producer waits for."""
+
+    HELD = "held"  #: a live owner works on it
+    FREE = "free"  #: nobody has claimed it
+    FREED = "freed"  #: its owner was dead; the claim is gone now
+    DONE = "done"  #: its result is in the stream, or was
+    LOST = "lost"  #: its images are not in Redis
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The answer to a claim. The last four fields are filled for RUN only."""
+
+    verdict: Verdict
+    record: bytes = b""
+    payload: bytes = b""
+    deaths: int = 0
+    crashes: dict[int, int] = {}  #: image index -> deaths while a careful child had it in hand
+
+    @property
+    def careful(self) -> bool:
+        """Whether the batch must be classified one image at a time."""
+        return self.deaths >= CONVICTING_DEATHS
+
+    @property
+    def convicted(self) -> frozenset[int]:
+        """The images that are not to be touched again."""
+        return frozenset(i for i, deaths in self.crashes.items() if deaths >= CONVICTING_DEATHS)
+
+
+class Ledger:
+    """One job's ledger. `limit_s` bounds how long a claim may be held without a sign of life.
+
+    Every method raises redis.exceptions.RedisError when the server is away or full.
+    """
+
+    def __init__(self, client: redis.Redis, job_id: str, limit_s: float) -> None:
+        self.job = job_id
+        self._client = client
+        self._keys = keys.job_keys(job_id)
+        self._limit_ms = int(limit_s * 1000)
+        self.results = keys.job(job_id, "results")
+
+    def claim(self, batch: int, owner: str) -> Claim:
+        """Take a batch, or learn why not. An owner that asks again gets the same answer."""
+        answer = cast(list[bytes], self._run("claim", batch, owner, self._limit_ms))
+        verdict = Verdict(answer[0].decode())
+        if verdict is not Verdict.RUN:
+            return Claim(verdict)
+        return Claim(
+            verdict,
+            record=answer[1],
+            payload=answer[2],
+            deaths=_count(answer[3]),
+            crashes=_crashes(answer[4]),
+        )
+
+    def complete(self, batch: int, owner: str, result: bytes) -> bool:
+        """Add a result; True if it is the batch's first, and no other live owner holds the batch.
+
+        Raises:
+            BadMessage: it is larger than any result of this job may be.
+        """
+        answer = self._run("complete", batch, owner, self._limit_ms, result)
+        if answer == b"large":
+            raise BadMessage(f"a result of {len(result)} bytes is too large for its job")
+        return answer == b"first"
+
+    def release(self, batch: int, owner: str, why: str, damaged: bool = False) -> bool:
+        """Give a batch back unfinished, with the reason for `status`; True if it was held.
+
+        Images that are `damaged` are deleted: the producer reads them again from disk.
+        """
+        return self._run("release", batch, owner, why, int(damaged)) == 1
+
+    def bury(self, batch: int, child: str) -> bool:
+        """Report a child's death; `child` is `parent/pid:`. True if it held the batch."""
+        return self._run("report_death", batch, child) == 1
+
+    def careful(self, batch: int, owner: str, index: int) -> bool:
+        """Say which image comes next; False if the claim is lost and the owner must stop."""
+        return self._run("mark_image", batch, owner, index) == 1
+
+    def loaded(self, batch: int, owner: str) -> bool:
+        """Report that the model is loaded, after `careful` with LOADING; False as there."""
+        return self._run("mark_image", batch, owner, "") == 1
+
+    def cancel(self) -> bool:
+        """Make all waiting work of the job a no-op; False if the job is not in Redis."""
+        return self._run("cancel") == 1
+
+    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
+        """The job's state (`running`, `cancelled`, `deadly`, `unknown`) and that of each batch."""
+        answer = cast(list[bytes], self._run("survey", self._limit_ms, *batches))
+        return answer[0].decode(), [BatchState(state.decode()) for state in answer[1:]]
+
+    def _run(self, name: str, *args: int | str | bytes) -> object:
+        script = self._client.register_script(SCRIPTS[name])
+        answer = script(keys=self._keys, args=args)
+        passed(f"ledger.{name}")
+        return answer
+
+
+def _count(field: bytes) -> int:
+    """A counter; none where somebody has written something else."""
+    return int(field) if field.isdigit() and len(field) < 10 else 0
+
+
+def _crashes(field: bytes) -> dict[int, int]:
+    """Deaths by image; none where somebody has written something else."""
+    try:
+        return msgspec.json.decode(field, type=dict[int, int])
+    except MISFITS:
+        return {}
+
+
+def _read(name: str) -> str:
+    return (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+
+
+_NAMES = ("claim", "complete", "release", "report_death", "mark_image", "survey", "cancel")
+#: The Lua text of each operation, by name.
+SCRIPTS = {name: _read("prelude") + _read(name) for name in _NAMES}

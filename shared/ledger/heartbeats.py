@@ -1,0 +1,96 @@
+"""The sign of life of one worker parent: the one source for who is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Annotated, cast
+
+import msgspec
+import redis
+from msgspec import Meta
+
+from shared import keys
+from shared.errors import MISFITS, BadMessage
+from shared.failpoints import passed
+
+#: What is so far in the future was written before the server's clock was put back, and says
+#: nothing. The ledger's scripts have the same number.
+FUTURE_MS = 10_000
+#: A worker that has been silent for so long is forgotten; by workers, so that whoever only looks
+#: need not write.
+FORGET_S = 3600
+#: Whoever sums or divides takes it for a float; JSON for programs has no more, either.
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What a worker parent says of itself. Lists are as of `at_ms`, the server's clock."""
+
+    id: str  #: host:pid:started
+    host: str
+    pid: Count
+    queue: str
+    children: list[str]  #: `pid:started` of each
+    #: `name@version` in the memory of any child, also of an idle one: each names what it has loaded
+    #: with every batch that it finishes. One that has finished none has none.
+    versions: list[str]
+    images: Count  #: classified since the start
+    rate: float  #: images per second, of whole batches, over the last half minute
+    memory_bytes: Count  #: resident, parent and children together
+    at_ms: Count
+    since_ms: Count  #: when this worker started, by the server's clock
+    #: Images with a row other than `ok`, by status, since the start; as `images` does, it counts
+    #: work: a batch that two workers did is in the figures of both.
+    failures: dict[str, Count]
+
+
+def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
+    """Write one heartbeat, which expires after `ttl_s`. Raises redis.exceptions.RedisError."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.set(keys.worker(heartbeat.id), msgspec.json.encode(heartbeat), px=int(ttl_s * 1000))
+        pipe.zadd(keys.WORKERS, {heartbeat.id: heartbeat.at_ms / 1000})
+        pipe.zremrangebyscore(keys.WORKERS, "-inf", heartbeat.at_ms / 1000 - FORGET_S)
+        pipe.pexpire(keys.WORKERS, FORGET_S * 1000)
+        pipe.execute()
+    passed("heartbeat.beaten")
+
+
+def alive(client: redis.Redis) -> list[Heartbeat]:
+    """Every living worker, by id."""
+    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # anybody's, maybe no UTF-8
+    if not ids:
+        return []
+    prefix = keys.worker("").encode()
+    values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
+    latest = server_ms(client) + FUTURE_MS
+    beats = [beat for beat in readable(v for v in values if v) if beat.at_ms <= latest]
+    return sorted(beats, key=lambda beat: beat.id)
+
+
+def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
+    """Those of this version; what another one writes is not a reason to stop."""
+    for value in values:
+        with suppress(BadMessage):
+            yield decode(value)
+
+
+def stop(client: redis.Redis, worker_id: str) -> None:
+    """Forget a worker that ends in good order."""
+    client.delete(keys.worker(worker_id))
+    passed("heartbeat.withdrawn")
+    client.zrem(keys.WORKERS, worker_id)
+
+
+def decode(data: bytes) -> Heartbeat:
+    """The heartbeat in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=Heartbeat)
+    except MISFITS as error:
+        raise BadMessage(f"not a heartbeat: {error}") from error
+
+
+def server_ms(client: redis.Redis) -> int:
+    """The server's clock, in milliseconds since 1970."""
+    seconds, micros = client.time()
+    return seconds * 1000 + micros // 1000

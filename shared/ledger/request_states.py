@@ -1,0 +1,58 @@
+"""What the ledger of requests answers: who may work on a request, and how it stands."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from shared.messages.requests import Outcome, Progress, Request
+
+
+class Verdict(enum.StrEnum):
+    """What CLAIM answers. Only GRANTED hands out work."""
+
+    GRANTED = "granted"
+    HELD = "held"  #: another's lease is live
+    DONE = "done"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    EXHAUSTED = "exhausted"  #: too many trainers died at it; it is done, with an error
+
+
+class Standing(enum.StrEnum):
+    """What RENEW answers. After anything but OK the work must stop."""
+
+    OK = "ok"
+    LOST = "lost"  #: another has it, it has ended, or Redis has forgotten it
+    CANCELLED = "cancelled"
+
+
+class State(enum.StrEnum):
+    """Where a request is."""
+
+    WAITING = "waiting"  #: nobody has it, or its trainer has not renewed in time
+    RUNNING = "running"
+    DONE = "done"  #: it has an outcome, good or bad
+    CANCELLED = "cancelled"
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The answer to a claim. What follows the verdict is filled for GRANTED only."""
+
+    verdict: Verdict
+    fence: int = 0
+    request: Request | None = None
+    input: bytes | None = None  #: what travelled beside the request
+    attempts: int = 0  #: this one included; those that were given back do not count
+
+
+class View(msgspec.Struct, frozen=True):
+    """A request at one moment."""
+
+    request: Request
+    state: State
+    owner: str  #: empty unless RUNNING
+    attempts: int
+    progress: Progress | None  #: as of the last renewal, also while it waits again
+    outcome: Outcome | None  #: of DONE

@@ -1,0 +1,78 @@
+"""What crosses the wire, as frozen structs, and one error for whatever does not fit.
+
+A message is `(job, batch)`. The images of a batch travel beside it as one blob:
+
+    count: u32 | word: u32 x count | bytes of the images, one after the other
+
+A word is the image's length in bytes; with the top bit set it is a status code instead, for a
+file that could not be read (and has no bytes); with the bit below it set, it is the length of a
+reference to a file (shared/messages/files.py), which stands in the place of the bytes. All numbers
+are
+little-endian. A worker that does not know references refuses the blob, and gets the bytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+from shared.messages.model_name import NAME
+
+JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
+RUNTIMES = ("litert", "tensorflow")
+MAX_BATCHES = 1 << 31
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def check_hint(job: object, batch: object) -> None:
+    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
+    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
+    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
+        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
+
+
+class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker must know of a job. A job is pinned to a version when it is submitted."""
+
+    id: str
+    name: str
+    version: int
+    card_sha256: str  #: the card names the sha256 of every other file
+    runtime: str
+    top_k: int  #: how many (label, probability) pairs each image gets
+    output: str  #: shown by `status`, never opened by anyone but the producer
+    host: str
+    created: float  #: seconds since 1970
+
+    def check(self) -> JobRecord:
+        """This record, if every field is in range.
+
+        Raises:
+            BadMessage: a field is not.
+        """
+        good = (
+            JOB_ID.fullmatch(self.id)
+            and NAME.fullmatch(self.name)
+            and 0 <= self.version < 1 << 31
+            and _SHA256.fullmatch(self.card_sha256)
+            and self.runtime in RUNTIMES
+            and 1 <= self.top_k <= 65_535
+        )
+        if not good:
+            raise BadMessage(f"job record {self.id!r:.40} has a field out of range")
+        return self
+
+
+def encode_job(record: JobRecord) -> bytes:
+    """JSON, so that a person can read it in Redis."""
+    return msgspec.json.encode(record)
+
+
+def decode_job(data: bytes) -> JobRecord:
+    """The record in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=JobRecord).check()
+    except MISFITS as error:
+        raise BadMessage(f"not a job record: {error}") from error

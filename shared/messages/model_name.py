@@ -1,0 +1,60 @@
+"""How people name a model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from shared.errors import UsageError
+
+DEFAULT_NAME = "fashion-mnist"
+PRODUCTION = "production"  #: the alias that a bare name stands for
+MAX_VERSION = (1 << 31) - 1  #: the job record's field
+
+
+class ModelName(msgspec.Struct, frozen=True):
+    """A model and either a fixed version or an alias, which is resolved when a job begins."""
+
+    name: str = DEFAULT_NAME
+    version: int | None = None
+    alias: str | None = PRODUCTION  #: None where a version is given
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.alias if self.version is None else self.version}"
+
+
+def parse(text: str) -> ModelName:
+    """The model that `text` names; the empty text names the default.
+
+    Raises:
+        UsageError: it is no such name.
+    """
+    name, at, which = text.partition("@")
+    name = name or DEFAULT_NAME
+    if not at:
+        which = PRODUCTION
+    if not (NAME.fullmatch(name) and NAME.fullmatch(which)):
+        raise UsageError(_cure(text))
+    if not is_number(which):
+        return ModelName(name, None, which)
+    if int(which) > MAX_VERSION:
+        raise UsageError(_cure(text))
+    return ModelName(name, int(which), None)
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` would be read as a version, so that no alias may be called so."""
+    return text.isascii() and text.isdigit()
+
+
+def _cure(text: str) -> str:
+    return (
+        f"{text!r:.80} does not name a model; give NAME, NAME@VERSION or NAME@ALIAS in small "
+        f"letters and digits, such as {DEFAULT_NAME}, {DEFAULT_NAME}@2 or "
+        f"{DEFAULT_NAME}@{PRODUCTION}"
+    )
+
+
+#: Names of models and aliases. Anything else (a path, say) is refused before it is used.
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

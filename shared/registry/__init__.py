@@ -1,0 +1,1 @@
+"""Versions of models, their aliases, and their mirror in Redis."""

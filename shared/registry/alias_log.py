@@ -1,0 +1,148 @@
+"""Which version an alias stands for: an append-only log, one JSON line per decision.
+
+The last line of an alias wins. A line torn by a crash is no JSON and is passed over, by readers
+at once and for ever, since the next line begins on its own. A line that the disk has no room for
+is taken back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from shared import atomic_file, file_lock
+from shared.errors import MISFITS, UsageError
+from shared.failpoints import passed
+from shared.messages.model_name import NAME, is_number
+
+FILENAME = "aliases.log"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One line: since `when`, `alias` stands for `version`."""
+
+    alias: str
+    version: int
+    when: str  #: ISO 8601, UTC
+    who: str
+    why: str
+    action: Literal["promote", "rollback"] = "promote"
+    request: str = ""  #: mark of the request that asked for it: it is done once
+
+
+def standing(decisions: Iterable[Decision]) -> dict[str, int]:
+    """What each alias stands for after these decisions."""
+    return {decision.alias: decision.version for decision in decisions}
+
+
+def decode_history(data: bytes | None) -> list[Decision]:
+    """The decisions in a serving copy; none where it is absent or damaged."""
+    try:
+        return msgspec.json.decode(data or b"[]", type=list[Decision])
+    except MISFITS:
+        return []
+
+
+class AliasLog:
+    """The log of one model."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILENAME
+
+    def decisions(self) -> list[Decision]:
+        """Every line, oldest first."""
+        try:
+            lines = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [decision for line in lines if (decision := _decode(line)) is not None]
+
+    def current(self) -> dict[str, int]:
+        """What each alias stands for."""
+        return standing(self.decisions())
+
+    def of_request(self, request: str) -> Decision | None:
+        """What the request of this mark has led to already; None for the empty one."""
+        found = (decision for decision in self.decisions() if decision.request == request)
+        return next(found, None) if request else None
+
+    def previous(self, alias: str, first: int | None = None) -> int | None:
+        """What the alias stood for before its last promotion that was not taken back.
+
+        `first` is what it stood for before there was a log.
+        """
+        promoted = [] if first is None else [first]
+        for decision in self.decisions():
+            if decision.alias == alias and decision.action == "promote":
+                promoted.append(decision.version)
+            elif decision.alias == alias:
+                del promoted[-1:]
+        return promoted[-2] if len(promoted) > 1 else None
+
+    def append(
+        self,
+        alias: str,
+        version: int,
+        action: Literal["promote", "rollback"],
+        who: str,
+        why: str,
+        request: str = "",
+    ) -> Decision:
+        """Write one line, durably.
+
+        Raises:
+            UsageError: the alias could be taken for a version or a path.
+            OSError: the line cannot be written; the log is as it was.
+        """
+        if not NAME.fullmatch(alias) or is_number(alias):
+            raise UsageError(
+                f"{alias!r:.80} cannot be an alias; use small letters, digits, '.', '_' and '-', "
+                "and at least one that is not a digit"
+            )
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        decision = Decision(alias, version, when, who, why, action, request)
+        self._write(msgspec.json.encode(decision))
+        return decision
+
+    @contextmanager
+    def locked(self) -> Iterator[AliasLog]:
+        """Between reading a decision and writing the next, nobody else writes."""
+        atomic_file.make_folder(self._path.parent)
+        with open(self._path, "ab") as file:
+            file_lock.acquire(file.fileno())
+            yield self
+
+    def _write(self, line: bytes) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            try:
+                _write_all(descriptor, b"\n" * torn + line + b"\n")
+                os.fsync(descriptor)
+                atomic_file.sync_folder(self._path.parent)  # the file may be new
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+            passed("aliases.appended")
+        finally:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """A disk that is nearly full takes a part of the data, and reports no error."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _decode(line: bytes) -> Decision | None:
+    try:
+        return msgspec.json.decode(line, type=Decision)
+    except MISFITS:
+        return None

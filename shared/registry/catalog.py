@@ -1,0 +1,45 @@
+"""What there is: every version of every model at a glance, from the store or from its copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.registry.alias_log import Decision
+from shared.registry.registry import Registry
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version and the bytes of its files, as far as they are known."""
+
+    card: Card
+    sizes: dict[str, int]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """One model: its versions, rising, what its aliases stand for, and how that came about."""
+
+    name: str
+    versions: tuple[Version, ...]
+    aliases: dict[str, int]
+    history: tuple[Decision, ...]  #: oldest first
+
+
+def of_store(registry: Registry, on_fault: Callable[[str], None]) -> list[Model]:
+    """Every model of a store. A version whose card is damaged is told, and left out."""
+    return [_model(registry, name, on_fault) for name in registry.names()]
+
+
+def _model(registry: Registry, name: str, on_fault: Callable[[str], None]) -> Model:
+    versions = []
+    for number in registry.versions(name):
+        try:
+            card = registry.card(name, number)
+            versions.append(Version(card, registry.sizes(card)))
+        except SetupError as error:
+            on_fault(str(error))
+    history = tuple(registry.history(name))
+    return Model(name, tuple(versions), registry.aliases(name), history)

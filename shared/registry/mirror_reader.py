@@ -1,0 +1,140 @@
+"""Serving copies, as those read them who have no store: nothing but Redis is between machines.
+
+`shared/registry/mirror_writer.py` puts them there. `fashion-mnist@0` is read from the package on
+each side and
+needs no copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from typing import cast
+
+import msgspec
+import redis
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.broker.wrong_type import is_foreign
+from shared.errors import SetupError
+from shared.messages.model_card import Card, decode_card
+from shared.messages.model_name import ModelName
+from shared.registry import packaged as pretrained
+from shared.registry.alias_log import Decision, decode_history
+from shared.registry.catalog import Model, Version
+from shared.registry.registry import aliases_after
+
+PRODUCTION = "production"
+
+
+def resolve(client: redis.Redis, model: ModelName) -> Card:
+    """The card of the version that a name stands for at this moment.
+
+    Raises:
+        SetupError: there is no such version or alias; the message lists what there is.
+        redis.exceptions.RedisError: the server is away.
+    """
+    version = model.version
+    if version is None:
+        version = _alias(client, model.name, model.alias or PRODUCTION)
+    return load_card(client, model.name, version)
+
+
+def load_card(client: redis.Redis, name: str, version: int) -> Card:
+    """The card of a version. Raises SetupError, RedisError."""
+    if _is_packaged(name, version):
+        return pretrained.card()
+    data = _get(client, keys.model_card(name, version))
+    if data is None:
+        raise SetupError(f"there is no model {name}@{version}; there is: {_what_there_is(client)}")
+    return decode_card(data)
+
+
+def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
+    """A file of a version, verified against its card.
+
+    Raises:
+        SetupError: it is nowhere to be had, or is not what the card says.
+        redis.exceptions.RedisError: the server is away.
+    """
+    if _is_packaged(card.name, card.version):
+        return pretrained.read(filename)
+    sha256 = card.files.get(filename)
+    if sha256 is None:
+        raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
+    data = _get(client, keys.blob(sha256))
+    if data is None:
+        raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise SetupError(f"{filename} of {card.ref} is not what its card says; publish it again")
+    return data
+
+
+def _get(client: redis.Redis, key: str) -> bytes | None:
+    try:
+        return cast(bytes | None, client.get(key))
+    except RedisError as error:
+        if not is_foreign(error):
+            raise
+        raise SetupError(f"what is under {key} is not Hangtag's; publish the model again") from None
+
+
+def shelf(client: redis.Redis) -> list[Model]:
+    """Every model of which there are copies, and the packaged one.
+
+    Raises:
+        SetupError: a card is damaged.
+        redis.exceptions.RedisError: the server is away.
+    """
+    copies = sorted({(pretrained.NAME, pretrained.VERSION), *_copies(client)})
+    grouped = itertools.groupby(copies, key=lambda copy: copy[0])
+    return [_model(client, name, [number for _, number in of_name]) for name, of_name in grouped]
+
+
+def _is_packaged(name: str, version: int) -> bool:
+    """Whether everybody has this version, in the package."""
+    return (name, version) == (pretrained.NAME, pretrained.VERSION)
+
+
+def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> Model:
+    history = _history(client, name)
+    sizes = _sizes(client, name)
+    versions = [Version(load_card(client, name, n), sizes.get(n, {})) for n in numbers]
+    return Model(name, tuple(versions), aliases_after(name, history), tuple(history))
+
+
+def _history(client: redis.Redis, name: str) -> list[Decision]:
+    return decode_history(cast(bytes | None, client.get(keys.model_history(name))))
+
+
+def _sizes(client: redis.Redis, name: str) -> dict[int, dict[str, int]]:
+    """Version -> file name -> bytes."""
+    found = cast(dict[bytes, bytes], client.hgetall(keys.model_sizes(name)))
+    sizes = {int(n): msgspec.json.decode(data, type=dict[str, int]) for n, data in found.items()}
+    if name == pretrained.NAME:
+        packaged = pretrained.card().files
+        sizes[pretrained.VERSION] = {file: len(pretrained.read(file)) for file in packaged}
+    return sizes
+
+
+def _alias(client: redis.Redis, name: str, alias: str) -> int:
+    version = cast(bytes | None, client.hget(keys.model_aliases(name), alias))
+    if version is not None:
+        return int(version)
+    if (name, alias) == (pretrained.NAME, PRODUCTION):
+        return pretrained.VERSION
+    raise SetupError(f"there is no model {name}@{alias}; there is: {_what_there_is(client)}")
+
+
+def _what_there_is(client: redis.Redis) -> str:
+    copies = (f"{name}@{version}" for name, version in _copies(client))
+    return ", ".join([f"{pretrained.NAME}@{pretrained.VERSION}", *copies])
+
+
+def _copies(client: redis.Redis) -> list[tuple[str, int]]:
+    """Name and version of every card that is there, sorted."""
+    found = (key.decode() for key in client.scan_iter(f"{keys.MODELS}*"))
+    parts = (key.removeprefix(keys.MODELS).rpartition(":") for key in found)
+    return sorted((name, int(version)) for name, _, version in parts)

@@ -1,0 +1,148 @@
+"""What can be done to the versions of a store: promote, roll back, prune.
+
+The owner of a store calls these directly; from elsewhere they are queued to it and called there.
+With the mark of a `request` a move is made once, however often the request is worked on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+from shared.errors import SetupError
+from shared.messages.model_name import parse
+from shared.messages.replies import Decided, Pruned
+from shared.messages.requests import Promote, Prune, Rollback
+from shared.registry import packaged, staging
+from shared.registry.alias_log import Decision
+from shared.registry.registry import Registry, aliases_after
+
+#: Called right before something becomes visible; raises if it must not.
+Confirm = Callable[[], None]
+
+
+def promote(
+    registry: Registry,
+    work: Promote,
+    who: str,
+    *,
+    request: str = "",
+    confirm: Confirm = lambda: None,
+) -> Decided:
+    """Let an alias stand for a version; nothing happens where it does already.
+
+    Raises:
+        SetupError: there is no such version, or the alias is not allowed.
+    """
+    card = registry.resolve(parse(work.model))
+    before = registry.aliases(card.name).get(work.alias)
+    if before == card.version and not _done(registry, card.name, request):
+        why = f"{card.name}@{work.alias} is version {before} already"
+        return Decided(work.alias, card.version, before, changed=False, why=why)
+    now = registry.promote(
+        card.name,
+        card.version,
+        alias=work.alias,
+        who=who,
+        why=work.why,
+        request=request,
+        confirm=confirm,
+    )
+    return _decided(registry, card.name, now)
+
+
+def rollback(
+    registry: Registry,
+    work: Rollback,
+    who: str,
+    *,
+    request: str = "",
+    confirm: Confirm = lambda: None,
+) -> Decided:
+    """Take the last promotion of an alias back.
+
+    Raises:
+        SetupError: nothing came before it, or that version was removed.
+    """
+    now = registry.rollback(
+        work.name, alias=work.alias, who=who, why=work.why, request=request, confirm=confirm
+    )
+    return _decided(registry, work.name, now)
+
+
+def decided(registry: Registry, name: str, request: str) -> Decided | None:
+    """What a request has done to an alias of a model; None if nothing, or without a mark."""
+    found = [one for one in registry.history(name) if request and one.request == request]
+    return _decided(registry, name, found[0]) if found else None
+
+
+def prune(
+    registry: Registry,
+    work: Prune,
+    busy: Mapping[int, str],
+    *,
+    confirm: Confirm = lambda: None,
+) -> Pruned:
+    """Delete the versions that nobody needs, and what broken attempts have left.
+
+    `busy` tells of versions that jobs are pinned to, and why they stay.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    reasons: dict[int, list[str]] = {}
+    for version, why in _needed(registry, work, busy):
+        reasons.setdefault(version, []).append(why)
+    kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
+    gone = [version for version in registry.existing(work.name) if version not in kept]
+    freed = 0
+    for version in gone:
+        freed += _bytes(registry, work.name, version)
+        if not work.dry_run:
+            confirm()
+            registry.remove(work.name, version)
+    return Pruned(tuple(gone), kept, freed + _leftovers(registry, work, confirm))
+
+
+def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
+    """Bytes of what never became a version, and is deleted too."""
+    found = staging.leftovers(registry, work.name)
+    for number in found if not work.dry_run else ():
+        confirm()
+        staging.discard(registry, work.name, number)
+    return sum(found.values())
+
+
+def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    """Versions that there are and that stay, with every reason, the strongest first."""
+    numbers = registry.existing(work.name)
+    pinned = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
+    if work.name == packaged.NAME:
+        yield packaged.VERSION, "it is part of Hangtag"
+    aliases = registry.aliases(work.name)
+    for alias, version in sorted(aliases.items()):
+        yield version, f"{alias} stands for it"
+    yield from ((version, why) for version, why in pinned.items() if version in numbers)
+    for alias in sorted(aliases):
+        back = registry.previous(work.name, alias)
+        if back is not None and back in numbers:
+            yield back, f"a rollback of {alias} leads to it"
+    for version in numbers[max(0, len(numbers) - work.keep) :]:
+        yield version, f"one of the newest {work.keep}"
+
+
+def _bytes(registry: Registry, name: str, version: int) -> int:
+    with suppress(SetupError):  # a version with a damaged card is deleted, too
+        return sum(registry.sizes(registry.card(name, version)).values())
+    return 0
+
+
+def _done(registry: Registry, name: str, request: str) -> bool:
+    return bool(request) and any(one.request == request for one in registry.history(name))
+
+
+def _decided(registry: Registry, name: str, now: Decision) -> Decided:
+    history = registry.history(name)
+    earlier = history[: len(history) - 1 - history[::-1].index(now)]
+    before = aliases_after(name, earlier).get(now.alias)
+    return Decided(now.alias, now.version, before, changed=before != now.version, why=now.why)

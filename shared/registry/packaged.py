@@ -1,0 +1,58 @@
+"""The version that ships with the package, so that a fresh machine answers without training."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from importlib import resources
+
+from shared.errors import BadMessage, SetupError
+from shared.messages.model_card import Card, decode_card
+
+NAME = "fashion-mnist"
+VERSION = 0
+_FOLDER = resources.files("shared.registry") / "packaged_model"
+
+
+@functools.cache
+def card() -> Card:
+    """Its card.
+
+    Raises:
+        SetupError: the installation is damaged.
+    """
+    try:
+        return decode_card(_bytes("card.json"))
+    except BadMessage as error:
+        raise SetupError(_damaged("card.json")) from error
+
+
+def card_sha256() -> str:
+    """sha256 of the card's bytes, by which both sides know that they mean the same version."""
+    return hashlib.sha256(_bytes("card.json")).hexdigest()
+
+
+def read(filename: str) -> bytes:
+    """A file of the version, verified by the card's sha256.
+
+    Raises:
+        SetupError: there is no such file, or the installation is damaged.
+    """
+    sha256 = card().files.get(filename)
+    if sha256 is None:
+        raise SetupError(f"{card().ref} has no file {filename!r:.80}; choose another --runtime")
+    data = _bytes(filename)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise SetupError(_damaged(filename))
+    return data
+
+
+def _bytes(filename: str) -> bytes:
+    try:
+        return (_FOLDER / filename).read_bytes()
+    except OSError as error:
+        raise SetupError(_damaged(filename)) from error
+
+
+def _damaged(filename: str) -> str:
+    return f"the packaged model's {filename} is missing or damaged; install Hangtag again"

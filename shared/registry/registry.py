@@ -1,0 +1,252 @@
+"""The registry: every version of every model, in one folder that several processes may use.
+
+    STORE/NAME/VERSION/card.json     arrives last and makes the version exist
+    STORE/NAME/VERSION/model.keras   and whatever else the card lists
+    STORE/NAME/aliases.log           which version `production` is
+
+Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from shared import atomic_file
+from shared.errors import SetupError, UsageError
+from shared.messages.model_card import Card
+from shared.messages.model_name import NAME, PRODUCTION, ModelName
+from shared.registry import packaged as pretrained
+from shared.registry import version_folder
+from shared.registry.alias_log import AliasLog, Decision, standing
+
+FIRST = "the first version"  #: why it was promoted
+REMEDY = "make room there or make it writable, and run the same command again"
+
+
+class Registry:
+    """The store in the folder `root`, which need not exist yet.
+    What writes to it raises SetupError where the disk is full or read-only; nothing has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """Every model of which there is a version, sorted."""
+        found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
+        return sorted(name for name in found | {pretrained.NAME} if self.versions(name))
+
+    def versions(self, name: str) -> list[int]:
+        """The numbers of a model's versions, rising; empty where there is no such model."""
+        packaged = [pretrained.VERSION] if name == pretrained.NAME else []
+        return packaged + version_folder.numbers(self.folder(name))
+
+    def existing(self, name: str) -> list[int]:
+        """Like `versions`. Raises SetupError where there is none."""
+        found = self.versions(name)
+        if not found:
+            raise SetupError(f"there is no model {name}; there is: {', '.join(self.names())}")
+        return found
+
+    def removed(self, name: str) -> list[int]:
+        """Numbers that are taken and of which there is no version: removed, or in the making."""
+        return version_folder.numbers_without_card(self.folder(name))
+
+    def resolve(self, model: ModelName) -> Card:
+        """The card of the version that a name stands for at this moment.
+
+        Raises:
+            SetupError: there is no such version or alias.
+        """
+        version = model.version
+        if version is None:
+            alias = model.alias or PRODUCTION
+            version = self.aliases(model.name).get(alias)
+            if version is None:
+                has = ", ".join(sorted(self.aliases(model.name))) or "none"
+                raise SetupError(f"there is no {model}; {model.name} has the aliases: {has}")
+        return self.card(model.name, version)
+
+    def card(self, name: str, version: int) -> Card:
+        """The card of a version.
+
+        Raises:
+            SetupError: there is no such version, or its card is damaged.
+        """
+        if _is_packaged(name, version):
+            return pretrained.card()
+        return version_folder.read_card(self._version(name, version))
+
+    def read(self, card: Card, filename: str) -> bytes:
+        """A file of a version, verified by its card's sha256.
+
+        Raises:
+            SetupError: the card lists no such file, or it is not what the card says.
+        """
+        if _is_packaged(card.name, card.version):
+            return pretrained.read(filename)
+        return version_folder.read_file(self._version(card.name, card.version), card, filename)
+
+    def sizes(self, card: Card) -> dict[str, int]:
+        """Bytes of each file of a version that is there, the card aside."""
+        if _is_packaged(card.name, card.version):
+            return {filename: len(pretrained.read(filename)) for filename in card.files}
+        return version_folder.sizes(self._version(card.name, card.version), card)
+
+    def publish(
+        self,
+        card: Card,
+        files: Mapping[str, bytes],
+        *,
+        who: str = "",
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Card:
+        """Add a version of `card.name`; answers with the card, its number and hashes filled in.
+
+        `confirm` is called right before the card arrives; if it raises, there is no version.
+        The first version of a name becomes `production`.
+
+        Raises:
+            SetupError: a name is not allowed.
+        """
+        for filename in files:
+            version_folder.check_filename(filename)
+        with self._writing(card.name):
+            folder = version_folder.create(self.folder(card.name))
+            card = version_folder.fill(folder, card, files, confirm)
+            if PRODUCTION not in self.aliases(card.name):
+                self._promote_first(folder, card, who)
+        return card
+
+    def remove(self, name: str, version: int) -> None:
+        """Delete a version for good; its empty folder stays and keeps the number taken.
+
+        Raises:
+            SetupError: there is no such version, it is packaged, or an alias stands for it.
+        """
+        if _is_packaged(name, version):
+            raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
+        folder = self._version(name, version)
+        with self._writing(name), AliasLog(self.folder(name)).locked():  # no promotion meanwhile
+            if version in self.aliases(name).values():
+                cure = "promote another one first"
+                raise SetupError(f"{name}@{version} is in use by an alias; {cure}")
+            version_folder.empty(folder)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """What each alias of a model stands for."""
+        return aliases_after(name, self.history(name))
+
+    def history(self, name: str) -> list[Decision]:
+        """Every promotion and rollback of a model, oldest first."""
+        return AliasLog(self.folder(name)).decisions()
+
+    def promote(
+        self,
+        name: str,
+        version: int,
+        *,
+        alias: str = PRODUCTION,
+        who: str = "",
+        why: str = "",
+        request: str = "",
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Decision:
+        """From now on `alias` stands for `version`. With the mark of a `request`, once for it.
+
+        `confirm` is called right before, while nobody else can move an alias; it may raise.
+
+        Raises:
+            SetupError: there is no such version, or the alias is not allowed.
+        """
+        self._check(name, version)  # so that no log is made for a model that there is not
+        with self._writing(name), AliasLog(self.folder(name)).locked() as log:
+            if done := log.of_request(request):
+                return done
+            self._check(name, version)
+            confirm()
+            return log.append(alias, version, "promote", who, why, request)
+
+    def rollback(
+        self,
+        name: str,
+        *,
+        alias: str = PRODUCTION,
+        who: str = "",
+        why: str = "",
+        request: str = "",
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Decision:
+        """Take the last promotion back; called again, the one before it too.
+        `request` and `confirm` as in `promote`.
+
+        Raises:
+            SetupError: nothing came before it, or that version was removed.
+        """
+        if alias not in self.aliases(name):
+            raise SetupError(f"there is no {name}@{alias}; name a version to promote")
+        with self._writing(name), AliasLog(self.folder(name)).locked() as log:
+            if done := log.of_request(request):
+                return done
+            version = log.previous(alias, _first(name, alias))
+            if version is None:
+                raise SetupError(
+                    f"{name}@{alias} has no promotion to take back; name a version to promote"
+                )
+            self._check(name, version)
+            confirm()
+            return log.append(alias, version, "rollback", who, why, request)
+
+    def previous(self, name: str, alias: str) -> int | None:
+        """What a rollback would lead to; None where nothing came before."""
+        return AliasLog(self.folder(name)).previous(alias, _first(name, alias))
+
+    def folder(self, name: str) -> Path:
+        """Where the versions of a model are, if there are any.
+
+        Raises:
+            SetupError: the name is none, or a symbolic link is in the folder's place.
+        """
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        if (self.root / name).is_symlink():
+            raise SetupError(f"{self.root / name} is a symbolic link; put a folder in its place")
+        return self.root / name
+
+    def _promote_first(self, folder: Path, card: Card, who: str) -> None:
+        """A version that cannot be promoted is withdrawn. Raises OSError."""
+        try:
+            with AliasLog(folder.parent).locked() as log:
+                if PRODUCTION not in self.aliases(card.name):
+                    log.append(PRODUCTION, card.version, "promote", who, FIRST, card.request)
+        except OSError:
+            version_folder.empty(folder)
+            raise
+
+    def _writing(self, name: str) -> AbstractContextManager[None]:
+        return atomic_file.writing(self.folder(name), REMEDY)
+
+    def _version(self, name: str, version: int) -> Path:
+        self._check(name, version)
+        return self.folder(name) / str(version)
+
+    def _check(self, name: str, version: int) -> None:
+        if version not in self.versions(name):
+            has = ", ".join(map(str, self.versions(name))) or "none"
+            raise SetupError(f"there is no {name}@{version}; {name} has the versions: {has}")
+
+
+def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
+    """What each alias of a model stands for after these decisions."""
+    first = _first(name, PRODUCTION)
+    return ({} if first is None else {PRODUCTION: first}) | standing(history)
+
+
+def _is_packaged(name: str, version: int) -> bool:
+    return (name, version) == (pretrained.NAME, pretrained.VERSION)
+
+
+def _first(name: str, alias: str) -> int | None:
+    """What an alias stands for before anything was promoted."""
+    return pretrained.VERSION if (name, alias) == (pretrained.NAME, PRODUCTION) else None

@@ -1,0 +1,13 @@
+"""`python -m tests.faults.apps.failpoint_producer ARGUMENT...`: `hangtag`, with its points
+watched."""
+
+from __future__ import annotations
+
+from producer.cli import main
+from producer.dispatch import loop
+from tests.support.failpoints import armed
+
+if __name__ == "__main__":
+    loop.LOOK_EVERY_AT_FIRST_S = 0.0  # every turn takes every step, however quick the job is
+    armed.watch()
+    main.main()

@@ -1,0 +1,11 @@
+"""`celery -A tests.faults.apps.failpoint_trainer worker`: the product's trainers, their points
+watched."""
+
+from __future__ import annotations
+
+from tests.support.failpoints import armed
+from worker.trainer import app
+
+armed.watch()
+
+__all__ = ["app"]

@@ -1,0 +1,43 @@
+"""`celery -A tests.faults.apps.paced_worker worker`: the product's workers, whose model also
+sleeps.
+
+A light model would finish a job before a test can meet a process in the middle of it. Sleep takes
+no processor time, so that many tests can run side by side.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+from celery.signals import worker_process_init
+
+from worker.app import app
+
+#: For each message, as a model that takes 2.5 ms for each of 16 images.
+PACE_S = 0.04
+
+
+@worker_process_init.connect
+def _pace(**_: Any) -> None:
+    child: Any = importlib.import_module(
+        "worker.inference.process_state"
+    )  # NumPy comes here, after the fork
+    load = child.load
+
+    def paced(*given: Any) -> Any:
+        runtime = load(*given)
+        predict = runtime.predict
+
+        def slower(images: Any) -> Any:
+            time.sleep(PACE_S)
+            return predict(images)
+
+        runtime.predict = slower
+        return runtime
+
+    child.load = paced
+
+
+__all__ = ["app"]

@@ -1,0 +1,68 @@
+"""`celery -A tests.faults.apps.poison_worker worker`: the product's workers, in which some files
+are
+poison. There is no switch for it in the product: the decoder is replaced from here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.messages.model_card import Preprocessing
+from worker.app import app
+from worker.decoding import decode
+
+#: What a poisonous file holds, by what it does to the process that decodes it.
+CRASH = b"poison: segmentation fault"
+HANG = b"poison: endless loop"
+ALLOCATE = b"poison: memory without end, until it is refused"
+ABORT = b"poison: memory without end, and an abort when it is refused"
+DEVOUR = b"poison: memory until the kernel ends the process"
+RAISE = b"poison: an exception that no decoder should raise"
+
+_CHUNK_BYTES = 64 << 20
+_MAX_CHUNKS = 40  #: 2.5 GiB
+_decode_into: Any = decode.decode_into
+
+
+def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Any:
+    if data == CRASH:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if data in (ALLOCATE, ABORT):
+        _allocate(data == ABORT)
+    if data == DEVOUR:
+        _devour()
+    while data == HANG:
+        time.sleep(1)
+    if data == RAISE:
+        raise RuntimeError("poison")
+    return _decode_into(data, spec, out)
+
+
+def _allocate(abort: bool) -> None:
+    """As a decoder does that believes a header, and, if `abort`, a library in C that gives up."""
+    taken: list[bytearray] = []
+    try:
+        while len(taken) < _MAX_CHUNKS:
+            taken.append(bytearray(_CHUNK_BYTES))
+    except MemoryError:
+        if abort:
+            os.abort()
+        raise
+    os._exit(9)  # nobody has refused: the test must fail, and the machine live
+
+
+def _devour() -> None:
+    """What the kernel does where memory is short and no limit was met."""
+    taken = np.ones(_CHUNK_BYTES, np.uint8)
+    assert taken.all()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+decode.decode_into = _poisoned
+
+__all__ = ["app"]

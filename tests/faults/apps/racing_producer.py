@@ -1,0 +1,14 @@
+"""`python -m tests.faults.apps.racing_producer ARGUMENT...`: `hangtag`, which waits for the start
+of this
+machine's stack for a moment only."""
+
+from __future__ import annotations
+
+from producer.cli import main
+from producer.stack import launch
+
+START_S = 0.3
+
+if __name__ == "__main__":
+    launch.START_S = START_S
+    main.main()

@@ -1,0 +1,69 @@
+"""Files that change or go while a job runs: read once they are what they were, or say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from producer.verify.verify import verify
+from shared.errors import Exit
+from shared.image_status import Status
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs import expected_table
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES
+
+PICTURES = 240
+#: Of the first message, which was read when Redis forgot it; and one that was not read yet.
+CHANGED, GONE, LATER = 3, 5, PICTURES - 1
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Gallery:
+    """Pictures of this test alone, which it changes."""
+    return gallery.make(tmp_path, PICTURES)
+
+
+def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: Stage) -> None:
+    producer = stage.classify()
+    producer.wait_until_sent(BATCH_IMAGES)
+    view = producer.view
+    assert view is not None
+    assert view.done == 0
+    assert view.found <= LATER  # it has not been read
+    files = [stage.gallery.cwd / path for path in stage.gallery.paths]
+    other = files[PICTURES // 2].read_bytes()
+    files[CHANGED].write_bytes(other)
+    gone = files[GONE].read_bytes()
+    files[GONE].unlink()
+    files[LATER].write_bytes(other)
+    stage.fleet.server.restart()  # every picture is read again
+    worker = stage.fleet.worker()
+    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    assert stage.output.read_bytes() == _expected(
+        stage, {CHANGED: Status.CHANGED, GONE: Status.MISSING}
+    )
+    assert verify(stage.output).proven
+    files[GONE].write_bytes(gone)
+    assert "--retry-failed" in verify(stage.output).problems[0]
+    retry = stage.classify("--retry-failed")
+    assert retry.wait() == Exit.OK, retry.story
+    assert stage.output.read_bytes() == _expected(stage, {})
+    assert verify(stage.output, deep=True).proven
+    stage.check_nothing_runs(worker)
+
+
+def _expected(stage: Stage, failed: dict[int, Status]) -> bytes:
+    """What a plain loop makes of the files as they are, but for these rows."""
+    paths = [path for i, path in enumerate(stage.gallery.paths) if failed.get(i) != Status.MISSING]
+    rows = expected_table.table(stage.gallery.cwd, paths).splitlines(keepends=True)
+    good = dict(zip(paths, rows[1:], strict=True))
+    model = rows[1].rstrip().rsplit(b",", 1)[1].decode()
+    lines = [rows[0]]
+    for i, path in enumerate(stage.gallery.paths):
+        status = failed.get(i)
+        failure = f"{path},,,{status},{status.sentence if status else ''},,{model}\n"
+        lines.append(failure.encode() if status else good[path])
+    return b"".join(lines)

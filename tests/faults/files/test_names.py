@@ -1,0 +1,105 @@
+"""Hostile names, end to end: each is one row that leads back to its file, and no terminal obeys."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from producer.output.csv_cells import unescape
+from producer.verify.verify import verify
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import expected_table
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import Producer
+
+ENDING = b".png"
+NAMES = [
+    b"=cmd|' -C calc'!A0", b"+1", b"-1", b"@SUM(A1)", b"\t=1", b"\r=1", b"'quoted'",
+    b"new\nline", b"\r\n", b"tab\tin", b'"quotes", and commas', b"back\\slash", b"\\x41", b"\\",
+    b"latin-\xe9", b"\xff\xfe", b"\xed\xa0\x80", b"\x01\x02\x7f", b"\x1b[31mred\x1b[0m",
+    b"\x1b]0;title\x07", "rtl\u202egnp".encode(), "\u2066isolate\u2069".encode(),
+    "\N{BYTE ORDER MARK}bom".encode(), "line\u2028separator".encode(), "\x85next".encode(),
+    "caf\u00e9".encode(), "cafe\u0301".encode(), b"-", b" ", b" leading", b"trailing ", b"%s%n",
+    b"$(touch pwned)", b"`id`", b"; rm -rf x", b"*?[a]", b"{}", b"~", b"#", b"a" * 251,
+    "\N{SNOWMAN}".encode() * 83 + b"xx",
+]  # fmt: skip
+FOLDERS = [b"one", b"two", b"\x1b[2J", b"=folder\n\xff"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Gallery:
+    """The same names in each folder."""
+    made = gallery.make(tmp_path / "made", len(NAMES) * len(FOLDERS))
+    source = iter(made.paths)
+    root = os.fsencode(tmp_path / FOLDER)
+    for folder in FOLDERS:
+        os.makedirs(root + b"/" + folder)
+        for name in NAMES:
+            os.link(
+                os.fsencode(made.cwd / next(source)), root + b"/" + folder + b"/" + name + ENDING
+            )
+    paths = sorted(
+        FOLDER.encode() + b"/" + folder + b"/" + name + ENDING
+        for folder in FOLDERS
+        for name in NAMES
+    )
+    typed = [os.fsdecode(path) for path in paths]
+    return Gallery(tmp_path, typed, expected_table.table(tmp_path, typed), made.real)
+
+
+def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Stage) -> None:
+    assert max(len(name + ENDING) for name in NAMES) == 255
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    assert producer.wait() == Exit.OK, producer.story
+    assert stage.output.read_bytes() == stage.gallery.table
+    with stage.output.open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    back = [unescape(row["path"]) for row in rows]
+    assert back == [os.fsencode(path) for path in stage.gallery.paths]
+    assert not any(row["path"].startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows)
+    assert verify(stage.output, deep=True).proven
+    for path in back[::7]:
+        os.unlink(os.path.join(os.fsencode(stage.gallery.cwd), path))
+    told = stage.hangtag("verify", str(stage.output))
+    assert told.wait() == Exit.NOT_PROVEN
+    assert len(told.out.splitlines()) == len(back[::7]) + 1
+    for said in (producer, told, *_looks(stage)):
+        _check_harmless(said)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_terminal_obeys(
+    stage: Stage,
+) -> None:
+    folder = os.fsdecode(FOLDER.encode() + b"/" + FOLDERS[3])
+    producer = stage.fleet.producer(
+        "classify", folder, "-o", str(stage.output), cwd=stage.gallery.cwd
+    )
+    producer.wait_until_sent()
+    assert producer.interrupt() == Exit.INTERRUPTED, producer.story
+    assert r"$'pictures/=folder\x0a\xff'" in producer.log
+    _check_harmless(producer)
+    absent = stage.hangtag("classify", os.fsdecode(b"\x1b]0;no\x07\xff"), "-o", "x.csv")
+    assert absent.wait() == Exit.USAGE
+    _check_harmless(absent)
+    for command in ("status", "cancel", "collect", "verify"):
+        unknown = stage.hangtag(command, os.fsdecode(b"\x1b]0;no\x07\xff"))
+        assert unknown.wait() == Exit.USAGE
+        _check_harmless(unknown)
+
+
+def _looks(stage: Stage) -> list[Producer]:
+    return [stage.hangtag("status"), stage.hangtag("status", str(stage.output))]
+
+
+def _check_harmless(producer: Producer) -> None:
+    """Nothing but printable text and line feeds came out of it."""
+    said = producer.out + producer.log
+    assert said
+    assert all(line.isprintable() for line in said.split("\n")), ascii(said)

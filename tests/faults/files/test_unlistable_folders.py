@@ -1,0 +1,134 @@
+"""Folders that may not be listed: what is in them is never lost in silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.jobs.classify import Summary
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.machine.unlistable_folders import obeying
+from tests.support.processes.fleet import BATCH_IMAGES, Producer
+
+PICTURES = 20 * BATCH_IMAGES
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+
+
+@pytest.fixture
+def pictures(drawn: Gallery, tmp_path: Path) -> Iterator[Gallery]:
+    """Pictures of this test alone, which it may lock away."""
+    shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
+    yield drawn._replace(cwd=tmp_path)
+    for folder in (tmp_path / FOLDER, *folders(tmp_path)):
+        folder.chmod(0o755)
+
+
+def folders(cwd: Path) -> list[Path]:
+    """Those with pictures, in the order of the walk."""
+    return sorted(path for path in (cwd / FOLDER).iterdir() if path.is_dir())
+
+
+def classify(stage: Stage, *options: str) -> Producer:
+    with stage.fleet.at(obeying, {}):
+        return stage.classify(*options)
+
+
+def summary(stage: Stage, *options: str) -> Summary:
+    """What the command says that ends with folders that were not listed."""
+    command = classify(stage, "--json", *options)
+    assert command.wait() == Exit.SOME_FAILED, command.story
+    return msgspec.json.decode(command.out, type=Summary)
+
+
+def names(table: Path) -> list[str]:
+    return [row.partition(",")[0] for row in table.read_text().splitlines()[1:]]
+
+
+def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
+    stage: Stage,
+) -> None:
+    worker = stage.fleet.worker()
+    closed = folders(stage.gallery.cwd)[3]
+    closed.chmod(0)
+    first = classify(stage)
+    assert first.wait() == Exit.SOME_FAILED, first.story
+    told = f"not complete: 1 folder could not be listed: {FOLDER}/{closed.name} (Permission denied)"
+    assert told in first.log
+    below = f"{FOLDER}/{closed.name}/"
+    assert names(stage.output) == [p for p in stage.gallery.paths if not p.startswith(below)]
+    with stage.fleet.at(obeying, {}):
+        verify = stage.hangtag("verify", str(stage.output))
+    assert verify.wait() == Exit.NOT_PROVEN, verify.story
+    assert verify.out.startswith(f"{FOLDER}/{closed.name}: cannot be listed (Permission denied)")
+    closed.chmod(0o755)  # which no later run looks at
+    for options in ((), ("--retry-failed",)):
+        again = summary(stage, *options)
+        assert (again.unlisted.count, again.failed) == (1, 0)
+        assert again.unlisted.first == f"{FOLDER}/{closed.name} (Permission denied)"
+    stage.check_finished(classify(stage, "--restart"))
+    assert stage.hangtag("verify", str(stage.output)).wait() == Exit.OK
+    stage.check_nothing_runs(worker)
+
+
+def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_once(
+    stage: Stage,
+) -> None:
+    some = folders(stage.gallery.cwd)
+    for folder in (some[0], some[-1]):
+        folder.chmod(0)
+    late = classify(stage, "--timeout", "1.5")
+    assert late.wait() == Exit.INTERRUPTED, late.story
+    assert late.view is not None
+    assert 0 < late.view.found < PICTURES / 2, "the walk came to the last folder"
+    assert late.view.unlisted.count == 1
+    some[0].chmod(0o755)
+    worker = stage.fleet.worker()
+    found = summary(stage)
+    assert found.unlisted.count == 2
+    assert found.unlisted.first.startswith(f"{FOLDER}/{some[0].name} ")
+    assert summary(stage).unlisted == found.unlisted
+    stage.check_nothing_runs(worker)
+
+
+def test_a_folder_that_was_typed_and_may_not_be_listed_is_one_line_and_nothing_begins(
+    stage: Stage,
+) -> None:
+    (stage.gallery.cwd / FOLDER).chmod(0)
+    for command in ("classify", "submit"):
+        with stage.fleet.at(obeying, {}):
+            refused = stage.hangtag(command, FOLDER, "-o", str(stage.output))
+        assert refused.wait() == Exit.SETUP, refused.story
+        (line,) = refused.log.splitlines()
+        assert f"{FOLDER} cannot be listed (Permission denied)" in line
+    assert sorted(os.listdir(stage.folder)) == [FOLDER]
+
+
+def test_one_that_is_locked_before_the_walk_comes_to_it_stops_the_job_which_goes_on_later(
+    stage: Stage,
+) -> None:
+    last = f"{FOLDER}/{folders(stage.gallery.cwd)[-1].name}"
+    typed = [f"{FOLDER}/{folder.name}" for folder in folders(stage.gallery.cwd)]
+    command = ("classify", *typed, "-o", str(stage.output))
+    with stage.fleet.at(obeying, {}):
+        producer = stage.fleet.producer(*command, cwd=stage.gallery.cwd)
+        producer.wait_until_sent()  # no more than a window of it, without workers
+    (stage.gallery.cwd / last).chmod(0)
+    worker = stage.fleet.worker()
+    assert producer.wait() == Exit.SETUP, producer.story
+    assert f"{last} cannot be listed (Permission denied)" in producer.log
+    assert not stage.output.exists()
+    (stage.gallery.cwd / last).chmod(0o755)
+    stage.check_finished(stage.fleet.producer(*command, cwd=stage.gallery.cwd))
+    stage.check_nothing_runs(worker)

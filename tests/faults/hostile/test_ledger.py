@@ -1,0 +1,213 @@
+"""Somebody writes into the keys of a running job: what is wrong is noticed, mended, and told once.
+
+Whoever can write a whole and valid record, result or conviction into Redis is believed; everything
+else is refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+import pytest
+import redis
+
+from shared import keys
+from shared.ledger import heartbeats
+from shared.messages.batch import BatchResult, encode_result
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.claims import Held
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
+
+PICTURES = 960
+BATCHES = range(PICTURES // BATCH_IMAGES + 1)
+RUBBISH = b"\x80\x04rubbish\xff\n../../etc/passwd"
+FAR_MS = 1 << 52
+LARGE = b"x" * (10 << 20)
+Tamper = Callable[[redis.Redis, Held], None]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+def _record(**changes: object) -> Tamper:
+    def tamper(client: redis.Redis, held: Held) -> None:
+        key = keys.job(held.job, "record")
+        record = msgspec.json.decode(cast(bytes, client.hget(key, "record")))
+        client.hset(key, "record", msgspec.json.encode({**record, **changes}))
+
+    return tamper
+
+
+def _fields(part: str, value: bytes) -> Tamper:
+    """The field of each batch, also of those that are yet to come."""
+
+    def tamper(client: redis.Redis, held: Held) -> None:
+        key = keys.job(held.job, part)
+        client.hset(key, mapping=dict.fromkeys(map(str, BATCHES), value))
+
+    return tamper
+
+
+def _payload(value: bytes) -> Tamper:
+    """The images of every batch that waits."""
+
+    def tamper(client: redis.Redis, held: Held) -> None:
+        key = keys.job(held.job, "payload")
+        waiting = client.hkeys(key)
+        assert waiting
+        client.hset(key, mapping=dict.fromkeys(waiting, value))
+
+    return tamper
+
+
+def _wrong_type(part: str, kind: str) -> Tamper:
+    def tamper(client: redis.Redis, held: Held) -> None:
+        _put_wrong(client, keys.job(held.job, part), kind)
+
+    return tamper
+
+
+def _put_wrong(client: redis.Redis, key: str, kind: str) -> None:
+    with client.pipeline(transaction=True) as pipe:  # or the producer would write in between
+        pipe.delete(key)
+        if kind == "list":
+            pipe.rpush(key, RUBBISH)
+        else:
+            pipe.set(key, RUBBISH)
+        pipe.execute()
+
+
+def _wrong_shared(key: str) -> Tamper:
+    return lambda client, held: _put_wrong(client, key, "string")
+
+
+def _claims_of_the_future(client: redis.Redis, held: Held) -> None:
+    """Of the living child, so that only their time gives them away."""
+    owner = f"{held.owner}|{FAR_MS}".encode()
+    _fields("owner", owner)(client, held)
+
+
+def _done_bits(client: redis.Redis, held: Held) -> None:
+    client.setrange(keys.job(held.job, "done"), 0, b"\xff" * 32)
+
+
+def _results(client: redis.Redis, held: Held) -> None:
+    """Entries without form, of no batch, and of labels that there are not."""
+    stream = keys.job(held.job, "results")
+    count = BATCH_IMAGES
+    wrong = BatchResult(1, bytes(count), b"\xff\xff" * count, bytes(4 * count))
+    wide = BatchResult(2, bytes(count), bytes(4 * count), bytes(8 * count))
+    entries: list[dict[bytes, bytes]] = [{b"x": RUBBISH}, {b"b": b"-1"}, {b"b": b"9" * 50}]
+    for n in BATCHES:
+        for data in (RUBBISH, LARGE[: 1 << 16], encode_result(wrong), encode_result(wide)):
+            entries.append({b"b": b"%d" % n, b"r": data})
+    for entry in entries:
+        client.xadd(stream, cast(Any, entry))
+
+
+def _heartbeats(client: redis.Redis, held: Held) -> None:
+    """Of nobody, and of the worker itself until its next."""
+    parent = held.owner.split("/")[0]
+    for name in (RUBBISH, b"\xff\xfe", b"nobody", b"", parent.encode()):
+        client.zadd(keys.WORKERS, {name: 9e15})
+    for content in (RUBBISH, b"[]", b'{"children":5,"at_ms":"x"}', b'{"children":[1],"at_ms":{}}'):
+        client.set(keys.worker("nobody"), content)
+        client.set(keys.worker(parent), content)
+    _fields("owner", f"nobody/1:1|{heartbeats.server_ms(client)}".encode())(client, held)
+    _put_wrong(client, keys.worker("nobody"), "list")
+    client.pexpire(keys.worker("nobody"), 10_000)  # like every heartbeat
+
+
+TAMPERS: dict[str, Tamper] = {
+    "images are rubbish": _payload(RUBBISH),
+    "images are of another count": _payload(b"\xff\xff\xff\x7f" + RUBBISH),
+    "images are large": _payload(LARGE),
+    "record is no JSON": lambda c, h: _set_record(c, h, RUBBISH),
+    "record is large": lambda c, h: _set_record(c, h, b'{"' + LARGE + b'":1}'),
+    "record is another job's": _record(id="zzzzzzzz"),
+    "version is nowhere": _record(version=77, card_sha256="1" * 64),
+    "model is a path": _record(name="../../etc/passwd"),
+    "card is another": _record(card_sha256="0" * 64),
+    "record has the wrong type": _wrong_type("record", "string"),
+    "images have the wrong type": _wrong_type("payload", "list"),
+    "owners have the wrong type": _wrong_type("owner", "string"),
+    "done has the wrong type": _wrong_type("done", "list"),
+    "results have the wrong type": _wrong_type("results", "string"),
+    "deaths have the wrong type": _wrong_type("deaths", "string"),
+    "owners are rubbish": _fields("owner", RUBBISH),
+    "owners are of the future": _claims_of_the_future,
+    "deaths are rubbish": _fields("deaths", RUBBISH),
+    "crashes are rubbish": _fields("crashed", RUBBISH),
+    "everything is done": _done_bits,
+    "results are rubbish": _results,
+    "heartbeats are rubbish": _heartbeats,
+    "the jobs have the wrong type": _wrong_shared(keys.JOBS),
+    "the workers have the wrong type": _wrong_shared(keys.WORKERS),
+    "the queue has the wrong type": _wrong_shared(keys.CLASSIFY_QUEUE),
+}
+GROUPS = [list(TAMPERS)[start : start + 5] for start in range(0, len(TAMPERS), 5)]
+
+
+def _set_record(client: redis.Redis, held: Held, data: bytes) -> None:
+    client.hset(keys.job(held.job, "record"), "record", data)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
+def test_the_table_is_right_all_the_same(stage: Stage, group: list[str]) -> None:
+    worker = stage.fleet.worker()
+    children = worker.children
+    producer = stage.classify()
+    held = stage.catch(producer, worker)
+    for name in group:
+        worker.sleep()  # so that there is work left when the next one comes
+        view = producer.view
+        assert view is not None
+        assert view.done < PICTURES, f"nothing was left to do for {name!r}"
+        begun = time.monotonic()
+        TAMPERS[name](stage.fleet.client, held)
+        worker.wake()
+        producer.wait_until_done(min(view.done + BATCH_IMAGES, PICTURES))
+        print(f"{name}: went on after {time.monotonic() - begun:.1f} s")
+    stage.check_finished(producer)
+    assert worker.children == children
+    assert "Traceback" not in worker.log
+    assert "Traceback" not in producer.log
+    assert max(map(len, worker.log.splitlines())) < 1_000
+    assert max(map(len, producer.log.splitlines())) < 1_000
+    stage.check_nothing_runs(worker)
+
+
+def test_the_same_fault_is_told_once(stage: Stage) -> None:
+    """Its hint comes again and again."""
+    worker = stage.fleet.worker(1)
+    producer = stage.classify()
+    held = stage.catch(producer, worker)
+    producer.kill()  # or it would mend the record
+    _record(version=77, card_sha256="1" * 64)(stage.fleet.client, held)
+    stage.let_go(held)
+    hinted = [_again(stage.fleet, held) for _ in range(5)]
+    assert sum(hinted) >= 5
+    wait_for("the line", lambda: "there is no model fashion-mnist@77" in worker.log)
+    time.sleep(0.5)
+    lines = [line for line in worker.log.splitlines() if "fashion-mnist@77" in line]
+    assert len(lines) == len({line.partition("ERROR")[2] for line in lines})
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)
+
+
+def _again(fleet: Fleet, held: Held) -> int:
+    from tests.support.jobs import hostile_messages
+
+    waiting = fleet.client.hkeys(keys.job(held.job, "payload"))
+    for batch in waiting:
+        fleet.client.lpush(
+            keys.CLASSIFY_QUEUE, hostile_messages.message(args=(held.job, int(batch)))
+        )
+    return len(waiting)

@@ -1,0 +1,167 @@
+"""Anything at all is pushed into the queue while a job runs: dropped, logged once, nobody hurt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from shared.broker.message_filter import CLASSIFY_TASK, TRAIN_TASK
+from shared.errors import Exit
+from shared.log_limit import LINES
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import hostile_messages
+from tests.support.jobs.claims import claims
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
+
+DROPPED = "a message that is no hint was dropped: "
+#: Asked for by nobody, and harmless: the hint is written anew, and these fields are not.
+HARMLESS = {"header: nesting", "header: result", "tag is a list", "tag is missing"}
+LINE_CHARS = 600
+LARGE_BYTES = 64 << 20
+#: What a parent may grow by after it has read LARGE_BYTES.
+GROWTH_BYTES = 100 << 20
+PICTURES = 480
+FLOOD = 20_000
+GROUPS = ("no messages", "no hints", "commands", "payloads")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Stage, group: str) -> None:
+    marker = stage.folder / "marker"
+    messages = _messages(group, CLASSIFY_TASK, (hostile_messages.NOBODY, 0), marker)
+    worker = stage.fleet.worker()
+    children = worker.children
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.catch(producer, worker)
+    for raw in messages.values():
+        stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, raw)
+    worker.wake()
+    stage.check_finished(producer)
+    _wait_for_an_empty_queue(stage.fleet)
+    assert worker.children == children
+    _check_log(worker, len(messages.keys() - HARMLESS))
+    assert not marker.exists()
+    _check_nothing_is_left(stage.fleet)
+    stage.check_nothing_runs(worker)
+
+
+def test_forged_commands_with_a_good_hint_of_the_job_do_nothing_either(stage: Stage) -> None:
+    """The batch is one that a child holds: a limit that came with its hint could end that child."""
+    worker = stage.fleet.worker()
+    children = worker.children
+    producer = stage.classify()
+    held = stage.catch(producer, worker)
+    messages = hostile_messages.commands(CLASSIFY_TASK, (held.job, held.batch))
+    for raw in messages.values():
+        stage.fleet.client.rpush(keys.CLASSIFY_QUEUE, raw)  # they are taken next
+    stage.let_go(held)
+    stage.check_finished(producer)
+    assert worker.children == children
+    _check_log(worker, len(messages.keys() - HARMLESS))
+    _check_nothing_is_left(stage.fleet)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_message_of_64_mb_is_dropped_and_its_memory_given_back(fleet: Fleet) -> None:
+    worker = fleet.worker(1)
+    children, before = worker.children, _resident(worker.pid)
+    for _ in range(3):
+        fleet.client.lpush(keys.CLASSIFY_QUEUE, b'"' + b"x" * LARGE_BYTES + b'"')
+    _wait_for_an_empty_queue(fleet)
+    wait_for("three lines", lambda: worker.log.count(DROPPED) == 3)
+    assert _resident(worker.pid) - before < GROWTH_BYTES
+    assert worker.children == children
+    _check_log(worker, 3)
+
+
+def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Stage) -> None:
+    worker = stage.fleet.worker(1)
+    for _ in range(FLOOD // 1000):
+        stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, *[b"junk"] * 1000)
+    _wait_for_an_empty_queue(stage.fleet)
+    stage.check_finished(stage.classify())
+    assert LINES <= worker.log.count(DROPPED) <= 4 * LINES
+
+
+def test_hints_of_another_job_are_only_hints(stage: Stage, tmp_path: Path) -> None:
+    """Both jobs get hints for every batch there is and for many that are not."""
+    worker = stage.fleet.worker()
+    other_output = tmp_path / "other.csv"
+    other = stage.fleet.producer("classify", FOLDER, "-o", str(other_output), cwd=stage.gallery.cwd)
+    producer = stage.classify()
+    producer.wait_until_sent()
+    held = stage.catch(producer, worker)
+    jobs = {held.job} | {claim.job for claim in claims(stage.fleet.client)}
+    for job in jobs:
+        for batch in (*range(len(stage.gallery.paths) // BATCH_IMAGES + 2), 10**6, (1 << 31) - 1):
+            raw = hostile_messages.message(args=(job, batch))
+            stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, raw)
+    stage.let_go(held)
+    assert other.wait() == Exit.OK, other.story
+    assert other_output.read_bytes() == stage.gallery.table
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_trainer_drops_them_as_well(fleet: Fleet, tmp_path: Path, group: str) -> None:
+    made = _messages(group, TRAIN_TASK, ("nobody",), tmp_path / "marker")
+    trainer = fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(tmp_path / "store"))
+    children = trainer.children
+    for raw in made.values():
+        fleet.client.lpush(keys.TRAIN_QUEUE, raw)
+    wait_for("an empty queue", lambda: not fleet.client.llen(keys.TRAIN_QUEUE))
+    # Those of a classifying worker are no hints of a trainer's at all.
+    harmless = HARMLESS if group == "commands" else set()
+    wanted = len(made.keys() - harmless)
+    wait_for(f"{wanted} lines", lambda: trainer.log.count(DROPPED) >= wanted, timeout_s=10)
+    _check_log(trainer, wanted)
+    if group != "commands":
+        assert trainer.children == children  # one process for each hint that is one
+    assert not (tmp_path / "marker").exists()
+    assert trainer.end() == 0, trainer.story
+
+
+def _messages(group: str, task: str, hint: tuple[object, ...], marker: Path) -> dict[str, bytes]:
+    if group == "no messages":
+        return hostile_messages.no_messages()
+    if group == "no hints":
+        return hostile_messages.no_hints(task, hint)
+    return (
+        hostile_messages.commands(task, hint)
+        if group == "commands"
+        else hostile_messages.payloads(task, marker)
+    )
+
+
+def _wait_for_an_empty_queue(fleet: Fleet) -> None:
+    wait_for("an empty queue", lambda: not fleet.client.llen(keys.CLASSIFY_QUEUE), poll_s=0.05)
+
+
+def _check_log(worker: Worker, dropped: int) -> None:
+    """One short line for each, and nothing else to read."""
+    wait_for(f"{dropped} lines", lambda: worker.log.count(DROPPED) >= dropped, timeout_s=10)
+    lines = [line for line in worker.log.splitlines() if DROPPED in line]
+    assert len(lines) == dropped
+    assert max(map(len, lines)) < LINE_CHARS
+    assert "Traceback" not in worker.log
+
+
+def _check_nothing_is_left(fleet: Fleet) -> None:
+    """Nothing was published elsewhere, and nothing is kept for later."""
+    left = {key.decode() for key in fleet.client.scan_iter()}
+    assert not {key for key in left if not key.startswith((keys.PREFIX, "_kombu.binding"))}
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096

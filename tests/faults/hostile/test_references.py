@@ -1,0 +1,114 @@
+"""Whoever writes references into Redis reads nothing but pictures below the workers' root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.dispatch.job_queue import Channel, Progress
+from producer.journal.totals import JobCounts
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.redis_client import connect
+from shared.errors import BadMessage, Unseen
+from shared.ledger.batches import BatchState
+from shared.messages.batch import encode_images
+from shared.messages.files import Reference, stamp
+from shared.messages.job import JobRecord
+from shared.registry import packaged
+from shared.settings import Settings
+from tests.support.images import gallery
+from tests.support.jobs.claims import claims
+from tests.support.servers.redis_server import RedisServer
+from worker.inference.classify_batch import classify
+from worker.inference.process_state import Child
+
+JOB = "abcdefgh"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with a picture, and links; beside it a picture that is nobody's business."""
+    (made,) = gallery.make(tmp_path / "made", 1).paths
+    secret = tmp_path / "secret.png"
+    secret.write_bytes((tmp_path / "made" / made).read_bytes())
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "mine.png").write_bytes(secret.read_bytes())
+    (root / "link").symlink_to(secret)
+    (root / "folder").symlink_to(tmp_path)
+    os.mkfifo(root / "fifo")
+    return root
+
+
+@pytest.fixture
+def channel(server: RedisServer) -> Iterator[Channel]:
+    card = packaged.card()
+    record = JobRecord(
+        JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
+    )
+    app = make_app(server.url, "test")
+    channel = Channel(connect(server.url, "test"), app, record, Settings())
+    channel.touch(Progress(JobCounts(1), walking=False))
+    yield channel
+    channel.client.close()
+    app.close()
+
+
+@pytest.fixture
+def child(server: RedisServer, root: Path) -> Iterator[Child]:
+    child = Child(Settings(root=str(root)), server.url, "here:1:2")
+    yield child
+    child.client.close()
+
+
+def refer(path: bytes, root: Path) -> Reference:
+    """With the right stamp of the secret, so that only its place can give it away."""
+    secret = stamp(os.stat(root.parent / "secret.png"))
+    return Reference(path.replace(b"PARENT", bytes(root.parent)), secret)
+
+
+def test_the_picture_below_the_root_is_classified(
+    channel: Channel, child: Child, root: Path
+) -> None:
+    reference = Reference(b"mine.png", stamp(os.stat(root / "mine.png")))
+    channel.offer([(0, encode_images([reference]))])
+    assert classify(child, JOB, 0)[1:] == (1, {}, ["fashion-mnist@0"])
+    assert channel.survey([0]) == ("running", [BatchState.DONE])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"../secret.png", b"PARENT/secret.png", b"link", b"folder/secret.png", b"./link",
+        b"folder/../secret.png", b"folder/root/../secret.png", b"fifo", b"folder", b"secret.png",
+        b"mine.png\0", b"mine.png", b"", b"/", b"a" * 5_000, b"/".join([b"a"] * 2_000),
+    ],
+    ids=lambda path: repr(path[:24]),
+)  # fmt: skip
+def test_nothing_else_is_and_the_batch_is_given_back(
+    channel: Channel, child: Child, root: Path, path: bytes
+) -> None:
+    """`mine.png` is a picture that may be read, but not the one that the message speaks of."""
+    os.utime(root / "mine.png", ns=(0, 1))
+    channel.offer([(0, encode_images([b"no picture", refer(path, root)]))])
+    with pytest.raises((BadMessage, Unseen)) as caught:
+        classify(child, JOB, 0)
+    assert len(str(caught.value)) < 1_000
+    assert channel.results(0) == []
+    assert claims(channel.client) == []
+    assert channel.survey([0]) == ("running", [BatchState.LOST])
+    assert channel.trouble() == str(caught.value)
+    assert channel.client.hlen(keys.job(JOB, "payload")) == 0
+
+
+def test_a_huge_list_is_refused_before_a_file_is_read(
+    channel: Channel, child: Child, root: Path
+) -> None:
+    channel.offer([(0, encode_images([Reference(b"mine.png", (1 << 20, 1))] * 100_000))])
+    with pytest.raises(Unseen, match="MiB"):
+        classify(child, JOB, 0)
+    assert channel.survey([0]) == ("running", [BatchState.LOST])

@@ -1,0 +1,183 @@
+"""Machines that share nothing but Redis: a server, three workers, a producer and a trainer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from shared.ledger import heartbeats
+from shared.registry.registry import Registry
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import expected_table
+from tests.support.jobs.claims import wait_until_taken_over
+from tests.support.jobs.scenario import Stage
+from tests.support.machine import network_namespaces
+from tests.support.machine.network_namespaces import FarServer, Network
+from tests.support.machine.network_partitions import AWAY, BACK
+from tests.support.machine.simulated_hosts import HOME, Host
+from tests.support.processes import trainers
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker
+from worker.runtimes.runtime import artifact_name
+
+#: A light installation would have to be on each machine.
+pytestmark = pytest.mark.shipped_model
+
+PICTURES = 2_000
+#: Longer than a heartbeat lives, with these times.
+CUT_S = 3.0
+TIMES = SHORT_TIMES | {"HANGTAG_LEASE_S": "20", "HANGTAG_ROUND_S": "0.5"}
+NAME = "drawn"
+#: So many that a training lasts longer than the cut.
+EPOCHS = "300"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("photos"), PICTURES)
+
+
+class Place:
+    """The network and everything in it."""
+
+    def __init__(
+        self, network: Network, fleet: Fleet, hosts: ExitStack, pictures: Gallery, folder: Path
+    ) -> None:
+        self.fleet, self.pictures, self._open = fleet, pictures, hosts
+        self.tables, self.school, self.store = (folder / n for n in ("tables", "school", "store"))
+        for made in (self.tables, self.store):
+            made.mkdir()
+        trainers.draw_classes(self.school)
+        self.rooms = [self._host(network, f"worker{n}") for n in range(3)]
+        self.desk = self._host(network, "desk", pictures.cwd, self.tables)
+        self.academy = self._host(network, "academy", self.school, self.store)
+        self.stage = Stage(fleet, pictures, self.tables, random.Random(5))
+
+    def _host(self, network: Network, name: str, *kept: Path) -> Host:
+        return self._open.enter_context(Host(network, name, kept))
+
+    @property
+    def hosts(self) -> list[Host]:
+        return [*self.rooms, self.desk, self.academy]
+
+    def worker(self, room: Host) -> Worker:
+        """A worker of one child."""
+        with self.fleet.at(room.prefix, room.settings):
+            return self.fleet.worker(1)
+
+    def trainer(self) -> Worker:
+        """The owner of the store."""
+        with self.fleet.at(self.academy.prefix, self.academy.settings):
+            return self.fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(self.store))
+
+    def hangtag(self, *arguments: str) -> Producer:
+        """What somebody types at the desk."""
+        with self.fleet.at(self.desk.prefix, self.desk.settings):
+            return self.fleet.producer(*arguments, cwd=self.pictures.cwd)
+
+    def classify(self, *options: str) -> Producer:
+        """`hangtag classify pictures -o out.csv`."""
+        return self.hangtag("classify", FOLDER, "-o", str(self.stage.output), *options)
+
+    def new(self) -> expected_table.Version:
+        """The version that the trainer has published."""
+        registry = Registry(self.store)
+        card = registry.card(NAME, 1)
+        return expected_table.Version(card, registry.read(card, artifact_name("litert")))
+
+
+@pytest.fixture
+def place(pictures: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Place]:
+    if reason := network_namespaces.why_not():
+        pytest.skip(reason)
+    with (
+        Network() as network,
+        FarServer(server_binary, network) as server,
+        ExitStack() as hosts,
+        Fleet(server, **TIMES) as fleet,
+    ):
+        yield Place(network, fleet, hosts, pictures, tmp_path)
+
+
+def test_machines_that_share_nothing_but_redis_classify_and_train_through_cut_cables(
+    place: Place,
+) -> None:
+    check_nothing_is_shared(place)
+    workers = [place.worker(room) for room in place.rooms]
+    check_names(place)
+    classify_while_cables_are_cut(place, workers)
+    trainer = place.trainer()
+    train_while_the_cable_is_cut(place)
+    classify_with_the_new_version(place)
+    place.stage.check_nothing_runs(*workers, trainer)
+
+
+def check_nothing_is_shared(place: Place) -> None:
+    """Each sees its own files, cannot write to the system, and reaches Redis and nobody else."""
+    owners = {place.pictures.cwd: place.desk, place.tables: place.desk}
+    owners |= {place.school: place.academy, place.store: place.academy}
+    for host in place.hosts:
+        assert [path for path, owner in owners.items() if host.sees(path) != (owner is host)] == []
+        assert host.run("touch", f"{HOME}/{host.name}").returncode == 0
+        assert host.run("touch", "/usr/of-mine").returncode != 0
+        assert host.site.reaches_server()
+        assert not host.sees(place.fleet.server.socket)
+    for host in place.hosts:
+        assert host.run("ls", HOME).stdout.split() == [host.name]
+
+
+def check_names(place: Place) -> None:
+    """A fleet is told apart by its machines."""
+    beats = heartbeats.alive(place.fleet.client)
+    assert sorted(beat.host for beat in beats) == [room.name for room in place.rooms]
+
+
+def classify_while_cables_are_cut(place: Place, workers: list[Worker]) -> None:
+    """The producer is cut off, then a worker with a batch in hand; both come back.
+
+    In this order, since nobody sends work while the producer is away: also on a fast machine some
+    is left for the worker.
+    """
+    producer = place.classify()
+    place.stage.reach_the_middle(producer)
+    other = place.stage.catch(producer, workers[1])  # so that the job cannot end
+    place.desk.site.cut()
+    producer.wait_for_log(AWAY)
+    place.stage.check_outstanding(producer)
+    place.desk.site.mend()
+    producer.wait_for_log(BACK)
+    held = place.stage.catch(producer, workers[0])
+    site = place.rooms[0].site
+    site.cut()
+    place.stage.let_go(held)
+    place.stage.let_go(other)
+    wait_until_taken_over(place.fleet.client, held, timeout_s=30.0)
+    site.mend()
+    place.stage.check_finished(producer)
+
+
+def train_while_the_cable_is_cut(place: Place) -> None:
+    """A lease outlives a short cut, and the version is there for everybody afterwards."""
+    options = ("--data", str(place.school), "--name", NAME, "--recipe", "tutorial")
+    training = place.hangtag("train", *options, "--epochs", EPOCHS, "--promote", "always")
+    training.wait_for_log("training")
+    place.academy.site.cut()
+    time.sleep(CUT_S)
+    assert training.running, "it was over before the cable was cut"
+    place.academy.site.mend()
+    assert training.wait() == 0, training.story
+    assert f"{NAME}@1 is published" in training.out
+
+
+def classify_with_the_new_version(place: Place) -> None:
+    """Workers get it from Redis."""
+    producer = place.classify("--model", NAME, "--restart")
+    assert producer.wait() == 0, producer.story
+    paths = place.pictures.paths
+    wanted = expected_table.table(place.pictures.cwd, paths, version=place.new())
+    assert place.stage.output.read_bytes() == wanted

@@ -1,0 +1,60 @@
+"""A cable is pulled out between Redis and a worker, or a producer, and put in again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.broker.redis_client import TIMEOUT_S
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.machine import network_namespaces, network_partitions
+from tests.support.machine.network_namespaces import FarServer, Network
+from tests.support.servers.redis_server import RedisServer
+
+CUT_S = 5.0
+PICTURES = 2_400
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    if reason := network_namespaces.why_not():
+        pytest.skip(reason)
+    with Network() as made:
+        yield made
+
+
+@pytest.fixture
+def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
+    """The same server, at the other end of cables."""
+    server.close()
+    with FarServer(server.binary, network) as far:
+        yield far
+
+
+def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(stage: Stage, network: Network) -> None:
+    network_partitions.popped_into_a_cut_cable(stage, network, CUT_S)
+
+
+def test_a_worker_that_is_cut_off_goes_on_by_itself(stage: Stage, network: Network) -> None:
+    network_partitions.cut_with_a_claim_in_hand(stage, network, CUT_S)
+
+
+def test_a_batch_that_was_done_again_on_the_other_side_has_one_row_each(
+    stage: Stage, network: Network
+) -> None:
+    network_partitions.done_again_on_the_other_side(stage, network)
+
+
+def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
+    stage: Stage, network: Network
+) -> None:
+    noticed = network_partitions.producer_cut_off(stage, network, CUT_S)
+    assert noticed < TIMEOUT_S + 5

@@ -1,0 +1,251 @@
+"""`--transport path`: the bytes of the table are those of `inline`, whatever workers see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from producer.verify.verify import verify
+from shared import keys
+from shared.errors import Exit
+from shared.image_status import Status
+from shared.messages.batch import decode_payload
+from shared.messages.files import UNSEEN, Reference
+from tests.faults.producer.test_failpoints import PROGRAM
+from tests.support.failpoints.armed import KILL, Points, Shot
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.images.image_zoo import write_zoo
+from tests.support.jobs import expected_table
+from tests.support.jobs.claims import wait_until_taken_over
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES, Producer, Worker, wait_for
+
+BY_PATH = ("--transport", "path")
+#: Of the first message, and one that has not been looked at when the first message is sent.
+CHANGED, GONE, LATER = 3, 5, -1
+#: A window or two of them, until the rest travels inline.
+REFUSED_MAX = 20
+RECOVERED_WITHIN_S = 20.0
+#: Without a worker a producer has sent all that it may by then.
+SETTLED_S = 1.0
+
+
+def travelling(stage: Stage) -> list[bytes | Reference | Status]:
+    """What lies in Redis for the workers."""
+    found: list[bytes | Reference | Status] = []
+    for key in stage.fleet.client.scan_iter(keys.job("*", "payload")):
+        for blob in cast(dict[bytes, bytes], stage.fleet.client.hgetall(key)).values():
+            found += decode_payload(blob)
+    return found
+
+
+def begin(stage: Stage, **settings: str) -> Producer:
+    """A job that nobody works on yet, whose first message is on its way as references."""
+    producer = stage.classify(*BY_PATH, **settings)
+    images = wait_for("a message", lambda: travelling(stage))
+    assert len(images) >= BATCH_IMAGES
+    assert all(isinstance(image, Reference) for image in images)
+    return producer
+
+
+def seeing(stage: Stage, root: Path | str = "/") -> Worker:
+    """A worker that opens files below a root."""
+    return stage.fleet.worker(HANGTAG_ROOT=str(root))
+
+
+def check_seen(*processes: Producer | Worker) -> None:
+    """No worker has given a batch back because it could not have its files."""
+    for process in processes:
+        assert UNSEEN not in process.log, process.story
+
+
+def check_all_proven(stage: Stage) -> None:
+    """Whoever has read a file has told its digest."""
+    proof = verify(stage.output, deep=True)
+    assert (proof.proven, proof.problems, proof.unproven) == (True, [], [])
+
+
+def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Stage) -> None:
+    producer = begin(stage)
+    workers = [seeing(stage) for _ in range(2)]
+    stage.check_finished(producer)
+    check_seen(producer, *workers)
+    check_all_proven(stage)
+    stage.check_nothing_runs(*workers)
+
+
+def test_where_the_files_are_may_differ_from_machine_to_machine(
+    stage: Stage, tmp_path: Path
+) -> None:
+    shutil.copytree(stage.gallery.cwd, tmp_path / "there")
+    producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
+    worker = stage.fleet.producer("worker", "--root", "there", cwd=tmp_path)
+    stage.check_finished(producer)
+    check_seen(producer, worker)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0, worker.story
+    stage.check_nothing_runs()
+
+
+def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
+    mortal, other = seeing(stage), seeing(stage)
+    producer = stage.classify(*BY_PATH)
+    stage.reach_the_middle(producer)
+    victim = stage.catch(producer, mortal)
+    mortal.kill()
+    wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
+    stage.check_finished(producer)
+    check_seen(producer, other)
+    stage.check_nothing_runs(other)
+
+
+def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Stage) -> None:
+    worker = seeing(stage)
+    producer = stage.classify(*BY_PATH)
+    for options in ((), BY_PATH):
+        stage.reach_the_middle(producer)
+        stage.check_outstanding(producer)
+        producer.kill()
+        producer = stage.classify(*options)
+    stage.check_finished(producer)
+    check_seen(producer, worker)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Stage) -> None:
+    producer = begin(stage)
+    stage.fleet.server.restart()
+    worker = seeing(stage)
+    stage.check_finished(producer)
+    check_seen(producer, worker)
+    check_all_proven(stage)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "channel.images-put"])
+def test_a_producer_that_dies_of_giving_the_bytes_has_kept_what_they_were_or_reads_them_again(
+    stage: Stage, tmp_path: Path, point: str
+) -> None:
+    points = Points(tmp_path / "points")
+    producer = stage.classify(*BY_PATH, program=PROGRAM, **points.settings)
+    wait_for("a message", lambda: travelling(stage))
+    producer.wait_until_sent(2 * BATCH_IMAGES)
+    time.sleep(SETTLED_S)
+    stage.fleet.server.kill()
+    points.arm(Shot(point, 1, KILL))
+    stage.fleet.server.start()
+    assert points.wait() == producer.pid
+    worker = seeing(stage)
+    stage.check_finished(stage.classify(*BY_PATH))
+    check_all_proven(stage)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("root", ["", "BESIDE"])
+def test_a_worker_that_does_not_see_the_files_is_sent_them(
+    stage: Stage, tmp_path: Path, root: str
+) -> None:
+    """Without a root, and with one below which there are other files of the same names."""
+    shutil.copytree(stage.gallery.cwd, tmp_path / "BESIDE", copy_function=shutil.copyfile)
+    producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
+    worker = seeing(stage, tmp_path / root if root else "")
+    stage.check_finished(producer)
+    assert f"{UNSEEN}: " in producer.log
+    assert "; from here on the bytes of all files are sent" in producer.log
+    assert 1 <= worker.log.count(UNSEEN) <= REFUSED_MAX
+    assert "Traceback" not in worker.log
+    check_all_proven(stage)
+    stage.check_nothing_runs(worker)
+
+
+def test_workers_with_and_without_a_root_share_a_job(stage: Stage) -> None:
+    producer = begin(stage)
+    blind = stage.fleet.worker(1)
+    blind.wait_for_log(UNSEEN)
+    other = seeing(stage)
+    stage.check_finished(producer)
+    check_seen(other)
+    check_all_proven(stage)
+    stage.check_nothing_runs(other, blind)
+
+
+def test_a_root_that_the_pictures_are_not_below_is_refused_before_work_starts(
+    stage: Stage, tmp_path: Path
+) -> None:
+    producer = stage.classify(*BY_PATH, HANGTAG_ROOT=str(tmp_path))
+    assert producer.wait() == Exit.USAGE
+    assert len(producer.log.splitlines()) == 1
+    assert "--transport inline" in producer.log
+    assert not stage.output.exists()
+
+
+class TestFilesThatChange:
+    @pytest.fixture
+    def pictures(self, tmp_path: Path) -> Gallery:
+        """Pictures of this test alone, which it changes."""
+        return gallery.make(tmp_path, 240)
+
+    def test_they_are_what_they_were_when_they_were_found_or_their_rows_say_so(
+        self, stage: Stage
+    ) -> None:
+        producer = begin(stage)
+        view = producer.view
+        assert view is not None
+        files = [stage.gallery.cwd / path for path in stage.gallery.paths]
+        assert view.found < len(files)
+        other, gone = files[len(files) // 2].read_bytes(), files[GONE].read_bytes()
+        for changed in (CHANGED, LATER):
+            files[changed].write_bytes(other)
+        files[GONE].unlink()
+        worker = seeing(stage)
+        assert producer.wait() == Exit.SOME_FAILED, producer.story
+        rows = stage.output.read_text().splitlines()[1:]
+        failed = {i: row.split(",")[3] for i, row in enumerate(rows) if ",ok," not in row}
+        assert failed == {CHANGED: Status.CHANGED, GONE: Status.MISSING}
+        assert 1 <= worker.log.count(UNSEEN) <= 2
+        assert verify(stage.output).proven
+        files[GONE].write_bytes(gone)
+        retry = stage.classify("--retry-failed", *BY_PATH)
+        assert retry.wait() == Exit.OK, retry.story
+        expected = expected_table.table(stage.gallery.cwd, stage.gallery.paths)
+        assert stage.output.read_bytes() == expected
+        assert verify(stage.output, deep=True).proven
+        stage.check_nothing_runs(worker)
+
+
+def test_broken_files_links_and_odd_names_are_the_same_rows_as_inline(
+    stage: Stage, tmp_path: Path
+) -> None:
+    zoo = tmp_path / FOLDER
+    zoo.mkdir()
+    write_zoo(zoo)
+    names = [b"new\nline.png", b"\xff\xfe.png", b"...png", b"back\\slash.png", b"-.png", b" .png"]
+    source = stage.gallery.cwd / stage.gallery.paths[0]
+    for folder in (b"", b"\xffolder\n/", b".../"):
+        os.makedirs(os.fsencode(zoo) + b"/" + folder, exist_ok=True)
+        for name in names:
+            shutil.copyfile(source, os.fsencode(zoo) + b"/" + folder + name)
+    (zoo / "list").write_bytes(b"pictures/a-link\npictures/gone.png\npictures/linked/ .png\n")
+    (zoo / "a-link").symlink_to(source)
+    (zoo / "linked").symlink_to("...")
+    workers = [seeing(stage) for _ in range(2)]
+    for what in ([FOLDER], ["--list", f"{FOLDER}/list"]):
+        tables = []
+        for transport in ("inline", "path"):
+            output = tmp_path / f"{transport}.csv"
+            producer = stage.fleet.producer(
+                "classify", *what, "-o", str(output), "--transport", transport, "--restart",
+                cwd=tmp_path,
+            )  # fmt: skip
+            assert producer.wait() == Exit.SOME_FAILED, producer.story
+            check_seen(producer, *workers)
+            tables.append(output.read_bytes())
+        assert tables[0] == tables[1]
+    stage.check_nothing_runs(*workers)

@@ -1,0 +1,116 @@
+"""Jobs in the background: submit, status, collect."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from producer.jobs.classify import Summary
+from producer.journal.snapshot import JobView, State
+from shared.errors import Exit
+from shared.messages.batch import MAX_FILE_BYTES
+from tests.support.images.gallery import FOLDER
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import procfs
+from tests.support.processes.fleet import Producer, Worker, wait_for
+
+
+def test_submit_answers_at_once_and_collect_waits_for_the_table(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    job = _submit(stage)
+    assert _status(stage, job).job == job
+    collect = stage.hangtag("collect", job)
+    assert collect.wait() == Exit.OK, collect.story
+    stage.check_table(stage.output.read_bytes())
+    assert _status(stage, job).state is State.FINISHED
+    stage.check_nothing_runs(worker)
+
+
+def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    job = _submit(stage)
+    producer = _detached(stage, worker)
+    procfs.stop(worker.pid)  # so that it is not finished before it is looked at
+    for child in worker.children:
+        procfs.stop(child)
+    procfs.kill(producer)
+    procfs.wait_for_end([producer])
+    view = _status(stage, job)
+    assert view.state is State.PAUSED
+    assert view.done < len(stage.gallery.paths)
+    worker.wake()
+    collect = stage.hangtag("collect", str(stage.output))
+    assert collect.wait() == Exit.OK, collect.story
+    stage.check_table(stage.output.read_bytes())
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("ending", ["finished", "cancelled"])
+def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
+    stage: Stage, ending: str
+) -> None:
+    worker = stage.fleet.worker()
+    stage.fleet.client.config_set("maxmemory", "100mb")  # which bounds the files of the job
+    classify = stage.classify("--json")
+    classify.wait_until_done(1)
+    held = stage.catch(classify, worker)
+    collect = stage.fleet.producer("collect", str(stage.output), "--json", cwd=stage.gallery.cwd)
+    collect.wait_for_log("done")
+    if ending == "cancelled":
+        assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
+        assert classify.wait() == Exit.CANCELLED, classify.story
+    stage.let_go(held)
+    code = Exit.CANCELLED if ending == "cancelled" else Exit.OK
+    assert classify.wait() == code, classify.story
+    assert collect.wait() == code, collect.story
+    summary = msgspec.json.decode(collect.out, type=Summary)
+    assert summary == msgspec.json.decode(classify.out, type=Summary)
+    assert summary.classified == summary.done > 0  # the only attempt
+    assert summary.seconds > 0
+    assert summary.max_file_bytes < MAX_FILE_BYTES
+    stage.fleet.client.config_set("maxmemory", 0)
+    assert _last(collect, "images") == _last(classify, "images")
+    assert "already" not in collect.log
+    again = stage.hangtag("collect", str(stage.output))
+    assert again.wait() == Exit.OK, again.story
+    assert ("finished already" in again.log) == (ending == "finished")
+    assert "--restart" not in again.log.replace("classify --restart", "")
+    stage.check_nothing_runs(worker)
+
+
+def _last(command: Producer, word: str) -> str:
+    """The last line of a command that has this word."""
+    return [line for line in command.log.splitlines() if word in line][-1]
+
+
+def test_a_submit_that_cannot_begin_says_why(stage: Stage) -> None:
+    stage.output.write_text("somebody's table")
+    command = _submitted(stage)
+    assert command.wait() == Exit.USAGE
+    assert "choose another -o" in command.log
+    assert stage.output.read_text() == "somebody's table"
+    assert stage.fleet.pids == []
+
+
+def _submitted(stage: Stage) -> Producer:
+    return stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--json")
+
+
+def _submit(stage: Stage) -> str:
+    command = _submitted(stage)
+    assert command.wait() == Exit.OK, command.story
+    job = msgspec.json.decode(command.out, type=dict[str, str])["job"]
+    assert isinstance(job, str)
+    return job
+
+
+def _detached(stage: Stage, worker: Worker) -> int:
+    """The pid of the producer that outlived `submit`."""
+    known = {worker.pid, *worker.children}
+    return wait_for("the producer", lambda: next(iter(set(stage.fleet.pids) - known), None))
+
+
+def _status(stage: Stage, job: str) -> JobView:
+    command = stage.hangtag("status", job, "--json")
+    assert command.wait() == Exit.OK, command.story
+    return msgspec.json.decode(command.out, type=JobView)

@@ -1,0 +1,282 @@
+"""Commands around a job end, fail or stop at their crash points: restart, cancel, submit, status;
+and those around a request: train, --follow, --cancel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import State, peek
+from producer.verify.verify import verify
+from shared import keys
+from shared.errors import Exit
+from shared.ledger import request_store
+from shared.ledger.request_states import State as RequestState
+from shared.registry.registry import Registry
+from tests.faults.producer.test_failpoints import ASLEEP_S, FEW, PROGRAM
+from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import job_keys
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import local_stack, procfs
+from tests.support.processes.fleet import Fleet, Producer, wait_for
+from tests.support.processes.local_stack import Place
+from tests.support.processes.trainers import TIMES, School, draw_classes
+from tests.support.servers.leftover_keys import check_none
+from tests.support.servers.redis_server import RedisServer
+
+#: A stack belongs to an installation, and the tests end that of the real one.
+pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
+
+OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
+    "channel.left", "index.replaced-forgotten",
+)]  # fmt: skip
+OF_REPLACING = [Shot(name, 1, KILL) for name in (
+    "index.drafted", "index.remembered", "journal.committing", "journal.committed",
+)]  # fmt: skip
+OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
+    "journal.log-removed", "journal.emptied",
+)]  # fmt: skip
+OF_NOT_BEGINNING = [Shot("journal.removed", 1, how) for how in WAYS]
+OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
+OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
+OF_LOOKING = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
+OF_FORGETTING_RESULTS = [Shot("channel.result-forgotten", 1, how) for how in WAYS]
+OF_ASKING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
+             for how in WAYS]  # fmt: skip
+OF_TAKING_BACK = [Shot("requests.cancel", 1, how) for how in WAYS]
+OF_KEEPING = [Shot(name, 1, KILL) for name in ("kept.begun", "kept.part-written", "kept.replaced")]
+OF_NOT_KEEPING = [Shot("kept.forgotten", 1, KILL)]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), FEW)
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Points:
+    return Points(tmp_path / "points")
+
+
+def pass_it(points: Points, shot: Shot, command: Producer) -> None:
+    """Wait until it has fired; then the command has ended, unless it only stopped and goes on."""
+    if shot.how == STOP:
+        stopped = points.wait_until_stopped()
+        time.sleep(ASLEEP_S)
+        procfs.go_on(stopped)
+    code = command.wait()
+    assert points.victim() == command.pid, command.story
+    if shot.how != STOP:
+        assert code == (-9 if shot.how == KILL else Exit.SETUP), command.story
+
+
+def command(stage: Stage, points: Points, *arguments: str) -> Producer:
+    return stage.fleet.producer(
+        *arguments, cwd=stage.gallery.cwd, program=PROGRAM, **points.settings
+    )
+
+
+@pytest.mark.parametrize("shot", OF_RESTARTING, ids=str)
+def test_a_job_that_is_begun_anew_is_one_job(stage: Stage, points: Points, shot: Shot) -> None:
+    stage.fleet.worker()
+    stage.classify("--timeout", "0.7").wait()  # in the middle, or finished: either is thrown away
+    points.arm(shot)
+    restart = stage.classify("--restart", program=PROGRAM, **points.settings)
+    pass_it(points, shot, restart)
+    stage.check_finished(stage.classify("--restart"))
+
+
+@pytest.mark.parametrize("shot", OF_REPLACING, ids=str)
+def test_a_restart_leaves_the_old_job_or_the_new_one(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    old = peek(stage.output)
+    assert old is not None
+    points.arm(shot)
+    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    now = peek(stage.output)
+    assert now is not None
+    if shot.name == "journal.committed":
+        assert now.job != old.job
+        stage.check_finished(stage.classify())
+    else:
+        assert now == old
+        assert verify(stage.output).proven
+        stage.check_finished(stage.hangtag("collect", old.job))
+    stage.check_finished(stage.classify("--restart"))
+
+
+@pytest.mark.parametrize("shot", OF_EMPTYING, ids=str)
+def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    journal_path(stage.output).write_bytes(b"no journal" * 1000)
+    points.arm(shot)
+    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    stage.check_finished(stage.classify("--restart"))
+
+
+@pytest.mark.parametrize("shot", OF_NOT_BEGINNING, ids=str)
+def test_a_job_that_never_began_leaves_nothing(stage: Stage, points: Points, shot: Shot) -> None:
+    points.arm(shot)
+    never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
+    pass_it(points, shot, never)
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+
+
+@pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
+def test_a_job_that_is_cancelled_ends_whoever_dies_of_it(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    waiting = stage.classify()  # there is no worker
+    wait_for("the job", lambda: stage.fleet.client.zcard(keys.JOBS) and waiting.view)
+    points.arm(shot)
+    pass_it(points, shot, command(stage, points, "cancel", str(stage.output)))
+    assert waiting.wait() == Exit.CANCELLED, waiting.story
+    assert job_keys(stage.fleet.client) == []
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+
+
+@pytest.mark.parametrize("shot", OF_SUBMITTING, ids=str)
+def test_a_job_that_was_submitted_goes_on_without_its_command(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    points.arm(shot)
+    submit = command(stage, points, "submit", FOLDER, "-o", str(stage.output))
+    pass_it(points, shot, submit)
+    wait_for("the table", lambda: (v := peek(stage.output)) and v.state is State.FINISHED)
+    stage.check_finished(stage.hangtag("collect", str(stage.output)))
+
+
+@pytest.mark.parametrize("shot", OF_LOOKING, ids=str)
+def test_a_look_at_the_jobs_changes_none_whoever_dies_of_it(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    stage.fleet.client.zadd(keys.JOBS, {"abcdefgh": 1.0})  # its keys have expired
+    points.arm(shot)
+    pass_it(points, shot, command(stage, points, "status"))
+    assert stage.fleet.client.zcard(keys.JOBS) == 0
+    stage.check_finished(stage.classify())
+
+
+@pytest.mark.parametrize("shot", OF_FORGETTING_RESULTS, ids=str)
+def test_a_result_that_redis_lost_is_had_again_whoever_dies_of_it(
+    stage: Stage, points: Points, shot: Shot
+) -> None:
+    stage.fleet.worker()
+    points.arm(Shot("hint.sent", 2, STOP), shot)
+    producer = stage.classify(program=PROGRAM, **points.settings)
+    stopped = points.wait(0)
+    client = stage.fleet.client
+    (record,) = wait_for("the job", lambda: list(client.scan_iter(keys.job("*", "record"))))
+    job = record.decode().split(":")[2]
+    wait_for("a result", lambda: client.xlen(keys.job(job, "results")) >= 2)
+    client.delete(keys.job(job, "results"))
+    procfs.go_on(stopped)
+    if shot.how == STOP:
+        procfs.go_on(points.wait_until_stopped())
+    else:
+        pass_it(points, shot, producer)
+        producer = stage.classify()
+    stage.check_finished(producer)
+
+
+@pytest.fixture
+def school(server: RedisServer, tmp_path: Path) -> Iterator[School]:
+    shapes = draw_classes(tmp_path / "shapes")
+    with Fleet(server, **TIMES) as fleet, closing(School(fleet, tmp_path, shapes)) as school:
+        yield school
+
+
+def training(school: School, request: str) -> tuple[str, ...]:
+    work = ("--data", str(school.data), "--name", request, "--recipe", "tutorial", "--epochs", "2")
+    return ("train", *work, "--request-id", request)
+
+
+@pytest.mark.parametrize("shot", OF_ASKING, ids=str)
+def test_a_request_is_made_once_whoever_dies_of_it(
+    school: School, points: Points, shot: Shot
+) -> None:
+    school.trainers(1)
+    points.arm(shot)
+    asked = training(school, "shapes")
+    where = school.data.parent
+    first = school.fleet.producer(*asked, cwd=where, program=PROGRAM, **points.settings)
+    pass_it(points, shot, first)
+    again = school.fleet.producer(*asked, cwd=where)
+    assert again.wait() == Exit.OK, again.story
+    school.check_one_version("shapes", school.trained("shapes").model)
+
+
+@pytest.mark.parametrize("shot", OF_TAKING_BACK, ids=str)
+def test_a_request_that_is_taken_back_stays_so_whoever_dies_of_it(
+    school: School, points: Points, shot: Shot
+) -> None:
+    where = school.data.parent
+    asked = school.fleet.producer(*training(school, "shapes"), "--detach", cwd=where)
+    assert asked.wait() == Exit.OK, asked.story
+    points.arm(shot)
+    cancel = ("train", "--cancel", "shapes")
+    pass_it(
+        points, shot, school.fleet.producer(*cancel, cwd=where, program=PROGRAM, **points.settings)
+    )
+    assert school.look("shapes").state is RequestState.CANCELLED
+    school.trainers(1)
+    check_none_but_requests(school)
+    assert school.versions("shapes") == []
+
+
+def check_none_but_requests(school: School) -> None:
+    """What is known of a request is kept for a day, so that the same one is not made again."""
+    school.fleet.client.delete(keys.request("shapes", "state"))
+    check_none(school.fleet.client)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
+@pytest.mark.parametrize("shot", OF_KEEPING + OF_NOT_KEEPING, ids=str)
+def test_a_request_to_this_machines_stack_is_kept_or_not_made(
+    place: Place, points: Points, tmp_path: Path, shot: Shot, server_binary: Path
+) -> None:
+    """The same command again makes it; one that was taken back is gone."""
+    with RedisServer(server_binary) as unused, Fleet(unused) as fleet:
+        shapes = draw_classes(tmp_path / "shapes")
+        settings = {**place.environment, **points.settings, "HANGTAG_REDIS_URL": ""}
+
+        def hangtag(*arguments: str, armed: bool = False) -> Producer:
+            program = PROGRAM if armed else ("producer.cli",)
+            return fleet.producer(*arguments, cwd=tmp_path, program=program, **settings)
+
+        asked = ("train", "--data", str(shapes), "--name", "shapes", "--recipe", "tutorial",
+                 "--epochs", "2", "--request-id", "shapes", "--detach")  # fmt: skip
+        if shot in OF_NOT_KEEPING:
+            first = hangtag(*(one if one != "2" else "100000" for one in asked))
+            assert first.wait() == Exit.OK, first.story
+            points.arm(shot)
+            pass_it(points, shot, hangtag("train", "--cancel", "shapes", armed=True))
+            store = place.settings.store_path
+            wait_for("its end", lambda: not request_store.folder(store, "shapes").exists())
+            return
+        points.arm(shot)
+        pass_it(points, shot, hangtag(*asked, armed=True))
+        again = hangtag(*(one for one in asked if one != "--detach"))
+        assert again.wait() == Exit.OK, again.story
+        assert Registry(place.settings.store_path).versions("shapes") == [1]

@@ -1,0 +1,77 @@
+"""A producer ends at each of its crash points while it repeats failed rows."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.verify.verify import verify
+from shared.errors import Exit
+from tests.faults.producer.test_failpoints import PROGRAM
+from tests.support.failpoints.armed import Points, Shot
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.broken_files import mend, spoil
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.servers.redis_server import RedisServer
+
+pytestmark = pytest.mark.points
+
+PICTURES = 120
+#: Small messages, so that each step is passed several times.
+SMALL = {"HANGTAG_BATCH_IMAGES": "8"}
+BROKEN = range(0, PICTURES, 3)
+#: The table is in place before these.
+AT_THE_END = {"table.placed", "channel.left"}
+SHOTS = [
+    *(Shot("journal.committing", nth) for nth in (1, 2, 3, 4)),
+    *(Shot("journal.committed", nth) for nth in (1, 2, 3, 4)),
+    *(Shot("hint.sent", nth) for nth in (1, 2)),
+    Shot("channel.trimmed"),
+    Shot("table.written"),
+    Shot("table.placed"),
+    Shot("channel.left"),
+]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), PICTURES)
+
+
+@pytest.fixture
+def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
+    """Pictures of this test alone, which it may break and mend."""
+    shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
+    return drawn._replace(cwd=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[Fleet]:
+    """One worker and one server live through all of this file."""
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
+        running.worker()
+        yield running
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=str)
+def test_a_producer_that_dies_while_it_repeats_is_continued(
+    stage: Stage, tmp_path: Path, shot: Shot
+) -> None:
+    broken = spoil(stage, BROKEN)
+    assert stage.classify(**SMALL).wait() == Exit.SOME_FAILED
+    mend(stage, broken)
+    old = stage.output.read_bytes()
+    points = Points(tmp_path / "points")
+    points.arm(shot)
+    mortal = stage.classify("--retry-failed", program=PROGRAM, **SMALL, **points.settings)
+    assert mortal.wait() == -signal.SIGKILL, f"it never came to that point\n{mortal.story}"
+    if shot.name not in AT_THE_END:
+        assert stage.output.read_bytes() == old
+    stage.check_finished(stage.classify("--retry-failed", **SMALL))
+    assert verify(stage.output, deep=True).proven

@@ -1,0 +1,61 @@
+"""The producer ends before its job does, and the same command is run again."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.jobs.claims import job_keys
+from tests.support.jobs.scenario import Stage
+
+
+def test_killed_five_times_over(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    images = len(stage.gallery.paths)
+    for part in range(1, 6):
+        producer = stage.classify()
+        producer.wait_until_done(int(images * part * stage.chance.uniform(0.1, 0.16)))
+        stage.check_outstanding(producer)
+        producer.kill()
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)
+
+
+def test_killed_and_continued_without_any_worker_of_the_first_time(stage: Stage) -> None:
+    first = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.catch(producer, first)
+    producer.kill()
+    first.kill()
+    stage.fleet.server.restart()
+    assert job_keys(stage.fleet.client) == []
+    second = stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(second)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_run_again(stage: Stage, number: signal.Signals) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    producer.signal(number)
+    assert producer.wait() == Exit.INTERRUPTED, producer.story
+    assert "resume it with: hangtag classify pictures" in producer.log
+    assert not stage.output.exists()
+    stage.let_go(held)
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)
+
+
+def test_a_finished_job_run_again_says_so_and_repeats_its_code(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    worker.kill()  # not needed any more
+    again = stage.classify()
+    stage.check_finished(again)
+    assert "is finished already" in again.log

@@ -1,0 +1,145 @@
+"""`--retry-failed`: the failed rows are done again and nothing else, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from producer.journal.snapshot import State
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.broken_files import RUBBISH, failed, mend, path_of, spoil
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES
+
+PICTURES = 320
+#: In the middle of each folder, and so many in a row that they fill whole messages.
+EVERY = 7
+RUN = range(100, 100 + 3 * BATCH_IMAGES)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+
+
+@pytest.fixture
+def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
+    """Pictures of this test alone, which it may break and mend."""
+    shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
+    return drawn._replace(cwd=tmp_path)
+
+
+def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = _break(stage)
+    first = stage.classify()
+    assert first.wait() == Exit.SOME_FAILED, first.story
+    before = stage.output.read_bytes().splitlines()
+    mend(stage, broken)
+    # What is done already is not even read again: it keeps its row.
+    good = next(i for i in range(PICTURES) if i not in broken)
+    path_of(stage, good).write_bytes(RUBBISH)
+    last = Path(stage.gallery.cwd, FOLDER, "zzz.png")  # and nothing new is taken in
+    last.write_bytes(RUBBISH)
+    again = stage.classify("--retry-failed")
+    stage.check_finished(again)
+    assert f"{len(broken)} rows without a label" in again.log
+    assert f"{PICTURES} images, 0 failed" in again.log
+    after = stage.output.read_bytes().splitlines()
+    changed = [
+        i for i, pair in enumerate(zip(before[1:], after[1:], strict=True)) if len({*pair}) > 1
+    ]
+    assert changed == sorted(broken)
+    assert again.view is not None
+    assert first.view is not None
+    assert (again.view.job, again.view.model) == (first.view.job, first.view.model)
+    stage.check_nothing_runs(worker)
+
+
+def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    worker.kill()
+    stage.fleet.server.stop()
+    again = stage.classify("--retry-failed")
+    assert again.wait() == Exit.OK, again.story
+    assert "there is nothing to repeat" in again.log
+    stage.check_table(stage.output.read_bytes())
+
+
+def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = sorted(_break(stage))
+    assert stage.classify().wait() == Exit.SOME_FAILED
+    half = set(broken[::2])
+    mend(stage, half)
+    again = stage.classify("--retry-failed")
+    assert again.wait() == Exit.SOME_FAILED, again.story
+    assert failed(stage) == sorted(set(broken) - half)
+    mend(stage, set(broken) - half)
+    stage.check_finished(stage.classify("--retry-failed"))
+    stage.check_nothing_runs(worker)
+
+
+def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = _break(stage)
+    assert stage.classify().wait() == Exit.SOME_FAILED
+    old = stage.output.read_bytes()
+    mend(stage, broken)
+    assert worker.end() == 0
+    retry = stage.classify("--retry-failed", "--timeout", "1.5")
+    assert retry.wait() == Exit.INTERRUPTED, retry.story
+    view = retry.view
+    assert view is not None
+    assert (view.state, view.found - view.done) == (State.PAUSED, len(broken))
+    assert stage.output.read_bytes() == old
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify())  # the plain command goes on with it
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = _break(stage)
+    assert stage.classify().wait() == Exit.SOME_FAILED
+    mend(stage, broken)
+    retry = stage.classify("--retry-failed", HANGTAG_BATCH_IMAGES="4")
+    held = stage.catch_unfinished(retry, worker)
+    stage.fleet.server.restart()
+    stage.let_go(held)
+    stage.check_finished(retry)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = _break(stage)
+    command = ("--max-failures", "20")
+    assert stage.classify(*command).wait() == Exit.BUDGET
+    again = stage.classify("--retry-failed", *command)
+    assert again.wait() == Exit.BUDGET, again.story
+    mend(stage, broken)
+    stage.check_finished(stage.classify("--retry-failed", *command))
+    stage.check_nothing_runs(worker)
+
+
+def test_submit_repeats_in_the_background(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    broken = _break(stage)
+    assert stage.classify().wait() == Exit.SOME_FAILED
+    mend(stage, broken)
+    submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--retry-failed")
+    assert submit.wait() == Exit.OK, submit.story
+    collect = stage.hangtag("collect", submit.out.strip())
+    assert collect.wait() == Exit.OK, collect.story
+    stage.check_table(stage.output.read_bytes())
+    stage.check_nothing_runs(worker)
+
+
+def _break(stage: Stage) -> set[int]:
+    return spoil(stage, {*range(0, PICTURES, EVERY), *RUN})

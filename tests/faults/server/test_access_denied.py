@@ -1,0 +1,176 @@
+"""A server that will never let us in ends a command or a worker with one line; one that is away is
+waited for. Passwords and rights; what TLS adds is in test_refused_tls.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import catch
+from tests.support.processes import procfs
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
+from tests.support.servers.access_denied import APPS, PARTS, Scene
+from tests.support.servers.secured_servers import GuardedServer, Users
+
+SECRET = "p/ss@w:rd%23"
+
+
+@pytest.fixture
+def scene(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> Scene:
+    return Scene(fleet, pictures, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[GuardedServer]:
+    server = GuardedServer(server_binary, Users(tmp_path_factory.mktemp("users")))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def strict(guarded: GuardedServer, pictures: Gallery, tmp_path: Path) -> Iterator[Scene]:
+    with Fleet(guarded, **SHORT_TIMES) as fleet:
+        yield Scene(fleet, pictures, tmp_path)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_wrong_password_ends_it(strict: Scene, tmp_path: Path, part: str) -> None:
+    (tmp_path / "password").write_text(SECRET + "\n")
+    strict.check_refused(
+        part, "wrong user or password; check", SECRET, HANGTAG_REDIS_USER="hangtag-worker",
+        HANGTAG_REDIS_PASSWORD_FILE=str(tmp_path / "password"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["hangtag worker", "hangtag worker train"])
+def test_a_worker_finds_a_file_where_its_command_was_typed(
+    strict: Scene, pictures: Gallery, part: str
+) -> None:
+    (pictures.cwd / "password").write_text(SECRET)
+    strict.check_refused(part, "wrong user or password", HANGTAG_REDIS_PASSWORD_FILE="password")
+
+
+@pytest.mark.parametrize("part", [*APPS, "classify"])
+def test_no_password_where_one_is_wanted_ends_it(strict: Scene, part: str) -> None:
+    strict.check_refused(part, "it wants a password; check")
+
+
+@pytest.mark.parametrize(
+    ("part", "user"),
+    [("worker", "producer"), ("worker", "trainer"), ("trainer", "producer"), ("trainer", "worker"),
+     ("classify", "worker"), ("classify", "trainer"), ("train", "worker")],
+)  # fmt: skip
+def test_another_parts_user_ends_it(
+    strict: Scene, guarded: GuardedServer, part: str, user: str
+) -> None:
+    settings = guarded.users.settings(user)
+    why = "this user may not do .*; give each part its user of deploy/redis/users.acl"
+    strict.check_refused(part, why, guarded.users.password(user), **settings)
+
+
+@pytest.mark.parametrize("part", APPS)
+@pytest.mark.parametrize("command", ["brpop", "zadd", "sadd"])
+def test_a_right_that_is_taken_away_ends_a_worker(
+    strict: Scene, guarded: GuardedServer, part: str, command: str
+) -> None:
+    name = f"{part}-without-{command}"
+    commands = ["+@all", f"-{command}"]
+    guarded.client.acl_setuser(name, enabled=True, passwords=["+x"], keys=["*"], commands=["+@all"])
+    (strict.folder / "password").write_text("x")
+    settings = {"HANGTAG_REDIS_USER": name}
+    settings |= {"HANGTAG_REDIS_PASSWORD_FILE": str(strict.folder / "password")}
+    settings |= {"HANGTAG_REFUSED_S": "1"}
+    worker = strict.fleet.worker(1, APPS[part], ready=True, **settings)
+    guarded.client.acl_setuser(name, enabled=True, passwords=["+x"], keys=["*"], commands=commands)
+    guarded.client.client_kill_filter(_type="normal", skipme=True)
+    assert worker.wait(30) == Exit.SETUP, worker.story
+    assert worker.log.count("Redis refuses: this user may not do") == 1, worker.story
+
+
+@pytest.mark.parametrize("part", APPS)
+def test_a_password_that_changes_ends_a_worker_that_is_refused_for_long(
+    strict: Scene, guarded: GuardedServer, tmp_path: Path, part: str
+) -> None:
+    password = tmp_path / "password"
+    password.write_text(guarded.users.password(part))
+    process = strict.start(
+        part, HANGTAG_REDIS_USER=f"hangtag-{part}", HANGTAG_REDIS_PASSWORD_FILE=str(password),
+        HANGTAG_REFUSED_S="2",
+    )  # fmt: skip
+    wait_for("its heartbeat", lambda: guarded.client.keys("hangtag:worker:*"))
+    password.write_text(SECRET)
+    guarded.client.client_kill_filter(_type="normal", skipme=True)
+    assert process.wait(30) == Exit.SETUP, process.story
+    assert process.log.count("wrong user or password; check") == 1
+    assert SECRET not in process.log
+
+
+def test_a_password_file_is_read_anew_so_that_a_change_needs_no_restart(
+    strict: Scene, guarded: GuardedServer, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text(guarded.users.password("worker"))
+    settings = {"HANGTAG_REDIS_USER": "hangtag-worker"}
+    settings |= {"HANGTAG_REDIS_PASSWORD_FILE": str(password)}
+    worker = strict.fleet.worker(1, APPS["worker"], ready=True, **settings)
+    guarded.client.acl_setuser(
+        "hangtag-worker", enabled=True, passwords=["+new"], reset_passwords=True
+    )
+    password.write_text("new\n")
+    guarded.client.client_kill_filter(_type="normal", skipme=True)
+    (key,) = [k for k in guarded.client.keys("hangtag:worker:*") if f":{worker.pid}:".encode() in k]
+    guarded.client.delete(key)
+    wait_for("its next heartbeat", lambda: guarded.client.exists(key))
+    assert worker.running, worker.story
+
+
+def test_workers_outlive_a_rotation_that_reaches_the_server_first(
+    strict: Scene, guarded: GuardedServer, tmp_path: Path
+) -> None:
+    """A job goes on, with the processes that there were, once the new password is in their file."""
+    name, password = "rotated", tmp_path / "password"
+    password.write_text("old")
+    rights: dict[str, Any] = {
+        "enabled": True,
+        "keys": ["*"],
+        "channels": ["*"],
+        "commands": ["+@all"],
+    }
+    guarded.client.acl_setuser(name, passwords=["+old"], **rights)
+    user = {"HANGTAG_REDIS_USER": name, "HANGTAG_REDIS_PASSWORD_FILE": str(password)}
+    worker = strict.fleet.worker(2, APPS["worker"], ready=True, **user)
+    children = worker.children
+    output = str(strict.folder / "out.csv")
+    job = strict.fleet.producer(
+        "classify", FOLDER, "-o", output, cwd=strict.pictures.cwd,
+        **guarded.users.settings("producer"),
+    )  # fmt: skip
+    held = catch(guarded.client, children)
+    guarded.client.acl_setuser(name, passwords=["+new"], reset_passwords=True, **rights)
+    guarded.client.client_kill_filter(_type="normal", skipme=True)
+    procfs.go_on(held.child)
+    worker.wait_for_log("it tries again for")
+    worker.wait_for_log(" waits: Redis refuses")
+    password.write_text("new")
+    assert job.wait() == Exit.OK, job.story
+    assert Path(output).read_bytes() == strict.pictures.table
+    assert worker.running, worker.story
+    assert worker.children == children
+    assert worker.end() == 0, worker.story
+
+
+@pytest.mark.parametrize("part", APPS)
+def test_a_server_that_is_away_is_waited_for(scene: Scene, part: str) -> None:
+    scene.fleet.server.kill()
+    worker = scene.start(part)
+    worker.wait_for_log("Cannot connect")
+    scene.fleet.server.start()
+    wait_for("its heartbeat", lambda: scene.fleet.client.keys("hangtag:worker:*"))
+    assert worker.running, worker.story

@@ -1,0 +1,137 @@
+"""Redis dies, forgets, sleeps, is full, or drops its connections, in the middle of a job."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from shared import keys
+from tests.support.jobs.claims import job_keys
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES, wait_for
+
+AWAY_S = 4.0
+ASLEEP_S = 3.0
+RESETS = 15
+RESET_EVERY_S = 0.2
+
+
+def test_a_server_that_comes_back_empty_costs_no_row(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.restart()
+    stage.let_go(held)  # it hands in a result that nobody knows of
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("begun_anew", [False, True], ids=["at once", "job is back"])
+def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
+    stage: Stage, begun_anew: bool
+) -> None:
+    """The late result is of a job that nobody knows, or of one that has begun anew."""
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.client.flushall()
+    if begun_anew:
+        record = keys.job(held.job, "record")
+        wait_for("the job", lambda: stage.fleet.client.exists(record))
+    stage.check_outstanding(producer)
+    stage.let_go(held)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.kill()
+    stage.let_go(held)
+    producer.wait_for_log("Redis is away since")
+    time.sleep(AWAY_S)
+    assert producer.running, producer.story
+    assert worker.running, worker.story
+    stage.fleet.server.start()
+    stage.check_finished(producer)
+    assert "Redis is back" in producer.log
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_lost_its_last_second_costs_no_row(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    earlier = stage.fleet.server.snapshot()
+    view = producer.view
+    assert view is not None
+    producer.wait_until_done(view.done + 10 * BATCH_IMAGES)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.restart(earlier)
+    stage.let_go(held)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_sleeps_for_seconds_is_waited_for(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.freeze()
+    stage.let_go(held)
+    time.sleep(ASLEEP_S)
+    stage.check_outstanding(producer)
+    stage.fleet.server.thaw()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    assert reset(stage) >= 3, "producer, worker and child have a connection each"
+    stage.let_go(held)
+    during = [reset(stage) for _ in range(RESETS) if producer.running]
+    print("connections that were reset each time:", during)
+    assert sum(n > 0 for n in during) >= RESETS // 3, "the job was over too soon"
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_full_server_is_waited_for_and_ends_nobody(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.limit_memory(1 << 20)  # less than it uses: every write is refused
+    stage.let_go(held)
+    producer.wait_for_log("full")
+    stage.check_outstanding(producer)
+    assert worker.running, worker.story
+    stage.fleet.server.limit_memory(0)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Stage) -> None:
+    stage.fleet.client.config_set("maxmemory-policy", "allkeys-lru")
+    producer = stage.classify()
+    assert producer.wait() == 1
+    assert "set it to noeviction" in producer.log
+    assert job_keys(stage.fleet.client) == []
+
+
+def reset(stage: Stage) -> int:
+    """Drop every connection but the test's own, and wait a moment; answers how many."""
+    dropped = stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
+    time.sleep(RESET_EVERY_S)
+    return int(dropped)

@@ -1,0 +1,94 @@
+"""A Redis that writes append-only files ends in the middle of a job and comes back with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.claims import claims, job_keys
+from tests.support.jobs.recovery_times import SERVER_RESTARTED
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import BATCH_IMAGES
+from tests.support.servers.redis_server import RedisServer
+
+PICTURES = 800
+TORN_BYTES = 7  #: the last command is not whole
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def server(server: RedisServer) -> Iterator[RedisServer]:
+    """The same server, with append-only files."""
+    server.close()
+    with RedisServer(server.binary, "--appendonly", "yes", "--appendfsync", "everysec") as running:
+        yield running
+
+
+@pytest.mark.parametrize("end", [RedisServer.stop, RedisServer.kill], ids=["TERM", "KILL"])
+def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
+    stage: Stage, end: Callable[[RedisServer], None]
+) -> None:
+    server = stage.fleet.server
+    worker = stage.fleet.worker()
+    children = worker.children
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    end(server)
+    stage.let_go(held)
+    producer.wait_for_log("Redis is away since")
+    worker.wait_for_log("Cannot connect")
+    stage.check_outstanding(producer)
+    server.start()
+    back = time.monotonic()
+    view = producer.view
+    assert view is not None
+    assert keys.job(held.job, "payload") in job_keys(server.client), "the files were not read"
+    producer.wait_until_done(view.done + 1)
+    SERVER_RESTARTED.check(time.monotonic() - back)
+    stage.check_finished(producer)
+    assert worker.children == children
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_whose_last_second_is_missing_in_its_files_costs_no_row(stage: Stage) -> None:
+    server = stage.fleet.server
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    view = producer.view
+    assert view is not None
+    written = appended(server).stat().st_size
+    producer.wait_until_done(view.done + 5 * BATCH_IMAGES)
+    held = stage.catch(producer, worker)
+    assert held in claims(server.client)
+    done = results(server, held.job)
+    server.kill()
+    with appended(server).open("r+b") as file:
+        file.truncate(written - TORN_BYTES)
+    server.start()
+    assert 0 < results(server, held.job) < done, "nothing was lost"
+    stage.let_go(held)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def appended(server: RedisServer) -> Path:
+    """The file that grows."""
+    (file,) = (server.folder / "appendonlydir").glob("*.incr.aof")
+    return file
+
+
+def results(server: RedisServer, job: str) -> int:
+    """How many batches the ledger has as done."""
+    return server.client.bitcount(keys.job(job, "done"))

@@ -1,0 +1,161 @@
+"""Redis is loading, or does not answer at all, at the start of a job or in its middle."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import pytest
+import redis
+
+from shared.broker.redis_client import TIMEOUT_S
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.recovery_times import SERVER_THAWED
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+
+PICTURES = 800
+#: A data set that takes a few seconds to load: the server waits this long at each key.
+KEYS, KEY_US = 1_000, 4_000
+#: And one that takes ten seconds. Between two answers it loads some tens of keys.
+MANY_KEYS, MANY_US = 10_000, 1_000
+SLOWLY = ("--key-load-delay", str(KEY_US), "--loading-process-events-interval-bytes", "1024")
+LOADING_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Stage) -> None:
+    server = stage.fleet.server
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    server.client.mset({f"other:{n}": n for n in range(KEYS)})
+    earlier = server.snapshot()
+    server.kill()
+    server.start(earlier, *SLOWLY, wait=False)
+    begun = time.monotonic()
+    stage.let_go(held)
+    producer.wait_for_log("is loading the dataset in memory")
+    wait_for("a worker that heard of it", lambda: "loading" in worker.log)
+    stage.check_outstanding(producer)
+    answered = wait_for("answers in vain", lambda: refused(server))
+    wait_for("a loaded server", lambda: not persistence(server)["loading"])
+    seconds = time.monotonic() - begun
+    print(f"loaded for {seconds:.1f} s, {answered} refusals seen then, {refused(server)} in all")
+    assert seconds > LOADING_S
+    server.client.delete(*(f"other:{n}" for n in range(KEYS)))  # they are nothing of the job's
+    stage.check_finished(producer)
+    assert "Redis is back" in producer.log
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Stage) -> None:
+    load_for_long(stage.fleet.server)
+    submit = stage.fleet.producer(
+        "submit", FOLDER, "-o", str(stage.folder / "later.csv"), cwd=stage.gallery.cwd
+    )
+    waiting, limited, interrupted = (
+        stage.classify(*options, "-o", str(stage.folder / f"{n}.csv"))
+        for n, options in enumerate(((), ("--timeout", "1.5"), ()))
+    )
+    for producer in (waiting, limited, interrupted):
+        producer.wait_for_log("is loading the dataset in memory")
+    assert interrupted.interrupt() == Exit.INTERRUPTED, interrupted.story
+    assert limited.wait() == Exit.INTERRUPTED, limited.story
+    assert "Redis was not ready within --timeout; the same command tries again" in limited.log
+    assert persistence(stage.fleet.server)["loading"], "it was not loading for long enough"
+    assert waiting.running, waiting.story
+    submit.wait_for_log("the job has not begun yet, and will without us: ")
+    left = sorted(path.name for path in stage.folder.glob("*.hangtag"))
+    assert left == ["0.csv.hangtag", "later.csv.hangtag"]
+    waiting.wait_for_log("Redis is back")
+    assert waiting.log.count("Redis is away since") == 1
+    worker = stage.fleet.worker()
+    assert waiting.wait() == Exit.OK, waiting.story
+    stage.check_table((stage.folder / "0.csv").read_bytes())
+    assert submit.wait() == Exit.OK, submit.story
+    assert stage.hangtag("collect", str(stage.folder / "later.csv")).wait() == Exit.OK
+    stage.check_table((stage.folder / "later.csv").read_bytes())
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage: Stage) -> None:
+    server = stage.fleet.server
+    load_for_long(server)
+    producer = stage.classify()
+    producer.wait_for_log("is loading the dataset in memory")
+    server.kill()
+    time.sleep(LOADING_S)
+    assert producer.running, producer.story
+    server.start()
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage: Stage) -> None:
+    server = stage.fleet.server
+    server.client.config_set("maxclients", server.client.info("clients")["connected_clients"])
+    producer = stage.classify()
+    producer.wait_for_log("refuses more connections")
+    assert producer.running, producer.story
+    server.client.config_set("maxclients", 1000)
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    assert "does not answer" not in producer.log
+    stage.check_nothing_runs(worker)
+
+
+def load_for_long(server: RedisServer) -> None:
+    """Have it restarted on a snapshot that takes ten seconds to load."""
+    server.client.mset({f"other:{n}": n for n in range(MANY_KEYS)})
+    earlier = server.snapshot()
+    server.kill()
+    server.start(earlier, *SLOWLY, "--key-load-delay", str(MANY_US), wait=False)
+    wait_for("a server that is loading", lambda: is_loading(server))
+
+
+def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    stage.fleet.server.freeze()
+    frozen = time.monotonic()
+    stage.let_go(held)
+    producer.wait_for_log("Redis is away since")
+    seconds = time.monotonic() - frozen
+    print(f"noticed after {seconds:.1f} s")
+    assert TIMEOUT_S - 1 < seconds < TIMEOUT_S + 5
+    stage.check_outstanding(producer)
+    stage.fleet.server.thaw()
+    thawed = time.monotonic()
+    producer.wait_for_log("Redis is back")
+    SERVER_THAWED.check(time.monotonic() - thawed)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def is_loading(server: RedisServer) -> bool:
+    """Whether it has begun to."""
+    with suppress(redis.ConnectionError):
+        return bool(persistence(server)["loading"])
+    return False
+
+
+def refused(server: RedisServer) -> int:
+    """How many commands were answered with LOADING. The test itself asks for INFO only."""
+    errors = server.client.info("errorstats")
+    return int(errors.get("errorstat_LOADING", {}).get("count", 0))
+
+
+def persistence(server: RedisServer) -> dict[str, int]:
+    return server.client.info("persistence")

@@ -1,0 +1,111 @@
+"""The disk to which Redis writes is full, at the start of a job and in its middle."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+
+PICTURES = 800
+DISK_BYTES = 4 << 20
+#: With `always` a server that cannot write ends itself; that is a server that is away.
+APPEND = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+STILL_S = 2.0
+FULL = "Redis' disk is full; waiting until there is room"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    if os.getuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def server(server: RedisServer, disk: Path) -> Iterator[RedisServer]:
+    """The same server, with append-only files on the small disk."""
+    server.close()
+    with RedisServer(server.binary, *APPEND, "--dir", str(disk)) as running:
+        yield running
+
+
+def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
+    stage: Stage, disk: Path
+) -> None:
+    worker = stage.fleet.worker()
+    children = worker.children
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    filler = fill(disk)
+    stage.let_go(held)
+    producer.wait_for_log(FULL)
+    wait_for("a child that was refused", lambda: "a result waits: MISCONF" in worker.log)
+    wait_for("a refused parent", lambda: re.search(r"MainProcess\].*MISCONF", worker.log))
+    stage.check_outstanding(producer)
+    assert worker.running, worker.story
+    filler.unlink()
+    stage.check_finished(producer)
+    assert "Redis is away" not in producer.log
+    assert worker.children == children
+    stage.check_nothing_runs(worker)
+
+
+def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(stage: Stage, disk: Path) -> None:
+    filler = fill(disk)
+    wait_for("a server that cannot write", lambda: not writes(stage.fleet.server))
+    in_time = stage.classify("--timeout", "3")
+    assert in_time.wait() == Exit.INTERRUPTED, in_time.story
+    assert "Redis was not ready within --timeout" in in_time.log
+    producer = stage.classify()
+    producer.wait_for_log(FULL)
+    time.sleep(STILL_S)
+    assert producer.running, producer.story
+    assert producer.log.count(FULL) == 1
+    filler.unlink()
+    wait_for("a server that writes", lambda: writes(stage.fleet.server))
+    worker = stage.fleet.worker()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def fill(disk: Path) -> Path:
+    """Take all the room that is left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):  # no space left on device
+        while file.write(bytes(1 << 12)):
+            pass
+    return filler
+
+
+def writes(server: RedisServer) -> bool:
+    """Whether it could write what it was given last."""
+    with suppress(redis.ResponseError):
+        server.client.set("other", b"something to write", px=1)
+    return bool(server.client.info("persistence")["aof_last_write_status"] == "ok")

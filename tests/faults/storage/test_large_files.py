@@ -1,0 +1,98 @@
+"""Files that the server cannot hold: one row each, and the job goes on, whatever server ends it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from producer.dispatch.window import FILE_SHARE_MAX
+from shared.errors import Exit
+from shared.messages.batch import MAX_FILE_BYTES
+from tests.support.jobs.scenario import Stage
+
+MIB = 1 << 20
+SERVER_BYTES = 64 * MIB
+SMALL = 60
+LARGE_BYTES = 50 * MIB
+#: Small files in a message, so that there are some before the large one and after it.
+FEW = {"HANGTAG_BATCH_IMAGES": "4"}
+HEARD_S = 3.0
+
+
+@pytest.fixture
+def folder(stage: Stage, tmp_path: Path) -> Path:
+    """60 small pictures, and one of 50 MB in the middle."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, path in enumerate(stage.gallery.paths[:SMALL]):
+        shutil.copy(stage.gallery.cwd / path, pictures / f"{number:02}.png")
+    bitmap(pictures / f"{SMALL // 2 - 1:02}x.bmp", LARGE_BYTES)
+    return tmp_path
+
+
+def bitmap(path: Path, size: int) -> None:
+    """A picture in three colours of about so many bytes, nearly all of which are a hole."""
+    width = 4_000  # a row needs no padding
+    height = size // (3 * width)
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    with path.open("wb") as file:
+        file.write(struct.pack("<2sIHHI", b"BM", 54 + 3 * width * height, 0, 0, 54) + info)
+        file.truncate(54 + 3 * width * height)
+
+
+def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
+    stage: Stage, folder: Path
+) -> None:
+    stage.fleet.server.limit_memory(SERVER_BYTES)
+    worker = stage.fleet.worker()
+    output = folder / "out.csv"
+    command = ("classify", "pictures", "-o", str(output))
+    producer = stage.fleet.producer(*command, cwd=folder, **FEW)
+    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    assert "files above 16 MiB are too_large" in producer.log
+    table = output.read_bytes()
+    assert table.count(b",too_large,") == 1
+    assert table.count(b",ok,") == SMALL
+    # Begun with this server, and resumed with one that holds any file.
+    before = stage.fleet.producer(*command, "--restart", cwd=folder, **FEW)
+    before.wait_until_done(4)
+    before.kill()
+    stage.fleet.server.limit_memory(0)
+    after = stage.fleet.producer(*command, cwd=folder, **FEW)
+    assert after.wait() == Exit.SOME_FAILED, after.story
+    assert output.read_bytes() == table
+    verified = stage.fleet.producer("verify", str(output), "--deep", cwd=folder)
+    assert verified.wait() == Exit.OK, verified.story
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("transport", ["inline", "path"])
+def test_a_job_that_began_with_a_larger_server_keeps_its_limit(
+    stage: Stage, folder: Path, transport: str
+) -> None:
+    """The small files are done; the large one waits, and one line says for what."""
+    output = folder / "out.csv"
+    command = ("classify", "pictures", "-o", str(output), "--transport", transport, "--json")
+    first = stage.fleet.producer(*command, cwd=folder, **FEW)
+    first.wait_until_sent()
+    first.kill()
+    stage.fleet.client.flushall()
+    stage.fleet.server.limit_memory(SERVER_BYTES)
+    worker = stage.fleet.worker()
+    second = stage.fleet.producer(*command, cwd=folder, **FEW)
+    second.wait_for_log("larger file may wait until maxmemory is raised")
+    second.wait_until_done(SMALL)
+    begun = time.monotonic()
+    assert second.interrupt() == Exit.INTERRUPTED, second.story
+    assert time.monotonic() - begun < HEARD_S
+    stage.fleet.server.limit_memory(int(LARGE_BYTES / FILE_SHARE_MAX))
+    third = stage.fleet.producer(*command, cwd=folder, **FEW)
+    assert third.wait() == Exit.OK, third.story
+    assert output.read_bytes().count(b",ok,") == SMALL + 1
+    assert json.loads(third.out)["max_file_bytes"] == MAX_FILE_BYTES
+    stage.check_nothing_runs(worker)

@@ -1,0 +1,191 @@
+"""What may happen to a request beside its trainer's death: doubled, cancelled, forgotten, late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from shared.ledger.request_states import State
+from shared.messages.requests import Rollback, Train
+from tests.support.processes import procfs
+from tests.support.processes.fleet import Fleet, Worker, wait_for
+from tests.support.processes.trainers import TIMES, School, draw_classes, parent
+from tests.support.servers.redis_server import RedisServer
+
+
+class Class(NamedTuple):
+    """Two trainers that all tests of this module share."""
+
+    school: School
+    trainers: list[Worker]
+
+
+@pytest.fixture(scope="module")
+def shared_school(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Class]:
+    folder = tmp_path_factory.mktemp("school")
+    data = draw_classes(folder / "shapes")
+    with (
+        RedisServer(server_binary) as server,
+        Fleet(server, **TIMES) as fleet,
+        closing(School(fleet, folder, data)) as school,
+    ):
+        yield Class(school, school.trainers(2))
+
+
+@pytest.fixture
+def school(shared_school: Class) -> Iterator[School]:
+    shared_school.school.moments.reset()
+    yield shared_school.school
+    shared_school.school.moments.reset()
+
+
+@pytest.fixture
+def trainers(shared_school: Class) -> list[Worker]:
+    return shared_school.trainers
+
+
+def ask_for_nothing(school: School, request_id: str) -> str:
+    """A request that needs no TensorFlow and fails at once; answers its error."""
+    school.ask(request_id, Rollback("no-such-model"))
+    return school.outcome(request_id).error
+
+
+def test_two_trainers_woken_on_one_request_make_one_version(
+    school: School, trainers: list[Worker]
+) -> None:
+    school.moments.hold("loading")
+    request = school.ask("woken")
+    school.moments.wait_for("loading")
+    before = [trainer.log.count("succeeded") for trainer in trainers]
+    for _ in range(4):
+        school.hint(request)
+    wait_for(
+        "the other trainer's refusals",
+        lambda: any(
+            trainer.log.count("succeeded") >= count + 2
+            for trainer, count in zip(trainers, before, strict=True)
+        ),
+    )
+    school.moments.let_go("loading")
+    school.check_one_version(request, school.trained(request).model)
+    school.check_epochs()
+
+
+def test_the_same_request_made_again_is_answered_and_not_trained_again(school: School) -> None:
+    request = school.ask("again")
+    first = school.trained(request)
+    school.ask(request)
+    assert school.trained(request) == first
+    school.fleet.client.flushall()
+    school.ask(request)
+    assert school.trained(request) == first
+    school.check_one_version(request, first.model)
+    school.check_epochs()
+    school.fleet.client.flushall()
+    school.ask(request, school.training("again", epochs=9))
+    outcome = school.outcome(request)
+    assert (outcome.ok, outcome.usage) == (False, True)
+
+
+def test_a_training_that_is_cancelled_ends_and_leaves_nothing(school: School) -> None:
+    school.moments.hold("epoch-1")
+    request = school.ask("unwanted", epochs=100_000)
+    school.moments.wait_for("epoch-1")
+    assert school.requests.cancel(request)
+    school.moments.let_go("epoch-1")
+    wait_for("the end", lambda: not school.folder(request).work.parent.exists())
+    assert "no-such-model" in ask_for_nothing(school, "after-the-unwanted")
+    assert school.look(request).state is State.CANCELLED
+    assert school.versions("unwanted") == []
+
+
+def test_a_request_that_is_cancelled_while_it_waits_is_never_trained(school: School) -> None:
+    school.moments.hold("loading")
+    request = school.ask("doomed")
+    victim = school.moments.wait_for("loading")
+    assert school.look(request).state is State.RUNNING
+    assert school.requests.cancel(request)
+    procfs.kill(victim)
+    school.hint(request)
+    wait_for("the rounds", lambda: not school.folder(request).work.parent.exists())
+    school.fleet.client.flushall()
+    school.moments.let_go("loading")
+    assert "no-such-model" in ask_for_nothing(school, "after-the-doomed")
+    assert school.requests.look(request) is None
+    assert school.versions("doomed") == []
+
+
+def test_a_server_that_loses_all_costs_no_request(school: School) -> None:
+    school.moments.hold("epoch-2")
+    request = school.ask("forgotten")
+    first = school.moments.wait_for("epoch-2")
+    school.fleet.server.restart()
+    school.moments.let_go("epoch-2")
+    school.check_one_version(request, school.trained(request).model)
+    later = school.moments.epochs(not_by=first)
+    assert later == sorted(set(later) - {1, 2}), "it did not go on from the checkpoint"
+
+
+def test_a_server_that_loses_all_costs_no_request_that_waits_and_nobody_follows(
+    school: School,
+) -> None:
+    school.moments.hold("loading")
+    busy = [school.ask("busy-1"), school.ask("busy-2")]
+    wait_for("both trainers", lambda: len({pid for pid, _ in school.moments.reached}) == 2)
+    request = school.ask("detached")
+    assert school.look(request).attempts == 0
+    time.sleep(3 * float(TIMES["HANGTAG_ROUND_S"]))
+    school.fleet.server.restart()
+    school.moments.let_go("loading")
+    for one in (request, *busy):
+        school.check_one_version(one, school.trained(one).model)
+
+
+@pytest.mark.parametrize("moment", ["epoch-2", "renaming"])
+def test_a_trainer_that_slept_past_its_lease_publishes_nothing(
+    school: School, trainers: list[Worker], moment: str
+) -> None:
+    request = f"asleep-{moment}"
+    school.moments.hold(moment)
+    school.ask(request)
+    sleeping = school.moments.wait_for(moment)
+    trainer = parent(sleeping, trainers)
+    trainer.sleep()
+    try:
+        school.expire(request)
+        school.moments.let_go(moment)
+        trained = school.trained(request)
+        left = trainer.log.count("is left")
+    finally:
+        trainer.wake()
+    wait_for("what the sleeper says", lambda: trainer.log.count("is left") > left)
+    school.check_one_version(request, trained.model)
+
+
+@pytest.mark.parametrize(("how", "said"), [("bug", "ZeroDivisionError"), ("memory", "memory")])
+def test_what_nobody_expected_fails_once_with_one_line(
+    school: School, trainers: list[Worker], how: str, said: str
+) -> None:
+    school.moments.fail("loading", how)
+    request = school.ask(f"failing-{how}")
+    outcome = school.outcome(request)
+    assert not outcome.ok
+    assert said in outcome.error
+    assert "\n" not in outcome.error
+    assert "trainer's log" in outcome.error
+    assert school.look(request).attempts == 1
+    assert any("as the test wants" in trainer.log for trainer in trainers)
+    assert school.versions(f"failing-{how}") == []
+
+
+def test_a_wrong_request_is_told_what_to_type_instead(school: School) -> None:
+    request = school.ask("wrong", Train("wrong", "no-such-recipe", str(school.data)))
+    outcome = school.outcome(request)
+    assert (outcome.ok, outcome.usage) == (False, True)
+    assert "tutorial" in outcome.error
+    assert school.look(request).attempts == 1

@@ -1,0 +1,90 @@
+"""A trainer is told to end in the middle of its work: it gives it back, soon and in good order."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.ledger.request_states import State
+from tests.support.processes.fleet import Fleet, Worker, wait_for
+from tests.support.processes.trainers import TIMES, School, draw_classes
+from tests.support.servers.redis_server import RedisServer
+from worker.handlers.train import STATE, TRAINING
+from worker.requests.lease import GRACE_S
+
+#: Longer than any test.
+MANY_EPOCHS = 100_000
+#: To the next step, and for Celery's own end. A machine that does other things takes longer.
+ENDS_WITHIN_S = 15.0
+PRODUCT = "worker.trainer"
+
+
+@pytest.fixture
+def school(server: RedisServer, tmp_path: Path) -> Iterator[School]:
+    data = draw_classes(tmp_path / "shapes")
+    with Fleet(server, **TIMES) as fleet, closing(School(fleet, tmp_path, data)) as school:
+        yield school
+
+
+def end(trainer: Worker) -> float:
+    """SIGTERM; the seconds until it has ended well."""
+    began = time.monotonic()
+    trainer.signal(signal.SIGTERM)
+    assert trainer.wait() == 0
+    return time.monotonic() - began
+
+
+def stage(school: School, request: str) -> str:
+    progress = school.look(request).progress
+    return progress.stage if progress else ""
+
+
+def reach_epoch(school: School, request: str, number: int) -> int:
+    """Wait until that epoch is under way; the one that is."""
+
+    def look() -> int | None:
+        progress = school.look(request).progress
+        return progress.epoch if progress and progress.epoch >= number else None
+
+    return wait_for(f"epoch {number}", look)
+
+
+def test_a_trainer_that_ends_gives_its_training_back_and_the_next_goes_on(school: School) -> None:
+    (trainer,) = school.trainers(1, PRODUCT)
+    request = school.ask("long", epochs=MANY_EPOCHS)
+    reach_epoch(school, request, 20)
+    assert end(trainer) < ENDS_WITHIN_S
+    view = school.look(request)
+    assert (view.state, view.attempts) == (State.WAITING, 0)
+    assert view.progress is not None
+    assert (school.folder(request).work / STATE).exists()
+    (trainer,) = school.trainers(1, PRODUCT)
+    wait_for("the next attempt", lambda: stage(school, request) != TRAINING)
+    first = reach_epoch(school, request, 1)
+    assert first >= view.progress.epoch, "it began anew"
+    assert school.look(request).attempts == 1
+    assert school.requests.cancel(request)
+    wait_for("the end", lambda: not school.folder(request).work.exists())
+    assert end(trainer) < ENDS_WITHIN_S
+    assert school.versions("long") == []
+
+
+def test_work_that_does_not_stop_by_itself_is_cut_short(school: School) -> None:
+    (trainer,) = school.trainers(1)
+    school.moments.hold("loading")  # it looks at nothing there
+    request = school.ask("stubborn")
+    school.moments.wait_for("loading")
+    assert school.look(request).state is State.RUNNING
+    trainer.signal(signal.SIGTERM)
+    wait_for(
+        "the release",
+        lambda: school.look(request).state is State.WAITING,
+        timeout_s=GRACE_S + ENDS_WITHIN_S,
+    )
+    assert school.look(request).attempts == 0
+    assert trainer.wait() == 0

@@ -1,0 +1,92 @@
+"""The version of a job is taken out of Redis while the job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from shared.messages.model_card import Card
+from shared.registry import mirror_writer
+from shared.registry.registry import Registry
+from tests.support.images.gallery import Gallery
+from tests.support.jobs import expected_table, model_versions
+from tests.support.jobs.claims import catch, job_keys
+from tests.support.jobs.expected_table import Version
+from tests.support.processes import procfs
+from tests.support.processes.fleet import BATCH_IMAGES, SHORT_TIMES, Fleet, Producer
+from tests.support.servers.redis_server import RedisServer
+
+RECIPE = "accurate"  #: slow enough to be met at work
+PICTURES = 600
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "store")
+
+
+@pytest.fixture
+def version(registry: Registry) -> Version:
+    return model_versions.publish(registry, RECIPE, 0)
+
+
+@pytest.fixture
+def fleet(server: RedisServer, registry: Registry, version: Version) -> Iterator[Fleet]:
+    mirror_writer.publish(server.client, registry)
+    with Fleet(server, **SHORT_TIMES) as running:
+        yield running
+
+
+def test_a_worker_that_has_it_finishes_the_job(
+    fleet: Fleet, version: Version, pictures: Gallery, tmp_path: Path
+) -> None:
+    worker = fleet.worker(1)
+    job = start(fleet, pictures, tmp_path)
+    job.wait_until_done(BATCH_IMAGES)
+    held = catch(fleet.client, worker.children)
+    take_away(fleet, version.card)
+    procfs.go_on(held.child)
+    check_finished(job, pictures, version)
+
+
+def test_a_worker_that_has_it_not_says_so_and_the_job_waits_until_it_is_back(
+    fleet: Fleet, version: Version, registry: Registry, pictures: Gallery, tmp_path: Path
+) -> None:
+    worker = fleet.worker(1)
+    job = start(fleet, pictures, tmp_path)
+    job.wait_until_done(BATCH_IMAGES)
+    held = catch(fleet.client, worker.children)
+    take_away(fleet, version.card)
+    procfs.kill(held.child)  # the next child has nothing loaded
+    job.wait_for_log(f"there is no model {version.card.ref}; there is: fashion-mnist@0; ")
+    job.wait_for_log("begin the job anew with --restart")
+    view = job.view
+    assert job.running
+    assert view is not None
+    assert view.done < PICTURES - BATCH_IMAGES
+    mirror_writer.publish(fleet.client, registry)
+    check_finished(job, pictures, version)
+    assert job_keys(fleet.client) == []
+
+
+def start(fleet: Fleet, pictures: Gallery, folder: Path) -> Producer:
+    listed = folder / "list"
+    listed.write_text("".join(f"{path}\n" for path in pictures.paths[:PICTURES]))
+    arguments = ("classify", "--list", str(listed), "-o", str(folder / "out.csv"))
+    return fleet.producer(*arguments, "--model", model_versions.NAME, cwd=pictures.cwd)
+
+
+def check_finished(job: Producer, pictures: Gallery, version: Version) -> None:
+    assert job.wait() == 0, job.story
+    paths = pictures.paths[:PICTURES]
+    assert job.output.read_bytes() == expected_table.table(pictures.cwd, paths, version=version)
+
+
+def take_away(fleet: Fleet, card: Card) -> None:
+    """As `models prune` does, or a server that was emptied."""
+    copies = [keys.model_card(card.name, card.version), keys.model_aliases(card.name)]
+    copies += [keys.blob(sha256) for sha256 in card.files.values()]
+    assert fleet.client.delete(*copies) >= 3

@@ -1,0 +1,113 @@
+"""A process of a worker's pool is killed while it works."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from tests.faults.apps.slow_worker import READY_AFTER_S
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.claims import Held, wait_until_taken_over
+from tests.support.jobs.long_job import Recorder
+from tests.support.jobs.recovery_times import CHILD_KILLED, CHILD_KILLED_REAL
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import procfs
+from tests.support.processes.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
+from tests.support.servers.redis_server import RedisServer
+
+#: Of the batch that a killed child had in hand, with the run that was cut short.
+RUNS = 3
+IMPORTING_APP = "tests.faults.apps.importing_worker"
+
+
+def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Stage) -> None:
+    recorder = Recorder(stage.fleet.client)
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    victim = stage.catch(producer, worker)
+    procfs.kill(victim.child)
+    CHILD_KILLED.check(wait_until_taken_over(stage.fleet.client, victim, CHILD_KILLED.within_s))
+    stage.check_finished(producer)
+    check_runs(recorder, victim)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Stage) -> None:
+    worker = stage.fleet.worker(concurrency=1)
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    victim = stage.catch(producer, worker)
+    procfs.kill(victim.child)
+    stage.check_finished(producer)
+    assert victim.child not in worker.children
+    stage.check_nothing_runs(worker)
+
+
+def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Stage) -> None:
+    """Celery's default would kill each successor before it is ready, for ever."""
+    worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)
+    producer = stage.classify()
+    producer.wait_until_done(1)
+    victim = stage.catch(producer, worker)
+    procfs.kill(victim.child)
+    successor = wait_for("a successor", lambda: set(worker.children) - {victim.child})
+    killed = time.monotonic()
+    view = producer.view
+    assert view is not None
+    producer.wait_until_done(view.done + 2 * BATCH_IMAGES)  # one may have come before
+    seconds = time.monotonic() - killed
+    assert seconds > READY_AFTER_S - 0.5
+    CHILD_KILLED.check(seconds - READY_AFTER_S)
+    stage.check_finished(producer)
+    assert set(worker.children) == successor
+    stage.check_nothing_runs(worker)
+
+
+def test_all_children_killed_at_once_cost_no_row(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    first = stage.catch(producer, worker)
+    for child in worker.children:
+        procfs.kill(child)
+    CHILD_KILLED.check(wait_until_taken_over(stage.fleet.client, first, CHILD_KILLED.within_s))
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Stage) -> None:
+    worker = stage.fleet.worker(2, IMPORTING_APP)
+    producer = stage.classify()
+    victim = stage.catch(producer, worker)
+    for child in worker.children:
+        procfs.kill(child)
+    CHILD_KILLED.check(wait_until_taken_over(stage.fleet.client, victim, CHILD_KILLED.within_s))
+    stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_with_the_real_times_a_killed_child_is_made_good_within_9_s(
+    server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
+) -> None:
+    with Fleet(server) as fleet:
+        stage = Stage(fleet, pictures, tmp_path, chance)
+        recorder = Recorder(fleet.client)
+        worker = fleet.worker()
+        producer = stage.classify()
+        stage.reach_the_middle(producer)
+        victim = stage.catch(producer, worker)
+        procfs.kill(victim.child)
+        within_s = CHILD_KILLED_REAL.within_s
+        CHILD_KILLED_REAL.check(wait_until_taken_over(fleet.client, victim, within_s))
+        stage.check_finished(producer)
+        check_runs(recorder, victim)
+        stage.check_nothing_runs(worker)
+
+
+def check_runs(recorder: Recorder, killed: Held) -> None:
+    """Who runs a batch to its end hands it in, first or not; the killed child never did."""
+    answers = recorder.work()[killed.batch].completed
+    print(f"the killed batch was run {1 + len(answers)} times")
+    assert 1 <= len(answers) < RUNS

@@ -1,0 +1,142 @@
+"""A child that lives on without working on its batch must not keep others from it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from kombu.exceptions import OperationalError
+
+from producer.dispatch.job_queue import Channel, Progress
+from producer.journal.totals import JobCounts
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.redis_client import connect
+from shared.ledger.batches import BatchState, Ledger
+from shared.messages.batch import encode_images
+from shared.messages.job import JobRecord
+from shared.process import child_id
+from shared.registry import packaged
+from shared.settings import Settings
+from tests.support.jobs.claims import claims
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+from worker.inference.classify_batch import classify
+from worker.inference.process_state import Child
+from worker.lifecycle.heartbeat_thread import Pulse
+from worker.lifecycle.stats import Tally
+
+JOB = "abcdefgh"
+
+
+def another_beat(client: redis.Redis, parent: str) -> None:
+    """Wait for it."""
+    seen = client.get(keys.worker(parent))
+    wait_for("another beat", lambda: client.get(keys.worker(parent)) != seen)
+
+
+@pytest.fixture
+def channel(server: RedisServer) -> Iterator[Channel]:
+    """A job with one batch of one file that is no picture."""
+    card = packaged.card()
+    record = JobRecord(
+        JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
+    )
+    app = make_app(server.url, "test")
+    channel = Channel(connect(server.url, "test"), app, record, Settings())
+    channel.touch(Progress(JobCounts(1), walking=False))
+    channel.offer([(0, encode_images([b"no picture"]))])
+    yield channel
+    channel.client.close()
+    app.close()
+
+
+@pytest.fixture
+def child(server: RedisServer) -> Iterator[Child]:
+    child = Child(Settings(), server.url, "here:1:2")
+    yield child
+    child.client.close()
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(
+    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Ledger.claim
+
+    def lost(self: Ledger, batch: int, owner: str) -> Any:
+        claim(self, batch, owner)
+        assert claims(channel.client), "the server did not grant the claim"
+        raise redis.exceptions.TimeoutError("no answer")
+
+    monkeypatch.setattr(Ledger, "claim", lost)
+    with pytest.raises(redis.exceptions.TimeoutError):
+        classify(child, JOB, 0)
+    assert claims(channel.client) == []
+    assert channel.survey([0]) == ("running", [BatchState.FREE])
+    assert channel.trouble() == ""
+
+
+def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_reason(
+    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("the runtime gave up")
+
+    monkeypatch.setattr("worker.inference.classify_batch.top_k", fails)
+    with pytest.raises(RuntimeError):
+        classify(child, JOB, 0)
+    assert claims(channel.client) == []
+    assert channel.trouble() == "the runtime gave up"
+    monkeypatch.undo()
+    told = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
+    assert classify(child, JOB, 0) == told
+    assert channel.survey([0]) == ("running", [BatchState.DONE])
+
+
+def test_the_pulse_outlives_a_hint_that_the_server_refuses(
+    channel: Channel, server: RedisServer
+) -> None:
+    def refused(job: str, batch: int) -> None:
+        raise OperationalError("Connection refused")
+
+    parent, pid = "here:1:2", 77
+    client = connect(server.url, "pulse")
+    pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, Tally(60))
+    pulse.start()
+    Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
+    pulse.died(JOB, 0, pid)
+    wait_for("the death", lambda: not claims(channel.client))
+    another_beat(channel.client, parent)
+    assert pulse.is_alive()
+    pulse.stop()
+    client.close()
+
+
+def test_a_dead_childs_batch_is_nobodys_before_the_death_is_counted(
+    channel: Channel, server: RedisServer
+) -> None:
+    """Beats go on between the moment in which it leaves the pool and that in which it is told."""
+    parent, client = "here:1:2", connect(server.url, "pulse")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        pool, hints = [child.pid], list[tuple[str, int]]()
+        hint = lambda job, batch: hints.append((job, batch))  # noqa: E731
+        pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, Tally(60))
+        pulse.start()
+        pulse.at_work.took(child.pid)
+        Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
+        child.kill()
+    pool.clear()
+    for _ in range(3):
+        another_beat(channel.client, parent)
+        assert channel.survey([0]) == ("running", [BatchState.HELD])
+    pulse.died(JOB, 0, child.pid)
+    wait_for("the death", lambda: hints == [(JOB, 0)])
+    assert channel.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
+    assert channel.survey([0]) == ("running", [BatchState.FREE])
+    pulse.stop()
+    client.close()

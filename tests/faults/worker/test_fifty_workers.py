@@ -1,0 +1,45 @@
+"""Fifty workers, some of which are killed, make the table that one makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.long_job import Recorder
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import wait_for
+
+WORKERS = 50
+APP = "tests.faults.apps.sleeping_worker"
+#: Five messages for each.
+PICTURES = 4_000
+KILLED = 10
+
+pytestmark = pytest.mark.nightly
+
+
+@pytest.fixture(scope="module")
+def pictures(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.mark.timeout(900)
+def test_fifty_workers_make_the_table_of_one(stage: Stage) -> None:
+    """A worker is a parent with one child; each has batches of the job."""
+    recorder = Recorder(stage.fleet.client)
+    workers = [stage.fleet.worker(1, APP, ready=False) for _ in range(WORKERS)]
+    for worker in workers:
+        stage.fleet.wait_ready(worker)
+    producer = stage.classify()
+    wait_for("a batch of each", lambda: len(at_work(recorder)) == WORKERS)
+    stage.check_outstanding(producer)
+    for worker in workers[:KILLED]:
+        worker.kill()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(*workers[KILLED:])
+
+
+def at_work(recorder: Recorder) -> set[str]:
+    """The processes that have answered."""
+    return {who for work in recorder.work().values() for who in work.completed}

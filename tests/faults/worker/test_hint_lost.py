@@ -1,0 +1,39 @@
+"""A worker is killed after Redis has given it a hint and before it could read it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs import recovery_times
+from tests.support.jobs.claims import claims
+from tests.support.jobs.hints import PATIENT_PROGRAM, lose_a_hint
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import procfs
+
+PICTURES = 400
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Stage) -> None:
+    client = stage.fleet.client
+    mortal = stage.fleet.worker(1)
+    producer = stage.classify(program=PATIENT_PROGRAM)
+    lose_a_hint(client, producer, mortal, lambda: procfs.stop(mortal.pid))
+    assert procfs.state(mortal.pid) == procfs.STOPPED
+    assert claims(client) == []
+    stage.check_outstanding(producer)
+    mortal.kill()
+    other = stage.fleet.worker()
+    ready = time.monotonic()
+    producer.wait_until_done(1)
+    recovery_times.HINT_LOST.check(time.monotonic() - ready)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(other)

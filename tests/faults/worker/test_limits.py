@@ -1,0 +1,212 @@
+"""`--timeout` and `--max-failures`: a job that stops early can be resumed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.jobs.classify import Summary
+from producer.journal.snapshot import State, peek
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import job_keys
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import Producer, wait_for
+
+PICTURES = 200
+BROKEN = 20
+RUBBISH = 2_600
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """Some pictures, of which the first are no pictures."""
+    cwd = tmp_path_factory.mktemp("broken")
+    folder = cwd / FOLDER / "0-broken"
+    folder.mkdir(parents=True)
+    for i in range(BROKEN):
+        (folder / f"{i:02}.png").write_bytes(b"no picture")
+    return gallery.make(cwd, PICTURES)
+
+
+def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Stage) -> None:
+    late = stage.classify("--timeout", "1")
+    assert late.wait() == Exit.INTERRUPTED, late.story
+    assert late.view is not None
+    assert late.view.done < late.view.found
+    assert not stage.output.exists()
+    worker = stage.fleet.worker()
+    stage.check_finished(stage.classify(), Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    stopped = stage.classify("--max-failures", "5")
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    assert "more failures than --max-failures allows; the rows so far are in" in stopped.log
+    assert f"{stage.output}.part" in stopped.log
+    assert stopped.view is not None
+    assert stopped.view.done < len(stage.gallery.paths)
+    assert job_keys(stage.fleet.client) == []
+    assert not stage.output.exists()
+    rows = _rows(Path(f"{stage.output}.part"))
+    assert rows
+    assert [row["path"] for row in rows] == stage.gallery.paths[: len(rows)]
+    stage.check_finished(stage.classify(), Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+def test_each_run_of_a_finished_job_is_judged_by_its_own_limit(
+    stage: Stage,
+) -> None:
+    worker = stage.fleet.worker()
+    for limit, code in (
+        (["1%"], Exit.BUDGET),
+        (["1%"], Exit.BUDGET),
+        (["50%"], Exit.SOME_FAILED),
+        ([str(BROKEN - 1)], Exit.BUDGET),
+        ([], Exit.SOME_FAILED),
+    ):
+        option = ["--max-failures", *limit] if limit else []
+        stage.check_finished(stage.classify(*option), code)
+        assert (view := peek(stage.output))
+        assert view.exit_code == code
+        collect = stage.hangtag("collect", str(stage.output))
+        assert collect.wait() == code, collect.story
+    stage.check_nothing_runs(worker)
+
+
+def test_few_failures_are_within_the_budget(stage: Stage) -> None:
+    stage.fleet.worker()
+    stage.check_finished(stage.classify("--max-failures", "20"), Exit.SOME_FAILED)
+    assert sum(row["status"] == "unsupported" for row in _rows(stage.output)) == BROKEN
+
+
+@pytest.mark.parametrize("limit", ["100", "50%"])
+def test_rubbish_stops_the_job_long_before_its_end(
+    stage: Stage, tmp_path: Path, limit: str
+) -> None:
+    folder = tmp_path / "rubbish" / FOLDER
+    folder.mkdir(parents=True)
+    for i in range(RUBBISH):
+        (folder / f"{i:05}.png").write_bytes(b"no picture")
+    worker = stage.fleet.worker()
+    command = ("classify", FOLDER, "-o", str(stage.output), "--max-failures", limit)
+    stopped = stage.fleet.producer(*command, cwd=folder.parent)
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    view = stopped.view
+    assert view is not None
+    assert view.done < RUBBISH / 2
+    assert len(_rows(Path(f"{stage.output}.part"))) == view.done
+    again = stage.fleet.producer(*command, cwd=folder.parent)  # nothing has got better
+    assert again.wait() == Exit.BUDGET, again.story
+    assert "goes on with a higher --max-failures" in again.log
+    goes_on = stage.fleet.producer(*command[:4], "--timeout", "3", cwd=folder.parent)
+    assert goes_on.wait() in (Exit.SOME_FAILED, Exit.INTERRUPTED), goes_on.story
+    assert goes_on.view is not None
+    assert goes_on.view.done > view.done
+    stage.check_nothing_runs(worker)
+
+
+def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Stage) -> None:
+    worker = stage.fleet.worker()
+    stopped = stage.classify("--max-failures", "5")
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    assert "classify goes on with a higher --max-failures, or with --retry-failed" in stopped.log
+    assert "same command" not in stopped.log
+    verify = stage.hangtag("verify", str(stage.output))
+    assert verify.wait() == Exit.NOT_PROVEN, verify.story
+    assert "stopped by --max-failures" in verify.out
+    higher = stage.classify("--max-failures", str(BROKEN))
+    stage.check_finished(higher, Exit.SOME_FAILED)
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("when", ["while it runs", "when it has stopped"])
+def test_collect_answers_with_the_limit_of_the_job(stage: Stage, when: str) -> None:
+    worker = stage.fleet.worker()
+    submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--max-failures", "5")
+    assert submit.wait() == Exit.OK, submit.story
+    if when == "when it has stopped":
+        wait_for("its end", lambda: (v := peek(stage.output)) and v.state is not State.RUNNING)
+    for _ in range(2):
+        collect = stage.hangtag("collect", str(stage.output), "--json")
+        assert collect.wait() == Exit.BUDGET, collect.story
+        found = msgspec.json.decode(collect.out, type=Summary)
+        assert found.part == f"{stage.output}.part"
+        assert len(_rows(Path(found.part))) == found.done < len(stage.gallery.paths)
+    stage.check_nothing_runs(worker)
+
+
+def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Stage) -> None:
+    producer = stage.classify("--max-failures", "5")
+    producer.wait_until_sent()
+    producer.kill()
+    worker = stage.fleet.worker()
+    collect = stage.hangtag("collect", str(stage.output))
+    assert collect.wait() == Exit.BUDGET, collect.story
+    stage.check_nothing_runs(worker)
+
+
+def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Stage) -> None:
+    """In the middle of a job, and after its end: no row is doubled and none is lost."""
+    listed = stage.folder / "list"
+    paths = stage.gallery.paths
+    listed.write_text("\n".join([*paths[:-1], ""]))
+    command = ("classify", "--list", str(listed), "-o", str(stage.output))
+
+    def run(*options: str) -> Producer:
+        return stage.fleet.producer(*command, *options, cwd=stage.gallery.cwd)
+
+    assert run("--timeout", "1.5").wait() == Exit.INTERRUPTED
+    worker = stage.fleet.worker()
+    good = listed.read_text()
+
+    def check_refused() -> None:
+        listed.write_text(f"new.png\n{good}")
+        refused = run()
+        assert refused.wait() == Exit.USAGE, refused.story
+        (line,) = refused.log.splitlines()
+        assert "--restart" in line
+
+    check_refused()
+    good += f"{paths[-1]}\n"
+    listed.write_text(good)
+    stage.check_finished(run(), Exit.SOME_FAILED)
+    check_refused()
+    stage.check_table(stage.output.read_bytes())
+    stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("end", ["timeout", "cancel"])
+def test_what_is_said_after_a_restart_that_was_stopped_keeps_its_work(
+    stage: Stage, end: str
+) -> None:
+    if end == "timeout":
+        stopped = stage.classify("--restart", "--timeout", "1.5")
+        assert stopped.wait() == Exit.INTERRUPTED, stopped.story
+        said = f"resume it with: hangtag classify {FOLDER} -o {stage.output} --timeout 1.5"
+    else:
+        stopped = stage.classify("--restart")
+        stopped.wait_until_sent()
+        assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
+        assert stopped.wait() == Exit.CANCELLED, stopped.story
+        said = "cancelled; the same command without --restart resumes it"
+    assert stopped.log.splitlines()[-1] == said
+    assert stopped.view is not None
+    worker = stage.fleet.worker()
+    resumed = stage.classify()
+    stage.check_finished(resumed, Exit.SOME_FAILED)
+    assert resumed.view is not None
+    assert resumed.view.job == stopped.view.job
+    stage.check_nothing_runs(worker)
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

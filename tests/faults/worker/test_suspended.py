@@ -1,0 +1,52 @@
+"""A worker is stopped for longer than its heartbeat lives, and then goes on."""
+
+from __future__ import annotations
+
+import math
+
+from shared import keys
+from tests.nemesis.results import Results
+from tests.support.jobs.claims import wait_until_taken_over
+from tests.support.jobs.recovery_times import WORKER_DEAD_WITHIN_S
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import procfs
+from tests.support.processes.fleet import BATCH_IMAGES, wait_for
+
+COUNTING_APP = "tests.faults.apps.counting_worker"
+
+
+def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) -> None:
+    """Nor is it missed by the nemesis, which counts them."""
+    results = Results(stage.folder / "results")
+    sleeper, other = (
+        stage.fleet.worker(2, COUNTING_APP, ready=True, **results.settings) for _ in range(2)
+    )
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    victim = stage.catch(producer, sleeper)
+    sleeper.sleep()
+    wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
+    done = keys.job(victim.job, "done")
+    wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
+    held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
+    answered = sleeper.log.count("succeeded")
+    sleeper.wake()
+    wait_for("the late result", lambda: sleeper.log.count("succeeded") > answered)
+    procfs.go_on(held.child)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(sleeper, other)
+    batches = math.ceil(len(stage.gallery.paths) / BATCH_IMAGES)
+    assert 1 <= results.late(batches) <= sleeper.concurrency
+
+
+def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Stage) -> None:
+    sleeper = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.catch(producer, sleeper)
+    sleeper.sleep()
+    producer.wait_for_log("no worker is alive")
+    stage.check_outstanding(producer)
+    sleeper.wake()
+    stage.check_finished(producer)
+    stage.check_nothing_runs(sleeper)

@@ -1,0 +1,41 @@
+"""A version of a model that ends each process that loads it is a fault of the set-up."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import keys
+from shared.errors import Exit
+from tests.support.jobs.scenario import Stage
+from tests.support.processes.fleet import DEADLY_APP, wait_for
+
+#: Deaths that stop a job (shared/ledger/lua/batch/prelude.lua).
+ENOUGH = 3
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_the_job_stops_after_few_deaths_and_is_intact(stage: Stage, concurrency: int) -> None:
+    worker = stage.fleet.worker(concurrency, app=DEADLY_APP)
+    producer = stage.classify()
+    assert producer.wait() == Exit.SETUP, producer.story
+    said = [line for line in producer.log.splitlines() if line.startswith("hangtag: ")]
+    assert len(said) == 1
+    assert "fashion-mnist@0" in said[0]
+    # The hints that are left do no harm, also while no producer runs.
+    wait_for("an empty queue", lambda: not stage.fleet.client.llen(keys.CLASSIFY_QUEUE))
+    stage.fleet.wait_ready(worker)
+    assert worker.end() == 0, worker.story
+    deaths = worker.log.count("died with batch")
+    assert ENOUGH <= deaths <= ENOUGH - 1 + concurrency, worker.story
+    healthy = stage.fleet.worker()
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(healthy)
+
+
+def test_the_same_command_tries_again(stage: Stage) -> None:
+    worker = stage.fleet.worker(1, app=DEADLY_APP)
+    for attempt in (1, 2):
+        producer = stage.classify()
+        assert producer.wait() == Exit.SETUP, producer.story
+        assert worker.log.count("died with batch") == attempt * ENOUGH
+    stage.check_nothing_runs(worker)

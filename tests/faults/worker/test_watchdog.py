@@ -1,0 +1,152 @@
+"""A worker that no longer takes hints begins anew; one that has its reasons is left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.message_filter import CLASSIFY_TASK
+from tests.faults.apps.deaf_worker import FILE_VARIABLE
+from tests.support.images import gallery
+from tests.support.images.gallery import Gallery
+from tests.support.jobs.scenario import Stage
+from tests.support.processes import procfs
+from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, wait_for
+from tests.support.servers.redis_server import RedisServer
+
+PICTURES = 480
+LIMIT_S = 3.0
+#: So long in which a watchdog that is wrong would have bitten more than once.
+LONG_S = 3 * LIMIT_S
+BITES = "this worker begins anew"
+DEAF_APP = "tests.faults.apps.deaf_worker"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Path:
+    file = tmp_path / "deaf"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def fleet(server: RedisServer, tmp_path: Path) -> Iterator[Fleet]:
+    times = {**SHORT_TIMES, FILE_VARIABLE: str(tmp_path / "deaf")}
+    with Fleet(server, HANGTAG_WATCHDOG_S=str(LIMIT_S), **times) as running:
+        yield running
+
+
+def test_a_deaf_worker_begins_anew_and_the_job_is_finished(stage: Stage, deaf: Path) -> None:
+    worker = stage.fleet.worker(2, DEAF_APP)
+    assert not deaf.exists()
+    pid, children = worker.pid, worker.children
+    producer = stage.classify()
+    worker.wait_for_log(BITES)
+    stage.check_outstanding(producer)
+    assert stage.fleet.client.llen(keys.CLASSIFY_QUEUE) > 0
+    stage.check_finished(producer)
+    assert worker.log.count(BITES) == 1
+    assert (worker.pid, worker.running) == (pid, True)
+    assert not [child for child in children if procfs.is_alive(child)]
+    stage.check_nothing_runs(worker)
+
+
+def test_it_still_dies_with_whoever_started_it(fleet: Fleet, deaf: Path) -> None:
+    """As this machine's stack starts it: when the supervisor is killed, no worker may stay."""
+    starter = (
+        "import os, sys, time; from producer.stack.service import Running; "
+        "Running('worker', sys.argv[1:], dict(os.environ)); time.sleep(600)"
+    )
+    command = [sys.executable, "-m", "celery", "-A", DEAF_APP, "worker", "-c", "1"]
+    env = fleet._environment({})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter, *command], env=env, cwd=ROOT, stderr=subprocess.PIPE
+    )
+    try:
+        wait_for("the heartbeat", lambda: fleet.client.zcard(keys.WORKERS))
+        (worker,) = procfs.children(parent.pid)
+        _hint(fleet, 6)
+        wait_for("an empty queue", lambda: not fleet.client.llen(keys.CLASSIFY_QUEUE))
+        assert procfs.children(parent.pid) == [worker]
+    finally:
+        parent.kill()
+        _, said = parent.communicate()
+    assert BITES in said.decode()
+    procfs.wait_for_end([worker, *fleet.pids])
+
+
+def _busy(stage: Stage, worker: Worker) -> None:
+    """Its only child has a batch in hand and does not come to an end with it."""
+    producer = stage.classify()
+    held = stage.catch(producer, worker)
+    time.sleep(LONG_S)
+    assert stage.fleet.client.llen(keys.CLASSIFY_QUEUE) > 0
+    stage.let_go(held)
+    stage.check_finished(producer)
+
+
+def _asleep(stage: Stage, worker: Worker) -> None:
+    worker.sleep()
+    producer = stage.classify()
+    wait_for("hints", lambda: stage.fleet.client.llen(keys.CLASSIFY_QUEUE))
+    time.sleep(LONG_S)
+    worker.wake()
+    stage.check_finished(producer)
+
+
+def _server_frozen(stage: Stage, worker: Worker) -> None:
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    stage.fleet.server.freeze()
+    time.sleep(LONG_S)
+    stage.fleet.server.thaw()
+    stage.check_finished(producer)
+
+
+def _server_away(stage: Stage, worker: Worker) -> None:
+    stage.fleet.server.kill()
+    time.sleep(LONG_S)
+    stage.fleet.server.start()
+    producer = stage.classify()
+    stage.check_finished(producer)
+
+
+def _idle(stage: Stage, worker: Worker) -> None:
+    time.sleep(LONG_S)
+    stage.check_finished(stage.classify())
+
+
+CASES: dict[str, Callable[[Stage, Worker], None]] = {
+    "busy": _busy,
+    "asleep": _asleep,
+    "the server is frozen": _server_frozen,
+    "the server is away": _server_away,
+    "idle": _idle,
+}
+
+
+@pytest.mark.parametrize("case", [*CASES])
+def test_a_worker_with_a_reason_is_left_alone(stage: Stage, case: str) -> None:
+    worker = stage.fleet.worker(1)
+    CASES[case](stage, worker)
+    assert BITES not in worker.log
+    stage.check_nothing_runs(worker)
+
+
+def _hint(fleet: Fleet, count: int) -> None:
+    app = make_app(fleet.server.url, "test")
+    for batch in range(count):
+        app.send_task(CLASSIFY_TASK, args=("abcdefgh", batch), queue=keys.CLASSIFY_QUEUE)
+    app.close()

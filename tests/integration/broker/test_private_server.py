@@ -1,0 +1,76 @@
+"""The embedded server listens at a socket in a private folder, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.stack import stack
+from shared.broker.location import socket_path
+from tests.support.processes import local_stack
+from tests.support.processes.local_stack import Place
+
+NOBODY = 65534
+_LISTENS = "0A"
+_CONNECT = """
+import os, socket, sys
+path, user = sys.argv[1], int(sys.argv[2])
+if user:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+socket.socket(socket.AF_UNIX).connect(path)
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
+def listening(pid: int) -> list[str]:
+    """The TCP addresses that a process listens at."""
+    own = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENS and f"socket:[{fields[9]}]" in own:
+                found.append(fields[1])
+    return found
+
+
+def test_it_listens_at_no_port(place: Place) -> None:
+    stack.ensure(place.settings)
+    pid = place.the("server")
+    assert any(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    assert listening(pid) == []
+
+
+def test_nobody_else_can_reach_its_socket(place: Place) -> None:
+    stack.ensure(place.settings)
+    path = socket_path(place.settings)
+    assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE(path.parent.lstat().st_mode) == 0o700
+    if os.getuid():
+        pytest.skip("needs root, to be somebody else")
+    assert connected(path, 0) == ""
+    assert connected(path, NOBODY).splitlines()[-1].startswith("PermissionError")
+
+
+def connected(path: Path, user: int) -> str:
+    """What goes wrong where this user connects."""
+    program = [sys.executable, "-Sc", _CONNECT, str(path), str(user)]
+    return subprocess.run(program, capture_output=True, check=False, text=True).stderr
+
+
+def test_a_folder_that_others_can_enter_is_closed_to_them(place: Place) -> None:
+    place.folder.chmod(0o777)
+    stack.ensure(place.settings)
+    assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700

@@ -1,0 +1,194 @@
+"""What the manifests start works together: the server's options, users, TLS, probe; the commands.
+
+On this machine in place of a cluster: files lie elsewhere and `redis:6379` is another port. Nothing
+else is changed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from producer.dispatch.window import BATCHES_UNSEEN
+from shared.errors import Exit
+from tests.support.deploy import kustomize
+from tests.support.deploy.kustomize import JOB, Object, Pod, pod
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
+from tests.support.servers.secured_servers import (
+    Certificate,
+    GuardedServer,
+    Users,
+    certificate,
+    free_port,
+)
+
+PICTURES = 100
+#: Of a page that is a look at the server.
+POLL_S = 0.2
+
+
+class Here:
+    """One overlay's pods, started on this machine."""
+
+    def __init__(self, overlay: str, folder: Path) -> None:
+        self.objects: list[Object] = kustomize.build(overlay)
+        self.port = free_port()
+        self.users = Users(folder / "users")
+        self.tls: Certificate = certificate(folder / "tls", "localhost")
+        self._elsewhere = {
+            "/etc/redis/users.acl": str(self.users.file),
+            "/etc/redis-tls/tls.crt": str(self.tls.cert),
+            "/etc/redis-tls/tls.key": str(self.tls.key),
+            "/etc/hangtag/ca.pem": str(self.tls.ca),
+            "redis:6379": f"localhost:{self.port}",
+            "6379": str(self.port),
+        }
+        self._there = "|".join(map(re.escape, self._elsewhere))
+
+    def here(self, text: str) -> str:
+        """A word of a manifest, with the places of this machine."""
+        return re.sub(self._there, lambda found: self._elsewhere[found[0]], text)
+
+    def server(self) -> GuardedServer:
+        """The server with the options of its pod."""
+        options = map(self.here, pod(self.objects, "redis").container["args"])
+        binary = shutil.which("redis-server")
+        if not binary or not shutil.which("redis-cli"):
+            pytest.skip("there is no redis-server on this machine")
+        return GuardedServer(Path(binary), self.users, *options, "--bind", "127.0.0.1")
+
+    def probe(self, name: str) -> int:
+        """The exit code of a probe of the server."""
+        command = pod(self.objects, "redis").container[name]["exec"]["command"]
+        return subprocess.run([self.here(word) for word in command]).returncode
+
+    def env(self, one: Pod) -> dict[str, str]:
+        """The variables of a pod; its password is that of the Secret which it mounts."""
+        found = {name: self.here(value) for name, value in one.env(self.objects).items()}
+        (secret,) = (s["secret"]["name"] for s in _sources(one) if "secret" in s)
+        file = self.users.folder / f"{secret.removeprefix('hangtag-')}.password"
+        return found | {"HANGTAG_REDIS_PASSWORD_FILE": str(file), "HOME": str(self.users.folder)}
+
+
+@pytest.fixture(params=["overlays/cluster", "overlays/tls"])
+def here(request: pytest.FixtureRequest, tmp_path: Path) -> Here:
+    return Here(request.param, tmp_path)
+
+
+@pytest.fixture
+def running(here: Here) -> Iterator[GuardedServer]:
+    server = here.server()
+    with server:
+        yield server
+
+
+@pytest.mark.parametrize("name", ["livenessProbe", "readinessProbe"])
+def test_the_servers_probe_tells_whether_it_answers(here: Here, name: str) -> None:
+    assert here.probe(name) != 0
+    with here.server():
+        assert here.probe(name) == 0
+    assert here.probe(name) != 0
+
+
+def test_the_server_is_what_the_manifest_says(here: Here, running: GuardedServer) -> None:
+    found = running.client.config_get("*")
+    assert found["maxmemory"] == str(512 << 20)
+    assert found["maxmemory-policy"] == "noeviction"
+    assert (found["save"], found["appendonly"]) == ("", "no")
+    ports = {found["port"], found["tls-port"]}
+    assert ports == {"0", str(here.port)}  # never one in the clear beside TLS
+
+
+def test_the_job_is_done_by_the_worker(here: Here, running: GuardedServer, tmp_path: Path) -> None:
+    small = gallery.make(tmp_path, PICTURES)
+    with Fleet(running) as fleet:
+        one = pod(here.objects, "worker")
+        worker = fleet.producer(*one.container["args"], cwd=tmp_path, **here.env(one))
+        (job,) = kustomize.pods(kustomize.build(JOB))
+        words = {"/photos": FOLDER, "/out/results.csv": "results.csv"}
+        command = [words.get(word, word) for word in job.container["args"]]
+        done = fleet.producer(*command, cwd=tmp_path, **here.env(job))
+        assert done.wait() == Exit.OK, done.story
+        assert (tmp_path / "results.csv").read_bytes() == small.table
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0, worker.story
+    assert running.denied() == []
+
+
+@pytest.mark.parametrize("name", ["worker", "trainer"])
+def test_the_probes_of_what_works_tell_whether_it_is_there(
+    here: Here, running: GuardedServer, tmp_path: Path, name: str
+) -> None:
+    one = pod(here.objects, name)
+    env = here.env(one) | SHORT_TIMES | {"HANGTAG_STORE": str(tmp_path / "store")}
+    with Fleet(running) as fleet:
+
+        def well(probe: str) -> bool:
+            _, _, module, *words = one.container[probe]["exec"]["command"]
+            asked = fleet.producer(*words, cwd=tmp_path, program=(module,), **env)
+            return asked.wait() == 0
+
+        probes = ("startupProbe", "livenessProbe", "readinessProbe")
+        assert not any(map(well, probes))
+        part = fleet.producer(*one.container["args"], cwd=tmp_path, **env)
+        wait_for("readiness", lambda: well("readinessProbe"))
+        assert all(map(well, probes))
+        running.kill()  # which is no reason to start it again
+        wait_for("the news", lambda: not well("readinessProbe"))
+        assert well("livenessProbe")
+        assert part.running, part.story
+
+
+def test_keda_reads_the_batches_that_are_outstanding_and_nothing_while_redis_is_away(
+    here: Here, running: GuardedServer, tmp_path: Path
+) -> None:
+    gallery.make(tmp_path, PICTURES)
+    scaled = kustomize.named(kustomize.build("overlays/keda"), "ScaledObject", "worker")
+    told = scaled["spec"]["triggers"][0]["metadata"]
+    with Fleet(running) as fleet:
+        port = str(free_port())
+        one = pod(here.objects, "metrics")
+        command = [port if word == "9808" else word for word in one.container["args"]]
+        page = fleet.producer(*command, cwd=tmp_path, **here.env(one))
+        wait_for("the page", lambda: "http" in page.out)
+        assert batches(port, told) == 0
+        for name in ("livenessProbe", "readinessProbe"):
+            assert get(port, one.container[name]["httpGet"]["path"])
+        (job,) = kustomize.pods(kustomize.build(JOB))
+        fleet.producer("classify", FOLDER, "-o", "r.csv", cwd=tmp_path, **here.env(job))
+        # Nobody works, so as many wait as ask for the first worker.
+        wait_for("batches", lambda: batches(port, told) == BATCHES_UNSEEN, poll_s=POLL_S)
+        running.kill()
+        # KEDA takes 0 for an end of the work and would end the workers; an error changes nothing.
+        wait_for("the news", lambda: batches(port, told) is None, poll_s=POLL_S)
+        page.signal(signal.SIGTERM)
+        assert page.wait() == 0, page.story
+
+
+def batches(port: str, told: Object) -> float | None:
+    """What KEDA's trigger finds on the page; None is an error to it."""
+    wanted = re.escape(told["valueLocation"])
+    page = get(port, urlsplit(told["url"]).path)
+    found = re.search(rf"^{wanted} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def get(port: str, path: str) -> str:
+    """A page of `hangtag metrics`."""
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def _sources(one: Pod) -> list[Object]:
+    volumes = (volume.get("projected", {}) for volume in one.spec["volumes"])
+    return [source for volume in volumes for source in volume.get("sources", ())]

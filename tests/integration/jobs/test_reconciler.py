@@ -1,0 +1,207 @@
+"""Hints that are lost come again, and a queue that nobody serves does not grow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from producer.dispatch.new_files import NewFiles
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.errors import Exit
+from tests.integration.state_machines.batches.files import answer
+from tests.integration.state_machines.batches.producer import Fuse, Producer
+from tests.integration.state_machines.batches.workers import Child
+from tests.integration.state_machines.batches.world import RECORD, World
+from tests.support.servers.redis_server import RedisServer
+
+TURNS = 20
+MIB = 1 << 20
+#: What a server is given that refuses all writes.
+FULL_BYTES = 1
+
+
+@pytest.fixture
+def world(server: RedisServer) -> Iterator[World]:
+    """A job of five pictures in three batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(server, make_app(server.url, "producer"), Path(folder))
+        for i in range(5):
+            world.files.write(b"pics/%d.png" % i, bytes([i]))
+        yield world
+        world.close()
+
+
+@contextmanager
+def producing(world: World) -> Iterator[Producer]:
+    producer = Producer(world, Fuse())
+    try:
+        yield producer
+    finally:
+        producer.close()
+
+
+def queued(world: World) -> list[int]:
+    """The batches in the queue, which stay there."""
+    found = []
+    for _ in range(world.client.llen(keys.CLASSIFY_QUEUE)):
+        batch = world.take_hint()
+        assert batch is not None
+        found.append(batch)
+    for batch in found:
+        world.hint(batch)
+    return sorted(found)
+
+
+def test_a_queue_that_nobody_serves_does_not_grow(world: World) -> None:
+    with producing(world) as producer:
+        for _ in range(TURNS):
+            producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+
+
+def test_hints_that_were_lost_come_again(world: World) -> None:
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+
+
+def test_the_hints_of_another_job_do_not_count(world: World) -> None:
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        for n in range(TURNS):
+            world.app.send_task(CLASSIFY_TASK, args=("other0ne", n), queue=keys.CLASSIFY_QUEUE)
+        producer.turn(look=True)
+        assert world.client.llen(keys.CLASSIFY_QUEUE) == TURNS + 3
+
+
+def test_a_batch_that_somebody_works_on_is_not_hinted(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.beat(child.parent, [child.id])
+        world.claim(child, 1)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        for _ in range(TURNS):
+            producer.turn(look=True)
+        assert queued(world) == [0, 2]
+
+
+@pytest.mark.parametrize("end", ["killed", "replaced", "too long"])
+def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_look(world: World, end: str) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.beat(child.parent, [child.id])
+        world.claim(child, 1)
+        world.client.delete(keys.CLASSIFY_QUEUE)
+        if end == "killed":
+            world.silence(child.parent)
+        elif end == "replaced":
+            world.beat(child.parent, [])
+        else:
+            world.let_claims_expire()
+        producer.turn(look=True)
+        assert 1 in queued(world)
+        assert world.model.deaths == {}  # nobody is convicted of an owner's silence
+
+
+def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.flush()
+        assert world.ledger.claim(0, child.owner).verdict == "unknown"
+        producer.turn(look=True)
+        assert queued(world) == [0, 1, 2]
+        for n in range(3):
+            claim = world.claim(child, n)
+            assert child.work is not None
+            world.complete(n, child.owner, answer(child.work.images))
+            assert claim.verdict == "run"
+        producer.turn(look=False)
+        assert producer.run.complete
+        assert producer.journal.open_batches() == []
+
+
+@pytest.mark.parametrize("refusal", [("min-replicas-to-write", 1), ("maxmemory", FULL_BYTES)])
+def test_results_are_read_while_the_server_refuses_writes(
+    world: World, refusal: tuple[str, int]
+) -> None:
+    child = Child("host:1:1", 11)
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.claim(child, 0)
+        assert child.work is not None
+        world.complete(0, child.owner, answer(child.work.images))
+        record = keys.job(RECORD.id, "record")
+        world.client.pexpire(record, 60_000)
+        world.client.config_set(*refusal)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert producer.journal.open_batches() == [1, 2]
+        if refusal[0] == "maxmemory":  # which keeps nobody from deleting and renewing
+            assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
+            assert world.client.pttl(record) > 60_000
+
+
+def leave_room(world: World, size: int) -> None:
+    """The server has no payloads, and refuses those that are not smaller than this."""
+    world.lose("payload")
+    used = world.client.info("memory")["used_memory"]
+    world.client.config_set("maxmemory", used + size)
+
+
+def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World) -> None:
+    world.files.write(b"pics/3.png", bytes(8 * MIB))  # alone in batch 2
+    with producing(world) as producer:
+        producer.turn(look=True)
+        leave_room(world, 5 * MIB)
+        producer.run._look_due = 0.0
+        producer.run._try()
+        assert set(world.client.hkeys(keys.job(RECORD.id, "payload"))) == {b"0", b"1", b"3"}
+        world.model.payload.discard(2)  # the oracle knows no refusals
+        world.client.config_set("maxmemory", 0)
+        producer.turn(look=True)
+        assert world.client.hlen(keys.job(RECORD.id, "payload")) == 4
+
+
+def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: World) -> None:
+    world.files.write(b"pics/1.png", bytes(8 * MIB))
+    with producing(world) as producer:
+        producer.turn(look=True)
+        world.cancel()
+        leave_room(world, 5 * MIB)
+        assert producer.turn(look=True) is Exit.CANCELLED
+
+
+def test_a_job_that_resumes_works_before_it_has_walked_all_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And counts the files that have appeared all the same, also if its work ends first."""
+    monkeypatch.setattr("producer.dispatch.loop.SLICE_S", 0.0)  # one file a turn
+    with producing(world) as first:
+        first.turn(look=True)
+    world.files.write(b"pics/00.png", b"")
+    child = Child("host:1:1", 11)
+    told: list[int] = []
+    with producing(world) as second:
+        second.run._new = new = NewFiles(world.options, second.journal, False, told.append)
+        for n in (0, 1, 2):
+            world.claim(child, n)
+            assert child.work is not None
+            world.complete(n, child.owner, answer(child.work.images))
+            second.run._try()
+            assert second.run._count_new() is False
+        assert second.run.complete
+        assert not new.over
+        assert second.run.execute() is Exit.OK
+    assert told == [1]

@@ -1,0 +1,78 @@
+"""`hangtag status` on a server into which anybody may have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.jobs import status
+from shared import keys
+from shared.ledger import heartbeats
+from shared.messages.job import JobRecord, encode_job
+from shared.settings import Settings
+from tests.support.servers.redis_server import RedisServer
+
+JOB, OTHER = "abcdefgh", "bcdefghj"
+RECORD = JobRecord(JOB, "fashion-mnist", 0, "0" * 64, "litert", 1, "out.csv", "here", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def told(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """As a program and, beside it, a person is told: both must work."""
+    settings = Settings(redis_url=server.url)
+    status.show("", False, settings)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines), "a terminal would obey"
+    status.show("", True, settings)
+    jobs: list[dict[str, object]] = msgspec.json.decode(capsys.readouterr().out)
+    assert len(lines) == 1 + len(jobs)
+    return jobs
+
+
+def run(server: RedisServer, job: str, **fields: object) -> None:
+    """A job with a sign of life."""
+    record = encode_job(msgspec.structs.replace(RECORD, id=JOB))
+    counts = {"record": record, "state": "running", "found": 9, "walking": 0, "rate": 2.0}
+    server.client.hset(keys.job(job, "record"), mapping=counts | fields)  # type: ignore[arg-type]
+    server.client.zadd(keys.JOBS, {job: heartbeats.server_ms(server.client) / 1000})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"found": "1" + 400 * "0"},
+        {"found": "1" + 30 * "0"},
+        {"failed": "-1"},
+        {"flagged": '{"depth": 1%s}' % (300 * "0")},
+        {"rate": "1e-320"},
+        {"rate": "1e308"},
+        {"rate": "nan"},
+        {"rate": "-inf"},
+    ],
+)
+def test_figures_that_nothing_can_reckon_with_keep_no_job_from_being_told(
+    server: RedisServer, capsys: pytest.CaptureFixture[str], fields: dict[str, str]
+) -> None:
+    run(server, JOB)
+    encoded = encode_job(msgspec.structs.replace(RECORD, id=OTHER))
+    run(server, OTHER, **{"record": encoded, **fields})
+    one, *others = told(server, capsys)
+    assert (one["job"], one["images"], one["left_s"]) == (JOB, 9, 4.5)
+    assert all(other["left_s"] is None for other in others)
+
+
+def test_a_record_under_another_name_and_a_key_that_is_none_hide_no_job(
+    server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(server, JOB)
+    run(server, "\x1b[2J")
+    server.client.set(keys.job(OTHER, "record"), "x")
+    server.client.zadd(keys.JOBS, {OTHER: 1})
+    assert [one["job"] for one in told(server, capsys)] == [JOB]
+    assert server.client.zscore(keys.JOBS, OTHER) == 1

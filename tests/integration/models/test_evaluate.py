@@ -1,0 +1,127 @@
+"""A version is measured on labelled pictures: every figure is what counting by hand gives."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import keras
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import SetupError, UsageError
+from shared.messages.replies import Evaluated, Trained
+from shared.messages.requests import Evaluate, Import
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.images import hostile_keras_archives
+from tests.support.images.drawn_folders import CARD, counted, draw
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.datasets.folder_layout import folder_of
+from worker.handlers import evaluate, import_model
+
+#: Some of the labels, in another order than the card's: one cannot be a folder as it is called.
+DRAWN = (8, 0, 5)
+IMAGES_PER_CLASS = 12
+
+
+def evaluated(
+    server: RedisServer, tmp_path: Path, data: Path, model: str = "fashion-mnist@0"
+) -> tuple[Evaluated, dict[str, bytes]]:
+    work = Evaluate(model, str(data), pictures=True)
+    context, _ = handler_context.make(server, tmp_path / "store", work)
+    answered = evaluate.evaluate(context, work)
+    assert isinstance(answered.answer, Evaluated)
+    return answered.answer, answered.files
+
+
+def test_all_images_of_a_folder_without_a_test_part_are_counted(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn", DRAWN, IMAGES_PER_CLASS)
+    answer, files = evaluated(server, tmp_path, data)
+    accuracy, pairs = counted(data, DRAWN)
+    found = answer.evaluation
+    assert (answer.model, answer.split, found.labels) == (CARD.ref, "all", CARD.labels)
+    assert found.count == len(DRAWN) * IMAGES_PER_CLASS
+    assert found.accuracy == pytest.approx(accuracy)
+    confusion = np.array(found.confusion)
+    assert {(i, j): confusion[i, j] for i, j in np.argwhere(confusion).tolist()} == pairs
+    assert sorted(files) == ["confusion.png", "reliability.png"]
+    assert all(data.startswith(b"\x89PNG") for data in files.values())
+
+
+def test_only_the_test_part_is_measured_where_there_is_one(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
+    test = draw(tmp_path / "split/test", DRAWN, 4)
+    answer, _ = evaluated(server, tmp_path, tmp_path / "split")
+    assert (answer.split, answer.evaluation.count) == ("test", len(DRAWN) * 4)
+    assert answer.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
+
+
+def test_folders_that_the_model_does_not_know_are_named(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn", DRAWN, 2)
+    (data / "Bag").rename(data / "handbag")
+    with pytest.raises(SetupError, match="does not know 'handbag'"):
+        evaluated(server, tmp_path, data)
+
+
+@pytest.mark.parametrize("model", ["../store", "fashion-mnist@../0", "/etc/passwd@1"])
+def test_a_path_is_no_version(server: RedisServer, tmp_path: Path, model: str) -> None:
+    with pytest.raises(UsageError):
+        evaluated(server, tmp_path, tmp_path, model)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """An evaluation on the same folder then gives the figures of its card."""
+    keras.utils.set_random_seed(3)
+    data = draw(tmp_path / "drawn", DRAWN, 30)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(3)])
+    archive = hostile_keras_archives.saved(model, tmp_path)
+    labels = tuple(CARD.labels[number] for number in DRAWN)
+    sha256 = hashlib.sha256(archive).hexdigest()
+    work = Import("drawn", labels, sha256, "0-1", data=str(data))
+    context, _ = handler_context.make(server, tmp_path / "store", work, archive)
+    trained = import_model.import_model(context, work).answer
+    assert isinstance(trained, Trained)
+    card = context.registry.card("drawn", 1)
+    metrics = card.metrics
+    assert metrics.heldout_count > 0
+    assert card.temperature != 1.0
+    assert {"confusion.png", "samples.png", "evaluation.json"} <= set(card.files)
+    answer, _ = evaluated(server, tmp_path, data, "drawn@1")
+    assert (answer.split, answer.evaluation.count) == ("test", metrics.test_count)
+    found = answer.evaluation
+    assert (found.accuracy, found.loss) == (metrics.test_accuracy, metrics.test_loss)
+    report = trained.data
+    assert report is not None
+    assert sum(report.heldout) == metrics.heldout_count
+    np.testing.assert_array_equal(sorted(report.labels), sorted(map(folder_of, labels)))
+
+
+def test_without_data_a_version_is_measured_on_the_folder_that_it_was_made_from(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    data = draw(tmp_path / "drawn", DRAWN, 4)
+    card = msgspec.structs.replace(CARD, name="mine", files={}, dataset="x", source=str(data))
+    files = {"model.tflite": packaged.read("model.tflite")}
+    Registry(tmp_path / "store").publish(card, files)
+    work = Evaluate("mine@1")
+    context, _ = handler_context.make(server, tmp_path / "store", work)
+    answer = evaluate.evaluate(context, work)
+    assert isinstance(answer.answer, Evaluated)
+    assert answer.answer.evaluation.count == len(DRAWN) * 4
+    assert answer.files == {}
+    data.rename(tmp_path / "elsewhere")
+    with pytest.raises(SetupError, match=rf"{data}, which is no folder.*--data DIR"):
+        evaluate.evaluate(context, work)

@@ -1,0 +1,196 @@
+"""Somebody else's Keras classifier becomes a version that answers as it did."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_name import parse
+from shared.messages.replies import Trained
+from shared.messages.requests import Import
+from shared.registry import mirror_reader
+from shared.registry.registry import Registry
+from tests.support.images import hostile_keras_archives
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.evaluation.temperature import softmax
+from worker.export import keras_import
+from worker.handlers import import_model
+from worker.runtimes import load_runtime
+
+NAME = "mine"
+LABELS = ("bag", "dress", "sandal")
+SHAPE = (12, 12, 1)
+layers = keras.layers
+
+
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    keras.utils.set_random_seed(7)
+
+
+def network(*middle: Any, last: str | None = None, shape: tuple[int, ...] = SHAPE) -> Any:
+    return keras.Sequential(
+        [keras.Input(shape), *middle, layers.Flatten(), layers.Dense(3, activation=last)]
+    )
+
+
+def imported(
+    server: RedisServer, tmp_path: Path, model: Any, **options: Any
+) -> tuple[Trained, handler_context.Notes]:
+    """What the handler answers for a model."""
+    archive = hostile_keras_archives.saved(model, tmp_path)
+    fields = {"name": NAME, "labels": LABELS, **options}
+    work = Import(sha256=hashlib.sha256(archive).hexdigest(), **fields)
+    context, notes = handler_context.make(server, tmp_path / "store", work, archive)
+    answer = import_model.import_model(context, work).answer
+    assert isinstance(answer, Trained)
+    return answer, notes
+
+
+def served(server: RedisServer, model: str, images: np.ndarray[Any, Any]) -> Any:
+    """What a worker answers that has nothing but Redis."""
+    card = mirror_reader.resolve(server.client, parse(model))
+    artifact = mirror_reader.load_file(server.client, card, "model.tflite")
+    return load_runtime.load("litert", card, artifact).predict(images)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_probabilities_are_served_as_they_were(server: RedisServer, tmp_path: Path) -> None:
+    """With all that a training leaves behind: an optimizer, dropout, images varied by chance."""
+    model = network(
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.2),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.Dropout(0.5),
+        last="softmax",
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    images = keras_import.probes(SHAPE)
+    trained, notes = imported(server, tmp_path, model)
+    expected = model.predict(images.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(served(server, f"{NAME}@1", images), expected, atol=1e-4)
+    assert trained.metrics.heldout_count == 0
+    assert trained.decision.changed, "the first version of a name is production"
+    card = mirror_reader.resolve(server.client, parse(NAME))
+    assert (card.labels, card.temperature, card.recipe) == (LABELS, 1.0, "imported")
+    assert "not evaluated" in card.notes
+    assert notes.confirmed
+    assert notes.stages[0] == "loading"
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_logits_get_a_softmax_and_the_scale_comes_before(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    model = network(layers.Conv2D(4, 3, activation="relu"))
+    images = keras_import.probes(SHAPE)
+    imported(server, tmp_path, model, scale="-1-1")
+    logits = model.predict(images.astype(np.float32) / 127.5 - 1, verbose=0)
+    np.testing.assert_allclose(served(server, f"{NAME}@1", images), softmax(logits), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`:UserWarning")
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_tutorials_network_takes_grey_images_without_a_channel(
+    server: RedisServer, tmp_path: Path, trained: bool
+) -> None:
+    """As TensorFlow's tutorial on classification of clothes makes it."""
+    model = keras.Sequential(
+        [
+            layers.Flatten(input_shape=(28, 28)),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    images = keras_import.probes((28, 28, 1))
+    grey = images[..., 0] / np.float32(255)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    if trained:
+        model.fit(grey, np.arange(len(grey)) % 10, verbose=0)
+    imported(server, tmp_path, model, labels=tuple("abcdefghij"), scale="0-1")
+    expected = softmax(model.predict(grey, verbose=0))
+    np.testing.assert_allclose(served(server, f"{NAME}@1", images), expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_id_that_comes_again_is_another_request(server: RedisServer, tmp_path: Path) -> None:
+    """A week later nobody knows the first one's outcome."""
+    archive = hostile_keras_archives.saved(network(), tmp_path)
+    work = Import(NAME, LABELS, hashlib.sha256(archive).hexdigest(), promote="always")
+    for created in (1.0, 2.0):
+        context, _ = handler_context.make(
+            server, tmp_path / "store", work, archive, "nightly", created=created
+        )
+        answer = import_model.import_model(context, work).answer
+        assert isinstance(answer, Trained)
+        assert answer.model == f"{NAME}@{created:.0f}"
+        assert answer.decision.version == created
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_attempt_that_follows_another_publishes_nothing_twice(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    model = network()
+    first, _ = imported(server, tmp_path, model)
+    again, _ = imported(server, tmp_path, model)
+    assert again.model == first.model == f"{NAME}@1"
+    assert Registry(tmp_path / "store").versions(NAME) == [1]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "options", "line"),
+    [
+        (lambda: network(last="sigmoid"), {}, "ends in sigmoid"),
+        (lambda: network(last="relu"), {}, "ends in relu"),
+        (network, {"labels": ("bag", "dress")}, r"answers with \[n, 3\], and there are 2 labels"),
+        (lambda: network(shape=(12, 12, 4)), {}, r"takes \[n, 12, 12, 4\]"),
+        (lambda: network(shape=(144,)), {}, r"takes \[n, 144\]"),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((None, None, 1)), layers.GlobalMaxPooling2D(), layers.Dense(3)]
+            ),
+            {},
+            r"takes \[n, n, n, 1\]",
+        ),
+        (lambda: network(layers.Lambda(abs)), {}, "which Hangtag does not load"),
+    ],
+    ids=["sigmoid", "relu", "labels", "channels", "no-image", "any-size", "lambda"],
+)
+def test_what_is_no_classifier_of_these_labels_is_one_line_and_no_version(
+    server: RedisServer,
+    tmp_path: Path,
+    make: Callable[[], Any],
+    options: dict[str, Any],
+    line: str,
+) -> None:
+    with pytest.raises(SetupError, match=line) as error:
+        imported(server, tmp_path, make(), **options)
+    assert str(error.value).isprintable()
+    assert Registry(tmp_path / "store").versions(NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "are"),
+    [
+        ([[0.2, 0.8], [1.0, 0.0]], True),
+        ([[0.2, 0.7], [1.0, 0.0]], False),
+        ([[1.2, -0.2], [1.0, 0.0]], False),
+        ([[float("nan"), 1.0]], False),
+    ],
+)
+def test_rows_that_add_up_to_one_are_probabilities(answers: list[list[float]], are: bool) -> None:
+    assert keras_import.are_probabilities(np.array(answers, np.float32)) is are

@@ -1,0 +1,123 @@
+"""Serving copies: a model reaches its workers through Redis alone, and only as it was published."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared import keys
+from shared.errors import SetupError, UsageError
+from shared.ledger import heartbeats
+from shared.messages.model_card import Card
+from shared.messages.model_name import ModelName, parse
+from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry.registry import Registry
+from tests.support.images import gallery
+from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.servers.redis_server import RedisServer
+
+NAME = "garments"
+FILES = ("model.tflite", "model.keras")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "store")
+
+
+def published(registry: Registry, notes: str = "") -> Card:
+    """The packaged network as a new version of another name."""
+    files = {name: packaged.read(name) for name in FILES}
+    card = msgspec.structs.replace(packaged.card(), name=NAME, notes=notes)
+    return registry.publish(card, files)
+
+
+def test_what_is_published_is_what_is_loaded(server: RedisServer, registry: Registry) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.resolve(server.client, parse(NAME)) == card
+    for name in FILES:
+        assert mirror_reader.load_file(server.client, card, name) == packaged.read(name)
+
+
+def test_an_alias_is_followed_and_a_number_is_not(server: RedisServer, registry: Registry) -> None:
+    published(registry)
+    second = published(registry, "the second")
+    registry.promote(NAME, second.version)
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.resolve(server.client, parse(NAME)).version == second.version
+    assert mirror_reader.resolve(server.client, ModelName(NAME, 1, None)).version == 1
+
+
+def test_the_packaged_version_needs_no_copy(server: RedisServer, registry: Registry) -> None:
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.resolve(server.client, parse("")) == packaged.card()
+    assert not server.client.keys(keys.MODELS + "*")
+
+
+def test_what_there_is_not_is_one_line_that_lists_what_there_is(
+    server: RedisServer, registry: Registry
+) -> None:
+    published(registry)
+    mirror_writer.publish(server.client, registry)
+    for wrong in (f"{NAME}@7", f"{NAME}@other", "nothing"):
+        with pytest.raises(SetupError, match=f"there is: fashion-mnist@0, {NAME}@1$"):
+            mirror_reader.resolve(server.client, parse(wrong))
+
+
+def test_a_path_is_no_model_name() -> None:
+    for wrong in ("../model", "/etc/passwd", "a/b@1", "garments@../1"):
+        with pytest.raises(UsageError):
+            parse(wrong)
+
+
+def test_a_file_that_was_tampered_with_is_refused(server: RedisServer, registry: Registry) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
+    with pytest.raises(SetupError, match="is not what its card says"):
+        mirror_reader.load_file(server.client, card, "model.tflite")
+
+
+def test_a_job_is_pinned_and_every_row_names_its_version(
+    server: RedisServer, registry: Registry, tmp_path: Path
+) -> None:
+    published(registry)
+    mirror_writer.publish(server.client, registry)
+    pictures = gallery.make(tmp_path, 64)
+    with Fleet(server) as fleet:
+        fleet.worker(1)
+        job = fleet.producer(
+            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=pictures.cwd
+        )
+        assert job.wait() == 0, job.story
+        wait_for(
+            "a heartbeat that counts them",
+            lambda: [beat for beat in heartbeats.alive(fleet.client) if beat.images == 64],
+        )
+    with (tmp_path / "out.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert {row["model"] for row in rows} == {f"{NAME}@1"}
+    assert len(rows) == len(pictures.paths)
+
+
+def test_a_model_that_is_lost_is_said_and_comes_back(
+    server: RedisServer, registry: Registry, tmp_path: Path
+) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    pictures = gallery.make(tmp_path, 64)
+    server.client.delete(keys.blob(card.files["model.tflite"]))
+    with Fleet(server, HANGTAG_ORPHAN_S="1") as fleet:
+        fleet.worker(1)
+        job = fleet.producer(
+            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=pictures.cwd
+        )
+        job.wait_for_log("model.tflite of garments@1 is not in Redis")
+        mirror_writer.publish(server.client, registry)
+        assert job.wait() == 0, job.story
+        wait_for("no key of the job", lambda: not server.client.keys("hangtag:job:*"))
+    assert (tmp_path / "out.csv").read_text().count(f"{NAME}@1") == len(pictures.paths)

@@ -1,0 +1,222 @@
+"""Who has only Redis sees every version, alias and decision of the store, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import keys
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry.catalog import of_store
+from shared.registry.registry import Registry
+from tests.support.servers.redis_server import RedisServer
+
+NAMES = ("boots", "shoes", packaged.NAME)
+#: One file that all versions share, as weights that were published twice.
+SAME = b"the same in each"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def kept_server(server_binary: Path) -> Iterator[RedisServer]:
+    """One server for many examples, each of which empties it."""
+    with RedisServer(server_binary) as running:
+        yield running
+
+
+def publish(
+    registry: Registry, name: str = "shoes", more: Mapping[str, bytes] | None = None
+) -> Card:
+    card = msgspec.structs.replace(packaged.card(), name=name, files={})
+    number = str(len(registry.versions(name)))
+    files = {"model.tflite": number.encode(), "model.keras": SAME, **(more or {})}
+    return registry.publish(card, files)
+
+
+def no_fault(line: str) -> None:
+    raise AssertionError(line)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["publish", "promote", "rollback", "remove", "copy"]),
+            st.sampled_from(NAMES),
+            st.integers(0, 4),
+            st.sampled_from(["production", "canary"]),
+        ),
+        max_size=15,
+    )
+)
+def test_the_copies_show_what_the_store_shows(
+    kept_server: RedisServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[str, str, int, str]],
+) -> None:
+    """Whatever was done, and however often it was copied in between."""
+    client = kept_server.client
+    client.flushall()
+    registry = Registry(tmp_path_factory.mktemp("store"))
+    for what, name, version, alias in steps:
+        try:
+            if what == "publish":
+                publish(registry, name)
+            elif what == "promote":
+                registry.promote(name, version, alias=alias)
+            elif what == "rollback":
+                registry.rollback(name, alias=alias)
+            elif what == "remove":
+                registry.remove(name, version)
+            else:
+                mirror_writer.publish(client, registry)
+        except SetupError:
+            pass  # there is no such version, say
+    mirror_writer.publish(client, registry)
+    assert mirror_reader.shelf(client) == of_store(registry, no_fault)
+    needed = {
+        sha256
+        for name in registry.names()
+        for version in registry.versions(name)
+        for sha256 in registry.card(name, version).files.values()
+    }
+    there = {
+        key.rpartition(b":")[2].decode() for key in cast(list[bytes], client.keys(keys.blob("*")))
+    }
+    assert there <= needed
+
+
+def test_a_removed_version_leaves_redis_and_what_others_share_stays(
+    server: RedisServer, registry: Registry
+) -> None:
+    gone, stays = publish(registry), publish(registry)
+    registry.promote("shoes", stays.version)
+    mirror_writer.publish(server.client, registry)
+    registry.remove("shoes", gone.version)
+    mirror_writer.publish(server.client, registry)
+    with pytest.raises(SetupError, match="there is no model shoes@1"):
+        mirror_reader.load_card(server.client, "shoes", gone.version)
+    assert not server.client.exists(keys.blob(gone.files["model.tflite"]))
+    assert mirror_reader.load_file(server.client, stays, "model.keras") == SAME
+
+
+def test_a_store_that_never_had_a_version_takes_none_away(
+    server: RedisServer, registry: Registry, tmp_path: Path
+) -> None:
+    """A trainer that was started with another store by mistake."""
+    card = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    other = Registry(tmp_path / "other")
+    publish(other, "boots")
+    mirror_writer.publish(server.client, other)
+    assert mirror_reader.load_card(server.client, "shoes", 1) == card
+
+
+def test_who_has_read_the_log_earlier_does_not_take_a_promotion_back(
+    server: RedisServer, registry: Registry
+) -> None:
+    """The timer of this machine's stack, in the moment of a promotion."""
+    for _ in range(2):
+        publish(registry)
+    stale = registry.history("shoes")
+    registry.promote("shoes", 2)
+    mirror_writer.publish(server.client, registry)
+    mirror_writer._put_aliases(server.client, "shoes", stale)
+    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
+    assert [decision.version for decision in mirror_reader.shelf(server.client)[1].history] == [
+        1,
+        2,
+    ]
+
+
+def test_a_log_that_began_anew_is_believed(
+    server: RedisServer, registry: Registry, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        publish(registry)
+    registry.promote("shoes", 3)
+    mirror_writer.publish(server.client, registry)
+    fresh = Registry(tmp_path / "fresh")
+    publish(fresh)
+    fresh.promote("shoes", 1, why="anew")
+    mirror_writer.publish(server.client, fresh)
+    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
+
+
+def test_a_damaged_version_keeps_none_of_the_others_away(
+    server: RedisServer, registry: Registry
+) -> None:
+    publish(registry, "boots")
+    good = publish(registry)
+    (registry.root / "boots/1/card.json").write_bytes(b"{")
+    with pytest.raises(SetupError, match="boots@1 is damaged"):
+        mirror_writer.publish(server.client, registry)
+    assert mirror_reader.load_card(server.client, "shoes", 1) == good
+    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
+
+
+def test_pictures_are_there_while_they_are_small_and_new(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_writer, "MAX_PICTURE_BYTES", 100)
+    monkeypatch.setattr(mirror_writer, "MAX_PICTURES_BYTES", 250)
+    cards = [
+        publish(registry, more={"small.png": bytes([n]) * 100, "large.png": bytes([n]) * 101})
+        for n in range(4)
+    ]
+    mirror_writer.publish(server.client, registry)
+    there = [bool(server.client.exists(keys.blob(card.files["small.png"]))) for card in cards]
+    assert there == [False, False, True, True]
+    newest = cards[-1]
+    assert not server.client.exists(keys.blob(newest.files["large.png"]))
+    assert mirror_reader.load_file(server.client, newest, "small.png") == b"\3" * 100
+    assert (
+        0 < server.client.ttl(keys.blob(newest.files["small.png"])) <= mirror_writer.PICTURE_TTL_S
+    )
+
+
+def test_what_redis_has_lost_is_put_back(server: RedisServer, registry: Registry) -> None:
+    publish(registry, more={"a.png": b"x"})
+    mirror_writer.publish(server.client, registry)
+    before = mirror_reader.shelf(server.client)
+    for key in sorted(server.client.keys("*")):
+        server.client.delete(key)
+        mirror_writer.publish(server.client, registry)
+        assert server.client.exists(key), key
+        assert mirror_reader.shelf(server.client) == before
+
+
+def test_a_damaged_version_does_not_make_a_good_move_a_failure(
+    server: RedisServer, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(registry, "boots")
+    publish(registry)
+    (registry.root / "boots/1/card.json").write_bytes(b"{")
+    mirror_writer.refresh(server.client, registry)
+    assert "boots@1 is damaged" in caplog.text
+    assert mirror_reader.load_card(server.client, "shoes", 1)
+
+
+def test_a_copy_that_cannot_be_read_makes_no_good_move_a_failure(
+    server: RedisServer, registry: Registry
+) -> None:
+    gone = publish(registry)
+    registry.promote("shoes", publish(registry).version)
+    mirror_writer.publish(server.client, registry)
+    server.client.set(keys.model_card("shoes", gone.version), b"{")
+    registry.remove("shoes", gone.version)
+    mirror_writer.refresh(server.client, registry)
+    assert not server.client.exists(keys.model_card("shoes", gone.version))
+    assert mirror_reader.load_card(server.client, "shoes", 2)

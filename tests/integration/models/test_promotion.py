@@ -1,0 +1,151 @@
+"""What becomes of production when a version was published, with the shipped version as rival."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.messages.model_card import Card, Preprocessing
+from shared.messages.replies import Decided
+from shared.messages.requests import Progress, Request, Train
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.servers.redis_server import RedisServer
+from worker.datasets.examples import Examples
+from worker.handlers.context import Context, Stopped
+from worker.handlers.promotion import settle
+from worker.runtimes import load_runtime
+
+COUNT = 64
+OLD = packaged.card()
+NAME = packaged.NAME
+Rule = Literal["if-better", "always", "never"]
+
+
+class Holder:
+    """Of a request that is ours, or not any more."""
+
+    def __init__(self, ours: bool = True) -> None:
+        self.ours = ours
+
+    def tell(self, progress: Progress) -> None:
+        pass
+
+    def confirm(self) -> None:
+        if not self.ours:
+            raise Stopped("somebody else's")
+
+
+class Scene:
+    """A store, and images of which the shipped version gets all right, or a share."""
+
+    def __init__(self, server: RedisServer, store: Path) -> None:
+        self.client, self.registry = server.client, Registry(store)
+        images = np.random.default_rng(1).integers(0, 256, (COUNT, 28, 28, 1), np.uint8)
+        served = load_runtime.load("litert", OLD, packaged.read("model.tflite"))
+        self.images, self.labels = images, served.predict(images).argmax(1)
+
+    def publish(self, accuracy: float, request: str, count: int = COUNT) -> Card:
+        metrics = msgspec.structs.replace(
+            OLD.metrics, heldout_accuracy=accuracy, heldout_count=count
+        )
+        card = msgspec.structs.replace(OLD, metrics=metrics, files={}, request=request)
+        return self.registry.publish(card, {"model.tflite": b"never read"})
+
+    def settle(
+        self, new: Card, rule: Rule = "if-better", right: float = 1.0, ours: bool = True
+    ) -> Decided:
+        labels = self.labels.copy()
+        wrong = COUNT - round(right * COUNT)
+        labels[:wrong] = (labels[:wrong] + 1) % len(OLD.labels)
+
+        def heldout(spec: Preprocessing) -> Examples | None:
+            return Examples(self.images, labels) if spec == OLD.preprocessing else None
+
+        work = Train(new.name, "tutorial")
+        request = Request(new.request, work, "tester@here", 1.0)
+        return settle(
+            Context(
+                request=request,
+                registry=self.registry,
+                client=self.client,
+                settings=Settings(),
+                folder=self.registry.root,
+                input=None,
+                began=0.0,
+                lease=Holder(ours),
+            ),
+            new,
+            rule,
+            heldout,
+        )
+
+    @property
+    def production(self) -> int:
+        return self.registry.aliases(NAME)["production"]
+
+
+@pytest.fixture
+def scene(server: RedisServer, tmp_path: Path) -> Scene:
+    return Scene(server, tmp_path / "store")
+
+
+def test_production_is_measured_on_the_same_images(scene: Scene) -> None:
+    worse = scene.settle(scene.publish(0.5, "worse"), right=0.75)
+    assert (worse.changed, worse.version, worse.before) == (False, 0, 0)
+    assert "0.7500" in worse.why
+    assert scene.production == 0
+    better = scene.settle(scene.publish(0.5, "better"), right=0.25)
+    assert (better.changed, better.version, better.before) == (True, 2, 0)
+    assert "0.2500" in better.why
+    assert scene.production == 2
+
+
+@pytest.mark.parametrize(("rule", "version"), [("always", 1), ("never", 0)])
+def test_it_is_done_as_was_asked(scene: Scene, rule: Rule, version: int) -> None:
+    decided = scene.settle(scene.publish(0.5, "asked"), rule, right=0.5)
+    assert scene.production == decided.version == version
+
+
+def test_a_request_moves_production_once_and_tells_it_again(scene: Scene) -> None:
+    new = scene.publish(1.0, "twice")
+    first = scene.settle(new)
+    scene.registry.promote(NAME, 0, who="operator", why="by hand")
+    assert scene.settle(new) == first
+    assert scene.production == 0
+
+
+def test_who_has_lost_the_request_moves_nothing(scene: Scene) -> None:
+    with pytest.raises(Stopped):
+        scene.settle(scene.publish(1.0, "lost"), ours=False)
+    assert scene.production == 0
+    assert scene.registry.history(NAME) == []
+
+
+def test_other_held_out_images_are_no_comparison(scene: Scene) -> None:
+    decided = scene.settle(scene.publish(1.0, "other", count=COUNT + 1), right=0.1)
+    assert not decided.changed
+    assert "cannot be measured" in decided.why
+
+
+def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: Scene) -> None:
+    card = msgspec.structs.replace(OLD, name="shoes", files={}, request="shoes-1")
+    new = scene.registry.publish(card, {"model.tflite": b"never read"})
+    decided = scene.settle(new, "never")
+    assert (decided.version, decided.before, decided.changed) == (1, None, True)
+    assert len(scene.registry.history("shoes")) == 1
+
+
+@pytest.mark.parametrize(("rule", "version"), [("if-better", 1), ("never", 1), ("always", 2)])
+def test_a_damaged_production_fails_no_training(scene: Scene, rule: Rule, version: int) -> None:
+    scene.registry.promote(NAME, scene.publish(0.5, "damaged").version)
+    new = scene.publish(1.0, "new")
+    for filename in ("model.tflite", "card.json"):
+        (scene.registry.root / NAME / "1" / filename).write_bytes(b"damaged")
+        assert scene.settle(new, rule).version == version
+    assert scene.production == version

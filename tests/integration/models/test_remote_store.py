@@ -1,0 +1,142 @@
+"""`hangtag models` with a broker elsewhere: read from Redis, done by the owner of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.dispatch.job_queue import Channel, Progress
+from producer.journal.totals import JobCounts
+from shared.broker.celery_app import make_app
+from shared.messages import model_card
+from shared.messages.job import JobRecord
+from shared.messages.replies import Evaluated, Pruned, Trained
+from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.images import hostile_keras_archives
+from tests.support.images.drawn_folders import draw
+from tests.support.processes.fleet import Fleet
+from tests.support.servers.redis_server import RedisServer
+
+NAME = "shoes"
+FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with four versions of NAME, on the trainer's machine."""
+    for seed in range(4):
+        card = msgspec.structs.replace(packaged.card(), name=NAME, seed=seed, files={})
+        Registry(tmp_path / "store").publish(card, FILES)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """A broker that is configured; the person who types has another store, and it is empty."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
+    with Fleet(server, HANGTAG_HEARTBEAT_S="0.5", HANGTAG_HEARTBEAT_TTL_S="4") as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def trainer(fleet: Fleet, store: Path) -> None:
+    """The owner of the store, ready."""
+    fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(store))
+    mirror_writer.publish(fleet.client, Registry(store))
+
+
+def good(*arguments: str) -> str:
+    result = CliRunner().invoke(hangtag, ["models", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list_and_show_tell_what_the_store_tells(
+    fleet: Fleet, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(store)
+    registry.promote(NAME, 3, who="ann", why="better")
+    mirror_writer.publish(fleet.client, registry)
+    commands = (["list"], ["list", NAME, "--json"], ["show", NAME], ["show", "shoes@2", "--json"])
+    elsewhere = [good(*command) for command in commands]
+    good("show", NAME, "--pictures", str(tmp_path / "pictures"))
+    assert (tmp_path / "pictures/samples.png").read_bytes() == FILES["samples.png"]
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_STORE", str(store))
+    assert [good(*command) for command in commands] == elsewhere
+
+
+def test_a_broker_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    result = CliRunner().invoke(hangtag, ["models", "list"])
+    assert result.exit_code == 1
+    assert "does not answer" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("trainer")
+def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path) -> None:
+    registry = Registry(store)
+    good("promote", "shoes@2", "--why", "better")
+    assert (
+        mirror_reader.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 2}
+    )
+    last = registry.history(NAME)[-1]
+    assert (last.why, bool(last.who), bool(last.request)) == ("better", True, True)
+    good("rollback", NAME)
+    assert (
+        mirror_reader.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 1}
+    )
+    busy(fleet, version=3)
+    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"), type=Pruned)
+    assert pruned.removed == (2, 4)
+    assert "job pnnedj42 is pinned to it" in pruned.kept[3]
+    assert registry.versions(NAME) == [1, 3]
+    assert [v.card.version for v in mirror_reader.shelf(fleet.client)[1].versions] == [1, 3]
+    result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no shoes@2" in result.stderr
+
+
+def busy(fleet: Fleet, version: int) -> None:
+    """A job of another machine, as its producer makes it known."""
+    card = mirror_reader.load_card(fleet.client, NAME, version)
+    sha256 = model_card.card_sha256(card)
+    record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
+    app = make_app(fleet.server.url, "producer")
+    channel = Channel(fleet.client, app, record, Settings())
+    channel.touch(Progress(JobCounts(1), walking=True))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.usefixtures("trainer")
+def test_an_import_is_trained_no_further_and_measured_elsewhere(
+    fleet: Fleet, store: Path, tmp_path: Path
+) -> None:
+    labels = packaged.card().labels
+    draw(tmp_path / "drawn", (1, 8), 6)
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    (tmp_path / "mine.keras").write_bytes(hostile_keras_archives.saved(model, tmp_path))
+    (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
+    arguments = ["--labels", str(tmp_path / "labels.txt"), "--name", "mine", "--json"]
+    answer = good("import", str(tmp_path / "mine.keras"), *arguments)
+    trained = msgspec.json.decode(answer, type=Trained)
+    assert (trained.model, Registry(store).versions("mine")) == ("mine@1", [1])
+    pictures = str(tmp_path / "pictures")
+    answer = good(
+        "evaluate", "mine", "--data", str(tmp_path / "drawn"), "--pictures", pictures, "--json"
+    )
+    evaluated = msgspec.json.decode(answer, type=Evaluated)
+    assert (evaluated.model, evaluated.evaluation.count) == ("mine@1", 12)
+    assert {path.name for path in Path(pictures).iterdir()} == {"confusion.png", "reliability.png"}

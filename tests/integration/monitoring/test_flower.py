@@ -1,0 +1,270 @@
+"""Flower may look at workers where that is switched on, and steers none; off, nobody hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from shared import keys
+from shared.broker import remote_control
+from shared.broker.celery_app import make_app
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.errors import Exit
+from shared.log_limit import LINES
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs import hostile_messages
+from tests.support.processes.fleet import (
+    BATCH_IMAGES,
+    PRODUCT_APP,
+    SHORT_TIMES,
+    STACK_OPTIONS,
+    Fleet,
+    Worker,
+    wait_for,
+)
+from tests.support.servers.flower import Flower
+from tests.support.servers.leftover_keys import check_none
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.secured_servers import GuardedServer, Users
+
+PICTURES = 160
+EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
+#: As `hangtag worker` starts one with events.
+OPTIONS = tuple(option for option in STACK_OPTIONS if option != "--without-heartbeat")
+CHANNEL = "hangtag:0.celery.pidbox"
+STEERING = ("pool_grow", "pool_shrink", "add_consumer", "cancel_consumer", "shutdown")
+#: More than a server keeps for a listener: it cuts the line.
+FLOOD_BYTES = 40 << 20
+LINE_CHARS = 600
+LIFE = {"", "worker.online", "worker.heartbeat", "worker.offline"}
+DROPPED = "a command or an event was dropped: "
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server, **SHORT_TIMES) as running:
+        yield running
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
+    """A server with the users that ship."""
+    running = GuardedServer(server_binary, Users(tmp_path / "users"))
+    with running:
+        yield running
+
+
+def watched(fleet: Fleet, **settings: str) -> Worker:
+    return fleet.worker(2, PRODUCT_APP, OPTIONS, True, **EVENTS, **settings)
+
+
+@contextmanager
+def heard(client: redis.Redis) -> Iterator[list[str]]:
+    """The channels of everything that anybody publishes in the block, filled in at its end."""
+    found: list[str] = []
+    with client.pubsub() as ear:  # type: ignore[no-untyped-call]
+        ear.psubscribe("*")
+        ear.get_message(timeout=5)
+        yield found
+        while (message := ear.get_message(timeout=0.2)) is not None:
+            found.append(message["channel"].decode())
+
+
+def listeners(client: redis.Redis) -> set[str]:
+    """The connections that wait for what is published."""
+    return {one["id"] for one in client.client_list() if int(one["sub"]) + int(one["psub"])}
+
+
+def check_shown(flower: Flower, worker: Worker, batches: int) -> None:
+    """The worker with its pool, and each batch as a task that succeeded."""
+
+    def succeeded() -> dict[str, Any] | None:
+        tasks: dict[str, Any] = flower.get("/api/tasks?state=SUCCESS")
+        return tasks if len(tasks) == batches else None
+
+    tasks = wait_for(f"{batches} tasks", succeeded, poll_s=0.2)
+    assert {one["name"] for one in tasks.values()} == {CLASSIFY_TASK}
+    assert all(one["runtime"] > 0 for one in tasks.values())
+    (shown,) = flower.get("/api/workers?refresh=1").values()
+    assert shown["stats"]["pid"] == worker.pid
+    assert sorted(shown["stats"]["pool"]["processes"]) == sorted(worker.children)
+    assert shown["stats"]["total"] == {CLASSIFY_TASK: batches}
+    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+
+
+def test_flower_shows_workers_tasks_and_pools_and_the_table_is_right(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path
+) -> None:
+    worker = watched(fleet)
+    output = tmp_path / "out.csv"
+    flower_settings = {"HANGTAG_REDIS_URL": fleet.server.url}
+    with heard(fleet.client) as said, Flower(tmp_path / "flower", flower_settings) as flower:
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+        assert job.wait() == Exit.OK, job.story
+        check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
+        assert output.read_bytes() == pictures.table
+        assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+        flower.end()
+    assert any("celeryev/task" in channel for channel in said)
+    assert all(channel.startswith("hangtag:0.") for channel in said)
+    assert worker.end() == 0, worker.story
+    check_none(fleet.client)
+    assert not list(fleet.client.scan_iter(keys.REMOTE + "*"))
+    assert not listeners(fleet.client)
+    assert "Traceback" not in worker.log
+
+
+def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anything(
+    guarded: GuardedServer, pictures: Gallery, tmp_path: Path
+) -> None:
+    with Fleet(guarded, **SHORT_TIMES) as fleet:
+        worker = watched(fleet, **guarded.users.settings("worker"))
+        settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
+        user = guarded.users.settings("producer")
+        output = tmp_path / "out.csv"
+        with Flower(tmp_path / "flower", settings) as flower:
+            job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd, **user)
+            assert job.wait() == Exit.OK, job.story
+            check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
+            flower.end()
+        assert worker.end() == 0, worker.story
+        assert guarded.denied() == []
+        secret = guarded.users.password("worker")
+        assert secret not in flower.log + worker.log
+
+
+def test_a_trainer_is_seen_with_the_users_that_ship(guarded: GuardedServer, tmp_path: Path) -> None:
+    with Fleet(guarded, **SHORT_TIMES) as fleet:
+        user = guarded.users.settings("trainer")
+        store = {"HANGTAG_STORE": str(tmp_path / "store")}
+        trainer = fleet.worker(1, "worker.trainer", OPTIONS, True, **EVENTS, **store, **user)
+        settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
+        with Flower(tmp_path / "flower", settings) as flower:
+            look = partial(flower.get, "/api/workers?refresh=1")
+            (shown,) = wait_for("the trainer", look, poll_s=0.2).values()
+            assert shown["stats"]["pid"] == trainer.pid
+            assert [one["name"] for one in shown["active_queues"]] == [keys.TRAIN_QUEUE]
+            flower.end()
+        assert trainer.end() == 0, trainer.story
+        assert guarded.denied() == []
+
+
+def test_flower_cannot_steer(fleet: Fleet, tmp_path: Path) -> None:
+    worker = watched(fleet)
+    children = worker.children
+    with Flower(tmp_path / "flower", {"HANGTAG_REDIS_URL": fleet.server.url}) as flower:
+        name = wait_for("it", lambda: next(iter(flower.get("/api/workers?refresh=1")), ""))
+        for order in (
+            f"/api/worker/pool/grow/{name}?n=3",
+            f"/api/worker/pool/shrink/{name}?n=1",
+            f"/api/worker/queue/add-consumer/{name}?queue=other",
+            f"/api/worker/queue/cancel-consumer/{name}?queue={keys.CLASSIFY_QUEUE}",
+            f"/api/worker/shutdown/{name}",
+        ):
+            flower.post(order)
+        for one in STEERING:
+            worker.wait_for_log(f"{DROPPED}'{one}'")
+        assert worker.running
+        assert worker.children == children
+        (shown,) = flower.get("/api/workers?refresh=1").values()
+    assert shown["stats"]["pool"]["max-concurrency"] == 2
+    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+
+
+def hostile() -> dict[str, bytes]:
+    revoke = {"task_id": "x", "terminate": True, "signal": "KILL"}
+    return {
+        **hostile_messages.no_messages(),
+        "huge": hostile_messages.command(method="x" * 10_000_000),
+        "pickle": hostile_messages.changed(
+            hostile_messages.command(), "content-type", "application/x-python-serialize"
+        ),
+        "compressed": hostile_messages.command({"compression": "application/x-gzip"}),
+        "regular expression": hostile_messages.command(pattern="(a+)+$", matcher="pcre"),
+        "elsewhere": hostile_messages.command(
+            reply_to={"exchange": "", "routing_key": keys.CLASSIFY_QUEUE}
+        ),
+        "shutdown": hostile_messages.command(method="shutdown"),
+        "terminate": hostile_messages.command(method="revoke", arguments=revoke),
+        "no string": hostile_messages.command(method=["ping"]),
+    }
+
+
+def dropped(worker: Worker, times: int) -> bool:
+    return worker.log.count(DROPPED) >= times
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_goes_on(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path, half: int
+) -> None:
+    worker = watched(fleet)
+    children = worker.children
+    ears = wait_for("the worker's ear", lambda: listeners(fleet.client))
+    messages = list(hostile().values())[half::2]
+    assert len(messages) < LINES  # more than that would be counted, not logged
+    for count, raw in enumerate(messages, start=1):
+        assert fleet.client.publish(CHANNEL, raw) == 1
+        wait_for("its line", partial(dropped, worker, count))
+    lines = [line for line in worker.log.splitlines() if DROPPED in line]
+    assert len(lines) == len(messages)
+    assert max(map(len, lines)) < LINE_CHARS
+    fleet.client.publish(CHANNEL, b"x" * FLOOD_BYTES)
+    # The server cuts a line that is read too slowly; a worker that was fast enough drops it.
+    wait_for(
+        "an end of the flood",
+        lambda: dropped(worker, len(messages) + 1) or listeners(fleet.client) - ears,
+    )
+    wait_for("an ear", lambda: listeners(fleet.client))
+    output = tmp_path / "out.csv"
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    assert job.wait() == Exit.OK, job.story
+    assert output.read_bytes() == pictures.table
+    assert worker.children == children
+    assert "Traceback" not in worker.log
+    assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+
+
+def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServer) -> None:
+    """As of a worker that ends in between."""
+    queue, app = keys.ANSWERS + "a", make_app(server.url, "worker", events=True)
+    with app, app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        channel._put(queue, {})
+        assert 0 < server.client.pttl(queue) <= remote_control.ANSWER_TTL_MS
+        server.client.delete(queue)
+        server.client.execute_command("ACL", "SETUSER", "default", "-pexpire")  # type: ignore[no-untyped-call]
+        try:
+            with pytest.raises(redis.exceptions.RedisError):
+                channel._put(queue, {})
+        finally:
+            server.client.execute_command("ACL", "SETUSER", "default", "+@all")  # type: ignore[no-untyped-call]
+    assert not server.client.exists(queue)
+
+
+@pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])
+def test_switched_off_nobody_listens_and_nothing_is_said(
+    fleet: Fleet, pictures: Gallery, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    worker = fleet.worker(2, options=options)
+    output = tmp_path / "out.csv"
+    with heard(fleet.client) as said:
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+        assert job.wait() == Exit.OK, job.story
+        assert len(listeners(fleet.client)) == 1, "only the test's own"
+    # Celery's own options have it say that it lives, and ask who else does, to nobody.
+    assert {channel.partition("/")[2] for channel in said} <= (set() if options else LIFE)
+    assert worker.end() == 0, worker.story
+    check_none(fleet.client)

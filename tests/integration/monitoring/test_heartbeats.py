@@ -1,0 +1,183 @@
+"""Heartbeats: who is alive, also where versions that do not know each other share a server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from producer.fleet import workers
+from producer.metrics.families import Families
+from producer.metrics.snapshot import see
+from shared import keys
+from shared.broker.redis_client import connect
+from shared.ledger import heartbeats
+from shared.ledger.batches import BatchState, Ledger, Verdict
+from shared.ledger.heartbeats import Heartbeat
+from shared.settings import Settings
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+from worker.lifecycle.heartbeat_thread import Pulse
+from worker.lifecycle.stats import Tally
+
+JOB = "abcdefgh"
+OTHER = "other:1:2"
+
+
+def beat(server: RedisServer, worker: str, children: list[str], ttl_s: float = 60) -> Heartbeat:
+    at_ms = heartbeats.server_ms(server.client)
+    one = Heartbeat(worker, "host", 1, keys.CLASSIFY_QUEUE, children, [], 0, 0.0, 0, at_ms, 0, {})
+    heartbeats.beat(server.client, one, ttl_s)
+    return one
+
+
+def test_who_beats_is_alive_until_the_heartbeat_expires(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    beat(server, "b:1:1", [], ttl_s=0.001)
+    while server.client.exists(keys.worker("b:1:1")):
+        pass
+    assert heartbeats.alive(server.client) == [one]
+
+
+def test_who_has_been_silent_for_long_is_forgotten_by_whoever_beats(server: RedisServer) -> None:
+    silent = beat(server, "b:1:1", [])
+    beat(server, "c:1:1", [])
+    silent_s = heartbeats.FORGET_S + 1.0
+    server.client.zadd(keys.WORKERS, {silent.id: silent.at_ms / 1000 - silent_s})
+    beat(server, "a:1:1", [])
+    assert sorted(server.client.zrange(keys.WORKERS, 0, -1)) == [b"a:1:1", b"c:1:1"]
+    assert 0 < server.client.ttl(keys.WORKERS) <= heartbeats.FORGET_S
+
+
+def test_who_stops_is_forgotten(server: RedisServer) -> None:
+    beat(server, "a:1:1", [])
+    heartbeats.stop(server.client, "a:1:1")
+    assert heartbeats.alive(server.client) == []
+    assert not server.client.keys("hangtag:*")
+
+
+def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_waiting(
+    server: RedisServer,
+) -> None:
+    """As if it had been put back by an hour just now."""
+    client, later = server.client, heartbeats.server_ms(server.client) + 3_600_000
+    one = beat(server, OTHER, ["7:8"])
+    client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
+    client.hset(keys.job(JOB, "payload"), "0", "images")
+    ledger = Ledger(client, JOB, limit_s=60)
+    client.hset(keys.job(JOB, "owner"), "0", f"{OTHER}/7:8|{later}")
+    assert ledger.survey([0])[1] == [BatchState.FREED], "a claim of the future"
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
+    assert ledger.survey([0])[1] == [BatchState.HELD]
+    heartbeats.beat(client, msgspec.structs.replace(one, at_ms=later), 60)
+    assert heartbeats.alive(client) == []
+    assert ledger.survey([0])[1] == [BatchState.FREED], "a heartbeat of the future"
+
+
+def test_a_version_that_tells_more_is_read(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    more = msgspec.to_builtins(one) | {"new": ["x"]}
+    server.client.set(keys.worker(one.id), msgspec.json.encode(more))
+    assert heartbeats.alive(server.client) == [one]
+
+
+def test_by_default_a_silent_worker_is_gone_within_15_seconds(server: RedisServer) -> None:
+    beat(server, "a:1:1", [], ttl_s=Settings().heartbeat_ttl_s)
+    assert 0 < server.client.pttl(keys.worker("a:1:1")) <= 15_000
+    assert Settings().heartbeat_s * 2 < Settings().heartbeat_ttl_s
+
+
+@pytest.mark.parametrize(
+    "field", [{"images": 10**400}, {"memory_bytes": 10**400}, {"failures": {"missing": 10**300}}]
+)
+def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
+    server: RedisServer, field: dict[str, object]
+) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    told = msgspec.to_builtins(one) | {"id": OTHER} | field
+    server.client.set(keys.worker(OTHER), json.dumps(told))
+    server.client.zadd(keys.WORKERS, {OTHER: 1})
+    registry = CollectorRegistry()
+    registry.register(Families(lambda: see(server.client)))
+    assert b'hangtag_workers{queue="classify"} 1.0' in generate_latest(registry)
+    assert len(workers.table(heartbeats.alive(server.client))) == 2
+
+
+def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> None:
+    one = beat(server, "a:1:1", [])
+    foul = msgspec.structs.replace(one, host="a\x1b[2J\nb", queue="\x9b", versions=["\x1b]0;"])
+    _, row = workers.table([foul])
+    assert row.isprintable()
+
+
+@pytest.fixture
+def tally(server: RedisServer) -> Iterator[Tally]:
+    """What the children of a worker have told it, whose pulse beats ten times a second."""
+    tally, client = Tally(60), connect(server.url, "pulse")
+    pulse = Pulse(
+        client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
+    )
+    pulse.start()
+    yield tally
+    pulse.stop()
+    client.close()
+
+
+def next_beat(server: RedisServer, images: int) -> Heartbeat:
+    """The first heartbeat that tells of so many images."""
+    return wait_for(
+        f"a beat with {images} images",
+        lambda: next((b for b in heartbeats.alive(server.client) if b.images == images), None),
+    )
+
+
+def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
+    server: RedisServer, tally: Tally
+) -> None:
+    told, begun = [], time.monotonic()
+    for batch in range(1, 5):
+        time.sleep(1.0)
+        tally.add(7, 100, {}, [])
+        next_beat(server, batch * 100)
+        for _ in range(4):
+            time.sleep(0.2)
+            (one,) = heartbeats.alive(server.client)
+            told.append(one.rate)
+    assert all(rate > 0 for rate in told), "a beat without the end of a batch is no standstill"
+    truth = 400 / (time.monotonic() - begun)
+    assert told[-1] == pytest.approx(truth, rel=0.2)
+    assert max(told[4:]) < 2 * truth
+
+
+def test_images_of_beats_that_are_refused_are_in_the_rate(
+    server: RedisServer, tally: Tally
+) -> None:
+    begun = time.monotonic()
+    wait_for("a beat", lambda: heartbeats.alive(server.client))
+    server.client.config_set("maxmemory", 1)
+    tally.add(7, 1_000, {}, [])
+    time.sleep(2.0)  # several beats fail
+    server.client.config_set("maxmemory", 0)
+    rate = next_beat(server, 1_000).rate
+    assert rate == pytest.approx(1_000 / (time.monotonic() - begun), rel=0.2)
+
+
+@pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])
+def test_another_versions_heartbeat_stops_nobody_and_keeps_its_claim(
+    server: RedisServer, value: bytes
+) -> None:
+    one = beat(server, "a:1:1", ["5:6"])
+    server.client.set(keys.worker(OTHER), value)
+    server.client.zadd(keys.WORKERS, {OTHER: 1})
+    assert heartbeats.alive(server.client) == [one]
+    server.client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
+    server.client.hset(keys.job(JOB, "payload"), "0", "images")
+    ledger = Ledger(server.client, JOB, limit_s=60)
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
+    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.HELD
+    server.client.delete(keys.worker(OTHER))
+    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.RUN

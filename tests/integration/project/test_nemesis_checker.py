@@ -1,0 +1,144 @@
+"""The nemesis' checker finds what must not be: tested with tables, keys and processes that are
+broken on purpose. One that finds nothing would let every round pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from shared import keys
+from shared.errors import Exit
+from tests.nemesis import checker, plan
+from tests.nemesis.checker import Rows
+from tests.nemesis.faults.all import FAULTS
+from tests.support.processes import procfs
+from tests.support.servers.redis_server import RedisServer
+
+ROWS = [f"pictures/{n:02}.png,bag,0.{n:04},ok,,,swap@1\n".encode() for n in range(9)]
+HEAD = b"path,label,confidence,status,error,flag,model\n"
+TABLE = HEAD + b"".join(ROWS)
+MARK = "HANGTAG_TEST_LEFTOVER"
+
+
+def rows(*changed: bytes) -> bytes:
+    return HEAD + b"".join(changed)
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        (rows(*ROWS[:4], *ROWS[5:]), Rows(lost=1, doubled=0, wrong=0, moved=0)),
+        (rows(*ROWS[:-1]), Rows(lost=1, doubled=0, wrong=0, moved=0)),
+        (rows(*ROWS[:4], ROWS[3], *ROWS[4:]), Rows(lost=0, doubled=1, wrong=0, moved=0)),
+        (TABLE.replace(b"0.0004", b"0.0005"), Rows(lost=0, doubled=0, wrong=1, moved=0)),
+        (rows(ROWS[1], ROWS[0], *ROWS[2:]), Rows(lost=0, doubled=0, wrong=0, moved=2)),
+        (rows(*ROWS[:4], ROWS[3], *ROWS[5:]), Rows(lost=1, doubled=1, wrong=0, moved=0)),
+        (TABLE[:-1], Rows(lost=0, doubled=0, wrong=1, moved=0)),
+    ],
+    ids=["dropped", "last dropped", "doubled", "a byte", "moved", "one for another", "cut short"],
+)
+def test_a_broken_table_is_found_and_told_how(table: bytes, found: Rows) -> None:
+    assert checker.table_faults(TABLE, table) != []
+    assert checker.compare(TABLE, table) == found
+
+
+def test_the_right_table_is_not_complained_about() -> None:
+    assert checker.table_faults(TABLE, TABLE) == []
+
+
+def test_a_key_that_is_left_is_found_in_redis(server: RedisServer) -> None:
+    assert checker.key_faults(checker.left(server.client), expiring=False) == []
+    server.client.set(keys.job("abcd", "owner"), "x", ex=100)
+    (fault,) = checker.key_faults(checker.left(server.client), expiring=False)
+    assert keys.job("abcd", "owner") in fault
+    assert checker.key_faults(checker.left(server.client), expiring=True) == []
+    server.client.persist(keys.job("abcd", "owner"))
+    assert checker.key_faults(checker.left(server.client), expiring=True) != []
+
+
+def test_a_hint_that_nobody_takes_is_found(server: RedisServer) -> None:
+    server.client.lpush(keys.CLASSIFY_QUEUE, "hint")
+    assert checker.key_faults(checker.left(server.client), expiring=True) != []
+
+
+def test_a_request_that_is_open_for_ever_is_found(server: RedisServer) -> None:
+    server.client.hset(keys.request("one", "state"), "status", "open")
+    assert checker.key_faults(checker.left(server.client), expiring=True) != []
+    server.client.expire(keys.request("one", "state"), 100)
+    assert checker.key_faults(checker.left(server.client), expiring=False) == []
+
+
+@pytest.fixture
+def leftover() -> Iterator[int]:
+    """A process that nobody has ended."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep, env={MARK: "here"}) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_a_process_that_lives_on_is_found(leftover: int) -> None:
+    pids = procfs.with_variable(MARK, "here")
+    assert checker.process_faults(pids, [0, 0]) == [f"process {leftover} lives on"]
+    assert checker.process_faults([], [0, -9]) == ["a worker ended with -9"]
+    assert checker.process_faults([], [0, 0]) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "good"),
+    [
+        (Exit.SETUP, "hangtag: out.csv.hangtag: disk is full; free space, run again", True),
+        (Exit.SETUP, "hangtag: Redis at unix:///x does not answer (gone); start it", True),
+        (Exit.INTERRUPTED, "resume it with: hangtag classify", True),
+        (-9, "", True),
+        (Exit.SETUP, "hangtag: the journal is another Hangtag's", False),
+        (Exit.SETUP, "Traceback (most recent call last):\nfree space, run again", False),
+        (Exit.SOME_FAILED, "job x: 9 images, 1 failed", False),
+        (-11, "", False),
+    ],
+)
+def test_an_end_of_the_producer_that_no_fault_explains_is_found(
+    code: int, said: str, good: bool
+) -> None:
+    assert (checker.end_faults(code, said) == []) is good
+
+
+@pytest.mark.parametrize(
+    ("answers", "versions", "good"),
+    [
+        (["m@1"], ["m@1"], True),
+        (["m@1"], ["m@1", "m@2"], False),
+        (["m@1", "m@2"], ["m@1", "m@2"], False),
+        ([], [], False),
+        (["m@1"], [], False),
+    ],
+)
+def test_a_training_that_led_to_two_versions_or_none_is_found(
+    answers: list[str], versions: list[str], good: bool
+) -> None:
+    assert (checker.answer_faults(answers, versions, "m") == []) is good
+
+
+def test_a_seed_decides_everything_and_another_one_something_else() -> None:
+    assert plan.make("a", 3) == plan.make("a", 3)
+    assert plan.make("a", 3) != plan.make("b", 3)
+    assert plan.make("a", 3) != plan.make("a", 4)
+
+
+def test_every_kind_of_fault_is_drawn_and_can_be_done() -> None:
+    assert set(FAULTS) == set(plan.KINDS)
+    drawn = {step.kind for number in range(40) for step in plan.make("a", number).steps}
+    assert drawn == set(plan.KINDS)
+
+
+def test_no_target_has_two_faults_at_once() -> None:
+    for number in range(40):
+        one = plan.make("a", number)
+        free: dict[tuple[str, int], float] = {}
+        for step in one.steps:
+            target = step.target(one.workers)
+            assert step.at_s >= free.get(target, 0.0)
+            free[target] = step.at_s + step.hold_s

@@ -1,0 +1,157 @@
+"""The lease on a request: work goes on while it may, and learns when it must not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import keys
+from shared.broker.redis_client import connect
+from shared.ledger.request_states import Grant, Standing, State, View
+from shared.ledger.requests import Requests
+from shared.messages.requests import Progress, Prune, Request
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+from worker.handlers.context import Stopped
+from worker.requests import lease
+from worker.requests.lease import Lease
+from worker.requests.shutdown import Ending
+from worker.requests.workspace import RequestFolder
+
+ID = "tidy-up"
+REQUEST = Request(ID, Prune("shoes", keep=3), "tester@here", 1.0)
+LEASE_S = 1.0
+
+
+class Held:
+    """A request that is held, with a lease that runs."""
+
+    def __init__(self, server: RedisServer, store: Path) -> None:
+        self.server = server
+        self.client = connect(server.url, "test")
+        self.requests = Requests(self.client, LEASE_S)
+        self.requests.submit(REQUEST)
+        self.folder = RequestFolder(store, ID)
+        self.grant = self.claim("first")
+        self.ending, self.cut = Ending(), threading.Event()
+        self.lease = Lease(
+            self.requests,
+            self.folder,
+            ID,
+            self.grant.fence,
+            LEASE_S,
+            self.ending,
+            self.cut.set,
+        )
+        self.lease.start()
+
+    def claim(self, owner: str) -> Grant:
+        grant = self.requests.claim(ID, owner, self.folder.fence)
+        assert self.folder.enter(grant)
+        return grant
+
+    def view(self) -> View:
+        view = self.requests.look(ID)
+        assert view is not None
+        return view
+
+    def expire(self) -> None:
+        self.client.hset(keys.request(ID, "state"), "until_ms", 0)
+
+    def stopped(self) -> str:
+        """Why the work must stop, once it must."""
+        return wait_for("a reason to stop", lambda: self.lease.why)
+
+
+@pytest.fixture
+def held(server: RedisServer, tmp_path: Path) -> Iterator[Held]:
+    held = Held(server, tmp_path)
+    yield held
+    held.lease.close()
+    held.client.close()
+
+
+def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
+    held.lease.tell(Progress("training", epoch=3))
+    until = held.client.hget(keys.request(ID, "state"), "until_ms")
+    wait_for("the progress", lambda: held.view().progress == Progress("training", epoch=3))
+    wait_for(
+        "a later end",
+        lambda: held.client.hget(keys.request(ID, "state"), "until_ms") != until,
+    )
+    held.lease.confirm()
+    assert held.view().state is State.RUNNING
+
+
+def test_work_that_is_cancelled_learns_it(held: Held) -> None:
+    held.requests.cancel(ID)
+    assert "cancelled" in held.stopped()
+    for step in (held.lease.check, held.lease.confirm, lambda: held.lease.tell(Progress("x"))):
+        with pytest.raises(Stopped):
+            step()
+    assert held.lease.standing is Standing.CANCELLED
+
+
+def test_work_that_somebody_else_has_taken_over_must_not_confirm(held: Held) -> None:
+    held.expire()
+    held.claim("second")
+    with pytest.raises(Stopped):
+        held.lease.confirm()
+    held.lease.release()
+    assert held.view().owner == "second"
+
+
+def test_the_store_alone_can_tell_that_somebody_else_has_taken_over(held: Held) -> None:
+    """Redis may have forgotten, and given out an old fence again."""
+    held.folder.enter(Grant(held.grant.verdict, held.grant.fence + 1, REQUEST, None, 1))
+    with pytest.raises(Stopped):
+        held.lease.confirm()
+
+
+def test_a_lease_that_ran_out_and_that_nobody_took_is_good_again(held: Held) -> None:
+    held.expire()
+    held.lease.confirm()
+    assert held.view().owner == "first"
+
+
+def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> None:
+    held.server.kill()
+    held.lease.tell(Progress("training"))
+    confirmed: list[Exception | None] = []
+
+    def confirm() -> None:
+        try:
+            held.lease.confirm()
+            confirmed.append(None)
+        except Stopped as stopped:
+            confirmed.append(stopped)
+
+    waiting = threading.Thread(target=confirm)
+    waiting.start()
+    waiting.join(2 * lease.RETRY_S)
+    assert confirmed == []
+    held.server.start()  # with nothing in it
+    waiting.join()
+    assert isinstance(confirmed[0], Stopped)
+    assert held.lease.standing is Standing.LOST
+
+
+def test_a_trainer_that_ends_stops_its_work_and_gives_it_back(held: Held) -> None:
+    held.ending.tell()
+    with pytest.raises(Stopped):
+        held.lease.tell(Progress("training"))
+    held.lease.release()
+    view = held.view()
+    assert (view.state, view.attempts) == (State.WAITING, 0)
+
+
+def test_work_that_looks_at_nothing_is_given_back_and_cut_short(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "GRACE_S", 0.1)
+    held.ending.tell()
+    assert held.cut.wait(30)
+    assert held.view().state is State.WAITING

@@ -1,0 +1,314 @@
+"""The rounds of a trainer: nothing that waits is forgotten, and hints do not pile up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared import keys
+from shared.broker.celery_app import make_app
+from shared.broker.location import stack_name
+from shared.broker.message_filter import TRAIN_TASK
+from shared.broker.redis_client import connect
+from shared.installation import NAME_CHARS
+from shared.ledger import request_store
+from shared.ledger.request_states import State, Verdict
+from shared.ledger.requests import Requests
+from shared.messages.model_name import ModelName
+from shared.messages.requests import Outcome, Prune, Request
+from shared.registry import packaged
+from shared.registry.mirror_reader import resolve
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.jobs import model_versions
+from tests.support.servers.redis_server import RedisServer
+from worker.requests.maintenance import KEEP_S, Rounds
+from worker.requests.workspace import RequestFolder
+
+REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+OWNER = "here:1:1/2:2"
+
+
+class Scene:
+    """A server, a store, and one trainer's rounds, made one by one."""
+
+    def __init__(self, server: RedisServer, store: Path) -> None:
+        self.client, self.store = connect(server.url, "test"), store
+        self.settings = Settings(store=str(store), redis_url=server.url)
+        self.requests = Requests(self.client, self.settings.lease_s)
+        self._app = make_app(server.url, "test")
+        self.rounds = Rounds(self.client, self.settings, self._hint)
+        self.folder = RequestFolder(store, REQUEST.id)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+        self._app.close()
+
+    def _hint(self, request_id: str) -> None:
+        self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
+
+    @property
+    def hints(self) -> int:
+        return self.client.llen(keys.TRAIN_QUEUE)
+
+    def claim(self) -> int:
+        """Take the request and begin; answers the fence."""
+        grant = self.requests.claim(REQUEST.id, OWNER, self.folder.fence)
+        assert grant.verdict is Verdict.GRANTED
+        assert self.folder.enter(grant)
+        return grant.fence
+
+
+@pytest.fixture
+def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
+    with closing(Scene(server, tmp_path / "store")) as scene:
+        yield scene
+
+
+def test_what_waits_is_hinted_at_once_until_a_trainer_takes_the_hint(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    for _ in range(5):
+        scene.rounds.go()
+    assert scene.hints == 1
+    scene.client.delete(keys.TRAIN_QUEUE)  # taken by a trainer that dies of it
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_hints_at_others_are_not_taken_for_those_at_a_short_id(scene: Scene) -> None:
+    for short in ("task", "t", "tidy"):
+        scene.requests.submit(msgspec.structs.replace(REQUEST, id=short))
+        scene.rounds.go()
+    assert scene.hints == 3
+
+
+def test_what_somebody_works_on_is_not_hinted_at(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    scene.rounds.go()
+    assert scene.hints == 0
+
+
+def test_what_redis_forgot_is_handed_in_again_with_what_travelled_beside_it(scene: Scene) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    fence = scene.claim()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+    assert (grant.request, grant.input) == (REQUEST, b"a model")
+    assert grant.fence > fence
+
+
+def test_what_waits_is_kept_with_what_travels_beside_it_before_anybody_begins(
+    scene: Scene,
+) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    scene.rounds.go()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+    assert (grant.request, grant.input) == (REQUEST, b"a model")
+    assert (grant.fence, grant.attempts) == (1, 1)
+
+
+def test_a_request_that_is_cancelled_while_it_waits_leaves_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.folder.request() == REQUEST
+    scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    check_that_it_stays_ended(scene)
+    assert not scene.folder.work.parent.exists()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "answered", "answered and only Redis has it"])
+def test_what_ends_while_it_is_being_kept_does_not_come_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    keep = RequestFolder.keep
+
+    def late(folder: RequestFolder, request: Request, input: bytes | None) -> None:
+        """Between the round's look at Redis and what it writes."""
+        if end == "cancelled":
+            scene.requests.cancel(REQUEST.id)
+        else:
+            fence = scene.claim()
+            if end == "answered":
+                scene.folder.answer(fence, Outcome(ok=True), {})
+                scene.folder.tidy()
+            scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
+        keep(folder, request, input)
+
+    monkeypatch.setattr(RequestFolder, "keep", late)
+    scene.requests.submit(REQUEST, b"a model")
+    scene.rounds.go()
+    check_that_it_stays_ended(scene)
+    assert scene.folder.input() is None
+    assert (scene.folder.request() is None) == (end == "cancelled")
+
+
+def check_that_it_stays_ended(scene: Scene) -> None:
+    """Also where Redis knows nothing any more."""
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+    assert scene.hints == 0
+
+
+def test_of_this_machines_stack_whoever_asks_keeps_a_request(scene: Scene) -> None:
+    """Or else a round might write anew what was cancelled and forgotten a moment ago."""
+    settings = msgspec.structs.replace(scene.settings, redis_url="")
+    scene.requests.submit(REQUEST)
+    Rounds(scene.client, settings, lambda request_id: None).go()
+    assert scene.folder.request() is None
+
+
+def test_what_waits_and_cannot_be_kept_is_no_end_of_the_rounds(scene: Scene) -> None:
+    scene.store.mkdir(exist_ok=True)
+    (scene.store / ".requests").write_bytes(b"a file")
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+
+
+def test_an_outcome_that_only_redis_has_gets_into_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    fence = scene.claim()
+    outcome = Outcome(ok=False, error="three trainers died of it")
+    assert scene.requests.finish(REQUEST.id, fence, outcome)
+    scene.rounds.go()
+    assert scene.folder.outcome() == outcome
+    assert not scene.folder.work.exists()
+
+
+def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    assert scene.folder.request() is None
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.requests.look(REQUEST.id) is None
+
+
+@pytest.mark.parametrize("end", ["finished", "cancelled"])
+def test_the_end_of_other_work_under_an_id_does_not_end_what_is_kept(
+    scene: Scene, end: str
+) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    (scene.folder.work / "state.npz").write_bytes(b"40 epochs")
+    scene.client.flushall()
+    scene.requests.submit(msgspec.structs.replace(REQUEST, work=Prune("bags", keep=1)))
+    if end == "finished":
+        grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
+        assert scene.requests.finish(REQUEST.id, grant.fence, Outcome(ok=False, error="other"))
+    else:
+        assert scene.requests.cancel(REQUEST.id)
+    scene.rounds.go()
+    assert (scene.folder.request(), scene.folder.outcome()) == (REQUEST, None)
+    assert (scene.folder.work / "state.npz").exists()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_what_nobody_expected_ends_no_rounds_and_is_logged_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hint(request_id: str) -> None:
+        raise ZeroDivisionError(request_id)
+
+    scene.requests.submit(REQUEST)
+    rounds = Rounds(scene.client, scene.settings, hint)
+    for _ in range(3):
+        rounds.go()
+    (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
+    broken = scene.store / ".requests" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "request.json").write_bytes(b"{")
+    scene.client.set(keys.request("foreign", "state"), "not a hash")
+    scene.client.zadd(keys.REQUESTS, {"foreign": 1})
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    assert scene.hints == 1
+    view = scene.requests.look(REQUEST.id)
+    assert view is not None
+    assert view.state is State.WAITING
+
+
+def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    path = scene.store / ".requests" / REQUEST.id / "outcome.json"
+    for age_s, stays in ((KEEP_S - 60, True), (KEEP_S + 60, False)):
+        os.utime(path, (time.time() - age_s,) * 2)
+        scene.rounds.go()
+        assert path.exists() == stays
+
+
+def test_serving_copies_are_there_from_the_first_round_on(scene: Scene) -> None:
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    Registry(scene.store).publish(card, {"model.tflite": b"a model"})
+    scene.rounds.go()
+    assert resolve(scene.client, ModelName("shoes")).ref == "shoes@1"
+
+
+def test_a_server_that_is_away_ends_no_rounds(scene: Scene, server: RedisServer) -> None:
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    server.kill()
+    scene.rounds.go()
+    server.start()
+    scene.rounds.go()
+    assert scene.hints == 1
+
+
+def test_a_server_that_was_emptied_has_its_models_again_with_the_next_round(scene: Scene) -> None:
+    registry = Registry(scene.store)
+    model_versions.publish(registry, "tutorial", 0)
+    scene.rounds.go()
+    scene.client.flushall()
+    scene.rounds.go()  # long before it would be time
+    assert scene.client.exists(keys.model_card(model_versions.NAME, 1))
+
+
+def test_the_trainer_of_a_stack_restores_the_requests_of_its_installation_alone(
+    scene: Scene,
+) -> None:
+    """Another stack has the same store, and a trainer of its own."""
+    store = scene.settings.store_path
+    settings = Settings(store=str(store))
+    owners = {"mine": stack_name(settings), "theirs": "0" * NAME_CHARS, "orphan": ""}
+    for name, owner in owners.items():
+        request_store.keep(store, msgspec.structs.replace(REQUEST, id=name), None, owner)
+    Rounds(scene.client, settings, lambda _: None).go()
+    assert scene.requests.open() == ["mine"]
+    assert request_store.adopt(store, "orphan", "", stack_name(settings))
+    assert not request_store.adopt(store, "theirs", "", stack_name(settings))
+    Rounds(scene.client, settings, lambda _: None).go()
+    assert sorted(scene.requests.open()) == ["mine", "orphan"]

@@ -1,0 +1,140 @@
+"""The trainer of this machine's stack comes when it is asked for and goes when it is not."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.requests.client import make_request
+from producer.requests.existing import cancel, follow
+from producer.requests.submit import ask
+from producer.stack import stack
+from producer.stack.server_client import Demand
+from shared import keys
+from shared.broker.celery_app import MONITOR, make_app
+from shared.broker.redis_client import connect
+from shared.errors import SetupError
+from shared.ledger import heartbeats, request_store
+from shared.ledger.requests import Requests
+from shared.messages.replies import Decided
+from shared.messages.requests import Outcome, Promote, Train
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.local_stack import TRAINER, Place
+from tests.support.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack, and a store with two versions of `mine`."""
+    for place in local_stack.new():
+        card = msgspec.structs.replace(packaged.card(), name="mine", files={})
+        for _ in range(2):
+            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+        yield place
+
+
+def decided(outcome: Outcome) -> Decided:
+    return outcome.decode(Decided)
+
+
+def production(place: Place) -> int:
+    return Registry(place.settings.store_path).aliases("mine")["production"]
+
+
+def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place) -> None:
+    stack.up(place.settings, 1)
+    wait_for("a worker", place.alive)
+    assert place.parents(TRAINER) == []
+    asked = ask(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
+    assert (decided(asked).version, production(place)) == (2, 2)
+    trainer = place.parents(TRAINER)
+    wait_for("its end", lambda: not place.parents(TRAINER))
+    assert len(trainer) <= 1
+    assert [beat.queue for beat in place.alive()] == [keys.CLASSIFY_QUEUE]
+    place.assert_one_of_each()
+
+
+def test_what_a_stack_before_left_unanswered_is_done_by_the_next(place: Place) -> None:
+    request_store.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
+    stack.up(place.settings, 1)  # for something else
+    wait_for("the promotion", lambda: production(place) == 2)
+    _, asked = follow(place.settings, "left", quiet=True)
+    assert decided(asked).changed
+
+
+def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: Place) -> None:
+    store = place.settings.store_path
+    ask(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
+    ask(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
+    cancel(place.settings, "r1")
+    stack.down(place.settings)
+    assert request_store.load(store, "r2") is not None
+    _, asked = follow(place.settings, "r2", quiet=True)
+    assert decided(asked).changed
+    assert request_store.load(store, "r1") is None
+    assert request_store.unanswered(store) == []
+
+
+def test_a_request_that_fails_says_why(place: Place) -> None:
+    with pytest.raises(SetupError, match="mine@7"):
+        ask(place.settings, make_request(Promote("mine@7")), quiet=True)
+
+
+def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_not(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    settings = Settings(store=str(tmp_path / "store"), trainer_idle_s=0.2)
+    own = [
+        connect(server.url, role)
+        for role in ("supervisor", "trainer", "lease", "pulse", "watchdog")
+    ]
+    for client in own:
+        client.ping()
+    requests, demand = Requests(own[0], 10), Demand(tmp_path, settings)
+    server.client.close()
+    wait_for("no need", lambda: demand.idle_s(own[0]) > 0.3)
+    assert not demand.training(own[0])
+    requests.submit(make_request(Train("mine", "fast"), "r1"))
+    assert demand.idle_s(own[0]) < 0.1
+    assert demand.training(own[0])
+    requests.cancel("r1")
+    wait_for("no need any more", lambda: demand.idle_s(own[0]) > 0.3)
+    assert not demand.training(own[0])
+
+
+def test_who_only_watches_keeps_no_stack(server: RedisServer, tmp_path: Path) -> None:
+    own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
+    metrics.ping()
+    server.client.close()
+    demand = Demand(tmp_path, Settings(store=str(tmp_path / "store")))
+    monitor = make_app(server.url, MONITOR, events=True)  # as Flower has it
+    with monitor, monitor.connection_for_read() as connection:
+        connection.default_channel.client.ping()  # type: ignore[attr-defined]
+        names = [one["name"].split("-")[1] for one in own.client_list()]
+        assert sorted(names) == ["metrics", MONITOR, "supervisor"]
+        wait_for("no need", lambda: demand.idle_s(own) > 0.3)
+
+
+def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:
+    card = msgspec.structs.replace(packaged.card(), name="mine", files={})
+    for _ in range(2):
+        Registry(tmp_path / "store").publish(card, {"model.tflite": b"model"})
+    settings = Settings(redis_url=server.url, store=str(tmp_path / "elsewhere"))
+    with Fleet(server, HANGTAG_STORE=str(tmp_path / "store"), HANGTAG_HEARTBEAT_S="0.2") as fleet:
+        trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
+        (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
+        assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
+        asked = ask(settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False)
+        assert decided(asked).version == 2
+        trainer.signal(signal.SIGTERM)
+        assert trainer.wait() == 0, trainer.story
+    assert heartbeats.alive(server.client) == []
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,230 @@
+"""`hangtag train` on a real server, with a trainer by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.requests.open_requests import OpenRequest
+from shared.errors import Exit
+from shared.ledger.request_states import Standing, State
+from shared.messages.replies import Trained
+from shared.messages.requests import Outcome, Progress, Train
+from tests.support.processes.fleet import Fleet, Producer, wait_for
+from tests.support.processes.manual_trainer import ANSWER, Hand
+from tests.support.servers.redis_server import RedisServer
+
+
+class Scene:
+    """A server, its trainer by hand, and people who type commands."""
+
+    def __init__(self, fleet: Fleet, hand: Hand, cwd: Path) -> None:
+        self.fleet, self.hand, self._cwd = fleet, hand, cwd
+
+    def hangtag(self, *arguments: str) -> Producer:
+        """A command that was just started."""
+        return self.fleet.producer(*arguments, cwd=self._cwd)
+
+    def done(self, *arguments: str, code: Exit = Exit.OK) -> Result:
+        """A command that ends by itself, with this code. It runs here, which is quicker."""
+        result = CliRunner(env={"HANGTAG_REDIS_URL": self.fleet.server.url}).invoke(
+            hangtag, arguments
+        )
+        assert result.exit_code == code, result.output
+        return result
+
+
+@pytest.fixture
+def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
+    with Fleet(server) as fleet:
+        hand = Hand(server)
+        hand.live()
+        yield Scene(fleet, hand, tmp_path)
+
+
+def test_following_shows_each_stage_and_epoch_and_then_the_answer(scene: Scene) -> None:
+    command = scene.hangtag("train", "--request-id", "r1", "--seed", "7")
+    grant = scene.hand.claim("r1")
+    assert grant.request is not None
+    assert grant.request.work == Train("fashion-mnist", "fast", seed=7)
+    scene.hand.tell("r1", grant, Progress("loading"))
+    command.wait_for_log("loading")
+    for epoch in (1, 2):
+        before = 0.90 if epoch == 2 else None
+        told = Progress("training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, before, 61.0)
+        scene.hand.tell("r1", grant, told)
+        command.wait_for_log("training" if epoch == 1 else "epoch 1 of 2")
+    scene.hand.tell("r1", grant, Progress("calibrating", heldout_accuracy=0.93))
+    command.wait_for_log("calibrating")
+    scene.hand.answer("r1", grant)
+    assert command.wait() == Exit.OK, command.story
+    first, second = (line for line in command.log.splitlines() if line.startswith("epoch"))
+    assert first.startswith("epoch 1 of 2, loss 0.5000, train accuracy 0.8000")
+    assert "held-out accuracy 0.9000, 1,234 images/s, 1:01 min left" in first
+    assert "held-out accuracy 0.9300" in second
+    said = command.out.splitlines()
+    assert said[0] == "garments@2 is published, after 1:15 min"
+    assert "held-out accuracy 0.9312 (5,000 images)" in said[1]
+    assert "test accuracy 0.9288 (10,000 images), calibration error 0.80%" in said[1]
+    assert said[2:4] == ["1 file could not be read:", "  bag/broken.png: damaged"]
+    assert "--weighted" in said[4]
+    assert said[5] == ANSWER.decision.why
+    assert said[7].endswith("hangtag models promote garments@2")
+
+
+def test_asked_twice_at_once_it_is_one_request_and_both_get_its_answer(scene: Scene) -> None:
+    options = ("train", "--request-id", "once", "--json")
+    both = [scene.hangtag(*options) for _ in range(2)]
+    grant = scene.hand.claim("once")
+    for one in both:
+        one.wait_for_log("request once" if one.log else "")
+    assert scene.hand.requests.open() == ["once"]
+    scene.hand.answer("once", grant)
+    third = scene.hangtag(*options)
+    for one in (*both, third):
+        assert one.wait() == Exit.OK, one.story
+        found = msgspec.json.decode(one.out, type=Trained)
+        assert found == ANSWER
+    assert scene.hand.requests.open() == []
+
+
+def test_other_work_under_an_id_is_a_usage_error(scene: Scene) -> None:
+    scene.done("train", "--request-id", "r1", "--detach")
+    command = scene.done("train", "--request-id", "r1", "--seed", "2", code=Exit.USAGE)
+    assert "other work" in command.stderr
+    assert len(command.stderr.splitlines()) == 1
+
+
+def test_an_id_that_failed_or_was_cancelled_says_so_and_names_the_cure(scene: Scene) -> None:
+    scene.done("train", "--request-id", "r1", "--detach")
+    requests = scene.hand.requests
+    requests.finish("r1", scene.hand.claim("r1").fence, Outcome(ok=False, error="no images"))
+    for options in ((), ("--detach",)):
+        line = scene.done("train", "--request-id", "r1", *options, code=Exit.SETUP).stderr
+        assert "request r1 failed before: no images; choose another --request-id" in line
+    scene.done("train", "--request-id", "r2", "--detach")
+    scene.done("train", "--cancel", "r2")
+    line = scene.done("train", "--request-id", "r2", code=Exit.CANCELLED).stderr
+    assert "request r2 was cancelled before; choose another --request-id" in line
+
+
+def test_what_was_left_to_itself_can_be_followed_later(scene: Scene) -> None:
+    left = scene.done("train", "--detach")
+    request_id = left.stdout.strip()
+    assert f"hangtag train --follow {request_id}" in left.stderr
+    follower = scene.hangtag("train", "--follow", request_id)
+    scene.hand.answer(request_id, scene.hand.claim(request_id))
+    assert follower.wait() == Exit.OK, follower.story
+    assert follower.out == scene.done("train", "--follow", request_id).stdout
+    assert "garments@2" in follower.out
+
+
+def test_ctrl_c_ends_the_following_and_the_training_goes_on(scene: Scene) -> None:
+    command = scene.hangtag("train", "--request-id", "r1")
+    grant = scene.hand.claim("r1")
+    scene.hand.tell("r1", grant, Progress("loading"))
+    command.wait_for_log("loading")
+    assert command.interrupt() == Exit.INTERRUPTED, command.story
+    assert "hangtag train --follow r1" in command.log
+    scene.hand.tell("r1", grant, Progress("training", 1, 2))
+    view = scene.hand.requests.look("r1")
+    assert view is not None
+    assert view.state is State.RUNNING
+
+
+def test_the_time_to_follow_can_be_bounded(scene: Scene) -> None:
+    command = scene.done("train", "--request-id", "r1", "--timeout", "0.3", code=Exit.INTERRUPTED)
+    assert "hangtag train --follow r1" in command.stderr
+    assert scene.hand.requests.open() == ["r1"]
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["waiting", "running"])
+def test_a_cancelled_request_ends_whoever_follows_it(scene: Scene, running: bool) -> None:
+    follower = scene.hangtag("train", "--request-id", "r1")
+    scene.hand.wait_for("r1")
+    grant = scene.hand.claim("r1") if running else None
+    assert "cancelled" in scene.done("train", "--cancel", "r1").stdout
+    assert follower.wait() == Exit.CANCELLED, follower.story
+    assert "r1 is cancelled" in follower.log
+    assert scene.hand.requests.open() == []
+    if grant is not None:
+        standing = scene.hand.requests.renew("r1", grant.fence, Progress("training"))
+        assert standing is Standing.CANCELLED
+    scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
+
+
+def test_what_is_answered_cannot_be_cancelled(scene: Scene) -> None:
+    scene.done("train", "--request-id", "r1", "--detach")
+    scene.hand.answer("r1", scene.hand.claim("r1"))
+    assert "nothing to cancel" in scene.done("train", "--cancel", "r1", code=Exit.USAGE).stderr
+
+
+@pytest.mark.parametrize(("usage", "code"), [(False, Exit.SETUP), (True, Exit.USAGE)])
+def test_a_training_that_fails_says_why_in_one_line(scene: Scene, usage: bool, code: Exit) -> None:
+    command = scene.hangtag("train", "--request-id", "r1", "--quiet")
+    grant = scene.hand.claim("r1")
+    scene.hand.answer("r1", grant, Outcome(ok=False, error="no recipe `x`; take y", usage=usage))
+    assert command.wait() == code, command.story
+    assert (command.out, command.log) == ("", "hangtag: no recipe `x`; take y\n")
+
+
+def test_redis_may_come_back_with_nothing_while_it_is_followed(scene: Scene) -> None:
+    command = scene.hangtag("train", "--request-id", "r1")
+    scene.hand.tell("r1", scene.hand.claim("r1"), Progress("loading"))
+    command.wait_for_log("loading")
+    scene.fleet.server.kill()
+    command.wait_for_log("Redis is away since")
+    scene.fleet.server.start()
+    grant = scene.hand.claim("r1")  # handed in again, by itself
+    command.wait_for_log("Redis is back")
+    scene.hand.answer("r1", grant)
+    assert command.wait() == Exit.OK, command.story
+    assert "handed in again" in command.log
+
+
+def test_without_a_trainer_the_line_that_starts_one_is_said_once(scene: Scene) -> None:
+    scene.fleet.server.client.flushall()
+    command = scene.hangtag("train", "--request-id", "r1")
+    start = f"HANGTAG_REDIS_URL={scene.fleet.server.url} hangtag worker --queue train"
+    command.wait_for_log(start)
+    scene.hand.answer("r1", scene.hand.claim("r1"))
+    assert command.wait() == Exit.OK
+    assert command.log.count(start) == 1
+
+
+def test_without_a_trainer_one_may_leave_and_nothing_was_asked(scene: Scene) -> None:
+    scene.fleet.server.client.flushall()
+    command = scene.done("train", "--no-wait-for-trainer", code=Exit.SETUP)
+    assert "hangtag worker --queue train" in command.stderr
+    assert scene.hand.requests.open() == []
+    left = scene.done("train", "--detach")
+    assert "hangtag worker --queue train" in left.stderr
+    assert scene.hand.requests.open() == [left.stdout.strip()]
+
+
+def test_open_requests_are_listed_with_how_far_they_are(scene: Scene) -> None:
+    assert scene.done("train", "--list").stdout == "no request is open\n"
+    for request_id in ("r1", "r2"):
+        scene.done("train", "--request-id", request_id, "--detach")
+    scene.hand.tell("r1", scene.hand.claim("r1"), Progress("training", 2, 9, left_s=75.0))
+    found = scene.done("train", "--list", "--json").stdout
+    running, waiting = msgspec.json.decode(found, type=list[OpenRequest])
+    assert (running.request, running.state) == ("r1", "running")
+    assert (waiting.request, waiting.state) == ("r2", "waiting")
+    table = scene.done("train", "--list").stdout
+    assert "epoch 2 of 9" in table
+    assert "1:15 min" in table
+    assert "train fashion-mnist (fast)" in table
+    assert table in scene.done("status").stdout
+
+
+def test_a_request_that_nobody_made_is_a_usage_error(scene: Scene) -> None:
+    for mode in ("--follow", "--cancel"):
+        command = scene.done("train", mode, "absent", code=Exit.USAGE)
+        assert "hangtag train --list" in command.stderr
+    wait_for("no request", lambda: scene.hand.requests.open() == [])

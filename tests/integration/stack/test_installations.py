@@ -1,0 +1,179 @@
+"""A stack belongs to an installation: another one, or one with more extras, has its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.jobs import cancel
+from producer.journal.snapshot import State, peek
+from producer.requests.client import make_request
+from producer.requests.submit import ask
+from producer.stack import other_stacks, stack
+from shared.broker.location import stack_name
+from shared.installation import NAME_CHARS
+from shared.ledger import request_store
+from shared.messages.replies import Evaluated, Trained
+from shared.messages.requests import Train
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.images import class_folders, drawn_folders
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import wait_for
+from tests.support.processes.installations import Installation
+from tests.support.processes.local_stack import Place
+
+PHOTOS_OF_CLASS = 12
+#: Of the version that ships, by their numbers.
+LABELS, IMAGES_PER_CLASS = (8, 0, 5), 12
+JOB_IMAGES = 4_000
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An environment that cannot train."""
+    return Installation(tmp_path_factory.mktemp("bare") / "env")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    yield from local_stack.new()
+
+
+def up(installation: Installation, place: Place) -> stack.Stack:
+    done = installation.hangtag("up", "--workers", "1", "--json", env=place.environment)
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=stack.Stack)
+
+
+def down(installation: Installation, place: Place) -> str:
+    done = installation.hangtag("down", env=place.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> None:
+    theirs = up(bare, place)
+    stack.up(place.settings, 1)
+    ours = stack.describe(place.settings)
+    try:
+        assert (theirs.running, ours.running) == (True, True)
+        assert theirs.socket != ours.socket
+        assert theirs.pid != ours.pid
+        assert len(ours.socket.encode()) < 108
+        told = CliRunner().invoke(hangtag, ["down"], env=place.environment).stdout
+        assert "is down" in told
+        assert str(bare.python.parent.parent) in told
+        assert up(bare, place).pid == theirs.pid, "the stack of another was ended"
+    finally:
+        down(bare, place)
+    assert not place.processes()
+
+
+def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    for number, label in enumerate(("bag", "shoe")):
+        class_folders.fill(tmp_path / label, PHOTOS_OF_CLASS, 100 * number)
+    up(bare, place)
+    try:
+        work = Train("mine", "tutorial", str(tmp_path), epochs=1)
+        ask(place.settings, make_request(work, "r1"), wait=False)
+        listed = bare.hangtag("train", "--list", "--json", env=place.environment)
+        assert [one["request"] for one in msgspec.json.decode(listed.stdout)] == ["r1"]
+        followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)
+        assert followed.returncode == 0, followed.stderr
+        assert msgspec.json.decode(followed.stdout, type=Trained).model == "mine@1"
+        assert request_store.owner(place.settings.store_path, "r1") == stack_name(place.settings)
+        assert list(Registry(place.settings.store_path).versions("mine")) == [1]
+    finally:
+        down(bare, place)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_what_cannot_train_refuses_at_once(place: Place, bare: Installation, running: bool) -> None:
+    if running:
+        stack.up(place.settings, 1)
+    done = bare.hangtag("train", "--detach", env=place.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "keras, matplotlib and tensorflow are missing" in line
+    assert str(bare.python) in line
+    assert request_store.unanswered(place.settings.store_path) == []
+
+
+def test_a_version_is_measured_where_nothing_draws(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    data = drawn_folders.draw(tmp_path / "drawn", LABELS, IMAGES_PER_CLASS)
+    command = ("models", "evaluate", "fashion-mnist", "--data", str(data), "--quiet", "--json")
+    try:
+        done = bare.hangtag(*command, env=place.environment)
+        assert done.returncode == 0, done.stderr
+        found = msgspec.json.decode(done.stdout, type=Evaluated)
+        assert found.evaluation.count == len(LABELS) * IMAGES_PER_CLASS
+        assert found.evaluation.accuracy == pytest.approx(drawn_folders.counted(data, LABELS)[0])
+        refused = bare.hangtag(*command, "--pictures", "here", env=place.environment)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        (line,) = refused.stderr.splitlines()
+        assert "matplotlib is missing" in line
+        kept = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
+        assert len(kept) == 1, "the second was not queued"
+    finally:
+        down(bare, place)
+
+
+def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it(
+    place: Place, bare: Installation
+) -> None:
+    store = place.settings.store_path
+    request_store.keep(store, make_request(Train("mine", "nope"), "t1"), None, "0" * NAME_CHARS)
+    theirs = stack_of(place, up(bare, place))
+    try:
+        refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
+        assert refused.returncode == 1
+        assert "keras" in refused.stderr
+        assert request_store.owner(store, "t1") == "0" * NAME_CHARS
+        stack.up(place.settings, 1)
+        wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
+        assert request_store.owner(store, "t1") == stack_name(place.settings)
+        assert not other_stacks.mine(theirs)
+    finally:
+        down(bare, place)
+
+
+def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
+    place: Place, bare: Installation, tmp_path: Path
+) -> None:
+    photos, output = tmp_path / "photos", tmp_path / "out.csv"
+    photos.mkdir()
+    class_folders.write(tmp_path / "one.png", class_folders.noise(0))
+    for n in range(JOB_IMAGES):
+        os.link(tmp_path / "one.png", photos / f"{n}.png")
+    try:
+        arguments = ("submit", str(photos), "-o", str(output))
+        done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
+        assert done.returncode == 0, done.stderr
+        assert "is cancelled" in cancel.cancel(str(output), place.settings)
+        wait_for("its producer's end", lambda: _state(output) is State.CANCELLED)
+        assert not output.exists()
+    finally:
+        down(bare, place)
+
+
+def _state(output: Path) -> State | None:
+    view = peek(output)
+    return view.state if view is not None else None
+
+
+def stack_of(place: Place, found: stack.Stack) -> Settings:
+    """The settings with which this stack is used."""
+    name = Path(found.socket).parent.name
+    return msgspec.structs.replace(place.settings, installation=name)

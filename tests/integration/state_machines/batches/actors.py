@@ -1,0 +1,160 @@
+"""The life of one job: its producer, two workers of two children each, and what each can do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from redis.exceptions import RedisError
+
+from shared.errors import Exit, SetupError
+from shared.ledger.batches import LOADING, Verdict
+from tests.integration.state_machines.batches.files import GARBAGE, is_poison
+from tests.integration.state_machines.batches.producer import Died, Fuse, Producer
+from tests.integration.state_machines.batches.workers import Child, Work
+from tests.integration.state_machines.batches.world import MAX_RESULT_BYTES, World
+
+PARENTS = ("host:1:1", "host:2:2")
+CHILDREN_EACH = 2
+TOO_LARGE = bytes(MAX_RESULT_BYTES + 1)
+
+
+class Life:
+    """Every step is done to Redis and to its oracle, and compared."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.fuse = Fuse()
+        self.producer: Producer | None = None
+        self.ended = False
+        self._next_pid = 10
+        self.children = [self.new_child(p) for p in PARENTS for _ in range(CHILDREN_EACH)]
+        self.unreported: list[tuple[str, int, int]] = []  #: parent, batch, pid
+        self.claims: list[tuple[Child, Work]] = []  #: all that there ever were
+        self.only_poison_kills = True
+
+    def produce(self, look: bool, fuse: int | None = None) -> None:
+        """A turn of the producer, or the beginning of a new one where there is none."""
+        if self.producer is None:
+            self._resume(fuse)
+        else:
+            self._turn(look, fuse)
+
+    def _resume(self, fuse: int | None) -> None:
+        self.fuse.left = fuse
+        try:
+            self.producer = Producer(self.world, self.fuse)
+        except (Died, RedisError):
+            self.producer = None
+        self.fuse.left = None
+
+    def _turn(self, look: bool, fuse: int | None) -> None:
+        assert self.producer is not None
+        self.fuse.left = fuse
+        code = None
+        try:
+            code = self.producer.turn(look)
+        except (Died, SetupError):  # the latter: of a model that ends who loads it
+            self.lose_producer()
+        self.fuse.left = None
+        if code is not None:
+            self.ended = code in (Exit.OK, Exit.SOME_FAILED)
+            self.lose_producer()
+
+    def lose_producer(self) -> None:
+        """Its process ends."""
+        if self.producer is not None:
+            self.producer.close()
+        self.producer = None
+
+    def new_child(self, parent: str) -> Child:
+        """A process with a number that no other had."""
+        self._next_pid += 1
+        return Child(parent, self._next_pid)
+
+    def claim(self, child: Child, batch: int) -> None:
+        """A child follows a hint."""
+        if self.world.claim(child, batch).verdict is Verdict.RUN:
+            assert child.work is not None
+            self.claims.append((replace(child), child.work))
+
+    def take_or_work(self, slot: int) -> None:
+        """An idle child takes the oldest hint, a busy one works on."""
+        child = self.children[slot]
+        if child.work is not None:
+            self.work(slot)
+        elif (batch := self.world.take_hint()) is not None:
+            self.claim(child, batch)
+
+    def busy(self) -> list[int]:
+        """The slots of the children that have work."""
+        return [slot for slot, child in enumerate(self.children) if child.work is not None]
+
+    def fail(self, slot: int, what: str) -> None:
+        """A busy child does something else than its work."""
+        child = self.children[slot]
+        work = child.work
+        assert work is not None
+        if what == "killed":
+            self.only_poison_kills = False
+            self.die(slot)
+        elif what.startswith("gives up"):
+            self.world.release(work.batch, child.owner, damaged=what.endswith("damaged"))
+            child.work = None
+        elif what == "garbage":
+            self.world.complete(work.batch, child.owner, GARBAGE)
+            child.work = None
+        elif what == "too large":
+            self.world.complete(work.batch, child.owner, TOO_LARGE)
+        elif what == "takes in hand":
+            self.world.take_in_hand(work.batch, child.owner, work.index)
+        elif what == "loads":
+            self.world.take_in_hand(work.batch, child.owner, LOADING)
+            self.world.loaded(work.batch, child.owner)
+        elif what == "dies loading":  # convicts no picture
+            self.world.take_in_hand(work.batch, child.owner, LOADING)
+            self.die(slot)
+        elif what == "claims again":
+            self.claim(child, work.batch)
+
+    def work(self, slot: int) -> None:
+        """A child's next step: a batch, or, carefully, one image. Poison ends the child."""
+        child, work = self.children[slot], self.children[slot].work
+        if work is None:
+            return
+        if not work.careful:
+            if work.kills:
+                return self.die(slot)
+            work.index = len(work.images)
+        elif not self.world.take_in_hand(work.batch, child.owner, work.index):
+            child.work = None
+            return
+        elif work.index not in work.convicted and is_poison(work.images[work.index]):
+            return self.die(slot)
+        else:
+            work.index += 1
+        if work.index == len(work.images):
+            self.world.complete(work.batch, child.owner, work.result)
+            child.work = None
+
+    def die(self, slot: int) -> None:
+        """A child's process ends; its parent has yet to report it."""
+        child = self.children[slot]
+        if child.work is not None:
+            self.unreported.append((child.parent, child.work.batch, child.pid))
+        self.children[slot] = self.new_child(child.parent)
+
+    def report_all(self) -> None:
+        """Parents report their dead."""
+        for parent, batch, pid in self.unreported:
+            self.world.bury(batch, parent, pid)
+        self.unreported.clear()
+
+    def beat(self, parent: str) -> None:
+        """A heartbeat that lists the living."""
+        self.world.beat(parent, [c.id for c in self.children if c.parent == parent])
+
+    def replace_children(self, parent: str) -> None:
+        """The pool of a parent is another one from now on."""
+        for slot, child in enumerate(self.children):
+            if child.parent == parent:
+                self.children[slot] = self.new_child(parent)

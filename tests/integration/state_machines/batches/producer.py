@@ -1,0 +1,164 @@
+"""A real producer that may die before any of its steps; the oracle follows what it did to Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.job_queue import Channel, Progress, Result
+from producer.dispatch.loop import Run
+from producer.journal.job_properties import Pinned
+from producer.journal.journal import Journal
+from producer.journal.records import Frozen, Recorded
+from producer.output.job_progress import Quiet
+from producer.stack.stack import Use
+from shared.errors import Exit
+from shared.ledger.batches import LOADING, BatchState
+from tests.integration.state_machines.batches.files import GARBAGE
+from tests.integration.state_machines.batches.model import LedgerModel
+from tests.integration.state_machines.batches.world import CARD, RECORD, SETTINGS, World
+from tests.mutants.promise import agree, promise
+
+
+class Died(Exception):
+    """The producer's process ended at this point."""
+
+
+class Fuse:
+    """What befalls the producer before its n-th step from now; without a number nothing does.
+
+    Each step counts twice: Redis may be away before it is done, or before it is answered.
+    """
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        self.error: type[Exception] = Died
+
+    @contextmanager
+    def step(self, in_redis: bool = True) -> Iterator[None]:
+        self.burn(in_redis)
+        yield
+        self.burn(in_redis)
+
+    def burn(self, in_redis: bool) -> None:
+        if self.left is None or not (in_redis or self.error is Died):
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            raise self.error
+
+
+class WatchedJournal(Journal):
+    """The real journal of a producer that may die before a commit."""
+
+    def __init__(self, path: Path, fuse: Fuse) -> None:
+        super().__init__(path)
+        self._fuse = fuse
+
+    def commit(
+        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+    ) -> None:
+        with self._fuse.step(in_redis=False):
+            super().commit(frozen, results, **also)
+
+
+class WatchedChannel(Channel):
+    """The real channel of a producer that may die before each step. The oracle follows."""
+
+    def __init__(self, world: World, journal: Journal, fuse: Fuse) -> None:
+        super().__init__(world.client, world.app, RECORD, SETTINGS)
+        self._world, self._journal, self._fuse = world, journal, fuse
+
+    @property
+    def _model(self) -> LedgerModel:
+        return self._world.model
+
+    def resume(self) -> None:
+        with self._fuse.step():
+            super().resume()
+            self._model.state = "running"
+            self._model.trouble.clear()
+            self._model.deaths.pop(LOADING, None)
+
+    def touch(self, progress: Progress) -> None:
+        with self._fuse.step():
+            super().touch(progress)
+            self._model.known = True
+            self._model.state = self._model.state or "running"
+
+    def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
+        for n, blob in batches:
+            with self._fuse.step():
+                try:
+                    super().offer([(n, blob)])
+                finally:  # something may befall it between the payload and the hint
+                    self._model.payload.add(n)
+
+    def hint(self, batch: int) -> None:
+        with self._fuse.step():
+            super().hint(batch)
+
+    def results(self, block_ms: int) -> list[Result]:
+        with self._fuse.step():
+            return super().results(0)
+
+    def trim(self, results: Sequence[Result]) -> None:
+        for result in results:
+            promise(self._journal.open_count(result.batch) is None or result.data == GARBAGE)
+        with self._fuse.step():
+            super().trim(results)
+            del self._model.results[: len(results)]
+
+    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
+        with self._fuse.step():
+            expected = self._model.survey(batches, self._world.now_ms())
+            agree(super().survey(batches), expected)
+            return expected
+
+    def forget(self, batch: int) -> None:
+        with self._fuse.step():
+            super().forget(batch)
+            self._model.done.discard(batch)
+
+    def finish(self) -> None:
+        self._fuse.burn(in_redis=False)  # whether Redis is away is not the job's concern any more
+        super().finish()
+        self._model.forget_job()
+
+
+class Producer:
+    """One life of a producer: what `hangtag classify` does, turn by turn."""
+
+    def __init__(self, world: World, fuse: Fuse) -> None:
+        self.journal = WatchedJournal(world.journal, fuse)
+        self._channel = WatchedChannel(world, self.journal, fuse)
+        try:
+            self._channel.resume()
+            self.run = Run(
+                Attempt(SETTINGS, Quiet(), Use(SETTINGS)),
+                OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
+            )
+            for n in self.journal.open_batches():  # as `execute` begins
+                self.run._reconciler.offered(n)
+        except Exception:
+            self.close()
+            raise
+
+    def turn(self, look: bool) -> Exit | None:
+        """One turn of its loop; how the job ended, if it did. Of errors it catches RedisError."""
+        self.run._look_due = 0.0 if look else float("inf")
+        with suppress(RedisError):
+            self.run._turn()
+        if not self.run._ended():
+            return None
+        self._channel.finish()
+        return self.run._outcome()
+
+    def close(self) -> None:
+        """What the system does for a process that ends."""
+        self.journal.close()

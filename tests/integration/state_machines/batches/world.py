@@ -1,0 +1,308 @@
+"""What the history of a job plays in: files, Redis beside its oracle, and what workers do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from celery import Celery
+
+from producer.inputs.job_options import JobOptions
+from shared import keys
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.broker.redis_client import connect
+from shared.errors import BadMessage
+from shared.image_status import Status
+from shared.ledger import heartbeats
+from shared.ledger.batches import Claim, Ledger, Verdict
+from shared.ledger.heartbeats import Heartbeat
+from shared.messages.batch import decode_images, encode_images, max_result_bytes
+from shared.messages.job import JobRecord
+from shared.messages.model_card import Card, Metrics, Preprocessing
+from shared.settings import Settings
+from tests.integration.state_machines.batches.files import LABELS, Files
+from tests.integration.state_machines.batches.model import RUBBISH, LedgerModel
+from tests.integration.state_machines.batches.workers import Child, Work
+from tests.mutants.promise import agree, promise
+from tests.support.servers.redis_server import RedisServer
+
+JOB = "testjb01"
+SETTINGS = Settings(batch_images=2, orphan_s=0.0)
+LIMIT_MS = int(SETTINGS.claim_limit_s * 1000)
+MAX_RESULT_BYTES = max_result_bytes(1)
+JOB_TTL_MS = int(SETTINGS.job_ttl_s * 1000)
+RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+CARD = Card(
+    "model", 1, tuple(map(str, range(LABELS))), Preprocessing(1, 1, 1), 1.0,
+    Metrics(0.0, 0, 0.0, 0.0), "", 0, 0, 0, "", "", "", "", {},
+)  # fmt: skip
+#: What is no JSON, and what is no object.
+UNREADABLE = (b"rubbish", b"5")
+#: Heartbeats as another version may write them: a sign of life all the same.
+FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":LATER}', b'{"children":[],"at_ms":"x"}')
+#: Keys of Redis with what is left of their lives in ms (0: for ever), and what the oracle knew.
+Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
+
+
+class World:
+    """Redis, its oracle, the files, and the people at work."""
+
+    def __init__(self, server: RedisServer, app: Celery, folder: Path) -> None:
+        self.client = connect(server.url, "test")
+        self.app = app
+        self.folder = folder
+        self.journal = folder / "out.csv.hangtag"
+        self.files = Files(folder)
+        (folder / "pics").mkdir()
+        self.options = JobOptions((b"pics",), bytes(folder), str(folder / "out.csv"))
+        self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
+        self.ledger = Ledger(self.client, JOB, SETTINGS.claim_limit_s)
+        self._last_ms = 0
+        self.client.flushall()
+        self.client.script_flush()
+
+    def now_ms(self) -> int:
+        """The server's clock, which has moved on since it was asked last."""
+        while (now := heartbeats.server_ms(self.client)) <= self._last_ms:
+            time.sleep(0.0002)
+        self._last_ms = now
+        return now
+
+    def hint(self, batch: int) -> None:
+        """A hint that does not come from the producer."""
+        self.app.send_task(CLASSIFY_TASK, args=(JOB, batch), queue=keys.CLASSIFY_QUEUE)
+
+    def take_hint(self) -> int | None:
+        """The batch of the oldest hint, which is out of the queue then."""
+        message = cast(bytes | None, self.client.rpop(keys.CLASSIFY_QUEUE))
+        if message is None:
+            return None
+        (job, batch), _, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+        assert job == JOB
+        return int(batch)
+
+    def claim(self, child: Child, batch: int) -> Claim:
+        """Claim, compare with the oracle, and have the work in hand."""
+        expected = self.model.claim(batch, child.owner, self.now_ms())
+        claim = self.ledger.claim(batch, child.owner)
+        agree(claim.verdict, expected)
+        if claim.verdict is Verdict.RUN:
+            self.model.claimed(batch, child.owner, self._claimed_at(batch, child.owner))
+            agree(claim.deaths, max(0, self.model.deaths.get(batch, 0)))
+            agree(claim.crashes, self.model.crashed.get(batch) or {})
+            images = decode_images(claim.payload)
+            child.work = Work(batch, images, claim.careful, claim.convicted)
+        return claim
+
+    def complete(self, batch: int, owner: str, result: bytes) -> None:
+        found: bool | None
+        expected = self.model.complete(batch, owner, result, self.now_ms())
+        try:
+            found = self.ledger.complete(batch, owner, result)
+        except BadMessage:
+            found = None
+        agree(found, expected)
+
+    def offer_late(self, batch: int, images: Sequence[bytes | Status]) -> None:
+        """The images of a batch that is done are there again."""
+        payload = keys.job(JOB, "payload")
+        self.client.hset(payload, str(batch), encode_images(images))
+        self.client.pexpire(payload, JOB_TTL_MS)
+        self.model.payload.add(batch)
+
+    def take_in_hand(self, batch: int, owner: str, index: int) -> bool:
+        """Say which image comes next; False if the claim was lost."""
+        self.now_ms()
+        mine = self.model.take_in_hand(batch, owner, index)
+        agree(self.ledger.careful(batch, owner, index), mine)
+        if mine:
+            self.model.renewed(batch, self._claimed_at(batch, owner))
+        return mine
+
+    def loaded(self, batch: int, owner: str) -> None:
+        """Say that the model is in memory."""
+        self.now_ms()
+        mine = self.model.loaded(batch, owner)
+        agree(self.ledger.loaded(batch, owner), mine)
+        if mine:
+            self.model.renewed(batch, self._claimed_at(batch, owner))
+
+    def release(self, batch: int, owner: str, damaged: bool = False) -> None:
+        released = self.ledger.release(batch, owner, "no model", damaged)
+        agree(released, self.model.release(batch, owner, "no model"))
+        if released and damaged:
+            self.model.payload.discard(batch)
+
+    def bury(self, batch: int, parent: str, pid: int) -> None:
+        """A parent reports a death, and hints at the batch if it counted."""
+        owner = f"{parent}/{pid}:{7 * pid}"
+        buried = self.ledger.bury(batch, f"{parent}/{pid}:")
+        agree(buried, self.model.bury(batch, owner))
+        if buried:
+            self.hint(batch)
+
+    def resume(self) -> None:
+        """A producer begins with a job whose record Redis has lost, and has not touched it yet."""
+        record = keys.job(JOB, "record")
+        self.client.hset(record, "state", "running")
+        self.client.pexpire(record, JOB_TTL_MS)
+        self.model.state = "running"
+
+    def survey(self, batch: int) -> None:
+        """Look at a batch as a producer does, which may have lost the job."""
+        expected = self.model.survey([batch], self.now_ms())
+        agree(self.ledger.survey([batch]), expected)
+
+    def cancel(self) -> None:
+        agree(self.ledger.cancel(), self.model.cancel())
+
+    def beat(self, parent: str, children: Sequence[str], ahead_ms: int = 0) -> None:
+        """A heartbeat that lists these children, by a clock that is ahead."""
+        at_ms = self.now_ms() + ahead_ms
+        heartbeats.beat(
+            self.client,
+            Heartbeat(
+                parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms, 0, {}
+            ),
+            ttl_s=600,
+        )
+        self.model.beats[parent] = (at_ms, frozenset(children))
+
+    def write_rubbish(self, batch: int, unreadable: bytes) -> None:
+        """Another program writes where deaths are counted, and claims another batch."""
+        if self.model.state is None:  # or the keys would stay for ever
+            return
+        for part in ("deaths", "crashed"):
+            key = keys.job(JOB, part)
+            self.client.hset(key, str(batch), unreadable)
+            self.client.pexpire(key, JOB_TTL_MS)
+        self.model.deaths[batch] = _count(unreadable)
+        self.model.crashed[batch] = None
+        if others := self.model.owner.keys() - {batch}:
+            at_ms = self.now_ms()
+            self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"nobody|{at_ms}")
+            self.model.owner[min(others)] = ("nobody", at_ms)
+
+    def beat_otherwise(self, parent: str, child: str, how: int) -> None:
+        """A heartbeat as this version does not write it: unreadable, early, or no text at all."""
+        key = keys.worker(parent)
+        if how > len(FOREIGN_BEATS) + 2:
+            return  # the last one stays, which is older than a claim
+        self.silence(parent)
+        if how < len(FOREIGN_BEATS):
+            later = str(self.now_ms() + heartbeats.FUTURE_MS // 2).encode()
+            self.client.set(key, FOREIGN_BEATS[how].replace(b"LATER", later), ex=600)
+            self.model.beats[parent] = (RUBBISH, frozenset())
+        elif how == len(FOREIGN_BEATS):
+            self.client.rpush(key, b"rubbish")
+            self.client.expire(key, 600)
+        elif how == len(FOREIGN_BEATS) + 1:
+            self.beat(parent, [child], ahead_ms=2 * heartbeats.FUTURE_MS)
+            self.model.beats.pop(parent)
+        else:
+            self.beat(parent, [child], ahead_ms=heartbeats.FUTURE_MS // 2)
+
+    def silence(self, parent: str) -> None:
+        """The heartbeat of a parent expires."""
+        self.client.delete(keys.worker(parent))
+        self.model.beats.pop(parent, None)
+
+    def let_claims_expire(self) -> None:
+        """As if every claim had been made so long ago that it is worth nothing any more."""
+        for batch, (who, at_ms) in self.model.owner.items():
+            early = at_ms - LIMIT_MS - 1
+            self.client.hset(keys.job(JOB, "owner"), str(batch), f"{who}|{early}")
+            self.model.owner[batch] = (who, early)
+
+    def flush(self) -> None:
+        """Redis loses everything, scripts as well."""
+        self.client.flushall()
+        self.client.script_flush()
+        self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
+
+    def lose(self, part: str) -> None:
+        """Redis loses one key of the job, but not the others."""
+        self.client.delete(keys.job(JOB, part))
+        if part == "record":
+            self.model.known, self.model.state = False, None
+        else:
+            getattr(self.model, part).clear()
+
+    def snapshot(self) -> Moment:
+        """This moment of Redis."""
+        dump = {}
+        for key in cast(list[bytes], self.client.keys("*")):
+            dump[key] = (max(0, self.client.pttl(key)), cast(bytes, self.client.dump(key)))
+        return dump, self.model.copy()
+
+    def restore(self, moment: Moment) -> None:
+        """Redis comes back as it was: whatever was written since is lost."""
+        self.flush()
+        for key, (ttl_ms, data) in moment[0].items():
+            self.client.restore(key, ttl_ms, data)
+        self.model = moment[1].copy()
+
+    def check_ledger(self) -> None:
+        """Redis holds what the oracle says, and nothing of the job that would stay for ever."""
+        names = {part: keys.job(JOB, part) for part in keys.JOB_PARTS}
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hget(names["record"], "state")
+            for part in ("payload", "owner", "deaths", "careful", "crashed"):
+                pipe.hgetall(names[part])
+            pipe.hvals(names["trouble"])
+            pipe.get(names["done"])
+            pipe.xrange(names["results"])
+            for name in names.values():
+                pipe.pttl(name)
+            state, payload, owner, deaths, careful, crashed, trouble, done, stream, *ttls = (
+                pipe.execute()
+            )
+        model = self.model
+        agree({why.decode() for why in trouble}, model.trouble)
+        agree(state and state.decode(), model.state)
+        agree({int(n) for n in payload}, model.payload)
+        claims = {n: f"{who}|{at}".encode() for n, (who, at) in model.owner.items()}
+        agree(_numbered(owner), claims)
+        agree({n: _count(d) for n, d in _numbered(deaths).items()}, model.deaths)
+        agree(_numbered(careful), {n: str(i).encode() for n, i in model.careful.items()})
+        agree({n: _counts(c) for n, c in _numbered(crashed).items()}, model.crashed)
+        agree(bits(done or b""), model.done)
+        agree([(int(f[b"b"]), f[b"r"]) for _, f in stream], model.results)
+        promise(all(ttl == -2 or 0 < ttl <= SETTINGS.job_ttl_s * 1000 for ttl in ttls))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.client.close()
+
+    def job_keys(self) -> list[bytes]:
+        """Every key of the job, whatever it is called."""
+        return [key for key in cast(list[bytes], self.client.keys("*")) if JOB.encode() in key]
+
+    def _claimed_at(self, batch: int, owner: str) -> int:
+        claim = cast(bytes | None, self.client.hget(keys.job(JOB, "owner"), str(batch))) or b""
+        who, _, at = claim.decode().rpartition("|")
+        agree(who, owner)
+        promise(int(at) >= self._last_ms)
+        self._last_ms = int(at)
+        return self._last_ms
+
+
+def bits(data: bytes) -> set[int]:
+    """The numbers of the bits that are set."""
+    return {8 * i + j for i, byte in enumerate(data) for j in range(8) if byte & (128 >> j)}
+
+
+def _numbered(fields: dict[bytes, bytes]) -> dict[int, Any]:
+    return {int(n): value for n, value in fields.items()}
+
+
+def _count(field: bytes) -> int:
+    return int(field) if field.isdigit() else RUBBISH
+
+
+def _counts(field: bytes) -> dict[int, int] | None:
+    return None if field in UNREADABLE else {int(i): n for i, n in json.loads(field).items()}

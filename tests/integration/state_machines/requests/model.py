@@ -1,0 +1,124 @@
+"""The ledger of requests once more, as plain Python: what Redis must answer and hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from shared.ledger.request_states import Standing, State, Verdict
+from shared.ledger.requests import MAX_ATTEMPTS
+from shared.messages.requests import Outcome, Progress, Request
+
+
+@dataclass
+class Entry:
+    """One request."""
+
+    request: Request
+    input: bytes | None
+    status: str = "open"  #: open, done, exhausted, cancelled
+    fence: int = 0
+    owner: str = ""
+    live: bool = False  #: the owner's lease has not run out
+    attempts: int = 0
+    progress: Progress | None = None
+    outcome: Outcome | None = None  #: None for exhausted too: its text is the ledger's
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        """As people see it."""
+        if self.status == "open":
+            return State.RUNNING if self.live else State.WAITING
+        return State.CANCELLED if self.status == "cancelled" else State.DONE
+
+    def holds(self, fence: int) -> bool:
+        """Whether this fence is the last one, and was not given back."""
+        return self.owner != "" and self.fence == fence
+
+    def close(self, status: str) -> None:
+        """It ends; what only the work needed is gone."""
+        self.status, self.progress, self.input = status, None, None
+
+
+@dataclass
+class RequestsModel:
+    """All requests, in the order in which they came."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def open(self) -> list[str]:
+        return [i for i, entry in self.entries.items() if entry.status == "open"]
+
+    def waiting(self) -> list[str]:
+        return [i for i in self.open() if not self.entries[i].live]
+
+    def submit(self, request: Request, input: bytes | None) -> bool | None:
+        """None: other work has the id."""
+        known = self.entries.get(request.id)
+        if known is None:
+            self.entries[request.id] = Entry(request, input)
+            return True
+        return False if known.request.work == request.work else None
+
+    def claim(self, request_id: str, owner: str, floor: int) -> Verdict:
+        entry = self.entries.get(request_id)
+        if entry is None:
+            return Verdict.UNKNOWN
+        if entry.status != "open":
+            return Verdict(entry.status)
+        if entry.live and entry.owner != owner:
+            return Verdict.HELD
+        if not (entry.live and entry.fence > floor):
+            if entry.attempts == MAX_ATTEMPTS:
+                entry.close("exhausted")
+                return Verdict.EXHAUSTED
+            entry.fence = max(entry.fence, floor) + 1
+            entry.attempts += 1
+        entry.owner, entry.live = owner, True
+        return Verdict.GRANTED
+
+    def renew(self, request_id: str, fence: int, progress: Progress) -> Standing:
+        entry = self.entries.get(request_id)
+        if entry is None or not entry.holds(fence):
+            return Standing.LOST
+        if entry.status != "open":
+            return Standing.CANCELLED if entry.status == "cancelled" else Standing.LOST
+        entry.live, entry.progress = True, progress
+        return Standing.OK
+
+    def release(self, request_id: str, fence: int) -> bool:
+        entry = self.entries.get(request_id)
+        if entry is None or entry.status != "open" or not 0 < entry.fence == fence:
+            return False
+        if entry.owner:
+            entry.owner, entry.live = "", False
+            entry.attempts -= 1
+        return True
+
+    def finish(
+        self, request_id: str, fence: int, outcome: Outcome, files: Mapping[str, bytes]
+    ) -> bool:
+        entry = self.entries.get(request_id)
+        if entry is None or not entry.holds(fence):
+            return False
+        told = msgspec.structs.replace(outcome, files=tuple(files))
+        if entry.status != "open":
+            return entry.status == "done" and same(entry.outcome, told)
+        entry.outcome, entry.files = told, dict(files)
+        entry.close("done")
+        return True
+
+    def cancel(self, request_id: str) -> bool:
+        entry = self.entries.get(request_id)
+        if entry is None or entry.status not in ("open", "cancelled"):
+            return False
+        entry.close("cancelled")
+        return True
+
+
+def same(one: Outcome | None, other: Outcome | None) -> bool:
+    """Raw JSON is not equal to itself, so the wire decides."""
+    return msgspec.json.encode(one) == msgspec.json.encode(other)

@@ -1,0 +1,76 @@
+"""The ledger, the journal and the reconciler together: histories against an oracle.
+
+Neither a crash between any two steps, nor the loss of messages, owners or all of Redis costs a
+row or doubles one; and every guard in the Lua is needed for that.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from shared.broker.celery_app import make_app
+from shared.ledger import batches
+from tests.integration.state_machines.batches import guards
+from tests.integration.state_machines.batches.history import History
+from tests.mutants.run import check_noticed, tried
+from tests.mutants.scripts import Mutant, mutants, scripts
+from tests.support.failpoints.hypothesis_profiles import FULL, WHOLE
+from tests.support.servers.redis_server import RedisServer, server_binaries
+
+pytestmark = pytest.mark.histories
+
+PRELUDE = "batch/prelude"
+FILES = (PRELUDE, *(f"batch/{name}" for name in batches.SCRIPTS))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
+def test_every_history_ends_with_one_right_result_for_each_batch(binary: Path) -> None:
+    with RedisServer(binary) as server:
+        app = make_app(server.url, "producer")
+        run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", tried(mutants(FILES), guards.QUICK, guards.EQUIVALENT))
+def test_some_history_notices_a_script_without_the_guard(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in scripts(mutant, PRELUDE, batches.SCRIPTS).items():
+        monkeypatch.setitem(batches.SCRIPTS, name, text)
+    check_some_history_notices()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "guard",
+    [
+        pytest.param(guard, marks=() if guard in guards.QUICK else pytest.mark.nightly)
+        for guard in guards.IN_PRODUCER
+        if FULL or guard in guards.QUICK
+    ],
+)
+def test_some_history_notices_a_producer_without_the_guard(
+    guard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, method, text, instead = guards.IN_PRODUCER[guard]
+    whole = textwrap.dedent(inspect.getsource(getattr(owner, method)))
+    assert text in whole
+    found: dict[str, Any] = {}
+    exec(whole.replace(text, instead), vars(sys.modules[owner.__module__]), found)
+    monkeypatch.setattr(owner, method, found[method])
+    check_some_history_notices()
+
+
+def check_some_history_notices() -> None:
+    with RedisServer(server_binaries()[0]) as server:
+        for text in batches.SCRIPTS.values():
+            server.client.script_load(text)  # it is a script still
+        check_noticed(History, server, make_app(server.url, "producer"))

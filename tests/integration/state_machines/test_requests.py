@@ -1,0 +1,45 @@
+"""Requests: histories against an oracle, and every guard in the Lua is needed for them.
+
+One trainer at a time has a request; fences rise; a request ends once, and stays so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from shared.ledger import requests
+from tests.integration.state_machines.requests import guards
+from tests.integration.state_machines.requests.history import History
+from tests.mutants.run import check_noticed, tried
+from tests.mutants.scripts import Mutant, mutants, scripts
+from tests.support.failpoints.hypothesis_profiles import WHOLE
+from tests.support.servers.redis_server import RedisServer, server_binaries
+
+pytestmark = pytest.mark.histories
+
+PRELUDE = "request/prelude"
+FILES = (PRELUDE, *(f"request/{name}" for name in requests.SCRIPTS))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
+def test_in_every_history_a_request_has_one_trainer_and_one_end(binary: Path) -> None:
+    with RedisServer(binary) as server:
+        run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", tried(mutants(FILES), guards.QUICK, guards.EQUIVALENT))
+def test_some_history_notices_a_script_without_the_guard(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in scripts(mutant, PRELUDE, requests.SCRIPTS).items():
+        monkeypatch.setitem(requests.SCRIPTS, name, text)
+    with RedisServer(server_binaries()[0]) as server:
+        for text in requests.SCRIPTS.values():
+            server.client.script_load(text)  # it is a script still
+        check_noticed(History, server)

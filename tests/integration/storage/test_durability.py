@@ -1,0 +1,129 @@
+"""What is promised outlives a power failure: the order of writes, syncs, renames and messages.
+
+The commands run as they are, under strace; `tests/support/durability/disk_model.py` says what
+would be lost at each moment.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.durability import redis_trace, syscall_trace
+from tests.support.durability.disk_model import Disk
+from tests.support.durability.syscall_trace import Call
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER
+from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet
+from tests.support.servers.redis_server import RedisServer
+
+BATCH_IMAGES = 4
+PICTURES = 3 * BATCH_IMAGES
+CARD, FILE, LOG = "/card.json", "/model.keras", "/aliases.log"
+#: Two versions of one model, and a request that is kept.
+PUBLISH = """
+import msgspec
+from shared.ledger import request_store
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.messages.requests import Prune, Request
+from shared.settings import Settings
+
+store = Settings.from_env().store_path
+card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+for n in range(2):
+    Registry(store).publish(card, {"model.tflite": b"one", "model.keras": b"two"})
+request_store.keep(store, Request("tidy", Prune("shoes", keep=3), "", 1.0), b"input")
+"""
+
+
+def job_events(trace: Path, disk: Disk, batches: list[bytes]) -> dict[str, int]:
+    """Check each message to Redis that a promise stands behind; how many of each there were."""
+    calls = syscall_trace.calls(trace)
+    sent, results = redis_trace.commands(calls), redis_trace.results(calls)
+    seen = {"payload": 0, "trim": 0, "leave": 0}
+    for number, call in enumerate(calls):
+        for name, *words in sent.get(number, ()):
+            if name == b"HSET" and words[0].endswith(b":payload"):
+                seen["payload"] += 1
+                assert disk.holds(batches[int(words[1])], "-wal"), "sent before it was frozen"
+                assert disk.at_risk == set()
+            elif name == b"XDEL":
+                seen["trim"] += len(words) - 1
+                assert all(disk.holds(results[entry], "-wal") for entry in words[1:])
+                assert disk.at_risk == set()
+            elif name == b"DEL" and any(word.endswith(b":record") for word in words):
+                seen["leave"] += 1
+                assert disk.holds(b"path,label,", "out.csv")
+                assert disk.at_risk == set()
+        disk.apply(call)
+    assert disk.at_risk == set()
+    return seen
+
+
+def test_a_job_says_nothing_that_a_power_failure_would_take_back(
+    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch is frozen before its payload is sent, a result is kept before it is deleted from the
+    stream, the table is in its place before the job's keys go."""
+    pictures = gallery.make(tmp_path, PICTURES)
+    names = [path.encode() for path in pictures.paths]
+    batches = [b"\0".join(names[i : i + BATCH_IMAGES]) for i in range(0, PICTURES, BATCH_IMAGES)]
+    out, trace = tmp_path / "out/out.csv", tmp_path / "trace"
+    out.parent.mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with Fleet(server, **{**SHORT_TIMES, "HANGTAG_BATCH_IMAGES": str(BATCH_IMAGES)}) as fleet:
+        prefix = syscall_trace.command(trace)
+        fleet.worker(1)
+        with fleet.at(lambda cwd: prefix, {}):
+            job = fleet.producer("classify", FOLDER, "-o", str(out), cwd=tmp_path)
+        assert job.wait() == Exit.OK, job.story
+    assert out.read_bytes() == pictures.table
+    disk = Disk(out.parent, tmp_path / "state")
+    assert job_events(trace, disk, batches) == {"payload": 3, "trim": 3, "leave": 1}
+
+
+def check_store(disk: Disk, call: Call) -> str:
+    """What must be safe before this call; what the call is, if anything stands behind it."""
+    path = call.strings[-1].decode() if call.strings else ""
+    if call.name.startswith("rename") and path.endswith(CARD):
+        assert disk.at_risk == set(), "a version appears before its files"
+        return "version"
+    if call.name == "write" and call.path.endswith(LOG):
+        assert disk.at_risk <= {call.path}, "an alias stands for a version that may be lost"
+        return "alias"
+    if call.name.startswith("unlink") and path.endswith(FILE):
+        assert not [gone for gone in disk.removed if gone.endswith(CARD)], "half a version"
+        return "removal"
+    return ""
+
+
+def test_the_store_says_nothing_that_a_power_failure_would_take_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions appear whole, aliases stand for versions that are there, and what a command has done
+    is safe when it ends."""
+    disk = Disk(tmp_path / "all")
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "all/data/models"))
+    (tmp_path / "all").mkdir()
+    trace, seen = tmp_path / "trace", Counter[str]()
+    for arguments in (
+        ("-c", PUBLISH),
+        ("-m", "producer.cli", "models", "promote", "shoes@2"),
+        ("-m", "producer.cli", "models", "promote", "fashion-mnist@0", "--alias", "mine"),
+        ("-m", "producer.cli", "models", "rollback", "shoes"),
+        ("-m", "producer.cli", "models", "prune", "shoes", "--keep", "0"),
+    ):
+        command = [*syscall_trace.command(trace), sys.executable, *arguments]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        for call in syscall_trace.calls(trace):
+            seen[check_store(disk, call)] += 1
+            disk.apply(call)
+        assert disk.at_risk == set(), arguments
+    assert (seen["version"], seen["alias"], seen["removal"]) == (2, 4, 1)
+    assert disk.holds(b"tidy", "/request.json")

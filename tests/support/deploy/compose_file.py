@@ -1,0 +1,44 @@
+"""docker-compose.yml as an engine reads it, without an engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tests.support.processes.fleet import ROOT
+
+FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")
+
+
+def composed(file: str = FILES[0], **settings: str) -> dict[str, Any]:
+    """One file, with its variables set like this or to their defaults."""
+    text = (ROOT / file).read_text("utf-8")
+    whole: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(lambda m: _value(m, settings), text))
+    return whole
+
+
+def services(file: str = FILES[0], **settings: str) -> dict[str, dict[str, Any]]:
+    """The services of one file by name."""
+    found: dict[str, dict[str, Any]] = composed(file, **settings)["services"]
+    return found
+
+
+def seconds(text: str) -> int:
+    """Of a duration like 150s."""
+    assert text.endswith("s")
+    return int(text[:-1])
+
+
+def mib(text: str) -> int:
+    """Of a size like 1536m, 6g or Redis' 512mb."""
+    number, unit = re.fullmatch(r"(\d+)([mg])b?", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 1, "g": 1024}[unit]
+
+
+def _value(found: re.Match[str], settings: Mapping[str, str]) -> str:
+    name, kind, default = found.groups()
+    return settings.get(name) or (default if kind == "-" else f"./{name.lower()}")

@@ -1,0 +1,79 @@
+"""`python -m tests.support.failpoints.fired FOLDER`: whether each crash point of the product has
+fired.
+
+Tests whose environment has HANGTAG_TEST_FIRED=FOLDER note there what fires; see
+tests/support/failpoints/armed.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared import failpoints
+from shared.ledger import batches, requests
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("producer", "worker", "shared")
+#: Where a point's name is made of a script's.
+FAMILIES = {"ledger.": batches.SCRIPTS, "requests.": requests.SCRIPTS}
+
+
+def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
+    """Each file of the product, its sub-packages included."""
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            yield path.relative_to(root).as_posix(), ast.parse(path.read_bytes())
+
+
+def passings(tree: ast.AST) -> Iterator[ast.expr]:
+    """The argument of each call of `passed`."""
+    for node in ast.walk(tree):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name) and called.id == failpoints.passed.__name__:
+            assert isinstance(node, ast.Call)
+            yield node.args[0]
+
+
+def points() -> Counter[str]:
+    """How often each point stands in the product."""
+    return Counter(
+        n for _, tree in trees() for argument in passings(tree) for n in _names(argument)
+    )
+
+
+def _names(argument: ast.expr) -> list[str]:
+    if isinstance(argument, ast.Constant):
+        return [str(argument.value)]
+    assert isinstance(argument, ast.JoinedStr)
+    family = ast.literal_eval(argument.values[0])
+    return [family + name for name in FAMILIES[family]]
+
+
+def fired(folder: Path) -> set[str]:
+    """The points noted in any file of the folder."""
+    return {line for path in folder.iterdir() for line in path.read_text().splitlines()}
+
+
+def report(known: set[str], seen: set[str]) -> tuple[str, int]:
+    """The lines to print, and the exit code."""
+    missing = sorted(known - seen)
+    lines = [f"{len(known) - len(missing)} of {len(known)} points fired"]
+    return "\n".join([*lines, *(f"not fired: {name}" for name in missing)]), bool(missing)
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("usage: python -m tests.support.failpoints.fired FOLDER (with the notes of tests)")
+        return 2
+    text, code = report(set(points()), fired(Path(arguments[0])))
+    print(text)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+"""Drawn pictures in folders named like labels, and what the version that ships says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from shared.registry import packaged
+from worker.datasets.folder_layout import folder_of
+from worker.decoding.decode import decode
+from worker.demo.drawings import silhouette
+from worker.runtimes import load_runtime
+
+CARD = packaged.card()
+
+
+def draw(root: Path, numbers: Sequence[int], count: int, first_seed: int = 0) -> Path:
+    """A folder with one subfolder of `count` pictures for each of these labels."""
+    for number in numbers:
+        folder = root / folder_of(CARD.labels[number])
+        folder.mkdir(parents=True)
+        for seed in range(first_seed, first_seed + count):
+            Image.fromarray(silhouette(number, seed)).save(folder / f"{seed:03}.png")
+    return root
+
+
+def counted(root: Path, numbers: Sequence[int]) -> tuple[float, dict[tuple[int, int], int]]:
+    """Accuracy, and how often which label was taken for which, file by file."""
+    model = load_runtime.load("litert", CARD, packaged.read("model.tflite"))
+    pairs: dict[tuple[int, int], int] = {}
+    for number in numbers:
+        for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):
+            pixels = decode(path.read_bytes(), CARD.preprocessing)
+            answer = int(model.predict(pixels[None]).argmax())
+            pairs[number, answer] = pairs.get((number, answer), 0) + 1
+    right = sum(count for (truth, answer), count in pairs.items() if truth == answer)
+    return right / sum(pairs.values()), pairs

@@ -1,0 +1,144 @@
+"""Odd and broken pictures, and a zoo of them: a folder with what must become of each file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from tests.support.images.encoders import deflated_zeros, png, save, turned
+from worker.demo.drawings import silhouette
+from worker.demo.images import encoded
+
+Bytes = NDArray[np.uint8]
+
+CLEAN = "clean.png"
+SAME = f"same-as:{CLEAN}"  #: has the label of the clean picture, with whatever confidence
+SKIPPED = "skipped"  #: is no row at all
+BOMB_SIDE_PIXELS = 20_000
+_TROUSER = 1  #: the garment that no network mistakes
+
+
+def garment(seed: int = 0) -> Bytes:
+    """Trousers, grey on black, uint8 [28, 28]."""
+    return silhouette(_TROUSER, seed)
+
+
+def bomb(side: int = BOMB_SIDE_PIXELS) -> bytes:
+    """A valid grey PNG of so many black pixels on each side."""
+    return png((side, side, 8, 0, 0), deflated_zeros(side * (side + 1)))
+
+
+def variants(image: Bytes) -> dict[str, bytes]:
+    """The same garment in other modes and formats; all but the JPEGs have the same pixels."""
+    grey = Image.fromarray(image)
+    solid = Image.fromarray(np.where(image > 0, 255, 0).astype(np.uint8))
+    other = Image.fromarray(silhouette(8, 0))
+    return {
+        "grey16.png": save(Image.fromarray(image.astype(np.uint16) * 257), "PNG"),
+        "plain.bmp": save(grey, "BMP"),
+        "rgb.png": save(grey.convert("RGB"), "PNG"),
+        "la.png": save(_with_alpha(grey, solid, "LA"), "PNG"),
+        "rgba.png": save(_with_alpha(grey, solid, "RGBA"), "PNG"),
+        "palette-alpha.png": save(_transparent_palette(grey), "PNG", transparency=0),
+        "turned.png": turned(image, 6),
+        "still.gif": save(grey, "GIF"),
+        "animated.gif": save(grey, "GIF", save_all=True, append_images=[other]),
+        "lossless.webp": save(grey, "WEBP", lossless=True),
+        "plain.tiff": save(grey, "TIFF"),
+        "packed.tif": save(grey, "TIFF", compression="tiff_lzw"),
+        "grey.jpg": save(grey, "JPEG", quality=95),
+        "cmyk.jpg": save(grey.convert("RGB").convert("CMYK"), "JPEG", quality=95),
+        "turned.jpg": turned(image, 8, "JPEG", quality=95),
+    }
+
+
+def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
+    """Files that no one can read, and the status of each."""
+    good = encoded(image)
+    photo = save(Image.fromarray(image).resize((280, 280)), "JPEG")
+    return {
+        "empty.png": (b"", Status.UNREADABLE),
+        "truncated.png": (good[: len(good) // 2], Status.UNREADABLE),
+        "truncated.jpg": (photo[: len(photo) // 2], Status.UNREADABLE),
+        **{
+            f"truncated-{name}": (data[: len(data) // 3], Status.UNREADABLE)
+            for name, data in variants(image).items()
+            if name in ("plain.bmp", "still.gif", "lossless.webp", "plain.tiff", "packed.tif")
+        },
+        "flipped-bit.png": (_flip(good, 60), Status.UNREADABLE),
+        "text.png": (b"BMWs are cars, and this is a text about them.\n", Status.UNSUPPORTED),
+        "drawing.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Status.UNSUPPORTED),
+        "bomb.png": (bomb(), Status.TOO_LARGE),
+    }
+
+
+def write_zoo(folder: Path) -> dict[str, Status | str]:
+    """Fill `folder`. Path below it (as `os.fsdecode` has it) -> its status, SAME or SKIPPED."""
+    clean = garment()
+    expected: dict[str, Status | str] = {CLEAN: Status.OK}
+    (folder / CLEAN).write_bytes(encoded(clean))
+    for name, content in variants(clean).items():
+        (folder / name).write_bytes(content)
+        expected[name] = SAME
+    for name, (content, status) in broken(clean).items():
+        (folder / name).write_bytes(content)
+        expected[name] = status
+    return expected | _write_names(folder, encoded(clean)) | _write_kinds(folder, encoded(clean))
+
+
+def _write_names(folder: Path, content: bytes) -> dict[str, Status | str]:
+    names = [b"new\nline.png", b"com,ma.png", b'quo"te.png', b"=cmd.png", b"caf\xe9.png"]
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(content)
+    return {os.fsdecode(name): SAME for name in names}
+
+
+def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
+    """What is not a plain readable file."""
+    (folder / "folder.png").mkdir()
+    for name in ("folder.png/inside.png", "locked.png", ".hidden.png"):
+        (folder / name).write_bytes(content)
+    (folder / "locked.png").chmod(0)
+    os.mkfifo(folder / "fifo.png")
+    os.mknod(folder / "socket.png", stat.S_IFSOCK | 0o600)
+    for name, target in {"link": CLEAN, "loop": "loop.png", "nowhere": "gone.png"}.items():
+        (folder / f"{name}.png").symlink_to(target)
+    with open(folder / "huge.png", "wb") as huge:
+        huge.truncate(MAX_FILE_BYTES + 1)  # a hole: it takes no room on the disk
+    return {
+        "folder.png/inside.png": SAME,
+        # Root may read it all the same.
+        "locked.png": SAME if os.access(folder / "locked.png", os.R_OK) else Status.UNREADABLE,
+        "huge.png": Status.TOO_LARGE,
+        ".hidden.png": SKIPPED,
+        "fifo.png": SKIPPED,
+        "socket.png": SKIPPED,
+        "link.png": SKIPPED,
+        "loop.png": SKIPPED,
+        "nowhere.png": SKIPPED,
+    }
+
+
+def _with_alpha(grey: Image.Image, alpha: Image.Image, mode: str) -> Image.Image:
+    """The garment in front of something bright that its transparency hides."""
+    image = Image.composite(grey, Image.new("L", grey.size, 200), alpha).convert(mode)
+    image.putalpha(alpha)
+    return image
+
+
+def _transparent_palette(grey: Image.Image) -> Image.Image:
+    """Index 0, the ground, is white and transparent."""
+    image = grey.copy()
+    image.putpalette([255, 255, 255, *(v for v in range(1, 256) for _ in range(3))])
+    return image
+
+
+def _flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]

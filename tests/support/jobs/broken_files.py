@@ -1,0 +1,38 @@
+"""Pictures of a stage that are broken, and mended again."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.support.jobs.scenario import Stage
+
+RUBBISH = b"no picture"
+
+
+def path_of(stage: Stage, index: int) -> Path:
+    """The file of a row."""
+    return stage.gallery.cwd / stage.gallery.paths[index]
+
+
+def spoil(stage: Stage, broken: Iterable[int]) -> set[int]:
+    """Put rubbish into some pictures; answers which."""
+    for index in broken:
+        path = path_of(stage, index)
+        path.rename(path.with_suffix(".whole"))
+        path.write_bytes(RUBBISH)
+    return set(broken)
+
+
+def mend(stage: Stage, broken: Iterable[int]) -> None:
+    """Put the pictures back."""
+    for index in broken:
+        path = path_of(stage, index)
+        path.with_suffix(".whole").rename(path)
+
+
+def failed(stage: Stage) -> list[int]:
+    """The rows of the table that have no label."""
+    with stage.output.open(newline="", encoding="utf-8") as table:
+        return [i for i, row in enumerate(csv.DictReader(table)) if row["status"] != "ok"]

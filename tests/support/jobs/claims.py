@@ -1,0 +1,89 @@
+"""Who holds what: a look into the ledger, and a way to meet a process with a batch in hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import NamedTuple, cast
+
+import redis
+
+from shared import keys
+from tests.support.processes import procfs
+
+_POLL_S = 0.002
+_CATCH_S = 60.0
+
+
+class Held(NamedTuple):
+    """A claim, as the ledger has it."""
+
+    job: str
+    batch: int
+    owner: str  #: host:pid:started/pid:started
+
+    @property
+    def parent(self) -> int:
+        """The pid of the worker parent."""
+        return int(self.owner.split("/")[0].split(":")[-2])
+
+    @property
+    def child(self) -> int:
+        """The pid of the process that works on the batch."""
+        return int(self.owner.split("/")[1].split(":")[0])
+
+
+def claims(client: redis.Redis) -> list[Held]:
+    """Every claim of every job."""
+    return [
+        Held(key.decode().split(":")[2], int(batch), value.decode().rpartition("|")[0])
+        for key in client.scan_iter(keys.job("*", "owner"))
+        for batch, value in cast(dict[bytes, bytes], client.hgetall(key)).items()
+    ]
+
+
+def job_keys(client: redis.Redis) -> list[str]:
+    """Every key of any job. A finished job leaves none."""
+    return sorted(key.decode() for key in client.scan_iter(f"{keys.PREFIX}job:*"))
+
+
+def catch(client: redis.Redis, pids: Collection[int], job: str = "") -> Held:
+    """Stop one of these processes (SIGSTOP) while it holds a claim, and leave it stopped.
+
+    What it had sent before it was stopped the server has seen when the claims are read again:
+    the claim is live, and stays so until the process goes on or dies.
+    """
+    deadline = time.monotonic() + _CATCH_S
+    while True:
+        for held in claims(client):
+            if held.child not in pids or (job and held.job != job):
+                continue
+            procfs.stop(held.child)
+            client.ping()
+            now = [other for other in claims(client) if other.child == held.child]
+            if now:
+                return now[0]
+            procfs.go_on(held.child)
+        assert time.monotonic() < deadline, f"none of {pids} was met with a batch in hand"
+        time.sleep(_POLL_S)
+
+
+def wait_until_taken_over(client: redis.Redis, lost: Held, timeout_s: float) -> float:
+    """Wait until someone else claims the batch of a dead owner, or finishes it; answers seconds."""
+    begun = time.monotonic()
+    while not _taken_over(client, lost):
+        waited = time.monotonic() - begun
+        assert waited < timeout_s, f"nobody took {lost} over within {timeout_s:.0f} s"
+        time.sleep(_POLL_S)
+    return time.monotonic() - begun
+
+
+def _taken_over(client: redis.Redis, lost: Held) -> bool:
+    if client.getbit(keys.job(lost.job, "done"), lost.batch):
+        return True
+    if not client.exists(keys.job(lost.job, "record")):
+        return True  # the job is finished
+    return any(
+        (held.job, held.batch) == (lost.job, lost.batch) and held.owner != lost.owner
+        for held in claims(client)
+    )

@@ -1,0 +1,65 @@
+"""What the table must be: a plain loop over the same files, with no queue, journal or worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.output.csv_table import Table
+from shared.messages.batch import BatchResult
+from shared.messages.model_card import Card
+from shared.registry import packaged as pretrained
+from worker.inference.predictions import pixels, top_k
+from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import artifact_name
+
+#: Unlike any size of a message or a graph call, since neither may change a bit.
+_CHUNK_IMAGES = 100
+
+
+class Version(NamedTuple):
+    """A version, and its file for the runtime in question."""
+
+    card: Card
+    artifact: bytes
+
+
+def packaged(runtime: str) -> Version:
+    """The one that ships."""
+    return Version(pretrained.card(), pretrained.read(artifact_name(runtime)))
+
+
+def table(
+    cwd: Path,
+    paths: Sequence[str],
+    runtime: str = "litert",
+    top: int = 1,
+    probabilities: bool = False,
+    version: Version | None = None,
+) -> bytes:
+    """The CSV of these files, whose paths are relative to `cwd`, by the packaged version."""
+    version = version or packaged(runtime)
+    card = version.card
+    writer = Table(card, top, probabilities)
+    rows = [writer.header]
+    k = len(card.labels) if probabilities else top
+    for start, result in answers(cwd, paths, runtime, k, version):
+        names = [os.fsencode(path) for path in paths[start : start + len(result.statuses)]]
+        rows += writer.rows(names, result)
+    return "".join(rows).encode()
+
+
+def answers(
+    cwd: Path, paths: Sequence[str], runtime: str, k: int, version: Version
+) -> list[tuple[int, BatchResult]]:
+    """(number of the first file, the k best labels of some files), in order."""
+    card = version.card
+    model = load(runtime, card, version.artifact)
+    results = []
+    for start in range(0, len(paths), _CHUNK_IMAGES):
+        files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
+        batch, codes, flags = pixels(card, files)
+        results.append((start, top_k(model.predict(batch), codes, flags, k)))
+    return results

@@ -1,0 +1,91 @@
+"""A finished job without a fleet: real files, a real journal and table, answers made up."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+from contextlib import closing
+from pathlib import Path
+
+from producer.dispatch.batcher import read_batch_again, resumed
+from producer.inputs.job_options import JobOptions, encode_options
+from producer.jobs.job import Job
+from producer.journal.records import Recorded
+from producer.output.csv_table import failures
+from shared.errors import Exit
+from shared.image_status import Status
+from shared.messages.batch import BatchResult, decode_images, encode_result
+from shared.messages.job import JobRecord, encode_job
+from shared.messages.model_card import card_sha256, encode_card
+from shared.registry import packaged
+from shared.settings import Settings
+
+ID = "testjb01"
+#: What these bytes are answered with; all others have a label.
+RUBBISH = b"no picture"
+
+
+def finish(
+    options: JobOptions,
+    batch_images: int = 3,
+    retry_failed: bool = False,
+    stop_after: int | None = None,
+) -> None:
+    """Begin a job, resume it, or repeat its failed rows, and finish it; or freeze one batch more
+    than `stop_after`, and stop."""
+    job = Job(options)
+    with closing(job):
+        if not job.begun:
+            card = packaged.card()
+            record = JobRecord(
+                ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
+            )
+            job.journal.put(
+                record=encode_job(record),
+                card=encode_card(card),
+                options=encode_options(options),
+            )
+        if retry_failed:
+            job.repeat_failed()
+        for n in job.journal.open_batches():
+            _record(job, n, read_batch_again(options, job.journal.batch(n)))
+        batches = resumed(options, Settings(batch_images=batch_images), job.journal)
+        while (batch := batches.next()) is not None:
+            job.journal.commit([batch.frozen])
+            if batch.frozen.n == stop_after:
+                return
+            _record(job, batch.frozen.n, decode_images(batch.blob))
+        job.finish(Exit.OK, job.write_table())
+
+
+def _record(job: Job, n: int, images: list[bytes | Status]) -> None:
+    answer = answered(images)
+    job.journal.commit(results=[Recorded(n, encode_result(answer), failures(answer))])
+
+
+def answered(images: list[bytes | Status]) -> BatchResult:
+    """One label each, which follows from the bytes alone."""
+    statuses = [
+        image
+        if isinstance(image, Status)
+        else Status.UNSUPPORTED
+        if image == RUBBISH
+        else Status.OK
+        for image in images
+    ]
+    chances = [random.Random(image if isinstance(image, bytes) else 0) for image in images]
+    good = [status is Status.OK for status in statuses]
+    labels = [c.randrange(10) if ok else 0 for c, ok in zip(chances, good, strict=True)]
+    values = [c.uniform(0.1, 1) if ok else 0.0 for c, ok in zip(chances, good, strict=True)]
+    return BatchResult(
+        1,
+        bytes(status.code for status in statuses),
+        struct.pack(f"<{len(labels)}H", *labels),
+        struct.pack(f"<{len(values)}f", *values),
+    )
+
+
+def options_of(folder: Path, *roots: bytes, **more: object) -> JobOptions:
+    """A job of folders below `folder`, whose output is `out.csv` there."""
+    return JobOptions(roots, os.fsencode(folder), str(folder / "out.csv"), **more)  # type: ignore[arg-type]

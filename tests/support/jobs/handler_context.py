@@ -1,0 +1,57 @@
+"""What a handler of requests gets, made for a test: real store, real server, and a note of what
+the handler says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from shared.messages.requests import Progress, Request, Work
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.servers.redis_server import RedisServer
+from worker.handlers.context import Context
+
+
+class Notes:
+    """Holds the request, and notes each stage and each confirmation."""
+
+    def __init__(self) -> None:
+        self.told: list[Progress] = []
+        self.confirmed = 0
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages in their order, each once."""
+        return list(dict.fromkeys(progress.stage for progress in self.told))
+
+    def tell(self, progress: Progress) -> None:
+        self.told.append(progress)
+
+    def confirm(self) -> None:
+        self.confirmed += 1
+
+
+def make(
+    server: RedisServer,
+    store: Path,
+    work: Work,
+    input: bytes | None = None,
+    request_id: str = "r1",
+    created: float = 1.7e9,
+) -> tuple[Context, Notes]:
+    """A context of an attempt at this work: of the same request where id and time are the same."""
+    folder = store / ".requests" / request_id / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = Notes()
+    context = Context(
+        request=Request(request_id, work, "tester@here", created),
+        registry=Registry(store),
+        client=server.client,
+        settings=Settings(store=str(store)),
+        folder=folder,
+        input=input,
+        began=time.time(),
+        lease=notes,
+    )
+    return context, notes

@@ -1,0 +1,55 @@
+"""Real versions of a model, made in seconds: networks as they are before any training.
+
+What they answer is of no use, and different for each seed: a row tells which version wrote it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+
+import msgspec
+import numpy as np
+
+from shared.messages.model_card import Card, decode_card, encode_card
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.jobs.expected_table import Version
+from worker.runtimes.runtime import artifact_name
+
+NAME = "swap"
+#: So that the runtimes are compared on something before the files leave.
+_COMPARED_IMAGES = 64
+
+
+def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Version:
+    """A new version of `NAME`, with the network of a recipe; `notes` tell cards apart."""
+    card = msgspec.structs.replace(_card(), notes=notes)
+    card = registry.publish(card, exported(_card(), recipe, seed))
+    return Version(card, registry.read(card, artifact_name("litert")))
+
+
+def _card() -> Card:
+    return msgspec.structs.replace(packaged.card(), name=NAME, temperature=1.0, gates=None)
+
+
+def exported(card: Card, recipe: str, seed: int) -> dict[str, bytes]:
+    """The files of a version with the network of a recipe, by their names."""
+    return dict(_exported(encode_card(card), recipe, seed))
+
+
+@cache
+def _exported(card_data: bytes, recipe: str, seed: int) -> dict[str, bytes]:
+    import keras
+
+    from worker.export.export import export
+    from worker.recipes import networks, recipes
+
+    keras.utils.set_random_seed(seed)
+    card = decode_card(card_data)
+    shape = (card.preprocessing.height, card.preprocessing.width, card.preprocessing.channels)
+    network = networks.build(recipes.find(recipe), shape, len(card.labels))
+    images = np.random.default_rng(seed).integers(0, 256, (_COMPARED_IMAGES, *shape), np.uint8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return export(network, card, images)

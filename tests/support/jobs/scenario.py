@@ -1,0 +1,85 @@
+"""Where a fault test happens: a fleet, pictures to classify, and what must be true at the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.errors import Exit
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import Held, catch, job_keys
+from tests.support.processes import procfs
+from tests.support.processes.fleet import BATCH_IMAGES, PRODUCT_PROGRAM, Fleet, Producer, Worker
+from tests.support.servers.leftover_keys import check_none
+
+
+class Stage:
+    """One test's scene. `chance` picks its random moments."""
+
+    def __init__(self, fleet: Fleet, gallery: Gallery, folder: Path, chance: random.Random) -> None:
+        self.fleet, self.gallery, self.folder, self.chance = fleet, gallery, folder, chance
+
+    @property
+    def output(self) -> Path:
+        """The table of this test's job."""
+        return self.folder / "out.csv"
+
+    def classify(
+        self, *options: str, program: Sequence[str] = PRODUCT_PROGRAM, **settings: str
+    ) -> Producer:
+        """`hangtag classify pictures -o out.csv`: the same command each time."""
+        arguments = ("classify", FOLDER, "-o", str(self.output), *options)
+        return self.fleet.producer(*arguments, cwd=self.gallery.cwd, program=program, **settings)
+
+    def hangtag(self, *arguments: str) -> Producer:
+        """Another command, run to its end."""
+        command = self.fleet.producer(*arguments, cwd=self.gallery.cwd)
+        command.wait()
+        return command
+
+    def reach_the_middle(self, producer: Producer) -> None:
+        """Wait until a random part of the pictures is done, at most half."""
+        producer.wait_until_done(int(len(self.gallery.paths) * self.chance.uniform(0.02, 0.5)))
+
+    def catch(self, producer: Producer, *workers: Worker) -> Held:
+        """Stop a child of these workers that holds a live claim while work is outstanding."""
+        held = self.catch_unfinished(producer, *workers)
+        self.check_outstanding(producer)
+        return held
+
+    def catch_unfinished(self, producer: Producer, *workers: Worker) -> Held:
+        """The same, maybe with the job's last batch."""
+        assert producer.running, producer.story
+        return catch(self.fleet.client, [pid for worker in workers for pid in worker.children])
+
+    def let_go(self, held: Held) -> None:
+        """Let the process that was caught go on."""
+        procfs.go_on(held.child)
+
+    def check_outstanding(self, producer: Producer) -> None:
+        """There are batches without a result; otherwise the test would prove nothing."""
+        view = producer.view
+        assert view is not None
+        assert view.done < view.found, "no batch was under way"
+        assert view.done < len(self.gallery.paths) - BATCH_IMAGES, "the job was nearly finished"
+
+    def check_finished(self, producer: Producer, code: Exit = Exit.OK) -> None:
+        """The job ended well: this code, these bytes, nothing left in Redis."""
+        assert producer.wait() == code, producer.story
+        print(producer.log)
+        self.check_table(self.output.read_bytes())
+        assert job_keys(self.fleet.client) == []
+        check_none(self.fleet.client)
+
+    def check_table(self, table: bytes) -> None:
+        """One row for each file, in path order, byte for byte what a plain loop writes."""
+        rows = table.splitlines()
+        assert [row.split(b",")[0].decode() for row in rows[1:]] == self.gallery.paths
+        assert table == self.gallery.table
+
+    def check_nothing_runs(self, *workers: Worker) -> None:
+        """Workers end when they are told to, and nobody else is left."""
+        for worker in workers:
+            assert worker.end() == 0, worker.story
+        assert self.fleet.pids == []

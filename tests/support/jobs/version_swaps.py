@@ -1,0 +1,68 @@
+"""Jobs of one batch, each pinned to another version, as fast as a worker takes them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+
+from producer.dispatch.job_queue import Channel, Progress, Result
+from producer.journal.totals import JobCounts
+from shared.broker.celery_app import make_app
+from shared.broker.redis_client import connect
+from shared.messages import model_card
+from shared.messages.batch import decode_result, encode_images
+from shared.messages.job import JobRecord
+from shared.settings import Settings
+from tests.support.jobs.expected_table import Version
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import RedisServer
+from worker.inference.predictions import pixels, top_k
+from worker.runtimes.load_runtime import load
+
+_BLOCK_MS = 200
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Swaps:
+    """The same pictures, asked of one version after the other."""
+
+    def __init__(self, server: RedisServer, images: Sequence[bytes]) -> None:
+        self._images = images
+        self._client = connect(server.url, "test")
+        self._app = make_app(server.url, "test")
+
+    def __enter__(self) -> Swaps:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        self._app.close()
+
+    def check(self, version: Version) -> None:
+        """Have a worker answer with this version, and compare with a plain call of its file."""
+        channel = Channel(self._client, self._app, _record(version), Settings())
+        channel.touch(Progress(JobCounts(len(self._images)), walking=False))
+        channel.offer([(0, encode_images(list(self._images)))])
+        (result,) = wait_for("a result", lambda: _results(channel))
+        channel.finish()
+        batch, codes, flags = pixels(version.card, self._images)
+        model = load("litert", version.card, version.artifact)
+        expected = top_k(model.predict(batch), codes, flags, 1)
+        assert decode_result(result.data, len(self._images)) == expected
+
+
+def _results(channel: Channel) -> list[Result]:
+    return channel.results(_BLOCK_MS)
+
+
+def _record(version: Version) -> JobRecord:
+    job = "".join(secrets.choice(_LETTERS[10:]) for _ in range(8))
+    card = version.card
+    pinned = model_card.card_sha256(card)
+    return JobRecord(job, card.name, card.version, pinned, "litert", 1, "out.csv", "here", 0.0)

@@ -1,0 +1,162 @@
+"""What happens when a cable is pulled out in the middle of a job, for as long as is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from shared import keys
+from tests.support.jobs.claims import claims, wait_until_taken_over
+from tests.support.jobs.hints import PATIENT_PROGRAM, lose_a_hint
+from tests.support.jobs.recovery_times import (
+    CABLE_MENDED,
+    HINT_LOST_IN_CABLE,
+    LATE_RESULT,
+    PRODUCER_BACK,
+    WORKER_DEAD_WITHIN_S,
+)
+from tests.support.jobs.scenario import Stage
+from tests.support.machine.network_namespaces import Network, Site
+from tests.support.processes import procfs
+from tests.support.processes.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
+
+AWAY, BACK = "Redis is away since", "Redis is back"
+NO_WORKER = "no worker is alive"
+
+
+class Clock:
+    """Seconds since the last thing that happened, for the test's output."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+
+    def restart(self) -> None:
+        """Now it happened."""
+        self.since = time.monotonic()
+
+    def wait_until(self, seconds: float) -> None:
+        """Sleep until so long after it."""
+        time.sleep(max(0.0, self.since + seconds - time.monotonic()))
+
+    def tell(self, what: str) -> float:
+        """How long ago it was."""
+        seconds = time.monotonic() - self.since
+        print(f"{what}: {seconds:.1f} s")
+        return seconds
+
+
+def worker_at(site: Site, stage: Stage, concurrency: int = 1) -> Worker:
+    """A worker at the end of a cable."""
+    with site.entered():
+        return stage.fleet.worker(concurrency)
+
+
+def producer_at(site: Site, stage: Stage, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
+    """`hangtag classify` at the end of a cable."""
+    with site.entered():
+        return stage.classify(program=program)
+
+
+def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> None:
+    """The server hands a hint to a worker that waits for one and cannot be reached."""
+    client, clock = stage.fleet.client, Clock()
+    there, here = network.site(), network.site()
+    worker = worker_at(there, stage)
+    producer = producer_at(here, stage, PATIENT_PROGRAM)
+    lose_a_hint(client, producer, worker, there.pull_out)
+    clock.restart()
+    there.check_cut()
+    clock.wait_until(seconds)
+    assert claims(client) == []
+    stage.check_outstanding(producer)
+    there.mend()
+    clock.restart()
+    producer.wait_until_done(1)
+    HINT_LOST_IN_CABLE.check(clock.tell("from the mended cable to the first result"))
+    stage.check_finished(producer)
+    clock.tell("from the mended cable to the table")
+    stage.check_nothing_runs(worker)
+
+
+def cut_with_a_claim_in_hand(stage: Stage, network: Network, seconds: float) -> None:
+    """The only worker loses its cable while it works on a batch."""
+    clock = Clock()
+    there, here = network.site(), network.site()
+    worker = worker_at(there, stage)
+    producer = producer_at(here, stage)
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    there.cut()
+    clock.restart()
+    stage.let_go(held)
+    producer.wait_for_log(NO_WORKER)
+    clock.tell("until the producer said that no worker is alive")
+    clock.wait_until(seconds)
+    stage.check_outstanding(producer)
+    assert worker.running, worker.story
+    done = images_done(producer)
+    there.mend()
+    clock.restart()
+    producer.wait_until_done(done + 1)
+    CABLE_MENDED.check(clock.tell("from the mended cable to the next result"))
+    stage.check_finished(producer)
+    clock.tell("from the mended cable to the table")
+    stage.check_nothing_runs(worker)
+
+
+def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
+    """A worker is cut off for longer than its heartbeat lives; its result comes late."""
+    client, clock = stage.fleet.client, Clock()
+    there, here = network.site(), network.site()
+    far, near = worker_at(there, stage), worker_at(here, stage, 2)
+    producer = producer_at(here, stage)
+    stage.reach_the_middle(producer)
+    lost = stage.catch(producer, far)
+    there.cut()
+    clock.restart()
+    stage.let_go(lost)
+    wait_until_taken_over(client, lost, WORKER_DEAD_WITHIN_S)
+    clock.tell("until another worker had the batch")
+    done = keys.job(lost.job, "done")
+    wait_for("the result of the other", lambda: client.getbit(done, lost.batch))
+    held = stage.catch_unfinished(producer, near)  # the job stays open for the late result
+    answered = far.log.count("succeeded")
+    there.mend()
+    clock.restart()
+    wait_for("the late result", lambda: far.log.count("succeeded") > answered)
+    LATE_RESULT.check(clock.tell("from the mended cable to the late result"))
+    procfs.go_on(held.child)
+    stage.check_finished(producer)
+    stage.check_nothing_runs(far, near)
+
+
+def producer_cut_off(stage: Stage, network: Network, seconds: float) -> float:
+    """The producer loses its cable. Returns after how long it said so."""
+    clock = Clock()
+    there, here = network.site(), network.site()
+    worker = worker_at(here, stage)
+    producer = producer_at(there, stage)
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    there.cut()
+    clock.restart()
+    stage.let_go(held)
+    producer.wait_for_log(AWAY)
+    noticed = clock.tell("until the producer said that Redis is away")
+    clock.wait_until(seconds)
+    stage.check_outstanding(producer)
+    there.mend()
+    clock.restart()
+    producer.wait_for_log(BACK)
+    PRODUCER_BACK.check(clock.tell("from the mended cable to Redis is back"))
+    stage.check_finished(producer)
+    clock.tell("from the mended cable to the table")
+    stage.check_nothing_runs(worker)
+    return noticed
+
+
+def images_done(producer: Producer) -> int:
+    """Images that have come back."""
+    view = producer.view
+    assert view is not None
+    return view.done

@@ -1,0 +1,360 @@
+"""Real workers and producers for tests: processes that can be watched, stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, TypeVar
+
+import redis
+
+from producer.journal.snapshot import JobView, peek
+from shared.ledger import heartbeats
+from tests.support.processes import leftover_processes, procfs
+from tests.support.servers.redis_server import TEMP_DIR, RedisServer
+
+T = TypeVar("T")
+#: What a command begins with that is to run elsewhere, in this folder.
+Prefix = Callable[[Path], list[str]]
+ROOT = Path(__file__).parents[3]
+PRODUCT_APP = "worker.app"
+#: As this machine's stack starts its worker: ready a second sooner.
+STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
+PRODUCT_PROGRAM = ("producer.cli",)
+POISON_APP = "tests.faults.apps.poison_worker"
+DEADLY_APP = "tests.faults.apps.deadly_worker"
+SLOW_APP = "tests.faults.apps.slow_worker"
+#: Messages so small that a job of a few thousand pictures has many.
+BATCH_IMAGES = 16
+#: What a fleet of tests is quick with. The real values are in shared/settings.py.
+SHORT_TIMES = {
+    "HANGTAG_HEARTBEAT_S": "0.5",
+    "HANGTAG_HEARTBEAT_TTL_S": "2",
+    "HANGTAG_ORPHAN_S": "2",
+}
+#: Far more than anything takes on a busy machine: what waits longer hangs.
+PATIENCE_S = 120.0
+_POLL_S = 0.01
+#: A look at all of /proc takes 7 ms, one that starts a command 200: polls get a fifth of a core.
+_PAUSE_PER_LOOK = 4.0
+_PAUSE_MAX_S = 0.25
+_TAIL_CHARS = 3000
+
+
+def wait_for(
+    what: str, look: Callable[[], T | None], timeout_s: float = PATIENCE_S, poll_s: float = _POLL_S
+) -> T:
+    """The first answer of `look` that is true. Raises AssertionError if none comes."""
+    deadline = time.monotonic() + timeout_s
+    before = _used_s()
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
+        cost_s = _used_s() - before
+        time.sleep(max(poll_s, min(_PAUSE_PER_LOOK * cost_s, _PAUSE_MAX_S)))
+        before = _used_s()
+    return found
+
+
+def _used_s() -> float:
+    """The processor time of this thread, and of the processes that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time() + ended.ru_utime + ended.ru_stime
+
+
+class Process:
+    """One process of a fleet. What it says goes to a file, standard output to another."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str], files: Path) -> None:
+        files.mkdir()
+        self._out, self._log = files / "out", files / "log"
+        self._command = command
+        with self._out.open("wb") as out, self._log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen.poll() is None
+
+    @property
+    def out(self) -> str:
+        """Its standard output so far."""
+        return self._out.read_text(errors="replace")
+
+    @property
+    def log(self) -> str:
+        """Its standard error so far."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def story(self) -> str:
+        """What it was and the end of what it said, for the message of a failed assertion."""
+        said = (self.out + self.log)[-_TAIL_CHARS:]
+        return f"--- {self.pid}: {' '.join(self._command[1:])} -> {self._popen.poll()}\n{said}"
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it has said this on standard error."""
+
+        def look() -> bool:
+            assert text in self.log or self.running, f"it never said {text!r}\n{self.story}"
+            return text in self.log
+
+        wait_for(repr(text), look)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """Its exit code, once it has ended."""
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end within {timeout_s:.0f} s\n{self.story}") from None
+
+
+class Worker(Process):
+    """A worker parent and its pool: `celery -A APP worker -c N`."""
+
+    def __init__(
+        self,
+        app: str,
+        concurrency: int,
+        options: Sequence[str],
+        env: dict[str, str],
+        files: Path,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), *options]
+        super().__init__([*prefix, sys.executable, *arguments], Path(TEMP_DIR), env, files)
+        self.concurrency = concurrency
+
+    @property
+    def children(self) -> list[int]:
+        """The pids of the pool's processes at this moment."""
+        return procfs.children(self.pid)
+
+    def kill(self) -> None:
+        """End the parent as a crash would; the system ends its children with it."""
+        children = self.children
+        super().kill()
+        procfs.wait_for_end(children)
+
+    def end(self) -> int:
+        """End it in good order; answers the exit code."""
+        children = self.children
+        self.signal(signal.SIGTERM)
+        code = self.wait()
+        procfs.wait_for_end(children)
+        return code
+
+    def sleep(self) -> None:
+        """Stop parent and children, as a laptop does whose lid is closed."""
+        for pid in (self.pid, *self.children):
+            procfs.stop(pid)
+
+    def wake(self) -> None:
+        """Go on after `sleep`."""
+        for pid in (*self.children, self.pid):
+            procfs.go_on(pid)
+
+
+class Producer(Process):
+    """A `hangtag` command."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        env: dict[str, str],
+        files: Path,
+        program: Sequence[str],
+        prefix: Sequence[str] = (),
+    ) -> None:
+        command = [*prefix, sys.executable, "-m", *program, *arguments]
+        super().__init__(command, cwd, env, files)
+        if "-o" in arguments:
+            self.output = Path(cwd, arguments[arguments.index("-o") + 1])
+
+    @property
+    def view(self) -> JobView | None:
+        """Its job at a glance, from the journal."""
+        return peek(self.output)
+
+    def wait_until_sent(self, images: int = 1) -> None:
+        """Wait until messages of its job are under way, with so many images."""
+
+        def look() -> bool:
+            assert self.running, f"it ended too soon\n{self.story}"
+            view = self.view
+            return view is not None and view.found >= images
+
+        wait_for("the first message", look)
+
+    def wait_until_done(self, images: int) -> JobView:
+        """Wait until so many images have come back; fail if it ends before."""
+
+        def look() -> JobView | None:
+            assert self.running, f"it ended too soon\n{self.story}"
+            view = self.view
+            return view if view is not None and view.done >= images else None
+
+        return wait_for(f"the {images}th image", look, poll_s=0.003)
+
+    def interrupt(self) -> int:
+        """Ctrl-C; answers the exit code."""
+        self.signal(signal.SIGINT)
+        return self.wait()
+
+
+class Fleet:
+    """The processes of one test on one server. Leaving the `with` block ends them all."""
+
+    #: Whether nothing but workers may run then; see tests/support/processes/leftover_processes.py.
+    leaves_nothing: ClassVar[bool] = False
+    #: What its processes import first: this checkout, or an installation of
+    #: tests/support/processes/light_installation.py.
+    installation: ClassVar[Path] = ROOT
+    #: What its workers are, unless a test names another application.
+    app: ClassVar[str] = PRODUCT_APP
+
+    def __init__(self, server: RedisServer, **settings: str) -> None:
+        self.server = server
+        self._settings = {
+            "HANGTAG_REDIS_URL": server.url,
+            "HANGTAG_BATCH_IMAGES": str(BATCH_IMAGES),
+            **settings,
+        }
+        self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
+        self.processes: list[Process] = []
+        self._prefix: Prefix = lambda cwd: []
+        self._there: dict[str, str] = {}
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for process in self.processes:
+            print(process.story)  # pytest shows it where a test failed
+        try:
+            if self.leaves_nothing and kind is None:
+                leftover_processes.check(self)
+        finally:
+            self.close()
+
+    @property
+    def client(self) -> redis.Redis:
+        """The test's own client of the server."""
+        return self.server.client
+
+    @property
+    def commands(self) -> list[Producer]:
+        """Every `hangtag` command so far."""
+        return [process for process in self.processes if isinstance(process, Producer)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Every living process of this fleet, whoever started it: all know the server's URL."""
+        return procfs.with_variable("HANGTAG_REDIS_URL", self.server.url)
+
+    def worker(
+        self,
+        concurrency: int = 2,
+        app: str = "",
+        options: Sequence[str] = STACK_OPTIONS,
+        ready: bool = True,
+        **settings: str,
+    ) -> Worker:
+        """A new worker that is ready for work, unless `ready` is left to `wait_ready`."""
+        env = self._environment(settings)
+        worker = Worker(
+            app or self.app,
+            concurrency,
+            options,
+            env,
+            self._new_files(),
+            self._prefix(Path(TEMP_DIR)),
+        )
+        self.processes.append(worker)
+        if ready:
+            self.wait_ready(worker)
+        return worker
+
+    @contextmanager
+    def at(self, prefix: Prefix, settings: dict[str, str]) -> Iterator[None]:
+        """What is started in the block runs behind another command, and knows these settings."""
+        before = self._prefix, self._there
+        self._prefix, self._there = prefix, settings
+        try:
+            yield
+        finally:
+            self._prefix, self._there = before
+
+    def wait_ready(self, worker: Worker) -> None:
+        """Wait until the heartbeat of a worker counts all its children."""
+
+        def look() -> bool:
+            assert worker.running, worker.story
+            beats = [b for b in heartbeats.alive(self.client) if b.pid == worker.pid]
+            return any(len(beat.children) == worker.concurrency for beat in beats)
+
+        wait_for(f"the heartbeat of {worker.pid}", look)
+
+    def producer(
+        self,
+        *arguments: str,
+        cwd: Path,
+        program: Sequence[str] = PRODUCT_PROGRAM,
+        **settings: str,
+    ) -> Producer:
+        """A `hangtag` command that was started in `cwd`."""
+        env = self._environment(settings)
+        producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
+        self.processes.append(producer)
+        return producer
+
+    def close(self) -> None:
+        """End everything at once."""
+        for process in self.processes:
+            process.kill()
+        for pid in self.pids:
+            procfs.kill(pid)
+        procfs.wait_for_end(self.pids)
+        shutil.rmtree(self._files)
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
+        inherited["PYTHONPATH"] = os.pathsep.join(
+            [str(self.installation), os.environ.get("PYTHONPATH", "")]
+        )
+        return {**inherited, **self._settings, **self._there, **settings}
+
+    def _new_files(self) -> Path:
+        return self._files / str(len(self.processes))

@@ -1,0 +1,99 @@
+"""An installation whose packaged version answers 80 times as fast as the one that ships.
+
+For tests whose subject is not the model: the network is the tutorial's, with the weights that it
+begins with. All else of the installation is a copy of this checkout, so processes that find it
+first on PYTHONPATH differ in nothing but the folder `shared/registry/packaged_model`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.messages.model_card import Card, encode_card
+from shared.registry import packaged as pretrained
+
+ROOT = Path(__file__).parents[3]
+CACHE = ROOT / "build" / "light"
+RECIPE, SEED = "tutorial", 1
+#: A link would do for the last two: nothing in them asks for its own folder.
+COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
+#: What the files are made of; other sources make other files.
+SOURCES = (
+    "worker/export/export.py",
+    "worker/recipes/networks.py",
+    "worker/recipes/recipes.py",
+    "constraints.txt",
+    "shared/messages/model_card.py",
+    "shared/registry/packaged_model/card.json",
+    "tests/support/processes/light_installation.py",
+)
+
+
+def installation(folder: Path) -> Path:
+    """Make one in this empty folder, for PYTHONPATH."""
+    for package in LINKED:
+        (folder / package).symlink_to(ROOT / package)
+    for package in COPIED:  # with what is compiled
+        shutil.copytree(ROOT / package, folder / package, ignore=_other_version)
+    (folder / "shared" / "pretrained").symlink_to(version())
+    return folder
+
+
+def _other_version(folder: str, names: list[str]) -> list[str]:
+    """The version that ships, and what other processes compile at this moment."""
+    return [name for name in names if name == "pretrained" or ".pyc." in name]
+
+
+@contextmanager
+def packaged(folder: Path) -> Iterator[None]:
+    """Within the block this process has the packaged version of that installation, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrained, "_FOLDER", folder / "shared" / "pretrained")
+        pretrained.card.cache_clear()
+        yield
+    pretrained.card.cache_clear()
+
+
+def version() -> Path:
+    """The folder of the version, made once for each state of the sources."""
+    found = CACHE / _key()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of the same run want it, too
+        if not found.exists():
+            draft = Path(tempfile.mkdtemp(dir=CACHE))
+            _write(draft)
+            draft.rename(found)
+    return found
+
+
+def _key() -> str:
+    made_of = b"".join((ROOT / source).read_bytes() for source in SOURCES)
+    return hashlib.sha256(made_of).hexdigest()[:16]
+
+
+def _write(folder: Path) -> None:
+    from tests.support.jobs import model_versions
+
+    card = _card()
+    files = model_versions.exported(card, RECIPE, SEED)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    card = msgspec.structs.replace(card, files=hashes)
+    (folder / "card.json").write_bytes(encode_card(card))
+    os.chmod(folder, 0o755)
+
+
+def _card() -> Card:
+    return msgspec.structs.replace(pretrained.card(), temperature=1.0, notes="made by the tests")

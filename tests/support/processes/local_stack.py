@@ -1,0 +1,136 @@
+"""This machine's stack in a folder of its own, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import redis
+
+from producer.stack import stack
+from shared.broker.location import socket_path
+from shared.ledger import heartbeats
+from shared.ledger.heartbeats import Heartbeat
+from shared.settings import PREFIX, Settings
+from tests.support.processes import procfs
+from tests.support.processes.fleet import wait_for
+from tests.support.servers.redis_server import TEMP_DIR
+
+#: Every process of a stack is named by what it runs. These are always there.
+PARTS = {"supervisor": "producer.stack.supervisor", "server": "new.sock", "worker": "worker.app"}
+#: And this one while there is something to train.
+TRAINER = "trainer"
+_NAMES = PARTS | {TRAINER: "worker.trainer"}
+
+
+class Place:
+    """A folder for one stack, and what can be seen of it from outside."""
+
+    def __init__(self, folder: Path, idle_s: float = 60) -> None:
+        self.folder = folder
+        self.settings = Settings(
+            runtime_dir=str(folder),
+            store=str(folder / "store"),
+            heartbeat_s=0.2,
+            heartbeat_ttl_s=2,
+            round_s=0.5,
+            idle_s=idle_s,
+            trainer_idle_s=1.0,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What gives a `hangtag` command this stack."""
+        given = msgspec.structs.asdict(self.settings)
+        return {PREFIX + name.upper(): str(value) for name, value in given.items() if value != ""}
+
+    def processes(self) -> list[int]:
+        """Everything alive that was started for this folder."""
+        mark = os.fsencode(self.folder) + b"/"
+        mark_in_environ = b"=" + os.fsencode(self.folder) + b"\0"
+        return [
+            pid
+            for pid in map(int, (p.name for p in Path("/proc").glob("[0-9]*")))
+            if procfs.is_alive(pid)
+            and (mark in _read(pid, "cmdline") or mark_in_environ in _read(pid, "environ"))
+        ]
+
+    def parents(self, part: str) -> list[int]:
+        """The processes of one part, without the children of a worker."""
+        found = [p for p in self.processes() if _NAMES[part].encode() in _read(p, "cmdline")]
+        return [pid for pid in found if _parent(pid) not in found]
+
+    def the(self, part: str) -> int:
+        """The one process of a part. Raises AssertionError if there is not exactly one."""
+        (pid,) = self.parents(part)
+        return pid
+
+    def assert_one_of_each(self) -> None:
+        """Neither a part too few nor one too many."""
+        assert {part: len(self.parents(part)) for part in PARTS} == dict.fromkeys(PARTS, 1)
+
+    def client(self) -> redis.Redis:
+        """A client that counts as one."""
+        path = str(socket_path(self.settings))
+        return redis.Redis(unix_socket_path=path, client_name="hangtag-producer-test")
+
+    def alive(self) -> list[Heartbeat]:
+        """The workers whose heart beats; none while there is no server."""
+        try:
+            with self.client() as client:
+                return heartbeats.alive(client)
+        except redis.ConnectionError:
+            return []
+
+    def children(self) -> int:
+        """How many children the workers say they have."""
+        return sum(len(beat.children) for beat in self.alive())
+
+    def killed(self, part: str) -> int:
+        """Kill a part as a crash would; answers who it was."""
+        pid = self.the(part)
+        os.kill(pid, signal.SIGKILL)
+        procfs.wait_for_end([pid])
+        return pid
+
+    def replaced(self, part: str, before: int) -> int:
+        """Wait until another process has taken the place of a part.
+
+        The children of one that was killed seem to be parents until they have died, too; but
+        they are not the supervisor's.
+        """
+
+        def look() -> set[int]:
+            supervisors = self.parents("supervisor")
+            return {p for p in self.parents(part) if p != before and _parent(p) in supervisors}
+
+        return wait_for(f"a new {part}", look).pop()
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _parent(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+def new() -> Iterator[Place]:
+    """A folder without a stack; whatever is started in it is gone afterwards."""
+    place = Place(Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)))
+    yield place
+    stack.down(place.settings)
+    left = place.processes()
+    for pid in left:
+        procfs.kill(pid)
+    shutil.rmtree(place.folder)
+    assert not left, "processes were left behind"

@@ -1,0 +1,69 @@
+"""What a server holds that nothing needs any more: after a job there must be nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import redis
+
+from shared import keys
+from shared.errors import BadMessage
+from shared.messages.model_card import decode_card
+from shared.registry import packaged
+from shared.settings import Settings
+from tests.support.processes.fleet import wait_for
+
+BINDINGS = f"{keys.PREFIX}binding:"
+#: Beginnings of the keys of models, whichever these are.
+OF_MODELS = tuple(f"{keys.PREFIX}{k}:" for k in ("model", "aliases", "history", "sizes", "blob"))
+#: Hints that came twice are taken by a worker.
+WITHIN_S = 10.0
+
+
+def leftovers(client: redis.Redis) -> list[str]:
+    """The keys that neither a living worker nor a model accounts for."""
+    found = {key.decode(errors="replace") for key in client.scan_iter("*")}
+    return sorted(found - {keys.WORKERS, *_bindings(), *_beats(client, found), *_models(client)})
+
+
+def _bindings() -> Iterator[str]:
+    """Kombu's, one or two for each queue."""
+    queues = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
+    return (BINDINGS + kind + queue for queue in queues for kind in ("", "permanent:"))
+
+
+def _beats(client: redis.Redis, found: set[str]) -> Iterator[str]:
+    """Heartbeats that expire in time: of workers that live, and of those that were killed."""
+    longest_s = Settings().heartbeat_ttl_s
+    beats = (key for key in found if key.startswith(keys.worker("")))
+    return (key for key in beats if 0 < client.pttl(key) <= 1000 * longest_s)
+
+
+def _models(client: redis.Redis) -> Iterator[str]:
+    """The keys of each version with a card, and of its files."""
+    names = {packaged.NAME}
+    for key in client.scan_iter(f"{keys.MODELS}*"):
+        yield key.decode()
+        names.add(key.decode().removeprefix(keys.MODELS).rpartition(":")[0])
+        try:
+            card = decode_card(cast(bytes, client.get(key)) or b"")
+        except BadMessage:
+            continue  # a test has damaged it: then its files are not known
+        yield from map(keys.blob, card.files.values())
+    for name in names:
+        yield from (f(name) for f in (keys.model_aliases, keys.model_history, keys.model_sizes))
+
+
+def check_none(client: redis.Redis) -> None:
+    """Redis is as it was before the job. Raises AssertionError if it is not, also after a while."""
+    last: list[str] = []
+
+    def look() -> bool:
+        last[:] = leftovers(client)
+        return not last
+
+    try:
+        wait_for("a server without leftovers", look, WITHIN_S, poll_s=0.05)
+    except AssertionError:
+        raise AssertionError(f"keys are left: {last}") from None

@@ -1,0 +1,134 @@
+"""Servers that do not let everybody in: with users of their own, with a password, over TLS."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+import trustme
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.support.processes.fleet import ROOT
+from tests.support.servers.redis_server import RedisServer
+
+MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
+ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
+#: Those that load scripts, and all.
+SCRIPTED = ("producer", "worker", "trainer")
+PARTS = (*SCRIPTED, "monitor", "flower")
+_PORTS_TRIED = 5
+
+
+class Users:
+    """The users that ship, with passwords of this test, and one that may do all, for the test."""
+
+    def __init__(self, folder: Path, administered: bool = False) -> None:
+        if administered:
+            (folder / "admin.password").write_text(ADMIN_PASSWORD)
+        subprocess.run([MAKE_USERS, folder], check=True, capture_output=True)
+        self.folder, self.file = folder, folder / "users.acl"
+        with self.file.open("a") as file:
+            file.write(f"user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all\n")
+
+    def settings(self, part: str) -> dict[str, str]:
+        """What makes a process this part."""
+        return {
+            "HANGTAG_REDIS_USER": f"hangtag-{part}",
+            "HANGTAG_REDIS_PASSWORD_FILE": str(self.folder / f"{part}.password"),
+        }
+
+    def password(self, part: str) -> str:
+        """Its secret."""
+        return (self.folder / f"{part}.password").read_text().strip()
+
+
+class GuardedServer(RedisServer):
+    """A server whose only client without a password is nobody; the test's own is `admin`."""
+
+    def __init__(self, binary: Path, users: Users, *arguments: str) -> None:
+        super().__init__(binary, "--aclfile", str(users.file), *arguments)
+        self.users = users
+
+    @property
+    def client(self) -> redis.Redis:
+        if self._client is None:
+            self._client = self.user(ADMIN, ADMIN_PASSWORD)
+        return self._client
+
+    def of(self, part: str) -> redis.Redis:
+        """A client with the rights of one part."""
+        return self.user(f"hangtag-{part}", self.users.password(part))
+
+    def user(self, name: str, password: str) -> redis.Redis:
+        """A client of this user."""
+        who: dict[str, Any] = {"username": name, "password": password} if name else {}
+        return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0), **who)
+
+    def denied(self) -> list[str]:
+        """What anybody was denied since the start: who, and what."""
+        found = self.client.acl_log()
+        return [f"{one['username']}: {one['reason']} {one['object']}" for one in found]
+
+
+def acl_setuser(server: GuardedServer, name: str, password: str) -> None:
+    """One more password for a user, whose rights stay."""
+    server.client.execute_command(  # type: ignore[no-untyped-call]
+        "ACL", "SETUSER", name, f">{password}"
+    )
+
+
+class Certificate(NamedTuple):
+    """Files of a server's certificate, its key, and of the authority that signed it."""
+
+    cert: Path
+    key: Path
+    ca: Path
+
+
+def certificate(
+    folder: Path, *hosts: str, days: int = 1, authority: trustme.CA | None = None
+) -> Certificate:
+    """A certificate for these hosts that ends in so many days, or has ended before."""
+    folder.mkdir(parents=True)
+    authority = authority or trustme.CA()
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
+    issued = authority.issue_cert(*hosts, not_before=end - datetime.timedelta(30), not_after=end)
+    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
+    issued.cert_chain_pems[0].write_to_path(made.cert)
+    issued.private_key_pem.write_to_path(made.key)
+    authority.cert_pem.write_to_path(made.ca)
+    return made
+
+
+def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisServer, int]:
+    """A server that runs and speaks TLS at a port of 127.0.0.1, beside its socket."""
+    for last in (False,) * (_PORTS_TRIED - 1) + (True,):
+        port = free_port()
+        server = RedisServer(
+            binary,
+            *("--tls-port", str(port), "--bind", "127.0.0.1", "--tls-auth-clients", "no"),
+            *("--tls-cert-file", str(made.cert), "--tls-key-file", str(made.key)),
+            *("--tls-ca-cert-file", str(made.ca)),
+            *arguments,
+        )
+        try:
+            server.start()
+            return server, port
+        except RuntimeError:  # somebody else has taken the port meanwhile
+            server.close()
+            if last:
+                raise
+    raise AssertionError
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at, for a moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

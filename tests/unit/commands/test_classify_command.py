@@ -1,0 +1,460 @@
+"""Whatever is typed wrongly is one line with its cure and the right exit code, with no server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.job_summary import resuming, tell
+from producer.cli.main import hangtag
+from producer.inputs.job_options import JobOptions, encode_options
+from producer.jobs.classify import Summary
+from producer.journal.journal import SUFFIX, Journal, journal_path
+from producer.journal.records import Unlisted, encode_unlisted
+from shared.errors import Exit
+from shared.messages.job import JobRecord, encode_job
+from shared.messages.model_card import card_sha256, encode_card
+from shared.registry import packaged
+from tests.support.jobs.finished_job import finish
+
+JOB = "testjb01"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with pictures, and a broker that is away: whoever reaches for it is told so."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.png").touch()
+    (tmp_path / "list").write_text("photos/1.png\n")
+    return tmp_path
+
+
+def run(*arguments: str | bytes) -> Result:
+    return CliRunner().invoke(hangtag, list(arguments))  # type: ignore[arg-type]
+
+
+def complaint(result: Result, code: Exit) -> str:
+    """The one line of a command that failed as it should."""
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.isprintable()
+    return line
+
+
+def refused(result: Result) -> str:
+    """What click says of an option: its usage, then the reason."""
+    assert result.exit_code == Exit.USAGE, result.output
+    assert result.stderr.startswith("Usage:")
+    return result.stderr.splitlines()[-1]
+
+
+def begun(here: Path, **properties: bytes) -> Path:
+    """The journal of a job of `photos` that was begun, and ended when `exit` is given."""
+    card = packaged.card()
+    record = JobRecord(
+        JOB, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
+    )
+    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
+    path = journal_path(here / "out.csv")
+    with closing(Journal(path)) as journal:
+        journal.put(
+            record=encode_job(record),
+            card=encode_card(card),
+            options=encode_options(options),
+            **properties,
+        )
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(hangtag.commands))
+def test_each_command_has_help(name: str) -> None:
+    command = hangtag.commands[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help or parameter.name in ("as_json", "runtime", "output")
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage:")
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert run("--version").stdout.startswith("hangtag, version ")
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ([], "name folders of pictures, or a list of paths with --list"),
+        (["photos", "--list", "list"], "name folders of pictures, or a list of paths with --list"),
+        (["absent"], "absent: No such file or directory; check the path"),
+        (["photos", "photos"], "name each picture once"),
+        (["photos", "./photos/1.png"], "name each picture once"),
+        (["--list", "absent"], "absent: No such file or directory; check the path"),
+        (["--list", "photos"], "save the list as one"),
+        (["/dev/null"], "is neither a folder nor a file"),
+        ([""], "No such file or directory"),
+    ],
+)
+def test_arguments_that_name_no_pictures_are_usage_errors(
+    here: Path, command: str, arguments: list[str], cure: str
+) -> None:
+    result = run(command, *arguments, "-o", "out.csv")
+    assert cure in complaint(result, Exit.USAGE)
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize(
+    ("files", "arguments", "said"),
+    [
+        ([], ["empty"], ["empty", ".jpg", ".tiff", "no file at all", "--glob"]),
+        (["a.txt", "b.TXT", "c.heic", "d"], ["empty"], ["2 .txt", "1 .heic", "1 without"]),
+        (["a.png", "b.png"], ["empty", "--glob", "*.jpgx"], ["'*.jpgx'", "2 .png", "pattern"]),
+        ([".a.png"], ["empty"], ["1 hidden"]),
+        ([], ["--list", "/dev/stdin"], ["one path a line"]),
+    ],
+)
+def test_a_job_without_files_is_a_usage_error_that_says_what_was_looked_for_and_what_is_there(
+    here: Path, command: str, files: list[str], arguments: list[str], said: list[str]
+) -> None:
+    (here / "empty").mkdir()
+    (here / "blank").write_text("\n\n")
+    for file in files:
+        (here / "empty" / file).touch()
+    if arguments[0] == "--list":
+        arguments = ["--list", "blank"]
+    line = complaint(run(command, *arguments, "-o", "out.csv"), Exit.USAGE)
+    assert all(words in line for words in said), line
+    assert not list(here.glob("out.csv*"))
+
+
+def test_a_restart_without_files_leaves_the_old_job_as_it_is(here: Path) -> None:
+    journal = begun(here, exit=b"0").read_bytes()
+    (here / "photos/1.png").unlink()
+    complaint(run("classify", "photos", "-o", "out.csv", "--restart"), Exit.USAGE)
+    assert (here / f"out.csv{SUFFIX}").read_bytes() == journal
+
+
+def test_a_finished_job_whose_files_are_gone_is_finished_all_the_same(here: Path) -> None:
+    begun(here, exit=b"0")
+    (here / "out.csv").touch()
+    (here / "photos/1.png").unlink()
+    assert run("classify", "photos", "-o", "out.csv").exit_code == Exit.OK
+
+
+def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
+    assert "\\xff" in complaint(run("classify", b"\xff\n", "-o", "out.csv"), Exit.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "'-o'"),
+        (["-o", "out.csv", "--max-failures", "many"], "neither a number of rows"),
+        (["-o", "out.csv", "--max-failures", "101%"], "neither a number of rows"),
+        (["-o", "out.csv", "--top-k", "0"], "--top-k"),
+        (["-o", "out.csv", "--timeout", "0"], "--timeout"),
+        (["-o", "out.csv", "--runtime", "pickle"], "--runtime"),
+        (["-o", "out.csv", "--transport", "pigeon"], "--transport"),
+        (["-o", "out.csv", "--topk", "3"], "--top-k"),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(arguments: list[str], reason: str) -> None:
+    assert reason in refused(run("classify", "photos", *arguments))
+
+
+def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
+    (here / "out.csv").write_text("mine")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
+    assert "--restart" in line
+    assert "-o" in line
+    assert (here / "out.csv").read_text() == "mine"
+    assert not (here / f"out.csv{SUFFIX}").exists()
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("photos", "-o photos/results.csv"),
+        ("photos/", "-o photos/results.csv"),
+        ("absent/", "-o absent/results.csv"),
+        ("pipe", "no regular file"),
+        ("-", "name a file"),
+        ("x.xlsx", "-o x.csv"),
+        ("x.JSON", "-o x.csv"),
+        ("x.csv.gz", "CSV, not .gz"),
+        ("x.png", "-o x.csv"),
+        ("a\nb.csv", "line break"),
+        ("a\x1bb.csv", "cannot be printed"),
+        ("\udcff.csv", "not UTF-8"),
+    ],
+)
+def test_an_output_that_cannot_be_a_table_is_a_usage_error_and_leaves_nothing(
+    here: Path, command: str, more: tuple[str, ...], output: str, said: str
+) -> None:
+    os.mkfifo("pipe")
+    before = sorted(os.listdir(os.fsencode(here)))
+    line = complaint(run(command, "photos", "-o", output, *more), Exit.USAGE)
+    assert said in line
+    assert sorted(os.listdir(os.fsencode(here))) == before
+
+
+@pytest.mark.parametrize("output", ["table", "x.csv", "x.TSV", "x.txt", "x.2024", "./-"])
+def test_any_other_name_is_taken_for_an_output(output: str) -> None:
+    assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
+
+
+def test_an_output_in_a_folder_that_is_not_there_names_the_cure() -> None:
+    line = complaint(run("classify", "photos", "-o", "absent/out.csv"), Exit.USAGE)
+    assert "there is no folder" in line
+
+
+def test_an_output_that_is_a_folder_is_refused(here: Path) -> None:
+    assert "-o" in complaint(run("classify", "photos", "-o", "photos"), Exit.USAGE)
+
+
+@pytest.mark.parametrize("model", ["../etc/passwd", "Model", "m@", "m@@1", "m@-1", "m@99999999999"])
+def test_a_model_that_cannot_be_one_is_a_usage_error_before_anything_starts(
+    here: Path, model: str
+) -> None:
+    complaint(run("classify", "photos", "-o", "out.csv", "--model", model), Exit.USAGE)
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+def test_a_broker_that_is_away_is_a_setup_error_and_nothing_is_begun(here: Path) -> None:
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "HANGTAG_REDIS_URL" in line
+    assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+@pytest.mark.parametrize("root", ["absent", "photos/1.png"])
+def test_a_root_that_is_no_folder_is_a_setup_error(
+    monkeypatch: pytest.MonkeyPatch, here: Path, root: str
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://localhost")
+    assert "is no folder here" in complaint(run("worker", "--root", root), Exit.SETUP)
+    monkeypatch.setenv("HANGTAG_ROOT", root)
+    assert "is no folder here" in complaint(run("worker"), Exit.SETUP)
+    train = run("worker", "--queue", "train", "--root", "photos")
+    assert "leave out --root" in complaint(train, Exit.USAGE)
+
+
+def test_a_broker_of_another_kind_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "amqp://user:secret@host")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "redis://" in line
+    assert "secret" not in line
+
+
+def test_a_setting_that_is_no_number_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_BATCH_IMAGES", "many")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "HANGTAG_BATCH_IMAGES" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "differs"),
+    [
+        (["photos", "--glob", "*.png"], "--glob"),
+        (["photos", "--top-k", "2"], "--top-k"),
+        (["photos", "--probabilities"], "--probabilities"),
+        (["photos", "--model", "fashion-mnist@1"], "--model"),
+        (["photos", "--runtime", "tensorflow"], "--runtime"),
+        (["./photos"], "the folders"),
+        (["--list", "list"], "--list"),
+    ],
+)
+def test_other_options_on_a_job_that_exists_are_named_with_the_cure(
+    here: Path, arguments: list[str], differs: str
+) -> None:
+    journal = begun(here)
+    before = journal.read_bytes()
+    line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.USAGE)
+    assert differs in line
+    assert "--restart" in line
+    assert journal.read_bytes() == before
+
+
+def test_the_same_folders_seen_from_another_folder_are_other_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(here)
+    (here / "sub/photos").mkdir(parents=True)
+    monkeypatch.chdir(here / "sub")
+    line = complaint(run("classify", "photos", "-o", "../out.csv"), Exit.USAGE)
+    assert "the current folder" in line
+
+
+@pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
+def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
+    here: Path, code: Exit
+) -> None:
+    lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
+    begun(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
+    result = run("classify", "photos", "-o", "out.csv")
+    assert result.exit_code == code
+    assert "finished already" in result.stderr
+    assert "--restart" in result.stderr
+    assert "was gone; it is written again" in result.stderr
+    assert (here / "out.csv").read_text().startswith("path,")
+    assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
+    assert (
+        "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
+    )
+
+
+@pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])
+def test_a_restart_asks_nothing_of_the_old_job_and_leaves_it_where_no_server_answers(
+    here: Path, monkeypatch: pytest.MonkeyPatch, old: str
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{here}/no.sock")
+    (here / "photos/a.png").write_bytes(b"a")
+    (here / "list").write_bytes(b"photos/a.png\n")
+    listed = old == "of a list that was changed"
+    roots, list_file = ((), b"list") if listed else ((b"photos",), b"")
+    finish(JobOptions(roots, os.fsencode(here), str(here / "out.csv"), list_file=list_file))
+    journal = journal_path(here / "out.csv")
+    if old == "damaged":
+        journal.write_bytes(b"no journal" * 1000)
+    elif listed:
+        (here / "list").write_bytes(b"photos/b.png\nphotos/a.png\n")
+    else:
+        for path in (here / "photos").iterdir():
+            path.unlink()
+    before = journal.read_bytes()
+    given = ("--list", "list") if listed else ("photos",)
+    empty = old == "of an empty folder"
+    code = Exit.USAGE if empty else Exit.SETUP
+    line = complaint(run("classify", *given, "-o", "out.csv", "--restart"), code)
+    assert ("does not answer" in line) is not empty
+    assert journal.read_bytes() == before
+
+
+def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path) -> None:
+    (here / "photos/a.png").write_bytes(b"a")
+    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
+    finish(options)
+    command = ("classify", "photos", "-o", "out.csv")
+    assert "verify" not in run(*command).stderr
+    table = here / "out.csv"
+    good = table.read_bytes()
+    table.write_bytes(good + b"more\n")
+    result = run(*command)
+    assert result.exit_code == Exit.OK
+    assert f"hangtag verify {table}" in result.stderr
+    assert table.read_bytes() == good + b"more\n"
+    table.unlink()
+    run(*command)
+    assert table.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [
+        ({"unreadable folders": 1, "links": 2}, "skipped: 1 unreadable folder, 2 links"),
+        ({"hidden": 1, "special files": 1, "links": 0}, "skipped: 1 hidden, 1 special file"),
+        ({"hidden": 2, "vanished folders": 2}, "skipped: 2 hidden, 2 vanished folders"),
+    ],
+)
+def test_what_was_skipped_is_counted(
+    skipped: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
+    assert said in capsys.readouterr().err.splitlines()
+
+
+def test_what_resumes_a_job_does_not_begin_it_anew() -> None:
+    """But a folder may be called like the option."""
+    arguments = ["classify", "--restart", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
+    without = ["classify", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
+    assert resuming(arguments) == without
+    assert resuming(without) == without
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+def test_everything_again_and_failed_rows_only_contradict_each_other(command: str) -> None:
+    line = complaint(
+        run(command, "photos", "-o", "out.csv", "--restart", "--retry-failed"), Exit.USAGE
+    )
+    assert "give one" in line
+
+
+def test_a_job_that_runs_is_refused_and_collect_is_named(here: Path) -> None:
+    with closing(Journal(begun(here))):
+        line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
+    assert "running already" in line
+    assert "hangtag collect" in line
+
+
+def test_a_damaged_journal_is_a_setup_error_with_the_cure(here: Path) -> None:
+    begun(here).write_bytes(b"no database" * 1000)
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
+    assert "--restart" in line
+
+
+@pytest.mark.parametrize("command", ["status", "collect", "cancel"])
+@pytest.mark.parametrize("job", ["abcdefgh", "absent.csv", "../x", ""])
+def test_a_job_that_nobody_knows_is_a_usage_error(command: str, job: str) -> None:
+    if command == "status" and not job:
+        return
+    if command == "cancel" and job == "abcdefgh":  # it may be another machine's
+        assert "Redis" in complaint(run(command, job), Exit.SETUP)
+        return
+    assert "hangtag status" in complaint(run(command, job), Exit.USAGE)
+
+
+def test_status_without_jobs_says_how_to_begin_one() -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert "hangtag classify" in result.stdout
+    assert msgspec.json.decode(run("status", "--json").stdout) == []
+
+
+def test_status_shows_a_paused_and_a_finished_job_by_its_output(here: Path) -> None:
+    begun(here)
+    assert "paused" in run("status", "out.csv").stdout
+    begun(here, exit=b"0")
+    found = msgspec.json.decode(run("status", "out.csv", "--json").stdout)
+    assert (found["job"], found["state"], found["exit_code"]) == (JOB, "finished", 0)
+
+
+def test_cancelling_a_finished_job_is_a_usage_error(here: Path) -> None:
+    begun(here, exit=b"0")
+    assert "nothing to cancel" in complaint(run("cancel", "out.csv"), Exit.USAGE)
+
+
+def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
+    begun(here)
+    result = run("cancel", "out.csv")
+    assert result.exit_code == 0
+    assert "cancelled" in result.stdout
+    assert "cancelled" in run("status", "out.csv").stdout
+
+
+def test_submit_tells_what_its_producer_died_of(here: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "producer.cli", "submit", "photos", "-o", "absent/out.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert done.returncode in (Exit.USAGE, Exit.SETUP)
+    (line,) = done.stderr.splitlines()
+    assert "absent" in line

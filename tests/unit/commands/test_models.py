@@ -1,0 +1,325 @@
+"""`hangtag models` on this machine's store: what is shown, what is moved, what is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.cli.models import models
+from producer.journal.job_index import Entry, remember
+from producer.journal.journal import Journal, journal_path
+from producer.models import show
+from producer.models.catalog import Shelf
+from producer.models.import_model import MAX_FILE_BYTES, read_labels
+from producer.output.text import one_line, size
+from shared.errors import Exit, SetupError, UsageError
+from shared.messages.job import JobRecord, encode_job
+from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+
+NAME = "shoes"
+PICTURES = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
+FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PICTURES}
+PAGE = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """The store that the commands use, with three versions of NAME."""
+    registry = Registry(Settings.from_env().store_path)
+    for seed in (1, 2, 3):
+        registry.publish(card(seed), FILES, who="ann@host")
+    return registry
+
+
+def card(seed: int, **changes: Any) -> Card:
+    given = {"seed": seed, "files": {}, "recipe": "fast"} | changes
+    return msgspec.structs.replace(packaged.card(), name=NAME, **given)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(hangtag, ["models", *arguments])
+
+
+def good(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def complaint(result: Result, code: Exit) -> str:
+    """The one line of a command that failed as it should."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.isprintable()
+    return line
+
+
+def test_every_version_is_listed_with_what_tells_it_apart(registry: Registry) -> None:
+    registry.promote(NAME, 2, alias="canary")
+    head, *rows = good("list").splitlines()
+    assert [row.split()[0] for row in rows] == [
+        packaged.card().ref,
+        *map("shoes@{}".format, (1, 2, 3)),
+    ]
+    assert [re.split(r"\s{2,}", row)[1] for row in rows] == [
+        "production",
+        "production",
+        "canary",
+        "-",
+    ]
+    card, figures = packaged.card(), packaged.card().metrics
+    shown = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
+    for text in (*shown, "test", "2.5 MB", "fast", "Fashion-MNIST"):
+        assert text in rows[1]
+    assert head.split()[:4] == ["model", "aliases", "accuracy", "on"]
+
+
+def test_programs_get_the_same_as_people(registry: Registry) -> None:
+    rows = msgspec.json.decode(good("list", NAME, "--json"))
+    assert [row["model"] for row in rows] == ["shoes@1", "shoes@2", "shoes@3"]
+    assert rows[0]["aliases"] == ["production"]
+    assert rows[0]["bytes"] == len(FILES["model.tflite"])
+    assert rows[0]["accuracy"] == packaged.card().metrics.test_accuracy
+    shown = msgspec.json.decode(good("show", "shoes@2", "--json"))
+    assert msgspec.convert(shown["card"], Card) == registry.card(NAME, 2)
+    assert shown["sizes"] == {name: len(data) for name, data in FILES.items()}
+
+
+def test_what_was_not_measured_is_not_a_zero(registry: Registry) -> None:
+    registry.publish(card(4, metrics=Metrics(0.0, 0, 0.0, 0.0)), FILES)
+    registry.publish(card(5, metrics=Metrics(0.5, 12, 1.0, 0.25)), FILES)
+    *_, never, heldout = msgspec.json.decode(good("list", NAME, "--json"))
+    assert (never["accuracy"], never["measured_on"], never["ece"]) == (None, None, None)
+    assert (heldout["accuracy"], heldout["measured_on"], heldout["ece"]) == (0.5, "held-out", 0.25)
+    assert "0.0000" not in good("list", NAME).splitlines()[-2]
+    assert "not evaluated" in good("show", "shoes@4")
+
+
+def test_a_promotion_and_its_rollback_are_told_with_who_and_why(registry: Registry) -> None:
+    assert "version 3 now; before: version 1" in good("promote", "shoes@3", "--why", "better soles")
+    assert "version 1 now; before: version 3" in good("rollback", NAME, "--why", "they squeak")
+    assert registry.aliases(NAME) == {"production": 1}
+    history = good("show", NAME).partition("aliases of shoes")[2].splitlines()[1:]
+    assert [re.split(r"\s{2,}", line.strip())[1:4] for line in history[1:]] == [
+        ["production", "1", "promote"],
+        ["production", "3", "promote"],
+        ["production", "1", "rollback"],
+    ]
+    for text, line in zip(
+        ("the first version", "better soles", "they squeak"), history[1:], strict=True
+    ):
+        assert text in line
+        assert "@" in line
+
+
+def test_what_is_promoted_already_is_said_and_no_error(registry: Registry) -> None:
+    assert "is version 1 already" in good("promote", "shoes@1")
+    assert len(registry.history(NAME)) == 1
+
+
+def test_what_others_wrote_cannot_steer_a_terminal(registry: Registry) -> None:
+    registry.publish(card(4, notes="\x1b[2J\rgone", dataset="a\nb", recipe="\x07"), FILES)
+    registry.promote(NAME, 4, who="\x1b]0;x\x07", why="two\nlines \x1b[31m")
+    for arguments in (("list",), ("show", "shoes@4")):
+        for line in good(*arguments).splitlines():
+            assert line.isprintable()
+    assert one_line("two\nlines \x1b[31m") == r"two lines \x1b[31m"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "cure"),
+    [
+        (["list", "../shoes"], Exit.USAGE, "cannot be a model"),
+        (["list", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
+        (["show", "../shoes@1"], Exit.USAGE, "does not name a model"),
+        (["show", "shoes@../1"], Exit.USAGE, "does not name a model"),
+        (["show", "shoes@9"], Exit.SETUP, "has the versions 1, 2, 3"),
+        (["show", "shoes@canary"], Exit.SETUP, "and the aliases: production"),
+        (["promote", "shoes"], Exit.USAGE, "which version"),
+        (["promote", "shoes@9"], Exit.SETUP, "has the versions: 1, 2, 3"),
+        (["promote", "shoes@2", "--alias", "../x"], Exit.USAGE, "cannot be an alias"),
+        (["promote", "shoes@2", "--alias", "7"], Exit.USAGE, "cannot be an alias"),
+        (["rollback", "shoes"], Exit.SETUP, "no promotion to take back"),
+        (["rollback", "shoes", "--alias", "canary"], Exit.SETUP, "there is no shoes@canary"),
+        (["rollback", "/etc"], Exit.USAGE, "cannot be a model"),
+        (["prune", "../shoes"], Exit.USAGE, "cannot be a model"),
+        (["prune", "boots"], Exit.SETUP, "there is no model boots"),
+        (["prune", "shoes@1"], Exit.USAGE, "the name alone: shoes"),
+        (["rollback", "shoes@1"], Exit.USAGE, "the name alone: shoes"),
+        (["rollback", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
+        (["evaluate", "shoes", "--data", ""], Exit.USAGE, "--data is empty"),
+        (["evaluate", "../shoes"], Exit.USAGE, "does not name a model"),
+        (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is no folder"),
+        (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
+        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "is no file"),
+        (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_typed_wrongly_is_one_line_with_its_cure(
+    registry: Registry, arguments: list[str], code: Exit, cure: str
+) -> None:
+    assert cure in complaint(run(*arguments), code)
+    assert registry.versions(NAME) == [1, 2, 3]
+    assert registry.aliases(NAME) == {"production": 1}
+
+
+def test_a_damaged_version_is_told_and_hides_none_of_the_others(registry: Registry) -> None:
+    (registry.root / NAME / "2/card.json").write_bytes(b"{")
+    result = run("list", NAME)
+    assert result.exit_code == 0
+    assert "shoes@2 is damaged" in result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["shoes@1", "shoes@3"]
+
+
+def test_pictures_are_written_and_nothing_is_replaced_unasked(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    for _ in range(2):  # the same pictures again are no quarrel
+        good("show", "shoes@1", "--pictures", str(folder))
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PICTURES
+    mine = folder / "samples.png"
+    mine.write_bytes(b"mine")
+    (folder / "confusion.png").unlink()
+    line = complaint(run("show", "shoes@1", "--pictures", str(folder)), Exit.USAGE)
+    assert "samples.png exists" in line
+    assert mine.read_bytes() == b"mine"
+    assert not (folder / "confusion.png").exists()
+    good("show", "shoes@1", "--pictures", str(folder), "--force")
+    assert mine.read_bytes() == PICTURES["samples.png"]
+
+
+def test_the_pictures_of_the_packaged_version_are_those_of_its_card(tmp_path: Path) -> None:
+    listed = {name for name in packaged.card().files if name.endswith(".png")}
+    result = run("show", packaged.card().ref, "--pictures", str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == listed
+    assert result.exit_code == (Exit.OK if listed else Exit.SETUP)
+    for name in listed:
+        assert (tmp_path / name).read_bytes() == packaged.read(name)
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/tmp/hangtag-out.png", ".png", "a/b.png"])
+def test_a_card_from_elsewhere_cannot_name_a_path(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "inside"
+    evil = card(1, files={name: "0" * 64})
+    shelf = Shelf([], lambda *_: b"\x89PNG")
+    with pytest.raises(SetupError, match="cannot be a file of a version"):
+        show.write_pictures(shelf, evil, folder, force=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def job(version: int, output: Path, **properties: bytes) -> None:
+    """A job that was begun here with a version of NAME; ended when `exit` is given."""
+    pinned = msgspec.structs.replace(card(version), version=version)
+    record = JobRecord(
+        f"testjb0{version}", NAME, version, card_sha256(pinned), "litert", 1, "out.csv", "host", 0.0
+    )
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(record=encode_job(record), card=encode_card(pinned), **properties)
+    remember(Entry(record.id, str(output), float(version)))
+
+
+def test_a_job_that_can_be_resumed_keeps_its_version_and_a_finished_one_does_not(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.publish(card(4), FILES)
+    job(2, tmp_path / "paused.csv")
+    job(3, tmp_path / "finished.csv", exit=b"0")
+    planned = run("prune", NAME, "--keep", "0", "--dry-run")
+    assert registry.versions(NAME) == [1, 2, 3, 4]
+    assert "2 versions" in planned.stderr
+    assert re.search(r"shoes@2 +stays +job testjb02 is paused and pinned to it", planned.stdout)
+    assert re.search(r"shoes@3 +would go", planned.stdout)
+    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"))
+    assert pruned["removed"] == [3, 4]
+    assert registry.versions(NAME) == [1, 2]
+
+
+def test_three_versions_stay_unless_more_or_fewer_are_asked_for(registry: Registry) -> None:
+    registry.publish(card(4), FILES)
+    registry.promote(NAME, 4)
+    for seed in (5, 6):
+        registry.publish(card(seed), FILES)
+    assert "shoes@2" in good("prune", NAME)
+    assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: a rollback leads to it
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        ("bag\ndress\n", ("bag", "dress")),
+        ("\ufeffbag\r\nT-shirt/top\r\n\r\n", ("bag", "T-shirt/top")),
+        ("Schuh\nHut größe\n", ("Schuh", "Hut größe")),
+    ],
+)
+def test_labels_are_lines(tmp_path: Path, content: str, labels: tuple[str, ...]) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content.encode())
+    assert read_labels(path) == labels
+
+
+@pytest.mark.parametrize(
+    ("content", "cure"),
+    [
+        (b"", "has 0 labels"),
+        (b"bag\n", "has 1 labels"),
+        (b"bag\n\ndress\n", "line 2"),
+        (b"bag\ndress\nbag\n", "'bag' twice"),
+        (b"bag\n\xff\n", "not UTF-8"),
+        (b"bag\n\x1b[2Jdress\n", "line 2"),
+        (b"bag\n" + b"d" * 201, "line 2"),
+    ],
+)
+def test_a_list_that_is_none_names_its_line(tmp_path: Path, content: bytes, cure: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=cure):
+        read_labels(path)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with path.open("wb") as file:
+        os.truncate(file.fileno(), MAX_FILE_BYTES + 1)
+    line = complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
+    assert "67,108,865 bytes, more than 67,108,864" in line
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "-"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (999_900, "1 MB"),
+        (2_500_000, "2.5 MB"),
+    ],
+)
+def test_sizes_are_short(count: int | None, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize("name", sorted(models.commands))
+def test_every_command_has_help_and_is_in_the_page(name: str) -> None:
+    command = models.commands[name]
+    assert command.help
+    assert f"hangtag models {name}" in PAGE
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.opts[0]
+            assert option.opts[0] in PAGE, f"{name} {option.opts[0]} is not in docs/models.md"

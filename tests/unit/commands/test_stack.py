@@ -1,0 +1,110 @@
+"""`hangtag up --workers`: what it takes, and what it says where a broker is configured."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.cli.params import CHILDREN_MAX, Wanted, Workers
+from producer.fleet import commands
+from producer.stack import desired_state, stack
+from producer.stack.autoscaler import Bounds
+from producer.stack.desired_state import Desired
+from shared.errors import Exit, SetupError
+from shared.settings import Settings
+
+#: Of a line to type elsewhere, where a password is needed.
+FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", Wanted(1)),
+        (str(CHILDREN_MAX), Wanted(CHILDREN_MAX)),
+        ("auto", Wanted(None, 1)),
+        ("auto:2-8", Wanted(8, 2)),
+        ("auto:0-1", Wanted(1, 0)),
+        ("auto:3-3", Wanted(3, 3)),
+    ],
+)
+def test_a_number_and_a_range_are_understood(text: str, expected: Wanted) -> None:
+    assert Workers().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "-1", "1025", "99999999", "", "many", "auto:", "auto:2", "auto:8-2", "auto:0-0",
+     "auto:1-1025", "2-8", "1.5", "\u0663", "auto:-1-2"],
+)  # fmt: skip
+def test_anything_else_is_refused_and_starts_nothing(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "up", lambda *_: pytest.fail("it was started"))
+    result = CliRunner().invoke(hangtag, ["up", "--workers", text])
+    assert result.exit_code == Exit.USAGE
+    assert "--workers" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "workers", "line"),
+    [
+        ("redis://h", "4", f"=redis://h:6379 {FILE} hangtag worker --concurrency 4"),
+        ("redis://h", "auto", f"=redis://h:6379 {FILE} hangtag worker"),
+        ("redis://localhost", "auto", "=redis://localhost:6379 hangtag worker"),
+        (
+            "rediss://me:top%2Fsecret@h:7/1",
+            "auto:1-3",
+            f"=rediss://h:7/1 HANGTAG_REDIS_USER=... {FILE} hangtag worker --concurrency 3",
+        ),
+        (
+            "unix:///a b?db=2&password=secret",
+            "2",
+            f"='unix:///a%20b?db=2' {FILE} hangtag worker --concurrency 2",
+        ),
+        ("secret", "2", "=... hangtag worker --concurrency 2"),
+    ],
+)
+def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
+    url: str, workers: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", url)
+    result = CliRunner().invoke(hangtag, ["up", "--workers", workers])
+    assert result.exit_code == Exit.SETUP
+    assert result.stderr.endswith(f": HANGTAG_REDIS_URL{line}\n")
+    assert result.stderr.count("\n") == 1
+    assert "secret" not in result.output
+
+
+def test_a_worker_shows_that_it_lives_only_to_a_monitor() -> None:
+    assert "--without-heartbeat" in commands.command(1, events=False)
+    assert "--without-heartbeat" not in commands.command(1, events=True)
+    assert Settings().events is False
+    assert Settings(celery_events="0").events is False
+    assert Settings(celery_events="1").events is True
+    with pytest.raises(SetupError, match="HANGTAG_CELERY_EVENTS is 1 or 0"):
+        _ = Settings(celery_events="yes").events
+
+
+def test_bounds_hold_what_is_between_them() -> None:
+    bounds = Bounds(2, 5)
+    assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
+    assert not bounds.fixed
+
+
+@pytest.mark.parametrize("before", [Desired(), Desired(keep=False, workers=3, floor=1)])
+def test_what_could_not_be_started_is_not_asked_for_any_more(
+    before: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="ht-") as folder:  # short, for a socket
+        desired_state.save(Path(folder), before)
+        monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
+        monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("HANGTAG_CELERY_EVENTS", "yes")
+        result = CliRunner().invoke(hangtag, ["up", "--workers", "2"])
+        assert result.exit_code == Exit.SETUP, result.output
+        assert desired_state.load(Path(folder)) == before

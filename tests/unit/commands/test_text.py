@@ -1,0 +1,85 @@
+"""Predictions as text: bars of the right length, odd names harmless, programs served."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.predict import text as show_predictions
+from producer.predict.predictions import Prediction, Predictions
+from producer.predict.text import BAR_WIDTH, bar, lines
+from shared.image_status import Flag, Status
+
+LABELS = ("Bag", "Ankle boot", "Coat")
+
+
+def found(*images: Prediction) -> Predictions:
+    return Predictions("m@1", LABELS, list(images))
+
+
+def good(path: str = "a.png", truth: str = "", flag: str = "") -> Prediction:
+    best = {"Coat": 0.75, "Bag": 0.25, "Ankle boot": 0.0}
+    return Prediction(path, "Coat", 0.75, Status.OK, "", flag, best, truth)
+
+
+def bad(path: str = "b.png") -> Prediction:
+    status = Status.UNREADABLE
+    return Prediction(path, "", None, status, status.sentence, "", {})
+
+
+def test_a_picture_has_a_line_and_its_best_labels_below() -> None:
+    assert list(lines(found(good(), bad()), 2, "utf-8")) == [
+        "a.png: Coat 75.00%",
+        "  Coat   75.00%  ██████████████████",
+        "  Bag    25.00%  ██████",
+        "b.png: unreadable. The file is empty, damaged, or may not be read.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "ending"),
+    [
+        (good(truth="Coat"), ", right"),
+        (good(truth="Bag"), ", wrong: it is Bag"),
+        (good(flag=Flag.UNLIKE_TRAINING), ", unlike_training"),
+    ],
+)
+def test_what_is_known_beside_the_label_is_said(image: Prediction, ending: str) -> None:
+    assert next(lines(found(image), 1, "utf-8")) == f"a.png: Coat 75.00%{ending}"
+
+
+@given(st.floats(0, 1))
+def test_a_bar_is_as_long_as_its_share(share: float) -> None:
+    blocks, plain = bar(share), bar(share, blocks=False)
+    assert abs(len(plain) - share * BAR_WIDTH) <= 0.5
+    eighths = sum(8 if c == "█" else " ▏▎▍▌▋▊▉".index(c) for c in blocks)
+    assert abs(eighths - 8 * share * BAR_WIDTH) <= 0.5
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "no-such-encoding"])
+def test_what_is_shown_can_be_written_to_the_terminal(encoding: str) -> None:
+    text = "\n".join(lines(found(good()), 3, encoding))
+    assert text.encode("ascii" if encoding == "no-such-encoding" else encoding)
+
+
+@given(st.text(), st.text(min_size=1))
+def test_no_name_and_no_label_can_steer_a_terminal(path: str, label: str) -> None:
+    image = Prediction(path, label, 1.0, Status.OK, "", "", {label: 1.0}, label)
+    for line in lines(found(image), 1, "utf-8"):
+        assert line.isprintable()
+
+
+def test_programs_get_numbers_and_as_many_labels_as_asked_for() -> None:
+    told = msgspec.json.decode(show_predictions.as_json(found(good(), bad()), 2))
+    assert told["model"] == "m@1"
+    assert told["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
+    assert told["images"][1]["confidence"] is None
+    assert [image["status"] for image in told["images"]] == ["ok", "unreadable"]
+
+
+def test_the_summary_counts_only_what_has_a_label_as_right_or_wrong() -> None:
+    images = (good(truth="Coat"), good(truth="Bag"), msgspec.structs.replace(bad(), truth="Bag"))
+    summary = show_predictions.summary(found(*images))
+    assert summary == "3 images, 1 failed, 1 of 2 right, m@1"

@@ -1,0 +1,366 @@
+"""`hangtag train` and `hangtag worker --queue train`: what is typed wrongly, with no server."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.cli.main import hangtag
+from producer.fleet import commands
+from producer.models.train import TrainOptions, make_work, summary
+from producer.output import request_progress
+from producer.output.request_progress import News
+from producer.output.text import duration
+from producer.requests.client import make_request
+from producer.requests.existing import find
+from producer.requests.open_requests import describe, open_requests
+from producer.requests.submit import ask
+from producer.requests.wait import cure
+from shared.errors import Exit, SetupError, UsageError
+from shared.installation import ROOT, TRAIN_PACKAGES
+from shared.ledger import request_store
+from shared.ledger.request_states import State, View
+from shared.messages.batch import new_id
+from shared.messages.replies import Decided
+from shared.messages.requests import (
+    REQUEST_ID,
+    Evaluate,
+    Outcome,
+    Progress,
+    Promote,
+    Request,
+    Train,
+    Work,
+)
+from shared.settings import Settings
+from tests.support.machine.unlistable_folders import obeying
+from tests.support.processes.manual_trainer import ANSWER
+
+ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of classes, and a broker that is away: whoever reaches for it is told so."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos/bag").mkdir(parents=True)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(hangtag, list(arguments))
+
+
+def complaint(result: Result, code: Exit) -> str:
+    """The one line of a command that failed as it should."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["--data", "photos"], "--name"),
+        (["--name", "No/Name"], "small letters"),
+        (["--request-id", "../x"], "cannot be the id"),
+        (["--follow", "r1", "--epochs", "3"], "--follow stands alone; leave out --epochs"),
+        (["--follow", "r1", "--cancel", "r1"], "stands alone"),
+        (["--cancel", "r1", "--data", "photos"], "leave out --data"),
+        (["--list", "--detach"], "--list stands alone; leave out --detach"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_with_its_cure(arguments: list[str], cure: str) -> None:
+    assert cure in complaint(run("train", *arguments), Exit.USAGE)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--seed", "-1"],
+        ["--promote", "perhaps"],
+        ["--max-unreadable", "101%"],
+        ["--max-unreadable", "nan"],
+        ["--max-unreadable", "few"],
+        ["--timeout", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_value_out_of_range_names_its_option(arguments: list[str]) -> None:
+    result = run("train", *arguments)
+    assert result.exit_code == Exit.USAGE
+    assert arguments[0] in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--follow", "r1"], ["--cancel", "r1"], ["--list"]], ids=" ".join
+)
+def test_a_broker_that_is_away_is_a_setup_error(arguments: list[str]) -> None:
+    assert "Redis" in complaint(run("train", *arguments), Exit.SETUP)
+
+
+def test_what_is_typed_is_what_is_asked_for(here: Path) -> None:
+    options = TrainOptions(
+        "photos", "garments", "tutorial", 3, 7, "always", weighted=True, max_unreadable=0.5
+    )
+    expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
+    assert make_work(options, Settings()) == expected
+
+
+def test_the_recipe_suits_the_data_where_none_is_named(here: Path) -> None:
+    assert make_work(TrainOptions(), Settings()) == Train("fashion-mnist", "fast")
+    found = make_work(TrainOptions("photos", "garments"), Settings())
+    assert (found.recipe, found.data) == ("photo", f"{here}/photos")
+
+
+def test_a_folder_is_looked_for_only_where_the_trainer_is_on_this_machine(here: Path) -> None:
+    options = TrainOptions("absent", "garments")
+    with pytest.raises(UsageError, match="absent is no folder"):
+        make_work(options, Settings())
+    assert make_work(options, ELSEWHERE).data == f"{here}/absent"
+
+
+def test_a_path_that_is_no_text_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no text"):
+        make_work(TrainOptions(os.fsdecode(b"\xff"), "garments"), ELSEWHERE)
+
+
+def test_ids_can_be_typed_and_differ() -> None:
+    ids = {new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(REQUEST_ID.fullmatch(one) for one in ids)
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_tensorflow_nothing_is_queued_on_this_machines_stack(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
+    assert "tensorflow" in complaint(run("train"), Exit.SETUP)
+    assert not (here / "stack").exists()
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_machine_without_tensorflow_cannot_become_a_trainer() -> None:
+    line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
+    assert "tensorflow" in line
+    assert f"-m pip install -e '{ROOT}[train]'" in line
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_promotion_needs_no_tensorflow() -> None:
+    commands.check_can(Promote("garments@2"))
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where training is not installed."""
+    found: Callable[..., object] = importlib.util.find_spec
+
+    def find(name: str) -> object:
+        return None if name in TRAIN_PACKAGES else found(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+
+
+def test_a_trainer_does_one_thing_at_a_time() -> None:
+    line = complaint(run("worker", "--queue", "train", "--concurrency", "2"), Exit.USAGE)
+    assert "leave out --concurrency" in line
+
+
+def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
+    assert "HANGTAG_REDIS_URL" in line
+    assert "hangtag train" in line
+
+
+def test_the_line_that_starts_a_trainer_shows_no_password() -> None:
+    line = cure(ELSEWHERE)
+    variables = "HANGTAG_REDIS_URL=redis://host:1 HANGTAG_REDIS_PASSWORD_FILE=..."
+    assert line.endswith(f": {variables} hangtag worker --queue train")
+    assert "secret" not in line
+
+
+def keep(store: Path, request: Request, *, answered: bool = False, elsewhere: bool = False) -> None:
+    """What a trainer leaves in its store: of this machine's stack, or of a broker elsewhere."""
+    request_store.keep(store, request)
+    folder = request_store.folder(store, request.id)
+    if elsewhere:
+        (folder / request_store.HERE_FILE).unlink()
+    if answered:
+        outcome = msgspec.json.encode(Outcome(ok=True))
+        (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
+
+
+def test_what_only_the_store_knows_is_listed_as_paused(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    assert open_requests(settings) == []
+    old = make_request(Train("b", "fast"), "old")
+    new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
+    for request in (new, old):
+        keep(settings.store_path, request)
+    keep(settings.store_path, make_request(Train("a", "fast"), "done"), answered=True)
+    keep(settings.store_path, make_request(Train("a", "fast"), "theirs"), elsewhere=True)
+    damaged = request_store.folder(settings.store_path, "damaged")
+    damaged.mkdir()
+    (damaged / request_store.REQUEST_FILE).write_text("{")
+    found = open_requests(settings)
+    assert [(one.request, one.state) for one in found] == [("old", "paused"), ("new", "paused")]
+
+
+def test_a_request_that_is_no_name_reaches_no_file(here: Path) -> None:
+    assert request_store.load(here, "../../etc") is None
+    assert request_store.outcome(here, "/etc") is None
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (Train("garments", "photo"), "train garments (photo)"),
+        (Evaluate("garments@2"), "evaluate garments@2"),
+    ],
+)
+def test_a_request_is_described_in_a_few_words(work: Work, words: str) -> None:
+    assert describe(work) == words
+
+
+@given(st.floats(0, 1e6))
+def test_a_duration_can_be_read_back(seconds: float) -> None:
+    number, unit = duration(seconds).split()
+    total = 0
+    for part in number.split(":"):
+        total = total * 60 + int(part)
+    assert total == round(seconds)
+    assert unit == ("s" if total < 60 else "min" if total < 3600 else "h")
+
+
+def view(state: State, progress: Progress | None = None) -> View:
+    request = Request("r1", Train("garments", "fast"), "me@here", 0.0)
+    return View(request, state, "", 0, progress, None)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=30).map(sorted))
+def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list[int]) -> None:
+    news = News()
+    steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
+    steps.append(Progress("calibrating", heldout_accuracy=0.2))
+    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    told = [line for line in lines if line.startswith("epoch")]
+    for line, epoch in zip(told, sorted(set(epochs)), strict=True):
+        plain = f"epoch {epoch} of 20"
+        assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
+        assert epoch + 1 not in (*epochs, 21) or line != plain
+    assert lines.count("training") == lines.count("calibrating") == 1
+
+
+def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
+    news = News()
+    steps = [
+        Progress("training", 2, 20, 5, 9, heldout_accuracy=0.5),
+        Progress("starting"),
+        Progress("training"),
+        Progress("training", 2, 20, 1, 9),
+        Progress("training", 3, 20, 1, 9, heldout_accuracy=0.6),
+    ]
+    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    assert [line for line in lines if line.startswith("epoch")] == [
+        "epoch 2 of 20, held-out accuracy 0.6000"
+    ]
+
+
+def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
+    busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
+    left = len(request_progress.title(busy)) + len(" ") + request_progress.BAR_CELLS + len(" ")
+    assert left + max(map(len, request_progress.figures(busy).splitlines())) <= 80
+    assert request_progress.title(Progress("exporting")) == "exporting"
+
+
+def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    with pytest.raises(UsageError, match="other work"):
+        ask(settings, make_request(Train("garments", "fast", seed=2), "r1"))
+    assert not (here / "stack").exists()
+
+
+def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
+    assert ask(settings, make_request(Train("garments", "fast"), "r1")).ok
+    assert not (here / "stack").exists()
+
+
+def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    outcome = msgspec.json.encode(Outcome(ok=False, error="no images; name another folder"))
+    folder = request_store.folder(settings.store_path, "r1")
+    (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
+    with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
+        ask(settings, make_request(Train("garments", "fast"), "r1"))
+
+
+def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:
+    first = make_request(Train("garments", "fast"), "r1")
+    request_store.keep(here, first, b"weights")
+    request_store.keep(here, msgspec.structs.replace(first, created=0.0), b"other")
+    assert request_store.load(here, "r1") == first
+    folder = request_store.folder(here, "r1")
+    assert (folder / request_store.INPUT_FILE).read_bytes() == b"weights"
+    assert len(list(folder.iterdir())) == 3
+    request_store.forget(here, "r1")
+    assert request_store.unanswered(here) == []
+
+
+def test_a_brokers_request_in_the_store_is_not_taken_by_this_machines_stack(here: Path) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), elsewhere=True)
+    assert request_store.unanswered(settings.store_path, here=True) == []
+    assert len(request_store.unanswered(settings.store_path, here=False)) == 1
+    with pytest.raises(UsageError, match="there is no request"):
+        find(settings, "r1")
+    assert not (here / "stack").exists()
+
+
+def test_a_store_that_cannot_be_written_names_the_cure(here: Path) -> None:
+    (here / "file").touch()
+    with pytest.raises(SetupError, match="HANGTAG_STORE"):
+        request_store.keep(here / "file", make_request(Train("garments", "fast")))
+
+
+@pytest.mark.parametrize("before", [None, 1])
+def test_a_promotion_is_told_with_the_way_back_where_there_is_one(before: int | None) -> None:
+    decision = Decided("production", 2, before, True, "it is better")
+    said = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
+    assert "garments@production is version 2 now: it is better" in said
+    assert said[-1].endswith("rollback garments" if before else "--model garments")
+
+
+def test_a_folder_that_may_not_be_read_is_named_before_anything_is_queued(here: Path) -> None:
+    (here / "photos").chmod(0)
+    env = {**os.environ, "HANGTAG_RUNTIME_DIR": f"{here}/stack", "HANGTAG_STORE": f"{here}/store"}
+    env.pop("HANGTAG_REDIS_URL")
+    command = [*obeying(here), sys.executable, "-m", "producer.cli", "train"]
+    command += ["--data", str(here / "photos"), "--name", "garments"]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    (here / "photos").chmod(0o700)
+    assert (done.returncode, done.stdout) == (Exit.SETUP, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{here}/photos cannot be read (Permission denied)" in line
+    assert not (here / "store").exists()

@@ -1,0 +1,363 @@
+"""`hangtag verify` proves a good table, and finds whatever is wrong with one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producer.cli.main import hangtag
+from producer.jobs.job import Job
+from producer.journal import records
+from producer.journal.journal import Journal, journal_path
+from producer.verify.align import align
+from producer.verify.sealed_journal import Sealed
+from producer.verify.verify import PROBLEMS_SHOWN, Proof, verdict, verify
+from shared.errors import Exit, SetupError
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.machine.unlistable_folders import too_deep
+
+NAMES = (
+    b"a.png",
+    b"b,.png",
+    b"=c.png",
+    b'd"\n.png',
+    b"e\xff.png",
+    b"sub/a.png",
+    b"sub/z.png",
+    b"t\t.png",
+)
+
+
+def plant(folder: Path) -> Path:
+    """A finished job of two folders, with a row that failed; answers its table."""
+    for root in (b"two", b"one"):
+        for i, name in enumerate(NAMES):
+            path = folder / os.fsdecode(root + b"/" + name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(root + name if i != 1 else RUBBISH)
+    finish(options_of(folder, b"two", b"one"))
+    return folder / "out.csv"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The table of a finished job."""
+    return plant(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[tuple[Path, bytes]]:
+    """A table for many tests, and what it must be."""
+    with tempfile.TemporaryDirectory() as name:
+        table = plant(Path(name))
+        yield table, table.read_bytes()
+
+
+def problem(proof: Proof) -> str:
+    """The only one."""
+    assert not proof.proven
+    (line,) = proof.problems
+    assert line.isprintable()
+    return line
+
+
+def test_a_good_table_is_proven(table: Path) -> None:
+    for deep in (False, True):
+        proof = verify(table, deep)
+        assert (proof.problems, proof.proven) == ([], True)
+        assert (proof.rows, proof.failed) == (2 * len(NAMES), 2)
+        assert len(proof.unproven) == (0 if deep else 1)
+
+
+def rows_of(table: bytes) -> list[str]:
+    """Its rows as text, the header first."""
+    rows = csv.reader(io.StringIO(table.decode(), newline=""))
+    return [_written(row) for row in rows]
+
+
+def _written(row: list[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(row)
+    return text.getvalue()
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_any_other_table_is_refused(whole: tuple[Path, bytes], data: st.DataObject) -> None:
+    """Rows dropped, doubled, swapped, appended; a cell edited; a byte changed, cut or added."""
+    table, good = whole
+    rows = rows_of(good)
+    at = data.draw(st.integers(0, len(rows) - 1))
+    other = data.draw(st.integers(0, len(rows) - 1))
+    how = data.draw(st.sampled_from(["drop", "double", "swap", "append", "cell", "byte", "cut"]))
+    if how == "drop":
+        del rows[at]
+    elif how == "double":
+        rows.insert(other, rows[at])
+    elif how == "swap":
+        rows[at], rows[other] = rows[other], rows[at]
+    elif how == "append":
+        rows.append(data.draw(st.text(st.characters(codec="utf-8"), min_size=1)))
+    elif how == "cell":
+        (cells,) = csv.reader(io.StringIO(rows[at], newline=""))
+        cells[data.draw(st.integers(0, len(cells) - 1))] = data.draw(st.text(max_size=4))
+        rows[at] = _written(cells)
+    changed = "".join(rows).encode(errors="surrogatepass")
+    place = data.draw(st.integers(0, len(changed) - 1))
+    if how == "byte":
+        changed = (
+            changed[:place] + data.draw(st.binary(min_size=1, max_size=1)) + changed[place + 1 :]
+        )
+    elif how == "cut":
+        changed = changed[:place]
+    table.write_bytes(changed)
+    proof = verify(table)
+    assert proof.proven == (changed == good)
+    assert all(line.isprintable() for line in proof.problems)
+    assert bool(proof.problems) == (changed != good)
+
+
+def edited(table: Path, change: Callable[[list[str]], None]) -> Proof:
+    rows = rows_of(table.read_bytes())
+    change(rows)
+    table.write_text("".join(rows), newline="")
+    return verify(table)
+
+
+def test_each_problem_names_its_row(table: Path) -> None:
+    def drop(rows: list[str]) -> None:
+        del rows[2]
+
+    assert problem(edited(table, drop)).startswith("two/a.png: its row is missing")
+
+
+def test_a_doubled_row_is_named_by_its_number(table: Path) -> None:
+    def double(rows: list[str]) -> None:
+        rows.insert(4, rows[3])
+
+    assert problem(edited(table, double)).startswith("row 5 (two/b,.png): does not belong")
+
+
+def test_an_edited_cell_is_named_with_what_was_written(table: Path) -> None:
+    def edit(rows: list[str]) -> None:
+        rows[2] = rows[2].replace(",ok,", ",crashed,")
+
+    line = problem(edited(table, edit))
+    assert line == "row 3 (two/a.png): status is 'crashed', not 'ok'"
+
+
+def test_rows_are_right_but_lines_end_as_on_another_system(table: Path) -> None:
+    table.write_bytes(table.read_bytes().replace(b"fashion-mnist@0\n", b"fashion-mnist@0\r\n"))
+    assert "not its bytes" in problem(verify(table))
+
+
+def test_a_journal_that_was_edited_is_told(table: Path) -> None:
+    """Also by someone who has made its checksum right."""
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        record = records.one(database, 0)
+        result = records.result_of(record).replace(b"?", b">")
+        database.execute("UPDATE batch SET result = ? WHERE n = 0", (result,))
+        database.commit()
+        assert "the result of batch 0 is damaged" in problem(verify(table))
+        records.put_result(database, record._replace(result=result))
+        database.commit()
+    proof = verify(table)
+    assert "not those that the table was written from" in proof.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_bytes(b"other, longer"), "has another size or time"),
+        (lambda path: os.utime(path, (1, 1)), "has another size or time"),
+        (lambda path: shutil.copy(path, path.with_name("aa.png")), "has no row"),
+    ],
+)
+def test_a_file_that_is_not_what_it_was_is_named(
+    table: Path, change: Callable[[Path], object], says: str
+) -> None:
+    change(table.parent / "one/a.png")
+    line = problem(verify(table))
+    assert line.startswith("one/a")
+    assert says in line
+
+
+def test_each_folder_that_cannot_be_listed_is_named(table: Path) -> None:
+    for folder in ("one/sub", "two"):
+        too_deep(table.parent / folder)
+    proof = verify(table)
+    assert not proof.proven
+    assert [line.partition(": ")[0][:8] for line in proof.problems] == ["two/dddd", "one/sub/"]
+    assert all("cannot be listed (File name too long)" in line for line in proof.problems)
+
+
+def test_other_content_behind_the_same_stamp_is_found_by_reading_again(table: Path) -> None:
+    path = table.parent / "one/a.png"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert verify(table).proven
+    assert problem(verify(table, deep=True)).startswith("one/a.png: has other content")
+
+
+def test_a_list_may_name_what_is_not_there_until_it_is(tmp_path: Path) -> None:
+    (tmp_path / "here.png").write_bytes(b"1")
+    (tmp_path / "list").write_bytes(b"gone.png\nhere.png\ngone.png\n")
+    finish(options_of(tmp_path, list_file=b"list"))
+    table = tmp_path / "out.csv"
+    assert verify(table).proven
+    (tmp_path / "gone.png").write_bytes(b"2")
+    proof = verify(table)
+    assert [line.partition(":")[0] for line in proof.problems] == ["gone.png", "gone.png"]
+    assert "--retry-failed" in proof.problems[0]
+    finish(options_of(tmp_path, list_file=b"list"), retry_failed=True)
+    assert verify(table, deep=True).proven
+
+
+def test_a_repeated_row_is_proven_with_the_file_that_it_is_of_now(table: Path) -> None:
+    (table.parent / "two/b,.png").write_bytes(b"mended")
+    assert "another size or time" in problem(verify(table))
+    finish(options_of(table.parent, b"two", b"one"), retry_failed=True)
+    proof = verify(table, deep=True)
+    assert (proof.proven, proof.failed) == (True, 1)
+
+
+def test_without_a_journal_only_the_form_is_told(table: Path) -> None:
+    journal_path(table).unlink()
+    proof = verify(table)
+    assert (proof.proven, proof.problems) == (False, [])
+    assert verdict(proof).endswith("NOT proven: its journal is not there")
+    assert "without it nobody can tell" in proof.unproven[0]
+    rows = rows_of(table.read_bytes())
+    table.write_text("".join([*rows, rows[2]]), newline="")
+    assert "is there twice" in problem(verify(table))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (",ok,", ",fine,", "status is 'fine'"),
+        (",ok,,,", ",ok,,odd,", "flag is 'odd'"),
+        ("fashion-mnist@0", "fashion-mnist@1", "model is"),
+        (",unsupported,", ",missing,", "not the sentence of missing"),
+        ("path,", "name,", "columns"),
+        (",ok,", ",", "cells"),
+    ],
+)
+def test_without_a_journal_a_row_that_is_none_is_named(
+    table: Path, old: str, new: str, says: str
+) -> None:
+    journal_path(table).unlink()
+    table.write_text(table.read_bytes().decode().replace(old, new, 1), newline="")
+    assert any(says in line for line in verify(table).problems)
+
+
+def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"4",))
+        database.commit()
+    with pytest.raises(SetupError, match=r"incompatible version.*--restart"):
+        verify(table)
+
+
+def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
+        database.commit()
+    with pytest.raises(SetupError) as error:
+        Sealed(table)
+    opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+    assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
+
+
+def test_a_table_and_its_journal_may_be_on_a_disk_that_is_read_only(table: Path) -> None:
+    before = sorted(os.listdir(table.parent))
+    assert verify(table).proven
+    assert sorted(os.listdir(table.parent)) == before
+
+
+def test_many_problems_are_not_all_told(table: Path) -> None:
+    table.write_text(table.read_bytes().decode() + "x\n" * 500, newline="")
+    assert len(verify(table).problems) == PROBLEMS_SHOWN
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(hangtag, ["verify", *arguments])
+
+
+def test_the_command_has_an_exit_code_for_each_verdict(table: Path, tmp_path: Path) -> None:
+    good = run(str(table))
+    assert good.exit_code == Exit.OK, good.output
+    assert "proven: 16 rows (2 failed)" in good.stdout
+    assert msgspec.json.decode(run(str(table), "--json").stdout, type=Proof).proven
+    table.write_bytes(table.read_bytes()[:-1])
+    assert run(str(table)).exit_code == Exit.NOT_PROVEN
+    table.unlink()
+    assert "writes it again" in run(str(table)).stdout
+    absent = run(str(tmp_path / "absent.csv"))
+    assert absent.exit_code == Exit.USAGE
+    assert "there is no table" in absent.stderr
+
+
+def test_a_job_that_runs_or_is_not_finished_is_not_proven(table: Path) -> None:
+    with closing(Journal(journal_path(table))) as journal:
+        running = run(str(table))
+        assert running.exit_code == Exit.USAGE
+        assert "hangtag collect" in running.stderr
+        journal.repeat(1)
+    assert "is not finished" in problem(verify(table))
+
+
+@given(st.lists(st.integers(0, 5)), st.lists(st.integers(0, 5)))
+def test_both_streams_come_out_of_the_alignment_whole_and_in_order(
+    one: list[int], other: list[int]
+) -> None:
+    pairs = list(align(iter(one), iter(other), lambda x: x, lambda x: x))
+    assert [left for left, _ in pairs if left is not None] == one
+    assert [right for _, right in pairs if right is not None] == other
+    assert all(None in pair or pair[0] == pair[1] for pair in pairs)
+    assert (one == other) == all(None not in pair for pair in pairs)
+
+
+def test_a_file_above_the_limit_of_its_job_is_proven_too(tmp_path: Path) -> None:
+    """Read again in full it would have another digest than it had as a row `too_large`."""
+    (tmp_path / "in").mkdir()
+    for name, size in (("a.png", 4), ("b.png", 5), ("c.png", 4)):
+        (tmp_path / "in" / name).write_bytes(bytes(size))
+    finish(options_of(tmp_path, b"in", max_file_bytes=4))
+    output = tmp_path / "out.csv"
+    assert output.read_text().count(",too_large,") == 1
+    assert verify(output, deep=True).proven
+    job = Job(options_of(tmp_path, b"in"))  # as the same command makes them, on any server
+    with closing(job):
+        assert job.options.max_file_bytes == 4
+
+
+def test_a_check_that_takes_long_shows_how_far_it_is(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.verify.progress.SHOWN_AFTER_S", 0)
+    monkeypatch.setattr("producer.output.job_progress.PLAIN_EVERY_S", 0)
+    rows = 2 * len(NAMES)
+    result = CliRunner().invoke(hangtag, ["verify", str(table)])
+    shown = [int(line.split()[0]) for line in result.stderr.splitlines() if " done, " in line]
+    assert f"{rows} of {rows} done" in result.stderr
+    assert shown == sorted(shown)
+    assert len(shown) > 2
+    assert " left" in result.stderr
+    quiet = CliRunner().invoke(hangtag, ["verify", str(table), "--json"])
+    assert " done, " not in quiet.stderr

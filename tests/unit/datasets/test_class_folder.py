@@ -1,0 +1,466 @@
+"""A folder per class is a data set: whatever lies in it, it is used, named or counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from tests.support.images.class_folders import SUFFIXES, fill, noise, write
+from tests.support.machine.unlistable_folders import obeying
+from tests.support.processes.fleet import ROOT
+from worker.datasets import load
+from worker.datasets.examples import Examples
+from worker.datasets.load import Loaded
+from worker.recipes.recipes import RECIPES, Recipe
+
+PHOTO = RECIPES["photo"]
+
+
+class Stop(Exception):
+    """Stands for the end of a trainer."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two classes of 40 pictures."""
+    for number, name in enumerate(("cat", "dog")):
+        fill(tmp_path / "root" / name, 40, 1000 * number)
+    return tmp_path / "root"
+
+
+def _load(root: Path, recipe: Recipe = PHOTO, **options: float) -> Loaded:
+    scratch = root.parent / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    return load.load(str(root), recipe.size, None, scratch, **options)  # type: ignore[arg-type]
+
+
+def _seen(loaded: Loaded) -> dict[str, set[bytes]]:
+    """The pixels of each part."""
+    found = loaded.data
+    parts = {"training": found.examples, "heldout": found.heldout, "test": found.test}
+    return {
+        name: {image.tobytes() for image in part.images} if part else set()
+        for name, part in parts.items()
+    }
+
+
+def _total(loaded: Loaded) -> int:
+    report = loaded.report
+    return sum(report.training) + sum(report.heldout) + sum(report.test)
+
+
+def test_every_picture_is_in_one_part_with_its_folder_as_label(root: Path) -> None:
+    loaded = _load(root)
+    seen = _seen(loaded)
+    assert loaded.report.labels == ("cat", "dog")
+    assert sum(map(len, seen.values())) == _total(loaded) == 80
+    assert not seen["training"] & (seen["heldout"] | seen["test"])
+    assert not seen["heldout"] & seen["test"]
+    assert all(map(min, (loaded.report.training, loaded.report.heldout, loaded.report.test)))
+
+
+def test_sizes_formats_and_depth_do_not_matter(root: Path) -> None:
+    for number, (kind, suffix) in enumerate(SUFFIXES.items()):
+        pixels = noise(5000 + number, 5 + 40 * number, channels=1 if kind == "GIF" else 3)
+        write(root / "cat" / "a" / "b" / f"{number}{suffix.upper()}", pixels, kind)
+    loaded = _load(root)
+    assert _total(loaded) == 84
+    assert not loaded.report.unreadable_count
+    assert loaded.data.examples.images.shape[1:] == PHOTO.size
+
+
+def test_a_recipe_says_what_pictures_are_made_to(root: Path) -> None:
+    grey = _load(root, RECIPES["fast"]).data
+    assert grey.examples.images.shape[1:] == (28, 28, 1)
+    assert grey.preprocessing == Preprocessing(28, 28, 1)
+    with pytest.raises(SetupError, match="another"):
+        load.load(str(root), None, None, root.parent)
+
+
+def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
+    for number, file in enumerate(sorted(root.rglob("*.png"))):
+        write(file, np.full((5, 5, 3), 100 + number, np.uint8))
+    grey, photo = _load(root, RECIPES["fast"]).data, _load(root).data
+    for ours, theirs in ((grey.test, photo.test), (grey.heldout, photo.heldout)):
+        assert ours is not None
+        assert theirs is not None
+        assert ours.images.max((1, 2, 3)).tolist() == theirs.images.max((1, 2, 3)).tolist()
+
+
+def test_names_and_new_files_move_no_picture_to_another_part(root: Path) -> None:
+    before = _seen(_load(root))
+    for number, file in enumerate(sorted(root.rglob("*.png"))):
+        file.rename(file.with_name(f"{-number % 97:03}-{number}.png"))
+    fill(root / "cat" / "new", 50, 7000)
+    after = _seen(_load(root))
+    for part, pixels in before.items():
+        assert pixels <= after[part]
+
+
+def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> None:
+    for number in range(40):
+        write(root / "cat" / f"copy{number}.bmp", noise(number), "BMP")
+    loaded = _load(root)
+    seen = _seen(loaded)
+    assert sum(map(len, seen.values())) == 80
+    assert not seen["training"] & (seen["heldout"] | seen["test"])
+    assert any(note.startswith("40 images are copied") for note in loaded.report.notes)
+    assert not any("more than one class" in note for note in loaded.report.notes)
+    write(root / "dog" / "cat.png", noise(3))
+    assert "1 image is in more than one class" in _load(root).report.notes
+
+
+def test_what_is_no_picture_is_passed_over_and_counted(root: Path) -> None:
+    (root / "cat" / ".hidden.png").write_bytes(b"")
+    (root / ".git").mkdir()
+    (root / "cat" / "notes.txt").write_text("about cats")
+    (root / "labels.csv").write_text("0,1")
+    os.symlink(root / "dog" / "0000.png", root / "cat" / "link.png")
+    os.symlink(root / "dog", root / "dogs")
+    os.mkfifo(root / "cat" / "pipe.png")
+    loaded = _load(root)
+    assert _total(loaded) == 80
+    passed = "passed over: 2 (hidden), 2 (links), 2 (no images), 1 (beside the class folders)"
+    assert loaded.report.notes == (passed,)
+
+
+@pytest.mark.parametrize(
+    ("names", "decided"),
+    [
+        (("train", "test"), ("test",)),
+        (("train", "validation"), ("training", "heldout")),
+        (("training", "val", "testing"), ("training", "heldout", "test")),
+        (("Train", "valid", "Test"), ("training", "heldout", "test")),
+    ],
+    ids="-".join,
+)
+def test_splits_that_a_folder_has_are_kept(
+    names: tuple[str, ...], decided: tuple[str, ...], tmp_path: Path
+) -> None:
+    parts = {"t": "training", "v": "heldout", "e": "test"}
+    given: dict[str, Path] = {}
+    for number, name in enumerate(names):
+        kind = "e" if name.lower().startswith("test") else name[0].lower()
+        given[parts[kind]] = tmp_path / "root" / name
+        for label in (0, 1):
+            fill(tmp_path / "root" / name / "ab"[label], 30, 10_000 * number + 1000 * label)
+    loaded = _load(tmp_path / "root")
+    report = loaded.report
+    assert report.labels == ("a", "b")
+    for part in decided:
+        assert getattr(report, part) == (30, 30)
+    assert _total(loaded) == 60 * len(names)
+    assert all(report.heldout)
+    assert (loaded.data.test is None) == ("test" not in given)
+
+
+def test_pictures_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for label in "ab":
+        fill(root / "train" / label, 20, ord(label) * 100)
+        fill(root / "test" / label, 5, ord(label) * 100)
+    notes = " ".join(_load(root).report.notes)
+    assert "10 images are copied from others" in notes
+    assert "both in train/ and in test/" in notes
+
+
+def test_a_class_that_is_called_train_is_a_class(tmp_path: Path) -> None:
+    for name in ("bus", "train"):
+        fill(tmp_path / "root" / name, 10, len(name) * 100)
+    assert _load(tmp_path / "root").report.labels == ("bus", "train")
+
+
+def test_labels_are_in_the_order_of_their_bytes_and_as_the_folders_are_called(
+    tmp_path: Path,
+) -> None:
+    names = ["T-shirt_top", "Zug", "zebra", "Ärmel", "a b", "日本"]
+    for number, name in enumerate(names):
+        fill(tmp_path / "root" / name, 4, 100 * number)
+    labels = _load(tmp_path / "root").report.labels
+    assert labels == tuple(sorted(names, key=str.encode))
+
+
+def test_unreadable_files_are_named_with_the_reason(root: Path) -> None:
+    (root / "cat" / "empty.png").write_bytes(b"")
+    (root / "dog" / "text.jpg").write_text("a dog")
+    whole = (root / "dog" / "0001.png").read_bytes()
+    (root / "dog" / "half.png").write_bytes(whole[: len(whole) // 2])
+    report = _load(root).report
+    assert report.unreadable_count == 3
+    assert [line.partition(":")[0] for line in report.unreadable] == [
+        "cat/empty.png", "dog/half.png", "dog/text.jpg",
+    ]  # fmt: skip
+    assert report.unreadable[2].endswith("is not a JPEG, PNG, WebP, BMP, GIF or TIFF picture.")
+
+
+def test_too_many_unreadable_files_are_an_error_that_names_some(root: Path) -> None:
+    for number in range(10):
+        (root / "cat" / f"{number}.jpg").write_text("no picture")
+    with pytest.raises(SetupError) as error:
+        _load(root)
+    text = str(error.value)
+    assert "10 of the first 64 files" in text
+    assert "of all 90" in text
+    assert "cat/0.jpg" in text
+    assert "--max-unreadable" in text
+    assert "\n" not in text
+    assert _load(root, max_unreadable=0.12).report.unreadable_count == 10
+    assert not list((root.parent / "scratch").rglob("decoded.pixels"))
+
+
+def _nothing(root: Path) -> None:
+    shutil.rmtree(root)
+
+
+def _one_class(root: Path) -> None:
+    shutil.rmtree(root / "dog")
+
+
+def _no_images(root: Path) -> None:
+    for file in root.rglob("*.png"):
+        file.rename(file.with_suffix(".txt"))
+
+
+def _few(root: Path) -> None:
+    fill(root / "fox", 3, 9000)
+
+
+def _few_that_differ(root: Path) -> None:
+    for number in range(10):
+        write(root / "fox" / f"{number}.png", noise(1))
+
+
+def _unknown(root: Path) -> None:
+    _into_train(root)
+    fill(root / "test" / "fox", 5, 9000)
+
+
+def _mixed(root: Path) -> None:
+    for name in ("train", "test"):
+        fill(root / name / "cat", 5, 9000)
+
+
+def _into_train(root: Path) -> None:
+    (root / "train").mkdir()
+    for name in ("cat", "dog"):
+        (root / name).rename(root / "train" / name)
+
+
+def _flat_test(root: Path) -> None:
+    _into_train(root)
+    fill(root / "test", 5, 9000)
+
+
+def _extra(root: Path) -> None:
+    _into_train(root)
+    fill(root / "extra" / "cat", 5, 9000)
+
+
+def _only_validated(root: Path) -> None:
+    _into_train(root)
+    for number, name in enumerate(("cat", "dog", "fox")):
+        fill(root / "validation" / name, 5, 9000 + 100 * number)
+
+
+def _no_text(root: Path) -> None:
+    os.rename(os.fsencode(root / "dog"), os.fsencode(root) + b"/d\xf6g")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_nothing, ("No such file", "one folder per class")),
+        (_one_class, ("one class, cat", "needs two")),
+        (_no_images, ("no images", "folder")),
+        (_few, ("class fox has 3 images", "needs 4")),
+        (_few_that_differ, ("class fox has 1 images", "needs 4 different")),
+        (_unknown, ("fox/ of test/", "rename it")),
+        (_mixed, ("cat/ beside it is no split", "move cat/ elsewhere")),
+        (
+            _flat_test,
+            ("train/ has class folders", "test/ beside it is no split", "sort its images"),
+        ),
+        (_extra, ("train/ has class folders", "extra/ beside it is no split", "move extra/")),
+        (_only_validated, ("class fox has 0 images to learn from", "add some, or remove")),
+        (_no_text, ("d\\xf6g", "rename it")),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_folder_that_does_not_do_is_one_line_with_the_cure(
+    spoil: Callable[[Path], None], words: tuple[str, ...], root: Path
+) -> None:
+    spoil(root)
+    with pytest.raises(SetupError) as error:
+        _load(root)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").write_text("")
+    with pytest.raises(SetupError, match="Not a directory"):
+        _load(tmp_path / "root")
+
+
+def test_imbalance_is_reported_with_its_cure(root: Path) -> None:
+    fill(root / "fox", 8, 9000)
+    [note] = _load(root).report.notes
+    assert "fox only" in note
+    assert "--weighted" in note
+
+
+def test_a_second_load_needs_the_folder_no_more(root: Path) -> None:
+    scratch = root.parent / "scratch"
+    first = load.load(str(root), PHOTO.size, None, scratch)
+    shutil.rmtree(root)
+    second = load.load(str(root), PHOTO.size, None, scratch)
+    assert second.report == first.report
+    assert second.data.examples.fingerprint() == first.data.examples.fingerprint()
+
+
+def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise Stop
+
+    scratch = root.parent / "scratch"
+    with pytest.raises(Stop):
+        load.load(str(root), PHOTO.size, None, scratch, on_progress=stop)
+    assert not [path for path in scratch.rglob("*") if path.is_file()]
+    # One that was killed leaves files, but not the one that says they are whole.
+    whole = load.load(str(root), PHOTO.size, None, scratch).data.examples.fingerprint()
+    [about] = scratch.rglob("about.json")
+    about.unlink()
+    [pixels] = scratch.rglob("training.pixels")
+    pixels.write_bytes(b"")
+    again = load.load(str(root), PHOTO.size, None, scratch)
+    assert again.data.examples.fingerprint() == whole
+
+
+def test_an_attempt_that_wakes_up_late_harms_no_successor(root: Path) -> None:
+    """The successor decodes while the first sleeps, and is there or half way when it wakes."""
+    scratch = root.parent / "scratch"
+    asleep, awake, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def sleeps(done: int, total: int) -> None:
+        asleep.set()
+        assert awake.wait(30)
+        raise Stop
+
+    def first() -> None:
+        with suppress(Stop):
+            load.load(str(root), PHOTO.size, None, scratch, on_progress=sleeps)
+        gone.set()
+
+    def wakes(done: int, total: int) -> None:
+        awake.set()
+        assert gone.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert asleep.wait(30)
+    loaded = load.load(str(root), PHOTO.size, None, scratch, on_progress=wakes)
+    thread.join()
+    assert _total(loaded) == 80
+    assert len(list(scratch.iterdir())) == 1
+    assert load.load(str(root), PHOTO.size, None, scratch).report == loaded.report
+
+
+def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
+    scratch = root.parent / "scratch"
+    done_before: list[Loaded] = []
+
+    def overtaken(done: int, total: int) -> None:
+        if not done_before:
+            done_before.append(load.load(str(root), PHOTO.size, None, scratch))
+
+    late = load.load(str(root), PHOTO.size, None, scratch, on_progress=overtaken)
+    [folder] = scratch.iterdir()
+    [early] = done_before
+    assert late.report == early.report
+    assert early.data.examples.fingerprint() == late.data.examples.fingerprint()
+    assert (folder / "about.json").exists()
+
+
+def test_an_empty_folder_beside_the_splits_does_no_harm(tmp_path: Path) -> None:
+    for name in "ab":
+        fill(tmp_path / "root" / "train" / name, 10, ord(name) * 100)
+    (tmp_path / "root" / "notes").mkdir()
+    (tmp_path / "root" / "notes" / "about.txt").write_text("nothing")
+    assert _load(tmp_path / "root").report.labels == ("a", "b")
+
+
+def test_progress_ends_with_all_files(root: Path) -> None:
+    told: list[tuple[int, int]] = []
+    load.load(str(root), PHOTO.size, None, root.parent / "scratch",
+              on_progress=lambda done, total: told.append((done, total)))  # fmt: skip
+    assert told[-1] == (80, 80)
+    assert all(one[0] < two[0] for one, two in pairwise(told))
+
+
+def test_anything_with_a_picture_can_be_measured(tmp_path: Path) -> None:
+    fill(tmp_path / "root" / "test" / "cat", 2)
+    spec = Preprocessing(10, 12, 3)
+    loaded = load.load(str(tmp_path / "root"), None, spec, tmp_path / "scratch")
+    assert loaded.report.test == (2,)
+    assert loaded.data.test is not None
+    assert loaded.data.test.images.shape == (2, 10, 12, 3)
+    assert loaded.data.preprocessing == spec
+
+
+def test_a_folder_falls_into_the_same_parts_when_it_is_measured(root: Path) -> None:
+    learned = _seen(_load(root))
+    measured = load.load(str(root), None, Preprocessing(96, 96, 3), root.parent / "scratch")
+    assert _seen(measured) == learned
+    assert not measured.report.notes
+
+
+def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:
+    found: Examples = _load(root).data.examples
+    base = found.images
+    while isinstance(base.base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+    assert not found.images.flags.writeable
+
+
+_CLOSED = """
+import sys
+from pathlib import Path
+from shared.errors import SetupError
+from worker import data
+from worker.recipes.recipes import RECIPES
+try:
+    data.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
+except SetupError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("place", ["a", "a/more", "."])
+def test_a_folder_that_cannot_be_read_is_named_and_not_called_empty(
+    tmp_path: Path, place: str
+) -> None:
+    root = tmp_path / "root"
+    fill(root / "a/more", 6)
+    fill(root / "b", 6, 100)
+    os.chmod(root / place, 0)
+    command = [*obeying(tmp_path), sys.executable, "-c", _CLOSED, str(root), str(tmp_path / "s")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    os.chmod(root / place, 0o700)
+    (line,) = done.stdout.splitlines()
+    assert str((root / place).resolve()) in line
+    assert "Permission denied" in line
+    assert "add some" not in line

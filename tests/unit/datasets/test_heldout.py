@@ -1,0 +1,76 @@
+"""What is held out once is held out for ever."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SetupError
+from worker.datasets import fashion_mnist
+from worker.datasets.examples import Examples
+from worker.datasets.split import SMALLEST_HELDOUT, heldout_mask, hold_out
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _examples(seed: int, count: int = 200) -> Examples:
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, 4, 4, 1)).astype(np.uint8)
+    return Examples(images, rng.integers(0, 3, count))
+
+
+@given(seeds)
+def test_the_choice_does_not_depend_on_the_order(seed: int) -> None:
+    examples = _examples(seed)
+    order = np.random.default_rng(seed + 1).permutation(len(examples.labels))
+    again = heldout_mask(examples.images[order], examples.labels[order])
+    np.testing.assert_array_equal(again, heldout_mask(*examples)[order])
+
+
+@given(seeds)
+def test_a_twelfth_of_each_class_is_held_out(seed: int) -> None:
+    examples = _examples(seed)
+    held = heldout_mask(*examples)
+    for label in range(3):
+        of_class = examples.labels == label
+        assert abs(held[of_class].sum() - of_class.sum() / 12) <= 0.5
+
+
+@given(seeds)
+def test_other_classes_have_no_say(seed: int) -> None:
+    examples = _examples(seed)
+    of_class = examples.labels == 1
+    alone = heldout_mask(examples.images[of_class], examples.labels[of_class])
+    np.testing.assert_array_equal(alone, heldout_mask(*examples)[of_class])
+
+
+def test_the_same_image_is_never_on_both_sides() -> None:
+    examples = _examples(3)
+    doubled = Examples(*(np.concatenate([part, part]) for part in examples))
+    learn, held = hold_out(doubled)
+    assert len(learn.labels) + len(held.labels) == 400
+    seen = {image.tobytes() + bytes([label]) for image, label in zip(*learn, strict=True)}
+    assert not any(
+        image.tobytes() + bytes([label]) in seen for image, label in zip(*held, strict=True)
+    )
+
+
+def test_a_class_of_a_few_images_is_learned_from() -> None:
+    images, _ = _examples(4, SMALLEST_HELDOUT)
+    one_class = np.zeros(SMALLEST_HELDOUT, np.int64)
+    assert heldout_mask(images, one_class).sum() == 1
+    assert not heldout_mask(images[1:], one_class[1:]).any()
+
+
+def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:
+    try:
+        examples = Examples.of(*fashion_mnist.load("train", download=False))
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    learn, held = hold_out(examples)
+    assert np.bincount(held.labels).tolist() == [500] * 10
+    assert len(learn.labels) == 55_000
+    # Changing this changes what every published version was measured on.
+    assert held.fingerprint().startswith("f9df0d2d129385d7")

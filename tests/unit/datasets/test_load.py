@@ -1,0 +1,79 @@
+"""Data to learn from and to measure with, whatever they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from shared.messages.requests import FASHION_MNIST
+from tests.support.images.class_folders import write
+from worker.datasets import fashion_mnist, load
+from worker.datasets.examples import Examples
+from worker.datasets.load import Loaded
+from worker.recipes.recipes import RECIPES
+
+#: Of each class, for a class folder.
+IMAGES_OF_CLASS = 8
+
+
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return _fashion(tmp_path_factory.mktemp("scratch"))
+
+
+def _fashion(scratch: Path, spec: Preprocessing | None = None) -> Loaded:
+    try:
+        fashion_mnist.load("train", download=False)
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    return load.load(FASHION_MNIST, RECIPES["fast"].size, spec, scratch)
+
+
+def test_fashion_mnist_is_split_as_every_version_of_it_was(fashion: Loaded) -> None:
+    assert fashion.report.training == (5500,) * 10
+    assert fashion.report.heldout == (500,) * 10
+    assert fashion.report.test == (1000,) * 10
+    assert fashion.report.shape == (28, 28, 1)
+    assert fashion.report.labels == fashion_mnist.LABELS
+    assert fashion.data.heldout is not None
+    assert fashion.data.heldout.fingerprint().startswith("f9df0d2d129385d7")
+    assert fashion.data.preprocessing == fashion_mnist.PREPROCESSING
+    assert fashion.data.gates == fashion_mnist.GATES
+
+
+def test_a_version_that_negates_gets_fashion_mnist_negated(fashion: Loaded, tmp_path: Path) -> None:
+    negated = _fashion(tmp_path, Preprocessing(28, 28, 1, invert=True)).data.test
+    assert negated is not None
+    assert fashion.data.test is not None
+    np.testing.assert_array_equal(negated.images, 255 - fashion.data.test.images)
+
+
+def test_a_version_of_another_size_names_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="--data"):
+        _fashion(tmp_path, Preprocessing(96, 96, 3))
+
+
+def test_a_class_folder_of_fashion_mnist_has_the_same_pixels(
+    fashion: Loaded, tmp_path: Path
+) -> None:
+    test = fashion.data.test
+    assert test is not None
+    chosen = np.concatenate(
+        [np.flatnonzero(test.labels == label)[:IMAGES_OF_CLASS] for label in range(10)]
+    )
+    written = Examples(test.images[chosen], test.labels[chosen])
+    for number in chosen:
+        write(tmp_path / "root" / f"{test.labels[number]}/{number}.png", test.images[number])
+    loaded = load.load(
+        str(tmp_path / "root"), RECIPES["fast"].size, None, tmp_path / "scratch"
+    ).data
+    parts = [loaded.examples, loaded.heldout, loaded.test]
+    assert _pairs(written) == sorted(pair for part in parts if part for pair in _pairs(part))
+
+
+def _pairs(examples: Examples) -> list[tuple[bytes, int]]:
+    return sorted((image.tobytes(), int(label)) for image, label in zip(*examples, strict=True))

@@ -1,0 +1,104 @@
+"""Who learns from what: stable, balanced, and never the same picture on two sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.datasets.split import (
+    HELDOUT,
+    SMALLEST_CLASS,
+    TEST,
+    TRAINING,
+    UNDECIDED,
+    Hashes,
+    Parts,
+    parts,
+)
+
+seeds = st.integers(0, 2**32 - 1)
+counts = st.lists(st.integers(1, 60), min_size=1, max_size=5)
+layouts = st.sampled_from([(UNDECIDED,), (TRAINING,), (TRAINING, TEST)])
+
+
+def _hashes(rng: np.random.Generator, count: int) -> Hashes:
+    return rng.integers(0, 2**64, count, np.uint64)
+
+
+def _labels(sizes: list[int]) -> np.ndarray:
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _undecided(labels: np.ndarray) -> Parts:
+    return np.full(len(labels), UNDECIDED, np.int8)
+
+
+@given(seeds, counts)
+def test_the_order_of_the_images_has_no_say(seed: int, sizes: list[int]) -> None:
+    rng, labels = np.random.default_rng(seed), _labels(sizes)
+    files, contents = _hashes(rng, len(labels)), _hashes(rng, len(labels))
+    contents[::3] = contents[0]  # copies, also in other classes
+    order = rng.permutation(len(labels))
+    given = _undecided(labels)
+    whole = parts(given, labels, files, contents)
+    again = parts(given, labels[order], files[order], contents[order])
+    if len(sizes) == 1:  # a copy in two small classes may be needed by both
+        np.testing.assert_array_equal(again, whole[order])
+    apart = [np.unique(whole[contents == one]) for one in contents]
+    assert all(len(sides) == 1 for sides in apart)
+
+
+@given(seeds, counts, layouts)
+def test_every_class_of_enough_images_is_learned_from_and_held_out(
+    seed: int, sizes: list[int], layout: tuple[int, ...]
+) -> None:
+    rng, labels = np.random.default_rng(seed), _labels(sizes)
+    given = rng.choice(np.array(layout, np.int8), len(labels))
+    files = _hashes(rng, len(labels))
+    chosen = parts(given, labels, files, files)
+    for label in range(len(sizes)):
+        mine = chosen[(labels == label) & (given != TEST)]
+        if len(mine) >= SMALLEST_CLASS:
+            assert np.count_nonzero(mine == HELDOUT) >= 1
+            assert np.count_nonzero(mine == TRAINING) >= 2
+            assert TEST in given or np.count_nonzero(mine == TEST) >= 1
+
+
+@given(seeds, st.integers(200, 2000))
+def test_no_image_changes_sides_when_others_come_or_go(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    files, labels = _hashes(rng, count), rng.integers(0, 2, count)
+    stays = rng.random(count) < 0.7
+    whole = parts(_undecided(labels), labels, files, files)
+    fewer = parts(_undecided(labels[stays]), labels[stays], files[stays], files[stays])
+    np.testing.assert_array_equal(fewer, whole[stays])
+
+
+@given(seeds, st.integers(200, 2000))
+def test_a_sixth_is_kept_for_the_test_and_a_twelfth_held_out(seed: int, count: int) -> None:
+    labels, files = np.zeros(count, np.int64), _hashes(np.random.default_rng(seed), count)
+    chosen = parts(_undecided(labels), labels, files, files)
+    for part, share in ((TEST, 1 / 6), (HELDOUT, 1 / 12)):
+        deviation = np.sqrt(count * share * (1 - share))
+        assert abs(np.count_nonzero(chosen == part) - count * share) < 5 * deviation
+
+
+@given(seeds)
+def test_an_image_is_held_out_with_or_without_a_test_folder(seed: int) -> None:
+    labels, files = np.zeros(1000, np.int64), _hashes(np.random.default_rng(seed), 1000)
+    alone = parts(_undecided(labels), labels, files, files)
+    train = np.append(np.zeros(1000, np.int8), np.int8(TEST))
+    beside = parts(
+        train, np.append(labels, 0), np.append(files, files[:1]), np.arange(1001, dtype=np.uint64)
+    )
+    np.testing.assert_array_equal(alone == HELDOUT, beside[:-1] == HELDOUT)
+
+
+@pytest.mark.parametrize("layout", [(TRAINING, HELDOUT), (TRAINING, HELDOUT, TEST), (TEST,)])
+def test_splits_that_are_given_stay(layout: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    given = rng.choice(np.array(layout, np.int8), 300)
+    labels, files = rng.integers(0, 3, 300), _hashes(rng, 300)
+    np.testing.assert_array_equal(parts(given, labels, files, files), given)

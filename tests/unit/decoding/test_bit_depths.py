@@ -1,0 +1,90 @@
+"""More than eight bits: scaled, never clipped."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from shared.messages.model_card import Preprocessing
+from tests.support.images.encoders import png, png_rows, tiff
+from tests.support.images.pixel_tolerance import Values, near, random
+from worker.decoding.decode import decode
+
+SIDE = 12
+GREY = Preprocessing(SIDE, SIDE, 1)
+
+
+@given(arrays(np.uint16, (SIDE, SIDE)))
+def test_sixteen_bits_are_scaled_and_keep_their_order(values: NDArray[np.uint16]) -> None:
+    result = decode(png((SIDE, SIDE, 16, 0, 0), png_rows(values[..., None], 16)), GREY)
+    order = np.argsort(values.ravel(), kind="stable")
+    assert (np.diff(result.ravel()[order].astype(int)) >= 0).all()
+    assert np.array_equal(result[..., 0], values >> 8)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_sixteen_bits_of_a_tiff(order: str, packed: bool) -> None:
+    values = random(SIDE, SIDE, high=1 << 16)
+    data = _grey_tiff(values.astype(f"{order}u2").tobytes(), 16, 1, order, packed)
+    assert np.array_equal(decode(data, GREY)[..., 0], values >> 8)
+
+
+def test_twelve_bits_of_a_tiff() -> None:
+    values = random(SIDE, SIDE, high=1 << 12)
+    bits = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, 4:]
+    data = _grey_tiff(np.packbits(bits).tobytes(), 12, 1)
+    assert np.array_equal(decode(data, GREY)[..., 0], values >> 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "white"),
+    [
+        ("<f4", np.linspace(0, 1, SIDE * SIDE), 1),
+        ("<f4", np.linspace(0, 255, SIDE * SIDE), 255),
+        ("<f4", np.linspace(0, 1e20, SIDE * SIDE), 1e20),
+        ("<i4", np.linspace(0, 60_000, SIDE * SIDE).astype(int), 65_535),
+        ("<i4", np.linspace(0, 2e9, SIDE * SIDE).astype(int), 2**32 - 1),
+    ],
+)
+def test_wide_values_are_scaled_to_the_white_that_holds_them(
+    kind: str, values: Values, white: float
+) -> None:
+    data = _grey_tiff(values.astype(kind).tobytes(), 32, 3 if kind == "<f4" else 2)
+    near(decode(data, GREY), values * (255 / white))
+
+
+def test_negative_values_are_not_clipped() -> None:
+    values = np.linspace(-30_000, 30_000, SIDE * SIDE).astype("<i2")
+    result = decode(_grey_tiff(values.tobytes(), 16, 2), GREY).ravel()
+    assert result[0] == 0
+    assert len(np.unique(result)) > 80
+
+
+@pytest.mark.parametrize(
+    ("special", "meant"),
+    [((np.nan, 1, 0), [0, 255, 0]), ((np.inf, -np.inf, 1), [255, 0, 255])],
+)
+def test_what_is_not_a_number_is_black_or_white(
+    special: tuple[float, ...], meant: list[int]
+) -> None:
+    values = np.full(SIDE * SIDE, 0.5, "<f4")
+    values[:3] = special
+    result = decode(_grey_tiff(values.tobytes(), 32, 3), GREY).ravel()
+    assert result[:4].tolist() == [*meant, 127]
+
+
+def _grey_tiff(
+    body: bytes, bits: int, sample_format: int, order: str = "<", packed: bool = False
+) -> bytes:
+    body = zlib.compress(body) if packed else body
+    compression = 8 if packed else 1
+    tags = {256: (4, [SIDE]), 257: (4, [SIDE]), 258: (3, [bits]), 259: (3, [compression]),
+            262: (3, [1]), 273: (4, [-1]), 277: (3, [1]), 278: (4, [SIDE]), 279: (4, [len(body)]),
+            339: (3, [sample_format])}  # fmt: skip
+    return tiff(tags, body, order)

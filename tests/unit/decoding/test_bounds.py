@@ -1,0 +1,91 @@
+"""What a hostile file may cost: little time, and less memory than a large photograph."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shared.errors import ImageError
+from shared.image_status import Status
+from shared.messages.model_card import Preprocessing
+from tests.support.images.decompression_bombs import bombs
+from tests.support.images.encoders import save
+from worker.decoding import jpeg
+from worker.decoding.decode import decode
+
+SPEC = Preprocessing(28, 28, 1)
+MAX_SECONDS = 5.0  #: all together take 0.2; machines that build are busy
+MAX_GROWTH_MB = 60  #: the largest file has 12, and the smallest asks for gigabytes
+JPEG_SIDE_PIXELS = 14_142  #: just below 200 megapixels
+
+
+def outcome(data: bytes) -> Status:
+    """OK or the status of the refusal."""
+    try:
+        decode(data, SPEC)
+    except ImageError as error:
+        return error.status
+    return Status.OK
+
+
+def growth_mb(files: list[str]) -> float:
+    """How much the peak memory of this process grows while it decodes them, in megabytes."""
+    before = _peak_mb()
+    for file in files:
+        outcome(Path(file).read_bytes())
+    return _peak_mb() - before
+
+
+def test_every_bomb_is_refused_or_defused_quickly() -> None:
+    made = bombs()
+    start = time.monotonic()
+    assert {name: outcome(data) for name, (data, _) in made.items()} == {
+        name: status for name, (_, status) in made.items()
+    }
+    assert time.monotonic() - start < MAX_SECONDS
+
+
+def test_pillow_gets_one_exif_block_of_many() -> None:
+    data, _ = bombs()["exif"]
+    assert len(jpeg._head(data).kept) < 1_000
+
+
+def test_no_bomb_takes_much_memory(tmp_path: Path) -> None:
+    for name, (data, _) in bombs().items():
+        (tmp_path / name).write_bytes(data)
+    code = "import sys; from tests.unit.decoding.test_bounds import growth_mb as grow"
+    code += "; print(grow(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *map(str, tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < MAX_GROWTH_MB
+
+
+def test_a_jpeg_may_have_twice_as_many_pixels_as_others() -> None:
+    data = save(Image.new("L", (JPEG_SIDE_PIXELS, JPEG_SIDE_PIXELS)), "JPEG", quality=20)
+    assert outcome(data) is Status.OK
+    frame = data.index(b"\xff\xc0")
+    assert data[frame + 5 : frame + 7] == JPEG_SIDE_PIXELS.to_bytes(2, "big")
+    taller = data[: frame + 5] + (JPEG_SIDE_PIXELS + 1).to_bytes(2, "big") + data[frame + 7 :]
+    assert outcome(taller) is Status.TOO_LARGE
+    progressive = data.replace(b"\xff\xc0", b"\xff\xc2", 1)
+    assert outcome(progressive) is Status.TOO_LARGE
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory when reading image file")])
+def test_too_little_memory_is_too_large(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("worker.decoding.decode.place", fail)
+    assert outcome(save(Image.new("RGB", (9, 9)), "PNG")) is Status.TOO_LARGE
+
+
+def _peak_mb() -> float:
+    # getrusage would also count what the parent had when it started this process.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

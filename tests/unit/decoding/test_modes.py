@@ -1,0 +1,63 @@
+"""The modes that Pillow writes, through every format that has them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.messages.model_card import Preprocessing
+from tests.support.images.encoders import save
+from tests.support.images.pixel_tolerance import luma, near, random
+from worker.decoding.decode import decode
+from worker.preprocessing import letterbox
+
+SIDE = 12
+GREY, RGB = Preprocessing(SIDE, SIDE, 1), Preprocessing(SIDE, SIDE, 3)
+#: Formats and the modes in which Pillow writes them.
+MODES = {"TIFF": ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"),
+         "BMP": ("1", "L", "P", "RGB"), "PNG": ("1", "L", "P", "RGB", "RGBA", "LA"),
+         "GIF": ("1", "L", "P", "RGB"), "WEBP": ("L", "RGB", "RGBA")}  # fmt: skip
+WRITTEN = [(kind, mode) for kind, modes in MODES.items() for mode in modes]
+OPTIONS: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}}
+
+
+@pytest.mark.parametrize(("kind", "mode"), WRITTEN)
+def test_the_opaque_modes_that_pillow_writes(kind: str, mode: str) -> None:
+    rgb = random(SIDE, SIDE, 3).astype(np.uint8)
+    data = save(Image.fromarray(rgb).convert(mode), kind, **OPTIONS.get(kind, {}))
+    wanted = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    near(decode(data, RGB), wanted)
+    near(decode(data, GREY), luma(wanted), 1.5)
+
+
+def test_cmyk_of_a_jpeg() -> None:
+    image = Image.new("RGB", (SIDE, SIDE), (200, 40, 90))
+    data = save(image.convert("CMYK"), "JPEG", quality=100)
+    near(decode(data, RGB), np.tile([200, 40, 90], (SIDE, SIDE, 1)), 6)
+
+
+def test_a_gif_is_its_first_frame_on_the_ground() -> None:
+    frames = [Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0)) for _ in range(2)]
+    frames[0].paste((200, 200, 200, 255), (0, 0, 6, SIDE))
+    frames[1].paste((50, 50, 50, 255), (0, 0, SIDE, SIDE))
+    data = save(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"c" * 999)
+    row = decode(data, Preprocessing(SIDE, SIDE, 1, ground=255))[5, :, 0]
+    assert row.tolist() == [200] * 6 + [255] * 6
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16", "F"])
+def test_a_picture_in_parts_is_the_picture_in_one(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = random(97, 130, 3).astype(np.uint8)
+    image = Image.fromarray(values)
+    image = image.convert("F").convert("I").convert(mode) if mode == "I;16" else image.convert(mode)
+    kind = "TIFF" if mode == "F" else "PNG"
+    monkeypatch.setattr(letterbox, "_REDUCED_SIDE_PIXELS", 10)
+    whole = decode(save(image, kind), RGB)
+    monkeypatch.setattr(letterbox, "_PART_SIDE_PIXELS", 10)
+    assert np.array_equal(decode(save(image, kind), RGB), whole)

@@ -1,0 +1,43 @@
+"""Where no container engine can be had, the lab says why; where it can, no image lacks a recipe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.compose import bases
+from tests.compose.lab import stand_ins
+from tests.compose.lab.failure import LabFails
+from tests.support.processes.fleet import ROOT
+
+
+def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of the lab, with an engine configured that does not answer."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.compose.lab", *arguments], cwd=ROOT, text=True,
+        capture_output=True, env=os.environ | {"DOCKER_HOST": "unix:///no/engine"}, timeout=60,
+    )  # fmt: skip
+
+
+def test_without_an_engine_the_command_is_skipped_in_one_line(tmp_path: Path) -> None:
+    done = lab("run", "touch", str(tmp_path / "ran"))
+    assert done.stdout.startswith("SKIPPED compose (no container engine"), done
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_that_must_be_up_and_is_not_is_an_error() -> None:
+    done = lab("up")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+
+
+def test_every_base_image_has_a_stand_in() -> None:
+    assert bases.names()
+    for name in bases.names():
+        assert "FROM " in stand_ins.dockerfile(name)
+    with pytest.raises(LabFails, match="no stand-in"):
+        stand_ins.dockerfile("nginx:1")

@@ -1,0 +1,155 @@
+"""What the services of docker-compose.yml are given, and what they may do; without an engine."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from producer.fleet.machine import PROCESS_BYTES
+from shared.settings import Settings
+from tests.support.deploy.compose_file import FILES, composed, mib, seconds, services
+from tests.support.processes.fleet import ROOT
+from worker.requests.lease import GRACE_S
+
+#: Who it is for the server, and what is in the name of its password.
+PART = {
+    "worker": "worker", "trainer": "trainer", "producer": "producer", "metrics": "monitor",
+    "flower": "flower",
+}  # fmt: skip
+#: Who has no way out, and who listens on this machine.
+INSIDE = {"worker", "trainer", "producer"}
+LISTENS = {"redis", "metrics", "flower"}
+EVERY = sorted({*PART, "redis"})
+#: What only docker-compose.yml sets.
+PROTECTIONS = {
+    "user", "read_only", "cap_add", "cap_drop", "security_opt", "privileged", "network_mode", "pid",
+    "ipc", "networks", "ports", "volumes", "secrets", "entrypoint",
+}  # fmt: skip
+PROCESS_MIB = PROCESS_BYTES >> 20
+#: Celery's own end and the container's, beside what is waited for.
+SLACK_S = 15
+
+
+def test_no_service_is_forgotten_here() -> None:
+    assert sorted(services()) == EVERY
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_can_change_nothing_and_become_nobody(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"cap_add", "privileged", "network_mode", "pid", "ipc", "devices"} & service.keys()
+    # What can be written to is memory, or the trainer's models.
+    written = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
+    assert written == (["models:/var/lib/hangtag"] if name == "trainer" else [])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_is_an_ordinary_user(name: str) -> None:
+    service = services()[name]
+    given = service.get("user") or user_of_stage(service["build"]["target"])
+    assert given.partition(":")[0] not in ("", "0", "root")
+
+
+def user_of_stage(target: str) -> str:
+    """Who an image runs as."""
+    _, _, stage = (ROOT / "Dockerfile").read_text().partition(f" AS {target}\n")
+    (user,) = re.findall(r"^USER (\S+)$", stage.partition("\nFROM ")[0], re.MULTILINE)
+    return str(user)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_has_its_own_password_and_no_other_secret(name: str) -> None:
+    service = services()[name]
+    if name == "redis":
+        assert service["secrets"] == ["users.acl"]
+        return
+    secret = f"{PART[name]}.password"
+    assert service["secrets"] == [secret]
+    environment = service["environment"]
+    assert environment["HANGTAG_REDIS_USER"] == f"hangtag-{PART[name]}"
+    assert environment["HANGTAG_REDIS_PASSWORD_FILE"] == f"/run/secrets/{secret}"
+    assert "HANGTAG_REDIS_INSECURE" not in environment
+    acl = (ROOT / "deploy/redis/users.acl").read_text("utf-8")
+    assert f"\nuser hangtag-{PART[name]} on " in acl
+
+
+def test_each_secret_is_a_file_of_its_own_name() -> None:
+    files = {name: one["file"].rpartition("/")[2] for name, one in composed()["secrets"].items()}
+    assert files == {
+        name: name for name in ("users.acl", *(f"{p}.password" for p in PART.values()))
+    }
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_only_who_listens_has_a_way_out_and_listens_to_this_machine_alone(name: str) -> None:
+    assert composed()["networks"] == {"inside": {"internal": True}, "outside": None}
+    service = services()[name]
+    assert name in INSIDE | LISTENS
+    assert service["networks"] == (["inside"] if name in INSIDE else ["inside", "outside"])
+    ports = service.get("ports", [])
+    assert len(ports) == (name in LISTENS)
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_who_works_is_asked_whether_it_is_well_and_started_after_the_server() -> None:
+    found = services()
+    health = {
+        name: one["healthcheck"]["test"] for name, one in found.items() if "healthcheck" in one
+    }
+    assert health.keys() >= {"redis", "worker", "trainer", "metrics"}
+    for name in ("worker", "trainer"):
+        assert health[name] == ["CMD", "python", "-m", "worker.health", "--ready"]
+    for name in PART:
+        assert found[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
+def test_the_server_asks_for_passwords_and_forgets_nothing_for_lack_of_memory() -> None:
+    program, *words = services()["redis"]["command"]
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    assert program == "redis-server"
+    assert options["--aclfile"] == "/run/secrets/users.acl"
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert mib(options["--maxmemory"]) > 0
+    assert (options["--save"], options["--appendonly"]) == ("", "no")
+
+
+def settings_for_one_command() -> list[dict[str, str]]:
+    """The settings of a worker's cores that people are shown, with what is set beside them."""
+    shown = [ROOT / ".env.example", ROOT / "docs/scaling.md", ROOT / "README.md"]
+    lines = [line for page in shown for line in page.read_text("utf-8").splitlines()]
+    found = [dict(re.findall(r"(HANGTAG_\w+)=([\w.]+)", line)) for line in lines]
+    # One that is commented out is the default.
+    return [
+        one for one in found if "HANGTAG_WORKER_CPUS" in one and one != {"HANGTAG_WORKER_CPUS": "1"}
+    ]
+
+
+@pytest.mark.parametrize("settings", [{}, *settings_for_one_command()])
+def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_container(
+    settings: dict[str, str],
+) -> None:
+    worker = services(**settings)["worker"]
+    limits = worker["deploy"]["resources"]["limits"]
+    children = math.ceil(float(limits["cpus"]))
+    allowed = int(worker["environment"]["HANGTAG_CHILD_MEMORY_MB"])
+    assert children * (allowed + PROCESS_MIB) + PROCESS_MIB <= mib(limits["memory"])
+
+
+def test_people_are_shown_how_a_worker_has_two_cores() -> None:
+    assert len(settings_for_one_command()) >= 2
+
+
+def test_what_is_in_hand_is_finished_before_a_container_is_killed() -> None:
+    found = services()
+    assert seconds(found["worker"]["stop_grace_period"]) >= Settings().batch_limit_s + SLACK_S
+    assert seconds(found["trainer"]["stop_grace_period"]) >= GRACE_S + SLACK_S
+
+
+def test_the_file_for_cards_takes_no_protection_away() -> None:
+    worker = services(FILES[1])["worker"]
+    assert not PROTECTIONS & worker.keys()

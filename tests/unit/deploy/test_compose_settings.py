@@ -1,0 +1,28 @@
+"""What can be set in docker-compose.yml is explained where a person looks for it."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.processes.fleet import ROOT
+
+FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+
+
+def test_every_setting_of_the_compose_files_is_in_the_example_and_no_other() -> None:
+    used = {
+        name
+        for file in FILES
+        for name in re.findall(r"\$\{(\w+)", (ROOT / file).read_text("utf-8"))
+    }
+    example = (ROOT / ".env.example").read_text("utf-8")
+    assert set(re.findall(r"^#?(HANGTAG_\w+)=", example, re.MULTILINE)) == used
+
+
+def test_nothing_but_the_packages_goes_into_an_image() -> None:
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    allowed = {line[1:] for line in lines if line.startswith("!")}
+    assert "*" in lines
+    assert allowed == {
+        "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "shared", "worker", "producer",
+    }  # fmt: skip

@@ -1,0 +1,207 @@
+"""The manifests say what the program knows: commands, settings, users, limits, exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+import pytest
+import yaml
+
+from producer.cli.main import hangtag
+from producer.dispatch.window import BATCHES_PER_SLOT, BATCHES_UNSEEN, MEMORY_SHARE_MAX
+from producer.fleet.machine import PROCESS_BYTES
+from producer.stack.service import RETIRE_S
+from shared.broker.address import address
+from shared.errors import Exit
+from shared.settings import PREFIX, Settings
+from tests.support.deploy import kustomize
+from tests.support.deploy.kustomize import JOB, OVERLAYS, ROOT, SHELF, Object, Pod, named, pod, pods
+from worker.requests.lease import GRACE_S
+
+MIB = 1 << 20
+_UNITS = {"Mi": MIB, "Gi": 1 << 30, "mb": MIB}
+#: Variables of others: Python's home, and where matplotlib may write.
+FOREIGN = {"HOME", "MPLCONFIGDIR"}
+#: Celery's own end and the container's, beside what is waited for.
+SLACK_S = 15
+
+
+@pytest.fixture(params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> list[Object]:
+    """A whole system, and the job that may run beside it."""
+    return kustomize.build(request.param) + kustomize.build(JOB)
+
+
+def ours(objects: list[Object]) -> list[Pod]:
+    """The pods whose images are built here."""
+    return [p for p in pods(objects) if p.container["image"].startswith("hangtag-")]
+
+
+def test_images_are_stages_of_the_dockerfile_and_of_this_version(overlay: list[Object]) -> None:
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    shelf = yaml.safe_load(SHELF.read_text(encoding="utf-8"))
+    for p in ours([*overlay, shelf]):
+        name, _, tag = p.container["image"].partition(":")
+        assert name.removeprefix("hangtag-") in stages
+        assert tag == project["version"]
+
+
+def test_the_server_is_the_one_of_the_compose_file() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    server = pod(kustomize.build("overlays/cluster"), "redis")
+    assert server.container["image"] == services["redis"]["image"]
+
+
+def test_the_user_is_the_one_of_the_images(overlay: list[Object]) -> None:
+    (number,) = re.findall(r"^USER (\d+):\1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[:1]
+    for p in ours(overlay):
+        assert p.spec["securityContext"]["runAsUser"] == int(number)
+
+
+def test_commands_are_understood(overlay: list[Object]) -> None:
+    for p in ours(overlay):
+        assert "command" not in p.container  # the image's: hangtag
+        name, *arguments = p.container["args"]
+        with click.Context(hangtag):
+            hangtag.commands[name].make_context(name, arguments)
+
+
+def test_variables_are_settings_and_reach_the_server(overlay: list[Object], tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    for p in ours(overlay):
+        env = p.env(overlay)
+        for name in env.keys() - FOREIGN:
+            assert name.removeprefix(PREFIX).lower() in Settings.__struct_fields__, name
+        settings = Settings.from_env(env)
+        assert settings.redis_password_file == "/etc/hangtag/password"
+        here = {"redis_password_file": str(password), "redis_ca": settings.redis_ca and __file__}
+        found = address(msgspec.structs.replace(settings, **here))
+        assert found.verified
+
+
+def test_users_are_those_that_ship(overlay: list[Object]) -> None:
+    acl = (ROOT / "deploy/redis/users.acl").read_text(encoding="utf-8")
+    users = dict(re.findall(r"^user (hangtag-(\w+)) on ", acl, re.MULTILINE))
+    part = {"worker": "worker", "trainer": "trainer", "metrics": "monitor", "classify": "producer"}
+    for p in ours(overlay):
+        assert users[p.env(overlay)["HANGTAG_REDIS_USER"]] == part[p.name]
+
+
+def test_probes_ask_modules_that_there_are(overlay: list[Object]) -> None:
+    for p in ours(overlay):
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            command = p.container.get(name, {}).get("exec", {}).get("command", ())
+            assert command[:2] in ((), ["python", "-m"])
+            assert not command or importlib.util.find_spec(command[2]), command
+
+
+def test_what_is_in_hand_is_finished_before_a_pod_is_killed(overlay: list[Object]) -> None:
+    worker, trainer = pod(overlay, "worker"), pod(overlay, "trainer")
+    assert worker.spec["terminationGracePeriodSeconds"] >= RETIRE_S
+    assert worker.spec["terminationGracePeriodSeconds"] >= Settings().batch_limit_s + SLACK_S
+    assert trainer.spec["terminationGracePeriodSeconds"] >= GRACE_S + SLACK_S
+
+
+def test_workers_are_replaced_one_by_one_and_the_trainer_is_never_two() -> None:
+    cluster = kustomize.build("overlays/cluster")
+    rolling = named(cluster, "Deployment", "worker")["spec"]["strategy"]["rollingUpdate"]
+    assert rolling == {"maxUnavailable": 0, "maxSurge": 1}
+    spec = named(cluster, "Deployment", "trainer")["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+
+
+# Not with a GPU, whose memory counts as the process's.
+@pytest.mark.parametrize("name", sorted({*OVERLAYS} - {"overlays/gpu"}))
+def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_pod(name: str) -> None:
+    overlay = kustomize.build(name)
+    worker = pod(overlay, "worker")
+    allowed = Settings.from_env(worker.env(overlay)).child_memory_mb * MIB
+    needed = children(worker) * (allowed + PROCESS_BYTES) + PROCESS_BYTES
+    assert needed <= size(worker.container["resources"]["limits"]["memory"])
+
+
+def test_the_server_has_room_for_what_it_may_hold_and_forgets_nothing() -> None:
+    server = pod(kustomize.build("overlays/cluster"), "redis")
+    options = server_options(server)
+    assert options["--maxmemory-policy"] == "noeviction"
+    limit = size(server.container["resources"]["limits"]["memory"])
+    assert limit >= 1.5 * size(options["--maxmemory"])
+    assert (options["--save"], options["--appendonly"]) == ("", "no")
+
+
+def test_keda_scales_the_workers_by_the_batches_that_are_outstanding() -> None:
+    objects = kustomize.build("overlays/keda")
+    spec = named(objects, "ScaledObject", "worker")["spec"]
+    worker = named(objects, "Deployment", spec["scaleTargetRef"]["name"])
+    assert "replicas" not in worker["spec"]  # or every apply would undo KEDA's
+    (trigger,) = spec["triggers"]
+    assert int(trigger["metadata"]["targetValue"]) == children(pod(objects, "worker"))
+    # A fleet that has enough to do is asked to grow, and one of nobody is asked to begin.
+    assert BATCHES_PER_SLOT > 1
+    assert BATCHES_UNSEEN > 0
+    assert "fallback" not in spec  # Redis away: the number stays
+
+
+def test_keda_finds_the_page() -> None:
+    objects = kustomize.build("overlays/keda")
+    (trigger,) = named(objects, "ScaledObject", "worker")["spec"]["triggers"]
+    url = urlsplit(trigger["metadata"]["url"])
+    service = named(objects, "Service", "metrics")
+    where = service["metadata"]
+    assert url.hostname == f"{where['name']}.{where['namespace']}.svc"
+    assert url.port in {port["port"] for port in service["spec"]["ports"]}
+    page = pod(objects, "metrics").container
+    assert str(page["ports"][0]["containerPort"]) == page["args"][page["args"].index("--port") + 1]
+
+
+def test_the_most_workers_that_keda_starts_do_not_fill_the_server() -> None:
+    objects = kustomize.build("overlays/keda")
+    most = named(objects, "ScaledObject", "worker")["spec"]["maxReplicaCount"]
+    batches = most * children(pod(objects, "worker")) * BATCHES_PER_SLOT
+    room = MEMORY_SHARE_MAX * size(server_options(pod(objects, "redis"))["--maxmemory"])
+    assert batches * Settings().batch_bytes <= room
+
+
+def test_the_job_is_tried_again_only_where_that_can_help() -> None:
+    spec = named(kustomize.build(JOB), "Job", "classify")["spec"]
+    # Without this Kubernetes takes no policy by exit codes.
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    ignored, failed = spec["podFailurePolicy"]["rules"]
+    assert (ignored["action"], failed["action"]) == ("Ignore", "FailJob")
+    final = set(failed["onExitCodes"]["values"])
+    assert final == {Exit.USAGE, Exit.SOME_FAILED, Exit.BUDGET, Exit.CANCELLED}
+    assert set(Exit) - final == {Exit.OK, Exit.SETUP, Exit.INTERRUPTED, Exit.NOT_PROVEN}
+
+
+def test_a_gpu_has_one_process_and_its_own_image() -> None:
+    worker = pod(kustomize.build("overlays/gpu"), "worker")
+    assert worker.container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert children(worker) == 1
+    assert worker.container["image"].startswith("hangtag-worker-gpu:")
+
+
+def children(worker: Pod) -> int:
+    """How many processes work in one pod."""
+    args = worker.container["args"]
+    return int(args[args.index("--concurrency") + 1])
+
+
+def server_options(server: Pod) -> dict[str, Any]:
+    """The server's options by name; the last word counts."""
+    args = server.container["args"]
+    return dict(zip(args[::2], args[1::2], strict=True))
+
+
+def size(text: str) -> int:
+    """Bytes of 512Mi, 3Gi or Redis' 512mb."""
+    number, unit = re.fullmatch(r"(\d+)(\w\w)", text).groups()  # type: ignore[union-attr]
+    return int(number) * _UNITS[unit]

@@ -1,0 +1,83 @@
+"""What `make secrets` leaves behind, with the engines that people have."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes.fleet import ROOT
+from tests.support.processes.path_commands import command, first
+
+ROOTFUL = "[name=apparmor name=seccomp,profile=builtin name=cgroupns]"
+ROOTLESS = "[name=seccomp,profile=builtin name=rootless name=cgroupns]"
+SOMEBODY = 4242
+
+
+def make_secrets(folder: Path, engine: str = "exit 1", **settings: str) -> dict[str, str]:
+    """The settings that it writes where `docker` is this script."""
+    command(folder.parent / "bin", "docker", engine)
+    others = {n: v for n, v in os.environ.items() if not n.startswith("SUDO_")}
+    env = others | {"PATH": first(folder.parent / "bin")} | settings
+    subprocess.run([ROOT / "deploy/make-secrets.sh", folder], env=env, check=True)
+    lines = (folder / ".env").read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def security(options: str) -> str:
+    return f"""[ "$*" = "info -f {{{{.SecurityOptions}}}}" ] && echo '{options}'"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "checkout"
+
+
+@pytest.mark.parametrize("engine", ["exit 1", security(ROOTFUL)])
+def test_a_producers_files_belong_to_the_caller(folder: Path, engine: str) -> None:
+    settings = make_secrets(folder, engine)
+    user = (settings["HANGTAG_UID"], settings["HANGTAG_GID"])
+    assert user == (str(os.getuid()), str(os.getgid()))
+
+
+def test_where_a_containers_root_is_the_caller_a_producer_is_root(folder: Path) -> None:
+    settings = make_secrets(folder, security(ROOTLESS))
+    assert (settings["HANGTAG_UID"], settings["HANGTAG_GID"]) == ("0", "0")
+
+
+def test_what_trainers_learn_from_can_be_put_there_by_the_caller_and_read_by_all(
+    folder: Path,
+) -> None:
+    before = os.umask(0o077)
+    try:
+        make_secrets(folder)
+    finally:
+        os.umask(before)
+    data = (folder / "data").stat()
+    assert (data.st_uid, stat.S_IMODE(data.st_mode)) == (os.getuid(), 0o755)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be called with sudo")
+def test_who_calls_it_with_sudo_is_the_caller(folder: Path) -> None:
+    settings = make_secrets(folder, SUDO_UID=str(SOMEBODY), SUDO_GID=str(SOMEBODY))
+    data = (folder / "data").stat()
+    assert (settings["HANGTAG_UID"], settings["HANGTAG_GID"]) == (str(SOMEBODY), str(SOMEBODY))
+    assert (data.st_uid, data.st_gid) == (SOMEBODY, SOMEBODY)
+
+
+def test_data_that_is_there_is_left_alone(folder: Path) -> None:
+    (folder / "data/garments").mkdir(parents=True)
+    (folder / "data").chmod(0o750)
+    make_secrets(folder)
+    assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o750
+    assert (folder / "data/garments").is_dir()
+
+
+def test_neither_git_nor_an_image_takes_what_is_made(folder: Path) -> None:
+    make_secrets(folder)
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    assert {f"/{path.name}" for path in folder.iterdir()} == {"/.env", "/secrets", "/data"}
+    assert {"/.env", "/secrets/", "/data/"} <= set(ignored)

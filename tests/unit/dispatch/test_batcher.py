@@ -1,0 +1,143 @@
+"""Batches are bounded, hold every file once and in order, and go on exactly where they stopped."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.dispatch.batcher import Batch, Batches, read_batch_again
+from producer.inputs.job_options import JobOptions
+from producer.journal.records import Frozen
+from shared.image_status import Status
+from shared.messages.batch import decode_images, encode_images
+from shared.settings import Settings
+
+contents = st.lists(st.binary(max_size=12), max_size=12)
+bounds = st.builds(Settings, batch_images=st.integers(1, 5), batch_bytes=st.integers(1, 20))
+
+
+@contextmanager
+def pictures(contents: list[bytes]) -> Iterator[JobOptions]:
+    """A job of one folder with a file for each content."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/p")
+        for i, content in enumerate(contents):
+            Path(f"{folder}/p/{i:03}.png").write_bytes(content)
+        yield JobOptions((b"p",), folder.encode(), f"{folder}/out.csv")
+
+
+def formed(options: JobOptions, settings: Settings, last: Frozen | None = None) -> list[Batch]:
+    batches = Batches(options, settings, last)
+    return list(iter(batches.next, None))
+
+
+@given(contents, bounds)
+def test_every_file_is_in_one_batch_in_order_with_its_bytes(
+    contents: list[bytes], bounds: Settings
+) -> None:
+    with pictures(contents) as options:
+        batches = formed(options, bounds)
+    assert [batch.frozen.n for batch in batches] == list(range(len(batches)))
+    names = [name for batch in batches for name in batch.frozen.names]
+    assert names == [b"p/%03d.png" % i for i in range(len(contents))]
+    assert [image for batch in batches for image in decode_images(batch.blob)] == contents
+    sizes = [stamp[0] for batch in batches for stamp in batch.frozen.stamps]
+    assert sizes == [len(content) for content in contents]
+
+
+@given(contents, bounds)
+def test_a_batch_is_bounded_but_has_a_file_and_is_as_full_as_it_may_be(
+    contents: list[bytes], bounds: Settings
+) -> None:
+    with pictures(contents) as options:
+        batches = [decode_images(batch.blob) for batch in formed(options, bounds)]
+    sizes = [[len(i) for i in batch if isinstance(i, bytes)] for batch in batches]
+    for size in sizes:
+        assert 1 <= len(size) <= bounds.batch_images
+        assert len(size) == 1 or sum(size) <= bounds.batch_bytes
+    for size, following in pairwise(sizes):
+        too_many = len(size) == bounds.batch_images
+        assert too_many or sum(size) + following[0] > bounds.batch_bytes
+
+
+@given(contents, bounds, bounds)
+def test_after_any_batch_the_rest_is_formed_exactly_also_within_other_bounds(
+    contents: list[bytes], before: Settings, after: Settings
+) -> None:
+    with pictures(contents) as options:
+        whole = formed(options, before)
+        for i, batch in enumerate(whole):
+            assert formed(options, before, batch.frozen) == whole[i + 1 :]
+            names = [n for b in whole[i + 1 :] for n in b.frozen.names]
+            rest = formed(options, after, batch.frozen)
+            assert [n for b in rest for n in b.frozen.names] == names
+            assert [b.frozen.n for b in rest] == list(range(i + 1, i + 1 + len(rest)))
+
+
+@given(contents, bounds)
+def test_a_frozen_batch_is_read_again_as_it_was(contents: list[bytes], bounds: Settings) -> None:
+    with pictures(contents) as options:
+        for batch in formed(options, bounds):
+            assert encode_images(read_batch_again(options, batch.frozen)) == batch.blob
+
+
+def test_a_batch_that_is_read_again_says_what_changed_and_what_is_gone() -> None:
+    with pictures([b"same", b"longer", b"gone", b"touched"]) as options:
+        (batch,) = formed(options, Settings())
+        folder = Path(os.fsdecode(options.cwd)) / "p"
+        (folder / "001.png").write_bytes(b"longer now")
+        (folder / "002.png").unlink()
+        os.utime(folder / "003.png", ns=(0, 0))
+        images = read_batch_again(options, batch.frozen)
+    assert images == [b"same", Status.CHANGED, Status.MISSING, Status.CHANGED]
+
+
+def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "list").write_bytes(b"a.png\nabsent.png\n.\na.png\n")
+    options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
+    (batch,) = formed(options, Settings(batch_bytes=2))
+    assert decode_images(batch.blob) == [b"a", Status.MISSING, Status.UNREADABLE, b"a"]
+    assert batch.frozen.names == [b"a.png", b"absent.png", b".", b"a.png"]
+
+
+def test_batches_know_when_they_are_exhausted_and_not_before(tmp_path: Path) -> None:
+    with pictures([b"a", b"b"]) as options:
+        batches = Batches(options, Settings(batch_images=1), None)
+        seen = []
+        while batches.next() is not None:
+            seen.append(batches.exhausted)
+        assert seen == [False, False]
+        assert batches.exhausted
+        assert batches.next() is None
+
+
+def test_the_first_batch_leaves_before_the_walk_ends(tmp_path: Path) -> None:
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    options = JobOptions((b".",), bytes(tmp_path), "/out.csv")
+    batches = Batches(options, Settings(batch_images=1), None)
+    first = batches.next()
+    assert first is not None
+    assert first.frozen.names == [b"./a/1.png"]
+    (tmp_path / "c/2.png").touch()  # not seen yet, so it takes part
+    assert len(list(iter(batches.next, None))) == 3
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_the_argument_of_the_last_file_is_kept(tmp_path: Path, size: int) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(b"")
+    options = JobOptions((b"b", b"a"), bytes(tmp_path), "/out.csv")
+    batches = formed(options, Settings(batch_images=size))
+    assert [batch.frozen.argument for batch in batches] == ([0, 1] if size == 1 else [1])

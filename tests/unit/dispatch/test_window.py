@@ -1,0 +1,51 @@
+"""Jobs share the queue: together they have as much in it as one that is alone."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.dispatch.batcher import Batches
+from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_SLOT, BATCHES_UNSEEN, share
+from shared.settings import Settings
+from tests.unit.dispatch.test_batcher import pictures
+
+
+@given(st.integers(1, 200), st.integers(0, 2_000))
+def test_jobs_have_as_much_under_way_together_as_one_alone(slots: int, jobs: int) -> None:
+    batches, size = share(slots, jobs)
+    together = max(1, jobs) * batches
+    alone = BATCHES_PER_SLOT * slots
+    assert batches >= 1
+    assert together >= alone, "a worker process has nothing to take"
+    assert jobs * (batches - 1) < alone, "one batch less of each job would do"
+    assert BATCH_SHARE_MIN <= size <= 1
+    assert together * size <= alone * (1 + 1e-9) or size == BATCH_SHARE_MIN
+
+
+@given(st.integers(1, 200))
+def test_a_job_that_is_alone_has_full_batches(slots: int) -> None:
+    assert share(slots, 1) == (BATCHES_PER_SLOT * slots, 1.0)
+    assert share(0, slots) == (BATCHES_UNSEEN, 1.0)
+
+
+@given(st.lists(st.floats(BATCH_SHARE_MIN, 1), min_size=40, max_size=40), st.integers(1, 16))
+def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
+    shares: list[float], most: int
+) -> None:
+    with pictures([b"x"] * 40) as options:
+        batches = Batches(options, Settings(batch_images=most), None)
+        sizes, names = [], []
+        for one in shares:
+            if (batch := batches.next(one)) is None:
+                break
+            sizes.append(len(batch.frozen.names))
+            names += batch.frozen.names
+    assert names == [b"p/%03d.png" % i for i in range(len(names))]
+    limits = [math.ceil(one * most) for one in shares]
+    assert sizes[:-1] == limits[: len(sizes) - 1]
+    assert 1 <= sizes[-1] <= limits[len(sizes) - 1]
+    assert batches.exhausted or len(sizes) == len(shares)
+    assert len(names) == 40 or not batches.exhausted

@@ -1,0 +1,152 @@
+"""What is measured of a folder, and what is said about the worth of its figures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.requests import FASHION_MNIST
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.images.class_folders import fill
+from worker.datasets import load, seen_images
+from worker.datasets.examples import Examples
+from worker.datasets.seen_images import Seen
+from worker.handlers import evaluate
+
+CARD = packaged.card()
+
+
+def _loaded(root: Path) -> load.DataSet:
+    return load.load(str(root), None, CARD.preprocessing, root.parent / "scratch").data
+
+
+def _measured(
+    root: Path, learned_from: str = "other", known: Seen | None = None
+) -> evaluate.Measured:
+    card = msgspec.structs.replace(CARD, dataset=learned_from)
+    return evaluate.measured(card, _loaded(root), evaluate.given_parts(str(root)), known)
+
+
+def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> Seen:
+    """What a version that was published with these images says it has seen."""
+    files = {"model.tflite": b"", **seen_images.files(learn, held)}
+    registry = Registry(tmp_path / "store")
+    published = registry.publish(msgspec.structs.replace(CARD, name="mine", files={}), files)
+    known = seen_images.read(registry, published)
+    assert known is not None
+    return known
+
+
+def _seen(root: Path, tmp_path: Path) -> Seen:
+    """What a version has seen that was trained with this folder."""
+    found = _loaded(root)
+    assert found.heldout is not None
+    return _seen_of(found.examples, found.heldout, tmp_path)
+
+
+def _fill(root: Path, *places: str) -> Path:
+    for number, place in enumerate(places):
+        for label in (0, 1):
+            fill(root / place / "ab"[label], 20 + number, 10_000 * number + 1000 * label)
+    return root
+
+
+def _count(measured: evaluate.Measured) -> int:
+    return sum(len(part.labels) for part in measured.parts)
+
+
+@pytest.mark.parametrize("learned_from", ["root", "other"])
+@pytest.mark.parametrize(
+    ("places", "split", "count"),
+    [
+        (("train", "validation"), "heldout", 42),
+        (("train", "val", "test"), "test", 44),
+        (("train", "test"), "test", 42),
+    ],
+    ids=str,
+)
+def test_a_part_of_its_own_is_measured_whatever_the_folder_is_called(
+    places: tuple[str, ...], split: str, count: int, learned_from: str, tmp_path: Path
+) -> None:
+    found = _measured(_fill(tmp_path / "root", *places), learned_from)
+    assert (found.split, _count(found)) == (split, count)
+    assert bool(found.notes) == (split == "heldout")
+
+
+def test_all_of_a_folder_with_another_name_is_measured_and_doubted(tmp_path: Path) -> None:
+    found = _measured(_fill(tmp_path / "root", "."))
+    assert (found.split, _count(found)) == ("all", 40)
+    assert "may have learned from them" in found.notes[0]
+
+
+def test_of_the_folder_that_was_learned_from_a_part_is_measured(tmp_path: Path) -> None:
+    found = _measured(_fill(tmp_path / "root", "."), "root")
+    assert found.split == "test"
+    assert 0 < _count(found) < 40
+    assert "to measure all" in found.notes[0]
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    with pytest.raises(SetupError, match="no images"):
+        _measured(tmp_path / "root")
+
+
+def test_images_that_the_version_has_not_seen_are_measured_without_doubt(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    known = _seen(root, tmp_path)
+    found = _measured(root / "test", known=known)
+    assert (found.split, _count(found)) == ("all", 42)
+    assert "seen none of them" in found.notes[0]
+    assert _measured(root, known=known).notes == ()
+
+
+def test_images_that_the_version_learned_from_are_counted(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    known = _seen(root, tmp_path)
+    whole = tmp_path / "whole"
+    shutil.copytree(root, whole)
+    for number, path in enumerate(sorted((root / "train/a").iterdir())[:5]):
+        shutil.copy(path, whole / f"test/a/copy-{number}.png")
+    alone = tmp_path / "alone"
+    shutil.copytree(whole / "test", alone)
+    learned, held = seen_images.count(known, _measured(alone).parts)
+    assert learned + held == 5
+    for place in (whole, alone):
+        (note,) = _measured(place, known=known).notes
+        assert f"learned from {learned} and was chosen and calibrated with {held};" in note
+
+
+def test_a_folder_is_recognised_by_its_images_whatever_its_name_is(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", ".")
+    known = _seen(root, tmp_path)
+    root.rename(tmp_path / "renamed")
+    found = _measured(tmp_path / "renamed", known=known)
+    assert found.split == "test"
+    assert 0 < _count(found) < 40
+    assert len(found.notes) == 1
+
+
+def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", "train", "test")
+    _seen(root, tmp_path)
+    registry = Registry(tmp_path / "store")
+    (path,) = (tmp_path / "store").glob(f"mine/*/{seen_images.LEARNED}")
+    path.write_bytes(b"other")
+    with pytest.raises(SetupError):
+        seen_images.read(registry, registry.card("mine", 1))
+    assert seen_images.read(registry, CARD) is None
+
+
+def test_without_data_a_version_is_measured_on_what_it_was_made_from(tmp_path: Path) -> None:
+    card = msgspec.structs.replace(CARD, dataset="photos", source=str(tmp_path))
+    assert evaluate.source(card) == str(tmp_path)
+    assert evaluate.source(CARD) == FASHION_MNIST
+    for gone in (str(tmp_path / "gone"), ""):
+        with pytest.raises(SetupError, match="--data"):
+            evaluate.source(msgspec.structs.replace(card, source=gone))

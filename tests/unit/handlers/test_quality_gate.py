@@ -1,0 +1,86 @@
+"""The quality gate: what becomes production by itself, and the sentence that says why."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.messages.model_card import Card
+from shared.registry import packaged
+from worker.handlers.quality_gate import Rule, judge
+
+OLD = packaged.card()
+RULES: tuple[Rule, ...] = ("if-better", "always", "never")
+shares = st.floats(0, 1)
+
+
+def new_card(accuracy: float = 0.9, count: int = 5_000, labels: tuple[str, ...] = ()) -> Card:
+    metrics = msgspec.structs.replace(OLD.metrics, heldout_accuracy=accuracy, heldout_count=count)
+    return msgspec.structs.replace(OLD, version=3, metrics=metrics, labels=labels or OLD.labels)
+
+
+@given(accuracy=shares, measured=shares, count=st.integers(1, 100_000))
+def test_if_better_promotes_what_is_at_most_one_standard_error_worse(
+    accuracy: float, measured: float, count: int
+) -> None:
+    # The oracle: the standard deviation of the mean of that many right and wrong answers.
+    right_and_wrong = np.array([0.0, 1.0])
+    weights = [1 - measured, measured]
+    mean = np.average(right_and_wrong, weights=weights)
+    spread = np.average((right_and_wrong - mean) ** 2, weights=weights)
+    worse_by = measured - accuracy
+    error = math.sqrt(spread / count)
+    verdict = judge("if-better", new_card(accuracy, count), OLD, measured)
+    if not math.isclose(worse_by, error, rel_tol=1e-6, abs_tol=1e-9):
+        assert verdict.promote == (worse_by < error)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(accuracy=shares)
+def test_the_first_version_of_a_name_is_promoted_whatever_the_rule(
+    rule: Rule, accuracy: float
+) -> None:
+    assert judge(rule, new_card(accuracy), None, None).promote
+
+
+@given(accuracy=shares, measured=st.none() | shares, other=st.booleans())
+def test_always_and_never_do_not_look_at_figures(
+    accuracy: float, measured: float | None, other: bool
+) -> None:
+    labels = OLD.labels[::-1] if other else OLD.labels
+    new = new_card(accuracy, labels=labels)
+    assert judge("always", new, OLD, measured).promote
+    assert not judge("never", new, OLD, measured).promote
+
+
+@pytest.mark.parametrize(
+    "labels", [OLD.labels[::-1], OLD.labels[:-1], (*OLD.labels, "Hat")], ids=["order", "-", "+"]
+)
+def test_other_labels_never_promote_by_themselves(labels: tuple[str, ...]) -> None:
+    verdict = judge("if-better", new_card(1.0, labels=labels), OLD, 0.1)
+    assert not verdict.promote
+    assert "labels" in verdict.why
+    assert "hangtag models promote fashion-mnist@3" in verdict.why
+
+
+@pytest.mark.parametrize(("measured", "count"), [(None, 5_000), (0.5, 0)])
+def test_what_cannot_be_compared_is_not_promoted(measured: float | None, count: int) -> None:
+    verdict = judge("if-better", new_card(1.0, count), OLD, measured)
+    assert not verdict.promote
+    assert "cannot be measured" in verdict.why
+
+
+def test_the_reason_is_one_sentence_with_its_figures() -> None:
+    assert judge("if-better", new_card(0.8812), OLD, 0.9458).why == (
+        "fashion-mnist@3 has 0.8812 on the 5,000 held-out images, production (fashion-mnist@0) "
+        "0.9458; not promoted: worse by more than one standard error (0.0032)"
+    )
+    assert judge("if-better", new_card(0.9459), OLD, 0.9458).why == (
+        "fashion-mnist@3 has 0.9459 on the 5,000 held-out images, production (fashion-mnist@0) "
+        "0.9458; promoted: not worse by more than one standard error (0.0032)"
+    )

@@ -1,0 +1,142 @@
+"""What the store keeps of a request: the latest trainer wins, and the first outcome."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import BadMessage, Unavailable
+from shared.ledger import request_store
+from shared.ledger.request_states import Grant, Verdict
+from shared.messages.requests import Outcome, Prune, Request
+from worker.requests.workspace import RequestFolder, answered_before
+
+REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+WELL = Outcome(ok=True, answer=msgspec.Raw(b'{"freed_bytes":7}'))
+
+
+def grant(fence: int, input: bytes | None = None) -> Grant:
+    return Grant(Verdict.GRANTED, fence, REQUEST, input, attempts=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RequestFolder:
+    return RequestFolder(tmp_path, REQUEST.id)
+
+
+def test_a_request_is_in_the_store_once_it_was_taken(folder: RequestFolder, tmp_path: Path) -> None:
+    assert (folder.fence, folder.request(), list(tmp_path.iterdir())) == (0, None, [])
+    assert folder.enter(grant(4, b"a model"))
+    assert folder.request() == REQUEST
+    assert folder.input() == b"a model"
+    assert folder.work.is_dir()
+    assert folder.holds(4)
+    assert request_store.unanswered(tmp_path) == [REQUEST]
+
+
+@given(fences=st.lists(st.integers(1, 6), min_size=1))
+def test_only_a_higher_fence_takes_over(
+    fences: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = RequestFolder(tmp_path_factory.mktemp("store"), REQUEST.id)
+    highest = 0
+    for fence in fences:
+        assert folder.enter(grant(fence)) == (fence > highest)
+        highest = max(highest, fence)
+        assert [n for n in range(7) if folder.holds(n)] == [highest]
+
+
+def test_of_trainers_with_the_same_fence_one_takes_over(folder: RequestFolder) -> None:
+    """Redis may forget and give it out twice."""
+    entered: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: entered.append(folder.enter(grant(1)))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(entered) == [False] * 7 + [True]
+
+
+def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
+    folder: RequestFolder, tmp_path: Path
+) -> None:
+    folder.enter(grant(1, b"a model"))
+    (folder.work / "state.npz").write_bytes(b"weights")
+    assert folder.answer(1, WELL, {"grid.png": b"pixels"})
+    folder.tidy()
+    known = folder.outcome()
+    assert known == msgspec.structs.replace(WELL, files=("grid.png",))
+    assert folder.files(known) == {"grid.png": b"pixels"}
+    assert (folder.input(), folder.work.exists()) == (None, False)
+    assert folder.request() == REQUEST
+    assert request_store.unanswered(tmp_path) == []
+
+
+def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: RequestFolder) -> None:
+    folder.enter(grant(1))
+    folder.enter(grant(2))
+    assert not folder.answer(1, Outcome(ok=False, error="late"), {})
+    assert folder.outcome() is None
+    assert folder.answer(2, WELL, {})
+    assert not folder.answer(2, Outcome(ok=False, error="second thoughts"), {})
+    assert folder.outcome() == WELL
+
+
+def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
+    folder: RequestFolder, tmp_path: Path
+) -> None:
+    folder.enter(grant(1))
+    folder.enter(grant(2))
+    assert folder.answer(2, WELL, {"grid.png": b"pixels"})
+    for fence in (1, 2):
+        assert not folder.answer(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
+    files = tmp_path / ".requests" / REQUEST.id / "files"
+    assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
+
+
+def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = set()
+    for host in ("here", "there"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        parts.add(request_store.write_part(tmp_path / "fence", host.encode()))
+    assert sorted(part.read_bytes() for part in parts) == [b"here", b"there"]
+
+
+def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
+    folder: RequestFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
+    folder.enter(grant(1))
+    with open(tmp_path / ".requests" / ".lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Unavailable, match="sleeps"):
+            folder.enter(grant(2))
+    assert folder.enter(grant(2))
+
+
+def test_what_was_answered_long_ago_is_found(folder: RequestFolder, tmp_path: Path) -> None:
+    folder.enter(grant(1))
+    folder.answer(1, WELL, {})
+    path = tmp_path / ".requests" / REQUEST.id
+    os.utime(path / "outcome.json", (1_000, 1_000))
+    assert list(answered_before(tmp_path, 999)) == []
+    (old,) = answered_before(tmp_path, 1_001)
+    old.forget()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "", "a/b", ".hidden"])
+def test_an_id_is_never_a_path(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadMessage):
+        RequestFolder(tmp_path, name)

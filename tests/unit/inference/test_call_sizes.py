@@ -1,0 +1,94 @@
+"""An image gets the same bits in LiteRT calls of any size, and small calls stay small."""
+
+from __future__ import annotations
+
+import keras
+import msgspec
+import numpy as np
+import pytest
+
+from shared.messages.model_card import Card
+from shared.registry import packaged
+from worker.export import export
+from worker.recipes import networks, recipes
+from worker.runtimes import runtime
+from worker.runtimes.litert_runtime import LiteRT
+from worker.runtimes.runtime import CALL_IMAGES, Images
+
+RECIPES = ("tutorial", "fast", "photo")
+
+
+@pytest.fixture(scope="module")
+def card() -> Card:
+    return packaged.card()
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return np.random.default_rng(1).integers(0, 256, (2 * CALL_IMAGES, 28, 28, 1), np.uint8)
+
+
+def exported(network: keras.Model, card: Card) -> LiteRT:
+    return LiteRT(card, export.tflite_file(export.serving_model(network, 1.0), card))
+
+
+def calls_of(model: LiteRT) -> list[int]:
+    """The sizes of the graph calls from now on."""
+    sizes: list[int] = []
+    invoke = model._invoke
+
+    def counted(images: Images) -> runtime.Probabilities:
+        sizes.append(len(images))
+        return invoke(images)
+
+    model._invoke = counted  # type: ignore[method-assign]
+    return sizes
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_bits_of_an_image_do_not_depend_on_its_call(
+    name: str, card: Card, images: Images
+) -> None:
+    keras.utils.set_random_seed(1)
+    network = networks.build(recipes.find(name), (28, 28, 1), len(card.labels))
+    model = exported(network, card)
+    whole = model.predict(images)
+    for size in (1, 2, 3, 5, 8, 16, 31, CALL_IMAGES):
+        parts = [model.predict(images[n : n + size]) for n in range(0, len(images), size)]
+        assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_a_call_has_no_more_images_than_there_are(card: Card, images: Images) -> None:
+    model = LiteRT(card, packaged.read("model.tflite"))
+    sizes = calls_of(model)
+    model.predict(images[: CALL_IMAGES + 8])
+    assert sizes == [CALL_IMAGES, 8]
+
+
+class AmongOthers(keras.layers.Layer):  # type: ignore[misc]
+    """Adds the mean of all images in a call, so that an answer depends on its neighbours."""
+
+    def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
+        return logits + keras.ops.mean(logits, axis=0, keepdims=True)
+
+
+class Fixed(keras.layers.Layer):  # type: ignore[misc]
+    """Fixes the number of images in the graph."""
+
+    def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.ops.reshape(logits, (CALL_IMAGES, 2, 5))[:, 0] * 1.0
+
+
+@pytest.mark.parametrize("layer", [AmongOthers, Fixed])
+def test_a_graph_that_needs_its_size_gets_full_calls(
+    layer: type[keras.layers.Layer], card: Card, images: Images
+) -> None:
+    keras.utils.set_random_seed(1)
+    fewer = msgspec.structs.replace(card, labels=card.labels[:5] if layer is Fixed else card.labels)
+    source = keras.Input((28, 28, 1), dtype="uint8", batch_size=CALL_IMAGES)
+    scaled = keras.layers.Rescaling(1 / 255)(source)
+    logits = keras.layers.Dense(10)(keras.layers.Flatten()(scaled))
+    model = exported(keras.Model(source, layer()(logits)), fewer)
+    sizes = calls_of(model)
+    assert model.predict(images[:3]).shape == (3, len(fewer.labels))
+    assert sizes == [CALL_IMAGES]

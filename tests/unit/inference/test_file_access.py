@@ -1,0 +1,331 @@
+"""A worker reads the files below its root that are what the producer saw, and no others."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Unseen
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import UNSEEN, Reference, stamp
+from worker.inference.file_access import Sight
+
+NOBODY = 65_534
+SECRET = b"a secret"
+PICTURE = b"a picture"
+SWAPS = 3_000
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with a picture in a folder; beside it a secret that is not below it."""
+    (tmp_path / "root/sub").mkdir(parents=True)
+    (tmp_path / "root/sub/x.png").write_bytes(PICTURE)
+    (tmp_path / "rooted").mkdir()  # whose name begins alike
+    for folder in (tmp_path, tmp_path / "rooted"):
+        (folder / "secret.png").write_bytes(SECRET)
+    return tmp_path / "root"
+
+
+def refer(root: Path, path: str | bytes) -> Reference:
+    """A reference with the stamp of the file that it leads to, if there is one."""
+    name = os.fsencode(path)
+    try:
+        return Reference(name, stamp(os.stat(os.path.join(os.fsencode(root), name))))
+    except OSError:
+        return Reference(name, (len(PICTURE), 1))
+
+
+def see(root: Path, path: str | bytes) -> bytes | Status:
+    (content,) = Sight(str(root)).see([refer(root, path)])
+    return content
+
+
+def refused(root: Path, path: str | bytes) -> str:
+    """Why a file is not read; no descriptor stays open."""
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(Unseen) as caught:
+        see(root, path)
+    assert os.listdir("/proc/self/fd") == before
+    told = str(caught.value)
+    assert told.startswith(UNSEEN)
+    assert told.isprintable()
+    return told
+
+
+def test_a_file_below_the_root_is_its_bytes_and_nothing_stays_open(root: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    images: list[bytes | Reference | Status] = [b"inline", refer(root, "sub/x.png"), Status.MISSING]
+    assert Sight(str(root)).see(images) == [b"inline", PICTURE, Status.MISSING]
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_files_of_several_folders_are_each_found_where_they_are(root: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    (root / "x.png").write_bytes(b"another")
+    images = [refer(root, path) for path in ("sub/x.png", "x.png", "sub/x.png")]
+    assert Sight(str(root)).see(images) == [PICTURE, b"another", PICTURE]
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_without_references_no_root_is_needed(root: Path) -> None:
+    for folder in ("", str(root / "absent")):
+        assert Sight(folder).see([b"inline", Status.MISSING]) == [b"inline", Status.MISSING]
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(3 << 20)])
+def test_content_of_any_size_is_read_whole(root: Path, content: bytes) -> None:
+    (root / "y").write_bytes(content)
+    assert see(root, "y") == content
+
+
+@given(name=st.binary(min_size=1, max_size=40).filter(lambda n: not set(n) & set(b"/\0")))
+def test_any_name_is_found(name: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    if name in (b".", b".."):
+        return
+    folder = tmp_path_factory.mktemp("root")
+    with open(os.path.join(bytes(folder), name), "wb") as file:
+        file.write(PICTURE)
+    assert see(folder, name) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("x.png", "sub/link"),
+        ("../sub/x.png", "sub/link"),
+        ("ABSOLUTE/sub/x.png", "sub/link"),
+        ("sub", "link/x.png"),
+        ("ABSOLUTE/sub", "link/x.png"),
+        ("../root/sub/x.png", "link"),  # out and in again: what counts is where it leads to
+    ],
+)
+def test_a_link_that_stays_inside_is_followed(root: Path, target: str, path: str) -> None:
+    link = root / path.replace("/x.png", "")
+    link.symlink_to(target.replace("ABSOLUTE", str(root)))
+    assert see(root, path) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("../secret.png", "link"),
+        ("../../secret.png", "sub/link"),
+        ("OUTSIDE/secret.png", "link"),
+        ("..", "link/secret.png"),
+        ("OUTSIDE", "link/secret.png"),
+        ("../rooted", "link/secret.png"),
+        ("OUTSIDE/rooted/secret.png", "link"),
+        ("/proc/self/fd/0", "link"),
+    ],
+)
+def test_a_link_that_leads_outside_is_refused(root: Path, target: str, path: str) -> None:
+    (root / path.replace("/secret.png", "")).symlink_to(target.replace("OUTSIDE", str(root.parent)))
+    assert "cannot be opened below HANGTAG_ROOT" in refused(root, path)
+
+
+def test_a_chain_of_links_is_followed_to_its_end(root: Path) -> None:
+    (root / "inner").symlink_to("sub")
+    (root / "sub/out").symlink_to("../../secret.png")
+    (root / "outer").symlink_to("inner/out")
+    refused(root, "outer")
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "sub/../../secret.png", "../rooted/secret.png"])
+def test_also_what_no_message_can_name_is_refused(root: Path, path: str) -> None:
+    """The check of messages is not the only guard."""
+    refused(root, path)
+    refused(root, str(root.parent / "secret.png"))
+
+
+def test_what_is_no_regular_file_is_refused_and_is_not_waited_for(root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    (root / "dangling").symlink_to("absent")
+    (root / "loop").symlink_to("loop")
+    for path in ("fifo", "sub", "dangling", "loop", "absent", "sub/x.png/below", "n" * 300):
+        assert "cannot be opened below HANGTAG_ROOT" in refused(root, path)
+    for target in ("fifo", "sub"):
+        (root / f"to-{target}").symlink_to(target)
+        assert "cannot be opened below HANGTAG_ROOT" in refused(root, f"to-{target}")
+    for path in ("dev/zero", "dev/null", "proc/self/fd/0", "dev/tty"):
+        refused(Path("/"), path)
+
+
+def test_a_device_is_not_even_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening one may already do something."""
+    opened: list[int] = []
+    real = os.open
+
+    def noting(path: bytes, flags: int, *args: int, **more: int) -> int:
+        opened.append(flags)
+        return real(path, flags, *args, **more)
+
+    monkeypatch.setattr(os, "open", noting)
+    refused(Path("/"), "dev/null")
+    (root / "null").symlink_to("/dev/null")
+    refused(Path("/"), str(root / "null").lstrip("/"))
+    assert opened
+    assert all(flags & os.O_PATH for flags in opened)
+
+
+def test_without_a_root_nothing_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    with pytest.raises(Unseen, match="HANGTAG_ROOT is not set"):
+        Sight("").see([refer(root, "sub/x.png")])
+
+
+def test_a_root_that_is_not_there_is_told(root: Path) -> None:
+    for folder in (root / "absent", root / "sub/x.png"):
+        with pytest.raises(Unseen, match="HANGTAG_ROOT="):
+            Sight(str(folder)).see([refer(root, "sub/x.png")])
+
+
+def test_a_root_may_be_a_link_or_the_root_of_the_system(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    assert see(tmp_path / "link", "sub/x.png") == PICTURE
+    assert see(Path("/"), str(root / "sub/x.png").lstrip("/")) == PICTURE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.write_bytes(PICTURE + b"+"),
+        lambda file: file.write_bytes(PICTURE[1:]),
+        lambda file: os.utime(file, ns=(0, 1)),
+        lambda file: file.write_bytes(b""),
+    ],
+    ids=["longer", "shorter", "time", "empty"],
+)
+def test_a_file_that_is_not_what_the_producer_saw_is_refused(
+    root: Path, change: Callable[[Path], object]
+) -> None:
+    seen = refer(root, "sub/x.png")
+    change(root / "sub/x.png")
+    with pytest.raises(Unseen, match="size and time"):
+        Sight(str(root)).see([seen])
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = refer(root, "sub/x.png")
+    read = os.read
+
+    def late(fd: int, size: int) -> bytes:
+        content = read(fd, size)
+        os.utime(root / "sub/x.png", ns=(0, 1))
+        return content
+
+    monkeypatch.setattr(os, "read", late)
+    with pytest.raises(Unseen, match="size and time"):
+        Sight(str(root)).see([seen])
+
+
+def test_a_file_that_only_the_producer_may_read_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        (Path(folder) / "x.png").write_bytes(PICTURE)
+        assert see(Path(folder), "x.png") == PICTURE
+        os.chmod(f"{folder}/x.png", 0)
+        user = os.geteuid()
+        if user == 0:  # who may read everything
+            os.seteuid(NOBODY)
+        try:
+            assert "is not below" not in refused(Path(folder), "x.png"), "it is there"
+        finally:
+            os.seteuid(user)
+
+
+def test_a_batch_that_would_fill_the_memory_is_refused_before_it_is_read(root: Path) -> None:
+    huge = Reference(b"sub/x.png", (MAX_FILE_BYTES, 1))
+    with pytest.raises(Unseen, match="MiB"):
+        Sight(str(root)).see([huge, Reference(b"sub/x.png", (1, 1))])
+
+
+def _file_or_link(root: Path, outside: Path) -> None:
+    os.link(root / "a/x", root / "new")
+    (root / "new").rename(root / "x")
+    (root / "new").symlink_to(outside / "x")
+    (root / "new").rename(root / "x")
+
+
+def _link_or_link(root: Path, outside: Path) -> None:
+    for target in ("a/x", outside / "x"):
+        (root / "new").symlink_to(target)
+        (root / "new").rename(root / "x")
+
+
+def _folder_or_folder(root: Path, outside: Path) -> None:
+    for target in ("a", outside):
+        (root / "new").symlink_to(target)
+        (root / "new").rename(root / "folder")
+
+
+@pytest.mark.parametrize(
+    ("swap", "path"),
+    [(_file_or_link, b"x"), (_link_or_link, b"x"), (_folder_or_folder, b"folder/x")],
+)
+def test_what_is_swapped_all_the_time_never_leads_outside(
+    root: Path, swap: Callable[[Path, Path], None], path: bytes
+) -> None:
+    """Both files have the same stamp, so that only where they are tells them apart."""
+    outside = root.parent / "out"
+    for folder, content in ((root / "a", b"A" * 8), (outside, b"B" * 8)):
+        folder.mkdir()
+        (folder / "x").write_bytes(content)
+        os.utime(folder / "x", ns=(7, 7))
+    stop = threading.Event()
+
+    def swap_on() -> None:
+        while not stop.is_set():
+            swap(root, outside)
+
+    swapper = threading.Thread(target=swap_on)
+    swapper.start()
+    seen: list[bytes | Status] = []
+    refusals = 0
+    try:
+        sight = Sight(str(root))
+        while (len(seen) < SWAPS or not refusals) and len(seen) + refusals < 100 * SWAPS:
+            try:
+                seen += sight.see([Reference(path, (8, 7))])
+            except Unseen:
+                refusals += 1
+    finally:
+        stop.set()
+        swapper.join()
+    assert refusals
+    assert set(seen) == {b"A" * 8}
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_file_that_becomes_something_else_before_it_is_opened_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    secret = root.parent / "secret.png"
+    os.utime(secret, ns=(7, 7))
+    look = os.stat
+
+    def late(*args: Any, **more: Any) -> os.stat_result:
+        info = look(*args, **more)
+        if kind == "link":
+            (root / "new").symlink_to(secret)
+        else:
+            os.mkfifo(root / "new")
+            os.utime(root / "new", ns=(7, 7))
+        (root / "new").rename(root / "sub/x.png")
+        return info
+
+    size = len(SECRET) if kind == "link" else 0
+    monkeypatch.setattr(os, "stat", late)
+    with pytest.raises(Unseen):
+        Sight(str(root)).see([Reference(b"sub/x.png", (size, 7))])

@@ -1,0 +1,139 @@
+"""Flags: what the gates notice, which flag wins, and that no count of them is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from benchmarks.workloads import ood_images
+from benchmarks.workloads.synthetic_photos import photograph, scene
+from shared.errors import SetupError
+from shared.image_status import FLAGS, Flag, Status, add_flags, count_flags
+from shared.messages.batch import BatchResult
+from shared.messages.model_card import Gates
+from shared.registry import packaged
+from tests.support.images.image_zoo import Bytes, garment
+from worker.datasets import fashion_mnist
+from worker.demo.images import encoded
+from worker.inference.ood_check import outside
+from worker.inference.predictions import join, pixels, top_k
+
+IMAGES = arrays(
+    np.uint8,
+    st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(1, 6), st.sampled_from((1, 3))),
+    elements=st.sampled_from((0, 12, 13, 200, 255)),
+)
+SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
+GATES = st.builds(
+    Gates, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
+)
+COUNTS = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 9))
+#: A card that marks pictures, whatever ships.
+CARD = msgspec.structs.replace(
+    packaged.card(), preprocessing=fashion_mnist.PREPROCESSING, gates=fashion_mnist.GATES
+)
+MOST_MARKED = 0.01
+
+
+def by_hand(gates: Gates, image: NDArray[np.uint8]) -> bool:
+    """One image [height, width, channels], pixel by pixel."""
+    height, width, _ = image.shape
+    border, corners, bright = [], [], 0
+    for y, x, channel in np.ndindex(image.shape):
+        value = image[y, x, channel]
+        edge_y, edge_x = y in (0, height - 1), x in (0, width - 1)
+        border += [value] if edge_y or edge_x else []
+        corners += [value] if edge_y and edge_x else []
+        bright += int(value > gates.foreground)
+    share = bright / image.size
+    many = 2 * sum(value > gates.border for value in border) > len(border)
+    return bool(many or max(corners) > gates.border or not gates.smallest <= share <= gates.largest)
+
+
+def flags_of(files: list[bytes | Status]) -> list[Flag]:
+    found = pixels(CARD, files).flags or bytes(len(files))
+    return [FLAGS[code] for code in found]
+
+
+@given(GATES, IMAGES)
+def test_the_gates_are_what_the_card_says_of_each_image(gates: Gates, images: Bytes) -> None:
+    assert outside(gates, images).tolist() == [by_hand(gates, image) for image in images]
+
+
+def test_at_most_a_hundredth_of_the_training_images_is_marked() -> None:
+    try:
+        images, _ = fashion_mnist.load("train", download=False)
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    assert 0 < outside(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_MARKED
+
+
+@pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
+def test_most_pictures_that_are_none_of_garments_are_marked(
+    make: Callable[[int, int], Bytes],
+) -> None:
+    flags = flags_of([encoded(image) for image in make(100, 1)])
+    assert flags.count(Flag.NONE) < 20
+
+
+def test_a_photograph_is_not_marked_and_a_busy_ground_is() -> None:
+    flags = flags_of([photograph(garment(), 1), scene(garment(), 1), photograph(garment(), 2)])
+    assert flags == [Flag.NONE, Flag.BUSY_BACKGROUND, Flag.NONE]
+
+
+def test_a_busy_ground_is_said_before_anything_else() -> None:
+    found = pixels(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
+    assert outside(fashion_mnist.GATES, found.images).any(), "no picture is both"
+    assert found.flags == bytes([Flag.BUSY_BACKGROUND.code]) * 8
+
+
+def test_an_empty_picture_is_marked_and_one_without_a_label_is_not() -> None:
+    empty = encoded(np.full((40, 40), 255, np.uint8))
+    assert flags_of([empty, b"no picture", Status.MISSING, encoded(garment())]) == [
+        Flag.UNLIKE_TRAINING, Flag.NONE, Flag.NONE, Flag.NONE,
+    ]  # fmt: skip
+
+
+def test_without_a_flag_nothing_travels() -> None:
+    assert pixels(CARD, [encoded(garment()), b"no picture"]).flags == b""
+
+
+def test_a_card_without_gates_marks_nothing_for_being_unlike() -> None:
+    card = msgspec.structs.replace(CARD, gates=None)
+    assert pixels(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
+
+
+def test_one_by_one_is_the_same_as_all_at_once() -> None:
+    files: list[bytes | Status] = [
+        encoded(garment()), b"no picture", scene(garment(), 1), Status.CHANGED,
+        encoded(np.full((40, 40), 255, np.uint8)), photograph(garment(), 1),
+    ]  # fmt: skip
+    random = np.random.default_rng(1).random((len(files), 10)).astype(np.float32)
+
+    def answer(start: int, end: int) -> BatchResult:
+        found = pixels(CARD, files[start:end])
+        return top_k(random[start:end], found.statuses, found.flags, 3)
+
+    whole = answer(0, len(files))
+    assert join([answer(i, i + 1) for i in range(len(files))]) == whole
+
+
+@given(st.lists(st.integers(0, len(FLAGS) - 1)))
+def test_every_flag_is_counted_and_none_is_no_flag(codes: list[int]) -> None:
+    found = count_flags(bytes(codes))
+    assert sum(found.values()) == sum(code > 0 for code in codes)
+    assert all(found[str(flag)] == codes.count(flag.code) for flag in FLAGS[1:] if flag in found)
+    assert 0 not in found.values()
+
+
+@given(COUNTS, COUNTS)
+def test_counts_add_up(one: dict[str, int], other: dict[str, int]) -> None:
+    both = add_flags(one, other)
+    assert both == {k: one.get(k, 0) + other.get(k, 0) for k in {*one, *other}}

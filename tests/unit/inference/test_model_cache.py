@@ -1,0 +1,88 @@
+"""A worker process holds the version in use and the one before, and no more than it needs."""
+
+from __future__ import annotations
+
+import random
+import threading
+import weakref
+from collections.abc import Callable
+
+import pytest
+
+from shared.errors import SetupError
+from shared.registry import packaged
+from tests.support.processes.fleet import wait_for
+from worker.inference.model_cache import MODELS_KEPT, Key, Model, ModelCache
+from worker.runtimes.litert_runtime import LiteRT
+from worker.runtimes.load_runtime import load
+
+FOREVER_S = 1000.0
+SOON_S = 0.3
+
+
+def key(number: int) -> Key:
+    return str(number), "litert"
+
+
+def loader() -> Model:
+    card = packaged.card()
+    return Model(card, load("litert", card, packaged.read("model.tflite")))
+
+
+MODEL = loader()
+
+
+def ask(cache: ModelCache, number: int, load: Callable[[], Model] = lambda: MODEL) -> bool:
+    """Use a version as a worker does; answers whether it had to be loaded."""
+    if cache.find(key(number)) is not None:
+        return False
+    cache.put(key(number), load)
+    return True
+
+
+def test_the_two_used_last_are_there() -> None:
+    cache = ModelCache(FOREVER_S)
+    recent: list[int] = []
+    for number in random.Random(1).choices(range(4), k=60):
+        assert ask(cache, number) == (number not in recent)
+        recent = [*(n for n in recent if n != number), number][-MODELS_KEPT:]
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_last_one_where_it_is() -> None:
+    def fails() -> Model:
+        raise SetupError("refused")
+
+    cache = ModelCache(FOREVER_S)
+    assert ask(cache, 1)
+    assert ask(cache, 2)
+    with pytest.raises(SetupError):
+        ask(cache, 3, fails)
+    assert not ask(cache, 2)
+    assert ask(cache, 3)
+
+
+def test_an_unused_version_is_let_go_without_another_batch_and_the_last_one_stays() -> None:
+    cache = ModelCache(SOON_S)
+    cache.put(key(1), loader)
+    old = weakref.ref(runtime(cache, 1))
+    cache.put(key(2), loader)
+    wait_for("the end of the first", lambda: old() is None)
+    assert cache.find(key(1)) is None
+    assert cache.find(key(2)) is not None
+
+
+def test_a_worker_with_one_version_has_no_thread_for_it() -> None:
+    before = set(threading.enumerate())
+    cache = ModelCache(SOON_S)
+    ask(cache, 1)
+    assert not set(threading.enumerate()) - before
+    ask(cache, 2)
+    (new,) = set(threading.enumerate()) - before
+    wait_for("the end of the thread", lambda: not new.is_alive())
+
+
+def runtime(cache: ModelCache, number: int) -> LiteRT:
+    model = cache.find(key(number))
+    assert model is not None
+    assert isinstance(model.runtime, LiteRT)
+    return model.runtime

@@ -1,0 +1,248 @@
+"""Runtimes: as many answers as images, equal bits in any company, and no file that runs code."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.registry import packaged
+from worker.runtimes import keras_archive, load_runtime, runtime
+from worker.runtimes.runtime import Images, Probabilities, Runtime
+
+#: Below and around the size of a call, and several calls.
+SIZES = [1, 2, 16, 63, 64, 65, 256]
+#: What a worker's child needs before it has decoded anything; 120 MB is promised with pictures.
+CHILD_MEMORY_MB = 100
+
+
+@pytest.fixture(scope="module")
+def card() -> Card:
+    return packaged.card()
+
+
+@pytest.fixture(scope="module")
+def litert(card: Card) -> Runtime:
+    return load_runtime.load("litert", card, packaged.read("model.tflite"))
+
+
+@pytest.fixture(scope="module")
+def tensorflow(card: Card) -> Runtime:
+    return load_runtime.load("tensorflow", card, packaged.read("model.keras"))
+
+
+@pytest.fixture(scope="module")
+def images(card: Card) -> Images:
+    """Noise of every brightness, black and white among it."""
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (256, *runtime.image_shape(card)))
+    return (pixels * np.linspace(0, 1, 256)[:, None, None, None]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def whole(litert: Runtime, tensorflow: Runtime, images: Images) -> dict[str, Probabilities]:
+    """The answers of each runtime to all the images at once."""
+    return {"litert": litert.predict(images), "tensorflow": tensorflow.predict(images)}
+
+
+@pytest.mark.parametrize("kind", ["litert", "tensorflow"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
+    kind: str,
+    size: int,
+    images: Images,
+    whole: dict[str, Probabilities],
+    request: pytest.FixtureRequest,
+) -> None:
+    loaded: Runtime = request.getfixturevalue(kind)
+    for start in {0, 256 - size}:
+        part = loaded.predict(images[start : start + size])
+        assert part.tobytes() == whole[kind][start : start + size].tobytes()
+
+
+def test_an_image_gets_the_same_bits_at_any_place(
+    litert: Runtime, images: Images, whole: dict[str, Probabilities]
+) -> None:
+    order = np.random.default_rng(2).permutation(256)
+    assert litert.predict(images[order]).tobytes() == whole["litert"][order].tobytes()
+
+
+def test_both_runtimes_agree(whole: dict[str, Probabilities]) -> None:
+    np.testing.assert_allclose(whole["litert"], whole["tensorflow"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["litert", "tensorflow"])
+def test_answers_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
+    answers = whole[kind]
+    assert answers.shape == (256, len(card.labels))
+    assert answers.dtype == np.float32
+    assert (answers >= 0).all()
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-5)
+
+
+def test_no_images_get_no_answers(litert: Runtime, card: Card, images: Images) -> None:
+    assert litert.predict(images[:0]).shape == (0, len(card.labels))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images[..., 0],
+        lambda images: images[:, :27],
+        lambda images: images.astype(np.float32),
+        lambda images: np.concatenate([images] * 3, axis=3),
+    ],
+)
+def test_images_of_another_shape_are_refused(
+    litert: Runtime, images: Images, change: Callable[[Images], Images]
+) -> None:
+    with pytest.raises(SetupError, match=r"takes uint8 images \[n, 28, 28, 1\]"):
+        litert.predict(change(images))
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\0" * 1000, "cut"])
+def test_a_file_that_is_no_tflite_is_refused_in_one_line(card: Card, data: bytes | str) -> None:
+    artifact = packaged.read("model.tflite")[:1000] if isinstance(data, str) else data
+    with pytest.raises(SetupError) as error:
+        load_runtime.load("litert", card, artifact)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"serving_default_args_0:0\0", b"serving_default\0", b"StatefulPartitionedCall_1:0\0"],
+)
+def test_a_tflite_whose_names_are_no_text_is_refused_in_one_line(card: Card, name: bytes) -> None:
+    data = packaged.read("model.tflite")
+    assert name in data
+    with pytest.raises(SetupError, match=r"cannot be loaded .* publish it again$") as error:
+        load_runtime.load("litert", card, data.replace(name, b"\xff" + name[1:]))
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["litert", "tensorflow"])
+def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> None:
+    fewer = msgspec.structs.replace(card, labels=card.labels[1:])
+    with pytest.raises(SetupError, match="shapes of its card"):
+        load_runtime.load(kind, fewer, packaged.read(runtime.artifact_name(kind)))
+
+
+def test_an_unknown_runtime_names_those_there_are(card: Card) -> None:
+    with pytest.raises(SetupError, match="litert, tensorflow"):
+        load_runtime.load("onnx", card, b"")
+
+
+def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
+    program = (
+        "import sys, numpy as np\n"
+        "from shared.registry import packaged\n"
+        "from worker import load_runtime, runtime\n"
+        "card = packaged.card()\n"
+        "loaded = load_runtime.load('litert', card, packaged.read('model.tflite'))\n"
+        "loaded.predict(np.zeros((1024, *runtime.image_shape(card)), np.uint8))\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'h5py'} & set(sys.modules)\n"
+        "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+        "print(int(status['VmHWM'].split()[0]) / 1024, *heavy)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    peak_mb, *heavy = done.stdout.split()
+    assert heavy == []
+    assert float(peak_mb) < CHILD_MEMORY_MB
+
+
+def _archive(change: Callable[[dict[str, Any]], object], extra: str = "") -> bytes:
+    """The packaged `.keras` file with a changed configuration, and perhaps another member."""
+    changed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(packaged.read("model.keras"))) as source,
+        zipfile.ZipFile(changed, "w") as target,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                change(config)
+                data = json.dumps(config).encode()
+            target.writestr(name, data)
+        if extra:
+            target.writestr(extra, b"")
+    return changed.getvalue()
+
+
+def _last_layer(config: dict[str, Any]) -> dict[str, Any]:
+    layer: dict[str, Any] = config["config"]["layers"][-1]
+    return layer
+
+
+def test_the_packaged_archive_passes() -> None:
+    keras_archive.check(_archive(lambda config: None))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras.layers", "Lambda"),
+        ("keras.layers", "TFSMLayer"),
+        ("keras.layers", "TorchModuleWrapper"),
+        ("keras.layers", "StringLookup"),
+        ("keras.src.ops.core", "Map"),
+        ("builtins", "function"),
+        ("os", "Softmax"),
+        (None, "Softmax"),
+        (None, "__lambda__"),
+        ("keras.layers", ["Softmax"]),
+    ],
+)
+def test_a_class_that_could_run_code_is_refused_unopened(module: object, name: object) -> None:
+    def change(config: dict[str, Any]) -> None:
+        _last_layer(config).update(module=module, class_name=name)
+
+    with pytest.raises(SetupError, match="does not load"):
+        keras_archive.check(_archive(change))
+
+
+def test_a_forbidden_class_is_found_at_any_depth() -> None:
+    def change(config: dict[str, Any]) -> None:
+        _last_layer(config)["config"]["deep"] = [{"x": {"class_name": "Lambda", "module": "y"}}]
+
+    with pytest.raises(SetupError, match=r"y\.Lambda"):
+        keras_archive.check(_archive(change))
+
+
+def test_a_class_registered_under_another_name_is_refused() -> None:
+    def change(config: dict[str, Any]) -> None:
+        _last_layer(config)["registered_name"] = "custom>Evil"
+
+    with pytest.raises(SetupError, match="does not load"):
+        keras_archive.check(_archive(change))
+
+
+@pytest.mark.parametrize("extra", ["assets/x.txt", "../x", "config.json/x"])
+def test_an_archive_with_other_members_is_refused(extra: str) -> None:
+    with pytest.raises(SetupError, match=r"not a \.keras file"):
+        keras_archive.check(_archive(lambda config: None, extra))
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + b"\0" * 64, "cut"])
+def test_what_is_no_archive_is_refused(data: bytes | str) -> None:
+    artifact = packaged.read("model.keras")[:-100] if isinstance(data, str) else data
+    with pytest.raises(SetupError, match=r"not a \.keras file"):
+        keras_archive.check(artifact)
+
+
+def test_the_tensorflow_runtime_checks_before_it_loads(card: Card) -> None:
+    artifact = _archive(lambda config: _last_layer(config).update(class_name="Lambda"))
+    with pytest.raises(SetupError, match="does not load"):
+        load_runtime.load("tensorflow", card, artifact)

@@ -1,0 +1,203 @@
+"""By path the same files are in the same batches as inline, and what workers cannot see is sent."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from producer.dispatch.batcher import Batch, Batches, read_batch_again
+from producer.inputs.file_transport import REFUSALS_MAX, Transport, check_below, real_root
+from producer.inputs.job_options import JobOptions, encode_options
+from producer.jobs.job import Job, stored_options
+from producer.journal.journal import Journal
+from producer.journal.records import Frozen, Recorded
+from shared.errors import UsageError
+from shared.image_status import Status
+from shared.messages.batch import decode_images, decode_payload, encode_images
+from shared.messages.files import NO_DIGEST, PATH, UNSEEN, Reference
+from shared.settings import Settings
+from tests.unit.dispatch.test_batcher import bounds, contents, formed, pictures
+from worker.inference.file_access import Sight
+
+ELSEWHERE = "redis://elsewhere"
+
+
+def by_path(options: JobOptions, settings: Settings) -> list[Batch]:
+    transport = Transport(msgspec.structs.replace(options, transport=PATH), settings)
+    batches = Batches(options, settings, None, take=transport.take)
+    return list(iter(batches.next, None))
+
+
+def rooted(root: Path | str) -> Settings:
+    return Settings(redis_url=ELSEWHERE, root=str(root))
+
+
+@given(contents, bounds)
+def test_the_same_files_are_in_the_same_batches_and_a_worker_reads_the_same_bytes(
+    contents: list[bytes], bounds: Settings
+) -> None:
+    with pictures(contents) as options:
+        inline, path = formed(options, bounds), by_path(options, bounds)
+        assert [(b.frozen.n, b.frozen.names, b.frozen.stamps) for b in path] == [
+            (b.frozen.n, b.frozen.names, b.frozen.stamps) for b in inline
+        ]
+        for one, other in zip(path, inline, strict=True):
+            assert one.refers
+            assert not other.refers
+            assert all(isinstance(image, Reference) for image in decode_payload(one.blob))
+            assert Sight("/").see(decode_payload(one.blob)) == decode_images(other.blob)
+            assert encode_images(read_batch_again(options, one.frozen)) == other.blob
+
+
+def test_what_cannot_be_read_is_the_same_status_as_inline(tmp_path: Path) -> None:
+    names = [b"a.png", b"absent.png", b".", b"fifo", b"loop", b"large", b"empty.png"]
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "empty.png").touch()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", (64 << 20) + 1)
+    (tmp_path / "list").write_bytes(b"\n".join(names))
+    options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
+    (inline,), (path,) = formed(options, Settings()), by_path(options, Settings())
+    assert path.frozen.stamps == inline.frozen.stamps
+    assert Sight("/").see(decode_payload(path.blob)) == decode_images(inline.blob)
+    assert decode_images(inline.blob).count(b"") == 1
+    assert Status.TOO_LARGE in decode_payload(path.blob)
+
+
+def test_roots_may_differ_and_links_in_the_way_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "here/p/q").mkdir(parents=True)
+    (tmp_path / "here/p/q/\udcff.png").write_bytes(b"x")
+    (tmp_path / "typed").symlink_to("here/p")
+    options = JobOptions((b"../typed/q/../q",), bytes(tmp_path / "here"), "/out.csv")
+    (batch,) = by_path(options, rooted(tmp_path / "here"))
+    (image,) = decode_payload(batch.blob)
+    assert isinstance(image, Reference)
+    assert image.path == b"p/q/\xff.png"
+    os.rename(tmp_path / "here", tmp_path / "there")
+    assert Sight(str(tmp_path / "there")).see([image]) == [b"x"]
+
+
+def test_a_file_outside_the_root_travels_as_its_bytes_beside_the_others(tmp_path: Path) -> None:
+    for folder in ("in", "outside", "in2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(folder.encode())
+    (tmp_path / "list").write_bytes(b"outside/x.png\nin/x.png\nin2/x.png\n")
+    options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
+    (batch,) = by_path(options, rooted(tmp_path / "in"))
+    outside, inside, alike = decode_payload(batch.blob)
+    assert (outside, alike) == (b"outside", b"in2")
+    assert isinstance(inside, Reference)
+    assert inside.path == b"x.png"
+    assert batch.frozen.digests == b""  # not of some: nobody could tell which
+
+
+def test_repeated_rows_travel_inline(tmp_path: Path) -> None:
+    with pictures([b"a"]) as options:
+        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
+        failed = [((0, 0), b"p/000.png")]
+        batches = Batches(
+            options, Settings(), None, failed=failed, walked=True, take=transport.take
+        )
+        batch = batches.next()
+    assert batch is not None
+    assert decode_images(batch.blob) == [b"a"]
+    assert len(batch.frozen.digests) == 4
+
+
+def refuse(transport: Transport, batch: int) -> None:
+    transport.sent(batch)
+    transport.lost(batch, lambda: f"{UNSEEN}: no root")
+
+
+def test_after_some_refusals_in_a_row_the_rest_travels_inline() -> None:
+    with pictures([b"a"]) as options:
+        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
+        file = os.path.join(options.cwd, b"p/000.png")
+        for n in range(3 * REFUSALS_MAX):
+            if n % REFUSALS_MAX == 0:
+                transport.sent(n)
+                transport.finished(n)
+            else:
+                refuse(transport, n)
+            assert isinstance(transport.take(file)[0], Reference)
+        assert transport.told(f"{UNSEEN}: x") == f"{UNSEEN}: x; their bytes are sent"
+        transport.lost(0, lambda: f"{UNSEEN}: an old one, that was sent inline since")
+        transport.sent(100)
+        transport.lost(100, lambda: "the server was restarted")
+        assert isinstance(transport.take(file)[0], Reference)
+        refuse(transport, 101)
+        assert transport.take(file)[0] == b"a"
+        assert "; from here on the bytes of all" in transport.told(f"{UNSEEN}: x")
+        assert transport.told("no model") == "no model"
+        assert transport.told("") == ""
+
+
+def test_what_was_typed_must_be_below_the_root(tmp_path: Path) -> None:
+    for folder in ("in/p", "out", "in2"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "in/link").symlink_to("../out")
+    settings = rooted(tmp_path / "in")
+    for typed in (b"out", b"in2", b"in/link", b"in/../out", b"."):
+        options = JobOptions((typed,), bytes(tmp_path), "/out.csv", transport=PATH)
+        with pytest.raises(UsageError, match="HANGTAG_ROOT"):
+            check_below(options, settings)
+        check_below(msgspec.structs.replace(options, transport="inline"), settings)
+    for typed in (b"in/p", b"in", b"out/../in/p"):
+        check_below(JobOptions((typed,), bytes(tmp_path), "/o", transport=PATH), settings)
+
+
+def test_this_machines_stack_sees_everything_whatever_the_root(tmp_path: Path) -> None:
+    assert real_root(Settings(root=str(tmp_path))) == b"/"
+    assert real_root(Settings(redis_url=ELSEWHERE)) == b"/"
+    assert real_root(rooted(tmp_path)) == bytes(tmp_path) + b"/"
+
+
+def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
+    tmp_path: Path,
+) -> None:
+    with closing(Journal(tmp_path / "journal")) as journal:
+        stamps = [(1, 2)]
+        frozen = [
+            Frozen(0, 0, [b"a"], stamps),
+            Frozen(1, 0, [b"b"], stamps, b"mine"),
+            Frozen(2, 0, [b"c"], stamps),
+        ]
+        results = [Recorded(n, b"result", 0, {}, b"they") for n in (0, 1)]
+        journal.commit(frozen, [*results, Recorded(2, b"result", 0)])
+        journal.commit(results=[Recorded(n, b"late", 0, {}, b"late") for n in (0, 1)])
+        assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
+
+
+def test_of_what_several_have_read_the_first_to_have_a_file_is_believed(tmp_path: Path) -> None:
+    """A producer that offers a batch again, and a worker that was given it before."""
+    one, two, other = b"1111", b"2222", b"9999"
+    with closing(Journal(tmp_path / "journal")) as journal:
+        journal.commit([Frozen(0, 0, [b"a", b"b", b"c"], [(1, 2)] * 3)])
+        journal.note_digests(0, one + NO_DIGEST + NO_DIGEST)  # the others were away for a moment
+        assert journal.open_batches() == [0]
+        journal.commit(results=[Recorded(0, b"result", 0, {}, other + two + NO_DIGEST)])
+        assert journal.batch(0).digests == one + two + NO_DIGEST
+
+
+def test_a_job_that_was_begun_may_go_on_with_the_other_transport(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
+    path = msgspec.structs.replace(inline, transport=PATH)
+    with closing(Job(inline)) as job:
+        job.journal.put(options=encode_options(inline), record=b"{}")
+    for options in (path, inline, path):
+        with closing(Job(options)):
+            pass
+        assert stored_options(tmp_path / "out.csv") == options  # what `collect` goes on with
+    with closing(Job(path)) as job:
+        job.journal.put(exit=b"0")
+    with closing(Job(inline)):
+        pass
+    assert stored_options(tmp_path / "out.csv") == path  # of a finished one nothing changes

@@ -1,0 +1,106 @@
+"""A file is its bytes or the reason why there are none, and is known again by its stamp."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.inputs.reader import look, read, read_again
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import NO_STAMP
+
+NOBODY = 65_534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> bytes:
+    (tmp_path / "x.png").write_bytes(b"content")
+    return bytes(tmp_path / "x.png")
+
+
+def test_a_file_is_its_bytes(path: bytes) -> None:
+    content, stamp = read(path)
+    assert content == b"content"
+    assert read_again(path, stamp) == b"content"
+
+
+@given(st.binary(max_size=200_000))
+def test_content_of_any_size_is_read_whole(content: bytes) -> None:
+    fd = os.memfd_create("x")
+    try:
+        os.write(fd, content)
+        assert read(b"/proc/self/fd/%d" % fd)[0] == content
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("name", [b"absent", b"x.png/below", b"\0", b"a\0b"])
+def test_what_is_not_there_is_missing(path: bytes, name: bytes) -> None:
+    assert read(os.path.join(os.path.dirname(path), name)) == (Status.MISSING, NO_STAMP)
+
+
+def test_what_is_no_regular_file_is_unreadable_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    os.symlink("loop", tmp_path / "loop")
+    for name in ("fifo", "loop", ".", "n" * 300):
+        assert read(bytes(tmp_path / name))[0] is Status.UNREADABLE
+    assert read(b"/dev/zero")[0] is Status.UNREADABLE
+
+
+def test_a_file_without_permission_is_unreadable(path: bytes) -> None:
+    os.chmod(path, 0)
+    user = os.geteuid()
+    if user == 0:  # who may read everything
+        os.seteuid(NOBODY)
+    try:
+        assert read(path) == (Status.UNREADABLE, NO_STAMP)
+    finally:
+        os.seteuid(user)
+
+
+def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> None:
+    os.truncate(path, MAX_FILE_BYTES + 1)
+    content, stamp = read(path)
+    assert content is Status.TOO_LARGE
+    assert look(path) == (Status.TOO_LARGE, stamp)
+    assert read_again(path, stamp) is Status.TOO_LARGE
+    assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
+
+
+def test_a_lower_limit_is_kept_whenever_the_file_is_read(path: bytes) -> None:
+    _, stamp = read(path)
+    assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
+    assert look(path, 7) == (None, stamp)
+    assert read(path, 6) == look(path, 6) == (Status.TOO_LARGE, stamp)
+    assert read_again(path, stamp, 6) is Status.TOO_LARGE
+
+
+def test_another_size_or_another_time_is_changed(path: bytes) -> None:
+    _, stamp = read(path)
+    os.utime(path, ns=(0, 1))
+    assert read_again(path, stamp) is Status.CHANGED
+    _, stamp = read(path)
+    with open(path, "ab") as file:
+        file.write(b"+")
+    os.utime(path, ns=(0, 1))
+    assert read_again(path, stamp) is Status.CHANGED
+    os.unlink(path)
+    assert read_again(path, stamp) is Status.MISSING
+
+
+def test_a_file_that_was_missing_and_is_there_now_is_changed(path: bytes) -> None:
+    assert read_again(path, NO_STAMP) is Status.CHANGED
+
+
+@pytest.mark.parametrize("seconds", [-(1 << 33), -1, 0, 10_413_792_000, 1 << 33])
+def test_any_date_of_a_file_fits_into_the_journal(path: bytes, seconds: int) -> None:
+    os.utime(path, (seconds, seconds))
+    _, stamp = read(path)
+    assert len(struct.pack("<qq", *stamp)) == 16
+    assert read_again(path, stamp) == b"content"

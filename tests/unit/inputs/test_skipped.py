@@ -1,0 +1,57 @@
+"""What a walk passes over is counted once, however often its job is interrupted."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.dispatch.batcher import passed_over, resumed
+from producer.inputs.skipped import decode_skipped
+from producer.journal.journal import Journal
+from producer.verify.verify import verify
+from shared.errors import BadMessage
+from shared.settings import Settings
+from tests.support.jobs import finished_job
+from tests.unit.inputs.test_walk import Tree, options, pictures, planted, trees
+from tests.unit.inputs.test_walk import passed_over as oracle
+
+
+@given(trees, st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3))
+def test_a_job_that_is_interrupted_counts_each_file_that_is_skipped_once(
+    tree: Tree, batches_each: list[int], batch_images: int
+) -> None:
+    with planted(tree) as cwd:
+        given_, settings = options(cwd, b"top"), Settings(batch_images=batch_images)
+        path = Path(cwd.decode()) / "out.csv.hangtag"
+        for most in (*batches_each, 1000):
+            with closing(Journal(path)) as journal:
+                batches = resumed(given_, settings, journal)
+                for _ in range(most):
+                    if (batch := batches.next()) is None:
+                        break
+                    journal.commit([batch.frozen], (), **passed_over([batch]))
+                skipped = batches.walk.skipped
+        assert skipped == dict(oracle(tree))
+        with closing(Journal(path)) as journal:
+            names = [name for names in journal.names() for name in names]
+        assert names == sorted(pictures(tree, b"top"))
+
+
+def test_verify_counts_what_has_no_row_by_its_ending(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name in ("a.png", "b.png", "c.HEIC", "d.txt", "e.txt", "f"):
+        (tmp_path / "p" / name).write_bytes(name.encode())
+    finished_job.finish(finished_job.options_of(tmp_path, b"p"))
+    proof = verify(tmp_path / "out.csv")
+    assert proof.proven
+    assert proof.skipped == {".heic": 1, ".txt": 2, "without an ending": 1}
+
+
+def test_counts_of_a_journal_that_cannot_be_read_name_the_cure() -> None:
+    with pytest.raises(BadMessage, match="--restart"):
+        decode_skipped(b"{")
+    assert decode_skipped(None) == {}

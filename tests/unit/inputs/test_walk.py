@@ -1,0 +1,372 @@
+"""The walk finds every picture once, in the order of the bytes of full paths, from any point on."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+import socket
+import tempfile
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.inputs import directory_listing
+from producer.inputs.job_options import JobOptions
+from producer.inputs.skipped import (
+    ENDINGS_MAX,
+    HIDDEN,
+    LINK,
+    NO_ENDING,
+    SPECIAL,
+    UNREADABLE,
+    VANISHED,
+)
+from producer.inputs.walk import Walk, check_roots
+from shared.errors import SetupError, UsageError
+from shared.messages.files import IMAGE_SUFFIXES
+from tests.support.machine.unlistable_folders import too_deep
+
+#: Such as differ in how they sort beside "/", are hidden, or are no text.
+STEMS = [
+    b"a",
+    b"b",
+    b"a-",
+    b"a.b",
+    b"a0",
+    b" ",
+    b"-x",
+    b".a",
+    b"\xff",
+    b"\n",
+    "\N{SNOWMAN}".encode(),
+]
+SUFFIXES = [b"", b".png", b".PNG", b".jpeg", b".tiff", b".txt", b".png.txt"]
+names = st.builds(bytes.__add__, st.sampled_from(STEMS), st.sampled_from(SUFFIXES))
+#: A tree: what each name is, a folder being a dictionary.
+kinds = st.sampled_from(["file", "file", "file", "link", "link to a folder", "fifo"])
+trees = st.recursive(
+    st.dictionaries(names, kinds, max_size=4),
+    lambda inner: st.dictionaries(names, st.one_of(kinds, inner), max_size=5),
+    max_leaves=12,
+)
+Tree = dict[bytes, object]
+
+
+@contextmanager
+def planted(tree: Tree) -> Iterator[bytes]:
+    """A folder that holds the tree as `top`, and a picture to link to."""
+    folder = tempfile.mkdtemp().encode()
+    try:
+        (Path(os.fsdecode(folder)) / "elsewhere.png").write_bytes(b"")
+        plant(folder + b"/top", tree)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def plant(folder: bytes, tree: Tree) -> None:
+    os.mkdir(folder)
+    for name, kind in tree.items():
+        path = folder + b"/" + name
+        if isinstance(kind, dict):
+            plant(path, kind)
+        elif kind == "file":
+            os.close(os.open(path, os.O_CREAT))
+        elif kind == "fifo":
+            os.mkfifo(path)
+        else:
+            os.symlink(b"/" if kind == "link to a folder" else b"elsewhere.png", path)
+
+
+def pictures(tree: Tree, folder: bytes) -> Iterator[bytes]:
+    """The oracle: every picture below a folder, in any order."""
+    for name, kind in tree.items():
+        if name.startswith(b"."):
+            continue
+        if isinstance(kind, dict):
+            yield from pictures(kind, folder + b"/" + name)
+        elif kind == "file" and name.lower().endswith(IMAGE_SUFFIXES):
+            yield folder + b"/" + name
+
+
+def passed_over(tree: Tree) -> Counter[str]:
+    """The oracle of what is skipped, by reason."""
+    count: Counter[str] = Counter()
+    for name, kind in tree.items():
+        wanted = name.lower().endswith(IMAGE_SUFFIXES)
+        if name.startswith(b"."):
+            count[HIDDEN] += 1
+        elif isinstance(kind, dict):
+            count += passed_over(kind)
+        elif kind == "link to a folder" or (wanted and kind == "link"):
+            count[LINK] += 1
+        elif wanted and kind == "fifo":
+            count[SPECIAL] += 1
+        elif kind == "file" and not wanted:
+            suffix = os.path.splitext(os.fsdecode(b"x" + name))[1]
+            count[suffix.lower() if len(suffix) > 1 else NO_ENDING] += 1
+    return count
+
+
+def options(cwd: bytes, *roots: bytes, glob: str = "", list_file: bytes = b"") -> JobOptions:
+    return JobOptions(roots, cwd, "/out.csv", glob=glob, list_file=list_file)
+
+
+@given(trees)
+def test_every_picture_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
+    with planted(tree) as cwd:
+        walk = Walk(options(cwd, b"top"))
+        assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
+        assert walk.skipped == dict(passed_over(tree))
+
+
+@given(trees)
+def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
+    with planted(tree) as cwd:
+        given_ = options(cwd, b"elsewhere.png", b"top")
+        whole = list(Walk(given_).paths())
+        for i, place in enumerate(whole):
+            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+
+
+@given(trees)
+def test_what_is_skipped_before_and_after_any_path_is_all_that_is_skipped(tree: Tree) -> None:
+    with planted(tree) as cwd:
+        whole = Walk(options(cwd, b"top"))
+        for place in whole.paths():
+            rest = Walk(options(cwd, b"top"), before=whole.skipped)
+            list(rest.paths(after=place))
+            assert rest.skipped == dict(passed_over(tree))
+
+
+@pytest.mark.parametrize("run_names", [1, 2, 3, 1000])
+@given(tree=trees)
+def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
+    tree: Tree, run_names: int
+) -> None:
+    with planted(tree) as cwd, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory_listing, "RUN_NAMES", run_names)
+        walk = Walk(options(cwd, b"top"))
+        assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
+        assert walk.skipped == dict(passed_over(tree))
+        every = [path for _, path in Walk(options(cwd, b"top", glob="*")).paths()]
+        assert every == sorted(every)  # also where one name begins with another
+
+
+def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_listing, "RUN_NAMES", 1 << 12)
+    count = 3 * directory_listing.RUN_NAMES
+    for i in range(count):
+        os.close(os.open(tmp_path / f"IMG_2024_{i:08}.png", os.O_CREAT))
+    tracemalloc.start()
+    try:
+        entries = directory_listing.listing(bytes(tmp_path))
+        held, peak = tracemalloc.get_traced_memory()
+        assert sum(1 for _ in entries) == count
+    finally:
+        tracemalloc.stop()
+    packed = count * len("IMG_2024_00000000.png__")
+    print(f"{count:,} names: {packed:,} bytes packed, {held:,} held, {peak:,} at most")
+    assert held < 1.1 * packed
+    assert peak < packed + directory_listing.RUN_NAMES * 200
+
+
+def test_endings_without_end_are_counted_under_a_bounded_number_of_reasons(tmp_path: Path) -> None:
+    for i in range(50):
+        (tmp_path / f"part.{i:03}").touch()
+    (tmp_path / "long.not-an-ending-of-a-name").touch()
+    (tmp_path / "z.000").touch()
+    walk = Walk(options(bytes(tmp_path), b"."))
+    assert list(walk.paths()) == []
+    assert sum(walk.skipped.values()) == 52
+    assert len(walk.skipped) == ENDINGS_MAX + 1
+    assert walk.skipped[".000"] == 2
+
+
+@given(trees, names)
+def test_resuming_after_a_file_that_is_gone_gives_what_comes_after_it(
+    tree: Tree, name: bytes
+) -> None:
+    with planted(tree) as cwd:
+        gone = b"top/" + name
+        rest = [path for path in sorted(pictures(tree, b"top")) if path > gone]
+        assert [path for _, path in Walk(options(cwd, b"top")).paths(after=(0, gone))] == rest
+
+
+@given(trees, st.sampled_from([b"top", b"./top", b"top/", b"top//", b"../{}/top", b"/{}/top"]))
+def test_paths_begin_as_they_were_typed(tree: Tree, typed: bytes) -> None:
+    with planted(tree) as cwd:
+        if typed.startswith(b"/"):
+            typed = cwd + b"/top"
+        typed = typed.replace(b"{}", os.path.basename(cwd))
+        found = [path for _, path in Walk(options(cwd, typed)).paths()]
+        assert found == sorted(pictures(tree, typed.rstrip(b"/")))
+
+
+@given(trees, st.sampled_from(["*.txt", "a*", "[!a]*", "*", "?.png", "a/*", "*/b.png"]))
+def test_a_glob_chooses_by_name_or_with_a_slash_by_the_path_below_the_folder(
+    tree: Tree, glob: str
+) -> None:
+    with planted(tree) as cwd:
+        found = {path for _, path in Walk(options(cwd, b"top", glob=glob)).paths()}
+        whole = {path for _, path in Walk(options(cwd, b"top", glob="*")).paths()}
+        for path in whole:
+            below = path.removeprefix(b"top/")
+            judged = below if "/" in glob else below.rpartition(b"/")[2]
+            assert (path in found) == fnmatch.fnmatchcase(judged, glob.encode())
+        assert found <= whole
+
+
+@given(
+    st.lists(
+        st.binary(max_size=6).filter(lambda line: b"\n" not in line and b"\0" not in line),
+        max_size=8,
+    )
+)
+def test_a_list_keeps_its_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
+    with planted({}) as cwd:
+        with open(cwd + b"/list", "wb") as file:
+            file.write(b"\n".join(lines))
+        given_ = options(cwd, list_file=b"list")
+        check_roots(given_)
+        whole = list(Walk(given_).paths())
+        assert [path for _, path in whole] == [
+            line.rstrip(b"\r") for line in lines if line.rstrip(b"\r")
+        ]
+        for i, place in enumerate(whole):
+            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+
+
+def test_a_file_named_by_hand_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
+    (tmp_path / "scan").touch()
+    given_ = options(bytes(tmp_path), b"scan")
+    check_roots(given_)
+    assert list(Walk(given_).paths()) == [(0, b"scan")]
+
+
+def test_a_folder_called_like_a_picture_is_walked(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    (tmp_path / "x.png/y.png").touch()
+    assert list(Walk(options(bytes(tmp_path), b"x.png")).paths()) == [(0, b"x.png/y.png")]
+
+
+def test_a_socket_is_counted_and_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("s.png")
+        walk = Walk(options(bytes(tmp_path), b"."))
+        assert list(walk.paths()) == []
+        assert walk.skipped == {SPECIAL: 1}
+
+
+def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "top" / folder).mkdir(parents=True)
+        (tmp_path / "top" / folder / "1.png").touch()
+    told: list[bytes] = []
+    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append(folder))
+    paths = walk.paths()
+    assert next(paths) == (0, b"top/a/1.png")
+    shutil.rmtree(tmp_path / "top/b")
+    assert list(paths) == []
+    assert walk.skipped == {VANISHED: 1}
+    assert told == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    for folder in ("a", "b", "c"):
+        (tmp_path / "top" / folder).mkdir(parents=True)
+        (tmp_path / "top" / folder / "1.png").touch()
+    deep = too_deep(tmp_path / "top/b").removeprefix(bytes(tmp_path) + b"/")
+    told: list[tuple[bytes, str]] = []
+    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append((folder, why)))
+    found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
+    assert list(walk.paths()) == found
+    assert told == [(deep, "File name too long")]
+    assert walk.skipped == {UNREADABLE: 1}
+
+
+def test_a_folder_that_was_typed_and_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
+    deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
+    (tmp_path / "0.png").touch()
+    paths = Walk(options(bytes(tmp_path), b"0.png", deep)).paths()
+    assert next(paths) == (0, b"0.png")
+    with pytest.raises(SetupError, match=r"cannot be listed \(File name too long\)") as error:
+        next(paths)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "roots",
+    [
+        (b"a", b"a"),
+        (b"a", b"a/b"),
+        (b"a/b", b"a"),
+        (b"a/b/1.png", b"a"),
+        (b"a", b"./a/"),
+        (b"a", b"link"),
+        (b"link/b", b"a"),
+        (b".", b"a"),
+        (b"/", b"a"),
+    ],
+)
+def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, ...]) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/1.png").touch()
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(UsageError, match=r"lies within|is the same as"):
+        check_roots(options(bytes(tmp_path), *roots))
+
+
+def test_arguments_that_only_look_alike_are_taken(tmp_path: Path) -> None:
+    for name in ("a", "ab", "a.png"):
+        (tmp_path / name).mkdir()
+    check_roots(options(bytes(tmp_path), b"a", b"ab", b"a.png"))
+
+
+@pytest.mark.parametrize("root", [b"absent", b"pipe", b"file/below", b"\xff", b"a\nb", b""])
+def test_an_argument_that_is_no_folder_is_refused_in_one_line(tmp_path: Path, root: bytes) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError) as error:
+        check_roots(options(bytes(tmp_path), root))
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"absent", "No such file"),
+        (b".", "save the list"),
+        (b"pipe", "save the list"),
+        (b"find-print0", "one path a line"),
+    ],
+)
+def test_what_is_no_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
+    with pytest.raises(UsageError, match=why):
+        check_roots(options(bytes(tmp_path), list_file=name))
+
+
+def test_names_are_held_of_one_folder_at_each_depth_only(tmp_path: Path) -> None:
+    for i in range(20):
+        (tmp_path / f"top/{i:02}").mkdir(parents=True)
+        (tmp_path / f"top/{i:02}/1.png").touch()
+    paths = Walk(options(bytes(tmp_path), b"top")).paths()
+    next(paths)
+    (tmp_path / "top/19/2.png").touch()  # not listed yet, so it is still found
+    assert sum(1 for _ in paths) == 20

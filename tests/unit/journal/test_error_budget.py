@@ -1,0 +1,78 @@
+"""The error budget stops a job neither too early nor too late."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.journal.error_budget import (
+    ROWS_BEFORE_PERCENT,
+    Budget,
+    decode_budget,
+    encode_budget,
+    parse_budget,
+)
+from producer.journal.totals import JobCounts
+from shared.errors import BadMessage
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> JobCounts:
+    done = draw(st.integers(0, 3 * ROWS_BEFORE_PERCENT))
+    return JobCounts(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
+
+
+@given(st.integers(0, 10**9))
+def test_a_number_of_rows_is_read(limit: int) -> None:
+    assert parse_budget(str(limit)) == Budget(limit)
+
+
+@given(st.integers(0, 100), st.integers(0, 9))
+def test_a_share_is_read(whole: int, tenth: int) -> None:
+    if whole < 100 or not tenth:
+        assert parse_budget(f"{whole}.{tenth}%") == Budget(float(f"{whole}.{tenth}"), percent=True)
+
+
+@given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
+def test_the_journal_keeps_what_was_typed(text: str) -> None:
+    budget = Budget(float(text.rstrip("%")), text.endswith("%"))
+    assert decode_budget(encode_budget(budget)) == budget
+
+
+def test_a_journal_without_one_has_no_limit() -> None:
+    assert decode_budget(encode_budget(Budget())) == decode_budget(None) == Budget()
+    with pytest.raises(BadMessage, match="--max-failures"):
+        decode_budget(b"many")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "%", "-1", "1.5", "101%", "100.1%", "5 %", "1e3", "nan", "inf", "5%%", "ten"]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        parse_budget(text)
+
+
+@given(totals(), st.booleans())
+def test_without_a_budget_nothing_is_too_much(totals: JobCounts, finished: bool) -> None:
+    assert not Budget().exceeded(totals, finished)
+
+
+@given(totals(), st.booleans(), st.integers(0, 3000))
+def test_a_number_is_judged_at_once(totals: JobCounts, finished: bool, limit: int) -> None:
+    assert Budget(limit).exceeded(totals, finished) == (totals.failed > limit)
+
+
+@given(totals(), st.booleans(), st.integers(0, 100))
+def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
+    totals: JobCounts, finished: bool, percent: int
+) -> None:
+    judged = finished or totals.done >= ROWS_BEFORE_PERCENT
+    above = totals.done > 0 and totals.failed / totals.done > percent / 100 + 1e-12
+    assert Budget(percent, percent=True).exceeded(totals, finished) == (judged and above)
+
+
+def test_all_rows_may_fail_where_all_may() -> None:
+    assert not Budget(100, percent=True).exceeded(JobCounts(9, 9, 9), finished=True)
+    assert Budget(0, percent=True).exceeded(JobCounts(9, 9, 1), finished=True)

@@ -1,0 +1,50 @@
+"""What is kept of jobs is for their user only, and the index finds them again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from producer.journal.job_index import Entry, index_dir, output_of, remember
+from producer.journal.journal import Journal, journal_path
+
+
+@pytest.fixture(params=[0o000, 0o022], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_journal_and_its_log_are_readable_by_their_user_only(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(record=b"{}")
+        assert {mode(path) for path in tmp_path.iterdir()} == {0o600}
+        assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("there", [False, True])
+def test_the_state_folder_is_for_its_user_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "state/hangtag"
+    if there:
+        folder.mkdir(parents=True, mode=0o755)
+    output = tmp_path / "out.csv"
+    journal_path(output).touch()
+    remember(Entry("abcdefgh", str(output), 0.0))
+    assert mode(folder) == 0o700
+    assert output_of("abcdefgh") == output
+    assert index_dir().parent == folder

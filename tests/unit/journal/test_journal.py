@@ -1,0 +1,364 @@
+"""The journal keeps what was committed, whatever becomes of its process, its disk or its file."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.journal.journal import SUFFIX, Journal, journal_path
+from producer.journal.records import Frozen, Recorded
+from producer.journal.totals import JobCounts
+from shared.errors import HangtagError, SetupError, UsageError
+from shared.image_status import FLAGS, add_flags
+
+names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
+stamps = st.tuples(st.integers(-1, 1 << 40), st.integers(-1, (1 << 63) - 1))
+files = st.lists(st.tuples(names, stamps), min_size=1, max_size=4)
+#: A step: a batch to freeze, or a result (of which batch, and what), or both kinds at once.
+flags = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 4))
+answers = st.builds(
+    Recorded,
+    st.integers(0, 9),
+    st.binary(max_size=5),
+    st.integers(0, 4),
+    st.just({}) | flags,
+    st.binary(max_size=4),
+)
+steps = st.lists(st.tuples(st.lists(files, max_size=2), st.lists(answers, max_size=3)), max_size=6)
+Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[Recorded]]
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def frozen(n: int, *names: bytes) -> Frozen:
+    return Frozen(n, 0, list(names), [(1, 2)] * len(names))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal with a finished batch, an open one, and a property."""
+    path = journal_path(tmp_path / "out.csv")
+    with closing(Journal(path)) as journal:
+        journal.put(record=b"{}")
+        journal.commit([frozen(0, b"a", b"b"), frozen(1, b"c")], [Recorded(0, b"result", 1)])
+    return path
+
+
+def everything(journal: Journal) -> tuple[object, ...]:
+    """What a journal answers."""
+    return (
+        journal.get("record"),
+        msgspec.structs.astuple(journal.totals),
+        journal.last(),
+        journal.open_batches(),
+        list(journal.rows()),
+        list(journal.names()),
+    )
+
+
+@given(steps)
+def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
+    steps: list[Step],
+) -> None:
+    batches: list[Frozen] = []
+    results: dict[int, Recorded] = {}
+    with folder() as place:
+        journal = Journal(place / "j")
+        for freeze, answers in steps:
+            new = [
+                Frozen(len(batches) + i, 0, [n for n, _ in files], [s for _, s in files])
+                for i, files in enumerate(freeze)
+            ]
+            journal.commit(new, answers)
+            batches += new
+            for recorded in answers:
+                if recorded.n < len(batches) and recorded.n not in results:  # the first one wins
+                    results[recorded.n] = recorded
+                    batches[recorded.n] = msgspec.structs.replace(
+                        batches[recorded.n], digests=recorded.digests
+                    )
+            for again in (False, True):
+                if again:
+                    journal.close()
+                    journal = Journal(place / "j")
+                assert journal.totals == JobCounts(
+                    sum(len(batch.names) for batch in batches),
+                    sum(len(batches[n].names) for n in results),
+                    sum(recorded.failed for recorded in results.values()),
+                    reduce(add_flags, (recorded.flagged for recorded in results.values()), {}),
+                )
+                assert journal.last() == (batches[-1] if batches else None)
+                assert journal.open_batches() == [b.n for b in batches if b.n not in results]
+                assert list(journal.rows()) == [
+                    (batches[n].names, results[n].result) for n in sorted(results)
+                ]
+                assert list(journal.names()) == [batch.names for batch in batches]
+                for batch in batches:
+                    assert journal.batch(batch.n) == batch
+                    count = None if batch.n in results else len(batch.names)
+                    assert journal.open_count(batch.n) == count
+        journal.close()
+
+
+def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_undone(path: Path) -> None:
+    with closing(Journal(path)) as journal, pytest.raises(SetupError):
+        journal.commit([frozen(2, b"d"), frozen(0, b"x")], [Recorded(1, b"late", 0)])
+    with closing(Journal(path)) as journal:
+        assert list(journal.names()) == [[b"a", b"b"], [b"c"]]
+        assert journal.open_batches() == [1]
+
+
+def test_properties_are_set_all_or_none(path: Path) -> None:
+    with closing(Journal(path)) as journal:
+        journal.put(record=b"1", card=b"2")
+        with pytest.raises(SetupError):
+            journal.put(record=b"3", card=None)  # type: ignore[arg-type]
+        assert (journal.get("record"), journal.get("card")) == (b"1", b"2")
+        assert journal.get("absent") is None
+
+
+def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
+    with closing(Journal(path)):
+        with pytest.raises(UsageError, match=r"running already.*hangtag collect") as error:
+            Journal(path)
+        with pytest.raises(UsageError):
+            Journal(path, restart=True)
+        assert str(error.value).isprintable()
+    Journal(path).close()
+
+
+COMMITS_AND_IS_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from producer.journal.records import Frozen
+from producer.journal.journal import Journal
+from producer.journal.records import Recorded
+journal = Journal(Path(sys.argv[1]))
+journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [Recorded(1, b"last", 0)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", COMMITS_AND_IS_KILLED, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with closing(Journal(path)) as journal:
+        assert journal.totals == JobCounts(4, 3, 1)
+        assert journal.open_batches() == [2]
+
+
+def test_a_restart_keeps_the_old_job_until_the_new_one_begins_with_nothing_else(
+    path: Path,
+) -> None:
+    with closing(Journal(path)) as journal:
+        before = everything(journal)
+    Journal(path, restart=True).close()
+    with closing(Journal(path, restart=True)) as journal:
+        assert everything(journal) == before
+        journal.begin(record=b"new")
+        new = everything(journal)
+        assert new == (b"new", (0, 0, 0, {}), None, [], [], [])
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == new
+
+
+def test_an_unknown_batch_is_named(path: Path) -> None:
+    with closing(Journal(path)) as journal, pytest.raises(SetupError, match="no batch 7"):
+        journal.batch(7)
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"\x89PNG and so on" * 1000)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def scramble(path: Path) -> None:
+    """The second page on: the tables, not the header."""
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(random.Random(0).randbytes(len(data) - 4096)))
+
+
+@pytest.mark.parametrize("damage", [overwrite, cut, scramble])
+def test_a_damaged_journal_is_one_line_with_the_cure(
+    path: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(path)
+    with pytest.raises(SetupError, match="--restart") as error, closing(Journal(path)) as journal:
+        everything(journal)
+    assert str(error.value).isprintable()
+    assert not isinstance(error.value, UsageError)
+
+
+def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
+    overwrite(path)
+    with pytest.raises(SetupError, match="--restart"):
+        Journal(path)
+    Journal(path, restart=True).close()
+    with pytest.raises(SetupError, match="--restart"):
+        Journal(path)
+    with closing(Journal(path, restart=True)) as journal:
+        journal.begin(record=b"new")
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
+
+
+@given(st.data())
+def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
+    with folder() as place:
+        with closing(Journal(place / "j")) as journal:
+            journal.commit(
+                [frozen(n, b"name%d" % n) for n in range(5)], [Recorded(0, b"result", 1)]
+            )
+        whole = bytearray((place / "j").read_bytes())
+        at = data.draw(st.integers(0, len(whole) - 1))
+        junk = data.draw(st.binary(min_size=1, max_size=64))
+        whole[at : at + len(junk)] = junk
+        (place / "j").write_bytes(whole)
+        try:
+            with closing(Journal(place / "j")) as journal:
+                everything(journal)
+                journal.commit([frozen(9, b"next")], [Recorded(1, b"", 0)])
+        except HangtagError as error:
+            assert str(error).isprintable()  # noqa: PT017
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """As on a full disk, a write beyond this size fails (Python ignores SIGXFSZ)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> None:
+    journal = Journal(path)
+    before = everything(journal)
+    with files_no_larger_than(64 << 10), pytest.raises(SetupError, match="free space") as error:
+        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
+    assert str(error.value).isprintable()
+    assert everything(journal) == before
+    journal.close()
+    with closing(Journal(path)) as journal:
+        assert everything(journal) == before
+        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
+        assert journal.totals == JobCounts(4, 3, 1)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
+def test_a_really_full_disk_is_one_line_and_what_was_committed_stays(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        journal = Journal(disk / "j")
+        journal.commit([frozen(0, b"a")])
+        with pytest.raises(SetupError, match="free space"):
+            journal.commit([frozen(1, b"x" * (1 << 20))])
+        journal.close()
+        with closing(Journal(disk / "j")) as journal:
+            assert list(journal.names()) == [[b"a"]]
+        (disk / "rest").write_bytes(b"")
+        with suppressed_full(disk), pytest.raises(SetupError, match=r"free space|choose another"):
+            Journal(disk / "new")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextmanager
+def suppressed_full(disk: Path) -> Iterator[None]:
+    """Fill the disk to the last byte."""
+    with (disk / "rest").open("wb", buffering=0) as rest:
+        try:
+            while rest.write(bytes(512)):
+                pass
+        except OSError:
+            pass
+        yield
+
+
+def test_a_folder_that_is_not_there_or_may_not_be_written_names_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="choose another -o"):
+        Journal(tmp_path / "absent" / f"out.csv{SUFFIX}")
+    with pytest.raises(SetupError, match="choose another -o"):
+        Journal(Path("/proc/out.csv.hangtag"))
+
+
+def test_a_journal_of_another_schema_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"99",))
+        database.commit()
+    with pytest.raises(SetupError, match=r"incompatible version.*--restart") as error:
+        Journal(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("target", [None, b"", b"letters"])
+def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(
+    tmp_path: Path, target: bytes | None, restart: bool
+) -> None:
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    if target is not None:
+        other.write_bytes(target)
+    path.symlink_to(other)
+    with pytest.raises(UsageError, match="is a symbolic link; remove it"):
+        Journal(path, restart)
+    assert (other.read_bytes() if other.exists() else None) == target
+    assert path.is_symlink()
+
+
+def test_a_link_that_comes_after_the_lock_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite opens the file by its path."""
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    other.touch()
+    connect = sqlite3.connect
+
+    def connect_late(*given: Any, **named: Any) -> sqlite3.Connection:
+        path.unlink()
+        path.symlink_to(other)
+        found: sqlite3.Connection = connect(*given, **named)
+        return found
+
+    monkeypatch.setattr(sqlite3, "connect", connect_late)
+    with pytest.raises(UsageError, match="was replaced"):
+        Journal(path)
+    assert other.read_bytes() == b""
+
+
+def test_a_log_of_the_journal_that_is_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
+    other.write_bytes(b"letters")
+    Path(f"{path}-wal").symlink_to(other)
+    with suppress(SetupError), closing(Journal(path)) as journal:
+        journal.put(color=b"red")
+    assert other.read_bytes() == b"letters"

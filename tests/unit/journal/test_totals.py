@@ -1,0 +1,150 @@
+"""What a look at a job reads: sums that are kept, at the same cost for a job of any size."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from producer.journal import properties, snapshot
+from producer.journal.journal import Journal, journal_path
+from producer.journal.records import Frozen, Recorded
+from producer.journal.snapshot import JobView, State, peek
+from producer.journal.totals import JobCounts
+from shared.errors import Damaged, SetupError
+from shared.image_status import FLAGS
+from shared.messages.job import JobRecord, encode_job
+
+RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+NAME_BYTES, IMAGES = 90, 1_000
+FLAG = str(FLAGS[1])
+#: A look at one batch; whatever is read beyond that grows with the job.
+MORE_BYTES = 64 << 10
+
+
+def begun(folder: Path, batches: int) -> Path:
+    """The output of a job, of which one batch in two has its result, with one failure each."""
+    output = folder / f"{batches}.csv"
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(record=encode_job(RECORD))
+        for n in range(batches):
+            names = [b"%0*d" % (NAME_BYTES, i) for i in range(IMAGES)]
+            frozen = Frozen(n, 0, names, [(0, 0)] * IMAGES, bytes(4 * IMAGES), [])
+            results = [Recorded(n, bytes(9 * IMAGES), 1, {FLAG: 2})] if n % 2 == 0 else []
+            journal.commit([frozen], results)
+    return output
+
+
+def read_bytes() -> int:
+    """What this process has read so far, also out of the system's cache."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
+
+
+def cost_of(output: Path) -> tuple[JobView, int]:
+    before = read_bytes()
+    view = peek(output)
+    assert view is not None
+    return view, read_bytes() - before
+
+
+def test_a_look_at_a_job_reads_no_more_for_a_large_one(tmp_path: Path) -> None:
+    small, large = begun(tmp_path, 1), begun(tmp_path, 200)
+    peek(small)
+    (_, few), (view, many) = cost_of(small), cost_of(large)
+    assert (view.found, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
+    assert view.flagged == {FLAG: 200}
+    assert many < few + MORE_BYTES
+    # All of it is far more than that: the test would see it.
+    assert journal_path(large).stat().st_size > 100 * MORE_BYTES
+
+
+@pytest.mark.parametrize("kept", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
+def test_a_journal_without_its_sums_or_with_others_is_damaged(
+    tmp_path: Path, kept: bytes | None
+) -> None:
+    output = begun(tmp_path, 3)
+    with closing(sqlite3.connect(journal_path(output))) as database:
+        database.execute("DELETE FROM job WHERE key = 'totals'")
+        if kept is not None:
+            properties.put(database, totals=kept)
+        database.commit()
+    if kept != b'{"frozen":1}':  # a look at a job adds nothing up
+        view = peek(output)
+        assert view is not None
+        assert view.state is State.UNREADABLE
+    with pytest.raises(Damaged, match="--restart"):
+        Journal(journal_path(output))
+
+
+def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
+    output = begun(tmp_path, 2)
+    with closing(Journal(journal_path(output))) as journal:
+        again = Frozen(1, 0, [b"x"], [(0, 0)], bytes(4), [])  # a number that is taken
+        with pytest.raises(SetupError):
+            journal.commit([again], [Recorded(1, b"r", 5)])
+        journal.commit(results=[Recorded(1, b"r", 5)])
+        journal.commit(results=[Recorded(1, b"r", 7)])  # late: it has its result
+    view = peek(output)
+    assert view is not None
+    assert (view.done, view.failed) == (2 * IMAGES, 1 + 5)
+
+
+def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) -> None:
+    output = begun(tmp_path, 2)
+    before = sorted(tmp_path.iterdir())
+    view = peek(output)
+    assert view is not None
+    assert (view.state, view.found) == (State.PAUSED, 2 * IMAGES)
+    assert sorted(tmp_path.iterdir()) == before
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(exit=b"0")  # it is in the log, and not in the file
+        view = peek(output)
+        assert view is not None
+        assert view.state is State.FINISHED
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_look_sees_what_a_producer_writes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """Which begins, and may end, just before the file is read as if it were alone."""
+    output = begun(tmp_path, 2)
+    query = snapshot._query
+    with ExitStack() as stack:
+
+        def late(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
+            monkeypatch.setattr(snapshot, "_query", query)
+            found = query(path, immutable)
+            journal = stack.enter_context(closing(Journal(path)))
+            journal.put(exit=b"0")
+            if ends:
+                journal.close()
+                stack.pop_all()
+            return found
+
+        monkeypatch.setattr(snapshot, "_query", late)
+        view = peek(output)
+    assert view is not None
+    assert view.state is State.FINISHED
+
+
+def test_sums_that_are_added_up_have_their_flags_in_the_order_of_the_column(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "out.csv"
+    kinds = [str(flag) for flag in FLAGS[1:]]
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(record=encode_job(RECORD))
+        for n, kind in enumerate(reversed(kinds)):
+            journal.commit([Frozen(n, 0, [b"x"], [(0, 0)])], [Recorded(n, b"r", 0, {kind: 1})])
+        assert list(journal.totals.flagged) == kinds
+    with closing(Journal(journal_path(output))) as journal:
+        journal.repeat(1)
+        assert list(journal.totals.flagged) == kinds
+    view = peek(output)
+    assert view is not None
+    assert list(view.flagged) == kinds

@@ -1,0 +1,39 @@
+"""An error of the set-up is one line; the same again is none, and a fault of ours is not hidden."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from shared.errors import BadMessage, SetupError
+from worker.lifecycle import log_once
+from worker.requests.outcomes import failed
+
+
+def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (SetupError("a"), SetupError("a"), BadMessage("b\nc"), SetupError("a")):
+        with log_once.told_once("batch 1 of job told0000"):
+            raise error
+    assert [record.getMessage() for record in caplog.records] == [
+        "batch 1 of job told0000: a",
+        "batch 1 of job told0000: b?c",
+    ]
+
+
+def test_what_nobody_raises_on_purpose_passes() -> None:
+    with pytest.raises(ZeroDivisionError), log_once.told_once("x"):
+        raise ZeroDivisionError
+
+
+def test_a_package_that_is_missing_is_named_with_the_command_that_adds_it() -> None:
+    outcome = failed(ModuleNotFoundError("No module named 'keras.src'", name="keras.src"))
+    assert "keras is missing" in outcome.error
+    assert "pip install" in outcome.error
+    other = failed(ModuleNotFoundError("No module named 'x'", name="x"))
+    assert "No module named 'x'" in other.error
+
+
+def test_the_log_of_a_failure_is_named_as_a_file_where_it_is_one() -> None:
+    assert "see /run/x/stack.log" in failed(ValueError("odd"), "/run/x/stack.log").error
+    assert socket.gethostname() in failed(ValueError("odd")).error

@@ -1,0 +1,109 @@
+"""Any file name becomes text that a spreadsheet does not run, and comes back byte by byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from producer.output.csv_cells import escape, quote, unescape
+
+FORMULA_STARTS = tuple("=+-@\t\r")
+#: Any bytes, and such as are likely to be taken for something else.
+names = st.one_of(
+    st.binary(),
+    st.text().map(str.encode),
+    st.lists(
+        st.sampled_from(
+            [
+                b"\\",
+                b"x",
+                b"\\x41",
+                b"4",
+                b"f",
+                b"'",
+                b'"',
+                b",",
+                b"\n",
+                b"\r",
+                b"=",
+                b"\xff",
+                b"\t",
+                b"\x1b[",
+                b"\0",
+                b"\x7f",
+                b"\xc2",
+                b"\x85",
+                b"\x9b",
+                "\x9b".encode(),
+            ]
+        )
+    ).map(b"".join),
+)
+
+
+@given(names)
+@example(b"")
+@example(b"'")
+@example(b"''=1")
+@example(b"\\x41")
+@example(b"\xff\\x41")
+@example("\N{BYTE ORDER MARK}=1".encode())
+def test_unescape_reverses_escape(name: bytes) -> None:
+    assert unescape(escape(name)) == name
+
+
+@given(names, names)
+def test_two_names_never_share_a_cell(one: bytes, other: bytes) -> None:
+    assert (escape(one) == escape(other)) == (one == other)
+
+
+@given(names)
+@example(b"=cmd|' /C calc'!A0")
+@example(b"\t=1")
+def test_no_cell_begins_like_a_formula(name: bytes) -> None:
+    assert not escape(name).startswith(FORMULA_STARTS)
+
+
+@given(names)
+@example(b"\x1b[31m\r\n\t\x7f")
+@example("\x85\x9b".encode() + b"\xff")
+def test_no_cell_has_a_control_character_or_is_more_than_one_line(name: bytes) -> None:
+    cell = quote(escape(name))
+    assert not [c for c in cell if unicodedata.category(c) == "Cc"]
+    assert "\n" not in cell
+
+
+@given(names)
+def test_a_csv_reader_reads_the_cell_back(name: bytes) -> None:
+    cell = escape(name)
+    line = quote(cell) + "," + quote("next") + "\n"
+    assert list(csv.reader(io.StringIO(line, newline=""))) == [[cell, "next"]]
+
+
+@given(names)
+def test_a_cell_is_utf8(name: bytes) -> None:
+    assert escape(name).encode().decode() == escape(name)
+
+
+@given(
+    st.text(
+        st.characters(exclude_characters="\\", exclude_categories=["Cc", "Cs"], codec="utf-8"),
+        min_size=1,
+    )
+)
+def test_a_plain_name_stays_as_it_is(text: str) -> None:
+    if not text.startswith((*FORMULA_STARTS, "'")):
+        assert escape(text.encode()) == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "quoted"),
+    [("a", "a"), ("a b", "a b"), ("a,b", '"a,b"'), ('a"b', '"a""b"'), ("a\nb", '"a\nb"'), ("", "")],
+)
+def test_quotes_are_put_only_where_they_are_needed(cell: str, quoted: str) -> None:
+    assert quote(cell) == quoted

@@ -1,0 +1,189 @@
+"""The table's rows are what a plain writer of CSV would have written, only faster."""
+
+from __future__ import annotations
+
+import csv
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.journal.journal import Journal
+from producer.journal.records import Frozen, Recorded
+from producer.output.csv_cells import escape
+from producer.output.csv_table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
+from shared.errors import SetupError
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
+from shared.messages.batch import BatchResult, encode_result
+from shared.messages.model_card import Card, Metrics, Preprocessing
+from tests.unit.output.test_csv_cells import names
+
+#: No path is empty or holds a NUL.
+paths = names.filter(lambda name: name and b"\0" not in name)
+texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
+Answer = list[tuple[int, float]]  # (label, probability), most probable first
+Row = tuple[bytes, Status, Answer, Flag]
+
+
+def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> Card:
+    return Card(
+        name, 3, labels, Preprocessing(1, 1, 1), 1.0, Metrics(0.0, 0, 0.0, 0.0), "", 0, 0, 0, "",
+        "", "", "", {},
+    )  # fmt: skip
+
+
+def packed(
+    k: int, statuses: list[Status], answers: list[Answer], flags: list[Flag] | None = None
+) -> BatchResult:
+    """A result as a worker makes it: failed rows hold zeros."""
+    pairs = [
+        pair
+        for status, answer in zip(statuses, answers, strict=True)
+        for pair in (answer if status is Status.OK else [(0, 0.0)] * k)
+    ]
+    return BatchResult(
+        k,
+        bytes(status.code for status in statuses),
+        struct.pack(f"<{len(pairs)}H", *(label for label, _ in pairs)),
+        struct.pack(f"<{len(pairs)}f", *(p for _, p in pairs)),
+        bytes(flag.code for flag in flags or []),
+    )
+
+
+def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
+    """The oracle: a dictionary for each row, a line of the standard library for each."""
+    columns = list(COLUMNS)
+    for k in range(2, min(top_k, len(card.labels)) + 1):
+        columns += [f"label_{k}", f"confidence_{k}"]
+    if every:
+        columns += [f"p_{label}" for label in card.labels]
+    lines = [written([escape(column.encode()) for column in columns])]
+    for name, status, answer, flag in rows:
+        row = {"path": escape(name), "status": status.value, "model": card.ref}
+        if status is Status.OK:
+            row["flag"] = flag.value
+            for k, (label, p) in enumerate(answer[:top_k], 1):
+                suffix = f"_{k}" if k > 1 else ""
+                row[f"label{suffix}"] = escape(card.labels[label].encode())
+                row[f"confidence{suffix}"] = f"{p:.4f}"
+            if every:
+                row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in answer}
+        else:
+            row["error"] = status.sentence
+        lines.append(written([row.get(column, "") for column in columns]))
+    return "".join(lines)
+
+
+def written(cells: list[str]) -> str:
+    """One line; the end that is given makes the writer quote both kinds of line end."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
+    """A card, --top-k, --probabilities, the k of the results, and the rows."""
+    labels = draw(st.lists(texts, min_size=1, max_size=5, unique=True))
+    top_k, every = draw(st.integers(1, 6)), draw(st.booleans())
+    k = len(labels) if every else min(top_k, len(labels))
+    answers = st.tuples(
+        st.permutations(range(len(labels))),
+        st.lists(st.floats(0, 1, width=32), min_size=len(labels), max_size=len(labels)),
+    ).map(lambda pair: list(zip(pair[0], sorted(pair[1], reverse=True), strict=True))[:k])
+    status = st.sampled_from([Status.OK] * 4 + list(Status))
+    flags = st.sampled_from(draw(st.sampled_from([FLAGS[:1], FLAGS])))
+    rows = draw(st.lists(st.tuples(paths, status, answers, flags), min_size=1, max_size=5))
+    return card(tuple(labels)), top_k, every, k, rows
+
+
+@given(tables())
+def test_the_table_is_what_a_plain_writer_would_have_written(
+    given_: tuple[Card, int, bool, int, list[Row]],
+) -> None:
+    card, top_k, every, k, rows = given_
+    table = Table(card, top_k, every)
+    names, statuses, answers, flags = map(list, zip(*rows, strict=True))
+    # A worker sends nothing where no picture has a flag.
+    result = packed(k, statuses, answers, flags if any(flags) else [])
+    text = table.header + "".join(table.rows(names, result))
+    assert text == naive(card, top_k, every, rows)
+
+
+@given(st.lists(paths, min_size=1, max_size=6))
+def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
+    one_by_one = [cells([name])[0] for name in names]
+    assert cells(names) == one_by_one
+    line = ",".join(one_by_one) + "\n"
+    assert list(csv.reader(io.StringIO(line, newline=""))) == [[escape(n) for n in names]]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+def test_a_failed_row_keeps_model_and_says_why_and_no_more(status: Status) -> None:
+    table = Table(card(), 2, True)
+    (row,) = csv.reader(table.rows([b"x.png"], packed(3, [status], [[]])))
+    assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
+
+
+@given(st.lists(st.integers(0, len(BY_CODE) - 1)))
+def test_failures_are_all_but_ok(codes: list[int]) -> None:
+    result = BatchResult(1, bytes(codes), b"", b"")
+    assert failures(result) == sum(BY_CODE[code] is not Status.OK for code in codes)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "out.csv.hangtag")
+    answer = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
+    for n, name in enumerate([b"a", b"b", b"c"]):
+        journal.commit([Frozen(n, 0, [name], [(1, 1)])])
+    journal.commit(results=[Recorded(2, answer, 0), Recorded(0, answer, 0)])
+    yield journal
+    journal.close()
+
+
+def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: Path) -> None:
+    write(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == (
+        b"path,label,confidence,status,error,flag,model\n"
+        b"a,a,0.5000,ok,,,model@3\n"
+        b"c,a,0.5000,ok,,,model@3\n"
+    )
+    assert not (tmp_path / f"out.csv{PART_SUFFIX}").exists()
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one_and_says_so_in_one_line(
+    journal: Journal, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("old")
+    (tmp_path / f"out.csv{PART_SUFFIX}").mkdir()
+    with pytest.raises(SetupError) as error:
+        write(journal, Table(card(), 1, False), output)
+    assert str(error.value).isprintable()
+    assert output.read_text() == "old"
+    assert len(list(lines(journal, Table(card(), 1, False)))) == 3
+
+
+@pytest.mark.parametrize("target", [None, "letters"])
+def test_a_table_is_never_written_through_a_symbolic_link(
+    journal: Journal, tmp_path: Path, target: str | None
+) -> None:
+    part, other = tmp_path / f"out.csv{PART_SUFFIX}", tmp_path / "other"
+    if target:
+        other.write_text(target)
+    part.symlink_to(other)
+    write(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    assert (other.read_text() if other.exists() else None) == target
+    assert not (tmp_path / "out.csv").is_symlink()
+    assert not part.is_symlink()
+
+
+def test_a_row_names_the_version(journal: Journal) -> None:
+    table = Table(msgspec.structs.replace(card(), version=12), 1, False)
+    assert all(line.endswith("model@12\n") for line in list(lines(journal, table))[1:])

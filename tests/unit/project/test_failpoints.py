@@ -1,0 +1,226 @@
+"""Every step that changes something outside its process has a crash point.
+
+Whether each of them fires is seen by tests/support/failpoints/fired.py, after the tests that fire
+them.
+"""
+
+from __future__ import annotations
+
+import ast
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from shared import failpoints
+from tests.faults.producer import (
+    test_failpoints,
+    test_failpoints_of_commands,
+    test_failpoints_of_retries,
+)
+from tests.faults.trainer import test_failpoints as failpoints_of_trainers
+from tests.faults.worker import test_failpoints as failpoints_of_workers
+from tests.support.failpoints.armed import FIRED_VARIABLE, Points, Shot
+from tests.support.failpoints.changing_calls import MODULES, changes
+from tests.support.failpoints.fired import ROOT, fired, passings, points, report, trees
+
+SUITES: list[ModuleType] = [
+    test_failpoints,
+    failpoints_of_workers,
+    failpoints_of_trainers,
+    test_failpoints_of_commands,
+    test_failpoints_of_retries,
+]
+#: Files without points, and why.
+WITHOUT = {
+    "this machine's stack: its parts are killed by tests/integration/test_stack*.py": {
+        "producer/fleet/commands.py",
+        "producer/stack/desired_state.py",
+        "producer/stack/socket_gate.py",
+        "producer/stack/launch.py",
+        "producer/processes/lock.py",
+        "producer/processes/process_handle.py",
+        "producer/stack/redis_server.py",
+        "producer/stack/service.py",
+        "producer/stack/stack.py",
+        "producer/processes/log_file.py",
+        "producer/stack/supervisor.py",
+        "shared/broker/location.py",
+    },
+    "pictures and samples for a person: drawn again by the same command": {
+        "producer/models/dataset.py",
+        "producer/predict/plot_file.py",
+        "producer/output/image_file.py",
+        "producer/models/show.py",
+        "worker/demo/images.py",
+    },
+    "in the transaction of `Journal`, which has two": {
+        "producer/journal/properties.py",
+        "producer/journal/records.py",
+        "producer/journal/retries.py",
+        "producer/journal/totals.py",
+    },
+    "what a monitor asks and is told: no work is in it": {"shared/broker/remote_channel.py"},
+    "tools of the developers: nothing goes on from what they leave": {"worker/pretrain.py"},
+    "a temporary file that nobody else knows of": {"worker/runtimes/tensorflow_runtime.py"},
+    "the cache of a download: renamed when it is whole": {"worker/datasets/fashion_mnist.py"},
+}
+#: Functions without a point, and why.
+ALONE = {
+    "producer/journal/job_index.py:_make": "an empty folder",
+    "producer/journal/job_index.py:entries": "forgets what is gone already",
+    "shared/atomic_file.py:created": "its callers have points after it",
+    "shared/atomic_file.py:place": "its callers have points after it",
+    "shared/atomic_file.py:replace_volatile": "state of this machine's stack, as above",
+    "shared/atomic_file.py:make_folder": "an empty folder",
+    "shared/atomic_file.py:sync": "changes nothing that a process could see",
+    "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",
+    "shared/atomic_file.py:_remove": "a part that nobody else knows of",
+    "shared/registry/alias_log.py:_write_all": "a part of `_write`, which has a point",
+    "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
+    "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",
+    "worker/requests/workspace.py:answer": "an empty folder, and parts that nobody else knows of",
+    "worker/lifecycle/liveness_file.py:withdraw": "read by current health checks only",
+    "worker/lifecycle/liveness_file.py:_write": "read by current health checks only",
+    "worker/lifecycle/watchdog.py:begin_anew": "the process replaces itself with nothing in hand",
+    "worker/datasets/class_folder.py:_check_room": "an empty folder",
+    "worker/handlers/train.py:_make": "deletes a useless state; the next attempt would, too",
+    "worker/datasets/class_folder.py:_decode": "a part of what `stored` places when it is whole",
+    "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
+    "worker/decoding/tiff.py:_point_stderr_nowhere": "this process' own standard error",
+    "producer/demo.py:main": "the same command starts over",
+    "producer/demo.py:_run": "the same command starts over",
+    "shared/broker/redis_client.py:execute": "called by every pipeline; its callers have points",
+    "producer/dispatch/loop.py:_look": "calls `touch`, which has one",
+    "producer/dispatch/job_queue.py:renew": "extends lives of keys, as the next `touch` does",
+    "producer/verify/check_format.py:_rows": "a table in memory",
+    "producer/journal/journal.py:_record": "in a transaction, which has two",
+    "producer/journal/lock.py:_try": "an empty file, and a lock that dies with its holder",
+    "producer/journal/schema.py:clear": "in a transaction, which has two",
+    "producer/journal/schema.py:prepare": "empty tables, in one transaction",
+    "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",
+    "worker/requests/shutdown.py:tell": "a byte to this process itself",
+    "worker/export/export.py:keras_file": "a temporary file that nobody else knows of",
+    "worker/plots/style.py:_encode": "a picture in memory",
+    "worker/decoding/tiff.py:read": "a picture in memory",
+    "worker/training/fit.py:train": "calls `save`, which has two",
+}
+
+
+def named(value: object) -> Iterator[str]:
+    """The points of the shots in it, and in the lists and tables in it."""
+    if isinstance(value, Shot):
+        yield value.name
+    elif isinstance(value, dict | list | tuple):
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from named(one)
+
+
+def test_every_point_that_is_tested_is_there() -> None:
+    tested = {name for suite in SUITES for value in vars(suite).values() for name in named(value)}
+    assert tested
+    assert tested - set(points()) == set()
+
+
+def test_a_point_stands_in_one_place() -> None:
+    assert [name for name, count in points().items() if count > 1] == []
+
+
+def test_every_step_that_changes_something_outside_has_a_point() -> None:
+    exempt = {path for paths in WITHOUT.values() for path in paths}
+    without = {
+        f"{path}:{node.name}"
+        for path, tree in trees()
+        if path not in exempt
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and changes(node) and not list(passings(node))
+    }
+    assert without == set(ALONE)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.replace(a, b)", "os.remove(a)", "os.makedirs(a)", "os.rename(a, b)", "os.utime(a)",
+        "a.replace(b)", "a.unlink()", "a.write_text(b)", "shutil.move(a, b)", "shutil.copy(a, b)",
+        "shutil.rmtree(a)", "subprocess.run(a)", "open(a, 'w')", "open(a, mode='ab')",
+        "open(a, 'r+b')", "a.open('x')", "os.open(a, os.O_WRONLY)", "r.incr(k)",
+        "r.hincrby(k, f, 1)", "r.sadd(k, v)", "r.xadd(k, v)", "r.set(k, v)", "r.set(k, v, 60)",
+        "r.set(k, v, ex=60)", "r.flushall()", "r.publish(k, v)", "r.pipeline().hset(k, f, v)",
+        "db.execute(text)", "db.executemany(text, rows)", "db.execute('DELETE FROM job')",
+        "db.execute(f'{verb} job')", "db.execute('with x as (select 1) delete from job')",
+    ],
+)  # fmt: skip
+def test_a_call_that_changes_something_is_seen(call: str) -> None:
+    assert changes(ast.parse(f"def step():\n    return f({call})"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "a.replace(b, c)", "a.replace(b, c, 1)", "msgspec.structs.replace(a)", "open(a)",
+        "structs.replace(a, b=c)", "a.copy()", "a.remove(b)", "a.move(b)", "open(a, 'rb')",
+        "a.open()", "os.open(a, os.O_RDONLY)", "r.get(k)", "set(a)", "event.set()",
+        "axes.set(title=a)", "registry.publish(*a, who=b)", "pipe.execute()", "a.run(b)",
+        "db.execute('SELECT n FROM batch')", "db.execute(f'select n from batch {clause}', values)",
+    ],
+)  # fmt: skip
+def test_a_call_that_changes_nothing_is_not_taken_for_a_step(call: str) -> None:
+    assert not changes(ast.parse(f"def step():\n    return f({call})"))
+
+
+def test_functions_of_modules_are_called_by_the_modules_name() -> None:
+    """Otherwise the guard above could not tell them from methods of other things."""
+    taken = {
+        f"{path}: {node.module}.{one.name}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for one in node.names
+    }
+    assert taken == set()
+
+
+def test_a_file_of_a_sub_package_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "worker" / "sub").mkdir(parents=True)
+    (tmp_path / "worker" / "sub" / "step.py").write_text("")
+    assert [path for path, _ in trees(tmp_path)] == ["worker/sub/step.py"]
+
+
+def test_points_that_no_test_fired_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("a.first\na.second\n")
+    (tmp_path / "two").write_text("a.second\n")
+    assert report({"a.first", "a.second"}, fired(tmp_path)) == ("2 of 2 points fired", 0)
+    text, code = report({"a.first", "a.third"}, fired(tmp_path))
+    assert "1 of 2" in text
+    assert "a.third" in text
+    assert code == 1
+
+
+def test_a_point_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path) -> None:
+    """In a process of its own, and although it dies there."""
+    armed = Points(tmp_path / "armed")
+    armed.arm(Shot("a.point", 2))
+    script = (
+        "from shared.failpoints import passed\n"
+        "from tests.support.failpoints.armed import watch; watch()\n"
+        "for name in ('a.point', 'another.point', 'a.point'): passed(name)"
+    )
+    notes = {FIRED_VARIABLE: str(tmp_path / "fired")}
+    died = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**armed.settings, **notes})
+    assert died.returncode == -signal.SIGKILL
+    assert fired(tmp_path / "fired") == {"a.point"}
+    assert (tmp_path / "fired" / "fired").read_text() == "a.point\n"
+
+
+def test_an_unwatched_point_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert failpoints._on_pass is None
+    failpoints.passed("a.point")
+    seen: list[str] = []
+    monkeypatch.setattr(failpoints, "_on_pass", seen.append)
+    failpoints.passed("a.point")
+    assert seen == ["a.point"]

@@ -1,0 +1,82 @@
+"""Every guard in a Lua script has a mutant, or a reason to have none; found without a server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from shared.errors import BadMessage
+from shared.ledger import batches, requests
+from shared.messages.batch import decode_result
+from tests.integration.state_machines.batches import guards as of_batches
+from tests.integration.state_machines.requests import guards as of_requests
+from tests.mutants.promise import Broken, agree, is_broken
+from tests.mutants.scripts import LUA, guards, mutants, mutants_of, source
+
+FILES = sorted(f"{path.parent.name}/{path.stem}" for path in LUA.glob("*/*.lua"))
+EQUIVALENT = of_batches.EQUIVALENT | of_requests.EQUIVALENT
+QUICK = (of_batches.QUICK - of_batches.IN_PRODUCER.keys()) | of_requests.QUICK
+#: Reserved words that begin or join a condition, and comparisons.
+GUARD = re.compile(r"\b(?:if|elseif|while|and|or)\b|[<>]=?|==|~=")
+
+
+def test_every_script_belongs_to_a_ledger_whose_histories_try_its_mutants() -> None:
+    of_each = {"batch": batches.SCRIPTS, "request": requests.SCRIPTS}
+    names = [f"{kind}/{name}" for kind, all in of_each.items() for name in ("prelude", *all)]
+    assert sorted(names) == FILES
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_guard_has_a_mutant(file: str) -> None:
+    text = source(file)
+    changed = [mutant.guard for mutant in mutants_of(file, text)]
+    for guard in guards(text):
+        covered = any(one.start <= guard.start and guard.end <= one.end for one in changed)
+        assert covered, text[guard.start : guard.end]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_guard_is_passed_over_by_the_reader(file: str) -> None:
+    """Counted without it: by the words and signs that a guard is made of."""
+    text = source(file)
+    plain = re.sub(r"--[^\n]*|'[^']*'", lambda found: " " * len(found[0]), text)
+    spans = guards(text)
+    for found in GUARD.finditer(plain):
+        near = [s for s in spans if s.start <= found.end() + 1 and found.start() <= s.end + 1]
+        assert near, text[found.start() : found.start() + 60]
+
+
+def test_what_is_listed_by_name_is_a_mutant() -> None:
+    assert (EQUIVALENT.keys() | QUICK) <= {mutant.id for mutant in mutants(FILES)}
+    assert not EQUIVALENT.keys() & QUICK
+    assert all(EQUIVALENT.values())
+
+
+def test_a_new_guard_has_its_mutants() -> None:
+    text = "local function f(a, b)\n  if a >= 1 and not b then return g(a) end\nend\n"
+    assert {mutant.name for mutant in mutants_of("new", text)} == {
+        "a >= 1 and not b -> true",
+        "a >= 1 and not b -> false",
+        "a >= 1 and not b -> a >= 1",
+        "a >= 1 and not b -> not b",
+        "a >= 1 -> a > 1",
+    }
+
+
+@pytest.mark.parametrize("text", ["while a do end", "x = [[a]]", "goto out", "if a then"])
+def test_lua_that_is_not_read_is_refused(text: str) -> None:
+    with pytest.raises(SyntaxError):
+        mutants_of("new", text)
+
+
+def test_a_fault_of_the_test_itself_is_not_taken_for_a_broken_promise() -> None:
+    with pytest.raises(Broken) as broken:
+        agree(1, 2)
+    assert is_broken(broken.value)
+    with pytest.raises(ValueError, match="literal") as ours:
+        int("x")
+    assert not is_broken(ours.value)
+    with pytest.raises(BadMessage) as answered:
+        decode_result(b"nonsense", 1)
+    assert is_broken(answered.value)

@@ -1,0 +1,286 @@
+"""What is configured about the broker is checked before anything connects, and tells no secret."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import ssl
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.fleet.commands import FILES, environment
+from producer.fleet.start_command import worker_line
+from shared.broker import address as access
+from shared.broker.address import Address, address, parse
+from shared.broker.celery_app import make_app
+from shared.broker.location import broker_url
+from shared.broker.redis_client import connect
+from shared.errors import SetupError
+from shared.settings import PREFIX, Settings
+
+#: With every character that means something in a URL.
+SECRET = "pa/ss?w#or@d:%41&=;"
+REMOTE = "redis://broker.example:6379"
+
+
+def of(url: str, **settings: str) -> Address:
+    return address(Settings(redis_url=url, **settings))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> str:
+    path = tmp_path / "password"
+    path.write_text(SECRET + "\n")
+    return str(path)
+
+
+@given(
+    password=st.text(min_size=1), user=st.text(), host=st.sampled_from(["h", "[::1]", "1.2.3.4"])
+)
+def test_any_password_comes_through_a_url_and_is_shown_nowhere(
+    password: str, user: str, host: str
+) -> None:
+    try:
+        url = f"rediss://{quote(user, safe='')}:{quote(password, safe='')}@{host}:7/3"
+    except UnicodeEncodeError:
+        return
+    found = of(url)
+    assert found.credentials() == ((user, password) if user else (password,))
+    assert str(found) == repr(found) == f"rediss://{host}:7/3"
+    client = connect(found, "test")
+    provider = client.connection_pool.connection_kwargs["credential_provider"]
+    assert provider.get_credentials() == found.credentials()
+    app = make_app(found, "test")
+    assert str(app.conf.broker_url) == str(found)
+    app.close()
+
+
+@pytest.mark.parametrize("text", [SECRET, f":{SECRET}@h", f"u:{SECRET}@h:1/0"])
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_a_password_that_is_not_encoded_is_refused_and_not_repeated(scheme: str, text: str) -> None:
+    with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
+        of(f"{scheme}://{text}")
+    said = "".join(traceback.format_exception_only(caught.value))
+    assert not any(part in said for part in ("pa/", "w#or", "ss?", "%41"))
+    assert access.shown(f"{scheme}://{text}") == "HANGTAG_REDIS_URL"
+
+
+#: Of what passwords are made here: what means something in a URL, digits, which are ports and
+#: databases, and what stands in no message.
+PIECES = [*"/?#@:%&=[] ", "//", "12", "%41", "XQZ", "QXJ", "db=", "password=", "ssl_"]
+HOSTS = ["h", "h:1/2", "[::1]:7", "h?db=1"]
+SOCKETS = ["/run/redis.sock", "/run/redis.sock?db=2", "run/redis.sock"]
+WHERE = {"unix": SOCKETS, "redis": HOSTS, "rediss": HOSTS}
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _but_for_slashes(text: str) -> str:
+    return quote(text, safe="/")
+
+
+#: How the password is written, and what stands before and after it.
+TYPED = [
+    (_as_it_is, ":", "@"),
+    (_but_for_slashes, ":", "@"),
+    (_but_for_slashes, ":", "%40"),
+    (_but_for_slashes, "%3A", "%40"),
+]
+
+
+@given(
+    scheme=st.sampled_from(list(WHERE)),
+    secret=st.lists(st.sampled_from(PIECES), min_size=1).map("".join),
+    user=st.sampled_from(["", "me"]),
+    typed=st.sampled_from(TYPED),
+    data=st.data(),
+)
+def test_no_part_of_a_password_in_a_url_is_in_any_message(
+    scheme: str,
+    secret: str,
+    user: str,
+    typed: tuple[Callable[[str], str], str, str],
+    data: st.DataObject,
+) -> None:
+    write, before, after = typed
+    where = data.draw(st.sampled_from(WHERE[scheme]))
+    url = f"{scheme}://{user}{before}{write(secret)}{after}{where}"
+    said = [access.shown(url)]
+    try:
+        found = parse(url, insecure=True)
+        app = make_app(found, "test")
+        said += [str(found), str(app.conf.broker_url), worker_line(Settings(redis_url=url))]
+        app.close()
+    except SetupError as error:
+        said += traceback.format_exception(error)
+    for part in ("XQZ", "QXJ"):
+        assert part not in "".join(said).upper()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["unix://user:12345/abcSECRET@/run/redis.sock", "unix://user:/ssSECRET@/run/redis.sock",
+     "unix://user:123?creSECRET@/run/redis.sock", "unix://user:12#SECRET@/run/redis.sock",
+     "unix://user:SECRET", "unix://user%3ASECRET%40/run/redis.sock", "unix:user:SECRET@/run/s",
+     "redis://user%3ASECRET%40h", "redis://:1?SECRET=2", "unix:///run/redis.sock?SECRET=1"],
+)  # fmt: skip
+def test_what_may_be_a_part_of_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
+        parse(url)
+    assert "SECRET" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert access.shown(url) == "HANGTAG_REDIS_URL"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "[::1]"])
+def test_on_this_machine_no_password_is_needed(host: str) -> None:
+    assert of(f"redis://{host}").credentials() == ()
+    assert of("unix:///run/redis.sock").credentials() == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://broker", "rediss://broker", "redis://user@broker", "redis://:@broker",
+     "redis://0.0.0.0", "redis://10.0.0.1:1/2", "redis://[fe80::1]", "redis://127.0.0.1.example",
+     "redis://localhost.example", "redis://128.0.0.1"],
+)  # fmt: skip
+def test_elsewhere_a_password_is_required_unless_said_otherwise(
+    url: str, password_file: str
+) -> None:
+    for settings in (Settings(redis_url=url), Settings(redis_url=url, redis_insecure="0")):
+        with pytest.raises(SetupError, match=r"no password; set .*, use a socket, .*INSECURE=1"):
+            broker_url(settings)
+    assert of(url, redis_insecure="1").credentials() == ()
+    assert of(url, redis_password_file=password_file).credentials()[-1] == SECRET
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_cert_reqs=optional", "ssl_cert_reqs=",
+     "ssl_check_hostname=false", "ssl_check_hostname=0", "ssl_check_hostname=False",
+     "ssl_cert_reqs=required&ssl_check_hostname=no"],
+)  # fmt: skip
+def test_verification_is_not_switched_off_unless_said_otherwise(query: str) -> None:
+    url = f"rediss://:x@broker?{query}"
+    with pytest.raises(
+        SetupError, match=r"not to be verified; name .*HANGTAG_REDIS_CA.*INSECURE=1"
+    ):
+        of(url)
+    for make in (connect, make_app):
+        with pytest.raises(SetupError, match="not to be verified"):
+            make(url, "test")
+    assert not of(url, redis_insecure="1").verified
+
+
+def test_both_clients_verify_the_certificate_and_the_host(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    found = of("rediss://:x@broker", redis_ca=str(tmp_path / "ca.pem"))
+    app = make_app(found, "test")
+    mine = connect(found, "test").connection_pool.connection_kwargs
+    for given_to in (mine, app.conf.broker_use_ssl):
+        assert given_to["ssl_cert_reqs"] == ssl.CERT_REQUIRED
+        assert given_to["ssl_check_hostname"] is True
+        assert given_to["ssl_ca_certs"] == str(tmp_path / "ca.pem")
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "cure"),
+    [
+        ("amqp://h", "must begin with"),
+        ("//h", "must begin with"),
+        ("localhost:6379", "must begin with"),
+        ("redis://:x@h?socket_timeout=1", "leave it out"),
+        ("redis://h?password=x", "HANGTAG_REDIS_PASSWORD_FILE"),
+        ("redis://:x@h?ssl_ca_certs=/x", "begin with rediss"),
+        ("redis://:x@h:0", "its port"),
+        ("redis://:x@h:99999999", "cannot be read"),
+        ("redis://:x@h:port", "cannot be read"),
+        ("redis://:x@[::1", "cannot be read"),
+        ("redis://:x@h/db", "comes a number"),
+        ("redis://:x@h/-1", "comes a number"),
+        ("redis://:x@h#0", "cannot be read"),
+        ("unix:///s?db=x", "comes a number"),
+        ("unix:///s?ssl_ca_certs=/x", "begin with rediss"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_one_line_with_the_cure(url: str, cure: str) -> None:
+    with pytest.raises(SetupError, match=cure) as caught:
+        of(url)
+    assert str(caught.value).isprintable()
+
+
+@given(text=st.text())
+def test_any_text_is_an_address_or_a_fault_of_the_set_up(text: str) -> None:
+    for url in (text, f"redis://{text}", f"rediss://{text}", f"unix://{text}"):
+        try:
+            found = parse(url)
+        except SetupError:
+            continue
+        assert "\n" not in str(found)
+        assert not found.credentials() or found.credentials()[-1] == found.password
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"two\nlines", b"\xff", b"nul\0", b"x" * 5000], ids=repr
+)
+def test_a_file_that_holds_no_password_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "password").write_bytes(content)
+    for path in (tmp_path / "password", tmp_path / "absent", tmp_path):
+        with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE=") as caught:
+            of(REMOTE, redis_password_file=str(path))
+        assert "lines" not in str(caught.value)
+
+
+def test_a_password_is_said_once(password_file: str) -> None:
+    with pytest.raises(SetupError, match="unset one"):
+        of("redis://:x@broker", redis_password_file=password_file)
+
+
+@pytest.mark.parametrize("setting", ["redis_ca", "redis_cert", "redis_key"])
+def test_a_file_of_a_certificate_is_there_and_of_use(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(SetupError, match="No such file"):
+        of("rediss://:x@broker", **{setting: str(tmp_path / "absent")})
+    (tmp_path / "there").touch()
+    with pytest.raises(SetupError, match="need TLS"):
+        of("redis://:x@broker", **{setting: str(tmp_path / "there")})
+
+
+@pytest.mark.parametrize("text", ["yes", "true", "2", " 1"])
+def test_insecure_is_1_or_0(text: str) -> None:
+    with pytest.raises(SetupError, match="HANGTAG_REDIS_INSECURE is 1 or 0"):
+        of("redis://localhost", redis_insecure=text)
+
+
+def test_a_worker_in_another_folder_finds_the_same_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = environment(Settings(**dict.fromkeys(FILES, "file")))  # type: ignore[arg-type]
+    for name in FILES:
+        assert made[PREFIX + name.upper()] == os.path.join(tmp_path, "file")
+
+
+def test_of_a_socket_the_number_of_the_database_counts_for_both_clients() -> None:
+    found = of("unix:///run/redis.sock?db=4")
+    assert connect(found, "test").connection_pool.connection_kwargs["db"] == 4
+    app = make_app(found, "test")
+    assert str(app.conf.broker_url).endswith("?virtual_host=4")
+    app.close()
+
+
+@pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])
+def test_workers_accept_json_and_nothing_else(module: str) -> None:
+    for app in (importlib.import_module(module).app, make_app("unix:///run/redis.sock", "test")):
+        assert list(app.conf.accept_content) == ["json"]
+        assert app.conf.task_serializer == "json"
+        assert app.conf.result_backend is None
+        assert not app.conf.worker_enable_remote_control

@@ -1,0 +1,235 @@
+"""What crosses the wire comes back as it was, and whatever is mangled is a BadMessage."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import BadMessage
+from shared.image_status import BY_CODE, FLAGS, Status
+from shared.ledger import heartbeats
+from shared.messages.batch import (
+    BatchResult,
+    decode_images,
+    decode_result,
+    encode_images,
+    encode_result,
+)
+from shared.messages.job import RUNTIMES, JobRecord, decode_job, encode_job
+from shared.messages.model_card import decode_card
+
+text = st.text(max_size=20)
+records = st.builds(
+    JobRecord,
+    id=st.text("0123456789abcdefghjkmnpqrstvwxyz", min_size=8, max_size=8),
+    name=st.text("abcxyz019", min_size=1, max_size=64),
+    version=st.integers(0, (1 << 31) - 1),
+    card_sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    runtime=st.sampled_from(RUNTIMES),
+    top_k=st.integers(1, 65_535),
+    output=text,
+    host=text,
+    created=st.floats(0, 1e10),
+)
+failed = st.sampled_from([status for status in Status if status is not Status.OK])
+images = st.lists(st.one_of(st.binary(max_size=30), failed), max_size=20)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> tuple[int, BatchResult]:
+    count, k = draw(st.integers(0, 8)), draw(st.integers(1, 4))
+    statuses = bytes(draw(st.lists(st.integers(0, 6), min_size=count, max_size=count)))
+    indices = draw(st.binary(min_size=2 * count * k, max_size=2 * count * k))
+    probabilities = draw(st.binary(min_size=4 * count * k, max_size=4 * count * k))
+    flags = bytes(draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)))
+    digests = draw(st.binary(min_size=4 * count, max_size=4 * count))
+    return count, BatchResult(
+        k,
+        statuses,
+        indices,
+        probabilities,
+        flags if draw(st.booleans()) else b"",
+        digests if draw(st.booleans()) else b"",
+    )
+
+
+@st.composite
+def mangled(draw: st.DrawFn, good: bytes) -> bytes:
+    """`good` with a piece cut out, put in, or replaced."""
+    start = draw(st.integers(0, len(good)))
+    end = draw(st.integers(start, min(len(good), start + 8)))
+    return good[:start] + draw(st.binary(max_size=8)) + good[end:]
+
+
+@given(records)
+def test_a_job_record_comes_back_as_it_was(record: JobRecord) -> None:
+    assert decode_job(encode_job(record)) == record
+
+
+@given(results())
+def test_a_result_comes_back_as_it_was(counted: tuple[int, BatchResult]) -> None:
+    count, result = counted
+    assert decode_result(encode_result(result), count) == result
+
+
+@given(images)
+def test_images_and_the_reasons_why_there_are_none_come_back(images: list[bytes | Status]) -> None:
+    back = decode_images(encode_images(images))
+    assert back == images
+    assert [type(image) for image in back] == [type(image) for image in images]
+
+
+@given(images)
+def test_an_image_blob_has_the_documented_layout(images: list[bytes | Status]) -> None:
+    blob = encode_images(images)
+    count, *words = struct.unpack_from(f"<{1 + len(images)}I", blob)
+    assert count == len(images)
+    for word, image in zip(words, images, strict=True):
+        assert word == (len(image) if isinstance(image, bytes) else 1 << 31 | image.code)
+    assert blob[4 + 4 * count :] == b"".join(i for i in images if isinstance(i, bytes))
+
+
+@given(st.data(), images)
+def test_a_mangled_image_blob_is_a_bad_message_or_a_list_of_images(
+    data: st.DataObject, images: list[bytes | Status]
+) -> None:
+    blob = data.draw(mangled(encode_images(images)))
+    try:
+        found = decode_images(blob)
+    except BadMessage:
+        return
+    assert encode_images(found) == blob
+
+
+@given(st.binary(max_size=40))
+def test_bytes_that_are_no_blob_are_a_bad_message_or_a_list_of_images(blob: bytes) -> None:
+    try:
+        found = decode_images(blob)
+    except BadMessage:
+        return
+    assert encode_images(found) == blob
+
+
+@pytest.mark.parametrize(
+    "words", [(1, 1 << 31), (1, 1 << 31 | len(BY_CODE)), (1, (1 << 32) - 1), (1 << 31,)]
+)
+def test_a_blob_with_an_unknown_status_or_an_absurd_count_is_a_bad_message(
+    words: tuple[int, ...],
+) -> None:
+    with pytest.raises(BadMessage):
+        decode_images(struct.pack(f"<{len(words)}I", *words))
+
+
+@given(st.data(), results())
+def test_a_mangled_result_is_a_bad_message_or_has_the_agreed_form(
+    data: st.DataObject, counted: tuple[int, BatchResult]
+) -> None:
+    count, result = counted
+    blob = data.draw(mangled(encode_result(result)))
+    try:
+        found = decode_result(blob, count)
+    except BadMessage:
+        return
+    assert len(found.statuses) == count
+    assert all(code < len(BY_CODE) for code in found.statuses)
+    assert len(found.flags) in (0, count)
+    assert all(code < len(FLAGS) for code in found.flags)
+    assert len(found.digests) in (0, 4 * count)
+    assert len(found.indices) == 2 * count * found.k
+    assert len(found.probabilities) == 4 * count * found.k
+
+
+@given(results(), st.integers(0, 9))
+def test_a_result_for_another_number_of_images_is_a_bad_message(
+    counted: tuple[int, BatchResult], other: int
+) -> None:
+    count, result = counted
+    if other != count:
+        with pytest.raises(BadMessage):
+            decode_result(encode_result(result), other)
+
+
+@given(st.data(), records)
+def test_a_mangled_record_is_a_bad_message_or_a_valid_record(
+    data: st.DataObject, record: JobRecord
+) -> None:
+    try:
+        found = decode_job(data.draw(mangled(encode_job(record))))
+    except BadMessage:
+        return
+    assert found.check() == found
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "../../ab"),
+        ("id", "abcdefg"),
+        ("id", "abcdefgh\n"),
+        ("name", "../model"),
+        ("name", "/etc"),
+        ("name", ""),
+        ("version", -1),
+        ("version", 1 << 31),
+        ("card_sha256", "0" * 63),
+        ("card_sha256", "G" * 64),
+        ("runtime", "pickle"),
+        ("top_k", 0),
+        ("top_k", 65_536),
+    ],
+)
+def test_a_record_with_a_field_out_of_range_is_a_bad_message(field: str, value: object) -> None:
+    good = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 1, "", "", 0.0)
+    fields = msgspec.structs.asdict(good)
+    assert decode_job(msgspec.json.encode(fields)) == good
+    with pytest.raises(BadMessage):
+        decode_job(msgspec.json.encode({**fields, field: value}))
+
+
+def test_a_record_with_an_unknown_field_is_a_bad_message() -> None:
+    good = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 1, "", "", 0.0)
+    fields = {**msgspec.structs.asdict(good), "path": "/etc/passwd"}
+    with pytest.raises(BadMessage):
+        decode_job(msgspec.json.encode(fields))
+
+
+@pytest.mark.parametrize("decode", [decode_job, decode_card, heartbeats.decode])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"\x80id":1}',
+        b'{"id":"\x80"}',
+        b"[" * 99_999,
+        b'{"a":' * 99_999,
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_what_is_no_json_of_ours_is_a_bad_message(
+    decode: Callable[[bytes], object], data: bytes
+) -> None:
+    with pytest.raises(BadMessage):
+        decode(data)
+
+
+def test_every_status_has_its_code_and_all_but_ok_a_sentence() -> None:
+    assert [Status.from_code(status.code) for status in Status] == list(Status)
+    assert [status for status in Status if not status.sentence] == [Status.OK]
+    assert [str(status) for status in Status] == [
+        "ok", "unreadable", "unsupported", "too_large", "missing", "changed", "crashed",
+    ]  # fmt: skip
+
+
+@given(st.integers())
+def test_a_code_without_a_status_is_an_error(code: int) -> None:
+    if not 0 <= code < len(BY_CODE):
+        with pytest.raises(ValueError, match="no status"):
+            Status.from_code(code)

@@ -1,0 +1,111 @@
+"""A reference comes back as it was, and names a file below a root or is a bad message."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import BadMessage
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES, decode_images, decode_payload, encode_images
+from shared.messages.files import MAX_PATH_BYTES, Reference, fits, unpack
+
+parts = st.binary(min_size=1, max_size=12).filter(
+    lambda part: part not in (b".", b"..") and not set(part) & set(b"/\0")
+)
+paths = st.lists(parts, min_size=1, max_size=5).map(b"/".join)
+stamps = st.tuples(st.integers(0, MAX_FILE_BYTES), st.integers(0, (1 << 63) - 1))
+references = st.builds(Reference, paths, stamps)
+failed = st.sampled_from([status for status in Status if status is not Status.OK])
+payloads = st.lists(st.one_of(references, st.binary(max_size=30), failed), max_size=20)
+#: What would lead out of a root, or is no path.
+ODD = [
+    b"", b"/", b"/etc/passwd", b"..", b"../x", b"a/..", b"a/../b", b"a/../../x", b".", b"./a",
+    b"a/.", b"a//b", b"a/", b"//a", b"\0", b"a\0b", b"a/\0", b"a" * (MAX_PATH_BYTES + 1),
+]  # fmt: skip
+#: What is a name like any other.
+EVEN = [
+    b"...",
+    b"a/.../b",
+    b"..a",
+    b".a",
+    b"a..",
+    b"a.",
+    b"\n",
+    b"a/\n",
+    b" ",
+    b"~",
+    b"\xff\xfe",
+    b"\\",
+]
+
+
+@given(payloads)
+def test_a_payload_comes_back_as_it_was(payload: list[bytes | Reference | Status]) -> None:
+    back = decode_payload(encode_images(payload))
+    assert back == payload
+    assert [type(image) for image in back] == [type(image) for image in payload]
+
+
+@given(references)
+def test_a_reference_has_the_documented_layout(reference: Reference) -> None:
+    blob = encode_images([reference])
+    length = 16 + len(reference.path)
+    assert blob == struct.pack("<IIqq", 1, 1 << 30 | length, *reference.stamp) + reference.path
+
+
+@given(st.data(), payloads)
+def test_a_mangled_payload_is_a_bad_message_or_has_only_files_below_a_root(
+    data: st.DataObject, payload: list[bytes | Reference | Status]
+) -> None:
+    good = encode_images(payload)
+    start = data.draw(st.integers(0, len(good)))
+    end = data.draw(st.integers(start, min(len(good), start + 8)))
+    blob = good[:start] + data.draw(st.binary(max_size=8)) + good[end:]
+    try:
+        found = decode_payload(blob)
+    except BadMessage:
+        return
+    assert encode_images(found) == blob
+    for image in found:
+        if isinstance(image, Reference):
+            joined = os.path.normpath(b"/root/" + image.path)
+            assert joined == b"/root/" + image.path
+            assert 0 <= image.stamp[0] <= MAX_FILE_BYTES
+
+
+@pytest.mark.parametrize("path", ODD, ids=lambda path: repr(path[:12]))
+def test_a_path_that_could_lead_out_of_the_root_is_a_bad_message(path: bytes) -> None:
+    assert not fits(path)
+    with pytest.raises(BadMessage):
+        decode_payload(encode_images([b"before", Reference(path, (1, 1)), b"after"]))
+
+
+@pytest.mark.parametrize("path", [*EVEN, b"a" * MAX_PATH_BYTES], ids=lambda path: repr(path[:12]))
+def test_an_unusual_name_is_a_name(path: bytes) -> None:
+    assert fits(path)
+    assert unpack(Reference(path, (1, 1)).pack(), 1) == Reference(path, (1, 1))
+
+
+@pytest.mark.parametrize("stamp", [(-1, 1), (MAX_FILE_BYTES + 1, 1), (1, -1), (1 << 62, 1)])
+def test_a_size_or_time_that_no_file_can_have_is_a_bad_message(stamp: tuple[int, int]) -> None:
+    with pytest.raises(BadMessage):
+        unpack(Reference(b"a", stamp).pack(), MAX_FILE_BYTES)
+
+
+@pytest.mark.parametrize("length", range(17))
+def test_a_reference_that_is_cut_short_is_a_bad_message(length: int) -> None:
+    with pytest.raises(BadMessage):
+        unpack(Reference(b"a", (1, 1)).pack()[:length], MAX_FILE_BYTES)
+
+
+@given(references, payloads)
+def test_where_bytes_are_due_a_reference_is_a_bad_message(
+    reference: Reference, payload: list[bytes | Reference | Status]
+) -> None:
+    with pytest.raises(BadMessage):
+        decode_images(encode_images([*payload, reference]))

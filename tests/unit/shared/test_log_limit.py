@@ -1,0 +1,38 @@
+"""A flood of errors of one kind costs a log some lines and then a count, and none is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+import pytest
+
+from shared.log_limit import LINES, Limited
+
+FLOOD = 2_000
+
+
+def test_a_flood_is_some_lines_and_a_count_of_all_others(caplog: pytest.LogCaptureFixture) -> None:
+    limited = Limited(logging.getLogger("flood"), interval_s=0.2)
+    for number in range(FLOOD):
+        limited.error(f"junk {number}")
+    time.sleep(0.25)
+    limited.flush()
+    limited.flush()
+    lines = [record.getMessage() for record in caplog.records]
+    counts = [int(found[1]) for line in lines if (found := re.match(r"(\d+) more", line))]
+    alone = [line for line in lines if line.startswith("junk")]
+    assert sum(counts) + len(alone) == FLOOD
+    assert alone[:LINES] == [f"junk {number}" for number in range(LINES)]
+    assert lines[-1].endswith(f"junk {FLOOD - 1}")
+    assert len(lines) < FLOOD / 10
+
+
+def test_after_an_interval_lines_are_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    limited = Limited(logging.getLogger("flood"), interval_s=0.1)
+    for _ in range(LINES):
+        limited.error("first")
+    time.sleep(0.15)
+    limited.error("second")
+    assert [record.getMessage() for record in caplog.records] == ["first"] * LINES + ["second"]

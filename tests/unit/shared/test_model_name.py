@@ -1,0 +1,64 @@
+"""A model is named NAME, NAME@VERSION or NAME@ALIAS, and nothing else is let through."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import UsageError
+from shared.messages.model_name import MAX_VERSION, NAME, ModelName, parse
+
+names = st.from_regex(NAME, fullmatch=True)
+aliases = names.filter(lambda name: not name.isdigit())
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("", ModelName("fashion-mnist", None, "production")),
+        ("shoes", ModelName("shoes", None, "production")),
+        ("shoes@3", ModelName("shoes", 3, None)),
+        ("fashion-mnist@0", ModelName("fashion-mnist", 0, None)),
+        ("shoes@canary", ModelName("shoes", None, "canary")),
+        ("@2", ModelName("fashion-mnist", 2, None)),
+    ],
+)
+def test_a_name_stands_for_a_version_or_an_alias(text: str, model: ModelName) -> None:
+    assert parse(text) == model
+
+
+@given(names, st.integers(0, MAX_VERSION))
+def test_a_version_survives_being_written_and_read(name: str, version: int) -> None:
+    model = ModelName(name, version, None)
+    assert parse(str(model)) == model
+
+
+@given(names, aliases)
+def test_an_alias_survives_being_written_and_read(name: str, alias: str) -> None:
+    model = ModelName(name, None, alias)
+    assert parse(str(model)) == model
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a@", "@", "a@b@c", "../a", "a/b", "/tmp/model.keras", "A", "a@../1", "a@-1", "a@1.0/2",
+        "a b", "a\n", "a@1\n", ".hidden", "a@²", "a@٣", "hf://a", f"a@{MAX_VERSION + 1}", "x" * 65,
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_one_line_that_shows_the_form(text: str) -> None:
+    with pytest.raises(UsageError, match="NAME@VERSION") as error:
+        parse(text)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text())
+def test_whatever_is_let_through_cannot_be_a_path(text: str) -> None:
+    try:
+        model = parse(text)
+    except UsageError:
+        return
+    assert NAME.fullmatch(model.name)
+    assert (model.version is None) == (model.alias is not None)
+    assert model.alias is None or NAME.fullmatch(model.alias)

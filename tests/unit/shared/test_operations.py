@@ -1,0 +1,213 @@
+"""Moves of a store: each is made once, and nothing that somebody needs is deleted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.exceptions import RedisError
+
+from shared.errors import SetupError
+from shared.ledger.jobs import pinned
+from shared.messages.model_card import Card
+from shared.messages.replies import Pruned
+from shared.messages.requests import (
+    Promote,
+    Prune,
+    Request,
+    Rollback,
+    decode_request,
+    encode_request,
+)
+from shared.registry import operations, packaged
+from shared.registry.registry import Registry
+from shared.registry.staging import LEFTOVER_S
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.handlers import manage_versions
+
+NAME = "shoes"
+VERSIONS = 5
+FILES = {"model.tflite": b"12345", "model.keras": b"1234567890"}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with VERSIONS versions of NAME; the first is in production."""
+    root = tmp_path_factory.mktemp("template")
+    for number in range(VERSIONS):
+        Registry(root).publish(card(number), FILES)
+    return root
+
+
+@pytest.fixture
+def registry(template: Path, tmp_path: Path) -> Registry:
+    return copied(template, tmp_path / "store")
+
+
+def copied(template: Path, root: Path) -> Registry:
+    shutil.copytree(template, root, dirs_exist_ok=True)
+    return Registry(root)
+
+
+def card(seed: int = 0) -> Card:
+    return msgspec.structs.replace(packaged.card(), name=NAME, seed=seed, files={})
+
+
+def versions(registry: Registry) -> set[int]:
+    return set(registry.versions(NAME))
+
+
+def test_a_promotion_says_what_was_before_and_keeps_who_and_why(registry: Registry) -> None:
+    decided = operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
+    assert (decided.version, decided.before, decided.changed) == (3, 1, True)
+    last = registry.history(NAME)[-1]
+    assert (last.who, last.why, last.action) == ("ann@host", "better", "promote")
+    back = operations.rollback(registry, Rollback(NAME), "bob@host")
+    assert (back.version, back.before, back.changed) == (1, 3, True)
+
+
+def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
+    operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
+    operations.promote(registry, Promote(f"{NAME}@canary"), "")
+    assert registry.aliases(NAME) == {"production": 4, "canary": 4}
+
+
+def test_promoting_what_is_in_production_changes_nothing(registry: Registry) -> None:
+    """Otherwise a rollback would lead to the version that is there already."""
+    before = registry.history(NAME)
+    decided = operations.promote(registry, Promote(f"{NAME}@1"), "")
+    assert not decided.changed
+    assert registry.history(NAME) == before
+
+
+def test_a_request_is_done_once_however_often_it_is_worked_on(registry: Registry) -> None:
+    for version in (2, 3):
+        operations.promote(registry, Promote(f"{NAME}@{version}"), "")
+    first = operations.rollback(registry, Rollback(NAME), "", request="r1")
+    assert operations.rollback(registry, Rollback(NAME), "", request="r1") == first
+    assert registry.aliases(NAME) == {"production": 2}
+    promoted = operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
+    operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
+    assert operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
+    assert registry.aliases(NAME) == {"production": 4}
+
+
+def test_what_is_not_confirmed_is_not_done(registry: Registry) -> None:
+    def lost() -> None:
+        raise SetupError("the lease is lost")
+
+    operations.promote(registry, Promote(f"{NAME}@2"), "")
+    before = registry.history(NAME)
+    for call in (
+        lambda: operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
+        lambda: operations.rollback(registry, Rollback(NAME), "", confirm=lost),
+        lambda: operations.prune(registry, Prune(NAME, 0), {}, confirm=lost),
+    ):
+        with pytest.raises(SetupError, match="lease"):
+            call()
+    assert registry.history(NAME) == before
+    assert versions(registry) == {1, 2, 3, 4, 5}
+
+
+@settings(max_examples=40)
+@given(
+    promotions=st.lists(st.tuples(st.integers(1, VERSIONS), st.sampled_from(["production", "b"]))),
+    busy=st.sets(st.integers(1, VERSIONS + 2)),
+    in_use=st.sets(st.integers(1, VERSIONS + 2)),
+    keep=st.integers(0, VERSIONS + 1),
+)
+def test_pruning_deletes_what_nobody_needs_and_only_that(
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    promotions: list[tuple[int, str]],
+    busy: set[int],
+    in_use: set[int],
+    keep: int,
+) -> None:
+    registry = copied(template, tmp_path_factory.mktemp("store"))
+    stood: dict[str, list[int]] = {"production": [1], "b": []}
+    for version, alias in promotions:
+        operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
+        if stood[alias][-1:] != [version]:
+            stood[alias].append(version)
+    needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
+    needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
+    work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
+    planned = operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    assert versions(registry) == {1, 2, 3, 4, 5}
+    work = msgspec.structs.replace(work, dry_run=False)
+    done = operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    assert done == planned
+    assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
+    assert all(done.kept.values())
+    assert done.freed_bytes == len(done.removed) * sum(map(len, FILES.values()))
+    assert set(registry.aliases(NAME).values()) <= versions(registry)
+
+
+def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
+    (registry.root / NAME / "3/card.json").write_bytes(b"{")
+    assert 3 in operations.prune(registry, Prune(NAME, 2), {}).removed
+    assert 3 not in versions(registry)
+
+
+def test_the_packaged_version_stays_and_says_so(registry: Registry) -> None:
+    pruned = operations.prune(registry, Prune(packaged.NAME, 0), {})
+    assert pruned.removed == ()
+    assert "part of Hangtag" in pruned.kept[0]
+
+
+def test_a_model_that_there_is_not_is_no_success(registry: Registry) -> None:
+    with pytest.raises(SetupError, match="there is no model boots"):
+        operations.prune(registry, Prune("boots", 0), {})
+
+
+def test_files_that_never_became_a_version_go_after_a_day(registry: Registry) -> None:
+    """Of a trainer that was killed, and whose request nobody takes up again."""
+    for number, age_s in ((6, LEFTOVER_S - 60), (7, LEFTOVER_S + 60)):
+        folder = registry.root / NAME / str(number)
+        folder.mkdir()
+        for name in (".card.json", "model.keras"):
+            (folder / name).write_bytes(bytes(100))
+            os.utime(folder / name, (time.time() - age_s,) * 2)
+    planned = operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {})
+    assert operations.prune(registry, Prune(NAME, VERSIONS), {}) == planned
+    assert (planned.removed, planned.freed_bytes) == ((), 200)
+    left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
+    assert {path.parent.name for path in left} == {"6"}
+    assert operations.prune(registry, Prune(NAME, VERSIONS), {}).freed_bytes == 0
+    assert registry.publish(card(), FILES).version == 8
+
+
+def test_a_request_is_known_by_its_mark() -> None:
+    """The id may come again; the record in Redis and that in the store are the same."""
+    request = Request("nightly", Rollback(NAME), "", time.time())
+    assert decode_request(encode_request(request)).mark == request.mark
+    assert request.mark.startswith("nightly~")
+    later = msgspec.structs.replace(request, created=request.created + 1e-3)
+    assert later.mark != request.mark
+
+
+def test_what_was_pruned_is_told_although_redis_went_away(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Prune(NAME, 1)
+    context, _ = handler_context.make(server, registry.root, work)
+
+    def last_answer(*asked: object) -> dict[int, str]:
+        found = pinned(server.client, NAME)
+        server.stop()
+        return found
+
+    monkeypatch.setattr(manage_versions, "pinned", last_answer)
+    answer = manage_versions.prune(context, work).answer
+    assert isinstance(answer, Pruned)
+    assert answer.removed == (2, 3, 4)
+    with pytest.raises(RedisError):
+        server.client.ping()

@@ -1,0 +1,128 @@
+"""The packaged version is what its card says, figure by figure."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages import model_card
+from shared.messages.replies import Evaluation
+from shared.registry import packaged
+from tests.support.jobs import accuracy
+from worker.datasets import fashion_mnist
+from worker.datasets.examples import Examples
+from worker.datasets.split import hold_out
+from worker.evaluation.metrics import evaluate
+from worker.runtimes import load_runtime, runtime
+
+#: Of figures that depend on every probability.
+TOLERANCE = 5e-4
+
+
+def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
+    try:
+        examples = Examples.of(*fashion_mnist.load(split_name, download=False))
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    if split_name == "train":
+        examples = hold_out(examples)[part]
+    loaded = load_runtime.load("litert", packaged.card(), packaged.read("model.tflite"))
+    return evaluate(loaded, examples)
+
+
+def _right(found: Evaluation) -> int:
+    return round(found.accuracy * found.count)
+
+
+def test_accuracy_and_calibration_on_the_test_images_are_those_of_the_card() -> None:
+    metrics = packaged.card().metrics
+    found = _evaluate("test", 0)
+    assert found.count == metrics.test_count == 10_000
+    assert not accuracy.off("test", _right(found))
+    assert found.loss == pytest.approx(metrics.test_loss, abs=TOLERANCE)
+    assert found.ece == pytest.approx(metrics.test_ece, abs=TOLERANCE)
+
+
+def test_it_keeps_what_is_promised_of_it() -> None:
+    metrics = packaged.card().metrics
+    assert metrics.test_accuracy == accuracy.USUAL.test / 10_000
+    assert metrics.heldout_accuracy == accuracy.USUAL.heldout / 5_000
+    assert metrics.test_ece is not None
+    assert metrics.test_ece <= 0.01
+
+
+@pytest.mark.nightly
+def test_the_figures_on_the_held_out_images_are_those_of_the_card() -> None:
+    """Its accuracy on them is read in tests/end_to_end/test_training.py, too."""
+    metrics = packaged.card().metrics
+    found = _evaluate("train", 1)
+    assert found.count == metrics.heldout_count == 5_000
+    assert not accuracy.off("heldout", _right(found))
+    assert found.ece == pytest.approx(metrics.heldout_ece, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "right", "good"),
+    [
+        ("flags\t\t: fpu fma avx avx2 avx512f avx512vl avx512_vnni", 9_518, True),
+        ("flags\t\t: fpu fma avx avx2 avx512f avx512vl avx512_vnni", 9_517, False),
+        ("flags\t\t: fpu fma avx avx2", 9_513, True),
+        ("Features\t: fp asimd", 9_523, True),
+        ("Features\t: fp asimd", 9_524, False),
+    ],
+)
+def test_accuracy_is_exact_where_it_was_recorded(cpuinfo: str, right: int, good: bool) -> None:
+    assert (not accuracy.off("test", right, accuracy.features(cpuinfo))) is good
+
+
+def test_it_learned_from_the_images_that_are_not_held_out() -> None:
+    try:
+        learn, _ = hold_out(Examples.of(*fashion_mnist.load("train", download=False)))
+    except SetupError:
+        pytest.skip("Fashion-MNIST is not on this machine")
+    assert learn.fingerprint() == packaged.card().dataset_fingerprint
+
+
+def test_the_card_is_that_of_fashion_mnist_version_0() -> None:
+    card = packaged.card()
+    assert (card.name, card.version) == (packaged.NAME, packaged.VERSION)
+    assert card.labels == fashion_mnist.LABELS
+    assert runtime.image_shape(card) == (28, 28, 1)
+    assert set(card.files) >= set(runtime.ARTIFACTS.values())
+    assert all(packaged.read(filename) for filename in card.files)
+
+
+def test_both_sides_know_it_by_the_same_hash() -> None:
+    folder = Path(packaged.__file__).with_name("packaged_model")
+    data = (folder / "card.json").read_bytes()
+    assert packaged.card_sha256() == hashlib.sha256(data).hexdigest()
+    assert packaged.card_sha256() == model_card.card_sha256(packaged.card())
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_damaged_installation_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    packaged.card()
+    monkeypatch.setattr(packaged, "_FOLDER", tmp_path)
+    if damage == "changed":
+        (tmp_path / "model.tflite").write_bytes(b"something else")
+    with pytest.raises(SetupError, match="install Hangtag again"):
+        packaged.read("model.tflite")
+
+
+@pytest.mark.parametrize("name", ["card.json", "../packaged.py", "/etc/passwd", ""])
+def test_only_files_of_the_card_are_read(name: str) -> None:
+    with pytest.raises(SetupError, match="has no file"):
+        packaged.read(name)
+
+
+def test_predictions_do_not_depend_on_the_company_of_an_image() -> None:
+    loaded = load_runtime.load("litert", packaged.card(), packaged.read("model.tflite"))
+    images = np.random.default_rng(1).integers(0, 256, (70, 28, 28, 1)).astype(np.uint8)
+    apart = np.concatenate([loaded.predict(image[None]) for image in images])
+    assert apart.tobytes() == loaded.predict(images).tobytes()

@@ -1,0 +1,309 @@
+"""The registry: versions that never change, aliases that never forget."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.registry import packaged, staging
+from shared.registry.alias_log import AliasLog
+from shared.registry.registry import Registry
+
+FILES = {"model.tflite": b"one", "model.keras": b"two"}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "store")
+
+
+@pytest.fixture
+def card() -> Card:
+    return msgspec.structs.replace(packaged.card(), name="shoes", version=99, files={})
+
+
+def test_an_empty_registry_has_the_packaged_version_in_production(registry: Registry) -> None:
+    assert registry.names() == [packaged.NAME]
+    assert registry.versions(packaged.NAME) == [0]
+    assert registry.aliases(packaged.NAME) == {"production": 0}
+    assert registry.card(packaged.NAME, 0) == packaged.card()
+    assert registry.read(registry.card(packaged.NAME, 0), "model.tflite")
+    assert not registry.root.exists()
+
+
+def test_a_published_version_is_read_back_as_it_was(registry: Registry, card: Card) -> None:
+    published = registry.publish(card, FILES)
+    assert published.ref == "shoes@1"
+    assert registry.card("shoes", 1) == published
+    assert {name: registry.read(published, name) for name in FILES} == FILES
+
+
+def test_versions_count_up_and_only_the_first_is_promoted(registry: Registry, card: Card) -> None:
+    assert [registry.publish(card, FILES).version for _ in range(3)] == [1, 2, 3]
+    assert registry.versions("shoes") == [1, 2, 3]
+    assert registry.aliases("shoes") == {"production": 1}
+
+
+def test_a_retrained_packaged_model_waits_for_its_promotion(registry: Registry) -> None:
+    registry.publish(packaged.card(), FILES)
+    assert registry.versions(packaged.NAME) == [0, 1]
+    assert registry.aliases(packaged.NAME) == {"production": 0}
+    registry.promote(packaged.NAME, 1)
+    assert registry.aliases(packaged.NAME) == {"production": 1}
+    assert registry.rollback(packaged.NAME).version == 0
+
+
+def test_publishers_at_once_get_numbers_of_their_own(registry: Registry, card: Card) -> None:
+    published: list[Card] = []
+    threads = [
+        threading.Thread(target=lambda n=n: published.append(registry.publish(card, {"n": n})))
+        for n in (b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(card.version for card in published) == list(range(1, 9))
+    assert {registry.read(card, "n") for card in published} == set(map(bytes, zip(b"abcdefgh")))
+
+
+class Simultaneous(Registry):
+    """Its users look at the aliases at the same time, where nothing keeps them from it."""
+
+    both = threading.Barrier(2, timeout=0.5)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        found = super().aliases(name)
+        with suppress(threading.BrokenBarrierError):
+            self.both.wait()
+        return found
+
+
+def test_only_one_of_two_publishers_at_once_is_the_first(tmp_path: Path, card: Card) -> None:
+    registry = Simultaneous(tmp_path)
+    threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(registry.versions("shoes")) == 2
+    assert len(registry.history("shoes")) == 1
+
+
+def test_a_version_without_its_card_does_not_exist_and_keeps_its_number(
+    registry: Registry, card: Card
+) -> None:
+    def too_late() -> None:
+        raise SetupError("the lease is lost")
+
+    with pytest.raises(SetupError, match="lease"):
+        registry.publish(card, FILES, confirm=too_late)
+    assert registry.versions("shoes") == []
+    assert registry.aliases("shoes") == {}
+    assert registry.publish(card, FILES).version == 2
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone", "linked"])
+def test_a_file_that_is_not_what_the_card_says_is_refused(
+    registry: Registry, card: Card, damage: str
+) -> None:
+    card = registry.publish(card, FILES)
+    path = registry.root / "shoes/1/model.tflite"
+    if damage == "linked":
+        path.rename(path.with_name("same-bytes"))
+        path.symlink_to("same-bytes")
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"onE" if damage == "changed" else b"on")
+    with pytest.raises(SetupError, match="train it again"):
+        registry.read(card, "model.tflite")
+
+
+def test_a_card_that_was_moved_is_refused(registry: Registry, card: Card) -> None:
+    registry.publish(card, FILES)
+    (registry.root / "shoes/1").rename(registry.root / "shoes/7")
+    with pytest.raises(SetupError, match="shoes@1"):
+        registry.card("shoes", 7)
+
+
+def test_a_damaged_card_is_one_line(registry: Registry, card: Card) -> None:
+    registry.publish(card, FILES)
+    (registry.root / "shoes/1/card.json").write_bytes(b'{"name"')
+    with pytest.raises(SetupError, match="damaged") as error:
+        registry.card("shoes", 1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["..", "../shoes", "a/b", "", "/etc", "Shoes", "a\x00"])
+def test_a_path_is_no_model(registry: Registry, card: Card, name: str) -> None:
+    for call in (registry.versions, registry.aliases, registry.history, registry.rollback):
+        with pytest.raises(SetupError):
+            call(name)
+    with pytest.raises(SetupError):
+        registry.publish(msgspec.structs.replace(card, name=name), FILES)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "card.json", ".card.json", "", "a\x00b"])
+def test_a_path_is_no_file_of_a_version(registry: Registry, card: Card, name: str) -> None:
+    with pytest.raises(SetupError):
+        registry.publish(card, {name: b""})
+    assert registry.versions("shoes") == []
+    listed = msgspec.structs.replace(registry.publish(card, FILES), files={name: "0" * 64})
+    with pytest.raises(SetupError):
+        registry.read(listed, name)
+
+
+def test_symbolic_links_are_neither_models_nor_versions(
+    registry: Registry, card: Card, tmp_path: Path
+) -> None:
+    registry.publish(card, FILES)
+    (registry.root / "shoes/2").symlink_to("1")
+    (registry.root / "boots").symlink_to("shoes")
+    assert registry.versions("shoes") == [1]
+    assert "boots" not in registry.names()
+    with pytest.raises(SetupError, match="symbolic link"):
+        registry.publish(msgspec.structs.replace(card, name="boots"), FILES)
+
+
+def test_only_versions_that_exist_are_promoted(registry: Registry, card: Card) -> None:
+    registry.publish(card, FILES)
+    with pytest.raises(SetupError, match="has the versions: 1"):
+        registry.promote("shoes", 2)
+    assert registry.aliases("shoes") == {"production": 1}
+
+
+@pytest.mark.parametrize("alias", ["7", "", "a/b", "Production"])
+def test_an_alias_cannot_be_taken_for_a_version_or_a_path(
+    registry: Registry, card: Card, alias: str
+) -> None:
+    registry.publish(card, FILES)
+    with pytest.raises(SetupError, match="cannot be an alias"):
+        registry.promote("shoes", 1, alias=alias)
+
+
+def test_the_history_says_when_who_and_why(registry: Registry, card: Card) -> None:
+    registry.publish(card, FILES, who="trainer")
+    registry.publish(card, FILES)
+    registry.promote("shoes", 2, who="ann", why="better\nshoes\t!")
+    registry.rollback("shoes", who="bob", why="worse")
+    told = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
+    assert told == [
+        ("promote", 1, "trainer", "the first version"),
+        ("promote", 2, "ann", "better\nshoes\t!"),
+        ("rollback", 1, "bob", "worse"),
+    ]
+    assert all(decision.when.endswith("+00:00") for decision in registry.history("shoes"))
+
+
+def test_a_torn_line_is_passed_over_and_hides_no_later_one(registry: Registry, card: Card) -> None:
+    for _ in range(3):
+        registry.publish(card, FILES)
+    registry.promote("shoes", 2)
+    log = registry.root / "shoes/aliases.log"
+    whole = log.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for cut in range(last, len(whole)):
+        log.write_bytes(whole[:cut])
+        expected = 2 if cut == len(whole) - 1 else 1  # only the line's end is missing
+        assert registry.aliases("shoes") == {"production": expected}
+        registry.promote("shoes", 3)
+        assert registry.aliases("shoes") == {"production": 3}
+
+
+def test_a_removed_version_is_gone_and_its_number_is_not_given_again(
+    registry: Registry, card: Card
+) -> None:
+    for _ in range(3):
+        registry.publish(card, FILES)
+    registry.remove("shoes", 2)
+    registry.remove("shoes", 3)
+    assert registry.versions("shoes") == [1]
+    assert registry.publish(card, FILES).version == 4
+    for version in (1, 2):  # in production; gone
+        with pytest.raises(SetupError):
+            registry.remove("shoes", version)
+    with pytest.raises(SetupError, match="part of Hangtag"):
+        registry.remove(packaged.NAME, 0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.integers(1, 4), st.just("rollback")), max_size=12))
+def test_rollback_undoes_promotions_one_after_the_other(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
+) -> None:
+    log = AliasLog(tmp_path_factory.mktemp("model"))
+    stack: list[int] = []
+    for step in steps:
+        if isinstance(step, int):
+            stack.append(step)
+            log.append("production", step, "promote", "", "")
+        elif len(stack) > 1:
+            stack.pop()
+            previous = log.previous("production")
+            assert previous == stack[-1]
+            log.append("production", previous, "rollback", "", "")
+        else:
+            assert log.previous("production") is None
+        log.append("canary", 9, "promote", "", "")
+    assert log.current().get("production") == (stack[-1] if stack else None)
+
+
+def test_a_version_tells_which_request_it_is_of(registry: Registry, card: Card) -> None:
+    asked = msgspec.structs.replace(card, request="asked")
+    published = registry.publish(asked, FILES)
+    registry.publish(card, FILES)
+    assert staging.published(registry, "shoes", "asked") == published
+    assert staging.published(registry, "shoes", "other") is None
+    assert staging.published(registry, "shoes", "") is None
+    assert staging.published(registry, "boots", "asked") is None
+
+
+def test_what_a_successor_has_swept_cannot_appear(registry: Registry, card: Card) -> None:
+    """Its author was asleep between the last question and the renaming."""
+
+    def sleep() -> None:
+        staging.sweep(registry, "shoes", "asked")
+
+    with pytest.raises(SetupError, match="emptied"):
+        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=sleep)
+    assert registry.versions("shoes") == []
+    assert list(registry.root.glob("shoes/*/*")) == []
+    assert registry.publish(card, FILES).version == 2
+
+
+def test_only_what_the_request_has_staged_is_swept(registry: Registry, card: Card) -> None:
+    first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
+
+    def sweep() -> None:
+        staging.sweep(registry, "shoes", "asked")
+
+    other = registry.publish(msgspec.structs.replace(card, request="other"), FILES, confirm=sweep)
+    assert registry.versions("shoes") == [first.version, other.version]
+    assert registry.read(first, "model.keras") == FILES["model.keras"]
+
+
+def test_a_refusal_leaves_no_files(registry: Registry, card: Card) -> None:
+    def refuse() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        registry.publish(card, FILES, confirm=refuse)
+    assert list(registry.root.glob("shoes/*/*")) == []
+    registry.publish(card, FILES)
+    with pytest.raises(RuntimeError):
+        registry.promote("shoes", 2, alias="staging", confirm=refuse)
+    assert registry.aliases("shoes") == {"production": 2}
+    registry.publish(card, FILES)
+    registry.promote("shoes", 3)
+    with pytest.raises(RuntimeError):
+        registry.rollback("shoes", confirm=refuse)
+    assert registry.aliases("shoes") == {"production": 3}

@@ -1,0 +1,52 @@
+"""A request with a field out of range is refused by whoever reads it, not only by the CLI."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import BadMessage
+from shared.messages.requests import (
+    Evaluate,
+    Import,
+    Prune,
+    Request,
+    ShowData,
+    Train,
+    Work,
+    decode_request,
+    encode_request,
+)
+
+
+@pytest.mark.parametrize(
+    ("work", "field"),
+    [
+        (Train("shoes", "fast", epochs=-1), "epochs"),
+        (Train("shoes", "fast", "photos"), "data"),
+        (Train("shoes", "fast", ""), "data"),
+        (Evaluate("shoes", "../photos"), "data"),
+        (ShowData(""), "data"),
+        (Import("shoes", ("a", "b"), "0" * 64, data="photos"), "data"),
+        (Prune("shoes", -1), "keep"),
+        (Prune("../shoes", 1), "name"),
+    ],
+    ids=repr,
+)
+def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
+    with pytest.raises(BadMessage, match=f"out of range: {field}$"):
+        decode_request(encode_request(Request("r1", work, "me@here", 1.0)))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Train("shoes", "fast"),
+        Train("shoes", "fast", "/photos", epochs=3),
+        Import("shoes", ("a", "b"), "0" * 64),
+        Prune("shoes", 0),
+    ],
+    ids=repr,
+)
+def test_what_the_commands_send_is_accepted(work: Work) -> None:
+    request = Request("r1", work, "me@here", 1.0)
+    assert decode_request(encode_request(request)) == request

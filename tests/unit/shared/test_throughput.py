@@ -1,0 +1,58 @@
+"""How fast a job, or a worker, goes of late."""
+
+from __future__ import annotations
+
+import pytest
+
+from producer.jobs.status import left_s
+from shared.throughput import SPAN_S, Rate
+
+
+def test_nothing_is_said_at_once() -> None:
+    rate = Rate()
+    assert rate.mark(100.0, 5_000) == 0
+    assert rate.mark(100.1, 5_100) == 0
+
+
+def test_only_the_last_seconds_count() -> None:
+    rate = Rate()
+    for second in range(200):
+        seen = rate.mark(float(second), 1_000 * second)
+    assert seen == 1_000
+    for second in range(200, 200 + int(SPAN_S) // 2):
+        seen = rate.mark(float(second), 199_000)
+    assert seen == pytest.approx(500, rel=0.1)
+    for second in range(260, 260 + int(SPAN_S)):
+        seen = rate.mark(float(second), 199_000)
+    assert seen == 0
+
+
+def test_a_time_without_marks_counts_and_rows_done_again_are_no_speed() -> None:
+    rate = Rate()
+    rate.mark(0.0, 0)
+    assert rate.mark(1_000.0, 50_000) == 50  # Redis was away
+    assert rate.mark(1_001.0, 0) == 0
+
+
+def test_batches_that_outlast_many_marks_are_a_steady_rate() -> None:
+    """One child that takes 20 s for 2,048 images, as its parent sees it with every heartbeat."""
+    rate = Rate()
+    seen = [rate.mark(float(second), second // 20 * 2_048) for second in range(0, 605, 5)]
+    assert seen[:4] == [0, 0, 0, 0]
+    assert all(2_048 / 35 <= one <= 2 * 2_048 / 30 for one in seen[4:])
+    assert sum(seen[6:]) / len(seen[6:]) == pytest.approx(2_048 / 20, rel=0.05)
+
+
+def test_looking_changes_nothing() -> None:
+    rate = Rate()
+    assert rate.seen(5.0, 100) == 0
+    rate.mark(0.0, 0)
+    assert rate.seen(10.0, 1_000) == rate.seen(10.0, 1_000) == 100
+    assert rate.seen(20.0, 1_000) == 50
+
+
+def test_time_is_left_only_where_it_can_be_known() -> None:
+    assert left_s(1_000, 400, walking=False, rate=100.0) == 6
+    assert left_s(1_000, 400, walking=True, rate=100.0) is None
+    assert left_s(1_000, 400, walking=False, rate=0.0) is None
+    assert left_s(1_000, 1_200, walking=False, rate=100.0) == 0

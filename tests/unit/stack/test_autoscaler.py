@@ -1,0 +1,134 @@
+"""How many children there are for a backlog: quick up, slow down, never to and fro."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.stack import autoscaler
+from producer.stack.autoscaler import (
+    BATCHES_PER_CHILD,
+    LOOK_EVERY_S,
+    LOOKS,
+    QUIET_S,
+    Bounds,
+    Pace,
+    Pacer,
+)
+from producer.stack.desired_state import Desired
+
+bounds = st.tuples(st.integers(0, 64), st.integers(1, 64)).map(
+    lambda pair: Bounds(min(pair), max(pair))
+)
+backlogs = st.integers(0, 200)
+
+
+def run(
+    start: Pace, within: Bounds, seconds: float, backlog: Callable[[int], int]
+) -> Iterator[int]:
+    """The number of children after each look; `backlog` answers for a number of children."""
+    now = 0.0
+    while now < seconds:
+        start = autoscaler.look(start, within, now, backlog(start.children))
+        now += LOOK_EVERY_S
+        yield start.children
+
+
+def changes(numbers: list[int]) -> int:
+    return sum(before != after for before, after in pairwise(numbers))
+
+
+@given(st.lists(st.tuples(bounds, backlogs, st.floats(0.1, 60)), max_size=60))
+def test_it_never_leaves_its_bounds(looks: list[tuple[Bounds, int, float]]) -> None:
+    found, now = Pace(1), 0.0
+    for within, batches, later_s in looks:
+        now += later_s
+        found = autoscaler.look(found, within, now, batches)
+        assert within.floor <= found.children <= within.ceiling
+
+
+@given(bounds, st.integers(0, 64), backlogs)
+def test_a_backlog_that_stays_the_same_leads_to_one_number(
+    within: Bounds, start: int, batches: int
+) -> None:
+    numbers = list(run(Pace(start), within, 300, lambda _: batches))
+    assert changes(numbers[int(3 * QUIET_S / LOOK_EVERY_S) :]) == 0
+
+
+@given(bounds, st.integers(0, 64))
+def test_load_leads_to_the_ceiling_in_few_steps(within: Bounds, start: int) -> None:
+    def full(children: int) -> int:
+        return max(4, BATCHES_PER_CHILD * children)
+
+    steps = 2 + math.ceil(math.log2(64))
+    numbers = list(run(Pace(start), within, steps * LOOKS * LOOK_EVERY_S, full))
+    assert numbers[-1] == within.ceiling
+    assert changes(numbers) <= steps
+
+
+@given(bounds, st.integers(0, 64))
+def test_idleness_leads_to_the_floor_in_one_step(within: Bounds, start: int) -> None:
+    numbers = list(run(Pace(within.clamp(start)), within, QUIET_S + 2, lambda _: 0))
+    assert numbers[-1] == within.floor
+    assert changes(numbers) <= 1
+
+
+@given(bounds, st.integers(0, 10**6), st.floats(1, QUIET_S - 2))
+def test_a_break_that_is_short_changes_nothing(within: Bounds, seed: int, break_s: float) -> None:
+    """Jobs one after another: what the last one needed the next one finds."""
+    chance, period = random.Random(seed), int(break_s / LOOK_EVERY_S) + LOOKS
+    looks = iter(range(10**6))
+
+    def jobs(children: int) -> int:
+        busy = next(looks) % period < LOOKS
+        return BATCHES_PER_CHILD * children if busy else chance.randint(0, children // 2)
+
+    numbers = list(run(Pace(within.ceiling), within, 120, jobs))
+    assert set(numbers) == {within.ceiling}
+
+
+@given(bounds, st.floats(1, 80), st.integers(0, 10**6))
+def test_a_fleet_that_could_do_with_less_does_not_swing(
+    within: Bounds, needed: float, seed: int
+) -> None:
+    """A producer that reads slowly: `needed` children are busy on average, with chance in it."""
+    chance = random.Random(seed)
+
+    def backlog(children: int) -> int:
+        if children < needed:
+            return max(4, BATCHES_PER_CHILD * children)
+        return min(BATCHES_PER_CHILD * children, math.ceil(needed * chance.uniform(0.5, 1.4)))
+
+    numbers = list(run(Pace(within.floor), within, 1_200, backlog))
+    settled = numbers[len(numbers) // 4 :]
+    assert changes(settled) <= 2
+    assert settled[-1] >= min(within.ceiling, math.floor(needed))
+
+
+@given(bounds, st.integers(0, 64))
+def test_what_was_not_seen_for_a_while_counts_for_nothing(within: Bounds, start: int) -> None:
+    """The machine slept, or the server was away: one look after that is no proof of idleness."""
+    children = within.clamp(start)
+    found = autoscaler.look(Pace(children), within, 0.0, 0)
+    later = autoscaler.look(found, within, 3_600.0, 0)
+    assert [found.children, later.children] == [children, children]
+
+
+def test_where_nothing_says_how_much_waits_nothing_changes() -> None:
+    pacer = Pacer(Bounds(1, 4))
+    assert [pacer.children(Bounds(1, 4), lambda: None) for _ in range(3)] == [1, 1, 1]
+    assert pacer.children(Bounds(3, 4), lambda: None) == 3
+    assert pacer.children(Bounds(1, 2), lambda: None) == 2
+
+
+def test_what_is_asked_for_has_bounds() -> None:
+    assert Desired(workers=3).bounds == Bounds(3, 3)
+    assert Desired(workers=3, floor=0).bounds == Bounds(0, 3)
+    assert Desired(workers=3, floor=9).bounds == Bounds(3, 3)
+    assert Desired().bounds.fixed
+    assert Desired(floor=1).bounds == Bounds(1, Desired().bounds.ceiling)

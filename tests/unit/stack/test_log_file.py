@@ -1,0 +1,53 @@
+"""The log of a stack is bounded while several processes append to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from producer.processes import log_file
+
+WRITERS, LINES = 3, 30_000
+WRITE = """
+import os, sys
+for number in range(int(sys.argv[2])):
+    os.write(1, f"{sys.argv[1]} {number:06} {'x' * 60}\\n".encode())
+"""
+
+
+def test_it_is_bounded_while_several_processes_write_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "stack.log"
+    longest, cuts = 0, 0
+    with path.open("ab") as log:
+        command = [sys.executable, "-Sc", WRITE]
+        writers = [
+            subprocess.Popen([*command, str(number), str(LINES)], stdout=log)
+            for number in range(WRITERS)
+        ]
+        while any(writer.poll() is None for writer in writers):
+            before = path.stat().st_size
+            longest = max(longest, before)
+            log_file.bound(path)
+            cuts += path.stat().st_size < before
+    older = tmp_path / "stack.log.1"
+    total = WRITERS * LINES * len(f"0 {0:06} {'x' * 60}\n")
+    assert cuts >= 2
+    assert longest < 2 * log_file.MAX_BYTES < total
+    assert older.stat().st_size < 2 * log_file.MAX_BYTES
+    data = path.read_bytes()
+    assert b"\0" not in data
+    lines = data.decode().splitlines()
+    assert {line[8:] for line in lines[1:]} <= {f" {'x' * 60}"}
+    for writer in range(WRITERS):
+        numbers = [int(line.split()[1]) for line in lines[1:] if line.startswith(f"{writer} ")]
+        assert numbers == list(range(LINES))[LINES - len(numbers) :], "a writer did not go on"
+
+
+def test_a_short_log_and_none_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "stack.log"
+    log_file.bound(path)
+    path.write_text("short")
+    log_file.bound(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["stack.log"]
+    assert path.read_text() == "short"

@@ -1,0 +1,113 @@
+"""A line that people are told to type elsewhere works there, and shows no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from producer.cli.main import hangtag
+from producer.fleet import workers
+from producer.fleet.start_command import trainer_line, worker_line
+from producer.requests import wait
+from shared.broker.address import address
+from shared.settings import Settings
+from tests.support.deploy.shell_line import Typed, typed
+
+SECRET = "XQZ"
+PASSWORD_FILE = "HANGTAG_REDIS_PASSWORD_FILE"
+NEED_A_FILE = ["rediss://broker:6379", "redis://broker/3", "rediss://[fe80::1]:7"]
+URLS = [
+    *NEED_A_FILE,
+    f"rediss://hangtag-producer:{SECRET}@broker",
+    f"redis://:{SECRET}@broker:6379",
+    "redis://localhost:6379",
+    "unix:///run/a b/redis.sock?db=2",
+    f"unix:///run/redis.sock?password={SECRET}",
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Files by the name of their setting. The password is another one for each part."""
+    found = {}
+    for name in ("redis_password_file", "redis_ca", "redis_cert", "redis_key"):
+        path = tmp_path / f"our {name}"
+        path.write_text(f"{SECRET}\n")
+        found[name] = str(path)
+    return found
+
+
+def there(line: str, tmp_path: Path) -> tuple[Typed, Settings]:
+    """The settings of who types it on another machine."""
+    read = typed(line)
+    theirs = tmp_path / "theirs"
+    theirs.write_text("of-the-part\n")
+    left = [name for name, value in read.variables.items() if value == "..."]
+    return read, Settings.from_env(read.filled_in(**dict.fromkeys(left, str(theirs))))
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("user", ["", "hangtag-producer", "somebody"])
+@pytest.mark.parametrize("tls", [(), ("redis_ca",), ("redis_ca", "redis_cert", "redis_key")])
+def test_what_is_told_is_accepted_there_and_leads_to_the_same_broker(
+    url: str, user: str, tls: tuple[str, ...], files: dict[str, str], tmp_path: Path
+) -> None:
+    given = {name: files[name] for name in tls if url.startswith("rediss:")}
+    if url in NEED_A_FILE:
+        given["redis_password_file"] = files["redis_password_file"]
+    ours = Settings(redis_url=url, redis_user=user, **given)  # type: ignore[arg-type]
+    broker = address(ours)
+    for line, part in ((worker_line(ours, 2), "worker"), (trainer_line(ours), "trainer")):
+        assert SECRET not in line
+        read, theirs = there(line, tmp_path)
+        found = address(theirs)
+        assert (str(found), found.verified, found.ca) == (str(broker), True, broker.ca)
+        assert bool(found.cert) == bool(found.key) == bool(broker.cert)
+        assert found.credentials()[-1:] == ("of-the-part",) * bool(broker.credentials())
+        if broker.credentials():  # without a password nobody is anybody
+            shipped = broker.user.startswith("hangtag-")
+            assert found.user == (f"hangtag-{part}" if shipped else broker.user)
+        assert read.arguments[:1] == ["worker"]
+
+
+@pytest.mark.parametrize("url", ["redis://broker", "rediss://broker?ssl_cert_reqs=none"])
+def test_what_is_meant_to_be_insecure_is_so_there(url: str, tmp_path: Path) -> None:
+    ours = Settings(redis_url=url, redis_insecure="1")
+    _, theirs = there(worker_line(ours), tmp_path)
+    assert address(theirs) == address(ours)
+
+
+def test_insecure_is_not_said_where_it_is_not_needed(files: dict[str, str]) -> None:
+    password = files["redis_password_file"]
+    ours = Settings(redis_url="redis://h", redis_insecure="1", redis_password_file=password)
+    assert "INSECURE" not in worker_line(ours)
+
+
+def test_who_is_named_in_a_url_is_not_shown() -> None:
+    """It may be a password that lacks its colon."""
+    assert SECRET not in worker_line(Settings(redis_url=f"redis://{SECRET}@h"))
+    assert typed(worker_line(Settings(redis_url=SECRET))).variables["HANGTAG_REDIS_URL"] == "..."
+
+
+def test_as_in_the_docs_users_the_authority_and_a_password_are_named() -> None:
+    ours = Settings(
+        redis_url="rediss://broker:6379",
+        redis_user="hangtag-producer",
+        redis_password_file="/etc/hangtag/producer.password",
+        redis_ca="/etc/hangtag/ca.pem",
+    )
+    line = (
+        "HANGTAG_REDIS_URL=rediss://broker:6379 HANGTAG_REDIS_USER=hangtag-{} "
+        "HANGTAG_REDIS_PASSWORD_FILE=... HANGTAG_REDIS_CA=/etc/hangtag/ca.pem hangtag worker"
+    )
+    assert workers.cure(ours).endswith(f": {line.format('worker')}")
+    assert wait.cure(ours).endswith(f": {line.format('trainer')} --queue train")
+
+
+def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
+    read = typed(hangtag.get_help(click.Context(hangtag)))
+    (tmp_path / "password").write_text("secret\n")
+    assert PASSWORD_FILE in read.variables
+    address(Settings.from_env({**read.variables, PASSWORD_FILE: str(tmp_path / "password")}))

@@ -1,0 +1,73 @@
+"""A version as it is made: what the registry takes is what both runtimes load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card, Preprocessing
+from shared.registry.registry import Registry
+from worker.datasets.examples import Examples
+from worker.datasets.load import DataSet
+from worker.evaluation.metrics import evaluate
+from worker.recipes.recipes import RECIPES
+from worker.runtimes import load_runtime, runtime
+from worker.training.build_version import Made, make
+
+#: Keras 3.15 saves with what NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+#: Colour, and not square: nothing may depend on 28x28 grey.
+SHAPE = (10, 14, 3)
+RECIPE = msgspec.structs.replace(RECIPES["fast"].lasting(2), widths=(4,), batch=50)
+
+
+def _data(count: int) -> DataSet:
+    """Dark and bright noise: easy to tell apart."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, count)
+    pixels = rng.integers(0, 100, (count, *SHAPE)) + 155 * labels[:, None, None, None]
+    examples = Examples.of(pixels.astype(np.uint8), labels)
+    preprocessing = Preprocessing(*SHAPE)
+    return DataSet("noise", ("dark", "bright"), examples, examples, preprocessing)
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    return make("noise", RECIPE, _data(300), seed=1)
+
+
+@pytest.fixture
+def published(made: Made, tmp_path: Path) -> tuple[Registry, Card]:
+    registry = Registry(tmp_path)
+    return registry, registry.publish(made.card, made.files)
+
+
+@pytest.mark.parametrize("kind", list(runtime.ARTIFACTS))
+def test_both_files_answer_with_the_figures_of_the_card(
+    published: tuple[Registry, Card], kind: str
+) -> None:
+    registry, card = published
+    assert card == registry.card("noise", 1)
+    loaded = load_runtime.load(kind, card, registry.read(card, runtime.artifact_name(kind)))
+    found = evaluate(loaded, _data(300).examples)
+    assert found.count == card.metrics.test_count == 300
+    assert found.accuracy == pytest.approx(card.metrics.test_accuracy, abs=0.01)
+    assert found.loss == pytest.approx(card.metrics.test_loss, abs=1e-3)
+
+
+def test_the_card_says_how_it_was_made(made: Made) -> None:
+    card = made.card
+    assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
+    assert card.metrics.heldout_count == 25
+    assert card.temperature > 0
+    assert len(card.dataset_fingerprint) == 64
+    assert "Trained on 275 images; 25 were held out." in card.notes
+
+
+def test_too_few_images_to_hold_any_out_are_refused() -> None:
+    with pytest.raises(SetupError, match="give it more pictures"):
+        make("noise", RECIPE, _data(5), seed=1)

@@ -1,0 +1,228 @@
+"""Training: the same seed gives the same network, in one go or resumed."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SetupError
+from worker.datasets.examples import Examples
+from worker.datasets.split import hold_out
+from worker.evaluation.temperature import softmax
+from worker.export.export import compare
+from worker.recipes import networks, recipes
+from worker.recipes.recipes import RECIPES, Recipe
+from worker.training import epoch
+from worker.training.epoch import Epoch, Step
+from worker.training.fit import Trained, train
+from worker.training.schedule import plan, rate
+
+EPOCHS = 3
+RECIPE = msgspec.structs.replace(
+    RECIPES["fast"].lasting(EPOCHS), widths=(4,), batch=10, average=0.5, erase=0.5
+)
+
+ONE_EPOCH = RECIPE.lasting(1)
+#: Where the network does not matter: it is traced in no time.
+DENSE = msgspec.structs.replace(ONE_EPOCH, network="dense")
+
+
+class Killed(Exception):
+    """Stands for the death of a trainer between two epochs."""
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    """Dark and bright noise: easy to tell apart."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 300)
+    images = rng.integers(0, 100, (300, 12, 12, 1)) + 155 * labels[:, None, None, None]
+    return Examples(images.astype(np.uint8), labels)
+
+
+def _train(examples: Examples, seed: int, state: Path | None = None, last: int = EPOCHS) -> Trained:
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.number == last < EPOCHS:
+            raise Killed
+
+    return train(RECIPE, *hold_out(examples), 2, seed, state=state, on_epoch=on_epoch)
+
+
+def _weights(trained: Trained) -> bytes:
+    return b"".join(variable.numpy().tobytes() for variable in trained.network.variables)
+
+
+def test_a_resumed_training_ends_with_the_weights_of_one_in_one_go(
+    examples: Examples, tmp_path: Path
+) -> None:
+    whole = _train(examples, 1)
+    for last in range(1, EPOCHS):
+        with pytest.raises(Killed):
+            _train(examples, 1, tmp_path / "state", last)
+    resumed = _train(examples, 1, tmp_path / "state")
+    assert _weights(resumed) == _weights(whole)
+    assert [epoch.number for epoch in resumed.history] == [1, 2, 3]
+    assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in whole.history]
+
+
+def test_the_state_of_another_training_is_refused(examples: Examples, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        _train(examples, 1, tmp_path / "state", 1)
+    with pytest.raises(SetupError, match="belongs to another training"):
+        _train(examples, 2, tmp_path / "state")
+
+
+def test_a_training_from_files_ends_with_the_weights_of_one_in_memory(
+    examples: Examples, tmp_path: Path
+) -> None:
+    examples.images.tofile(tmp_path / "pixels")
+    mapped = np.memmap(tmp_path / "pixels", np.uint8, "r").reshape(examples.images.shape)
+    learn, held = examples.where(np.arange(300) < 250), examples.where(np.arange(300) >= 250)
+    in_memory = train(DENSE, learn, held, 2, 1)
+    from_files = train(DENSE, Examples(mapped[:250], learn.labels), held, 2, 1)
+    assert _weights(from_files) == _weights(in_memory)
+
+
+@pytest.mark.parametrize("count", [1, 11])
+def test_fewer_images_than_a_batch_are_trained_on(count: int, examples: Examples) -> None:
+    few = examples.where(np.arange(300) < count)
+    [only] = train(ONE_EPOCH, few, few, 2, 1).history
+    assert 0 <= only.accuracy <= 1
+    assert np.isfinite(only.heldout_loss)
+
+
+def test_no_images_are_one_line(examples: Examples) -> None:
+    with pytest.raises(SetupError, match="no images"):
+        train(DENSE, examples, examples.where(np.zeros(300, bool)), 2, 1)
+
+
+def test_steps_are_told_of_and_may_stop_a_training(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epoch, "STEP_INTERVAL_S", 0.0)
+    told: list[Step] = []
+
+    def on_step(step: Step) -> None:
+        told.append(step)
+        if (step.epoch, step.step) == (2, 7):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(DENSE.lasting(EPOCHS), examples, examples, 2, 1, on_step=on_step)
+    assert [(step.epoch, step.step) for step in told] == [
+        *((1, number) for number in range(1, 31)),
+        *((2, number) for number in range(1, 8)),
+    ]
+    assert {(step.epochs, step.steps) for step in told} == {(EPOCHS, 30)}
+    assert all(step.rate > 0 and 0 <= step.accuracy <= 1 and step.loss > 0 for step in told)
+
+
+def test_steps_are_told_of_a_few_times_a_second_at_most(examples: Examples) -> None:
+    told: list[float] = []
+    train(
+        DENSE.lasting(EPOCHS),
+        examples,
+        examples,
+        2,
+        1,
+        on_step=lambda step: told.append(time.monotonic()),
+    )
+    assert all(after - before > 0.2 for before, after in pairwise(told))
+
+
+def test_a_loss_that_is_no_number_is_one_line_with_the_cure(examples: Examples) -> None:
+    wild = msgspec.structs.replace(DENSE, peak_rate=1e38, warmup_share=0.0)
+    with pytest.raises(SetupError) as error:
+        train(wild.lasting(20), examples, examples, 2, 1)
+    for word in ("no number", "--seed", "--recipe"):
+        assert word in str(error.value)
+
+
+def test_weighted_classes_have_the_same_say() -> None:
+    """The same image in two classes: without weights the larger one wins."""
+    images = np.full((100, 4, 4, 1), 100, np.uint8)
+    examples = Examples(images, (np.arange(100) < 20).astype(np.int64))
+    recipe = msgspec.structs.replace(
+        RECIPES["tutorial"].lasting(100), widths=(4,), batch=100, peak_rate=0.05
+    )
+
+    def answer(weighted: bool) -> float:
+        network = train(recipe, examples, examples, 2, 1, weighted=weighted).network
+        return float(softmax(networks.logits(network, images[:1]))[0, 1])
+
+    assert answer(weighted=False) == pytest.approx(0.2, abs=0.03)
+    assert answer(weighted=True) == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_state_of_an_unweighted_training_is_not_for_a_weighted_one(
+    examples: Examples, tmp_path: Path
+) -> None:
+    train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
+    with pytest.raises(SetupError, match="belongs to another training"):
+        train(DENSE, examples, examples, 2, 1, state=tmp_path / "state", weighted=True)
+
+
+@pytest.mark.parametrize("name", ["fast", "accurate", "photo"])
+@given(st.integers(1, 100_000))
+def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) -> None:
+    recipe = RECIPES[name]
+    played = plan(recipe, count)
+    assert played.epochs * played.steps >= recipe.least_steps
+    assert played.epochs >= recipe.epochs
+    assert 0 < played.peak_rate <= recipe.peak_rate
+    assert 0 <= played.average <= recipe.average
+    sizes = {len(part) for part in np.array_split(np.arange(count), played.steps)}
+    assert max(sizes) <= recipe.batch
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_photo_sees_every_fourth_pixel_from_its_first_block_on() -> None:
+    recipe = RECIPES["photo"]
+    assert recipe.size is not None
+    network = networks.build(recipe, recipe.size, 2)
+    assert network.get_layer("block_1_1_a").input.shape[1:3] == (24, 24)
+    assert network.count_params() < 2e6
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_fashion_mnist_is_trained_on_as_the_recipe_says(recipe: Recipe) -> None:
+    played = plan(recipe, 55_000)
+    assert played.epochs == recipe.epochs
+    assert played.steps == -(-55_000 // recipe.batch)
+    assert (played.peak_rate, played.average) == (recipe.peak_rate, recipe.average)
+    assert plan(recipe.lasting(1), 10).epochs == 1
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_the_rate_stays_between_nothing_and_its_peak(recipe: Recipe) -> None:
+    played = plan(recipe, 10_000)
+    rates = [rate(recipe, played, done) for done in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(recipe.peak_rate)
+    assert min(rates) >= 0
+    assert not recipe.one_cycle or rates[-1] == 0
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(SetupError, match="tutorial, fast"):
+        recipes.find("resnet")
+
+
+def test_images_too_small_for_the_network_are_refused() -> None:
+    tiny = Examples(np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64))
+    with pytest.raises(SetupError, match="too small"):
+        train(RECIPE, tiny, tiny, 2, 1)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 2e-4])
+def test_runtimes_that_disagree_are_refused(wrong: float) -> None:
+    first = np.array([[0.7, 0.3], [0.4, 0.6]], np.float32)
+    compare(first, first + np.float32(5e-5))
+    with pytest.raises(SetupError, match="disagree"):
+        compare(first, first + np.float32(wrong))

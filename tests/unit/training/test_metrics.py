@@ -1,0 +1,75 @@
+"""The figures of an evaluation are those of their definitions."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.models.evaluate import per_class
+from worker.datasets.examples import Labels
+from worker.evaluation.metrics import confusion, score
+from worker.evaluation.reliability import Probabilities, reliability
+
+answered = st.tuples(st.integers(0, 2**32 - 1), st.integers(2, 7), st.integers(0, 60))
+
+
+def draw(given: tuple[int, int, int]) -> tuple[Probabilities, Labels, int]:
+    """Probabilities [n, classes] and labels [n] of a random evaluation."""
+    seed, classes, count = given
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(classes, 0.3), count), rng.integers(0, classes, count), classes
+
+
+@given(answered)
+def test_the_confusion_counts_are_those_of_a_loop(drawn: tuple[int, int, int]) -> None:
+    probabilities, labels, classes = draw(drawn)
+    loop = Counter(zip(labels.tolist(), probabilities.argmax(1).tolist(), strict=True))
+    found = confusion(probabilities, labels, classes)
+    assert found.shape == (classes, classes)
+    assert all(found[i, j] == loop[i, j] for i in range(classes) for j in range(classes))
+
+
+@given(answered)
+def test_the_figures_of_a_class_are_counted_from_its_images(drawn: tuple[int, int, int]) -> None:
+    probabilities, labels, classes = draw(drawn)
+    said = probabilities.argmax(1)
+    names = [f"class {i}" for i in range(classes)]
+    result = score(probabilities, labels, names)
+    for i, figures in enumerate(per_class(result.labels, result.confusion)):
+        hits = int(((said == i) & (labels == i)).sum())
+        assert (figures.label, figures.count) == (names[i], (labels == i).sum())
+        assert figures.precision == pytest.approx(hits / max(1, (said == i).sum()))
+        assert figures.recall == pytest.approx(hits / max(1, (labels == i).sum()))
+        both = figures.precision + figures.recall
+        expected = 2 * figures.precision * figures.recall / both if both else 0
+        assert figures.f1 == pytest.approx(expected)
+
+
+@given(answered)
+def test_accuracy_and_the_diagonal_agree(drawn: tuple[int, int, int]) -> None:
+    probabilities, labels, classes = draw(drawn)
+    result = score(probabilities, labels, [str(i) for i in range(classes)])
+    hits = sum(result.confusion[i][i] for i in range(classes))
+    assert result.accuracy * result.count == pytest.approx(hits)
+    assert sum(map(sum, result.confusion)) == result.count == len(labels)
+
+
+@given(answered)
+def test_the_bins_hold_every_answer_and_mean_what_they_say(drawn: tuple[int, int, int]) -> None:
+    probabilities, labels, _ = draw(drawn)
+    bins = reliability(probabilities, labels, 10)
+    assert bins.counts.sum() == len(labels)
+    assert (bins.counts * bins.confidence).sum() == pytest.approx(probabilities.max(1).sum())
+    right = (probabilities.argmax(1) == labels).sum()
+    assert (bins.counts * bins.accuracy).sum() == pytest.approx(right)
+    for i, (count, confidence) in enumerate(zip(bins.counts, bins.confidence, strict=True)):
+        assert not count or i / 10 - 1e-9 <= confidence <= (i + 1) / 10 + 1e-9
+
+
+def test_without_names_there_is_no_confusion() -> None:
+    result = score(np.eye(3), np.arange(3))
+    assert (result.accuracy, result.labels, result.confusion) == (1.0, (), ())

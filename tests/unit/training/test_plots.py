@@ -1,0 +1,242 @@
+"""The pictures of an evaluation: whole, legible, small, and the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from worker.datasets.examples import Images, Labels
+from worker.evaluation.temperature import softmax
+from worker.plots import evaluation_plots, mistakes, prediction_sheet, sample_grid
+from worker.plots.bars import NUMBERED_LABELS, colours
+from worker.plots.confusion import confusion_matrix
+from worker.plots.mistakes import most_confident
+from worker.plots.style import OTHER, RIGHT, WRONG, shown, some
+
+ROOT = Path(__file__).parents[3]
+#: A sheet of photos; drawings of grey images have a third.
+MAX_BYTES = 250_000
+LONG = "A very long name that somebody gave to a folder of pictures, number {}, without mercy"
+ODD = ("$x_1^", "$\\frac{1}{2}$", "日本語", "שלום", "a\nb\tc", "", "\ud800")
+ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
+
+
+class Epoch(NamedTuple):
+    """What is drawn of an epoch."""
+
+    number: int
+    loss: float
+    accuracy: float
+    heldout_loss: float
+    heldout_accuracy: float
+
+
+class Case(NamedTuple):
+    """What an evaluation is drawn from."""
+
+    labels: tuple[str, ...]
+    history: list[Epoch]
+    images: Images
+    truth: Labels
+    probabilities: npt.NDArray[np.floating]
+
+
+def make(
+    labels: tuple[str, ...],
+    epochs: int,
+    shape: tuple[int, int, int],
+    sharpness: float = 2.0,
+    count: int = 60,
+) -> Case:
+    """Images of noise and answers to them; the sharper, the more are right."""
+    rng = np.random.default_rng(len(labels))
+    truth = rng.integers(0, len(labels), count)
+    logits = rng.normal(0, 1, (count, len(labels)))
+    logits[np.arange(count), truth] += sharpness
+    images = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
+    history = [Epoch(i + 1, 1 / (i + 1), 0.9, 1.2 / (i + 1), 0.8) for i in range(epochs)]
+    return Case(labels, history, images, truth, softmax(logits))
+
+
+GREY = (28, 28, 1)
+CASES = {
+    "two long names, one epoch": make((LONG.format(1), LONG.format(2)), 1, GREY),
+    "ten": make(tuple(f"class {i}" for i in range(10)), 24, GREY),
+    "forty long names": make(tuple(LONG.format(i) for i in range(40)), 200, GREY, 6.0),
+    "colour, not square": make(("daisy", "rose", "tulip"), 3, (48, 96, 3), 0.5),
+    "no mistakes, no history": make(("a", "b"), 0, GREY, 1000.0),
+}
+
+
+@cache
+def drawn(name: str) -> dict[str, bytes]:
+    """The pictures of a case."""
+    return evaluation_plots.pictures(*CASES[name])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_picture_is_whole_and_small(case: str) -> None:
+    assert set(drawn(case)) == ALWAYS | ({"curves.png"} if CASES[case].history else set())
+    for name, data in drawn(case).items():
+        image = Image.open(io.BytesIO(data))
+        assert image.format == "PNG"
+        assert len(data) < MAX_BYTES, name
+        assert is_white(border(image)), f"{name} is cut off"
+        assert not is_white(np.asarray(image.convert("L"))), name
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_no_caption_runs_into_another_picture(case: Case) -> None:
+    labels, _, images, truth, probabilities = case
+    for figure in (
+        undecorated(prediction_sheet.sheet)(labels, images, truth, probabilities),
+        undecorated(mistakes.mistakes)(labels, images, truth, probabilities),
+        undecorated(sample_grid.grid)(labels, images, truth),
+    ):
+        for panel, caption in captions(figure):
+            others = [other for other in figure.axes if other is not panel]
+            assert not any(caption.overlaps(other.get_window_extent()) for other in others)
+
+
+def test_the_same_figures_give_the_same_bytes_whatever_the_user_has_set() -> None:
+    with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
+        assert evaluation_plots.pictures(*CASES["ten"]) == drawn("ten")
+
+
+def test_among_photos_paper_and_bars_keep_their_colours() -> None:
+    image = Image.open(io.BytesIO(drawn("colour, not square")["samples.png"])).convert("RGB")
+    counts = {colour: count for count, colour in image.getcolors(1 << 24) or []}
+    assert max(counts, key=lambda colour: counts[colour]) == (255, 255, 255)
+    assert counts[0, 0, 255] > 1000
+    assert counts[255, 0, 0] > 1000
+
+
+def test_there_are_no_dates_and_no_programs_in_the_files() -> None:
+    for data in drawn("ten").values():
+        assert set(Image.open(io.BytesIO(data)).info) <= {"transparency"}
+
+
+def test_drawing_leaves_pyplot_alone() -> None:
+    program = "import sys, worker.plots.evaluation_plots; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+@settings(max_examples=10)
+@given(st.lists(st.text(max_size=60), min_size=2, max_size=4))
+def test_any_labels_can_be_drawn(labels: list[str]) -> None:
+    counts = np.arange(len(labels) ** 2).reshape(len(labels), -1)
+    data = confusion_matrix(labels, counts)
+    assert is_white(border(Image.open(io.BytesIO(data))))
+
+
+def test_odd_labels_can_be_drawn_everywhere() -> None:
+    """Each is the truth of an image, and of a mistake."""
+    case = make(ODD, 0, (8, 8, 1), sharpness=-9.0, count=len(ODD))._replace(
+        truth=np.arange(len(ODD))
+    )
+    assert not (case.probabilities.argmax(1) == case.truth).any()
+    assert set(evaluation_plots.pictures(*case)) == ALWAYS
+    assert sample_grid.grid(case.labels, case.images, case.truth)
+    for label in ODD:
+        assert sample_grid.single(case.images[0], label), label
+
+
+@given(st.text(), st.integers(4, 40))
+def test_a_shown_label_is_one_line_that_fits(label: str, limit: int) -> None:
+    found = shown(label, limit)
+    assert len(found) <= limit
+    assert found.isprintable()
+
+
+def test_a_label_that_fits_is_shown_as_it_is() -> None:
+    assert shown("T-shirt/top", 11) == "T-shirt/top"
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20))
+def test_mistakes_are_those_of_a_loop_with_the_most_confident_first(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, answers = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
+    wrong = [i for i in range(30) if answers[i].argmax() != truth[i]]
+    wrong.sort(key=lambda i: -answers[i].max())
+    assert most_confident(answers, truth, count).tolist() == wrong[:count]
+
+
+@pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])
+def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) -> None:
+    assert colours(np.array([0.9, 0.1]), truth) == expected
+    assert colours(np.array([0.9, 0.05, 0.05]), truth)[2] == OTHER
+
+
+@pytest.mark.parametrize("classes", [NUMBERED_LABELS, NUMBERED_LABELS + 1, 60])
+def test_the_bars_of_a_sheet_always_show_predicted_and_true(classes: int) -> None:
+    case = make(tuple(f"class {i}" for i in range(classes)), 0, GREY, 0.0)
+    figure = undecorated(prediction_sheet.sheet)(
+        case.labels, case.images, case.truth, case.probabilities
+    )
+    for axes, i in zip(figure.axes[1::2], some(case.truth, 15), strict=True):
+        bars = {matplotlib.colors.to_hex(bar.get_facecolor()) for bar in axes.patches}
+        wrong = case.probabilities[i].argmax() != case.truth[i]
+        assert matplotlib.colors.to_hex(RIGHT) in bars
+        assert (matplotlib.colors.to_hex(WRONG) in bars) == wrong
+
+
+def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> None:
+    mixed, ordered = np.array([1, 0, 2, 1, 0, 2]), np.repeat([0, 1, 2], 10)
+    assert some(mixed, 3).tolist() == [0, 1, 2]
+    assert set(ordered[some(ordered, 6)]) == {0, 1, 2}
+    assert some(mixed, 100).tolist() == list(range(6))
+
+
+def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
+    case = CASES["ten"]
+    figure = undecorated(prediction_sheet.sheet)(
+        case.labels, case.images, case.truth, case.probabilities
+    )
+    drawn = figure.axes[0].images[0].get_array()
+    assert drawn is not None
+    assert np.array_equal(drawn, case.images[0][..., 0])
+
+
+def undecorated(draw: Callable[..., bytes]) -> Callable[..., Figure]:
+    """What draws, without what makes a file of it."""
+    return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
+
+
+def captions(figure: Figure) -> list[tuple[Any, Any]]:
+    """Panels, and the places of the captions below them."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    return [
+        (axes, text.get_window_extent(renderer))
+        for axes in figure.axes
+        for text in (axes.xaxis.label, *axes.texts)
+        if text.get_text()
+    ]
+
+
+def border(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """The outermost pixels."""
+    grey = np.asarray(image.convert("L"))
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+
+
+def is_white(pixels: npt.NDArray[np.uint8]) -> bool:
+    return bool((pixels >= 250).all())

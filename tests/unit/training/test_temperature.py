@@ -1,0 +1,84 @@
+"""Calibration: the temperature finds what it should, and the error measures what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.datasets.examples import Labels
+from worker.evaluation.metrics import score
+from worker.evaluation.reliability import Probabilities, calibration_error
+from worker.evaluation.temperature import softmax, temperature
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _drawn(seed: int, count: int = 4000) -> tuple[Probabilities, Labels]:
+    """Logits [n, 4], and labels drawn from exactly the probabilities that they mean."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, 4))
+    edges = softmax(logits).cumsum(1)
+    return logits, (rng.random((count, 1)) > edges[:, :-1]).sum(1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.floats(0.2, 5))
+def test_the_temperature_that_spoiled_the_confidence_is_found(seed: int, spoiled: float) -> None:
+    logits, labels = _drawn(seed)
+    assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.2)
+
+
+@given(seeds)
+def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
+    logits, labels = _drawn(seed, 500)
+    best = temperature(logits, labels)
+
+    def loss(temperature: float) -> float:
+        """Of the labels and of two answers more, whose label may be any: 502 in all."""
+        nats = -np.log(softmax(logits / temperature))
+        given, any_label = nats[np.arange(500), labels].mean(), nats.mean()
+        return float((501 * given + any_label) / 502)
+
+    for other in best * np.geomspace(0.5, 2, 9):
+        assert loss(best) <= loss(other) + 1e-9
+
+
+@pytest.mark.parametrize("count", [4, 10, 200])
+def test_a_network_that_is_always_right_is_as_sure_as_so_many_images_allow(count: int) -> None:
+    logits = 10 * np.eye(10)[np.arange(count) % 10]
+    cooling = temperature(logits, np.arange(count) % 10)
+    confidence = softmax(logits / cooling).max(1).mean()
+    assert confidence == pytest.approx(1 - 0.9 / (count + 2), abs=1e-6)
+
+
+def test_the_error_of_a_hand_made_example() -> None:
+    # Ten answers at 0.9 of which seven are right, ten at 0.6 of which six are.
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    labels = np.array([0] * 7 + [1] * 3 + [0] * 6 + [1] * 4)
+    assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0.0)
+
+
+@given(seeds)
+def test_the_error_is_that_of_the_definition(seed: int) -> None:
+    logits, labels = _drawn(seed, 300)
+    probabilities = softmax(logits)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    total = 0.0
+    for lower in np.arange(15) / 15:
+        inside = (confidence > lower) & (confidence <= lower + 1 / 15)
+        if inside.any():
+            total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert calibration_error(probabilities, labels) == pytest.approx(total, abs=1e-9)
+
+
+def test_confidence_that_is_drawn_from_the_truth_has_hardly_an_error() -> None:
+    logits, labels = _drawn(1, 20_000)
+    assert calibration_error(softmax(logits), labels) < 0.015
+
+
+def test_certain_and_wrong_is_bad_but_finite() -> None:
+    certain = score(np.eye(2, dtype=np.float32), np.array([1, 0]))
+    assert (certain.accuracy, certain.ece) == (0.0, 1.0)
+    assert np.isfinite(certain.loss)

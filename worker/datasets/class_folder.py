@@ -1,0 +1,168 @@
+"""A folder of pictures becomes a data set: one subfolder per class, decoded once, split, judged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
+from worker.datasets import split
+from worker.datasets.cache import Attempt, Stored
+from worker.datasets.decode_files import Rows, decode_all
+from worker.datasets.folder_layout import Walk, closed_below, shown
+from worker.datasets.quality import Refused, notes
+from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
+
+#: While files are counted there is a sign of life after so many: a second or less.
+TELL_EVERY_FILES = 10_000
+
+Progress = Callable[[int, int], None]
+Counts = Counter[tuple[int, int]]  #: (label, part) -> files
+
+
+def store(
+    root: Path,
+    spec: Preprocessing,
+    scratch: Path,
+    max_unreadable: float,
+    on_progress: Progress,
+    *,
+    to_learn: bool,
+) -> tuple[Stored, DataReport]:
+    """The data set of the class folders under `root`, kept in `scratch`; what is there is used.
+
+    `to_learn`: it must do for a training; otherwise anything with a readable image will do.
+
+    Raises:
+        SetupError: there is no such data set, or too many of its files are no images.
+    """
+    shape = (spec.height, spec.width, spec.channels)
+    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn])
+    stored = Stored(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
+    kept = stored.report()
+    if kept is not None:
+        return stored, kept
+    walk = Walk(root)
+    counts = _count(walk, on_progress)
+    _check_files(walk, counts, to_learn)
+    _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
+    refused = Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
+    with stored.attempt() as attempt:
+        return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
+
+
+def _count(walk: Walk, on_progress: Progress) -> Counts:
+    counts: Counts = Counter()
+    for number, item in enumerate(walk.items(), 1):
+        counts[item.label, item.part] += 1
+        if number % TELL_EVERY_FILES == 0:
+            on_progress(0, number)
+    return counts
+
+
+def _decode(
+    walk: Walk, spec: Preprocessing, attempt: Attempt, refused: Refused, to_learn: bool
+) -> DataReport:
+    shape = (spec.height, spec.width, spec.channels)
+    with open(attempt.decoded, "wb") as out:
+        rows = decode_all(walk.items(), spec, out, refused.add, refused.done)
+    refused.check()
+    parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
+    if to_learn:
+        _check_parts(walk, rows, parts)
+    attempt.split(shape, rows.labels, parts)
+    return _report(walk, shape, rows, parts, refused, to_learn)
+
+
+def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
+    """What the names alone tell."""
+    where = shown(walk.root)
+    if not sum(counts.values()):
+        _check_open(walk, walk.root)
+        raise SetupError(
+            f"there are no images in folders under {where}; "
+            "put those of each class into a folder named like it"
+        )
+    if not to_learn:
+        return
+    if len(walk.labels) < 2:
+        raise SetupError(
+            f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
+        )
+    for number, label in enumerate(walk.labels):
+        count = counts[number, TRAINING] + counts[number, UNDECIDED]
+        for branch in walk.branches if count < SMALLEST_CLASS else ():
+            if branch.label == number:
+                _check_open(walk, branch.folder)
+        _check_class(label, count)
+
+
+def _check_open(walk: Walk, folder: bytes) -> None:
+    """What is missing may be in a folder that cannot be read."""
+    if closed := closed_below(walk, folder):
+        raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
+
+
+def _check_class(label: str, count: int) -> None:
+    if count < SMALLEST_CLASS:
+        raise SetupError(
+            f"class {label} has {count} images to learn from; a class needs {SMALLEST_CLASS} "
+            "different ones: add some, or remove its folder"
+        )
+
+
+def _check_parts(walk: Walk, rows: Rows, parts: Parts) -> None:
+    """What only shows once the images are decoded."""
+    for number, label in enumerate(walk.labels):
+        mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
+        _check_class(label, len(np.unique(rows.contents[mine])))
+    if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
+        raise SetupError(
+            f"{shown(walk.root)} has nothing to learn from or nothing held out; "
+            "put images into train/, or leave the splits to Hangtag"
+        )
+
+
+def _check_room(scratch: Path, size: int) -> None:
+    """While they are split the images are there twice."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(scratch).free
+    if 2 * size > free:
+        raise SetupError(
+            f"the decoded images need {2 * size / 1e9:.1f} GB in {scratch}, which has "
+            f"{free / 1e9:.1f}; make room, or put the store elsewhere (HANGTAG_STORE)"
+        )
+
+
+def _report(
+    walk: Walk,
+    shape: tuple[int, int, int],
+    rows: Rows,
+    parts: Parts,
+    refused: Refused,
+    to_learn: bool,
+) -> DataReport:
+    def counts(part: int) -> tuple[int, ...]:
+        found = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
+        return tuple(found.tolist())
+
+    return DataReport(
+        name=shown(walk.root.rpartition(b"/")[2]),
+        shape=shape,
+        labels=walk.labels,
+        training=counts(TRAINING),
+        heldout=counts(HELDOUT),
+        test=counts(TEST),
+        unreadable=tuple(refused.named),
+        unreadable_count=refused.count,
+        notes=notes(walk.labels, rows, parts, walk.skipped, to_learn),
+    )

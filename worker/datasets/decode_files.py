@@ -1,0 +1,115 @@
+"""The images of a walk, decoded once, by several threads, into the rows of one file.
+
+Threads and no processes: Pillow lets others run while it decodes and scales.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from shared.errors import ImageError
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.model_card import Preprocessing
+from worker.datasets.examples import Images, Labels
+from worker.datasets.folder_layout import Item
+from worker.datasets.prefetch import ahead
+from worker.datasets.split import Hashes, Parts
+from worker.decoding.decode import decode_into
+
+#: Of one thread's turn: as many as keep its cost per image small, and as few as fit in memory.
+TURN_IMAGES = 64
+TURN_BYTES = 4 << 20
+THREADS = len(os.sched_getaffinity(0))
+_HASH_BYTES = 8
+
+
+class Rows(NamedTuple):
+    """What is known of each row of the file; all [n]."""
+
+    labels: Labels
+    given: Parts
+    files: Hashes  #: of the encoded bytes
+    contents: Hashes  #: of the pixels
+
+
+class Bad(NamedTuple):
+    """A file that is no image, and why."""
+
+    path: bytes
+    status: Status
+
+
+class _Turn(NamedTuple):
+    pixels: Images
+    good: list[tuple[Item, int, int]]  #: with the hashes of file and pixels
+    bad: list[Bad]
+
+
+def decode_all(
+    items: Iterable[Item],
+    spec: Preprocessing,
+    out: BinaryIO,
+    on_bad: Callable[[Bad], None],
+    on_done: Callable[[int], None],
+) -> Rows:
+    """Write the pixels of each image to `out`; `on_done` is told how many files each turn had."""
+    known = array("q"), array("b"), array("Q"), array("Q")
+    for turn in ahead(lambda some: _decode(some, spec), _turns(items, spec), THREADS):
+        out.write(turn.pixels.data)
+        for item, of_file, of_pixels in turn.good:
+            for column, value in zip(
+                known, (item.label, item.part, of_file, of_pixels), strict=True
+            ):
+                column.append(value)
+        for bad in turn.bad:
+            on_bad(bad)
+        on_done(len(turn.good) + len(turn.bad))
+    kinds = (np.int64, np.int8, np.uint64, np.uint64)
+    return Rows(*(np.array(column, kind) for column, kind in zip(known, kinds, strict=True)))
+
+
+def _turns(items: Iterable[Item], spec: Preprocessing) -> Iterator[list[Item]]:
+    row_bytes = spec.height * spec.width * spec.channels
+    count = max(1, min(TURN_IMAGES, TURN_BYTES // row_bytes))
+    remaining = iter(items)
+    while turn := list(islice(remaining, count)):
+        yield turn
+
+
+def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
+    pixels = np.empty((len(items), spec.height, spec.width, spec.channels), np.uint8)
+    good: list[tuple[Item, int, int]] = []
+    bad: list[Bad] = []
+    for item in items:
+        row = pixels[len(good)]
+        try:
+            data = _read(item.path)
+            decode_into(data, spec, row)
+        except ImageError as error:
+            bad.append(Bad(item.path, error.status))
+        else:
+            good.append((item, _hash(data), _hash(row.data)))
+    return _Turn(pixels[: len(good)], good, bad)
+
+
+def _read(path: bytes) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                raise ImageError(Status.TOO_LARGE)
+            return file.read()
+    except OSError as error:
+        raise ImageError(Status.UNREADABLE) from error
+
+
+def _hash(data: bytes | memoryview) -> int:
+    digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
+    return int.from_bytes(digest, "little")

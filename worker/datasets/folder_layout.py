@@ -1,0 +1,175 @@
+"""Where the images of a data set lie: a folder for each class, with or without splits above them.
+
+ROOT/CLASS/...              or    ROOT/train/CLASS/...  ROOT/validation/...  ROOT/test/...
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.errors import SetupError
+from shared.messages.files import IMAGE_SUFFIXES
+from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
+
+SPLITS = {
+    b"train": TRAINING,
+    b"training": TRAINING,
+    b"val": HELDOUT,
+    b"valid": HELDOUT,
+    b"validation": HELDOUT,
+    b"test": TEST,
+    b"testing": TEST,
+}
+#: Why something is no image of the data set.
+HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
+BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
+
+
+class Branch(NamedTuple):
+    """One class folder."""
+
+    folder: bytes
+    label: int
+    part: int  #: as in worker/datasets/split.py
+
+
+class Item(NamedTuple):
+    """One file that may be an image."""
+
+    path: bytes
+    label: int
+    part: int
+
+
+class Walk:
+    """The class folders under `root`. `skipped` counts what the last pass left out, by reason.
+
+    Raises:
+        SetupError: there is no such folder, or its classes cannot be told.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.fsencode(root)
+        self.skipped: Counter[str] = Counter()
+        self.closed: dict[bytes, str] = {}  #: folders that cannot be read, and why
+        splits = self._splits()
+        tops = splits or [(self.root, UNDECIDED)]
+        named = [(folder, part, self._folders(folder)) for folder, part in tops]
+        known = {name for _, part, names in named if part != TEST for name in names}
+        known = known or {name for *_, names in named for name in names}
+        self._names = sorted(known)
+        self.labels = tuple(_label(name) for name in self._names)
+        self._tops = [folder for folder, _ in tops]
+        self.branches = [
+            Branch(folder + b"/" + name, self._number(folder, name), part)
+            for folder, part, names in named
+            for name in names
+        ]
+
+    def items(self) -> Iterator[Item]:
+        """Every file with the ending of an image, in an order that the names decide."""
+        self.skipped.clear()
+        for top in self._tops:
+            self.skipped[BESIDE] += sum(not is_folder for _, is_folder in self._entries(top))
+        for folder, label, part in self.branches:
+            for path in self._files(folder):
+                yield Item(path, label, part)
+
+    def _splits(self) -> list[tuple[bytes, int]]:
+        """The folders that are called as splits and hold folders in their turn.
+
+        Where there is one, a folder with images beside it would be read as a class, and its
+        images, those of a flat test/ say, be learned from.
+        """
+        names = self._folders(self.root)
+        deep = [name for name in names if name.lower() in SPLITS and self._folders(self._at(name))]
+        for odd in names if deep else []:
+            if odd not in deep and next(self._files(self._at(odd)), None):
+                raise SetupError(
+                    f"{shown(deep[0])}/ has class folders like a split, but {shown(odd)}/ beside "
+                    f"it is no split with class folders; move {shown(odd)}/ elsewhere, or sort "
+                    f"its images into class folders of train/, validation/ or test/"
+                )
+        return [(self._at(name), SPLITS[name.lower()]) for name in deep]
+
+    def _at(self, name: bytes) -> bytes:
+        return self.root + b"/" + name
+
+    def _number(self, folder: bytes, name: bytes) -> int:
+        try:
+            return self._names.index(name)
+        except ValueError:
+            raise SetupError(
+                f"{shown(name)}/ of {shown(os.path.basename(folder))}/ is no class of train/; "
+                "rename it, or add images of it to train/"
+            ) from None
+
+    def _folders(self, folder: bytes) -> list[bytes]:
+        return [name for name, is_folder in self._entries(folder) if is_folder]
+
+    def _files(self, folder: bytes) -> Iterator[bytes]:
+        waiting = [(folder, True)]
+        while waiting:
+            path, is_folder = waiting.pop()
+            if is_folder:
+                inside = [(path + b"/" + name, is_dir) for name, is_dir in self._entries(path)]
+                waiting.extend(reversed(inside))
+            elif path.lower().endswith(IMAGE_SUFFIXES):
+                yield path
+            else:
+                self.skipped[OTHER] += 1
+
+    def _entries(self, folder: bytes) -> list[tuple[bytes, bool]]:
+        """Names and whether they are folders, by their bytes; the rest is counted."""
+        try:
+            with os.scandir(folder) as entries:
+                found = [entry for entry in entries if not self._passed_over(entry)]
+        except OSError as error:
+            if folder == self.root:
+                raise SetupError(
+                    f"{shown(folder)}: {error.strerror}; name a folder with one folder per class"
+                ) from error
+            self.skipped[CLOSED] += 1
+            self.closed[folder] = error.strerror or type(error).__name__
+            return []
+        return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+
+    def _passed_over(self, entry: os.DirEntry[bytes]) -> bool:
+        if entry.name.startswith(b"."):
+            self.skipped[HIDDEN] += 1
+        elif entry.is_symlink():
+            self.skipped[LINKS] += 1
+        elif not (entry.is_dir() or entry.is_file()):
+            self.skipped[OTHER] += 1
+        else:
+            return False
+        return True
+
+
+def closed_below(walk: Walk, folder: bytes) -> str:
+    """The first folder at or below this one that cannot be read, with the reason; empty if none."""
+    inside = (path for path in walk.closed if path == folder or path.startswith(folder + b"/"))
+    first = min(inside, default=None)
+    return "" if first is None else f"{shown(first)} cannot be read ({walk.closed[first]})"
+
+
+def shown(path: bytes) -> str:
+    """A path for a person: one line, whatever its bytes."""
+    text = path.decode(errors="backslashreplace")
+    return text if text.isprintable() and text else ascii(text)
+
+
+def _label(name: bytes) -> str:
+    text = name.decode(errors="replace")
+    if text.encode(errors="replace") != name or not text.isprintable():
+        raise SetupError(f"the class folder {shown(name)} has no readable name; rename it")
+    return text
+
+
+def folder_of(label: str) -> str:
+    """The folder of a class: no file can be called `T-shirt/top`."""
+    return label.replace("/", "_")

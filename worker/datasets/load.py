@@ -1,0 +1,111 @@
+"""Data to learn from or to measure with: Fashion-MNIST, or a folder with a folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.errors import SetupError
+from shared.messages.model_card import Gates, Preprocessing
+from shared.messages.replies import DataReport
+from shared.messages.requests import FASHION_MNIST
+from worker.datasets import class_folder, fashion_mnist
+from worker.datasets.examples import Examples
+from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out
+
+FASHION_NAME = "Fashion-MNIST"
+FASHION_SHAPE = (fashion_mnist.SIDE_PIXELS, fashion_mnist.SIDE_PIXELS, 1)
+
+
+class DataSet(NamedTuple):
+    """What to learn from. `test`, if there is one, is read once, at the very end."""
+
+    name: str
+    labels: tuple[str, ...]
+    examples: Examples  #: to learn from; a twelfth is held out, unless `heldout` is given
+    test: Examples | None
+    preprocessing: Preprocessing
+    heldout: Examples | None = None
+    gates: Gates | None = None
+
+
+class Loaded(NamedTuple):
+    """A data set, and what it holds."""
+
+    data: DataSet
+    report: DataReport
+
+
+def load(
+    where: str,
+    size: tuple[int, int, int] | None,
+    spec: Preprocessing | None,
+    scratch: Path,
+    *,
+    max_unreadable: float = 0.05,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Loaded:
+    """The data set `where`: FASHION_MNIST, or an absolute folder on this machine.
+
+    To learn, give the `size` that the recipe makes images to (height, width, channels); to
+    measure, the `spec` of a version's card. Folders are decoded into files in `scratch`; a second
+    call with the same arguments uses them. `on_progress(done, total)`, in files, may raise to stop.
+
+    Raises:
+        SetupError: the data are not there, or do not do; the message names the cure.
+    """
+    if where == FASHION_MNIST:
+        return _fashion(spec)
+    if spec is None:
+        if size is None:
+            raise SetupError(
+                "this recipe does not say what pictures are made to; use another (--recipe photo)"
+            )
+        spec = Preprocessing(*size)
+    stored, report = class_folder.store(
+        Path(where), spec, scratch, max_unreadable, on_progress, to_learn=size is not None
+    )
+    data = DataSet(
+        name=report.name,
+        labels=report.labels,
+        examples=stored.examples(TRAINING, report.shape),
+        test=stored.examples(TEST, report.shape) if sum(report.test) else None,
+        preprocessing=spec,
+        heldout=stored.examples(HELDOUT, report.shape),
+    )
+    return Loaded(data, report)
+
+
+def _fashion(spec: Preprocessing | None) -> Loaded:
+    spec = spec or fashion_mnist.PREPROCESSING
+    if (spec.height, spec.width, spec.channels) != FASHION_SHAPE:
+        raise SetupError(
+            f"{FASHION_NAME} is grey, of 28x28 pixels, and this version takes "
+            f"{spec.height}x{spec.width}x{spec.channels}; name a folder of pictures with --data"
+        )
+    learn, held = hold_out(_as_asked("train", spec))
+    test = _as_asked("test", spec)
+    data = DataSet(FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.GATES)
+    return Loaded(
+        data,
+        DataReport(
+            FASHION_NAME,
+            FASHION_SHAPE,
+            data.labels,
+            training=_counts(learn),
+            heldout=_counts(held),
+            test=_counts(test),
+        ),
+    )
+
+
+def _counts(examples: Examples) -> tuple[int, ...]:
+    return tuple(np.bincount(examples.labels, minlength=len(fashion_mnist.LABELS)).tolist())
+
+
+def _as_asked(split: fashion_mnist.Split, spec: Preprocessing) -> Examples:
+    examples = Examples.of(*fashion_mnist.load(split))
+    return Examples(~examples.images, examples.labels) if spec.invert else examples

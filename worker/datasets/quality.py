@@ -1,0 +1,110 @@
+"""The quality of a data set: what weakens its figures, and which files are no images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from shared.errors import SetupError
+from worker.datasets.decode_files import Bad, Rows
+from worker.datasets.folder_layout import BESIDE, CLOSED, HIDDEN, LINKS, OTHER, shown
+from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
+
+#: A class so many times as large as another is worth a word.
+IMBALANCE_RATIO = 3
+#: So many files are named in a report, and so few in an error.
+NAMED, NAMED_IN_ERROR = 1000, 3
+_FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
+
+
+def notes(
+    labels: tuple[str, ...],
+    rows: Rows,
+    parts: Parts,
+    skipped: Mapping[str, int],
+    to_learn: bool,
+) -> tuple[str, ...]:
+    """Imbalance if they are to be learned from, copies, and what was passed over."""
+    about = _imbalance(labels, rows, parts) if to_learn else ()
+    return (*about, *_copies(rows, parts), *_passed_over(skipped))
+
+
+def _imbalance(labels: tuple[str, ...], rows: Rows, parts: Parts) -> Iterator[str]:
+    counts = np.bincount(rows.labels[parts == TRAINING], minlength=len(labels))
+    most, least = int(counts.argmax()), int(counts.argmin())
+    if counts[most] > IMBALANCE_RATIO * counts[least]:
+        yield (
+            f"{labels[most]} has {counts[most]} images to learn from, {labels[least]} only "
+            f"{counts[least]}; with --weighted every class counts the same"
+        )
+
+
+def _copies(rows: Rows, parts: Parts) -> Iterator[str]:
+    groups, same = np.unique(rows.contents, return_inverse=True)
+    if len(groups) == len(same):
+        return
+    yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
+    pairs = [(TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)]
+    for one, other in pairs:
+        shared = np.intersect1d(same[parts == one], same[parts == other])
+        if len(shared):
+            yield (
+                f"{_are(len(shared))} both in {_FOLDERS[one]} and in {_FOLDERS[other]}: "
+                "figures of the latter are too good"
+            )
+    lowest = np.full(len(groups), len(rows.labels), np.int64)
+    highest = np.full(len(groups), -1, np.int64)
+    np.minimum.at(lowest, same, rows.labels)
+    np.maximum.at(highest, same, rows.labels)
+    twice = int(np.count_nonzero(lowest != highest))
+    if twice:
+        yield f"{_are(twice)} in more than one class"
+
+
+def _are(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count} images are"
+
+
+def _passed_over(skipped: Mapping[str, int]) -> Iterator[str]:
+    reasons = (HIDDEN, LINKS, OTHER, BESIDE, CLOSED)
+    found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
+    if found:
+        yield f"passed over: {', '.join(found)}"
+
+
+class Refused:
+    """What was refused of `total` files; more than the share `share` of them is an error."""
+
+    def __init__(
+        self, root: bytes, total: int, share: float, on_progress: Callable[[int, int], None]
+    ) -> None:
+        self._root, self._total, self._share = root, total, share
+        self._on_progress = on_progress
+        self._done = 0
+        self.count = 0
+        self.named: list[str] = []
+
+    def add(self, bad: Bad) -> None:
+        """Note one."""
+        self.count += 1
+        if len(self.named) < NAMED:
+            path = shown(bad.path[len(self._root) + 1 :])
+            self.named.append(f"{path}: {bad.status.sentence}")
+
+    def done(self, files: int) -> None:
+        """So many more files were looked at."""
+        self._done += files
+        self.check()
+        self._on_progress(self._done, max(self._done, self._total))
+
+    def check(self) -> None:
+        """Let them pass if they are within the budget. Raises SetupError."""
+        if self.count <= self._share * self._total:
+            return
+        first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])
+        raise SetupError(
+            f"{self.count} of the first {self._done} files could not be read, more than "
+            f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "
+            "--max-unreadable"
+        )

@@ -1,0 +1,55 @@
+"""Which images a version has seen: hashes of their pixels, kept beside its card.
+
+The pixels are those of the network's input, so that a copy in another file is recognised.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.messages.model_card import Card
+from shared.registry.registry import Registry
+from worker.datasets.examples import Examples
+from worker.datasets.split import Hashes, content_hashes
+
+#: Sorted hashes, uint64, little-endian.
+LEARNED, HELD_OUT = "learned.hashes", "heldout.hashes"
+
+
+class Seen(NamedTuple):
+    """What a version learned from, and what it was chosen and calibrated with."""
+
+    learned: Hashes
+    held_out: Hashes
+
+
+def files(learn: Examples, held: Examples) -> dict[str, bytes]:
+    """The hashes as files of a version."""
+    parts = {LEARNED: learn, HELD_OUT: held}
+    return {
+        name: np.unique(content_hashes(part.images)).astype("<u8").tobytes()
+        for name, part in parts.items()
+    }
+
+
+def read(registry: Registry, card: Card) -> Seen | None:
+    """What a version has seen; None where it was published without.
+
+    Raises:
+        SetupError: a file of the version is damaged or gone.
+    """
+    if not {LEARNED, HELD_OUT} <= card.files.keys():
+        return None
+    data = (registry.read(card, name) for name in (LEARNED, HELD_OUT))
+    return Seen(*(np.frombuffer(one[: len(one) // 8 * 8], "<u8") for one in data))
+
+
+def count(seen: Seen, parts: list[Examples]) -> tuple[int, int]:
+    """How many of these images were learned from, and how many others were held out."""
+    if not parts:
+        return 0, 0
+    hashes = np.concatenate([content_hashes(part.images) for part in parts])
+    learned = np.isin(hashes, seen.learned)
+    return int(learned.sum()), int((np.isin(hashes, seen.held_out) & ~learned).sum())

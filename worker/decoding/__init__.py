@@ -1,0 +1,1 @@
+"""Bytes of hostile files to Pillow images."""

@@ -1,0 +1,30 @@
+"""A BMP; the rare run-length kind within limits of its own."""
+
+from __future__ import annotations
+
+import io
+
+from PIL.BmpImagePlugin import BmpImageFile
+
+from shared.errors import ImageError
+from shared.image_status import Status
+from worker.decoding.limits import MAX_RUN_LENGTH_BMP, check_pixels
+
+_RUN_LENGTH = (BmpImageFile.COMPRESSIONS["RLE8"], BmpImageFile.COMPRESSIONS["RLE4"])
+
+
+def read(data: bytes) -> BmpImageFile:
+    """The decoded picture.
+
+    Raises:
+        ImageError: `too_large`.
+        Exception: whatever Pillow raises for a damaged file.
+    """
+    image = BmpImageFile(io.BytesIO(data))
+    check_pixels(image.size)
+    if image.info["compression"] in _RUN_LENGTH:
+        check_pixels(image.size, MAX_RUN_LENGTH_BMP)
+        if len(data) > MAX_RUN_LENGTH_BMP:
+            raise ImageError(Status.TOO_LARGE)
+    image.load()
+    return image

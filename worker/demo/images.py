@@ -1,0 +1,127 @@
+"""`python -m worker.demo.images OUT`: labelled pictures to classify, one folder per class.
+
+Fashion-MNIST's test images as PNG files, or drawings where this machine cannot have them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.errors import SetupError
+from worker.datasets import fashion_mnist
+from worker.datasets.folder_layout import folder_of
+from worker.demo.drawings import silhouette
+
+#: `--large` writes so many unless told otherwise: each takes 15 ms.
+LARGE_COUNT = 1_000
+DRAWN_COUNT = 1_000
+#: 28 pixels become 1,120, about as many as a photograph's short side on a web page.
+LARGE_ZOOM = 40
+_JPEG_QUALITY = 85
+
+Bytes = NDArray[np.uint8]
+
+
+class Samples(NamedTuple):
+    """n images uint8 [n, 28, 28], their labels [n], and the beginning of their files' names."""
+
+    images: Bytes
+    labels: Bytes
+    prefix: str
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m worker.demo.images", description=__doc__)
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the ten class folders")
+    parser.add_argument("--count", type=int, metavar="N", help="only the first N pictures")
+    parser.add_argument("--large", action="store_true", help="JPEG files of 1,120 x 1,120 pixels")
+    options = parser.parse_args(arguments)
+    if options.count is not None and options.count < 1:
+        parser.error("--count must be at least 1")
+    try:
+        written, total = write(options.out, options.count, options.large)
+    except OSError as error:
+        print(f"cannot write the pictures to {options.out}: {error.strerror}", file=sys.stderr)
+        return 1
+    state = f"wrote {written:,} of" if written else "already there: all of"
+    print(f"{state} {total:,} pictures in {options.out}/")
+    return 0
+
+
+def write(out: Path, count: int | None = None, large: bool = False) -> tuple[int, int]:
+    """Write what is missing of the first `count` samples; how many that were, and of how many.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    samples = load()
+    count = LARGE_COUNT if large and count is None else count
+    names = list(_names(samples, ".jpg" if large else ".png"))[:count]
+    present = _present(out)
+    missing = [i for i, name in enumerate(names) if name not in present]
+    # They are written in order: the one before the gap may be half written.
+    for i in [max(0, missing[0] - 1), *missing] if missing else []:
+        _put(out / names[i], encoded(samples.images[i], large))
+    return len(missing), len(names)
+
+
+def load() -> Samples:
+    """Fashion-MNIST's 10,000 test images; if they cannot be had, says so and draws 1,000."""
+    try:
+        return Samples(*fashion_mnist.load("test"), prefix="")
+    except SetupError as error:
+        print(f"{error}. Using {DRAWN_COUNT:,} drawings instead.", file=sys.stderr)
+    labels = (np.arange(DRAWN_COUNT) % len(fashion_mnist.LABELS)).astype(np.uint8)
+    images = np.stack([silhouette(int(label), seed) for seed, label in enumerate(labels)])
+    return Samples(images, labels, prefix="drawn-")
+
+
+def encoded(image: Bytes, large: bool = False) -> bytes:
+    """A PNG of uint8 [height, width], or a JPEG of it `LARGE_ZOOM` times as large."""
+    picture, stream = Image.fromarray(image), io.BytesIO()
+    if large:
+        size = (picture.width * LARGE_ZOOM, picture.height * LARGE_ZOOM)
+        picture.resize(size, Image.Resampling.BICUBIC).convert("RGB").save(
+            stream, "JPEG", quality=_JPEG_QUALITY
+        )
+    else:
+        picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _names(samples: Samples, suffix: str) -> Iterator[str]:
+    folders = [folder_of(label) for label in fashion_mnist.LABELS]
+    for i, label in enumerate(samples.labels):
+        yield f"{folders[label]}/{samples.prefix}{i:05}{suffix}"
+
+
+def _present(out: Path) -> set[str]:
+    found: set[str] = set()
+    for label in fashion_mnist.LABELS:
+        folder = folder_of(label)
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        found.update(f"{folder}/{entry}" for entry in os.listdir(out / folder))
+    return found
+
+
+def _put(path: Path, content: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(fd, content)
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""How good answers are: accuracy, loss, calibration, and what is taken for what. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.messages.replies import Evaluation
+from worker.datasets.examples import Examples, Labels
+from worker.evaluation.reliability import Probabilities, calibration_error
+from worker.runtimes.runtime import Runtime
+
+#: A probability of 0 for the true label costs 16 nats, not infinity.
+SMALLEST_PROBABILITY = 1e-7
+
+Counts = npt.NDArray[np.int64]  #: [classes, classes], true x predicted
+
+
+def evaluate(runtime: Runtime, examples: Examples, names: Sequence[str] = ()) -> Evaluation:
+    """The figures of a runtime on labelled images; with the labels' names as in `score`."""
+    return score(runtime.predict(examples.images), examples.labels, names)
+
+
+def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = ()) -> Evaluation:
+    """The figures of given answers; with the labels' names also who is taken for whom.
+
+    Of no images at all every figure is 0.
+    """
+    count = len(labels)
+    right = probabilities.argmax(1) == labels
+    of_truth = probabilities[np.arange(count), labels].astype(np.float64)
+    losses = -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY))
+    counts = confusion(probabilities, labels, len(names)) if names else np.empty((0, 0), int)
+    return Evaluation(
+        count=count,
+        accuracy=float(right.sum() / max(count, 1)),
+        loss=float(losses.sum() / max(count, 1)),
+        ece=calibration_error(probabilities, labels),
+        labels=tuple(names),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
+    )
+
+
+def confusion(probabilities: Probabilities, labels: Labels, classes: int) -> Counts:
+    """How often each label (row) was answered with each label (column): int64."""
+    pairs = labels * classes + probabilities.argmax(1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

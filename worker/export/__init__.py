@@ -1,0 +1,1 @@
+"""Trained or imported networks to files that runtimes load."""

@@ -1,0 +1,167 @@
+"""The request to describe a data set, in numbers and in the tutorial's first two pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import SetupError, UsageError
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
+from shared.messages.requests import FASHION_MNIST, Progress, ShowData
+from worker.datasets import fashion_mnist, folder_layout, load, sample
+from worker.datasets.examples import Examples
+from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
+from worker.handlers.context import Answered, Context
+from worker.plots import sample_grid
+from worker.recipes import recipes
+
+#: Folders of more files are counted but not decoded: that could take hours.
+CHECKED_FILES = 20_000
+TOO_MANY = f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"
+#: What images of a folder are shown as.
+SIZE = recipes.RECIPES["photo"].size or recipes.GREY
+SPEC = Preprocessing(*SIZE)
+#: Where the image that was asked for is no image, one of the next is shown.
+LOOK_AHEAD_FILES = 25
+SAMPLES = sample_grid.ROWS * sample_grid.COLUMNS
+GRID, SINGLE = "grid.png", "image.png"
+LOADING = "loading"
+
+Image = npt.NDArray[np.uint8]  #: [height, width, channels]
+
+
+def show(context: Context, work: ShowData) -> Answered:
+    """A DataReport, with `grid.png` and `image.png`.
+
+    Raises:
+        SetupError: the data are not to be had where the trainer runs, or are no data set.
+        UsageError: there is no image with that index.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    context.stage(LOADING)
+
+    def tell(done: int, total: int) -> None:
+        context.report(Progress(LOADING, step=done, steps=total))
+
+    if work.data == FASHION_MNIST:
+        found = fashion(work.index, context.folder)
+    else:
+        found = folder(Path(work.data), work.index, context.folder, tell)
+    return Answered(found.report, found.files)
+
+
+class Described(NamedTuple):
+    """The figures, and PNG files by name."""
+
+    report: DataReport
+    files: dict[str, bytes]
+
+
+def fashion(index: int, scratch: Path) -> Described:
+    """Fashion-MNIST, as in the tutorial; `index` is of the 60,000 training images.
+
+    Raises:
+        SetupError: this machine does not have it.
+        UsageError: there is no such image.
+    """
+    learn = Examples.of(*fashion_mnist.load("train"))
+    _check(index, len(learn.labels))
+    report = load.load(FASHION_MNIST, None, None, scratch).report
+    title = f"{report.labels[learn.labels[index]]} (training image {index})"
+    return _drawn(report, learn, learn.images[index], title)
+
+
+def folder(
+    where: Path, index: int, scratch: Path, on_files: Callable[[int, int], None]
+) -> Described:
+    """A folder with one subfolder per class; `index` is of its files in path order.
+
+    Up to CHECKED_FILES are all decoded, with their rows in `scratch`, so that the report is that
+    of a training. `on_files` is told how many files are done, and of how many (0: not known).
+
+    Raises:
+        SetupError: it is no such folder.
+        UsageError: there is no such image.
+    """
+    walk = folder_layout.Walk(where)
+    counts = sample.count(walk, lambda done: on_files(done, 0))
+    total = int(counts.sum())
+    _check(index, total)
+    one, title = _single(walk, index, total)
+    some = sample.sample(walk, sample.spread(total, SAMPLES), SPEC)
+    if total > CHECKED_FILES:
+        report = _counted(walk, counts, some, TOO_MANY)
+    else:
+        try:
+            report = _checked(where, scratch, on_files)
+        except SetupError as error:  # what is wrong is seen in the counts
+            report = _counted(walk, counts, some, f"a training refuses it: {error}")
+    return _drawn(report, some.examples, one, title)
+
+
+def _single(walk: folder_layout.Walk, index: int, total: int) -> tuple[Image, str]:
+    """The image with this index, or the next that can be decoded, and its title."""
+    near = sample.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
+    bad = {one.path for one in near.bad}
+    good = [item for item in near.items if item.path not in bad]
+    if not good:
+        path, why = _below(near.bad[0].path, walk), near.bad[0].status.sentence
+        raise UsageError(f"{path}: {why} Choose another --index")
+    title = f"{walk.labels[good[0].label]} ({_below(good[0].path, walk)})"
+    return near.examples.images[0], title
+
+
+def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -> DataReport:
+    """As a training would see it, with every file that is no image."""
+    return load.load(
+        str(where), SIZE, None, scratch, max_unreadable=1.0, on_progress=on_files
+    ).report
+
+
+def _counted(
+    walk: folder_layout.Walk, counts: sample.Counts, some: sample.Sampled, note: str
+) -> DataReport:
+    """From the names of the files alone."""
+    notes = [note]
+    if counts[:, UNDECIDED].any():
+        notes.append(
+            "there are no splits: a training holds out a twelfth and keeps a sixth for the test"
+        )
+    return DataReport(
+        name=os.path.basename(walk.root).decode(errors="replace"),
+        shape=(SPEC.height, SPEC.width, SPEC.channels),
+        labels=walk.labels,
+        training=tuple((counts[:, TRAINING] + counts[:, UNDECIDED]).tolist()),
+        heldout=tuple(counts[:, HELDOUT].tolist()),
+        test=tuple(counts[:, TEST].tolist()),
+        unreadable=tuple(f"{_below(bad.path, walk)}: {bad.status.sentence}" for bad in some.bad),
+        unreadable_count=len(some.bad),
+        notes=tuple(notes),
+    )
+
+
+def _below(path: bytes, walk: folder_layout.Walk) -> str:
+    return folder_layout.shown(os.path.relpath(path, walk.root))
+
+
+def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Described:
+    return Described(
+        report,
+        {
+            GRID: sample_grid.grid(report.labels, some.images, some.labels),
+            SINGLE: sample_grid.single(one, title),
+        },
+    )
+
+
+def _check(index: int, total: int) -> None:
+    if not total:
+        raise SetupError("there are no images; name a folder with one folder per class")
+    if not 0 <= index < total:
+        raise UsageError(f"there is no image {index}; --index goes from 0 to {total - 1}")

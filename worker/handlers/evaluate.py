@@ -1,0 +1,231 @@
+"""The request to evaluate: a version on labelled images that it may never have seen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import structs
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.messages.model_name import parse
+from shared.messages.replies import Evaluated
+from shared.messages.requests import FASHION_MNIST, Evaluate, Progress
+from worker.datasets import load, seen_images
+from worker.datasets.examples import Examples, Labels
+from worker.datasets.folder_layout import Walk, folder_of
+from worker.datasets.load import DataSet
+from worker.datasets.seen_images import Seen
+from worker.datasets.split import HELDOUT, TEST
+from worker.evaluation.metrics import confusion, score
+from worker.evaluation.reliability import Probabilities, reliability
+from worker.handlers.context import Answered, Context
+from worker.runtimes import load_runtime, runtime
+
+LOADING, EVALUATING = "loading", "evaluating"
+#: Between two reports of progress, a second or so: whole graph calls.
+PIECE_IMAGES = 16 * runtime.CALL_IMAGES
+#: What is measured is what CPU workers serve.
+RUNTIME = "litert"
+#: Names of labels in an error.
+NAMES_SHOWN = 5
+#: What the figures are worth, where there is no test/.
+_HELDOUT_NOTE = (
+    "there is no test part, so the images held out are measured; a version that was trained with "
+    "this folder was chosen and calibrated with them"
+)
+_APART_NOTE = (
+    "the images that a training sets apart for the test are measured; to measure all, put the "
+    "class folders into test/"
+)
+_ALL_NOTE = (
+    "all images are measured; the version may have learned from them, and its figures are too "
+    "good then"
+)
+_ALL_NEW_NOTE = "all images are measured; the version has seen none of them"
+
+
+def evaluate(context: Context, work: Evaluate) -> Answered:
+    """An Evaluated, with `confusion.png` and `reliability.png` if pictures are wanted.
+
+    Raises:
+        SetupError: the version or the data are not to be had, or do not suit each other.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    card = context.registry.resolve(parse(work.model))
+    served = context.registry.read(card, runtime.artifact_name(RUNTIME))
+    where = work.data or source(card)
+    context.stage(LOADING)
+    loaded = load.load(
+        where,
+        None,
+        card.preprocessing,
+        context.folder,
+        max_unreadable=work.max_unreadable,
+        on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
+    )
+    split, parts, notes = measured(
+        card, loaded.data, given_parts(where), seen_images.read(context.registry, card)
+    )
+    labels = np.concatenate([one.labels for one in parts])
+    truth = mapped(labels, loaded.data.labels, card.labels)
+    model = load_runtime.load(RUNTIME, card, served)
+    probabilities = _answer(context, model, [one.images for one in parts])
+    files = {}
+    if work.pictures:
+        context.stage("drawing")
+        files = _drawn(card, probabilities, truth)
+    evaluation = score(probabilities, truth, card.labels)
+    told = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
+    return Answered(Evaluated(card.ref, told, evaluation, split), files)
+
+
+def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str, bytes]:
+    from worker.plots.confusion import confusion_matrix
+    from worker.plots.reliability_diagram import reliability_diagram
+
+    counts = confusion(probabilities, truth, len(card.labels))
+    return {
+        "confusion.png": confusion_matrix(card.labels, counts),
+        "reliability.png": reliability_diagram(reliability(probabilities, truth)),
+    }
+
+
+class Measured(NamedTuple):
+    """What is measured."""
+
+    split: str  #: as in Evaluated
+    parts: list[Examples]
+    notes: tuple[str, ...]  #: what its figures are worth
+
+
+def source(card: Card) -> str:
+    """The data that a version was made from.
+
+    Raises:
+        SetupError: they are unknown, or not there any more.
+    """
+    if card.source == FASHION_MNIST or (not card.source and card.dataset == load.FASHION_NAME):
+        return FASHION_MNIST
+    if not card.source:
+        raise SetupError(
+            f"{card.ref} does not say where its data are; name labelled images with --data DIR"
+        )
+    if not os.path.isdir(card.source):
+        raise SetupError(
+            f"{card.ref} was made from {card.source}, which is no folder here now; "
+            "name labelled images with --data DIR"
+        )
+    return card.source
+
+
+def measured(
+    card: Card, found: DataSet, given: Collection[int], known: Seen | None = None
+) -> Measured:
+    """The test images, else those held out; all where the folder has neither part of its own.
+
+    `given` are the parts that the folder has. In one that has neither, some images are set apart
+    all the same. They are what counts where the version has learned from the others, and no more
+    than a part of all where it has not; by what the version has seen (`known`), or by the folder's
+    name where that is unknown.
+
+    Raises:
+        SetupError: there are no images at all.
+    """
+    test, held = _some(found.test), _some(found.heldout)
+    if test and TEST in given:
+        return Measured("test", test, _seen_note(known, test))
+    if held and HELDOUT in given:
+        return Measured("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
+    parts = [*_some(found.examples), *held, *test]
+    if not parts:
+        raise SetupError(f"{found.name} has no images to evaluate; name another folder")
+    if known and not any(seen_images.count(known, parts)):
+        return Measured("all", parts, (_ALL_NEW_NOTE,))
+    if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
+        return Measured("test", test, (*_seen_note(known, test), _APART_NOTE))
+    return Measured("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
+
+
+def _is_origin(known: Seen | None, examples: Examples, test: list[Examples]) -> bool:
+    """Whether the version learned from most of these images and has seen none of the test."""
+    if known is None or any(seen_images.count(known, test)):
+        return False
+    return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
+
+
+def _seen_note(known: Seen | None, parts: list[Examples]) -> tuple[str, ...]:
+    """How many of the images that are measured the version has seen, if it has seen any."""
+    learned, held = seen_images.count(known, parts) if known else (0, 0)
+    if not learned and not held:
+        return ()
+    total = sum(len(part.labels) for part in parts)
+    return (
+        f"of the {total:,} images that are measured the version learned from {learned:,} and was "
+        f"chosen and calibrated with {held:,}; its figures are too good",
+    )
+
+
+def _some(part: Examples | None) -> list[Examples]:
+    return [part] if part is not None and len(part.labels) else []
+
+
+def given_parts(where: str) -> set[int]:
+    """The parts that the data have of their own, as in worker/datasets/split.py."""
+    if where == FASHION_MNIST:
+        return {TEST}
+    return {branch.part for branch in Walk(Path(where)).branches}
+
+
+def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels:
+    """Labels int64 [n] of the data set's `names` as those of the card, by their names.
+
+    A folder may be called as the label, or as that label can be called.
+
+    Raises:
+        SetupError: the model does not know a label.
+    """
+    places = {folder_of(name): place for place, name in enumerate(known)}
+    places |= {name: place for place, name in enumerate(known)}
+    unknown = [name for name in names if name not in places]
+    if unknown:
+        more = f" and {len(unknown) - NAMES_SHOWN} more" if len(unknown) > NAMES_SHOWN else ""
+        raise SetupError(
+            f"the model does not know {', '.join(map(repr, unknown[:NAMES_SHOWN]))}{more}; "
+            "name pictures of its own with --data DIR, in folders called as its labels are (see "
+            "`hangtag models show`)"
+        )
+    return np.array([places[name] for name in names], np.int64)[labels]
+
+
+def _answer(
+    context: Context, model: runtime.Runtime, parts: Sequence[runtime.Images]
+) -> runtime.Probabilities:
+    """Probabilities float32 [n, classes] of the images uint8 [_, H, W, C] of all parts, n > 0.
+
+    The parts may be larger than memory, where they are mapped from disk.
+
+    Raises:
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    begun, done, total = time.monotonic(), 0, sum(map(len, parts))
+    answers = []
+    for images in _pieces(parts):
+        answers.append(model.predict(images))
+        done += len(images)
+        rate = done / max(time.monotonic() - begun, 1e-9)
+        context.report(
+            Progress(EVALUATING, step=done, steps=total, rate=rate, left_s=(total - done) / rate)
+        )
+    return np.concatenate(answers)
+
+
+def _pieces(parts: Sequence[runtime.Images]) -> Iterator[runtime.Images]:
+    for images in parts:
+        for start in range(0, len(images), PIECE_IMAGES):
+            yield np.ascontiguousarray(images[start : start + PIECE_IMAGES])

@@ -1,0 +1,180 @@
+"""The request to import: somebody else's Keras classifier becomes a version like any other."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import keras
+import msgspec
+
+from shared.errors import HangtagError, SetupError
+from shared.messages.model_card import Card, Gates, Metrics, Preprocessing
+from shared.messages.replies import DataReport, Trained
+from shared.messages.requests import FASHION_MNIST, Import, Progress
+from shared.registry import staging
+from shared.registry.mirror_writer import refresh
+from worker.datasets import fashion_mnist, load
+from worker.datasets.examples import Examples, Images
+from worker.evaluation.temperature import temperature
+from worker.export import keras_import
+from worker.export.export import export
+from worker.handlers import promotion
+from worker.handlers.context import Answered, Context
+from worker.handlers.evaluate import mapped
+from worker.recipes import networks
+from worker.training.assessment import Appraisal, appraise
+from worker.training.build_version import Made, code_version
+
+LOADING, CALIBRATING, EXPORTING = "loading", "calibrating", "exporting"
+EVALUATING, PUBLISHING = "evaluating", "publishing"
+RECIPE = "imported"  #: in the card's field of that name
+UNKNOWN = "unknown"  #: what it was trained on
+
+
+class Labelled(NamedTuple):
+    """Images with the card's labels, to calibrate and to measure with."""
+
+    held: Examples
+    test: Examples | None
+    report: DataReport
+    gates: Gates | None
+
+
+def import_model(context: Context, work: Import) -> Answered:
+    """A Trained.
+
+    Raises:
+        SetupError: the file is refused, does not fit its labels, or the runtimes disagree.
+        Stopped: the request was cancelled, or is somebody else's now.
+    """
+    context.stage(LOADING)
+    card = staging.published(context.registry, work.name, context.request.mark)
+    if card is None:
+        made = _make(context, work)
+        context.stage(PUBLISHING)
+        card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
+    labelled = _labelled(context, work, card.preprocessing)
+    decided = promotion.settle(context, card, work.promote, _heldout(context, work))
+    refresh(context.client, context.registry)
+    seconds = time.time() - context.began
+    report = labelled.report if labelled else None
+    return Answered(Trained(card.ref, card.metrics, decided, seconds, report))
+
+
+def _make(context: Context, work: Import) -> Made:
+    if context.input is None:
+        raise SetupError("the bytes of the .keras file are gone; import it again")
+    network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
+    shape: tuple[int, int, int] = network.input_shape[1:]
+    spec = preprocessing(work.data, shape)
+    labelled = _labelled(context, work, spec)
+    context.stage(CALIBRATING)
+    card = _card(context, work, network, spec, labelled)
+    context.stage(EXPORTING)
+    files = _exported(
+        network, card, labelled.held.images if labelled else keras_import.probes(shape)
+    )
+    if labelled is None:
+        return Made(card, files)
+    context.stage(EVALUATING)
+    worth: Appraisal = appraise(card, files, [], labelled.held, labelled.test)
+    return Made(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
+
+
+def _card(
+    context: Context,
+    work: Import,
+    network: keras.Model,
+    spec: Preprocessing,
+    labelled: Labelled | None,
+) -> Card:
+    cooling, dataset, fingerprint = 1.0, UNKNOWN, ""
+    notes = "Imported; not evaluated, and its confidence is not calibrated."
+    if labelled is not None:
+        held = labelled.held
+        cooling = temperature(networks.logits(network, held.images), held.labels)
+        dataset, fingerprint = labelled.report.name, held.fingerprint()
+        notes = (
+            f"Imported; calibrated on {len(held.labels)} images of {dataset}. Whether it has "
+            "learned from them is not known."
+        )
+    return Card(
+        name=work.name,
+        version=0,
+        labels=work.labels,
+        preprocessing=spec,
+        temperature=cooling,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=RECIPE,
+        seed=0,
+        epochs=0,
+        parameters=network.count_params(),
+        dataset=dataset,
+        dataset_fingerprint=fingerprint,
+        code_version=code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        notes=notes,
+        request=context.request.mark,
+        source=work.data,
+        gates=labelled.gates if labelled else None,
+    )
+
+
+def preprocessing(place: str, shape: tuple[int, int, int]) -> Preprocessing:
+    """How a picture becomes the network's input: as those of its data did, where that is known."""
+    if place == FASHION_MNIST and shape == load.FASHION_SHAPE:
+        return fashion_mnist.PREPROCESSING
+    return Preprocessing(*shape)
+
+
+def _exported(network: keras.Model, card: Card, images: Images) -> dict[str, bytes]:
+    try:
+        return export(network, card, images)
+    except HangtagError:
+        raise
+    except Exception as error:  # the converter raises whatever an operation makes it raise
+        reason = " ".join(str(error).split())[:200]
+        raise SetupError(
+            f"LiteRT has no form of this network ({reason}); import one of simpler layers"
+        ) from error
+
+
+def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
+    """The images of `--data` for a network of this form; None where there is none.
+
+    Raises:
+        SetupError: they are not to be had, or none of them is held out.
+    """
+    if not work.data:
+        return None
+
+    def tell(done: int, total: int) -> None:
+        context.report(Progress(LOADING, step=done, steps=total))
+
+    found, report = load.load(work.data, None, spec, context.folder, on_progress=tell)
+    if found.heldout is None or not len(found.heldout.labels):
+        raise SetupError(f"{found.name} has too few images to hold any out; add some")
+
+    def named(examples: Examples) -> Examples:
+        return Examples(examples.images, mapped(examples.labels, found.labels, work.labels))
+
+    test = found.test if found.test is not None and len(found.test.labels) else None
+    return Labelled(
+        named(found.heldout), None if test is None else named(test), report, found.gates
+    )
+
+
+def _heldout(context: Context, work: Import) -> promotion.HeldOut:
+    """The same held-out pictures, also as another version sees them."""
+
+    def heldout(spec: Preprocessing) -> Examples | None:
+        try:
+            labelled = _labelled(context, work, spec)
+        except SetupError:  # it takes colour, say, where these are grey
+            return None
+        return None if labelled is None else labelled.held
+
+    return heldout

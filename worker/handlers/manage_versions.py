@@ -1,0 +1,50 @@
+"""Requests to promote, roll back and prune: what `shared/registry/operations.py` does, done by the
+trainer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from shared.ledger.jobs import pinned
+from shared.messages.replies import Decided
+from shared.messages.requests import Promote, Prune, Rollback
+from shared.registry import operations
+from shared.registry.mirror_writer import refresh
+from worker.handlers.context import Answered, Context
+
+log = logging.getLogger(__name__)
+STAGE = "promoting"
+PRUNING = "pruning"
+
+
+def promote(context: Context, work: Promote) -> Answered:
+    """A Decided. Raises SetupError, Stopped."""
+    return _moved(context, operations.promote, work)
+
+
+def rollback(context: Context, work: Rollback) -> Answered:
+    """A Decided. Raises SetupError, Stopped."""
+    return _moved(context, operations.rollback, work)
+
+
+def prune(context: Context, work: Prune) -> Answered:
+    """A Pruned. Versions that a job in Redis is pinned to stay. Raises SetupError, Stopped."""
+    context.stage(PRUNING)
+    busy = pinned(context.client, work.name)
+    pruned = operations.prune(context.registry, work, busy, confirm=context.confirm)
+    try:
+        refresh(context.client, context.registry)
+    except RedisError as error:  # run again, it would find nothing that is left to be removed
+        log.warning("the copies in Redis are brought up to date later: %s", error)
+    return Answered(pruned)
+
+
+def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Answered:
+    context.stage(STAGE)
+    registry, mark = context.registry, context.request.mark
+    decided = move(registry, work, context.who, request=mark, confirm=context.confirm)
+    refresh(context.client, registry)
+    return Answered(decided)

@@ -1,0 +1,150 @@
+"""One batch: claim it, decode it, ask the model, hand in the answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+from redis.exceptions import RedisError
+
+from shared.broker.wrong_type import is_foreign
+from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen
+from shared.image_status import BY_CODE, Status
+from shared.ledger.batches import LOADING, Claim, Ledger, Verdict
+from shared.messages.batch import BatchResult, decode_payload, encode_result
+from shared.messages.files import Reference, digest
+from shared.messages.job import JobRecord, check_hint, decode_job
+from worker.inference.model_cache import Model
+from worker.inference.predictions import join, pixels, top_k
+from worker.inference.process_state import Child
+from worker.inference.resource_limits import memory_limit, time_limit
+from worker.lifecycle.stats import Told
+
+log = logging.getLogger(__name__)
+MAX_PAUSE_S = 2.0
+
+
+def classify(child: Child, job: str, batch: int) -> Told:
+    """Work on one hint. Answers what was done, for the parent.
+
+    Raises:
+        BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
+        Unseen: files are referred to that this worker cannot have.
+        redis.exceptions.RedisError: the server was away, or a key of the job is not ours; the
+            hint is lost, which is only a delay.
+    """
+    check_hint(job, batch)
+    ledger = child.ledger(job)
+    try:
+        result = _work(child, ledger, batch)
+        return _told(child, b"" if result is None else result.statuses)
+    except Exception as error:
+        # A living child that holds what it does not work on would keep everybody else from it.
+        # Even a claim that failed may have been granted: only the answer was lost.
+        away = isinstance(error, RedisError) and not is_foreign(error)
+        why = "" if away else str(error) or type(error).__name__
+        # Whatever is taken away the producer puts there anew, with the bytes of all files.
+        damaged = isinstance(error, BadMessage | Unseen)
+        _insist(child, "a claim", lambda: ledger.release(batch, child.owner, why, damaged))
+        raise
+
+
+def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
+    claim = ledger.claim(batch, child.owner)
+    if claim.verdict is not Verdict.RUN:
+        return None
+    record = decode_job(claim.record)
+    if record.id != ledger.job:
+        raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
+    # Outside of any limit in time: a file system that hangs convicts no picture.
+    payload = decode_payload(claim.payload)
+    images = child.sight.see(payload)
+    model = _model(child, ledger, batch, record)
+    if model is None:
+        return None
+    result = _answer(child, ledger, claim, batch, record, model, images)
+    if result is None:
+        return None
+    if any(isinstance(image, Reference) for image in payload):
+        result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
+    data = encode_result(result)
+    _insist(child, "a result", lambda: ledger.complete(batch, child.owner, data))
+    return result
+
+
+def _model(child: Child, ledger: Ledger, batch: int, record: JobRecord) -> Model | None:
+    """The job's version. A death while it is loaded counts against it, and against no image."""
+    if model := child.model_in_memory(record):
+        return model
+    if not ledger.careful(batch, child.owner, LOADING):
+        return None
+    model = child.model(record)
+    return model if ledger.loaded(batch, child.owner) else None
+
+
+def _told(child: Child, statuses: bytes) -> Told:
+    failures = {str(BY_CODE[code]): n for code, n in Counter(statuses).items() if code}
+    return os.getpid(), len(statuses), failures, child.loaded
+
+
+def _answer(
+    child: Child,
+    ledger: Ledger,
+    claim: Claim,
+    batch: int,
+    record: JobRecord,
+    model: Model,
+    images: list[bytes | Status],
+) -> BatchResult | None:
+    memory = child.settings.child_memory_mb << 20
+    if not claim.careful:
+        with time_limit(child.settings.batch_limit_s), memory_limit(memory):
+            return _classify_images(record, model, images)
+    parts = []
+    for index, image in enumerate(images):
+        if not ledger.careful(batch, child.owner, index):
+            return None
+        one = Status.CRASHED if index in claim.convicted else image
+        with time_limit(child.settings.careful_limit_s), memory_limit(memory):
+            parts.append(_classify_images(record, model, [one]))
+    return join(parts)
+
+
+def _classify_images(
+    record: JobRecord, model: Model, images: Sequence[bytes | Status]
+) -> BatchResult:
+    try:
+        batch, codes, flags = pixels(model.card, images)
+        return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
+    except MemoryError as error:  # not of one picture, which would be its row
+        raise SetupError(
+            f"a batch of {len(images)} images takes more memory than HANGTAG_CHILD_MEMORY_MB "
+            "allows; raise it for the workers"
+        ) from error
+
+
+def _insist(child: Child, what: str, act: Callable[[], object]) -> None:
+    """Do it however long Redis is away or full: all other work comes from there, too.
+
+    A refusal is waited for as long as the parent does before it ends.
+    """
+    pause_s = 0.05
+    refused_until = time.monotonic() + child.settings.refused_s
+    while True:
+        try:
+            act()
+            return
+        except BrokerRefuses as error:
+            if time.monotonic() >= refused_until:
+                raise
+            log.warning("%s waits: %s", what, error)
+        except RedisError as error:
+            if is_foreign(error):
+                raise  # which does not pass, unless the producer mends it
+            log.warning("%s waits: %s", what, error)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)

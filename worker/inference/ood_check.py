@@ -1,0 +1,45 @@
+"""The gates: which pictures, as the network sees them, are unlike those that it learned from.
+
+They are cheap, and tell no garment from a drawing of a digit: what they see is that the ground is
+not black, or that the picture is all but empty or full. See docs/photos.md.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.messages.model_card import Gates
+
+
+def outside(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Bool [n] for uint8 [n, height, width, channels]: whether an image is outside of any gate."""
+    flat = _flat(images)
+    share = np.count_nonzero(flat > gates.foreground, axis=1) / flat.shape[1]
+    size = (share < gates.smallest) | (share > gates.largest)
+    found: NDArray[np.bool_] = size | _border_is_bright(images, gates.border)
+    return found
+
+
+def _border_is_bright(images: NDArray[np.uint8], limit: int) -> NDArray[np.bool_]:
+    """Whether more than half of the outermost values, or any corner, is above the limit."""
+    ring = _outermost(images) > limit
+    down, across = (max(1, side - 1) for side in images.shape[1:3])
+    corners = _flat(images[:, ::down, ::across]) > limit
+    many: NDArray[np.bool_] = 2 * np.count_nonzero(ring, axis=1) > ring.shape[1]
+    return many | corners.any(axis=1)
+
+
+def _outermost(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The values of the four edges, [n, values]; a corner belongs to one of them."""
+    edges = [images[:, :1], images[:, 1:][:, -1:]]
+    middle = images[:, 1:-1]
+    edges += [middle[:, :, :1], middle[:, :, 1:][:, :, -1:]]
+    return np.concatenate([_flat(edge) for edge in edges], axis=1)
+
+
+def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[n, values], also for no images at all."""
+    return images.reshape(len(images), math.prod(images.shape[1:]))

@@ -1,0 +1,83 @@
+"""From encoded images to pixels, and from probabilities to answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import ImageError
+from shared.image_status import Flag, Status
+from shared.messages.batch import BatchResult
+from shared.messages.model_card import Card
+from worker.decoding import decode
+from worker.inference import ood_check
+
+log = logging.getLogger(__name__)
+
+
+class Pixels(NamedTuple):
+    """A decoded batch: what the model is asked about, and what is known without it."""
+
+    images: NDArray[np.uint8]  #: [n, height, width, channels]
+    statuses: bytes  #: n wire codes
+    flags: bytes  #: n wire codes, or nothing where no image has a flag
+
+
+def pixels(card: Card, images: Sequence[bytes | Status]) -> Pixels:
+    """Decode a batch for the model of this card.
+
+    An image that cannot be decoded leaves zeros and its code; its neighbours go on.
+    """
+    spec = card.preprocessing
+    batch = np.zeros((len(images), spec.height, spec.width, spec.channels), np.uint8)
+    codes, flags = bytearray(len(images)), bytearray(len(images))
+    for i, image in enumerate(images):
+        try:
+            if isinstance(image, Status):
+                raise ImageError(image)
+            if flag := decode.decode_into(image, spec, batch[i]):
+                flags[i] = flag.code
+        except ImageError as error:
+            codes[i], batch[i] = error.status.code, 0
+        except MemoryError:
+            codes[i], batch[i] = Status.TOO_LARGE.code, 0
+        except Exception:  # a fault of the decoder's own: one row of the table, not all of them
+            log.exception("decoding a picture of %d bytes failed", len(image))
+            codes[i], batch[i] = Status.UNREADABLE.code, 0
+    return Pixels(batch, bytes(codes), _marked(card, batch, codes, flags))
+
+
+def _marked(card: Card, batch: NDArray[np.uint8], codes: bytearray, flags: bytearray) -> bytes:
+    """The flags, with that of the gates where a labelled image has no other."""
+    if card.gates is not None:
+        known = np.frombuffer(codes, np.uint8) | np.frombuffer(flags, np.uint8)
+        for i in np.flatnonzero(ood_check.outside(card.gates, batch) & (known == 0)):
+            flags[i] = Flag.UNLIKE_TRAINING.code
+    return bytes(flags) if any(flags) else b""
+
+
+def top_k(probabilities: NDArray[np.float32], codes: bytes, flags: bytes, k: int) -> BatchResult:
+    """The k most probable labels of each image; ties go to the lower index."""
+    k = min(k, probabilities.shape[1])
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(probabilities, order, axis=1)
+    failed = np.frombuffer(codes, np.uint8) != 0
+    order[failed], best[failed] = 0, 0
+    labels, values = order.astype("<u2").tobytes(), best.astype("<f4").tobytes()
+    return BatchResult(k, codes, labels, values, flags)
+
+
+def join(parts: Sequence[BatchResult]) -> BatchResult:
+    """One result from the results of single images."""
+    flags = b"".join(part.flags or bytes(len(part.statuses)) for part in parts)
+    return BatchResult(
+        parts[0].k,
+        b"".join(part.statuses for part in parts),
+        b"".join(part.indices for part in parts),
+        b"".join(part.probabilities for part in parts),
+        flags if any(flags) else b"",
+    )

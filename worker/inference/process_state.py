@@ -1,0 +1,84 @@
+"""What one worker process keeps: its name, its connection, and the versions it has loaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+import redis
+
+from shared.broker.address import Address
+from shared.broker.redis_client import connect
+from shared.errors import SetupError
+from shared.ledger.batches import Ledger
+from shared.messages import model_card
+from shared.messages.job import JobRecord
+from shared.messages.model_card import Card
+from shared.process import child_id
+from shared.registry import mirror_reader
+from shared.settings import Settings
+from worker.inference.file_access import Sight
+from worker.inference.model_cache import Model, ModelCache
+from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import artifact_name
+
+log = logging.getLogger(__name__)
+_CURE = "start the owner of a store that has it, or begin the job anew with --restart"
+
+
+class Child:
+    """The state of one worker process."""
+
+    def __init__(self, settings: Settings, broker: Address | str, parent: str) -> None:
+        self.settings = settings
+        self.owner = f"{parent}/{child_id(os.getpid())}"
+        self.client: redis.Redis = connect(broker, "worker")
+        self.sight = Sight(settings.root)
+        self._models = ModelCache(settings.model_unused_s)
+
+    def ledger(self, job: str) -> Ledger:
+        """The ledger of a job."""
+        return Ledger(self.client, job, self.settings.claim_limit_s)
+
+    def model_in_memory(self, record: JobRecord) -> Model | None:
+        """The version that a job is pinned to, if it is loaded."""
+        return self._models.find((record.card_sha256, record.runtime))
+
+    def model(self, record: JobRecord) -> Model:
+        """The version that a job is pinned to, loaded at most once.
+
+        Raises:
+            SetupError: it cannot be had, or is not the one that the job was pinned to.
+            redis.exceptions.RedisError: the server is away.
+        """
+        if model := self.model_in_memory(record):
+            return model
+        card, artifact = self._fetch(record)
+        key = (record.card_sha256, record.runtime)
+        return self._models.put(key, lambda: _load(record.runtime, card, artifact))
+
+    @property
+    def loaded(self) -> list[str]:
+        """The versions in memory, `name@version`, the one used last at the end."""
+        return self._models.loaded
+
+    def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
+        """The card and the file of a version, before anything makes room for it."""
+        try:
+            card = mirror_reader.load_card(self.client, record.name, record.version)
+        except SetupError as error:  # it was there when the job was submitted
+            raise SetupError(f"{error}; {_CURE}") from error
+        if model_card.card_sha256(card) != record.card_sha256:
+            raise SetupError(
+                f"{card.ref} here is not the version the job was submitted with; "
+                "install the same Hangtag everywhere"
+            )
+        return card, mirror_reader.load_file(self.client, card, artifact_name(record.runtime))
+
+
+def _load(runtime: str, card: Card, artifact: bytes) -> Model:
+    began = time.monotonic()
+    model = Model(card, load(runtime, card, artifact))
+    log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - began)
+    return model

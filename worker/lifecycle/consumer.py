@@ -1,0 +1,58 @@
+"""Celery's consumer connects again at once after an error of the server; this one waits first, and
+ends the worker where it is refused."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery.exceptions import WorkerShutdown
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from redis.exceptions import ResponseError
+
+from shared.broker.access_errors import refused
+from shared.broker.transport import LONGEST_S, STEP_S
+from shared.errors import Exit
+from worker.lifecycle.access_check import let_in, turned_away
+
+#: Its place, for the setting `worker_consumer`.
+NAME = "worker.lifecycle.consumer:HintConsumer"
+#: Errors further apart than this are not of one cause.
+CALM_S = 10.0
+
+
+class HintConsumer(Consumer):
+    """Ends the worker where Redis denies what a worker needs, at its start or for long."""
+
+    _failed_at = 0.0
+    _pause_s = 0.0
+
+    def on_ready(self) -> None:
+        let_in()
+        super().on_ready()
+
+    def on_connection_error_before_connected(self, exc: Any) -> None:
+        self._wait(exc)
+        if state.should_stop is not None:
+            raise WorkerShutdown(int(Exit.SETUP))
+        super().on_connection_error_before_connected(exc)
+
+    def on_connection_error_after_connected(self, exc: Any) -> None:
+        self._wait(exc)
+        super().on_connection_error_after_connected(exc)
+
+    def _wait(self, error: BaseException) -> None:
+        """Wait, each time longer, where the server answers with an error (READONLY, a refusal).
+
+        A connection that broke is left to kombu, which waits between its attempts.
+        """
+        is_refused = refused(error) is not None
+        if is_refused:
+            turned_away(error)
+        elif not isinstance(error, ResponseError):
+            return
+        recent = time.monotonic() - self._failed_at < CALM_S
+        self._pause_s = min(self._pause_s + STEP_S, LONGEST_S) if recent else STEP_S
+        time.sleep(self._pause_s)
+        self._failed_at = time.monotonic()

@@ -1,0 +1,56 @@
+"""The probabilities of one image as bars, in the tutorial's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from worker.plots.style import OTHER, RIGHT, WRONG, shown
+
+#: So many labels have a bar each, standing, under its number, as in the tutorial.
+NUMBERED_LABELS = 12
+#: Of more labels the most probable ones and the true one, lying, under their names.
+NAMED_BARS = 5
+NAME_LENGTH = 26
+
+Row = npt.NDArray[np.floating]  #: [classes]
+
+
+def colours(row: Row, truth: int) -> list[str]:
+    """Of each label: the predicted one red if it is wrong, the true one blue, the others grey."""
+    found = [OTHER] * len(row)
+    found[int(row.argmax())] = WRONG
+    found[truth] = RIGHT
+    return found
+
+
+def bars(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+    """Draw the probabilities of one image."""
+    if len(labels) <= NUMBERED_LABELS:
+        _standing(axes, row, truth)
+    else:
+        _lying(axes, labels, row, truth)
+    axes.set_box_aspect(1)
+    axes.spines[:].set_visible(True)
+
+
+def _standing(axes: Axes, row: Row, truth: int) -> None:
+    axes.bar(range(len(row)), row, color=colours(row, truth))
+    axes.set(ylim=(0, 1), yticks=[])
+    axes.set_xticks(range(len(row)), [str(i) for i in range(len(row))], fontsize=8)
+
+
+def _lying(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+    """A name, and its bar below it, from the top down."""
+    best = np.argsort(-row, kind="stable")[:NAMED_BARS]
+    if truth not in best:
+        best[-1] = truth
+    palette = colours(row, truth)
+    places = np.arange(len(best))
+    axes.barh(places + 0.3, row[best], 0.3, color=[palette[i] for i in best])
+    for place, i in enumerate(best):
+        axes.text(0.02, place, shown(labels[i], NAME_LENGTH), fontsize=8, va="center")
+    axes.set(xlim=(0, 1), ylim=(len(best) - 0.3, -0.4), xticks=[], yticks=[])

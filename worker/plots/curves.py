@@ -1,0 +1,59 @@
+"""How training went: loss and accuracy after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from worker.plots.style import FAINT, FIRST, SECOND, picture
+
+SIZE_INCHES = (10.0, 4.0)
+#: With more epochs the dots of a line would merge.
+DOTTED_EPOCHS = 40
+
+
+class Line(Protocol):
+    """What is drawn of an epoch (worker.training.fit.Epoch)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def accuracy(self) -> float: ...
+    @property
+    def heldout_loss(self) -> float: ...
+    @property
+    def heldout_accuracy(self) -> float: ...
+
+
+@picture
+def curves(history: Sequence[Line]) -> Figure:
+    """Of at least one epoch."""
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    epochs = [line.number for line in history]
+    _pair(losses, epochs, [e.loss for e in history], [e.heldout_loss for e in history])
+    _pair(accuracies, epochs, [e.accuracy for e in history], [e.heldout_accuracy for e in history])
+    losses.legend(loc="upper right", frameon=False)
+    accuracies.legend(loc="lower right", frameon=False)
+    losses.set(title="Loss", ylabel="nats per image")
+    accuracies.set(title="Accuracy", ylabel="share of images that are right")
+    accuracies.yaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def _pair(axes: Axes, epochs: list[int], training: list[float], heldout: list[float]) -> None:
+    dots = len(epochs) <= DOTTED_EPOCHS
+    axes.plot(
+        epochs, training, "--", color=SECOND, marker="o" if dots else "", ms=4, label="training"
+    )
+    axes.plot(epochs, heldout, color=FIRST, marker="s" if dots else "", ms=4, label="held out")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(epochs[0] - 0.9, epochs[-1] + 0.9)
+    axes.grid(color=FAINT)

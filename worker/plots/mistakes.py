@@ -1,0 +1,63 @@
+"""The mistakes made with the highest confidence: what to look at first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from worker.datasets.examples import Images, Labels
+from worker.plots.style import RIGHT, WRONG, picture, show, shown
+
+ROWS, COLUMNS = 3, 5
+PANEL_INCHES = 1.6
+CAPTION_INCHES = 0.42  #: room for two lines
+TITLE_INCHES = 0.4
+NAME_LENGTH = 17
+#: Where the second line of a caption begins, in heights of an image above its lower edge.
+BELOW_TEXT = -0.18
+
+
+@picture
+def mistakes(
+    labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
+) -> Figure:
+    """Below each image what it was taken for, in red, and what it is, in blue."""
+    wrong = most_confident(probabilities, truth)
+    total = int((probabilities.argmax(1) != truth).sum())
+    columns = min(COLUMNS, max(1, len(wrong)))
+    rows = max(1, -(-len(wrong) // columns))
+    height = rows * (PANEL_INCHES + CAPTION_INCHES)
+    figure = Figure((columns * PANEL_INCHES, height))
+    gap = CAPTION_INCHES / PANEL_INCHES
+    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap, wspace=0.1)
+    figure.suptitle(_title(total, len(truth), len(wrong)), y=1 + TITLE_INCHES / height, fontsize=12)
+    for place, i in enumerate(wrong):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        show(axes, images[i])
+        said = int(probabilities[i].argmax())
+        taken = f"{shown(labels[said], NAME_LENGTH)} {probabilities[i, said]:.0%}"
+        axes.set_xlabel(taken, color=WRONG, fontsize=9)
+        axes.text(
+            0.5, BELOW_TEXT, f"is {shown(labels[truth[i]], NAME_LENGTH)}", fontsize=9,
+            color=RIGHT, ha="center", va="top", transform=axes.transAxes,
+        )  # fmt: skip
+    return figure
+
+
+def most_confident(
+    probabilities: npt.NDArray[np.floating], truth: Labels, count: int = ROWS * COLUMNS
+) -> npt.NDArray[np.intp]:
+    """The wrong answers with the highest confidence first; ties in the order of the images."""
+    wrong = np.flatnonzero(probabilities.argmax(1) != truth)
+    return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:count]
+
+
+def _title(wrong: int, total: int, drawn: int) -> str:
+    if not wrong:
+        return f"None of {total:,} images was labelled wrongly"
+    were = "was" if wrong == 1 else "were"
+    choice = "" if drawn == wrong else f"; the {drawn} most confident"
+    return f"{wrong:,} of {total:,} images {were} labelled wrongly{choice}:"

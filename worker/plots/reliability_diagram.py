@@ -1,0 +1,67 @@
+"""How much a confidence is worth: the reliability diagram, and how often each one is given."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+
+from worker.evaluation.reliability import Bins
+from worker.plots.style import FIRST, SECOND, picture
+
+SIZE_INCHES = (6.0, 6.5)
+#: The upper diagram is so many times as high as the lower.
+RATIO = 3
+#: The accuracy of fewer images is mostly chance; their bars are pale.
+FEW_IMAGES = 20
+FEW_LABEL = f"accuracy of fewer than {FEW_IMAGES} images"
+PALE = "#A6CCE3"
+#: Below 1, so that a single image has a bar.
+LEAST_COUNT = 0.5
+
+
+@picture
+def reliability_diagram(bins: Bins) -> Figure:
+    """Accuracy for each bin of confidence, beside what it should be."""
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[RATIO, 1])
+    _accuracies(above, bins)
+    _histogram(below, bins)
+    handles = above.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
+    above.set_title(
+        f"Expected calibration error {bins.error:.2%} over {int(bins.counts.sum()):,} images"
+    )
+    return figure
+
+
+def _accuracies(axes: Axes, bins: Bins) -> None:
+    middles, width = _places(bins)
+    few = bins.counts < FEW_IMAGES
+    for chosen, colour, name in ((~few, FIRST, "accuracy"), (few, PALE, FEW_LABEL)):
+        axes.bar(
+            middles[chosen], bins.accuracy[chosen], width, color=colour, edgecolor="white",
+            label=name,
+        )  # fmt: skip
+    axes.bar(
+        middles, bins.confidence - bins.accuracy, width, bins.accuracy,
+        color="none", edgecolor=SECOND, hatch="///", label="gap to the confidence",
+    )  # fmt: skip
+    axes.plot([0, 1], [0, 1], "--", color="black", lw=1, label="as it should be")
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def _histogram(axes: Axes, bins: Bins) -> None:
+    middles, width = _places(bins)
+    axes.bar(middles, bins.counts, width, color=FIRST, edgecolor="white")
+    axes.set(xlabel="confidence", ylabel="images", yscale="log", ylim=(LEAST_COUNT, None))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def _places(bins: Bins) -> tuple[np.ndarray, float]:
+    """Where the middles of the bins are, and how wide one is."""
+    count = len(bins.counts)
+    return (np.arange(count) + 0.5) / count, 1 / count

@@ -1,0 +1,1 @@
+"""Pillow images to a network's input."""

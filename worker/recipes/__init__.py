@@ -1,0 +1,1 @@
+"""Recipes: networks and how they are trained."""

@@ -1,0 +1,164 @@
+"""The networks of the recipes, untrained: uint8 images in, logits out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from shared.errors import SetupError
+from worker.datasets.examples import Images
+from worker.recipes.recipes import Recipe
+
+Shape = tuple[int, int, int]  #: height, width, channels
+#: Below this, three halvings leave nothing.
+SMALLEST_SIDE_PIXELS = 9
+#: Per graph call where only answers are wanted. Memory, not speed, speaks against more.
+ANSWER_IMAGES = 1000
+ANSWER_VALUES = 1 << 22
+#: Follows the weights within one epoch of 100 steps (Keras' default needs 700 steps).
+STATISTICS_MOMENTUM = 0.9
+#: Names of Keras dtype policies.
+EXACT, MIXED = "float32", "mixed_bfloat16"
+CPU_FLAGS = Path("/proc/cpuinfo")
+#: Instructions that multiply bfloat16; without them it is emulated, and slower than float32.
+FAST = {"avx512_bf16", "amx_bf16"}
+
+
+def build(recipe: Recipe, shape: Shape, classes: int, precision: str = EXACT) -> keras.Model:
+    """uint8 [n, *shape] to float32 logits [n, classes]; initialised from Keras' global seed.
+
+    `precision` is the name of a Keras dtype policy; the weights are float32 under each.
+
+    Raises:
+        SetupError: the images are too small for the network.
+    """
+    builder = {"dense": _dense, "small_conv": _small_conv, "residual": _residual}[recipe.network]
+    images = keras.Input(shape, dtype="uint8", name="images")
+    with _policy(precision):
+        scaled = keras.layers.Rescaling(1 / 255, name="scale")(images)
+        features = builder(scaled, recipe, shape)
+    logits = keras.layers.Dense(classes, name="logits", dtype="float32")(features)
+    return keras.Model(images, logits, name=recipe.network)
+
+
+@contextlib.contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def mirrored(network: keras.Model) -> keras.Model:
+    """Answers with the mean of the logits of each image and of its mirror image; same weights."""
+    images = keras.Input(network.input.shape[1:], dtype="uint8", name="images")
+    both = [network(images), network(keras.ops.flip(images, axis=2))]
+    return keras.Model(images, keras.layers.Average(name="mean_logits")(both), name=network.name)
+
+
+def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
+    """float32 [n, classes] of images uint8 [n, H, W, C]."""
+    # Not all at once: Keras would copy them, and they may be a file larger than the memory.
+    call = max(1, min(ANSWER_IMAGES, ANSWER_VALUES // int(np.prod(images.shape[1:]))))
+    parts = [
+        network.predict_on_batch(images[start : start + call])
+        for start in range(0, len(images), call)
+    ]
+    return np.concatenate(parts)
+
+
+def _dense(values: keras.KerasTensor, recipe: Recipe, _: Shape) -> keras.KerasTensor:
+    values = keras.layers.Flatten(name="flatten")(values)
+    for number, width in enumerate(recipe.widths, 1):
+        values = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(values)
+    return values
+
+
+def _small_conv(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
+    """Airbench's shape: a 2x2 stem, groups of two 3x3 convolutions, the maximum over places."""
+    if min(shape[:2]) < SMALLEST_SIDE_PIXELS:
+        raise SetupError(
+            f"images of {shape[0]}x{shape[1]} pixels are too small for this recipe; "
+            f"give it {SMALLEST_SIDE_PIXELS}x{SMALLEST_SIDE_PIXELS} or more, or use `tutorial`"
+        )
+    values = keras.layers.Conv2D(8 * shape[2], 2, activation="relu", name="stem")(values)
+    for number, width in enumerate(recipe.widths, 1):
+        values = _convolution(values, width, f"group_{number}_a", halve=True)
+        values = _convolution(values, width, f"group_{number}_b", halve=False)
+    return keras.layers.GlobalMaxPooling2D(name="maximum")(values)
+
+
+def _convolution(
+    values: keras.KerasTensor, width: int, name: str, *, halve: bool
+) -> keras.KerasTensor:
+    layers = keras.layers
+    values = layers.Conv2D(width, 3, padding="same", use_bias=False, name=name)(values)
+    if halve:
+        # Before the statistics and the activation: a quarter of their work.
+        values = layers.MaxPooling2D(2, name=f"{name}_halve")(values)
+    values = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
+    return layers.Activation("relu", name=f"{name}_relu")(values)
+
+
+def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
+    """Blocks of two 3x3 convolutions around which the values go by; halved at each new width."""
+    halvings = (recipe.early - 1).bit_length()
+    values = _normed(values, recipe.widths[0], 3, "stem", strides=2 if halvings else 1)
+    values = keras.layers.Activation("relu", name="stem_relu")(values)
+    for number in range(1, halvings):
+        values = keras.layers.MaxPooling2D(2, padding="same", name=f"stem_halve_{number}")(values)
+    for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True), 1):
+        for block in range(1, blocks + 1):
+            halve = stage > 1 and block == 1
+            values = _block(values, width, f"block_{stage}_{block}", halve=halve)
+    return keras.layers.GlobalAveragePooling2D(name="mean")(values)
+
+
+def _block(values: keras.KerasTensor, width: int, name: str, *, halve: bool) -> keras.KerasTensor:
+    layers = keras.layers
+    inner = _normed(values, width, 3, f"{name}_a", strides=2 if halve else 1)
+    inner = layers.Activation("relu", name=f"{name}_a_relu")(inner)
+    inner = _normed(inner, width, 3, f"{name}_b")
+    if halve:
+        values = layers.AveragePooling2D(2, padding="same", name=f"{name}_halve")(values)
+    if values.shape[-1] != width:
+        values = _normed(values, width, 1, f"{name}_by")
+    return layers.Activation("relu", name=f"{name}_relu")(
+        layers.Add(name=f"{name}_add")([values, inner])
+    )
+
+
+def _normed(
+    values: keras.KerasTensor, width: int, side: int, name: str, strides: int = 1
+) -> keras.KerasTensor:
+    layers = keras.layers
+    values = layers.Conv2D(width, side, strides=strides, padding="same", use_bias=False, name=name)(
+        values
+    )
+    return layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
+
+
+def precision_of(recipe: Recipe) -> str:
+    """The policy to train this recipe with here: bfloat16 where that is faster, else float32."""
+    return MIXED if recipe.mixed and (_has_gpu() or _multiplies_bfloat16()) else EXACT
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _multiplies_bfloat16() -> bool:
+    try:
+        lines = CPU_FLAGS.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(FAST & set(flags.split()))

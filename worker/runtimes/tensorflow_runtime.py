@@ -1,0 +1,94 @@
+"""`model.keras` by TensorFlow: for GPUs, or on request. Import it after the fork only."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from worker.runtimes import keras_archive
+from worker.runtimes.runtime import (
+    CALL_IMAGES,
+    Images,
+    Probabilities,
+    empty_answers,
+    image_shape,
+    in_calls,
+)
+
+#: A GPU is idle most of the time when called with fewer.
+GPU_CALL_IMAGES = 1024
+
+
+class TensorFlow:
+    """A `.keras` file as one compiled function of a fixed shape.
+
+    TensorFlow's kernels depend on the number of images, so each call is padded to that shape:
+    an image gets the same bits in any company.
+    TensorFlow itself heeds TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
+    """
+
+    def __init__(self, card: Card, artifact: bytes) -> None:
+        """Load and warm.
+
+        Raises:
+            SetupError: the file is refused, or does not have the card's shapes.
+        """
+        gpus = _gpus()
+        self._card = card
+        self._call_images = GPU_CALL_IMAGES if gpus else CALL_IMAGES
+        model = load_model(artifact)
+        shape = image_shape(card)
+        if model.input_shape != (None, *shape) or model.output_shape != (None, len(card.labels)):
+            raise SetupError(
+                f"model.keras of {card.ref} does not have the shapes of its card; publish it again"
+            )
+        images = tf.TensorSpec((self._call_images, *shape), tf.uint8)
+        self._function = tf.function(
+            lambda part: model(part, training=False), input_signature=[images]
+        ).get_concrete_function()
+        self._model = model  # the function holds its variables weakly
+        self.predict(np.zeros((1, *shape), np.uint8))
+
+    def predict(self, images: Images) -> Probabilities:
+        """As `Runtime.predict`."""
+        answers = empty_answers(images, self._card)
+        for rows, call in in_calls(images, self._call_images, pad=True):
+            answers[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
+        return answers
+
+
+def load_model(artifact: bytes) -> keras.Model:
+    """The Keras model in the bytes of a `.keras` file.
+
+    Raises:
+        SetupError: it is refused.
+    """
+    keras_archive.check(artifact)
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(artifact)
+        try:
+            return keras.saving.load_model(path, safe_mode=True, compile=False)
+        except Exception as error:  # Keras raises whatever a damaged file makes it raise
+            reason = " ".join(str(error).split())[:200]
+            raise SetupError(
+                f"the .keras file cannot be loaded ({reason}); publish the model again"
+            ) from error
+
+
+def _gpus() -> list[Any]:
+    """The GPUs, told to take memory as needed rather than all of it."""
+    gpus: list[Any] = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            break  # a second version in this process: the first has settled it
+    return gpus

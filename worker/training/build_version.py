@@ -1,0 +1,127 @@
+"""From a recipe and data to everything that a version holds: its files and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card, Metrics
+from worker.datasets import seen_images, split
+from worker.datasets.examples import Examples
+from worker.datasets.load import DataSet
+from worker.evaluation.temperature import temperature
+from worker.export.export import export
+from worker.recipes import networks
+from worker.recipes.recipes import Recipe
+from worker.training.assessment import appraise
+from worker.training.epoch import Epoch, Step
+from worker.training.fit import train
+
+HISTORY = "history.json"
+
+
+class Made(NamedTuple):
+    """A version before it has a number: a card without `files`, and the files by name."""
+
+    card: Card
+    files: dict[str, bytes]
+
+
+def make(
+    name: str,
+    recipe: Recipe,
+    data: DataSet,
+    seed: int,
+    *,
+    state: Path | None = None,
+    request: str = "",
+    source: str = "",
+    weighted: bool = False,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_step: Callable[[Step], None] = lambda step: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Made:
+    """Train, calibrate, export, compare, measure, draw.
+
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are noted
+    on the card; `on_stage` is told each step by its name, and may raise.
+
+    Raises:
+        SetupError: the data do not suit the recipe, or the exported files do not agree.
+    """
+    learn, held = _parts(data)
+    on_stage("training")
+    trained = train(
+        recipe, learn, held, len(data.labels), seed,
+        state=state, weighted=weighted, on_epoch=on_epoch, on_step=on_step,
+    )  # fmt: skip
+    network = networks.mirrored(trained.network) if recipe.mirror else trained.network
+    on_stage("calibrating")
+    cooling = temperature(networks.logits(network, held.images), held.labels)
+    card = _card(name, recipe, data, seed, cooling, network.count_params())
+    on_stage("exporting")
+    files = export(network, card, held.images)
+    files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
+    on_stage("evaluating")
+    worth = appraise(card, files, trained.history, held, data.test)
+    card = msgspec.structs.replace(
+        card,
+        metrics=worth.metrics,
+        epochs=len(trained.history),
+        dataset_fingerprint=learn.fingerprint(),
+        notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
+        request=request,
+        source=source,
+    )
+    return Made(card, files | worth.files | seen_images.files(learn, held))
+
+
+def _parts(data: DataSet) -> tuple[Examples, Examples]:
+    """The images to learn from, and those held out."""
+    if data.heldout is not None:
+        return data.examples, data.heldout
+    learn, held = split.hold_out(data.examples)
+    if not len(held.labels):
+        raise SetupError(
+            f"no class of {data.name} has {split.SMALLEST_HELDOUT} images, so none can be held "
+            "out; give it more pictures"
+        )
+    return learn, held
+
+
+def _card(
+    name: str, recipe: Recipe, data: DataSet, seed: int, cooling: float, parameters: int
+) -> Card:
+    """What is known before anything was measured."""
+    return Card(
+        name=name,
+        version=0,
+        labels=data.labels,
+        preprocessing=data.preprocessing,
+        temperature=cooling,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=recipe.name,
+        seed=seed,
+        epochs=recipe.epochs,
+        parameters=parameters,
+        dataset=data.name,
+        dataset_fingerprint="",
+        code_version=code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        gates=data.gates,
+    )
+
+
+def code_version() -> str:
+    """Of the Hangtag that makes a version."""
+    try:
+        return metadata.version("hangtag")
+    except metadata.PackageNotFoundError:
+        return "source"

@@ -1,0 +1,133 @@
+"""Training: a recipe, examples and a seed in, a network out. One epoch after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from shared.errors import SetupError
+from worker.datasets.examples import Examples, Labels
+from worker.evaluation.metrics import score
+from worker.evaluation.temperature import softmax
+from worker.recipes import networks
+from worker.recipes.recipes import Recipe
+from worker.training import checkpoint
+from worker.training.epoch import Epoch, Step, StepFunction, learn
+from worker.training.schedule import Plan, plan
+
+__all__ = ["Epoch", "Step", "Trained", "train"]
+
+
+class Trained(NamedTuple):
+    """The network (uint8 images in, logits out) and how it came about."""
+
+    network: keras.Model
+    history: list[Epoch]
+
+
+def train(
+    recipe: Recipe,
+    examples: Examples,
+    heldout: Examples,
+    classes: int,
+    seed: int,
+    *,
+    state: Path | None = None,
+    weighted: bool = False,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Trained:
+    """Train `recipe` on `examples`; `heldout` is only looked at.
+
+    After each epoch, what training needs is kept in the file `state`; a training that finds its
+    own state there goes on from it and ends with the same weights. `weighted`: every class has
+    the same say in the loss, however many images it has. `on_step` is called a few times a second
+    at most; it and `on_epoch` may raise to stop.
+
+    Raises:
+        SetupError: the images are too few or too small, `state` belongs to another training, or
+            the loss is no number any more.
+    """
+    if not len(examples.labels) or not len(heldout.labels):
+        raise SetupError("there are no images to learn from or none held out; give it more")
+    keras.utils.set_random_seed(seed)
+    played, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
+    network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
+    optimizer = _optimizer(recipe, played, network)
+    variables = [*network.variables, *optimizer.variables]
+    key = _key(recipe, seed, examples, weighted)
+    history = checkpoint.restore(state, key, variables, Epoch) if state else []
+    weights = _weights(examples.labels, classes) if weighted else np.ones(classes, np.float32)
+    step = _step(network, optimizer, weights)
+    for epoch in range(len(history), played.epochs):
+        start = time.perf_counter()
+        learned = learn(step, examples, recipe, played, seed, epoch, on_step)
+        seen = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
+        seconds = time.perf_counter() - start
+        history.append(Epoch(epoch + 1, *learned, seen.loss, seen.accuracy, seconds))
+        if state:
+            checkpoint.save(state, key, variables, history)
+        on_epoch(history[-1])
+    if played.average:
+        optimizer.finalize_variable_values(network.trainable_variables)
+    exact = networks.build(recipe, shape, classes)
+    exact.set_weights(network.get_weights())
+    return Trained(exact, history)
+
+
+def _key(recipe: Recipe, seed: int, examples: Examples, weighted: bool) -> str:
+    """Whose state it is: all that the weights depend on."""
+    text = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
+    return f"{text} weighted" if weighted else text
+
+
+def _weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
+    """What an image of each class counts, float32 [classes]: 1 in the mean over the images."""
+    counts = np.bincount(labels, minlength=classes)
+    present = np.count_nonzero(counts)
+    return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
+
+
+def _optimizer(recipe: Recipe, played: Plan, network: keras.Model) -> Any:
+    averaged = {"use_ema": True, "ema_momentum": played.average} if played.average else {}
+    if recipe.decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=recipe.decay, **averaged)
+        # Kernels only: pulling an offset or a scale towards 0 helps nobody.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        optimizer = keras.optimizers.Adam(**averaged)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def _step(network: keras.Model, optimizer: Any, weights: npt.NDArray[np.float32]) -> StepFunction:
+    """One step on a batch of any size: it is traced once."""
+    of_class = tf.constant(weights)
+
+    def step(images: Any, labels: Any, rate: Any) -> Any:
+        optimizer.learning_rate.assign(rate)
+        with tf.GradientTape() as tape:
+            answer = network(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, answer)
+            loss = tf.reduce_mean(losses * tf.gather(of_class, labels))
+        optimizer.apply(tape.gradient(loss, network.trainable_variables))
+        right = tf.reduce_sum(tf.cast(tf.argmax(answer, 1) == labels, tf.float32))
+        return tf.cast(tf.stack([tf.reduce_sum(losses), right]), tf.float64)
+
+    batch = (None, *network.input.shape[1:])
+    signature = [
+        tf.TensorSpec(batch, tf.uint8),
+        tf.TensorSpec([None], tf.int64),
+        tf.TensorSpec([], tf.float32),
+    ]
+    # Without control flow in Python there is nothing for AutoGraph to convert.
+    compiled: StepFunction = tf.function(step, input_signature=signature, autograph=False)
+    return compiled

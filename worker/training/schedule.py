@@ -1,0 +1,47 @@
+"""How a recipe is played on so many images: batches, epochs, and the rate at each step."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from worker.recipes.recipes import Recipe
+
+#: A set of fewer images than so many batches gets smaller ones, down to a smallest.
+BATCHES_WANTED = 8
+SMALLEST_BATCH = 8
+#: The weights are averaged over at most a twentieth of all steps: at the start they are noise.
+AVERAGED_SHARE = 1 / 20
+
+
+class Plan(NamedTuple):
+    """A recipe on a set of a certain size."""
+
+    images: int  #: of one epoch
+    epochs: int
+    steps: int  #: of one epoch; their batches differ by one image at most
+    peak_rate: float
+    average: float  #: momentum of the moving average of the weights
+
+
+def plan(recipe: Recipe, count: int) -> Plan:
+    """The plan for `count` images, at least one. Only a recipe with `least_steps` bends to them."""
+    batch, epochs, average = recipe.batch, recipe.epochs, recipe.average
+    if recipe.least_steps:
+        batch = min(batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
+        epochs = max(epochs, math.ceil(recipe.least_steps / math.ceil(count / batch)))
+    steps = math.ceil(count / batch)
+    if average:
+        average = max(0.0, min(average, 1 - 1 / (AVERAGED_SHARE * steps * epochs)))
+    # With Adam the rate goes with the root of the batch: arXiv:2205.10287.
+    peak = recipe.peak_rate * math.sqrt(batch / recipe.batch)
+    return Plan(count, epochs, steps, peak, average)
+
+
+def rate(recipe: Recipe, plan: Plan, done: float) -> float:
+    """The learning rate when the share `done` (0 to 1) of all steps is behind."""
+    if done < recipe.warmup_share:
+        return plan.peak_rate * done / recipe.warmup_share
+    if not recipe.one_cycle:
+        return plan.peak_rate
+    return plan.peak_rate * (1 - done) / (1 - recipe.warmup_share)

@@ -10,19 +10,14 @@ from celery.signals import worker_process_init
 from shared import keys
 from shared.broker import CLASSIFY_TASK, connect, make_app
 from shared.crash_point import passed
-from shared.place import broker_url
 from shared.process import parent_id
-from shared.settings import Settings
 from worker import consumer, login, pool
 from worker.pulse import start_heartbeat
 from worker.tally import Told
 from worker.told import told_once
 from worker.watchdog import watchdog
 
-settings = login.configured(Settings.from_env)
-broker = login.configured(lambda: broker_url(settings))
-events = login.configured(lambda: settings.events)
-login.be_patient(settings)
+settings, broker, events = login.configuration()
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.child.Child, made in the process that works

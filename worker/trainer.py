@@ -16,9 +16,7 @@ from kombu import Queue
 from shared import keys, pretrained
 from shared.broker import TRAIN_TASK, connect, make_app
 from shared.crash_point import passed
-from shared.place import broker_url
 from shared.process import child_id, parent_id
-from shared.settings import Settings
 from worker import consumer, login, pool
 from worker.ending import Ending
 from worker.lease import end_process
@@ -30,10 +28,7 @@ from worker.watchdog import Watchdog, watchdog
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
-settings = login.configured(Settings.from_env)
-broker = login.configured(lambda: broker_url(settings))
-events = login.configured(lambda: settings.events)
-login.be_patient(settings)
+settings, broker, events = login.configuration()
 ending = Ending()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(

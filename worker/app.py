@@ -9,22 +9,17 @@ from celery.signals import worker_process_init
 
 from shared import keys
 from shared.broker.celery_app import make_app
-from shared.broker.location import broker_url
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import passed
 from shared.process import parent_id
-from shared.settings import Settings
 from worker.lifecycle import access_check, consumer, pool
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import told_once
 from worker.lifecycle.stats import Told
 from worker.lifecycle.watchdog import watchdog
 
-settings = access_check.configured(Settings.from_env)
-broker = access_check.configured(lambda: broker_url(settings))
-events = access_check.configured(lambda: settings.events)
-access_check.be_patient(settings)
+settings, broker, events = access_check.configuration()
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
 _child: Any = None  # worker.inference.process_state.Child, made in the process that works

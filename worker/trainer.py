@@ -15,13 +15,11 @@ from kombu import Queue
 
 from shared import keys
 from shared.broker.celery_app import make_app
-from shared.broker.location import broker_url
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import passed
 from shared.process import child_id, parent_id
 from shared.registry import packaged
-from shared.settings import Settings
 from worker.lifecycle import access_check, consumer, pool
 from worker.lifecycle.heartbeat_thread import Pulse, start_heartbeat
 from worker.lifecycle.log_once import told_once
@@ -33,10 +31,7 @@ from worker.requests.shutdown import Ending
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
-settings = access_check.configured(Settings.from_env)
-broker = access_check.configured(lambda: broker_url(settings))
-events = access_check.configured(lambda: settings.events)
-access_check.be_patient(settings)
+settings, broker, events = access_check.configuration()
 ending = Ending()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(

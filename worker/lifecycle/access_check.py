@@ -10,31 +10,36 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from celery.worker import state
 from redis.exceptions import RedisError
 
 from shared.broker.access_errors import refused
 from shared.broker.address import Address
+from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
 from shared.errors import BrokerRefuses, Exit, SetupError
 from shared.ledger import heartbeats
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 #: Refusals further apart than this are not of one cause: each part of a worker tries more often.
 CALM_S = 15.0
 
 
-def configured(make: Callable[[], T]) -> T:
-    """What `make` answers; a set-up that cannot be used ends this process with one line."""
+def configuration() -> tuple[Settings, Address, bool]:
+    """The settings, the broker, and whether events are sent.
+
+    A set-up that cannot be used ends this process with one line.
+    """
     try:
-        return make()
+        settings = Settings.from_env()
+        broker, events = broker_url(settings), settings.events
     except SetupError as error:
         _end(error)
+    be_patient(settings)
+    return settings, broker, events
 
 
 def ask(broker: Address, worker_id: str, queue: str) -> None:

@@ -89,7 +89,7 @@ def classify(
             new.advance()
             _tell_finished(job, report, retry_failed)
             code = job.judge(budget)
-            end = _End(code, AttemptResult(0, _since(begun), job.attempt.skipped))
+            end = _End(code, AttemptResult(0, _since(begun), job.journal.attempt.skipped))
         report.close()
         return _summary(job, end)
     finally:
@@ -192,7 +192,7 @@ def _tell_finished(job: Job, report: Report, retry_failed: bool) -> None:
 
 def _is_other(job: Job) -> bool:
     try:
-        return sha256_of(job.output) != job.sha256
+        return sha256_of(job.output) != job.journal.sha256
     except OSError as error:
         raise SetupError(f"{job.output}: {error.strerror}; check its permissions") from error
 
@@ -212,6 +212,6 @@ def _summary(job: Job, end: _End) -> Summary:
         int(code),
         totals.flagged,
         part,
-        job.unlisted,
+        job.journal.unlisted,
         job.options.max_file_bytes,
     )

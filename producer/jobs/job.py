@@ -139,16 +139,6 @@ class Job:
             properties[ATTEMPT] = encode_attempt(attempt)
         self.journal.put(**properties)
 
-    @property
-    def attempt(self) -> AttemptResult:
-        """What the last attempt came to. Raises BadMessage."""
-        return self.journal.attempt
-
-    @property
-    def unlisted(self) -> Unlisted:
-        """The folders that could not be listed so far. Raises BadMessage."""
-        return self.journal.unlisted
-
     def finish(
         self,
         code: Exit,
@@ -170,16 +160,11 @@ class Job:
         if budget.exceeded(self.journal.totals, finished=True):
             code = Exit.BUDGET
         else:
-            lacks = self.journal.totals.failed or self.unlisted.count
+            lacks = self.journal.totals.failed or self.journal.unlisted.count
             code = Exit.SOME_FAILED if lacks else Exit.OK
         if code is not self.exit_code:
             self.journal.put(exit=b"%d" % code, budget=encode_budget(budget))
         return code
-
-    @property
-    def sha256(self) -> str:
-        """Of the table as it was written, in hexadecimal; empty while it was not."""
-        return self.journal.sha256
 
     def close(self) -> None:
         """Let go of the journal; of a job that never began no trace stays."""

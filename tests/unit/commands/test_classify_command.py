@@ -379,6 +379,17 @@ def test_what_was_skipped_is_counted(
     assert said in capsys.readouterr().err.splitlines()
 
 
+@pytest.mark.parametrize(("done", "said"), [(5, "5 of 12 images"), (12, "12 images")])
+def test_a_job_that_stopped_says_how_many_images_have_a_row(
+    done: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary("j", "out.csv", "m@1", 12, done, 0, 0, {}, 1.0, 0)
+    tell(summary)
+    assert f"job j: {said}, 0 failed" in capsys.readouterr().err
+    encoded = msgspec.json.decode(msgspec.json.encode(summary))
+    assert (encoded["images"], encoded["done"]) == (12, done)
+
+
 def test_what_resumes_a_job_does_not_begin_it_anew() -> None:
     """But a folder may be called like the option."""
     arguments = ["classify", "--restart", "-o", "r.csv", "--top-k", "2", "--", "--restart"]

@@ -27,14 +27,6 @@ class JobCounts(msgspec.Struct):
     failed: int = 0  #: done, and without a label
     flagged: dict[str, int] = {}  #: by flag; those that none has are left out
 
-    @property
-    def frozen(self) -> int:
-        """`found`, for the progress displays."""
-        return self.found
-
-
-Totals = JobCounts  # for the progress displays
-
 
 def keep(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the sums, in the transaction that is open. Raises sqlite3.DatabaseError."""

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Protocol
 
-from producer.journal.totals import Totals
+from producer.journal.totals import JobCounts
 from producer.output.notices import LiveNotices, Notices, print_line
 from producer.output.text import one_line
 
@@ -16,7 +16,7 @@ PLAIN_EVERY_S = 5.0
 class Report(Protocol):
     """Where progress and notices go."""
 
-    def progress(self, totals: Totals, walking: bool) -> None:
+    def progress(self, totals: JobCounts, walking: bool) -> None:
         """The figures as they stand; called often."""
 
     def notice(self, text: str) -> None:
@@ -29,7 +29,7 @@ class Report(Protocol):
 class Quiet(Notices):
     """Shows notices only."""
 
-    def progress(self, totals: Totals, walking: bool) -> None:
+    def progress(self, totals: JobCounts, walking: bool) -> None:
         """Nothing."""
 
     def _print(self, text: str) -> None:
@@ -43,7 +43,7 @@ class Lines(Quiet):
         self._begun = self._shown = time.monotonic()
         self._first: int | None = None
 
-    def progress(self, totals: Totals, walking: bool) -> None:
+    def progress(self, totals: JobCounts, walking: bool) -> None:
         if self._first is None:
             self._first = totals.done
         now = time.monotonic()
@@ -51,8 +51,8 @@ class Lines(Quiet):
             return
         self._shown = now
         rate = (totals.done - self._first) / (now - self._begun)
-        left = "" if walking or not rate else f", {(totals.frozen - totals.done) / rate:.0f} s left"
-        found = f"{totals.frozen}+" if walking else f"{totals.frozen}"
+        left = "" if walking or not rate else f", {(totals.found - totals.done) / rate:.0f} s left"
+        found = f"{totals.found}+" if walking else f"{totals.found}"
         print_line(
             f"{totals.done} of {found} done, {totals.failed} failed, {rate:.0f} images/s{left}"
         )
@@ -74,7 +74,7 @@ class Bar(LiveNotices):
         )
         self._begun, self._first = time.monotonic(), 0
 
-    def progress(self, totals: Totals, walking: bool) -> None:
+    def progress(self, totals: JobCounts, walking: bool) -> None:
         if self._task is None:
             self._begun, self._first = time.monotonic(), totals.done
             self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
@@ -83,8 +83,8 @@ class Bar(LiveNotices):
         self._bar.update(
             self._task,
             completed=totals.done,
-            total=None if walking else totals.frozen,
-            found=f"{totals.frozen:,}" + ("+" if walking else ""),
+            total=None if walking else totals.found,
+            found=f"{totals.found:,}" + ("+" if walking else ""),
             failed=totals.failed,
             rate=(totals.done - self._first) / elapsed,
         )

@@ -12,8 +12,8 @@ from tests.support.processes.fleet import wait_for
 
 WORKERS = 50
 APP = "tests.faults.apps.sleeping_worker"
-#: Five messages for each.
-PICTURES = 4_000
+#: Fifteen messages for each.
+PICTURES = 12_000
 KILLED = 10
 
 pytestmark = pytest.mark.nightly

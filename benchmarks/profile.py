@@ -23,17 +23,17 @@ from benchmarks.workloads import images as pictures
 from benchmarks.workloads import networks
 from benchmarks.workloads.networks import Network
 from producer.dispatch import batcher, loop
-from producer.dispatch.job_queue import Channel, Result
+from producer.dispatch.job_queue import JobQueue, Result
 from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from producer.jobs import classify, job
 from producer.journal import journal
-from producer.output.job_progress import Quiet
+from producer.output.job_progress import NoticesOnly
 from producer.stack import redis_server
-from producer.stack.socket_gate import answers
+from producer.stack.socket_gate import is_ready
 from shared.broker.redis_client import connect
-from shared.ledger.batches import Ledger
+from shared.ledger.batches import BatchLedger
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -41,27 +41,27 @@ from worker.inference import classify_batch, process_state
 from worker.runtimes import litert_runtime
 
 PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
-    (batcher.Batches, "next", "walk, form batches"),
+    (batcher.Batcher, "next", "walk, form batches"),
     (file_transport, "read", "read"),
     (batcher, "encode_images", "pack"),
     (journal.Journal, "commit", "journal"),
     (journal.Journal, "open_count", "journal"),
-    (Channel, "offer", "redis: images"),
-    (Channel, "hint", "hint"),
-    (Channel, "results", "redis: results"),
-    (Channel, "trim", "redis: trim"),
+    (JobQueue, "offer", "redis: images"),
+    (JobQueue, "hint", "hint"),
+    (JobQueue, "results", "redis: results"),
+    (JobQueue, "trim", "redis: trim"),
     (loop, "decode_result", "check results"),
-    (loop.Run, "_look", "look at ledger and workers"),
+    (loop.DispatchLoop, "_look", "look at ledger and workers"),
     (job.Job, "write_table", "render the table"),
 )
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
-    (Ledger, "claim", "claim"),
+    (BatchLedger, "claim", "claim"),
     (classify_batch, "decode_payload", "unpack"),
     (classify_batch, "pixels", "decode"),
     (litert_runtime.LiteRT, "predict", "predict"),
     (classify_batch, "top_k", "top-k"),
     (classify_batch, "encode_result", "pack the answer"),
-    (Ledger, "complete", "complete"),
+    (BatchLedger, "complete", "complete"),
     (process_state, "_load", "(load the model, once)"),
 )
 
@@ -108,25 +108,25 @@ def steps(
 
 def _watch(watch: Stopwatch, settings: Settings) -> None:
     hints: list[tuple[str, int]] = []
-    me = process_state.Child(settings, settings.redis_url, "benchmark")
+    me = process_state.ProcessState(settings, settings.redis_url, "benchmark")
     for side, its in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):
         for owner, attribute, name in its:
             watch.watch(owner, attribute, f"{side}: {name}")
-    hint, results = Channel.hint, Channel.results
+    hint, results = JobQueue.hint, JobQueue.results
     answer = watch.step("child: the rest", classify_batch.classify)
 
-    def hint_and_remember(channel: Channel, batch: int) -> None:
+    def hint_and_remember(channel: JobQueue, batch: int) -> None:
         hint(channel, batch)
         hints.append((channel.record.id, batch))
 
-    def work_and_ask(channel: Channel, block_ms: int) -> list[Result]:
+    def work_and_ask(channel: JobQueue, block_ms: int) -> list[Result]:
         while hints:
             answer(me, *hints.pop(0))
         return results(channel, block_ms)
 
-    watch.replace(Quiet, "notice", lambda report, text: None)  # that no worker is alive
-    watch.replace(Channel, "hint", hint_and_remember)
-    watch.replace(Channel, "results", work_and_ask)
+    watch.replace(NoticesOnly, "notice", lambda report, text: None)  # that no worker is alive
+    watch.replace(JobQueue, "hint", hint_and_remember)
+    watch.replace(JobQueue, "results", work_and_ask)
 
 
 def _side(side: str, spent: dict[str, float], images: int) -> Iterator[tuple[str, str, str]]:
@@ -151,7 +151,7 @@ def _server(runtime: Path) -> Iterator[Settings]:
     command = redis_server.command(redis_server.executable(redis_server.find(), runtime), socket)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        while not answers(socket) and process.poll() is None:
+        while not is_ready(socket) and process.poll() is None:
             time.sleep(0.01)
         yield Settings(redis_url=f"unix://{socket}", store=str(STORE))
     finally:

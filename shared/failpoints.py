@@ -12,7 +12,7 @@ from collections.abc import Callable
 _on_pass: Callable[[str], None] | None = None
 
 
-def passed(name: str) -> None:
+def failpoint(name: str) -> None:
     """This process is at the point `name`, `noun.what-happened`. Unwatched, that is a no-op."""
     if _on_pass is not None:
         _on_pass(name)

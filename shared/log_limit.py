@@ -10,7 +10,7 @@ INTERVAL_S = 60.0
 LINES = 30
 
 
-class Limited:
+class LogLimit:
     """Errors of one kind, logged to `log`."""
 
     def __init__(self, log: logging.Logger, interval_s: float = INTERVAL_S) -> None:

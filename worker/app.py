@@ -11,11 +11,11 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.process import parent_id
 from worker.lifecycle import access_check, consumer, pool
 from worker.lifecycle.heartbeat_thread import start_heartbeat
-from worker.lifecycle.log_once import told_once
+from worker.lifecycle.log_once import log_once
 from worker.lifecycle.stats import Told
 from worker.lifecycle.watchdog import watchdog
 
@@ -31,7 +31,7 @@ def classify(job: str, batch: int) -> Told | None:
     """The task behind a hint."""
     from worker.inference.classify_batch import classify as work
 
-    with told_once(f"batch {batch} of job {job}"):
+    with log_once(f"batch {batch} of job {job}"):
         return work(child(), job, batch)
     return None
 
@@ -40,9 +40,9 @@ def child() -> Any:
     """The state of this process. NumPy, Pillow and the runtime come here, after the fork."""
     global _child
     if _child is None:
-        from worker.inference.process_state import Child
+        from worker.inference.process_state import ProcessState
 
-        _child = Child(settings, broker, _parent or parent_id())
+        _child = ProcessState(settings, broker, _parent or parent_id())
     return _child
 
 
@@ -60,12 +60,12 @@ class PulseStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        access_check.ask(broker, _parent, keys.CLASSIFY_QUEUE)
+        access_check.check_access(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
         queue = keys.CLASSIFY_QUEUE
         self._pulse = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
-        pool.look_for_deaths(parent)
+        pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
         self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
         self._watchdog.start()
@@ -86,7 +86,7 @@ class PulseStep(bootsteps.StartStopStep):
 
 def _hint(job: str, batch: int) -> None:
     app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
-    passed("hint.repeated")
+    failpoint("hint.repeated")
 
 
 app.steps["worker"].add(PulseStep)

@@ -13,18 +13,18 @@ import time
 
 from shared.errors import Exit, SetupError
 from shared.settings import Settings
-from worker.lifecycle.liveness_file import Sign, signs
+from worker.lifecycle.liveness_file import Liveness, read_all
 
 
-def complaint(settings: Settings, ready: bool) -> str:
+def problem(settings: Settings, ready: bool) -> str:
     """What is wrong with the workers here, in one line; empty where all is well."""
-    found = list(signs(settings))
+    found = list(read_all(settings))
     if not found:
         return "no worker runs here, or its pulse has not begun"
     return next(filter(None, (_complaint(sign, settings, ready) for sign in found)), "")
 
 
-def _complaint(sign: Sign, settings: Settings, ready: bool) -> str:
+def _complaint(sign: Liveness, settings: Settings, ready: bool) -> str:
     now = time.monotonic()
     if now - sign.turned_s > settings.health_limit_s:
         return f"the pulse of {sign.worker} has stood still for {now - sign.turned_s:.0f} s"
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ready", action="store_true", help="and Redis has its heartbeat")
     ready: bool = parser.parse_args(arguments).ready
     try:
-        wrong = complaint(Settings.from_env(), ready)
+        wrong = problem(Settings.from_env(), ready)
     except SetupError as error:
         wrong = str(error)
     print(wrong or "well")

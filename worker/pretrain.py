@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
-        made = build_version.make(
+        made = build_version.build_version(
             NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_show
         )
     except HangtagError as error:
@@ -44,7 +44,7 @@ def fashion_data() -> load.DataSet:
     return load.load(FASHION_MNIST, None, None, Path()).data  # which decodes nothing
 
 
-def write(made: build_version.Made, folder: Path) -> Card:
+def write(made: build_version.BuiltVersion, folder: Path) -> Card:
     """The version's files, the card last; answers with the card as written."""
     folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}

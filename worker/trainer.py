@@ -17,22 +17,22 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.process import child_id, parent_id
 from shared.registry import packaged
 from worker.lifecycle import access_check, consumer, pool
-from worker.lifecycle.heartbeat_thread import Pulse, start_heartbeat
-from worker.lifecycle.log_once import told_once
+from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
+from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
 from worker.requests.lease import end_process
-from worker.requests.maintenance import Rounds
-from worker.requests.shutdown import Ending
+from worker.requests.maintenance import Maintenance
+from worker.requests.shutdown import ShutdownNotice
 
 ROLE = "trainer"
 #: A training that takes longer hangs.
 LIMIT_S = 24 * 3600
 settings, broker, events = access_check.configuration()
-ending = Ending()
+ending = ShutdownNotice()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
     worker_consumer=consumer.NAME,
@@ -43,18 +43,20 @@ app.conf.update(
     worker_disable_prefetch=True,  # a hint in hand would keep it from an idle trainer
 )
 _parent = ""
-worker_shutting_down.connect(ending.tell)
+worker_shutting_down.connect(ending.send)
 
 
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task behind a hint."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from worker.requests.runner import Desk
+    from worker.requests.runner import RequestConsumer
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    with told_once(f"request {request}"):
-        return Desk(settings, connect(broker, ROLE), owner, ending, _cut_short).take(request)
+    with log_once(f"request {request}"):
+        return RequestConsumer(settings, connect(broker, ROLE), owner, ending, _cut_short).take(
+            request
+        )
     return "failed"
 
 
@@ -73,19 +75,19 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
-        access_check.ask(broker, _parent, keys.TRAIN_QUEUE)
+        access_check.check_access(broker, _parent, keys.TRAIN_QUEUE)
         packaged.card()  # likewise: later a thread may be at it while the pool forks
-        self._threads: list[Pulse | Rounds | Watchdog] = []
+        self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
     def start(self, parent: Any) -> None:
         queue = keys.TRAIN_QUEUE
-        rounds = Rounds(connect(broker, ROLE), settings, _hint)
+        rounds = Maintenance(connect(broker, ROLE), settings, _hint)
         guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
         pulse = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
         rounds.start()
         guard.start()
         self._threads = [pulse, rounds, guard]
-        pool.look_for_deaths(parent)
+        pool.detect_deaths(parent)
 
     def stop(self, parent: Any) -> None:
         for thread in self._threads:
@@ -103,7 +105,7 @@ def _hint(request: str) -> None:
     # Celery would write the task's limit into it; a hint with a limit is nobody's (admission.py).
     queue = keys.TRAIN_QUEUE
     app.send_task(TRAIN_TASK, args=(request,), queue=queue, retry=False, time_limit=None)
-    passed("request-hint.repeated")
+    failpoint("request-hint.repeated")
 
 
 app.steps["worker"].add(TrainerStep)

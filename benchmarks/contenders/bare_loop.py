@@ -116,14 +116,14 @@ def classify(
     """Write the rows of `paths`; answers when (on the monotonic clock) the first were there."""
     from producer.inputs.reader import read
     from producer.output.csv_table import Table
-    from worker.inference.predictions import pixels, top_k
+    from worker.inference.predictions import decode_batch, top_k
 
     table, first = Table(card, top_k=1, probabilities=False), float("inf")
     if header:
         file.write(table.header)
     for start in range(0, len(paths), BATCH_IMAGES):
         names = paths[start : start + BATCH_IMAGES]
-        batch, codes, flags = pixels(card, [read(name)[0] for name in names])
+        batch, codes, flags = decode_batch(card, [read(name)[0] for name in names])
         file.writelines(table.rows(names, top_k(predict(batch), codes, flags, 1)))
         first = min(first, time.monotonic())
     return first

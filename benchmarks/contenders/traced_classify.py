@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks.environment.paths import BEGAN, TRACE
 from producer.cli.main import main
-from producer.dispatch.job_queue import Channel, Result
+from producer.dispatch.job_queue import JobQueue, Result
 
-_results = Channel.results
+_results = JobQueue.results
 _seen: list[tuple[float, int]] = []  # when, how many batches
 
 
-def results(self: Channel, block_ms: int) -> list[Result]:
+def results(self: JobQueue, block_ms: int) -> list[Result]:
     """What `Channel.results` does."""
     found = _results(self, block_ms)
     if found:
@@ -36,7 +36,7 @@ def write_trace() -> None:
 
 
 if __name__ == "__main__":
-    Channel.results = results  # type: ignore[method-assign]
+    JobQueue.results = results  # type: ignore[method-assign]
     try:
         main()
     finally:

@@ -21,7 +21,7 @@ EPOCHS = 1
 def main() -> None:
     """Adds one version."""
     recipe = msgspec.structs.replace(recipes.find("tutorial"), epochs=EPOCHS)
-    made = build_version.make(TUTORIAL, recipe, fashion_data(), seed=1, on_epoch=print)
+    made = build_version.build_version(TUTORIAL, recipe, fashion_data(), seed=1, on_epoch=print)
     card = Registry(STORE).publish(made.card, made.files, who="benchmark")
     print(f"published {card.ref} into {STORE}")
 

@@ -90,7 +90,7 @@ _IMAGES, _REPEATS = 2048, 5
 
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of a few."""
-    from worker.inference.predictions import pixels, top_k
+    from worker.inference.predictions import decode_batch, top_k
     from worker.runtimes.load_runtime import load
     from worker.runtimes.runtime import artifact_name
 
@@ -101,7 +101,7 @@ def child_rate(network: Network) -> float:
     best = 0.0
     for _ in range(_REPEATS):
         began = time.process_time()
-        batch, codes, flags = pixels(card, files)
+        batch, codes, flags = decode_batch(card, files)
         top_k(model.predict(batch), codes, flags, 1)
         best = max(best, len(files) / (time.process_time() - began))
     return best

@@ -53,7 +53,7 @@ def show(
     from producer.models import dataset as work
 
     settings = Settings.from_env()
-    shown = work.show(settings, data, index, folder, force=force, quiet=quiet or as_json)
+    shown = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
     if as_json:
         show_json(shown.report)
     else:

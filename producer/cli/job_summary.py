@@ -16,7 +16,7 @@ from shared.messages.batch import MAX_FILE_BYTES
 _RESTART = "--restart"
 
 
-def tell(summary: Summary) -> None:
+def show_job_summary(summary: Summary) -> None:
     """Say on standard error what a run came to, and what to type next."""
     click.echo(
         f"job {summary.job}: {_images(summary)}, {summary.failed:,} failed, "

@@ -103,9 +103,9 @@ def submit(as_json: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def status(job: str, as_json: bool) -> None:
     """Every job at a glance, or one (by its id or its output)."""
-    from producer.jobs.status import show
+    from producer.jobs.status import show_jobs
 
-    show(job, as_json, Settings.from_env())
+    show_jobs(job, as_json, Settings.from_env())
 
 
 @click.command()
@@ -161,9 +161,9 @@ def make_options(given: dict[str, Any]) -> JobOptions:
 
 def show_summary(summary: Any, as_json: bool) -> None:
     """Say what a run came to, and end with its exit code."""
-    from producer.cli.job_summary import tell
+    from producer.cli.job_summary import show_job_summary
 
     if as_json:
         show_json(summary)
-    tell(summary)
+    show_job_summary(summary)
     sys.exit(int(summary.exit_code))

@@ -37,9 +37,9 @@ def models() -> None:
 def list_models(name: str, as_json: bool) -> None:
     """Every version, of all models or of NAME."""
     from producer.models import list_versions
-    from producer.models.catalog import shelf
+    from producer.models.catalog import load_catalog
 
-    rows = list_versions.rows(shelf(Settings.from_env()), name)
+    rows = list_versions.rows(load_catalog(Settings.from_env()), name)
     if as_json:
         show_json(rows)
     else:
@@ -54,10 +54,10 @@ def list_models(name: str, as_json: bool) -> None:
 def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     """The card of a version: figures, data, files, and the history of the model's aliases."""
     from producer.models import show as work
-    from producer.models.catalog import shelf
+    from producer.models.catalog import load_catalog
     from shared.messages.model_name import parse
 
-    there = shelf(Settings.from_env())
+    there = load_catalog(Settings.from_env())
     shown = work.find(there, parse(model))
     written = work.write_pictures(there, shown.card, pictures, force) if pictures else []
     if as_json:

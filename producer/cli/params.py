@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
     floor: int | None = None  #: None: always as many as `most`
 
 
-class Workers(click.ParamType[Wanted]):
+class WorkersParam(click.ParamType[Wanted]):
     """What FORM says."""
 
     name = FORM

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, Workers
+from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, WorkersParam
 from producer.output.text import show_json
 from shared.errors import SetupError, UsageError
 from shared.settings import Settings
@@ -19,7 +19,7 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
 
 
 @click.command()
-@click.option("--workers", type=Workers(), default=Wanted(), metavar=FORM, help=HELP)
+@click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
 @click.option("--json", "as_json", is_flag=True, help="The stack as JSON on standard output.")
 def up(workers: Wanted, as_json: bool) -> None:
     """Start this machine's stack in the background and keep it; again with --workers scales it.
@@ -110,13 +110,13 @@ def workers(as_json: bool) -> None:
     from producer.fleet import workers as living
 
     settings = Settings.from_env()
-    beats = living.living(settings)
+    beats = living.live_workers(settings)
     if as_json:
         show_json(beats)
     elif beats:
         click.echo("\n".join(living.table(beats)))
     if not beats:
-        click.echo(living.cure(settings), err=True)
+        click.echo(living.how_to_start(settings), err=True)
 
 
 COMMANDS = (up, down, worker, workers)

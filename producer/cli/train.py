@@ -126,13 +126,13 @@ def _mode(ctx: click.Context) -> str:
 def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.models.train import TrainOptions, make_work
     from producer.requests.client import make_request
-    from producer.requests.submit import ask
+    from producer.requests.submit import submit
 
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
     request = make_request(make_work(options, settings), given["request_id"])
-    outcome = ask(
+    outcome = submit(
         settings,
         request,
         wait=not given["detach"],
@@ -178,13 +178,13 @@ def _list(settings: Settings, as_json: bool) -> None:
 
 
 def _show_detached(request_id: str, as_json: bool) -> None:
-    from producer.requests.wait import again
+    from producer.requests.wait import how_to_follow
 
     if as_json:
         show_json({"request": request_id})
     else:
         click.echo(request_id)
-        click.echo(again(request_id), err=True)
+        click.echo(how_to_follow(request_id), err=True)
 
 
 def _show_trained(request_id: str, outcome: Outcome, as_json: bool) -> None:

@@ -21,11 +21,11 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     Exit codes: 0 proven, 6 not proven.
     """
     from producer.inputs.skipped import listed
-    from producer.verify.progress import Checking
+    from producer.verify.progress import VerifyProgress
     from producer.verify.verify import verdict
     from producer.verify.verify import verify as work
 
-    checking = Checking(quiet=as_json)
+    checking = VerifyProgress(quiet=as_json)
     try:
         proof = work(table, deep, checking)
     finally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from producer.dispatch.job_queue import Channel
-from producer.journal.error_budget import Budget
+from producer.dispatch.job_queue import JobQueue
+from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.output.job_progress import Report
-from producer.stack.stack import Use
+from producer.output.job_progress import JobProgress
+from producer.stack.stack import BrokerSession
 from shared.settings import Settings
 
 
@@ -17,9 +17,9 @@ class Attempt(NamedTuple):
     """What holds for all steps of one attempt, from the first connection to the last result."""
 
     settings: Settings
-    report: Report
-    use: Use
-    budget: Budget = Budget()
+    report: JobProgress
+    use: BrokerSession
+    budget: ErrorBudget = ErrorBudget()
     deadline: float = float("inf")  #: monotonic
 
 
@@ -28,4 +28,4 @@ class OpenJob(NamedTuple):
 
     pinned: Pinned
     journal: Journal
-    channel: Channel
+    channel: JobQueue

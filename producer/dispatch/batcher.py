@@ -17,10 +17,10 @@ from producer.inputs.reader import read, read_again
 from producer.inputs.skipped import SKIPPED, Counts, encode_skipped
 from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
-from producer.journal.records import UNLISTED, Frozen, Place, Unlisted, encode_unlisted
+from producer.journal.records import UNLISTED, FrozenBatch, Place, Unlisted, encode_unlisted
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
-from shared.messages.files import Reference, Stamp, digest, shown
+from shared.messages.files import Reference, Stamp, digest, printable
 from shared.settings import Settings
 
 H = TypeVar("H")
@@ -30,14 +30,14 @@ Taken = tuple[bytes | Reference | Status, Stamp]
 class Batch(msgspec.Struct, frozen=True):
     """A batch ready to go: what the journal keeps of it, and the blob that travels."""
 
-    frozen: Frozen
+    frozen: FrozenBatch
     blob: bytes
     refers: bool = False  #: to files, instead of holding all their bytes
     unlisted: Unlisted = Unlisted()  #: the folders up to its last file that could not be listed
     skipped: Counts = {}  #: what the walk passed over up to its last file
 
 
-class Batches:
+class Batcher:
     """Forms the batches of a job, from the start or after the last frozen one.
 
     Failed rows that are to be repeated come first; `walked` if there are no more files after them.
@@ -47,7 +47,7 @@ class Batches:
         self,
         options: JobOptions,
         settings: Settings,
-        last: Frozen | None,
+        last: FrozenBatch | None,
         number: int | None = None,
         failed: Iterable[tuple[Place, bytes]] = (),
         walked: bool = False,
@@ -84,7 +84,7 @@ class Batches:
     def _form(
         self,
         files: Iterable[tuple[H, bytes]],
-        freeze: Callable[[int, list[H], _Read], Frozen],
+        freeze: Callable[[int, list[H], _Read], FrozenBatch],
         take: Callable[[bytes], Taken],
     ) -> Iterator[Batch]:
         heads: list[H] = []
@@ -109,7 +109,7 @@ class Batches:
             yield self._batch(heads, content, freeze)
 
     def _batch(
-        self, heads: list[H], content: _Read, freeze: Callable[[int, list[H], _Read], Frozen]
+        self, heads: list[H], content: _Read, freeze: Callable[[int, list[H], _Read], FrozenBatch]
     ) -> Batch:
         frozen = freeze(self._n, heads, content)
         self._n += 1
@@ -117,7 +117,7 @@ class Batches:
         return Batch(frozen, blob, content.refers, content.unlisted, content.skipped)
 
     def _not_listed(self, folder: bytes, why: str) -> None:
-        self.unlisted = self.unlisted.and_one(shown(folder), why)
+        self.unlisted = self.unlisted.and_one(printable(folder), why)
 
 
 class _Read:
@@ -141,19 +141,19 @@ class _Read:
         return b"".join(map(digest, whole)) if len(whole) == len(self.images) else b""
 
 
-def _new(n: int, arguments: list[int], read: _Read) -> Frozen:
-    return Frozen(n, arguments[-1], read.names, read.stamps, read.digests)
+def _new(n: int, arguments: list[int], read: _Read) -> FrozenBatch:
+    return FrozenBatch(n, arguments[-1], read.names, read.stamps, read.digests)
 
 
-def _repeat(n: int, places: list[Place], read: _Read) -> Frozen:
-    return Frozen(n, 0, read.names, read.stamps, read.digests, places)
+def _repeat(n: int, places: list[Place], read: _Read) -> FrozenBatch:
+    return FrozenBatch(n, 0, read.names, read.stamps, read.digests, places)
 
 
 def resumed(
     options: JobOptions, settings: Settings, journal: Journal, transport: Transport | None = None
-) -> Batches:
+) -> Batcher:
     """What a journal's job lacks; its files' bytes, if there is no other transport."""
-    return Batches(
+    return Batcher(
         options,
         settings,
         journal.last(),
@@ -179,7 +179,7 @@ def passed_over(batches: list[Batch]) -> dict[str, bytes]:
     return kept
 
 
-def read_batch_again(options: JobOptions, frozen: Frozen) -> list[bytes | Status]:
+def read_batch_again(options: JobOptions, frozen: FrozenBatch) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; one that changed since says so."""
     return [
         read_again(os.path.join(options.cwd, name), stamp, options.max_file_bytes)

@@ -40,11 +40,11 @@ def alarm(after_s: float, ring: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-class Cut(BaseException):
+class WaitInterrupted(BaseException):
     """Ends a wait, however long Redis sleeps."""
 
 
-class Waits:
+class InterruptibleWaits:
     """The waits of one thread. `cut` is called from a signal's handler on the same thread."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Waits:
         """End the wait that is on, and from now on every other at once. Raises Cut in a wait."""
         self._asked = True
         if self._on:
-            raise Cut
+            raise WaitInterrupted
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -62,10 +62,10 @@ class Waits:
         self._on = True
         try:
             if self._asked:
-                raise Cut
+                raise WaitInterrupted
             yield
         except BaseException as error:
             # A library may make another error of it: Python itself does so in a class's body.
-            raise (Cut() if self._asked else error) from None
+            raise (WaitInterrupted() if self._asked else error) from None
         finally:
             self._on = False

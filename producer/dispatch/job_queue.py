@@ -17,8 +17,8 @@ from shared import keys
 from shared.broker import wrong_type
 from shared.broker.celery_app import send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
-from shared.failpoints import passed
-from shared.ledger.batches import LOADING, BatchState, Ledger
+from shared.failpoints import failpoint
+from shared.ledger.batches import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
 from shared.messages.batch import max_result_bytes
 from shared.messages.job import JobRecord, encode_job
@@ -51,7 +51,7 @@ class Progress(msgspec.Struct, frozen=True):
     oldest_s: float | None = None  #: age of the oldest batch under way; None where there is none
 
 
-class Channel:
+class JobQueue:
     """Every method raises redis.exceptions.RedisError when the server is away or full."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Channel:
         self.record = record
         self._app = app
         self._ttl_ms = int(settings.job_ttl_s * 1000)
-        self._ledger = Ledger(client, record.id, settings.claim_limit_s)
+        self._ledger = BatchLedger(client, record.id, settings.claim_limit_s)
         self._types = wrong_type.job_types(record.id)
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
@@ -73,7 +73,7 @@ class Channel:
             pipe.hdel(self._keys["deaths"], str(LOADING))
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
-        passed("channel.resumed")
+        failpoint("channel.resumed")
 
     def touch(self, progress: Progress) -> None:
         """A sign of life: the job exists (again, if Redis lost it) and its keys live on.
@@ -98,7 +98,7 @@ class Channel:
                 pipe.pexpire(key, self._ttl_ms)
             pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
-        passed("channel.touched")
+        failpoint("channel.touched")
 
     def renew(self) -> None:
         """Extend the life of the job's keys: a full server refuses `touch`, but not this."""
@@ -115,7 +115,7 @@ class Channel:
                 pipe.hset(payload, str(n), blob)
                 pipe.pexpire(payload, self._ttl_ms)
                 pipe.execute()
-            passed("channel.images-put")
+            failpoint("channel.images-put")
             self.hint(n)
 
     def hint(self, batch: int) -> None:
@@ -138,7 +138,7 @@ class Channel:
         """Delete exactly these entries, which are committed now."""
         if results:
             self.client.xdel(self._keys["results"], *(result.entry for result in results))
-            passed("channel.trimmed")
+            failpoint("channel.trimmed")
 
     def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
         """The job's state and that of each batch."""
@@ -152,7 +152,7 @@ class Channel:
             pipe.hdel(self._keys["owner"], str(batch))
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
-        passed("channel.result-forgotten")
+        failpoint("channel.result-forgotten")
 
     def trouble(self) -> str:
         """Why a worker gave a batch back, if one did."""
@@ -168,7 +168,7 @@ class Channel:
     def finish(self) -> None:
         """Leave no key behind; if the server is away, the keys expire by themselves."""
         with suppress(RedisError):
-            leave(self.client, self.record.id)
+            delete_job(self.client, self.record.id)
 
 
 def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
@@ -178,10 +178,10 @@ def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
     return Result(entry, batch, data)
 
 
-def leave(client: redis.Redis, job: str) -> None:
+def delete_job(client: redis.Redis, job: str) -> None:
     """Delete every key of a job. Raises RedisError."""
     with client.pipeline(transaction=True) as pipe:
         pipe.delete(*keys.job_keys(job))
         pipe.zrem(keys.JOBS, job)
         pipe.execute()
-    passed("channel.left")
+    failpoint("channel.left")

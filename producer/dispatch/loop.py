@@ -13,16 +13,16 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import Batch, passed_over, resumed
-from producer.dispatch.interrupts import Cut, Waits
+from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 from producer.dispatch.job_queue import Progress
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
-from producer.dispatch.result_intake import Incoming
-from producer.dispatch.window import STORED_SHARE, Window, look
-from producer.fleet.workers import cure
+from producer.dispatch.result_intake import ResultIntake
+from producer.dispatch.window import STORED_SHARE, Window, measure
+from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.journal.records import Unlisted
-from producer.output.outage import PAUSE_S, Outage, refusal
+from producer.output.outage import PAUSE_S, Outage, write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord
 from shared.throughput import Rate
@@ -39,7 +39,7 @@ SLICE_S = 0.02
 TURN_BYTES = 1 << 24
 
 
-class Run:
+class DispatchLoop:
     """One attempt at finishing a job. `stop` asks it to end between two turns."""
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
@@ -52,11 +52,11 @@ class Run:
         self._new = new  #: counted beside the work
         self._window, self._rate = Window(), Rate()
         self._sent_bytes = 0  #: what the server holds more of since the last look
-        self._cure = cure(settings)
-        self._incoming = Incoming(job, attempt.report)
+        self._cure = how_to_start(settings)
+        self._incoming = ResultIntake(job, attempt.report)
         self._begun = time.monotonic()
         self._look_due = 0.0
-        self._outage, self._waits = Outage(attempt.report.notice), Waits()
+        self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
         self._stop: Exit | None = None
 
     @property
@@ -87,7 +87,7 @@ class Run:
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
-            with suppress(Cut):
+            with suppress(WaitInterrupted):
                 self._try()
             self._count_new()
         while self._stop is None and not self._count_new():
@@ -106,7 +106,7 @@ class Run:
             self._turn()
             self._outage.over()
         except RedisError as error:
-            if why := refusal(error):
+            if why := write_refusal(error):
                 self._refused(why)
             else:
                 self._away(error)
@@ -200,8 +200,8 @@ class Run:
                 f"{self._journal.path} was removed while the job ran; the same command begins anew"
             )
         # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
-        self._window, self._sent_bytes = look(self._channel.client), 0
-        state = self._reconciler.look()
+        self._window, self._sent_bytes = measure(self._channel.client), 0
+        state = self._reconciler.poll()
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":

@@ -13,7 +13,7 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from producer.journal.journal import Journal
 from shared.errors import UsageError
-from shared.messages.files import shown
+from shared.messages.files import printable
 
 Place = tuple[int, bytes]  # argument number, path: what a walk is ordered by
 
@@ -79,7 +79,7 @@ def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
         for name in names:
             number, path = next(lines, (-1, b""))
             if path != name:
-                raise UsageError(_edited(options, f"{shown(name)} is not where it was"))
+                raise UsageError(_edited(options, f"{printable(name)} is not where it was"))
     if number != last_line:  # where the walk goes on
         raise UsageError(_edited(options, "empty lines came or went"))
     return sum(1 for _ in lines)
@@ -87,7 +87,7 @@ def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
 
 def _edited(options: JobOptions, how: str) -> str:
     return (
-        f"{shown(options.list_file)} was changed since the job began, before its end ({how}); "
+        f"{printable(options.list_file)} was changed since the job began, before its end ({how}); "
         f"put it back, or begin anew with --restart"
     )
 

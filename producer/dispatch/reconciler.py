@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.batcher import read_batch_again
 from producer.inputs.file_transport import Transport
-from producer.output.outage import refusal
+from producer.output.outage import write_refusal
 from shared.ledger.batches import BatchState
 from shared.messages.batch import encode_images
 from shared.messages.files import digest, filled
@@ -49,7 +49,7 @@ class Reconciler:
         since = min(self._since.values(), default=None)
         return None if since is None else time.monotonic() - since
 
-    def look(self) -> str:
+    def poll(self) -> str:
         """Compare with the ledger and mend; answers the job's state. Raises RedisError: where the
         server refuses a batch, after all others."""
         batches = list(self._waiting)
@@ -70,7 +70,7 @@ class Reconciler:
             try:
                 self._mend_one(n, state)
             except RedisError as error:
-                if not refusal(error):
+                if not write_refusal(error):
                     raise
                 refused = error
         return refused

@@ -41,7 +41,7 @@ class Window(msgspec.Struct, frozen=True):
         return self.memory_share >= MEMORY_SHARE_MAX
 
 
-def look(client: redis.Redis) -> Window:
+def measure(client: redis.Redis) -> Window:
     """Measure anew. Raises redis.exceptions.RedisError."""
     beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
     slots = sum(len(b.children) for b in beats)

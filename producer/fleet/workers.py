@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 from producer.fleet.start_command import worker_line
 from producer.output.text import columns, one_line
 from shared import keys
-from shared.broker.address import shown
+from shared.broker.address import redacted
 from shared.broker.location import broker_url, socket_path
-from shared.broker.redis_client import glance
+from shared.broker.redis_client import connect_briefly
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
@@ -25,7 +25,7 @@ _LATEST_MS = 1 << 43  #: in the year 2248: what no clock says
 _LEFT = ("host", "queue", "since", "models", "failed")
 
 
-def living(settings: Settings) -> list[Heartbeat]:
+def live_workers(settings: Settings) -> list[Heartbeat]:
     """Every worker of the broker in use, by id; none if this machine's stack does not run.
 
     Raises:
@@ -35,21 +35,21 @@ def living(settings: Settings) -> list[Heartbeat]:
         return []
     url = broker_url(settings)
     try:
-        with glance(url, "producer") as client:
+        with connect_briefly(url, "producer") as client:
             return heartbeats.alive(client)
     except RedisError as error:
         if not settings.redis_url:
             return []  # a stack that has just ended, or died
-        raise BrokerAway(f"Redis at {shown(url)} does not answer ({error}); start it") from error
+        raise BrokerAway(f"Redis at {redacted(url)} does not answer ({error}); start it") from error
 
 
-def children(settings: Settings) -> int:
+def live_children(settings: Settings) -> int:
     """How many children the living workers have that classify. Raises BrokerAway."""
-    beats = living(settings)
+    beats = live_workers(settings)
     return sum(len(beat.children) for beat in beats if beat.queue == keys.CLASSIFY_QUEUE)
 
 
-def cure(settings: Settings) -> str:
+def how_to_start(settings: Settings) -> str:
     """What to do where no worker is alive."""
     start = worker_line(settings) if settings.redis_url else "hangtag up"
     return f"no worker is alive; start one with: {start}"

@@ -6,10 +6,10 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.inputs.walk import Walk
 from shared.errors import UsageError
-from shared.messages.files import IMAGE_SUFFIXES, shown
+from shared.messages.files import IMAGE_SUFFIXES, printable
 
 
-def check_found(options: JobOptions) -> None:
+def check_not_empty(options: JobOptions) -> None:
     """Look for the first file of a job that has none yet.
 
     Raises:
@@ -25,9 +25,9 @@ def check_found(options: JobOptions) -> None:
 
 def _nothing(options: JobOptions, skipped: str) -> str:
     if options.list_file:
-        return f"{shown(options.list_file)} names no file; give one path a line"
+        return f"{printable(options.list_file)} names no file; give one path a line"
     first, *more = options.roots
-    where = f"{shown(first)} and {len(more):,} more" if more else shown(first)
+    where = f"{printable(first)} and {len(more):,} more" if more else printable(first)
     there = f"skipped: {skipped}" if skipped else "there is no file at all"
     if options.glob:
         what, other = f"no file matches --glob {options.glob!r}", "another pattern"

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import look, read
+from producer.inputs.reader import probe, read
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.files import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits, shown
+from shared.messages.files import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits, printable
 from shared.settings import Settings
 
 #: After so many batches in a row that came back, with none in between that was classified, the
@@ -33,7 +33,7 @@ class Transport:
         """A file as it travels, or the reason why it does not, and its stamp."""
         if not self._by_path:
             return read(path, self._max_bytes)
-        status, stamp = look(path, self._max_bytes)
+        status, stamp = probe(path, self._max_bytes)
         if status is not None:
             return status, stamp
         below = self._below(path)
@@ -102,6 +102,6 @@ def check_below(options: JobOptions, settings: Settings) -> None:
         real = os.path.realpath(os.path.join(options.cwd, typed))
         if not (real + b"/").startswith(root):
             raise UsageError(
-                f"{shown(typed)} is not below HANGTAG_ROOT={shown(root)}, from where --transport "
-                "path names files; set it to a folder above, or use --transport inline"
+                f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, from where "
+                "--transport path names files; set it to a folder above, or use --transport inline"
             )

@@ -24,7 +24,7 @@ def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, 
     return _opened(path, lambda fd, info: _content(fd, info, max_bytes))
 
 
-def look(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
+def probe(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
     """What `read` would answer, without reading: None where there are bytes to be had."""
     return _opened(path, lambda _, info: _refusal(info, max_bytes))
 

@@ -19,7 +19,7 @@ from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts
 from shared.errors import SetupError, UsageError
-from shared.messages.files import IMAGE_SUFFIXES, shown
+from shared.messages.files import IMAGE_SUFFIXES, printable
 
 _BLOCK_BYTES = 1 << 20
 _GONE = {errno.ENOENT, errno.ENOTDIR}
@@ -143,7 +143,7 @@ def check_roots(options: JobOptions) -> None:
             if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
                 how = "is the same as" if one == other else "lies within"
                 raise UsageError(
-                    f"{shown(options.roots[i])} {how} {shown(options.roots[j])}; "
+                    f"{printable(options.roots[i])} {how} {printable(options.roots[j])}; "
                     "name each picture once"
                 )
 
@@ -152,9 +152,9 @@ def _check_exists(real: bytes, typed: bytes) -> None:
     try:
         mode = os.stat(real if typed else b"").st_mode
     except OSError as error:
-        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
+        raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        raise UsageError(f"{shown(typed)} is neither a folder nor a file; name one")
+        raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one")
     if stat.S_ISDIR(mode):
         with _listing(typed):
             os.scandir(real).close()
@@ -167,7 +167,7 @@ def _listing(root: bytes) -> Iterator[None]:
         yield
     except OSError as error:
         raise SetupError(
-            f"{shown(root)} cannot be listed ({error.strerror}); "
+            f"{printable(root)} cannot be listed ({error.strerror}); "
             "mend that first; a job that was begun goes on then"
         ) from error
 
@@ -175,13 +175,13 @@ def _listing(root: bytes) -> Iterator[None]:
 def _check_list(real: bytes, typed: bytes) -> None:
     try:
         if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
-            raise UsageError(f"{shown(typed)} is no regular file; save the list as one")
+            raise UsageError(f"{printable(typed)} is no regular file; save the list as one")
         with open(real, "rb") as file:
             while block := file.read(_BLOCK_BYTES):
                 if b"\0" in block:
-                    raise UsageError(f"{shown(typed)} holds NUL bytes; give one path a line")
+                    raise UsageError(f"{printable(typed)} holds NUL bytes; give one path a line")
     except OSError as error:
-        raise UsageError(f"{shown(typed)}: {error.strerror}; check the path") from None
+        raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
 
 
 def _matcher(glob: str) -> Callable[[bytes], bool]:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from producer.inputs.empty_job import check_found
+from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
@@ -17,11 +17,11 @@ from producer.jobs.classify import Summary, classify
 from producer.jobs.job import stored
 from producer.journal.job_index import entries, output_of
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobView, State, peek
+from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.csv_table import PART_SUFFIX
-from producer.output.job_progress import make_report
+from producer.output.job_progress import make_progress
 from shared.errors import Exit, SetupError, UsageError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.settings import Settings
 
 POLL_S = 0.1
@@ -39,22 +39,24 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     check_roots(options)
     check_below(options, settings)
     output = Path(options.output)
-    if "--restart" in arguments or peek(output) is None:
-        check_found(options)
+    if "--restart" in arguments or read_snapshot(output) is None:
+        check_not_empty(options)
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
     told_at = time.monotonic() + SOON_S
     while producer.poll() is None:
-        view = peek(output)
-        if view is not None and view.state is State.RUNNING:
+        view = read_snapshot(output)
+        if view is not None and view.state is JobState.RUNNING:
             # It is not ours to wait for any more: it belongs to its own session.
             producer.returncode = 0
             return view.job
         if time.monotonic() > told_at:
             told_at = float("inf")
-            make_report(quiet=True).notice(f"the job has not begun yet, and will without us: {log}")
+            make_progress(quiet=True).notice(
+                f"the job has not begun yet, and will without us: {log}"
+            )
         time.sleep(POLL_S)
-    view = peek(output)
+    view = read_snapshot(output)
     if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):
         return view.job
     raise _error(producer.returncode, log)
@@ -69,11 +71,11 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
     """
     output = find_output(job)
     view = _follow(output, quiet)
-    if view is not None and view.state is State.FINISHED and view.exit_code is not None:
+    if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
-    if view is not None and view.state is State.CANCELLED:
+    if view is not None and view.state is JobState.CANCELLED:
         return _summary(view, Exit.CANCELLED)
-    view = view or peek(output)
+    view = view or read_snapshot(output)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
@@ -97,19 +99,19 @@ def find_output(job: str) -> Path:
 def _output_of_begun(job: str) -> Path | None:
     """Of a job whose entry in the index was replaced by that of a restart that did not start."""
     outputs = (Path(entry.output) for entry in entries())
-    return next((o for o in outputs if (view := peek(o)) and view.job == job), None)
+    return next((o for o in outputs if (view := read_snapshot(o)) and view.job == job), None)
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:
-    view = peek(output)
-    if view is None or view.state is not State.RUNNING:
+    view = read_snapshot(output)
+    if view is None or view.state is not JobState.RUNNING:
         return None
-    report = make_report(quiet)
+    report = make_progress(quiet)
     try:
-        while view is not None and view.state is State.RUNNING:
+        while view is not None and view.state is JobState.RUNNING:
             report.progress(view.counts, walking=False)
             time.sleep(FOLLOW_S)
-            view = peek(output)
+            view = read_snapshot(output)
     finally:
         report.close()
     return view
@@ -138,7 +140,7 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
-    passed("background.begun")
+    failpoint("background.begun")
     return producer
 
 

@@ -10,14 +10,14 @@ from redis.exceptions import RedisError
 
 from producer.jobs.background import find_output
 from producer.jobs.job import Job, stored_options
-from producer.journal.snapshot import JobView, State, peek
+from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.text import counted
 from producer.stack.other_stacks import stacks
-from shared.broker.address import shown
+from shared.broker.address import redacted
 from shared.broker.location import broker_url, socket_path
-from shared.broker.redis_client import glance
+from shared.broker.redis_client import connect_briefly
 from shared.errors import BrokerAway, Exit, SetupError, UsageError
-from shared.ledger.batches import Ledger
+from shared.ledger.batches import BatchLedger
 from shared.messages.job import JOB_ID
 from shared.settings import Settings
 
@@ -35,16 +35,16 @@ def cancel(job: str, settings: Settings) -> str:
         SetupError: it runs, and this Redis does not know it.
     """
     output = _output(job)
-    view = peek(output) if output is not None else None
+    view = read_snapshot(output) if output is not None else None
     if view is None:
         if not JOB_ID.fullmatch(job) or not _tell_redis(job, settings):
             raise UsageError(f"there is no job {job}; see: hangtag status")
         return f"job {job} is cancelled"
-    if output is not None and view.state is State.RUNNING:
+    if output is not None and view.state is JobState.RUNNING:
         view = _tell_running(output, view, settings)
-    if view.state is State.FINISHED:
+    if view.state is JobState.FINISHED:
         raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
-    if output is not None and view.state is not State.RUNNING:
+    if output is not None and view.state is not JobState.RUNNING:
         _mark(output, view.job, settings)
     return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are kept"
 
@@ -59,15 +59,15 @@ def _output(job: str) -> Path | None:
 def _tell_running(output: Path, view: JobView, settings: Settings) -> JobView:
     """Have Redis know that it is cancelled, unless its producer ends first; answers a last look."""
     deadline = time.monotonic() + UNKNOWN_S
-    while view.state is State.RUNNING and not _tell_redis(view.job, settings):
+    while view.state is JobState.RUNNING and not _tell_redis(view.job, settings):
         if time.monotonic() > deadline:
             raise SetupError(
-                f"job {view.job} runs on, since {shown(broker_url(settings))} does not know it: "
+                f"job {view.job} runs on, since {redacted(broker_url(settings))} does not know it: "
                 "cancel it with the HANGTAG_REDIS_URL that it was begun with, or end its producer "
                 "with Ctrl-C"
             )
         time.sleep(_AGAIN_S)
-        view = peek(output) or view
+        view = read_snapshot(output) or view
     return view
 
 
@@ -84,8 +84,8 @@ def _brokers(settings: Settings) -> list[Settings]:
 
 def _tell_broker(job: str, settings: Settings) -> bool:
     try:
-        with glance(broker_url(settings), "cancel") as client:
-            return Ledger(client, job, settings.claim_limit_s).cancel()
+        with connect_briefly(broker_url(settings), "cancel") as client:
+            return BatchLedger(client, job, settings.claim_limit_s).cancel()
     except RedisError as error:
         raise BrokerAway(f"Redis does not answer ({error}); try again when it does") from error
 

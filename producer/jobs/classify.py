@@ -10,22 +10,22 @@ import msgspec
 
 from producer.dispatch.attempt import Attempt
 from producer.dispatch.interrupts import alarm, interrupts
-from producer.dispatch.job_queue import Channel
-from producer.dispatch.loop import Run
+from producer.dispatch.job_queue import JobQueue
+from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
-from producer.inputs.empty_job import check_found
+from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
-from producer.jobs.connect import Opening
+from producer.jobs.connect import Connector
 from producer.jobs.job import Job
-from producer.journal.error_budget import Budget
+from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
 from producer.journal.records import Unlisted
 from producer.output.csv_table import PART_SUFFIX
-from producer.output.job_progress import Report, make_report
+from producer.output.job_progress import JobProgress, make_progress
 from producer.output.text import counted, typed
-from producer.stack.stack import Use
+from producer.stack.stack import BrokerSession
 from producer.verify.check_rows import sha256_of
 from shared.errors import Exit, SetupError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -55,7 +55,7 @@ def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    budget: Budget | None = None,
+    budget: ErrorBudget | None = None,
     timeout_s: float | None = None,
     restart: bool = False,
     retry_failed: bool = False,
@@ -72,18 +72,18 @@ def classify(
     check_roots(options)
     check_below(options, settings)
     job = Job(options, restart)
-    report = make_report(quiet)
-    budget = budget or Budget()
+    report = make_progress(quiet)
+    budget = budget or ErrorBudget()
     try:
         code = job.exit_code
         if job.begun:
             _tell_reopened(job, report)
         if code is None and (not job.begun or job.journal.last() is None):
-            check_found(options)
+            check_not_empty(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
             deadline = begun + timeout_s if timeout_s else float("inf")
-            attempt = Attempt(settings, report, Use(settings), budget, deadline)
+            attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
             end = _work(job, attempt, begun, retry_failed, new)
         else:
             new.advance()
@@ -107,11 +107,11 @@ class _End(NamedTuple):
 
 def _work(job: Job, attempt: Attempt, begun: float, retry_failed: bool, new: NewFiles) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
-    work = Opening(attempt, job).job()
+    work = Connector(attempt, job).job()
     if retry_failed:
         _tell_repeated(attempt.report, job.repeat_failed())
     before = job.journal.totals.done
-    run = Run(attempt, work, new)
+    run = DispatchLoop(attempt, work, new)
     job.started(attempt.budget)
     try:
         with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):
@@ -136,7 +136,7 @@ def _since(begun: float) -> float:
     return round(time.monotonic() - begun, 3)
 
 
-def _stop(job: Job, code: Exit, channel: Channel) -> str:
+def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
     """Leave what the code promises; answers where the rows so far are."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         channel.finish()
@@ -147,7 +147,7 @@ def _stop(job: Job, code: Exit, channel: Channel) -> str:
     return part
 
 
-def _new_files(job: Job, report: Report) -> NewFiles:
+def _new_files(job: Job, report: JobProgress) -> NewFiles:
     def tell(count: int) -> None:
         report.notice(
             f"{count} files have appeared since the job began and are not in it; "
@@ -159,7 +159,7 @@ def _new_files(job: Job, report: Report) -> NewFiles:
     return NewFiles(job.options, begun, job.exit_code is not None, tell)
 
 
-def _tell_reopened(job: Job, report: Report) -> None:
+def _tell_reopened(job: Job, report: JobProgress) -> None:
     if count := job.journal.reopened:
         report.notice(
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost and "
@@ -167,14 +167,14 @@ def _tell_reopened(job: Job, report: Report) -> None:
         )
 
 
-def _tell_repeated(report: Report, count: int) -> None:
+def _tell_repeated(report: JobProgress, count: int) -> None:
     if count:
         report.notice(f"{counted(count, 'row')} without a label: repeating, all others stay")
     else:
         report.notice("no row has failed so far; there is nothing to repeat")
 
 
-def _tell_finished(job: Job, report: Report, retry_failed: bool) -> None:
+def _tell_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
     if not job.output.exists():
         job.write_table()
         report.notice(f"{job.output} was gone; it is written again from its journal")

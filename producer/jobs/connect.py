@@ -12,11 +12,11 @@ import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.interrupts import Cut, Waits, alarm, interrupts
-from producer.dispatch.job_queue import Channel, leave
+from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, alarm, interrupts
+from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.jobs.job import Job
-from producer.output.outage import PAUSE_S, Outage, refusal
+from producer.output.outage import PAUSE_S, Outage, write_refusal
 from producer.output.text import mib
 from shared.broker.address import Address
 from shared.broker.celery_app import make_app
@@ -25,13 +25,13 @@ from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.errors import BrokerAway, SetupError, StillOpen
 
 
-class Opening:
+class Connector:
     """Connects a job within the deadline of an attempt."""
 
     def __init__(self, attempt: Attempt, job: Job) -> None:
         self._settings, self._report, self._use, _, self._deadline = attempt
         self._job = job
-        self._outage, self._waits = Outage(attempt.report.notice), Waits()
+        self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
         self._met = False  #: whether the server has ever answered that it is not ready
         self._interrupted = False
 
@@ -53,7 +53,7 @@ class Opening:
                 while (found := self._try(client, broker)) is None:
                     self._pause()
                 return OpenJob(self._job.pinned, self._job.journal, found)
-        except Cut:
+        except WaitInterrupted:
             if self._interrupted:
                 raise KeyboardInterrupt from None
             raise StillOpen(
@@ -65,7 +65,7 @@ class Opening:
         self._interrupted = True
         self._waits.cut()
 
-    def _try(self, client: redis.Redis, broker: Address) -> Channel | None:
+    def _try(self, client: redis.Redis, broker: Address) -> JobQueue | None:
         """None: it is there, and not ready."""
         try:
             with self._waits.waiting():
@@ -76,15 +76,15 @@ class Opening:
         self._outage.over()
         return channel
 
-    def _open(self, client: redis.Redis, broker: Address) -> Channel:
+    def _open(self, client: redis.Redis, broker: Address) -> JobQueue:
         check_server(client)
         if not self._job.begun:
             for old in self._job.replaced:
-                leave(client, old)
+                delete_job(client, old)
             self._job.begin(client)
         self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
-        channel = Channel(client, app, self._job.record, self._settings)
+        channel = JobQueue(client, app, self._job.record, self._settings)
         channel.resume()
         return channel
 
@@ -97,7 +97,7 @@ class Opening:
             )
 
     def _not_yet(self, error: RedisError, broker: Address) -> None:
-        why = refusal(error)
+        why = write_refusal(error)
         self._met = self._met or bool(why) or isinstance(error, BusyLoadingError) or _cut(error)
         if not self._met:
             raise BrokerAway(
@@ -112,7 +112,7 @@ class Opening:
 
     def _pause(self) -> None:
         if time.monotonic() > self._deadline:
-            raise Cut
+            raise WaitInterrupted
         with self._waits.waiting():
             time.sleep(PAUSE_S)
             if self._use.over:

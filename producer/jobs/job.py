@@ -13,12 +13,12 @@ import redis
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, encode_skipped
-from producer.journal.error_budget import Budget, encode_budget
+from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember
 from producer.journal.job_properties import ATTEMPT, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.records import UNLISTED, Unlisted, encode_unlisted
-from producer.journal.snapshot import peek
+from producer.journal.snapshot import read_snapshot
 from producer.output.csv_table import Table, write
 from shared.errors import Exit, UsageError
 from shared.messages import model_card
@@ -126,7 +126,7 @@ class Job:
         table = Table(self.card, self.options.top_k, self.options.probabilities)
         return write(self.journal, table, output or self.output)
 
-    def started(self, budget: Budget) -> None:
+    def started(self, budget: ErrorBudget) -> None:
         """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
         stopped = b"%d" % Exit.INTERRUPTED
         none = encode_attempt(AttemptResult())
@@ -155,7 +155,7 @@ class Job:
             properties[SKIPPED] = encode_skipped(attempt.skipped)
         self.journal.put(**properties)
 
-    def judge(self, budget: Budget) -> Exit:
+    def judge(self, budget: ErrorBudget) -> Exit:
         """How the finished job ends within this budget; from now on it answers so."""
         if budget.exceeded(self.journal.totals, finished=True):
             code = Exit.BUDGET
@@ -171,7 +171,7 @@ class Job:
         self.journal.close(remove=not self._earlier and not self.begun)
 
     def _id_of_old(self) -> set[str]:
-        view = peek(self.output)
+        view = read_snapshot(self.output)
         return set() if view is None else {view.job} - {""}
 
     def _check_options(self) -> None:
@@ -224,7 +224,7 @@ def stored_options(output: Path) -> JobOptions:
     return options
 
 
-def stored(output: Path) -> tuple[JobOptions, Budget]:
+def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     """The options of the job of this output, and the budget of its last attempt.
 
     Raises:

@@ -14,17 +14,17 @@ from redis.exceptions import RedisError
 
 from producer.jobs.background import find_output
 from producer.journal.job_index import entries
-from producer.journal.snapshot import JobView, State, peek
+from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.text import columns, duration, one_line, show_json
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from shared import keys
-from shared.broker.address import shown
+from shared.broker.address import redacted
 from shared.broker.location import broker_url
-from shared.broker.redis_client import glance
+from shared.broker.redis_client import connect_briefly
 from shared.broker.wrong_type import answers
 from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
 from shared.messages.job import JOB_ID, decode_job
@@ -38,7 +38,7 @@ _LEFT = ("job", "state", "model", "output")
 RATE_MAX = 1e12
 
 
-def show(job: str, as_json: bool, settings: Settings) -> None:
+def show_jobs(job: str, as_json: bool, settings: Settings) -> None:
     """Print jobs as a table, or as JSON; in a table open requests follow.
 
     Raises:
@@ -73,20 +73,20 @@ def running_on_stack(settings: Settings) -> list[JobView]:
     """The jobs that run on this machine's stack, whatever broker is configured."""
     local = {view.job: view for view in _local()}
     found = _remote(msgspec.structs.replace(settings, redis_url=""))
-    views = [local.get(view.job, view) for view in found if view.state is State.RUNNING]
-    return [view for view in views if view.state is State.RUNNING]
+    views = [local.get(view.job, view) for view in found if view.state is JobState.RUNNING]
+    return [view for view in views if view.state is JobState.RUNNING]
 
 
 def _local() -> list[JobView]:
-    return [view for entry in entries() if (view := peek(Path(entry.output))) is not None]
+    return [view for entry in entries() if (view := read_snapshot(Path(entry.output))) is not None]
 
 
 def _paced(local: list[JobView], remote: list[JobView]) -> list[JobView]:
     """With the pace of those that run, which only their producers know, and tell Redis."""
-    told = {view.job: view for view in remote if view.state is State.RUNNING}
+    told = {view.job: view for view in remote if view.state is JobState.RUNNING}
     return [
         msgspec.structs.replace(view, rate=told[view.job].rate, left_s=told[view.job].left_s)
-        if view.state is State.RUNNING and view.job in told
+        if view.state is JobState.RUNNING and view.job in told
         else view
         for view in local
     ]
@@ -104,11 +104,11 @@ def _one(job: str, settings: Settings) -> list[JobView]:
     if not found and JOB_ID.fullmatch(job):
         found = _elsewhere(job, settings)
     if not found:
-        view = peek(find_output(job))
+        view = read_snapshot(find_output(job))
         if view is None:
             raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
         found = [view]
-    if found[0].state is State.RUNNING and found[0].rate is None:
+    if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))
     return found
 
@@ -126,12 +126,12 @@ def _remote(settings: Settings) -> list[JobView]:
 
 def _remote_of(settings: Settings) -> list[JobView]:
     try:
-        with glance(broker_url(settings), "status") as client:
+        with connect_briefly(broker_url(settings), "status") as client:
             return _look(client)
     except RedisError as error:
         if not settings.redis_url:
             return []  # the stack does not run: nothing of it lives
-        where = shown(settings.redis_url)
+        where = redacted(settings.redis_url)
         raise BrokerAway(f"Redis at {where} does not answer ({error})") from error
 
 
@@ -148,7 +148,7 @@ def _look(client: redis.Redis) -> list[JobView]:
     expired = [job for (job, _), fields in pairs if b"record" not in fields]
     if expired:
         client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
-        passed("status.expired-forgotten")
+        failpoint("status.expired-forgotten")
     views = (_view(job, fields, runs) for (job, runs), fields in pairs)
     return [view for view in views if view is not None]
 
@@ -165,13 +165,13 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
         return None
     if record.id != job:
         return None  # somebody else's name would be shown as it is
-    state = State.RUNNING if running else State.PAUSED
+    state = JobState.RUNNING if running else JobState.PAUSED
     if fields.get(b"state") == b"cancelled":
-        state = State.CANCELLED
+        state = JobState.CANCELLED
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
     view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
-    if state is not State.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
+    if state is not JobState.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
         return view
     left = left_s(found, done, fields.get(b"walking") != b"0", rate)
     return msgspec.structs.replace(view, rate=rate, left_s=left)

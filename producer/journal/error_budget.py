@@ -14,7 +14,7 @@ ROWS_BEFORE_PERCENT = 1_000
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 
 
-class Budget(msgspec.Struct, frozen=True):
+class ErrorBudget(msgspec.Struct, frozen=True):
     """At most this many failed rows, or this share of the finished ones."""
 
     limit: float = float("inf")
@@ -29,15 +29,15 @@ class Budget(msgspec.Struct, frozen=True):
         return 100 * totals.failed > self.limit * totals.done
 
 
-def encode_budget(budget: Budget) -> bytes:
+def encode_budget(budget: ErrorBudget) -> bytes:
     """JSON for the journal; nothing where there is no limit."""
     return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
 
 
-def decode_budget(data: bytes | None) -> Budget:
+def decode_budget(data: bytes | None) -> ErrorBudget:
     """What `encode_budget` made; none before the first attempt. Raises BadMessage."""
     try:
-        return msgspec.json.decode(data, type=Budget) if data else Budget()
+        return msgspec.json.decode(data, type=ErrorBudget) if data else ErrorBudget()
     except MISFITS as error:
         raise BadMessage(
             f"the job's --max-failures in its journal cannot be read ({error}); "
@@ -45,7 +45,7 @@ def decode_budget(data: bytes | None) -> Budget:
         ) from error
 
 
-def parse_budget(text: str) -> Budget:
+def parse_budget(text: str) -> ErrorBudget:
     """`N` or `P%`.
 
     Raises:
@@ -54,4 +54,4 @@ def parse_budget(text: str) -> Budget:
     match = _FORM.fullmatch(text.strip())
     if match is None or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
         raise ValueError(f"{text!r} is neither a number of rows like 10 nor a share like 5%")
-    return Budget(float(match[1]), bool(match[2]))
+    return ErrorBudget(float(match[1]), bool(match[2]))

@@ -10,7 +10,7 @@ import msgspec
 
 from shared import atomic_file
 from shared.errors import MISFITS
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.job import JOB_ID
 
 REMEDY = "mend that or set XDG_STATE_HOME to another folder, and run the same command again"
@@ -42,13 +42,13 @@ def remember(entry: Entry) -> None:
         _make(folder)
         with atomic_file.created(draft) as file:
             file.write(msgspec.json.encode(entry))
-        passed("index.drafted")
+        failpoint("index.drafted")
         for other in entries():
             if other.output == entry.output:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
-                passed("index.replaced-forgotten")
+                failpoint("index.replaced-forgotten")
         atomic_file.place(draft, folder / f"{entry.id}.json")
-        passed("index.remembered")
+        failpoint("index.remembered")
 
 
 def _make(folder: Path) -> None:

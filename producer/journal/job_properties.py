@@ -13,7 +13,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions, decode_options
 from producer.inputs.skipped import SKIPPED, decode_skipped
-from producer.journal.error_budget import Budget, decode_budget
+from producer.journal.error_budget import ErrorBudget, decode_budget
 from producer.journal.records import UNLISTED, Unlisted, decode_unlisted
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
@@ -56,7 +56,7 @@ class JobProperties(ABC):
         return decode_options(self.get("options") or b"")
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> ErrorBudget:
         """The budget of the last attempt."""
         return decode_budget(self.get("budget"))
 

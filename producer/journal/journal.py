@@ -21,11 +21,11 @@ import msgspec
 
 from producer.journal import lock, properties, records, retries, schema
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import Frozen, Place, Recorded, recorded, thawed
+from producer.journal.records import FrozenBatch, Place, StoredResult, from_record, recorded
 from producer.journal.sqlite_errors import sqlite_errors
-from producer.journal.totals import JobCounts, keep, kept, sums
+from producer.journal.totals import JobCounts, load_counts, store_counts, sums
 from shared.errors import Damaged, SetupError, UsageError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.image_status import add_flags
 from shared.messages.files import filled
 
@@ -83,7 +83,7 @@ class Journal(JobProperties):
         with self._transaction():
             schema.clear(self._db)
             self.totals = JobCounts()
-            keep(self._db, self.totals)
+            store_counts(self._db, self.totals)
             properties.put(self._db, **values)
 
     @property
@@ -92,7 +92,10 @@ class Journal(JobProperties):
         return not self._readable or self.begun
 
     def commit(
-        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+        self,
+        frozen: Iterable[FrozenBatch] = (),
+        results: Iterable[StoredResult] = (),
+        **also: bytes,
     ) -> None:
         """Freeze new batches, record results, and set properties, in one transaction.
 
@@ -109,7 +112,7 @@ class Journal(JobProperties):
         with self._transaction():
             self._note_digests(n, digests)
 
-    def last(self) -> Frozen | None:
+    def last(self) -> FrozenBatch | None:
         """The batch that was frozen last, where the walk goes on."""
         return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
 
@@ -144,7 +147,7 @@ class Journal(JobProperties):
                 return
             yield row
 
-    def batch(self, n: int) -> Frozen:
+    def batch(self, n: int) -> FrozenBatch:
         """One batch."""
         found = self._one("WHERE n = ?", n)
         if found is None:
@@ -189,7 +192,7 @@ class Journal(JobProperties):
         self._db.close()
         if remove:
             self.path.unlink(missing_ok=True)
-            passed("journal.removed")
+            failpoint("journal.removed")
         os.close(self._lock)
 
     def _prepare(self) -> None:
@@ -203,7 +206,7 @@ class Journal(JobProperties):
                     "use that version, or run again with --restart"
                 )
             found = properties.read(self._db)
-            self.totals = kept(found)
+            self.totals = load_counts(found)
             rotten = records.rotten(self._db)
             if not rotten and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are gone")
@@ -223,7 +226,7 @@ class Journal(JobProperties):
             if self.totals.found != before.found:
                 raise sqlite3.DatabaseError("batches are gone")
 
-    def _freeze(self, batch: Frozen) -> None:
+    def _freeze(self, batch: FrozenBatch) -> None:
         record = recorded(batch)
         records.insert(self._db, record)
         if record.places is None:
@@ -231,7 +234,7 @@ class Journal(JobProperties):
         else:
             retries.reached(self._db, batch.places[-1])
 
-    def _record(self, recorded: Recorded) -> None:
+    def _record(self, recorded: StoredResult) -> None:
         n, result, failed, flagged, digests = recorded
         kinds = json.dumps(flagged) if flagged else None
         crc = records.result_crc(n, failed, kinds, 0, result)
@@ -254,10 +257,10 @@ class Journal(JobProperties):
         record = records.one(self._db, n)
         records.put_files(self._db, record._replace(digests=filled(record.digests, digests)))
 
-    def _one(self, clause: str, *values: int) -> Frozen | None:
+    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
         with sqlite_errors(self.path):
             record = next(records.read(self._db, clause, *values), None)
-            return None if record is None else thawed(record)
+            return None if record is None else from_record(record)
 
     def _sum(self) -> JobCounts:
         with sqlite_errors(self.path):
@@ -271,15 +274,15 @@ class Journal(JobProperties):
             try:
                 yield
                 if self.totals != before:
-                    keep(self._db, self.totals)
-                passed("journal.committing")
+                    store_counts(self._db, self.totals)
+                failpoint("journal.committing")
                 self._db.execute("COMMIT")
             except BaseException:
                 self.totals = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        passed("journal.committed")
+        failpoint("journal.committed")
 
 
 def journal_path(output: str | Path) -> Path:

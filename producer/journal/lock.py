@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared import file_lock
 from shared.errors import SetupError, UsageError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 
 
 def take(path: Path) -> int:
@@ -41,9 +41,9 @@ def empty(path: Path, lock: int) -> None:
     """Make the locked journal a new one, whatever it held."""
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-        passed("journal.log-removed")
+        failpoint("journal.log-removed")
     os.ftruncate(lock, 0)
-    passed("journal.emptied")
+    failpoint("journal.emptied")
 
 
 def _try(path: Path) -> int:

@@ -31,7 +31,7 @@ _COLUMNS = (
 UNLISTED = "unlisted"
 
 
-class Frozen(msgspec.Struct, frozen=True):
+class FrozenBatch(msgspec.Struct, frozen=True):
     """A batch as it was frozen: its files never change again."""
 
     n: int
@@ -42,7 +42,7 @@ class Frozen(msgspec.Struct, frozen=True):
     places: list[Place] = []  #: of a repeat: whose rows these are, in path order
 
 
-class Recorded(NamedTuple):
+class StoredResult(NamedTuple):
     """What came back for batch `n`."""
 
     n: int
@@ -78,9 +78,9 @@ class Record(NamedTuple):
         return result_crc(self.n, *self[7:])
 
 
-def thawed(record: Record) -> Frozen:
+def from_record(record: Record) -> FrozenBatch:
     """The batch of a record."""
-    return Frozen(
+    return FrozenBatch(
         record.n,
         record.argument,
         record.names.split(b"\0"),
@@ -90,7 +90,7 @@ def thawed(record: Record) -> Frozen:
     )
 
 
-def recorded(batch: Frozen) -> Record:
+def recorded(batch: FrozenBatch) -> Record:
     """The record of a batch that has no result yet."""
     return Record(
         batch.n,

@@ -14,7 +14,7 @@ from itertools import groupby
 import msgspec
 
 from producer.journal import properties, records
-from producer.journal.records import Frozen, Place, pack, recorded, result_of, unpack
+from producer.journal.records import FrozenBatch, Place, pack, recorded, result_of, unpack
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, decode_result, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP
@@ -66,7 +66,7 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
         n += 1
 
 
-def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None:
+def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
     """Put a repeat's results into the batches whose rows they are; leave only its number."""
     new = decode_result(result, len(repeat.names))
     stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
@@ -93,7 +93,7 @@ def fold_in(database: sqlite3.Connection, repeat: Frozen, result: bytes) -> None
 
 def _clear(database: sqlite3.Connection, n: int) -> None:
     """Leave nothing of a repeat but its number."""
-    cleared = recorded(Frozen(n, 0, [], []))._replace(places=b"", failed=0, result=b"")
+    cleared = recorded(FrozenBatch(n, 0, [], []))._replace(places=b"", failed=0, result=b"")
     records.put_files(database, cleared)
     records.put_result(database, cleared)
 

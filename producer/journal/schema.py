@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from producer.journal import properties
-from producer.journal.totals import JobCounts, keep
+from producer.journal.totals import JobCounts, store_counts
 
 #: The schema that this Hangtag reads and writes, as the property `schema` of a job has it.
 NOW = b"5"
@@ -53,7 +53,7 @@ def prepare(database: sqlite3.Connection) -> None:
         for table in _TABLES:
             database.execute(table)
         properties.put(database, schema=NOW)
-        keep(database, JobCounts())
+        store_counts(database, JobCounts())
     # Changes nothing, and fails where a damaged header says that nothing may be written.
     database.execute("DELETE FROM job WHERE key IS NULL")
     database.execute("COMMIT")

@@ -14,13 +14,13 @@ from producer.journal import properties
 from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.records import Unlisted
-from producer.journal.totals import JobCounts, kept
+from producer.journal.totals import JobCounts, load_counts
 from shared import file_lock
 from shared.errors import Exit, HangtagError
 from shared.messages.batch import MAX_FILE_BYTES
 
 
-class State(enum.StrEnum):
+class JobState(enum.StrEnum):
     """The states of a job."""
 
     RUNNING = "running"
@@ -34,7 +34,7 @@ class JobView(msgspec.Struct, frozen=True):
     """One job at a glance."""
 
     job: str
-    state: State
+    state: JobState
     found: int = msgspec.field(name="images")
     done: int
     failed: int
@@ -67,14 +67,14 @@ def is_running(output: Path) -> bool:
         os.close(fd)
 
 
-def peek(output: Path) -> JobView | None:
+def read_snapshot(output: Path) -> JobView | None:
     """The job of this output; None if there is none, or none that has begun."""
     try:
         found, totals = _read(journal_path(output))
     except sqlite3.DatabaseError:
         if not journal_path(output).exists() or is_running(output):
             return None  # whoever holds it writes its first lines
-        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+        return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
     job = _Snapshot(found)
     if not job.begun:
         return None
@@ -82,7 +82,7 @@ def peek(output: Path) -> JobView | None:
         record, unlisted, attempt = job.record, job.unlisted, job.attempt
         limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
     except HangtagError:
-        return JobView("", State.UNREADABLE, 0, 0, 0, "", str(output))
+        return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
     state = _state(output, job)
     return JobView(
         record.id,
@@ -95,7 +95,7 @@ def peek(output: Path) -> JobView | None:
         job.exit_code,
         totals.flagged,
         unlisted=unlisted,
-        over_budget=state is State.PAUSED and job.stopped is Exit.BUDGET,
+        over_budget=state is JobState.PAUSED and job.stopped is Exit.BUDGET,
         max_file_bytes=limit,
         attempt=attempt,
     )
@@ -111,12 +111,12 @@ class _Snapshot(JobProperties):
         return self._found.get(key)
 
 
-def _state(output: Path, job: JobProperties) -> State:
+def _state(output: Path, job: JobProperties) -> JobState:
     if job.exit_code is not None:
-        return State.FINISHED
+        return JobState.FINISHED
     if is_running(output):
-        return State.RUNNING
-    return State.CANCELLED if job.stopped is Exit.CANCELLED else State.PAUSED
+        return JobState.RUNNING
+    return JobState.CANCELLED if job.stopped is Exit.CANCELLED else JobState.PAUSED
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], JobCounts]:
@@ -145,4 +145,4 @@ def _alone(path: Path) -> tuple[int, int, int] | None:
 def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
     with closing(open_read_only(path, immutable)) as database:
         found = properties.read(database)
-        return found, kept(found)
+        return found, load_counts(found)

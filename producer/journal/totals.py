@@ -16,7 +16,7 @@ from shared.errors import MISFITS
 from shared.image_status import add_flags
 
 #: The property of a job that holds its sums.
-KEPT = "totals"
+PROPERTY = "totals"
 
 
 class JobCounts(msgspec.Struct):
@@ -28,15 +28,15 @@ class JobCounts(msgspec.Struct):
     flagged: dict[str, int] = {}  #: by flag; those that none has are left out
 
 
-def keep(database: sqlite3.Connection, totals: JobCounts) -> None:
+def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the sums, in the transaction that is open. Raises sqlite3.DatabaseError."""
-    properties.put(database, **{KEPT: msgspec.json.encode(totals)})
+    properties.put(database, **{PROPERTY: msgspec.json.encode(totals)})
 
 
-def kept(found: Mapping[str, bytes]) -> JobCounts:
+def load_counts(found: Mapping[str, bytes]) -> JobCounts:
     """The sums among a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
     try:
-        return msgspec.json.decode(found[KEPT], type=JobCounts)
+        return msgspec.json.decode(found[PROPERTY], type=JobCounts)
     except (KeyError, *MISFITS) as error:
         raise sqlite3.DatabaseError("the job has lost its sums") from error
 

@@ -15,7 +15,7 @@ CODES = tuple(str(status) for status in BY_CODE if status is not Status.OK)
 _Life = tuple[str, int]  #: a worker, and since when it counts
 
 
-class Accrual:
+class WorkerCounters:
     """What the workers that were seen here have done, each since its own start.
 
     A worker that has left keeps its part, also if it comes back: its id is of one process, which

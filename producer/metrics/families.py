@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from producer.metrics.counters import Accrual
-from producer.metrics.snapshot import Figures
+from producer.metrics.counters import WorkerCounters
+from producer.metrics.snapshot import Snapshot
 from shared import keys
 
 UP = "hangtag_redis_up"
@@ -22,9 +22,9 @@ class Families:
     the process, which Prometheus expects of counters.
     """
 
-    def __init__(self, look: Callable[[], Figures | None]) -> None:
+    def __init__(self, look: Callable[[], Snapshot | None]) -> None:
         self._look = look
-        self._accrual = Accrual()
+        self._accrual = WorkerCounters()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: so that nobody looks before the first scrape."""
@@ -60,7 +60,7 @@ def gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"hangtag_{name}", text, value)
 
 
-def _backlog(figures: Figures) -> Iterator[Metric]:
+def _backlog(figures: Snapshot) -> Iterator[Metric]:
     yield gauge(
         "batches_outstanding", "Batches in Redis without a result, of running jobs.",
         figures.outstanding,
@@ -77,7 +77,7 @@ def _backlog(figures: Figures) -> Iterator[Metric]:
     yield gauge("redis_memory_ratio", "Used share of the server's memory.", figures.memory_ratio)
 
 
-def _fleet(figures: Figures) -> Iterator[Metric]:
+def _fleet(figures: Snapshot) -> Iterator[Metric]:
     classifying = [beat for beat in figures.workers if beat.queue == keys.CLASSIFY_QUEUE]
     rate = sum(beat.rate for beat in classifying)
     yield gauge("images_per_second", "Images that all workers classify per second, of late.", rate)
@@ -90,7 +90,7 @@ def _fleet(figures: Figures) -> Iterator[Metric]:
     yield gauge("slots", "Worker processes that can classify a batch each.", slots)
 
 
-def _models(figures: Figures) -> Iterator[Metric]:
+def _models(figures: Snapshot) -> Iterator[Metric]:
     info = GaugeMetricFamily(
         "hangtag_model_version_info",
         "1 for the version that an alias of a model stands for.",

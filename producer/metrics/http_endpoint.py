@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from producer.metrics.bounded_server import BoundedServer
 from producer.metrics.families import Families
-from producer.metrics.snapshot import Figures, see
+from producer.metrics.snapshot import Snapshot, take_snapshot
 from producer.output.text import one_line
 from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
@@ -44,7 +44,7 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
         BrokerRefuses: the broker does not let us in.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
-    look = Look(connect(broker_url(settings), ROLE, ANSWER_S))
+    look = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
     look.first()
     registry = CollectorRegistry()
     registry.register(Families(look))
@@ -59,7 +59,7 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
         server.server_close()
 
 
-class Look:
+class Exporter:
     """A look at everything that never fails; what keeps it from seeing is told once."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -70,12 +70,12 @@ class Look:
     def first(self) -> None:
         """Raises BrokerRefuses: no waiting helps."""
         with suppress(RedisError):  # one that is away may come
-            see(self._client)
+            take_snapshot(self._client)
 
-    def __call__(self) -> Figures | None:
+    def __call__(self) -> Snapshot | None:
         """What there is; None while the server does not answer, or refuses us."""
         try:
-            figures = see(self._client)
+            figures = take_snapshot(self._client)
         except BrokerRefuses as error:
             self._tell(str(error))
         except RedisError as error:

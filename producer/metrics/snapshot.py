@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from shared import keys
 from shared.broker.wrong_type import answers
 from shared.ledger import heartbeats
@@ -24,16 +24,16 @@ from shared.registry import packaged as pretrained
 
 #: Keys that the server looks at in one step of a SCAN: about a millisecond of its time.
 KEYS_PER_SCAN = 2_000
-STATES = (State.RUNNING, State.PAUSED, State.CANCELLED)
+STATES = (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED)
 _ALIASES = keys.model_aliases("")
 _WORKER = keys.worker("").encode()  # what follows is anybody's, maybe no UTF-8
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
     """What there was at that moment."""
 
     workers: list[Heartbeat]
-    jobs: dict[State, int]
+    jobs: dict[JobState, int]
     outstanding: int  #: batches in Redis without a result, of jobs that run
     oldest_s: float  #: age of the oldest batch under way, see `_age_s`; 0 where there is none
     aliases: list[tuple[str, str, int]]  #: model, alias, version
@@ -66,7 +66,7 @@ class _Job(NamedTuple):
         return self.at_s > now_ms / 1000 - SILENT_S
 
 
-def see(client: redis.Redis) -> Figures:
+def take_snapshot(client: redis.Redis) -> Snapshot:
     """Look at everything.
 
     Raises:
@@ -80,7 +80,7 @@ def see(client: redis.Redis) -> Figures:
     running = [job for job in jobs if job.runs(now_ms)]
     states = [_state(job, now_ms) for job in jobs]
     asked = [request for request in requests if request and request[0] == b"open"]
-    return Figures(
+    return Snapshot(
         workers=_alive(beats, now_ms),
         jobs={state: states.count(state) for state in STATES},
         outstanding=sum(job.batches for job in running),
@@ -129,13 +129,13 @@ def _job(at_s: float, record: list[bytes | None] | None, held: int | None) -> _J
     return _Job(at_s, state, oldest_ms, held or 0)
 
 
-def _state(job: _Job, now_ms: int) -> State | None:
+def _state(job: _Job, now_ms: int) -> JobState | None:
     """As `hangtag status` tells it; None of a job that has expired."""
     if job.state is None:
         return None
     if job.state == b"cancelled":
-        return State.CANCELLED
-    return State.RUNNING if job.runs(now_ms) else State.PAUSED
+        return JobState.CANCELLED
+    return JobState.RUNNING if job.runs(now_ms) else JobState.PAUSED
 
 
 def _age_s(job: _Job, now_ms: int) -> float:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from producer.requests.client import ROLE, reaching
+from producer.requests.client import ROLE, broker_errors
 from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
 from shared.errors import SetupError, UsageError
@@ -18,7 +18,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 
 
-class Shelf(NamedTuple):
+class Catalog(NamedTuple):
     """Every model, and a way to read a file of a version (verified; SetupError if it is gone)."""
 
     models: list[Model]
@@ -60,7 +60,7 @@ class Shelf(NamedTuple):
         )
 
 
-def shelf(settings: Settings) -> Shelf:
+def load_catalog(settings: Settings) -> Catalog:
     """What there is. A damaged version of this machine's store is told, and left out.
 
     Raises:
@@ -69,15 +69,15 @@ def shelf(settings: Settings) -> Shelf:
     """
     if not settings.redis_url:
         registry = Registry(settings.store_path)
-        return Shelf(of_store(registry, _tell), registry.read)
+        return Catalog(of_store(registry, _tell), registry.read)
     client = connect(broker_url(settings), ROLE)
 
     def read(card: Card, filename: str) -> bytes:
-        with reaching(settings):
+        with broker_errors(settings):
             return mirror_reader.load_file(client, card, filename)
 
-    with reaching(settings):
-        return Shelf(mirror_reader.shelf(client), read)
+    with broker_errors(settings):
+        return Catalog(mirror_reader.load_catalog(client), read)
 
 
 def _tell(fault: str) -> None:

@@ -11,7 +11,7 @@ from producer.models.train import troubles
 from producer.output import image_file
 from producer.output.text import columns
 from producer.requests.client import make_request
-from producer.requests.submit import ask, data_place, picture
+from producer.requests.submit import data_place, picture, submit
 from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
 from shared.settings import Settings
@@ -21,14 +21,14 @@ GRID, SINGLE = "grid.png", "image.png"
 _HEAD = ("label", "training", "held out", "test")
 
 
-class DataSetShown(NamedTuple):
+class DataSetSummary(NamedTuple):
     """What was answered, and the pictures that were written."""
 
     report: DataReport
     written: list[Path]
 
 
-def show(
+def describe(
     settings: Settings,
     data: str,
     index: int,
@@ -36,7 +36,7 @@ def show(
     *,
     force: bool = False,
     quiet: bool = False,
-) -> DataSetShown:
+) -> DataSetSummary:
     """Ask the owner of the store to describe `data`, and put its pictures into `folder`,
     which is made if need be.
 
@@ -48,11 +48,11 @@ def show(
     work = ShowData(data_place(data, settings), index)
     check_folder(folder, (GRID, SINGLE), force)
     request = make_request(work)
-    report = ask(settings, request, quiet=quiet).decode(DataReport)
+    report = submit(settings, request, quiet=quiet).decode(DataReport)
     paths = [folder / name for name in (GRID, SINGLE)]
     for path in paths:
         image_file.write(path, picture(settings, request.id, path.name))
-    return DataSetShown(report, paths)
+    return DataSetSummary(report, paths)
 
 
 def lines(report: DataReport) -> Iterator[str]:

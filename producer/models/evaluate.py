@@ -12,7 +12,7 @@ from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.output.text import columns, counted, one_line, share
 from producer.requests.client import make_request
-from producer.requests.submit import ask, data_place, picture
+from producer.requests.submit import data_place, picture, submit
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
@@ -57,7 +57,7 @@ def evaluate(
     if pictures is not None:
         check_folder(pictures, PICTURES, force)
     request = make_request(work)
-    evaluated = ask(settings, request, quiet=quiet).decode(Evaluated)
+    evaluated = submit(settings, request, quiet=quiet).decode(Evaluated)
     if pictures is None:
         return Measured(evaluated, [])
     files = {name: picture(settings, request.id, name) for name in PICTURES}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from producer.models.train import summary
 from producer.requests.client import make_request
-from producer.requests.submit import ask, data_place
+from producer.requests.submit import data_place, submit
 from shared.errors import UsageError
 from shared.messages.model_name import NAME
 from shared.messages.replies import Trained
@@ -56,7 +56,7 @@ def import_model(
         promote=promote,
         data=data_place(data, settings) if data else "",
     )
-    return ask(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)
+    return submit(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.models.catalog import Shelf
+from producer.models.catalog import Catalog
 from producer.output.text import columns, moment, one_line, share, size
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import Model, Version
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True):
     dataset: str
 
 
-def rows(shelf: Shelf, name: str = "") -> list[Row]:
+def rows(shelf: Catalog, name: str = "") -> list[Row]:
     """Every version of one model, or of all.
 
     Raises:

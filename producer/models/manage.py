@@ -9,10 +9,10 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.journal import job_index, snapshot
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from producer.output.text import columns
-from producer.requests.client import ROLE, make_request, who
-from producer.requests.submit import ask
+from producer.requests.client import ROLE, make_request, user_name
+from producer.requests.submit import submit
 from producer.stack.other_stacks import stacks
 from shared.broker.location import broker_url, socket_path
 from shared.broker.redis_client import connect
@@ -38,8 +38,8 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
         raise UsageError(f"say which version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
-        return ask(settings, make_request(work), quiet=True).decode(Decided)
-    decided = operations.promote(Registry(settings.store_path), work, who())
+        return submit(settings, make_request(work), quiet=True).decode(Decided)
+    decided = operations.promote(Registry(settings.store_path), work, user_name())
     refresh(settings)
     return decided
 
@@ -53,10 +53,10 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     """
     work = Rollback(_checked(name), alias, why)
     if settings.redis_url:
-        return ask(settings, make_request(work), quiet=True).decode(Decided)
+        return submit(settings, make_request(work), quiet=True).decode(Decided)
     registry = Registry(settings.store_path)
     registry.existing(name)  # which tells what there is
-    decided = operations.rollback(registry, work, who())
+    decided = operations.rollback(registry, work, user_name())
     refresh(settings)
     return decided
 
@@ -71,7 +71,7 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
     mine = of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
-        return ask(settings, make_request(work), quiet=True).decode(Pruned)
+        return submit(settings, make_request(work), quiet=True).decode(Pruned)
     pruned = operations.prune(
         Registry(settings.store_path), work, _of_this_stack(settings, name) | mine
     )
@@ -84,8 +84,8 @@ def of_this_machine(name: str) -> dict[int, str]:
     """Version -> why it stays, for every job that was begun here and can be resumed."""
     found: dict[int, str] = {}
     for entry in job_index.entries():
-        view = snapshot.peek(Path(entry.output))
-        if view is None or view.state in (State.FINISHED, State.UNREADABLE):
+        view = snapshot.read_snapshot(Path(entry.output))
+        if view is None or view.state in (JobState.FINISHED, JobState.UNREADABLE):
             continue
         wanted = parse(view.model)
         if wanted.name == name and wanted.version is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.models.catalog import Shelf
+from producer.models.catalog import Catalog
 from producer.output import image_file
 from producer.output.text import columns, moment, one_line, share, size
 from shared.errors import SetupError, UsageError
@@ -24,7 +24,7 @@ _HASH_CHARS = 12
 _INDENT = "  "
 
 
-class Shown(msgspec.Struct, frozen=True):
+class VersionDetails(msgspec.Struct, frozen=True):
     """One version, with all that is known of it."""
 
     card: Card
@@ -33,15 +33,15 @@ class Shown(msgspec.Struct, frozen=True):
     history: tuple[Decision, ...]  #: of all aliases of the model, oldest first
 
 
-def find(shelf: Shelf, wanted: ModelName) -> Shown:
+def find(shelf: Catalog, wanted: ModelName) -> VersionDetails:
     """The version that a name stands for. Raises SetupError if there is none."""
     model, version = shelf.version(wanted)
     number = version.card.version
     aliases = sorted(alias for alias, stands in model.aliases.items() if stands == number)
-    return Shown(version.card, version.sizes, tuple(aliases), model.history)
+    return VersionDetails(version.card, version.sizes, tuple(aliases), model.history)
 
 
-def lines(shown: Shown) -> Iterator[str]:
+def lines(shown: VersionDetails) -> Iterator[str]:
     """The version for a person."""
     card = shown.card
     yield f"{card.ref}  {', '.join(shown.aliases)}".rstrip()
@@ -56,7 +56,7 @@ def lines(shown: Shown) -> Iterator[str]:
         )
 
 
-def write_pictures(shelf: Shelf, card: Card, folder: Path, force: bool) -> list[Path]:
+def write_pictures(shelf: Catalog, card: Card, folder: Path, force: bool) -> list[Path]:
     """Put the pictures of a version into a folder, which is made if need be.
 
     Raises:
@@ -135,7 +135,7 @@ def _figures(metrics: Metrics) -> list[tuple[str, ...]]:
     return rows
 
 
-def _files(shown: Shown) -> list[tuple[str, ...]]:
+def _files(shown: VersionDetails) -> list[tuple[str, ...]]:
     return [
         (one_line(name), size(shown.sizes.get(name)), one_line(sha256[:_HASH_CHARS]))
         for name, sha256 in sorted(shown.card.files.items())

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from producer.journal.journal import Journal
 from producer.output.csv_cells import escape, quote
 from shared import atomic_file
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.batch import BatchResult, decode_result
 from shared.messages.model_card import Card
@@ -122,9 +122,9 @@ def write(journal: Journal, table: Table, output: Path) -> str:
                 data = text.encode()
                 sha256.update(data)
                 file.write(data)
-        passed("table.written")
+        failpoint("table.written")
         atomic_file.place(part, output)
-        passed("table.placed")
+        failpoint("table.placed")
     return sha256.hexdigest()
 
 

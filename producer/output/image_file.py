@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from shared.errors import SetupError, UsageError
-from shared.messages.files import shown
+from shared.messages.files import printable
 
 SUFFIX = ".png"
 
@@ -19,11 +19,13 @@ def check(path: Path, force: bool) -> None:
         UsageError: it is no place for a PNG file, or something is there (unless `force`).
     """
     if path.suffix.lower() != SUFFIX:
-        raise UsageError(f"{shown(path)} is to be a PNG file; let its name end in {SUFFIX}")
+        raise UsageError(f"{printable(path)} is to be a PNG file; let its name end in {SUFFIX}")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {shown(path.absolute().parent)}; create it first")
+        raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
     if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
-        raise UsageError(f"{shown(path)} exists; choose another name, or replace it with --force")
+        raise UsageError(
+            f"{printable(path)} exists; choose another name, or replace it with --force"
+        )
 
 
 def write(path: Path, data: bytes) -> None:
@@ -43,7 +45,7 @@ def write(path: Path, data: bytes) -> None:
                 os.unlink(part.name)
                 raise
     except OSError as error:
-        raise SetupError(f"{shown(path)}: {error.strerror}; mend that and run again") from error
+        raise SetupError(f"{printable(path)}: {error.strerror}; mend that and run again") from error
 
 
 def _umask() -> int:

@@ -13,7 +13,7 @@ from producer.output.text import one_line
 PLAIN_EVERY_S = 5.0
 
 
-class Report(Protocol):
+class JobProgress(Protocol):
     """Where progress and notices go."""
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
@@ -26,7 +26,7 @@ class Report(Protocol):
         """The last figures stay visible."""
 
 
-class Quiet(Notices):
+class NoticesOnly(Notices):
     """Shows notices only."""
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
@@ -36,7 +36,7 @@ class Quiet(Notices):
         print_line(one_line(text))
 
 
-class Lines(Quiet):
+class ProgressLines(NoticesOnly):
     """A line every few seconds, for logs."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Lines(Quiet):
         )
 
 
-class Bar(LiveNotices):
+class ProgressBar(LiveNotices):
     """A live bar on a terminal."""
 
     def __init__(self) -> None:
@@ -93,10 +93,10 @@ class Bar(LiveNotices):
         self._console.print(one_line(text), highlight=False, markup=False)
 
 
-def make_report(quiet: bool) -> Report:
+def make_progress(quiet: bool) -> JobProgress:
     """The report that fits where standard error goes."""
     if quiet:
-        return Quiet()
+        return NoticesOnly()
     if not sys.stderr.isatty():
-        return Lines()
-    return Bar()  # with rich, which takes longer to import than a small job to run
+        return ProgressLines()
+    return ProgressBar()  # with rich, which takes longer to import than a small job to run

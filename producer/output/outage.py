@@ -43,7 +43,7 @@ _DISK_FULL = "No space left on device"
 _MAX_CLIENTS = "max number of clients reached"
 
 
-def refusal(error: RedisError) -> str:
+def write_refusal(error: RedisError) -> str:
     """Why the server refuses what is written to it; empty for any other error."""
     if isinstance(error, OutOfMemoryError):
         return "Redis' memory is full"

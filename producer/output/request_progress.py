@@ -8,17 +8,17 @@ from typing import Protocol
 
 from producer.output.notices import LiveNotices, Notices, print_line
 from producer.output.text import duration
-from shared.ledger.request_states import State, View
+from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 
 #: What leaves room for the figures on a terminal of 80 columns.
 BAR_CELLS = 20
 
 
-class Watch(Protocol):
+class RequestProgress(Protocol):
     """Where a request's progress and notices go."""
 
-    def view(self, view: View) -> None:
+    def view(self, view: RequestView) -> None:
         """The request as it stands; called several times a second."""
 
     def notice(self, text: str) -> None:
@@ -28,25 +28,25 @@ class Watch(Protocol):
         """What was shown last stays visible."""
 
 
-class Quiet(Notices):
+class NoticesOnly(Notices):
     """Shows notices only."""
 
-    def view(self, view: View) -> None:
+    def view(self, view: RequestView) -> None:
         """Nothing."""
 
 
-class Lines(Quiet):
+class ProgressLines(NoticesOnly):
     """A line for each stage and each epoch, for logs."""
 
     def __init__(self) -> None:
-        self._news = News()
+        self._news = Changes()
 
-    def view(self, view: View) -> None:
+    def view(self, view: RequestView) -> None:
         for line in self._news.of(view):
             print_line(line)
 
 
-class Live(LiveNotices):
+class LiveDisplay(LiveNotices):
     """What is under way moves; what is over stays above it."""
 
     def __init__(self) -> None:
@@ -58,9 +58,9 @@ class Live(LiveNotices):
             TextColumn("{task.fields[figures]}"),
             transient=True,
         )
-        self._news = News()
+        self._news = Changes()
 
-    def view(self, view: View) -> None:
+    def view(self, view: RequestView) -> None:
         if self._task is None:
             self._task = self._bar.add_task("", total=None, figures="")
             self._bar.start()
@@ -79,23 +79,25 @@ class Live(LiveNotices):
         )
 
 
-class News:
+class Changes:
     """What is new in each view, in lines: stages that began and epochs that ended."""
 
     def __init__(self) -> None:
         self._stage = ""
         self._epoch: Progress | None = None  #: the last that was seen of the epoch under way
 
-    def of(self, view: View) -> Iterator[str]:
+    def of(self, view: RequestView) -> Iterator[str]:
         """The lines since the view before."""
         now, before = view.progress, self._epoch
         if now is not None:
             if before is not None and _ended(before, now):
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
-        if view.state is State.WAITING:
-            yield from self._begins(State.WAITING, f"request {view.request.id} waits for a trainer")
-        elif view.state is State.RUNNING and now is not None:
+        if view.state is RequestState.WAITING:
+            yield from self._begins(
+                RequestState.WAITING, f"request {view.request.id} waits for a trainer"
+            )
+        elif view.state is RequestState.RUNNING and now is not None:
             yield from self._begins(now.stage, now.stage)
 
     def _begins(self, stage: str, line: str) -> Iterator[str]:
@@ -155,10 +157,10 @@ def figures(now: Progress) -> str:
     return "\n".join(", ".join(line) for line in (pace, quality) if line)
 
 
-def make_watch(quiet: bool = False) -> Watch:
+def make_progress(quiet: bool = False) -> RequestProgress:
     """The watch that fits where standard error goes."""
     if quiet:
-        return Quiet()
+        return NoticesOnly()
     if not sys.stderr.isatty():
-        return Lines()
-    return Live()  # with rich, which takes a while to import
+        return ProgressLines()
+    return LiveDisplay()  # with rich, which takes a while to import

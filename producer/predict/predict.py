@@ -13,22 +13,22 @@ from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.interrupts import interrupts
-from producer.dispatch.job_queue import Channel
-from producer.dispatch.loop import Run
+from producer.dispatch.job_queue import JobQueue
+from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
 from producer.jobs.job import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.output.job_progress import Quiet
+from producer.output.job_progress import NoticesOnly
 from producer.predict.predictions import Predictions, Row, prediction, read_rows
-from producer.requests.client import reaching
-from producer.stack.stack import Use
+from producer.requests.client import broker_errors
+from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.location import broker_url
 from shared.broker.redis_client import check_server, connect
 from shared.errors import Exit, SetupError, UsageError
-from shared.messages.files import shown
+from shared.messages.files import printable
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.settings import Settings
@@ -53,17 +53,17 @@ def predict(
     """
     options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
     _check(options, truth)
-    use = Use(settings)
+    use = BrokerSession(settings)
     use.ensure()
     client = connect(broker_url(settings), _ROLE)
-    with reaching(settings):
+    with broker_errors(settings):
         check_server(client)
         pinned = pin(client, options)
     card = pinned.card
     _check_truth(truth, card)
-    channel = Channel(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
+    channel = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
     try:
-        rows = _run(Attempt(settings, Quiet(), use), pinned, channel)
+        rows = _run(Attempt(settings, NoticesOnly(), use), pinned, channel)
     finally:
         channel.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
@@ -74,12 +74,12 @@ def predict(
     )
 
 
-def _run(attempt: Attempt, pinned: Pinned, channel: Channel) -> list[Row]:
+def _run(attempt: Attempt, pinned: Pinned, channel: JobQueue) -> list[Row]:
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
     ):
-        run = Run(attempt, OpenJob(pinned, journal, channel))
+        run = DispatchLoop(attempt, OpenJob(pinned, journal, channel))
         with interrupts(run.stop):
             code = run.execute()
         if code is Exit.INTERRUPTED:
@@ -94,7 +94,7 @@ def _check(options: JobOptions, truth: Sequence[str]) -> None:
     check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:
-        raise UsageError(f"{shown(folders[0])} is a folder; that is for: hangtag classify")
+        raise UsageError(f"{printable(folders[0])} is a folder; that is for: hangtag classify")
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} pictures are a job; use: hangtag classify")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.processes.process_handle import Member
+from producer.processes.process_handle import ManagedProcess
 from shared import file_lock
 
 #: Held by the supervisor as long as it lives, and signed by it.
@@ -44,7 +44,7 @@ class Lock:
             os.close(self._file)
         self._file = -1
 
-    def sign(self, holder: Member) -> None:
+    def sign(self, holder: ManagedProcess) -> None:
         """Write down who holds it."""
         os.pwrite(self._file, msgspec.json.encode(holder), 0)
 
@@ -81,9 +81,9 @@ def held(path: Path) -> bool:
         os.close(file)
 
 
-def holder(path: Path) -> Member | None:
+def holder(path: Path) -> ManagedProcess | None:
     """Who signed the lock last; None if nobody did."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Member)
+        return msgspec.json.decode(path.read_bytes(), type=ManagedProcess)
     except (OSError, msgspec.MsgspecError):
         return None

@@ -21,7 +21,7 @@ _POLL_S = 0.01
 _ROSTER = "members.json"
 
 
-class Member(msgspec.Struct, frozen=True):
+class ManagedProcess(msgspec.Struct, frozen=True):
     """One process. `started` is in clock ticks since boot, 0 where that cannot be told."""
 
     name: str
@@ -56,20 +56,20 @@ class Member(msgspec.Struct, frozen=True):
             self.wait(grace_s)
 
 
-def member(name: str, pid: int) -> Member:
+def managed_process(name: str, pid: int) -> ManagedProcess:
     """The process that has this number now."""
-    return Member(name, pid, started(pid))
+    return ManagedProcess(name, pid, started(pid))
 
 
-def save_roster(folder: Path, members: list[Member]) -> None:
+def save_roster(folder: Path, members: list[ManagedProcess]) -> None:
     """Write down which processes there are."""
     atomic_file.replace_volatile(folder / _ROSTER, msgspec.json.encode(members))
 
 
-def load_roster(folder: Path) -> list[Member]:
+def load_roster(folder: Path) -> list[ManagedProcess]:
     """The processes that were written down last."""
     try:
-        return msgspec.json.decode((folder / _ROSTER).read_bytes(), type=list[Member])
+        return msgspec.json.decode((folder / _ROSTER).read_bytes(), type=list[ManagedProcess])
     except (OSError, msgspec.MsgspecError):
         return []
 

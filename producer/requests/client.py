@@ -20,8 +20,8 @@ from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
-from shared.ledger.request_states import View
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestView
+from shared.ledger.requests import RequestLedger
 from shared.messages.batch import new_id
 from shared.messages.requests import REQUEST_ID, Request, Work
 from shared.settings import Settings
@@ -29,14 +29,14 @@ from shared.settings import Settings
 ROLE = "producer"
 
 
-class Desk:
+class RequestClient:
     """Every method raises redis.exceptions.RedisError when the server is away or full."""
 
     def __init__(self, settings: Settings) -> None:
         url = broker_url(settings)
         self.client = connect(url, ROLE)
         self._app = make_app(url, ROLE)
-        self.requests = Requests(self.client, settings.lease_s)
+        self.requests = RequestLedger(self.client, settings.lease_s)
 
     def submit(self, request: Request, input: bytes | None = None) -> bool:
         """Hand a request in and say so; False if it was there already.
@@ -48,32 +48,32 @@ class Desk:
         send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id)
         return new
 
-    def look(self, request_id: str) -> View | None:
+    def get(self, request_id: str) -> RequestView | None:
         """The request as it stands; None if Redis does not know it."""
-        return self.requests.look(request_id)
+        return self.requests.get(request_id)
 
     def has_trainer(self) -> bool:
         """Whether one is alive."""
         return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(self.client))
 
 
-def open_desk(settings: Settings) -> Desk:
+def open_client(settings: Settings) -> RequestClient:
     """The desk of the broker that is configured, or of this machine's stack, started if need be.
 
     Raises:
         SetupError: the stack does not start.
     """
     stack.ensure(settings)
-    return Desk(settings)
+    return RequestClient(settings)
 
 
 @contextmanager
-def reaching(settings: Settings) -> Iterator[None]:
+def broker_errors(settings: Settings) -> Iterator[None]:
     """For one look into Redis: raises BrokerAway, with the cure, where there is none."""
     try:
         yield
     except RedisError as error:
-        url = address.shown(settings.redis_url)
+        url = address.redacted(settings.redis_url)
         cure = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
         if not url:
             cure = f"this machine's stack does not answer ({error}); hangtag down clears it away"
@@ -86,7 +86,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
     Raises:
         UsageError: the id or a name in the work cannot be one.
     """
-    request = Request(request_id or new_id(), work, who(), time.time())
+    request = Request(request_id or new_id(), work, user_name(), time.time())
     try:
         return request.check()
     except BadMessage:
@@ -97,7 +97,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
         raise UsageError(f"{what:.80} cannot be a model; use small letters and digits") from None
 
 
-def who() -> str:
+def user_name() -> str:
     """This user, for the history: user@host."""
     try:
         user = getpass.getuser()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from producer.requests.client import open_desk, reaching
-from producer.requests.submit import good
-from producer.requests.wait import Follow, kept_outcome, watching
+from producer.requests.client import broker_errors, open_client
+from producer.requests.submit import check_outcome
+from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.location import socket_path
 from shared.errors import UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import State
+from shared.ledger.request_states import RequestState
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
 
@@ -25,13 +25,13 @@ def follow(
     """
     settings = other_stacks.holder(settings, request_id)
     request = find(settings, request_id)
-    outcome = kept_outcome(settings, request_id)
+    outcome = stored_outcome(settings, request_id)
     if outcome is None:
         settings = other_stacks.taken(settings, request)
-        desk = open_desk(settings)
+        desk = open_client(settings)
         with watching(request_id, quiet) as watch:
-            outcome = Follow(settings, desk, request, watch, timeout_s=timeout_s).wait()
-    return request, good(outcome)
+            outcome = RequestWaiter(settings, desk, request, watch, timeout_s=timeout_s).wait()
+    return request, check_outcome(outcome)
 
 
 def cancel(settings: Settings, request_id: str) -> None:
@@ -43,17 +43,17 @@ def cancel(settings: Settings, request_id: str) -> None:
     """
     settings = other_stacks.holder(settings, request_id)
     request = find(settings, request_id)
-    if kept_outcome(settings, request_id) is not None or not _cancelled(settings, request):
+    if stored_outcome(settings, request_id) is not None or not _cancelled(settings, request):
         raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
 
 
 def _cancelled(settings: Settings, request: Request) -> bool:
-    desk = open_desk(settings)
-    with reaching(settings):
+    desk = open_client(settings)
+    with broker_errors(settings):
         desk.requests.submit(request)  # if this machine's server has forgotten it
-        view = desk.look(request.id)
+        view = desk.get(request.id)
         cancelled = desk.requests.cancel(request.id)
-    running = view is not None and view.state is State.RUNNING
+    running = view is not None and view.state is RequestState.RUNNING
     if cancelled and not running and not settings.redis_url:
         request_store.forget(settings.store_path, request.id)  # a trainer would do so, too
     return cancelled
@@ -78,9 +78,9 @@ def find(settings: Settings, request_id: str) -> Request:
     if not settings.redis_url:
         found = _kept(settings, request_id)
     if found is None and (settings.redis_url or socket_path(settings).exists()):
-        desk = open_desk(settings)
-        with reaching(settings):
-            view = desk.look(request_id)
+        desk = open_client(settings)
+        with broker_errors(settings):
+            view = desk.get(request_id)
         found = view.request if view is not None else None
     if found is None:
         raise UsageError(f"there is no request {request_id!r:.80}; see: hangtag train --list")

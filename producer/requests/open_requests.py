@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 from producer.output.text import columns, duration
 from producer.stack import other_stacks
 from shared.broker.location import broker_url, socket_path
-from shared.broker.redis_client import glance
+from shared.broker.redis_client import connect_briefly
 from shared.errors import BadMessage, BrokerAway
 from shared.ledger import request_store
-from shared.ledger.request_states import State
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestState
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Request, Work
 from shared.settings import Settings
 
@@ -80,12 +80,12 @@ def _in_redis(settings: Settings, kept: list[str]) -> Iterator[tuple[str, OpenRe
     has ended, and its trainer has not forgotten it yet."""
     if not settings.redis_url and not socket_path(settings).exists():
         return
-    with glance(broker_url(settings), "status") as client:
-        requests = Requests(client, settings.lease_s)
+    with connect_briefly(broker_url(settings), "status") as client:
+        requests = RequestLedger(client, settings.lease_s)
         for request_id in dict.fromkeys([*requests.open(), *kept]):
             with suppress(BadMessage):  # of another version, which will show it
-                view = requests.look(request_id)
-                if view is not None and view.state in (State.WAITING, State.RUNNING):
+                view = requests.get(request_id)
+                if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
                     yield request_id, _open(view.request, str(view.state), view.progress)
                 elif view is not None:
                     yield request_id, None

@@ -6,25 +6,25 @@ import os
 from collections.abc import Callable
 
 from producer.fleet import commands
-from producer.output.request_progress import Quiet
-from producer.requests.client import Desk, open_desk, reaching
-from producer.requests.wait import Follow, cure, kept_outcome, watching
+from producer.output.request_progress import NoticesOnly
+from producer.requests.client import RequestClient, broker_errors, open_client
+from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.location import stack_name
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import State, View
+from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import FASHION_MNIST, Outcome, Request
 from shared.settings import Settings
 
 
-def ask(
+def submit(
     settings: Settings,
     request: Request,
     *,
     input: bytes | None = None,
     wait: bool = True,
-    on_view: Callable[[View], None] = lambda view: None,
+    on_view: Callable[[RequestView], None] = lambda view: None,
     quiet: bool = False,
     timeout_s: float | None = None,
     wait_for_trainer: bool = True,
@@ -43,7 +43,7 @@ def ask(
         KeyboardInterrupt: it goes on.
     """
     _check_kept(settings, request)
-    outcome = kept_outcome(settings, request.id)
+    outcome = stored_outcome(settings, request.id)
     if outcome is not None:
         _check_well(request.id, outcome)
         return outcome
@@ -52,13 +52,13 @@ def ask(
     if not wait:
         return Outcome(ok=True)
     with watching(request.id, quiet) as watch:
-        follow = Follow(
+        follow = RequestWaiter(
             settings, desk, request, watch, input=input, on_view=on_view, timeout_s=timeout_s
         )
-        return good(follow.wait())
+        return check_outcome(follow.wait())
 
 
-def good(outcome: Outcome) -> Outcome:
+def check_outcome(outcome: Outcome) -> Outcome:
     """The same outcome. Raises UsageError or SetupError for a bad one."""
     if not outcome.ok:
         raise (UsageError if outcome.usage else SetupError)(outcome.error)
@@ -68,31 +68,31 @@ def good(outcome: Outcome) -> Outcome:
 def picture(settings: Settings, request_id: str, name: str) -> bytes:
     """A picture beside the answer to a request. Raises SetupError if it is gone."""
     settings = other_stacks.holder(settings, request_id)
-    with reaching(settings):
-        return Desk(settings).requests.file(request_id, name)
+    with broker_errors(settings):
+        return RequestClient(settings).requests.file(request_id, name)
 
 
 def _hand_in(
     settings: Settings, request: Request, input: bytes | None, wait_for_trainer: bool, wait: bool
-) -> Desk:
+) -> RequestClient:
     if not settings.redis_url:
         commands.check_can(request.work)
         request_store.keep(settings.store_path, request, input, stack_name(settings))
-    desk = open_desk(settings)
-    with reaching(settings):
+    desk = open_client(settings)
+    with broker_errors(settings):
         served = not settings.redis_url or desk.has_trainer()
         if not served and not wait_for_trainer:
-            raise SetupError(cure(settings))
+            raise SetupError(how_to_start_trainer(settings))
         if not desk.submit(request, input):
-            _check_before(desk.look(request.id), request.id)
+            _check_before(desk.get(request.id), request.id)
     if not served and not wait:
-        Quiet().notice(cure(settings))  # who waits is told while waiting
+        NoticesOnly().notice(how_to_start_trainer(settings))  # who waits is told while waiting
     return desk
 
 
-def _check_before(view: View | None, request_id: str) -> None:
+def _check_before(view: RequestView | None, request_id: str) -> None:
     """What was asked for before is answered once, and not tried again."""
-    if view is not None and view.state is State.CANCELLED:
+    if view is not None and view.state is RequestState.CANCELLED:
         raise RequestCancelled(
             f"request {request_id} was cancelled before; choose another --request-id"
         )

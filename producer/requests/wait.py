@@ -10,13 +10,13 @@ from redis.exceptions import RedisError
 
 from producer.fleet.start_command import trainer_line
 from producer.output.outage import PAUSE_S, Outage
-from producer.output.request_progress import Watch, make_watch
-from producer.requests.client import Desk
+from producer.output.request_progress import RequestProgress, make_progress
+from producer.requests.client import RequestClient
 from producer.stack import stack
 from shared.broker.location import log_path
 from shared.errors import RequestCancelled, StillOpen
 from shared.ledger import request_store
-from shared.ledger.request_states import State, View
+from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
 
@@ -25,18 +25,18 @@ LOOK_EVERY_S = 0.25
 TRAINER_SOON_S = 15.0
 
 
-class Follow:
+class RequestWaiter:
     """One attempt at waiting for the outcome of a request that was handed in."""
 
     def __init__(
         self,
         settings: Settings,
-        desk: Desk,
+        desk: RequestClient,
         request: Request,
-        watch: Watch,
+        watch: RequestProgress,
         *,
         input: bytes | None = None,
-        on_view: Callable[[View], None] = lambda view: None,
+        on_view: Callable[[RequestView], None] = lambda view: None,
         timeout_s: float | None = None,
     ) -> None:
         self._settings, self._desk, self._watch = settings, desk, watch
@@ -58,7 +58,9 @@ class Follow:
         """
         while (outcome := self._look()) is None:
             if time.monotonic() > self._deadline:
-                raise StillOpen(f"request {self._request.id} goes on; {again(self._request.id)}")
+                raise StillOpen(
+                    f"request {self._request.id} goes on; {how_to_follow(self._request.id)}"
+                )
             time.sleep(PAUSE_S if self._outage.lasts else LOOK_EVERY_S)
         return outcome
 
@@ -73,20 +75,20 @@ class Follow:
         return outcome
 
     def _turn(self) -> Outcome | None:
-        view = self._desk.look(self._request.id)
+        view = self._desk.get(self._request.id)
         if view is None:
             return self._hand_in_again()
         self._watch.view(view)
         self._on_view(view)
-        if view.state is State.CANCELLED:
+        if view.state is RequestState.CANCELLED:
             raise RequestCancelled(f"request {self._request.id} is cancelled")
-        if view.state is State.WAITING:
+        if view.state is RequestState.WAITING:
             self._look_for_trainer()
         return view.outcome
 
     def _hand_in_again(self) -> Outcome | None:
         """Redis has lost everything: this side has the record, and the store may have more."""
-        outcome = kept_outcome(self._settings, self._request.id)
+        outcome = stored_outcome(self._settings, self._request.id)
         if outcome is None:
             self._desk.submit(self._request, self._input)
             self._watch.notice("Redis has forgotten the request; it is handed in again")
@@ -96,36 +98,36 @@ class Follow:
         if not self._told and time.monotonic() > self._trainer_due:
             self._told = not self._desk.has_trainer()
             if self._told:
-                self._watch.notice(cure(self._settings))
+                self._watch.notice(how_to_start_trainer(self._settings))
 
 
 @contextmanager
-def watching(request_id: str, quiet: bool) -> Iterator[Watch]:
+def watching(request_id: str, quiet: bool) -> Iterator[RequestProgress]:
     """Ctrl-C ends the watching, not the work; how to come back is said."""
-    watch = make_watch(quiet)
+    watch = make_progress(quiet)
     try:
         yield watch
     except KeyboardInterrupt:
         watch.close()
-        watch.notice(f"request {request_id} goes on; {again(request_id)}")
+        watch.notice(f"request {request_id} goes on; {how_to_follow(request_id)}")
         raise
     finally:
         watch.close()
 
 
-def again(request_id: str) -> str:
+def how_to_follow(request_id: str) -> str:
     """How to follow a request again."""
     return f"follow it with: hangtag train --follow {request_id}"
 
 
-def cure(settings: Settings) -> str:
+def how_to_start_trainer(settings: Settings) -> str:
     """What to do where no trainer is alive."""
     if not settings.redis_url:
         return f"no trainer has started yet; see {log_path(settings)}"
     return f"no trainer is alive; start one with: {trainer_line(settings)}"
 
 
-def kept_outcome(settings: Settings, request_id: str) -> Outcome | None:
+def stored_outcome(settings: Settings, request_id: str) -> Outcome | None:
     """How a request of this machine's stack ended, from the store; None if that is not known."""
     if settings.redis_url:
         return None  # the store is elsewhere

@@ -49,14 +49,14 @@ class Bounds(msgspec.Struct, frozen=True):
         return max(self.floor, min(self.ceiling, math.ceil(children)))
 
 
-class Pace(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True):
     """How many children there should be, and the backlog since that was decided."""
 
     children: int
     seen: tuple[tuple[float, int], ...] = ()  #: time in seconds, batches without a result
 
 
-def look(pace: Pace, bounds: Bounds, now_s: float, batches: int) -> Pace:
+def decide(pace: Target, bounds: Bounds, now_s: float, batches: int) -> Target:
     """The pace after a look at `now_s` that found `batches` without a result.
 
     To be called a few times a second at most, and only while the children that were asked for last
@@ -64,10 +64,10 @@ def look(pace: Pace, bounds: Bounds, now_s: float, batches: int) -> Pace:
     """
     children = bounds.clamp(pace.children)
     if children != pace.children:
-        return Pace(children)
+        return Target(children)
     seen = (*_lately(pace.seen, now_s), (now_s, batches))
     wanted = bounds.clamp(_wanted(children, seen))
-    return Pace(wanted) if wanted != children else Pace(children, seen)
+    return Target(wanted) if wanted != children else Target(children, seen)
 
 
 def _lately(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[float, int], ...]:
@@ -94,23 +94,23 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 
 
-class Pacer:
+class Autoscaler:
     """How many children the worker should have now. It begins with as few as there may be."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._pace = Pace(bounds.floor)
+        self._pace = Target(bounds.floor)
         self._due = 0.0
 
     def children(self, bounds: Bounds, backlog: Callable[[], int | None]) -> int:
         """The number within `bounds`; `backlog` answers None while it says nothing."""
         before, now = self._pace.children, time.monotonic()
         if bounds.clamp(before) != before:
-            self._pace = Pace(bounds.clamp(before))
+            self._pace = Target(bounds.clamp(before))
         elif not bounds.fixed and now >= self._due:
             self._due = now + LOOK_EVERY_S
             batches = backlog()
             if batches is not None:
-                self._pace = look(self._pace, bounds, now, batches)
+                self._pace = decide(self._pace, bounds, now, batches)
         if self._pace.children != before:
             log.info("worker processes: %d instead of %d", self._pace.children, before)
         return self._pace.children

@@ -11,7 +11,7 @@ from producer.fleet import commands
 from producer.processes import lock, log_file
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
-from producer.stack.socket_gate import answers
+from producer.stack.socket_gate import is_ready
 from shared.broker.location import LOG_NAME, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
@@ -23,7 +23,7 @@ _TAIL_BYTES = 4096
 
 def serving(settings: Settings, folder: Path) -> bool:
     """Whether there is a server to use. One whose supervisor has just died is about to end."""
-    return lock.held(folder / lock.SUPERVISOR) and answers(socket_path(settings))
+    return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings))
 
 
 def launch(settings: Settings, folder: Path) -> None:

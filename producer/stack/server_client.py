@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import redis
 from redis.exceptions import RedisError
 
-from producer.processes.process_handle import Member
+from producer.processes.process_handle import ManagedProcess
 from producer.stack import desired_state, other_stacks
 from shared import keys
 from shared.errors import HangtagError
 from shared.ledger import jobs
 from shared.ledger.jobs import SILENT_S
-from shared.ledger.requests import Requests
+from shared.ledger.requests import RequestLedger
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -36,16 +36,16 @@ TIMEOUT_S = 2.0
 PUBLISH_EVERY_S = 30.0
 
 
-class Attendant:
+class ServerClient:
     """Looks after the models, the heartbeats and the guests of the server at `path`."""
 
     def __init__(self, settings: Settings, folder: Path, path: Path) -> None:
         self._settings = settings
         self._client = connect(path)
-        self._demand = Demand(folder, settings)
+        self._demand = IdleDetector(folder, settings)
         self._published = time.monotonic()
 
-    def ready(self, worker: Member) -> bool:
+    def ready(self, worker: ManagedProcess) -> bool:
         """Whether a worker's heart beats."""
         name = f"{socket.gethostname()}:{worker.pid}:{worker.started}"
         try:
@@ -105,7 +105,7 @@ _ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics", "m
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 
-class Demand:
+class IdleDetector:
     """Remembers when the stack, and its trainer, were needed last."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -132,7 +132,7 @@ class Demand:
 
     def _asked(self, client: redis.Redis) -> bool:
         """An embedded server forgets everything when it ends; the store does not."""
-        asked = Requests(client, self._settings.lease_s).open()
+        asked = RequestLedger(client, self._settings.lease_s).open()
         return bool(asked or self._kept())
 
     def _kept(self) -> bool:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from producer.processes.process_handle import Member, member
+from producer.processes.process_handle import ManagedProcess, managed_process
 
 log = logging.getLogger(__name__)
 #: A command that ends is started again after this long, then twice as long, and so on.
@@ -36,7 +36,7 @@ class Running:
         self.ready = False  #: whether it has ever taken up its work
         self.retired = 0.0  #: when it was asked to end
         self.process = _spawn(self.argv, env)
-        self.member = member(name, self.process.pid)
+        self.member = managed_process(name, self.process.pid)
 
     def retire(self) -> None:
         """Ask it to end in good order; insist after RETIRE_S."""
@@ -59,7 +59,7 @@ class Service:
         self,
         name: str,
         env: dict[str, str],
-        ready: Callable[[Member], bool],
+        ready: Callable[[ManagedProcess], bool],
         backoff_max_s: float = BACKOFF_MAX_S,
     ) -> None:
         self.name = name
@@ -71,12 +71,12 @@ class Service:
         self._obituary = ""
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[ManagedProcess]:
         """Its processes, also those that are about to end."""
         return [one.member for one in self._running]
 
     @property
-    def newest(self) -> Member | None:
+    def newest(self) -> ManagedProcess | None:
         """The process that has, or will have, the work."""
         return self._running[-1].member if self._running else None
 

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from producer.fleet import commands
-from producer.processes.process_handle import Member, forget_roster, load_roster, save_roster
+from producer.processes.process_handle import (
+    ManagedProcess,
+    forget_roster,
+    load_roster,
+    save_roster,
+)
 from producer.stack import redis_server
 from producer.stack.launch import START_S
 from producer.stack.service import Service
@@ -30,7 +35,7 @@ class Services:
     """
 
     def __init__(
-        self, settings: Settings, folder: Path, bound: Path, ready: Callable[[Member], bool]
+        self, settings: Settings, folder: Path, bound: Path, ready: Callable[[ManagedProcess], bool]
     ) -> None:
         self._folder = folder
         # Whoever can reach this server is this user, who sees these files anyway.
@@ -40,10 +45,10 @@ class Services:
         self._server.want(redis_server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
         self._events = settings.events
-        self._roster: list[Member] = []
+        self._roster: list[ManagedProcess] = []
 
     @property
-    def server(self) -> Member | None:
+    def server(self) -> ManagedProcess | None:
         """The server's process at this moment."""
         return self._server.newest
 

@@ -16,7 +16,7 @@ _CLOSED_NAME = "old.sock"
 _TIMEOUT_S = 1.0
 
 
-class Door:
+class SocketGate:
     """The socket at `path`; a server binds `bound`, beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Door:
             path.unlink(missing_ok=True)
 
 
-def answers(path: Path) -> bool:
+def is_ready(path: Path) -> bool:
     """Whether a server answers PING at the socket `path`. It takes well under a millisecond."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_TIMEOUT_S)

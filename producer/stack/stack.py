@@ -21,7 +21,7 @@ from producer.stack import desired_state
 from producer.stack.desired_state import Desired
 from producer.stack.launch import START_S, launch, serving
 from producer.stack.service_group import end_leftovers
-from producer.stack.socket_gate import Door
+from producer.stack.socket_gate import SocketGate
 from shared.broker.location import log_path, private_stack_dir, socket_path, stack_dir, stack_name
 from shared.errors import BrokerAway, SetupError
 from shared.process import started
@@ -51,7 +51,7 @@ class Stack(msgspec.Struct, frozen=True):
     log: str
 
 
-class Use:
+class BrokerSession:
     """One command's use of the broker, from its start to its end."""
 
     def __init__(self, settings: Settings) -> None:
@@ -150,13 +150,13 @@ def down(settings: Settings) -> bool:
         desired_state.end(folder)
         found = _end_supervisor(folder / lock.SUPERVISOR)
         found |= end_leftovers(folder)
-        Door(socket_path(settings)).remove()
+        SocketGate(socket_path(settings)).remove()
     return found
 
 
 def describe(settings: Settings) -> Stack:
     """The stack as it is at this moment."""
-    from producer.fleet.workers import children  # with Redis' client, which takes 0.1 s
+    from producer.fleet.workers import live_children  # with Redis' client, which takes 0.1 s
 
     folder = stack_dir(settings)
     path, wanted = folder / lock.SUPERVISOR, desired_state.load(folder)
@@ -168,7 +168,7 @@ def describe(settings: Settings) -> Stack:
         kept=wanted.keep,
         floor=bounds.floor,
         ceiling=bounds.ceiling,
-        now=children(settings) if running else 0,
+        now=live_children(settings) if running else 0,
         pid=holder.pid if holder else 0,
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from producer.processes import lock, log_file
-from producer.processes.process_handle import Member, forget_roster, member
+from producer.processes.process_handle import ManagedProcess, forget_roster, managed_process
 from producer.stack import desired_state
-from producer.stack.autoscaler import Pacer
+from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
 from producer.stack.service_group import Services, end_leftovers
-from producer.stack.socket_gate import Door, answers
+from producer.stack.socket_gate import SocketGate, is_ready
 from shared.broker.location import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.stack.server_client import Attendant
+    from producer.stack.server_client import ServerClient
 
 #: Whoever asks whether the lock is held has it for microseconds.
 LOCK_WAIT_S = 1.0
@@ -43,12 +43,12 @@ class Supervisor:
 
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
-        self._door = Door(socket_path(settings))
+        self._door = SocketGate(socket_path(settings))
         self._services = Services(settings, folder, self._door.bound, self._ready)
-        self._behind: Member | None = None  #: the server that the door is open to
-        self._made: Attendant | None = None
+        self._behind: ManagedProcess | None = None  #: the server that the door is open to
+        self._made: ServerClient | None = None
         self._look_due = 0.0
-        self._pacer = Pacer(desired_state.load(folder).bounds)
+        self._pacer = Autoscaler(desired_state.load(folder).bounds)
         self._training = False
         self._ending = False
 
@@ -85,7 +85,7 @@ class Supervisor:
         if self._is_open:
             if time.monotonic() >= self._look_due:
                 self._look(wanted)
-        elif answers(self._door.bound):
+        elif is_ready(self._door.bound):
             self._open()
         elif self._behind is None and self._services.server_failed:
             raise SetupError("the server does not start")
@@ -124,15 +124,15 @@ class Supervisor:
             return self._made.outstanding()
         return None
 
-    def _ready(self, one: Member) -> bool:
+    def _ready(self, one: ManagedProcess) -> bool:
         return self._is_open and self._made is not None and self._made.ready(one)
 
     @property
-    def _attendant(self) -> Attendant:
+    def _attendant(self) -> ServerClient:
         if self._made is None:
-            from producer.stack.server_client import Attendant
+            from producer.stack.server_client import ServerClient
 
-            self._made = Attendant(self._settings, self._folder, self._door.path)
+            self._made = ServerClient(self._settings, self._folder, self._door.path)
         return self._made
 
     def _end(self) -> None:
@@ -154,7 +154,7 @@ def main() -> None:
         return
     if os.fork():
         os._exit(0)  # the child has the lock now, and whoever started us has nothing to wait for
-    mine.sign(member("supervisor", os.getpid()))
+    mine.sign(managed_process("supervisor", os.getpid()))
     logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
     try:
         Supervisor(settings, folder, mine).run()

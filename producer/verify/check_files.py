@@ -11,11 +11,11 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import read, stamp_of
 from producer.inputs.walk import Walk, check_roots
 from producer.verify.align import align
-from producer.verify.sealed_journal import Sealed
+from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import decode_result
-from shared.messages.files import NO_STAMP, Stamp, digest, shown
+from shared.messages.files import NO_STAMP, Stamp, digest, printable
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class _File(msgspec.Struct, frozen=True):
     status: Status
 
 
-def file_problems(sealed: Sealed, deep: bool, skipped: dict[str, int]) -> Iterator[str]:
+def file_problems(sealed: SealedJournal, deep: bool, skipped: dict[str, int]) -> Iterator[str]:
     """One line for each file that is not what its row says, has no row, or is gone; `deep`
     reads every file again. At the end `skipped` has what is no row, by reason. Raises SetupError.
     """
@@ -40,13 +40,13 @@ def file_problems(sealed: Sealed, deep: bool, skipped: dict[str, int]) -> Iterat
     for file, path in align(_there(sealed), walked, lambda file: file.name, lambda path: path):
         yield from closed.news()
         if file is None:
-            yield f"{shown(path or b'')}: has no row; --restart takes it in"
+            yield f"{printable(path or b'')}: has no row; --restart takes it in"
         elif path is None and closed.holds(file.name):
             continue  # nobody can tell
         elif path is None:
-            yield f"{shown(file.name)}: is gone, or is not where it was"
+            yield f"{printable(file.name)}: is gone, or is not where it was"
         elif problem := _problem(file, deep, sealed.options.max_file_bytes):
-            yield f"{shown(path)}: {problem}"
+            yield f"{printable(path)}: {problem}"
     yield from closed.news()
 
 
@@ -59,7 +59,9 @@ class _Closed:
 
     def add(self, folder: bytes, why: str) -> None:
         self._folders.add(folder)
-        self.tell(f"{shown(folder)}: cannot be listed ({why}), so nobody can tell what is in it")
+        self.tell(
+            f"{printable(folder)}: cannot be listed ({why}), so nobody can tell what is in it"
+        )
 
     def tell(self, problem: str) -> None:
         self._news.append(problem)
@@ -86,7 +88,7 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
         closed.tell(str(error))
 
 
-def _there(sealed: Sealed) -> Iterator[_File]:
+def _there(sealed: SealedJournal) -> Iterator[_File]:
     """The job's files but those whose rows say that there is none, and there is none."""
     for names, stamps, digests, result in sealed.files():
         statuses = decode_result(result, len(names)).statuses

@@ -11,14 +11,14 @@ from pathlib import Path
 from producer.output.csv_table import lines
 from producer.output.text import one_line
 from producer.verify.align import align
-from producer.verify.sealed_journal import Sealed
+from producer.verify.sealed_journal import SealedJournal
 
 _READ_BYTES = 1 << 20
 _SHOWN_CHARS = 80
 Row = tuple[int, list[str]]  # its number, as a spreadsheet has it, and its cells
 
 
-def table_problems(output: Path, sealed: Sealed) -> Iterator[str]:
+def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     """One line for each thing that is wrong with the table. Raises OSError, SetupError."""
     same, sha256 = _same_bytes(output, sealed)
     if sha256 != sealed.sha256:
@@ -39,7 +39,7 @@ def sha256_of(output: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _same_bytes(output: Path, sealed: Sealed) -> tuple[bool, str]:
+def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
     """Whether the file is what the journal makes of it, and the SHA-256 of the latter."""
     sha256, same = hashlib.sha256(), True
     with output.open("rb") as file:
@@ -51,7 +51,7 @@ def _same_bytes(output: Path, sealed: Sealed) -> tuple[bool, str]:
     return same, sha256.hexdigest()
 
 
-def _rows(output: Path, sealed: Sealed) -> Iterator[str]:
+def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
     columns = next(csv.reader([sealed.table.header]))
     with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         expected, found = _expected(sealed), _numbered(csv.reader(file, strict=True))
@@ -62,7 +62,7 @@ def _rows(output: Path, sealed: Sealed) -> Iterator[str]:
             yield f"{output}: its rows cannot be told apart after that ({error})"
 
 
-def _expected(sealed: Sealed) -> Iterator[list[str]]:
+def _expected(sealed: SealedJournal) -> Iterator[list[str]]:
     for text in lines(sealed, sealed.table):
         yield from csv.reader(io.StringIO(text, newline=""))
 

@@ -15,14 +15,14 @@ from producer.journal import properties, records, schema
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
-from producer.journal.totals import kept, sums
+from producer.journal.totals import load_counts, sums
 from producer.output.csv_table import Table
 from shared import file_lock
 from shared.errors import SetupError, UsageError
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 
-class Sealed(JobProperties):
+class SealedJournal(JobProperties):
     """The journal of `output`. As long as it is open no producer can begin.
 
     Raises:
@@ -66,7 +66,7 @@ class Sealed(JobProperties):
             raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
         self._options = msgspec.structs.replace(super().options, output=str(output))
 
-    def __enter__(self) -> Sealed:
+    def __enter__(self) -> SealedJournal:
         return self
 
     def __exit__(
@@ -101,7 +101,7 @@ class Sealed(JobProperties):
     def count(self) -> int:
         """How many rows there are."""
         with sqlite_errors(self.path):
-            return kept(self._properties).done
+            return load_counts(self._properties).done
 
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of each batch, in order."""
@@ -119,7 +119,7 @@ class Sealed(JobProperties):
 
     def _records(self) -> Iterator[records.Record]:
         with sqlite_errors(self.path):
-            if self.finished and sums(self._db) != kept(self._properties):
+            if self.finished and sums(self._db) != load_counts(self._properties):
                 raise sqlite3.DatabaseError("batches are gone")
             for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
                 yield record

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import peek
+from producer.journal.snapshot import read_snapshot
 from producer.output.text import counted
 from producer.verify.check_files import file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
-from producer.verify.progress import Checking
-from producer.verify.sealed_journal import Sealed
+from producer.verify.progress import VerifyProgress
+from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.batch import decode_result
 from shared.messages.model_card import card_sha256
@@ -38,7 +38,7 @@ class Proof(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}  #: what is no row in the folders, by reason, if all were walked
 
 
-def verify(output: Path, deep: bool = False, checking: Checking | None = None) -> Proof:
+def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = None) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
 
     Raises:
@@ -52,7 +52,7 @@ def verify(output: Path, deep: bool = False, checking: Checking | None = None) -
     try:
         if not journal.exists():
             return _alone(output, journal)
-        with Sealed(output) as sealed:
+        with SealedJournal(output) as sealed:
             if checking is not None:
                 checking.rows, sealed.passed = sealed.count, checking.passed
             return _with_journal(output, sealed, deep)
@@ -70,7 +70,7 @@ def _alone(output: Path, journal: Path) -> Proof:
     return Proof(str(output), False, _some(form_problems(output)), unproven)
 
 
-def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
+def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     if not sealed.finished:
         return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]
@@ -84,7 +84,7 @@ def _with_journal(output: Path, sealed: Sealed, deep: bool) -> Proof:
 
 
 def _not_finished(output: Path) -> str:
-    view = peek(output)
+    view = read_snapshot(output)
     if view is not None and view.over_budget:
         return "its job was stopped by --max-failures; classify it with a higher one"
     return f"its job is not finished; finish it with: hangtag collect {output}"
@@ -92,7 +92,7 @@ def _not_finished(output: Path) -> str:
 
 def _proof(
     output: Path,
-    sealed: Sealed,
+    sealed: SealedJournal,
     problems: list[str],
     unproven: list[str],
     skipped: dict[str, int] | None = None,
@@ -109,14 +109,14 @@ def _proof(
     )  # fmt: skip
 
 
-def _pinned(sealed: Sealed) -> Iterator[str]:
+def _pinned(sealed: SealedJournal) -> Iterator[str]:
     record, card = sealed.record, sealed.card
     pinned = (record.name, record.version, record.card_sha256)
     if pinned != (card.name, card.version, card_sha256(card)):
         yield f"{sealed.path}: its card is not the one that the job is pinned to"
 
 
-def _unproven(sealed: Sealed, deep: bool) -> list[str]:
+def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     if not deep:
         return ["the files' content, beyond size and time; --deep reads it again"]
     if any(not digest for _, _, digests, _ in sealed.files() for digest in digests):

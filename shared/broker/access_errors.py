@@ -35,7 +35,9 @@ _IN_SCRIPT = "ACL failure in script"
 _COMMAND_CHARS = 40
 
 
-def refused(error: BaseException, handled: BaseException | None = None) -> BrokerRefuses | None:
+def access_error(
+    error: BaseException, handled: BaseException | None = None
+) -> BrokerRefuses | None:
     """The same error in one line that says what to do, if it is a refusal; no text of the server's.
 
     `handled` is an error that was being handled already when this one was raised.

@@ -147,7 +147,7 @@ def address_of(broker: Address | str) -> Address:
     return parse(broker) if isinstance(broker, str) else broker
 
 
-def shown(broker: Address | str) -> str:
+def redacted(broker: Address | str) -> str:
     """A broker's URL for people: without user and password, whatever it is."""
     if isinstance(broker, Address):
         return str(broker)

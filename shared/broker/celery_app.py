@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker import remote_control, transport
-from shared.broker.access_errors import refused
+from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 
 _AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with the first connection
 
@@ -107,9 +107,9 @@ def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
     """
     try:
         app.send_task(task, args=args, queue=queue, retry=False)
-        passed("hint.sent")
+        failpoint("hint.sent")
     except OperationalError as error:  # what Celery makes of any error of the server
-        if found := refused(error):
+        if found := access_error(error):
             raise found from error
         if isinstance(error.__cause__, RedisError):
             raise error.__cause__ from None

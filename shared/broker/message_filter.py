@@ -88,7 +88,7 @@ _FORMS = {
 QUEUES = frozenset(queue.decode() for queue in _FORMS)
 
 
-def admitted(source: bytes, raw: bytes) -> bytes:
+def sanitized(source: bytes, raw: bytes) -> bytes:
     """The hint in `raw`, which came from the list `source`, as a message of our own.
 
     Raises:

@@ -20,7 +20,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
-from shared.broker.access_errors import refused
+from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.errors import SetupError
 
@@ -80,7 +80,7 @@ def _told_apart() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        found = refused(error, handled)
+        found = access_error(error, handled)
         if found is None:
             raise
         raise found from error
@@ -133,7 +133,7 @@ def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> r
     )
 
 
-def glance(broker: Address | str, role: str) -> redis.Redis:
+def connect_briefly(broker: Address | str, role: str) -> redis.Redis:
     """A client for a look that a person waits for: a server that sleeps is soon told."""
     return connect(broker, role, GLANCE_TIMEOUT_S)
 

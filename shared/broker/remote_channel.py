@@ -16,10 +16,10 @@ from kombu.utils.json import dumps, loads
 from shared import keys
 from shared.broker import remote_control
 from shared.errors import BadMessage, bounded
-from shared.log_limit import Limited
+from shared.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
-_junk = Limited(log)
+_junk = LogLimit(log)
 _UNFIT = (BadMessage, KeyError, ValueError, TypeError, RecursionError)
 
 
@@ -86,7 +86,7 @@ class RemoteChannel(redis.Channel):
         """A command is read before kombu sees it; whatever else comes is a monitor's."""
         try:
             message = (
-                remote_control.admitted(data)
+                remote_control.sanitized(data)
                 if exchange == remote_control.COMMANDS
                 else loads(data)
             )

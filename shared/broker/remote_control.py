@@ -97,7 +97,7 @@ class HintControl(Control):
     Mailbox = HintMailbox
 
 
-def admitted(raw: bytes) -> dict[str, Any]:
+def sanitized(raw: bytes) -> dict[str, Any]:
     """The command in `raw`, as a message of our own.
 
     Raises:

@@ -20,12 +20,12 @@ from kombu.utils.json import dumps
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker.message_filter import QUEUES, admitted
+from shared.broker.message_filter import QUEUES, sanitized
 from shared.broker.remote_channel import RemoteChannel
 from shared.broker.wrong_type import is_foreign, remove
 from shared.errors import BadMessage
-from shared.failpoints import passed
-from shared.log_limit import Limited
+from shared.failpoints import failpoint
+from shared.log_limit import LogLimit
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
@@ -34,12 +34,12 @@ HEARS = "hears"
 #: The others. One list for each queue: no hint is more urgent than another.
 OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
 log = logging.getLogger(__name__)
-_junk = Limited(log)
+_junk = LogLimit(log)
 _heard_at = 0.0
 _ANSWERS = keys.ANSWERS.encode()
 
 
-class HintsInHand(virtual.QoS):
+class UnstartedHints(virtual.QoS):
     """What a worker has received and not begun, in its own memory alone.
 
     kombu's own keeps a copy of each message in Redis for an hour, to send it again: two round
@@ -66,7 +66,7 @@ class HintsInHand(virtual.QoS):
 class HintChannel(RemoteChannel):
     """A channel that survives whatever else was pushed into its queue."""
 
-    QoS = HintsInHand  # type: ignore[assignment]
+    QoS = UnstartedHints  # type: ignore[assignment]
     # Names of its own keys, below the prefix that all keys of Hangtag have.
     keyprefix_queue = keys.PREFIX + "binding:%s"
     keyprefix_binding_permanent = keys.PREFIX + "binding:permanent:%s"
@@ -107,7 +107,7 @@ class HintChannel(RemoteChannel):
         queue = message.delivery_info["routing_key"]
         with self.conn_or_acquire() as client:
             client.rpush(queue, dumps(message._raw))
-        passed("hint.given-back")
+        failpoint("hint.given-back")
 
 
 def hears(events: bool, monitors: bool) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def hears(events: bool, monitors: bool) -> tuple[str, ...]:
     return (keys.EVENTS, keys.ANSWERS) if monitors else (keys.INBOX,)
 
 
-def heard_at() -> float:
+def last_receipt() -> float:
     """When this process last took something from a queue (monotonic); 0.0 if it never has."""
     return _heard_at
 
@@ -133,7 +133,7 @@ def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     if source.startswith(_ANSWERS):  # which only a monitor takes
         return source, raw
     try:
-        return source, admitted(source, raw)
+        return source, sanitized(source, raw)
     except BadMessage as error:
         _junk.error(f"a message that is no hint was dropped: {error}")
         return None

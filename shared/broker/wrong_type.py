@@ -9,8 +9,8 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from shared import keys
-from shared.broker.access_errors import refused
-from shared.failpoints import passed
+from shared.broker.access_errors import access_error
+from shared.failpoints import failpoint
 
 #: The types of a job's keys.
 JOB_TYPES = dict.fromkeys(keys.JOB_PARTS, "hash") | {"done": "string", "results": "stream"}
@@ -47,7 +47,7 @@ def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
     wrong = [key for (key, kind), has in pairs if has not in (kind, "none")]
     if wrong:
         client.delete(*wrong)
-        passed("foreign.removed")
+        failpoint("foreign.removed")
     return wrong
 
 
@@ -56,7 +56,7 @@ def answers(pipe: redis.client.Pipeline) -> list[Any]:
     found: list[Any] = pipe.execute(raise_on_error=False)
     for answer in found:
         if isinstance(answer, Exception) and not _is_foreign(answer):
-            raise refused(answer) or answer
+            raise access_error(answer) or answer
     return [None if isinstance(answer, Exception) else answer for answer in found]
 
 

@@ -16,7 +16,7 @@ import redis
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 
 _SCRIPTS = Path(__file__).parent / "lua" / "batch"
 #: How many deaths at one image convict it, and how many of a batch make the next owner careful.
@@ -25,7 +25,7 @@ CONVICTING_DEATHS = 2
 LOADING = -1
 
 
-class Verdict(enum.StrEnum):
+class ClaimVerdict(enum.StrEnum):
     """What CLAIM answers. Only RUN hands out work."""
 
     RUN = "run"
@@ -50,7 +50,7 @@ class BatchState(enum.StrEnum):
 class Claim(msgspec.Struct, frozen=True):
     """The answer to a claim. The last four fields are filled for RUN only."""
 
-    verdict: Verdict
+    verdict: ClaimVerdict
     record: bytes = b""
     payload: bytes = b""
     deaths: int = 0
@@ -62,12 +62,12 @@ class Claim(msgspec.Struct, frozen=True):
         return self.deaths >= CONVICTING_DEATHS
 
     @property
-    def convicted(self) -> frozenset[int]:
+    def blamed(self) -> frozenset[int]:
         """The images that are not to be touched again."""
         return frozenset(i for i, deaths in self.crashes.items() if deaths >= CONVICTING_DEATHS)
 
 
-class Ledger:
+class BatchLedger:
     """One job's ledger. `limit_s` bounds how long a claim may be held without a sign of life.
 
     Every method raises redis.exceptions.RedisError when the server is away or full.
@@ -83,8 +83,8 @@ class Ledger:
     def claim(self, batch: int, owner: str) -> Claim:
         """Take a batch, or learn why not. An owner that asks again gets the same answer."""
         answer = cast(list[bytes], self._run("claim", batch, owner, self._limit_ms))
-        verdict = Verdict(answer[0].decode())
-        if verdict is not Verdict.RUN:
+        verdict = ClaimVerdict(answer[0].decode())
+        if verdict is not ClaimVerdict.RUN:
             return Claim(verdict)
         return Claim(
             verdict,
@@ -112,11 +112,11 @@ class Ledger:
         """
         return self._run("release", batch, owner, why, int(damaged)) == 1
 
-    def bury(self, batch: int, child: str) -> bool:
+    def report_death(self, batch: int, child: str) -> bool:
         """Report a child's death; `child` is `parent/pid:`. True if it held the batch."""
         return self._run("report_death", batch, child) == 1
 
-    def careful(self, batch: int, owner: str, index: int) -> bool:
+    def mark_image(self, batch: int, owner: str, index: int) -> bool:
         """Say which image comes next; False if the claim is lost and the owner must stop."""
         return self._run("mark_image", batch, owner, index) == 1
 
@@ -136,7 +136,7 @@ class Ledger:
     def _run(self, name: str, *args: int | str | bytes) -> object:
         script = self._client.register_script(SCRIPTS[name])
         answer = script(keys=self._keys, args=args)
-        passed(f"ledger.{name}")
+        failpoint(f"ledger.{name}")
         return answer
 
 

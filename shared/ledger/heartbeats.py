@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 
 #: What is so far in the future was written before the server's clock was put back, and says
 #: nothing. The ledger's scripts have the same number.
@@ -53,7 +53,7 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
         pipe.zremrangebyscore(keys.WORKERS, "-inf", heartbeat.at_ms / 1000 - FORGET_S)
         pipe.pexpire(keys.WORKERS, FORGET_S * 1000)
         pipe.execute()
-    passed("heartbeat.beaten")
+    failpoint("heartbeat.beaten")
 
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
@@ -78,7 +78,7 @@ def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
 def stop(client: redis.Redis, worker_id: str) -> None:
     """Forget a worker that ends in good order."""
     client.delete(keys.worker(worker_id))
-    passed("heartbeat.withdrawn")
+    failpoint("heartbeat.withdrawn")
     client.zrem(keys.WORKERS, worker_id)
 
 

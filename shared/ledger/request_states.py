@@ -9,7 +9,7 @@ import msgspec
 from shared.messages.requests import Outcome, Progress, Request
 
 
-class Verdict(enum.StrEnum):
+class RequestVerdict(enum.StrEnum):
     """What CLAIM answers. Only GRANTED hands out work."""
 
     GRANTED = "granted"
@@ -20,7 +20,7 @@ class Verdict(enum.StrEnum):
     EXHAUSTED = "exhausted"  #: too many trainers died at it; it is done, with an error
 
 
-class Standing(enum.StrEnum):
+class RenewalVerdict(enum.StrEnum):
     """What RENEW answers. After anything but OK the work must stop."""
 
     OK = "ok"
@@ -28,7 +28,7 @@ class Standing(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-class State(enum.StrEnum):
+class RequestState(enum.StrEnum):
     """Where a request is."""
 
     WAITING = "waiting"  #: nobody has it, or its trainer has not renewed in time
@@ -40,18 +40,18 @@ class State(enum.StrEnum):
 class Grant(msgspec.Struct, frozen=True):
     """The answer to a claim. What follows the verdict is filled for GRANTED only."""
 
-    verdict: Verdict
+    verdict: RequestVerdict
     fence: int = 0
     request: Request | None = None
     input: bytes | None = None  #: what travelled beside the request
     attempts: int = 0  #: this one included; those that were given back do not count
 
 
-class View(msgspec.Struct, frozen=True):
+class RequestView(msgspec.Struct, frozen=True):
     """A request at one moment."""
 
     request: Request
-    state: State
+    state: RequestState
     owner: str  #: empty unless RUNNING
     attempts: int
     progress: Progress | None  #: as of the last renewal, also while it waits again

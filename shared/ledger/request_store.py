@@ -22,7 +22,7 @@ import msgspec
 
 from shared import atomic_file, file_lock
 from shared.errors import MISFITS, BadMessage, Unavailable
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
 FOLDER = ".requests"
@@ -60,7 +60,7 @@ def keep(store: Path, request: Request, input: bytes | None = None, installation
         atomic_file.make_folder(path)
         if load(store, request.id) is None:
             replace(path / HERE_FILE, installation.encode())
-            passed("kept.begun")
+            failpoint("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
             replace(path / REQUEST_FILE, encode_request(request))
@@ -69,7 +69,7 @@ def keep(store: Path, request: Request, input: bytes | None = None, installation
 def forget(store: Path, request_id: str) -> None:
     """Keep nothing of a request that nobody works on."""
     shutil.rmtree(folder(store, request_id), ignore_errors=True)
-    passed("kept.forgotten")
+    failpoint("kept.forgotten")
 
 
 def load(store: Path, request_id: str) -> Request | None:
@@ -144,7 +144,7 @@ def unanswered(store: Path, here: bool | None = None) -> list[Request]:
 def replace(path: Path, data: bytes) -> None:
     """Write a file as a whole, durably."""
     atomic_file.place(write_part(path, data), path)
-    passed("kept.replaced")
+    failpoint("kept.replaced")
 
 
 def write_part(path: Path, data: bytes) -> Path:
@@ -153,7 +153,7 @@ def write_part(path: Path, data: bytes) -> Path:
     part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     with atomic_file.created(part) as file:
         file.write(data)
-    passed("kept.part-written")
+    failpoint("kept.part-written")
     return part
 
 

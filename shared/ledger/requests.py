@@ -18,11 +18,15 @@ from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
-from shared.failpoints import passed
-from shared.ledger.request_states import Grant, Standing, State, Verdict, View
+from shared.failpoints import failpoint
+from shared.ledger.request_states import (
+    Grant,
+    RenewalVerdict,
+    RequestState,
+    RequestVerdict,
+    RequestView,
+)
 from shared.messages.requests import Outcome, Progress, Request, decode_request, encode_request
-
-__all__ = ["MAX_ATTEMPTS", "SCRIPTS", "Grant", "Requests", "Standing", "State", "Verdict", "View"]
 
 _SCRIPTS = Path(__file__).parent / "lua" / "request"
 #: A request whose trainer died so often is not tried again: it would be the fourth.
@@ -33,7 +37,7 @@ _FOREIGN = ("BADSTATE", "WRONGTYPE")
 T = TypeVar("T")
 
 
-class Requests:
+class RequestLedger:
     """All requests of one server. An outcome is kept for `ttl_s`; open requests do not expire.
 
     Every method raises redis.exceptions.RedisError when the server is away or full, and
@@ -76,8 +80,8 @@ class Requests:
         outcome = msgspec.json.encode(_exhausted(request_id))
         limits = (self._lease_ms, MAX_ATTEMPTS, outcome, self._ttl_ms)
         answer = cast(list[bytes], self._run("claim", request_id, owner, floor, *limits))
-        verdict = Verdict(answer[0].decode())
-        if verdict is not Verdict.GRANTED:
+        verdict = RequestVerdict(answer[0].decode())
+        if verdict is not RequestVerdict.GRANTED:
             return Grant(verdict)
         fence = int(answer[1])
         try:
@@ -87,11 +91,11 @@ class Requests:
             raise
         return Grant(verdict, fence, request, cast(bytes | None, answer[3]), int(answer[4]))
 
-    def renew(self, request_id: str, fence: int, progress: Progress) -> Standing:
+    def renew(self, request_id: str, fence: int, progress: Progress) -> RenewalVerdict:
         """Say that the work goes on, and how far it is."""
         where = msgspec.json.encode(progress)
         answer = cast(bytes, self._run("renew", request_id, fence, self._lease_ms, where))
-        return Standing(answer.decode())
+        return RenewalVerdict(answer.decode())
 
     def release(self, request_id: str, fence: int) -> bool:
         """Give a request back in good order: the attempt does not count. False: it is lost."""
@@ -115,15 +119,15 @@ class Requests:
         """
         return self._run("cancel", request_id, self._ttl_ms) == 1
 
-    def look(self, request_id: str) -> View | None:
+    def get(self, request_id: str) -> RequestView | None:
         """The request as it stands, in one round trip; None if there is none."""
         answer = cast("list[bytes | None] | None", self._run("get", request_id))
         if answer is None:
             return None
         state, request, owner, attempts, progress, outcome = answer
-        return View(
+        return RequestView(
             request=_request(request_id, request),
-            state=State((state or b"").decode()),
+            state=RequestState((state or b"").decode()),
             owner=(owner or b"").decode(errors="replace"),
             attempts=int(attempts or 0),
             progress=_decode(progress, Progress) if progress else None,
@@ -168,7 +172,7 @@ class Requests:
             answer = script(keys=[*parts, keys.REQUESTS], args=[request_id, *args])
         except ResponseError as error:
             raise _told(error, request_id) from error
-        passed(f"requests.{name}")
+        failpoint(f"requests.{name}")
         return cast(object, answer)
 
 

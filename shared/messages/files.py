@@ -70,7 +70,7 @@ def unpack(data: bytes, max_bytes: int) -> Reference:
     return Reference(path, (size, mtime_ns))
 
 
-def shown(path: bytes | os.PathLike[str]) -> str:
+def printable(path: bytes | os.PathLike[str]) -> str:
     """A path for a person: one line, whatever its bytes."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return text if text.isprintable() and text else ascii(text)

@@ -18,7 +18,7 @@ import msgspec
 
 from shared import atomic_file, file_lock
 from shared.errors import MISFITS, UsageError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.model_name import NAME, is_number
 
 FILENAME = "aliases.log"
@@ -36,7 +36,7 @@ class Decision(msgspec.Struct, frozen=True):
     request: str = ""  #: mark of the request that asked for it: it is done once
 
 
-def standing(decisions: Iterable[Decision]) -> dict[str, int]:
+def current_aliases(decisions: Iterable[Decision]) -> dict[str, int]:
     """What each alias stands for after these decisions."""
     return {decision.alias: decision.version for decision in decisions}
 
@@ -65,7 +65,7 @@ class AliasLog:
 
     def current(self) -> dict[str, int]:
         """What each alias stands for."""
-        return standing(self.decisions())
+        return current_aliases(self.decisions())
 
     def of_request(self, request: str) -> Decision | None:
         """What the request of this mark has led to already; None for the empty one."""
@@ -130,7 +130,7 @@ class AliasLog:
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
-            passed("aliases.appended")
+            failpoint("aliases.appended")
         finally:
             os.close(descriptor)
 

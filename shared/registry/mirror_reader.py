@@ -81,7 +81,7 @@ def _get(client: redis.Redis, key: str) -> bytes | None:
         raise SetupError(f"what is under {key} is not Hangtag's; publish the model again") from None
 
 
-def shelf(client: redis.Redis) -> list[Model]:
+def load_catalog(client: redis.Redis) -> list[Model]:
     """Every model of which there are copies, and the packaged one.
 
     Raises:

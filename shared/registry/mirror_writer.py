@@ -17,7 +17,7 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.errors import BadMessage, SetupError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import packaged
 from shared.registry.alias_log import Decision, decode_history
@@ -93,12 +93,12 @@ def _put_version(client: redis.Redis, registry: Registry, card: Card) -> None:
         data = registry.read(card, filename)
         if len(data) <= MAX_COPY_BYTES:
             client.set(keys.blob(sha256), data)
-            passed("copies.file-put")
+            failpoint("copies.file-put")
     sizes = msgspec.json.encode(registry.sizes(card))
     client.hset(keys.model_sizes(card.name), str(card.version), sizes)
-    passed("copies.sizes-put")
+    failpoint("copies.sizes-put")
     client.set(keys.model_card(card.name, card.version), encode_card(card))
-    passed("copies.card-put")
+    failpoint("copies.card-put")
 
 
 def _put_pictures(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
@@ -113,7 +113,7 @@ def _put_pictures(client: redis.Redis, registry: Registry, cards: list[Card]) ->
             key = keys.blob(card.files[filename])
             if not client.expire(key, PICTURE_TTL_S):
                 client.set(key, registry.read(card, filename), ex=PICTURE_TTL_S)
-                passed("copies.picture-put")
+                failpoint("copies.picture-put")
 
 
 def _is_picture(filename: str) -> bool:
@@ -134,7 +134,7 @@ def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> Non
 
     if history:
         client.transaction(change, key)
-        passed("copies.aliases-put")
+        failpoint("copies.aliases-put")
 
 
 def _take_out(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
@@ -146,7 +146,7 @@ def _take_out(client: redis.Redis, registry: Registry, cards: list[Card]) -> Non
             if data is None or version in registry.versions(name):
                 continue  # not there, or it has come into being since
             client.delete(key)
-            passed("copies.card-removed")
+            failpoint("copies.card-removed")
             client.hdel(keys.model_sizes(name), str(version))
             for sha256 in _listed(data) - needed:
                 client.delete(keys.blob(sha256))

@@ -19,7 +19,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
 from shared.registry import packaged as pretrained
 from shared.registry import version_folder
-from shared.registry.alias_log import AliasLog, Decision, standing
+from shared.registry.alias_log import AliasLog, Decision, current_aliases
 
 FIRST = "the first version"  #: why it was promoted
 REMEDY = "make room there or make it writable, and run the same command again"
@@ -240,7 +240,7 @@ class Registry:
 def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
     """What each alias of a model stands for after these decisions."""
     first = _first(name, PRODUCTION)
-    return ({} if first is None else {PRODUCTION: first}) | standing(history)
+    return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
 
 
 def _is_packaged(name: str, version: int) -> bool:

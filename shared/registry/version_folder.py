@@ -13,7 +13,7 @@ import msgspec
 
 from shared import atomic_file
 from shared.errors import BadMessage, SetupError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 
 CARD = "card.json"
@@ -52,7 +52,7 @@ def create(model: Path) -> Path:
     while True:
         try:
             (model / str(number)).mkdir()
-            passed("version.number-taken")
+            failpoint("version.number-taken")
             return model / str(number)
         except FileExistsError:
             number += 1
@@ -99,7 +99,7 @@ def discard(folder: Path) -> None:
     """
     with suppress(FileNotFoundError):
         (folder / STAGED).rename(folder / DISCARDED)
-        passed("version.unstaged")
+        failpoint("version.unstaged")
     if not (folder / CARD).exists():
         for path in folder.iterdir():
             if path.name != DISCARDED:
@@ -158,7 +158,7 @@ def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
     (folder / CARD).unlink()
     atomic_file.sync_folder(folder)
-    passed("version.card-removed")
+    failpoint("version.card-removed")
     for path in folder.iterdir():
         path.unlink()
 
@@ -179,13 +179,13 @@ def _write(path: Path, data: bytes) -> None:
     with open(path, "xb") as file:
         file.write(data)
         atomic_file.sync(file)
-    passed("version.file-written")
+    failpoint("version.file-written")
 
 
 def _appear(folder: Path, confirm: Callable[[], None]) -> None:
     try:
         atomic_file.place(folder / STAGED, folder / CARD)
-        passed("version.appeared")
+        failpoint("version.appeared")
     except FileNotFoundError:
         confirm()
         raise SetupError(f"somebody emptied {folder}; train it again") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobView, State, peek
+from producer.journal.snapshot import JobState, JobView, read_snapshot
 from shared.errors import Exit
 from shared.messages.model_card import Card
 from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say
@@ -57,7 +57,7 @@ class Job:
         """How far it is; it must not have ended."""
         if self.process.poll() is not None:
             raise AssertionError(f"it ended too soon: {self.process.communicate()}")
-        return peek(self.output)
+        return read_snapshot(self.output)
 
     def wait_until_done(self, images: int) -> None:
         """Wait until so many more images have come back."""
@@ -193,13 +193,13 @@ def test_what_was_interrupted_goes_on_with_the_same_command(
     out, photos = new_folder(tmp_path / "out"), pictures.cwd / FOLDER / "Sandal"
     classify = ("classify", "/photos", "-o", "results.csv")
     first = compose.type(*compose.producer(*classify, options=SMALL, photos=photos, out=out))
-    wait_for("an image", lambda: (view := peek(out / "results.csv")) and view.done)
+    wait_for("an image", lambda: (view := read_snapshot(out / "results.csv")) and view.done)
     first.press_ctrl_c()
     code, shown = first.end()
     assert code == Exit.INTERRUPTED, shown
-    view = peek(out / "results.csv")
+    view = read_snapshot(out / "results.csv")
     assert view is not None
-    assert (view.state, 0 < view.done < 1000) == (State.PAUSED, True), view
+    assert (view.state, 0 < view.done < 1000) == (JobState.PAUSED, True), view
     second = Job(compose, photos, out)
     ended(second.process)
     rows = of_class(pictures.table, "Sandal").replace(f"\n{FOLDER}/Sandal/".encode(), b"\n/photos/")

@@ -15,7 +15,7 @@ from worker.decoding.decode import decode
 from worker.recipes import recipes
 from worker.runtimes import load_runtime, runtime
 from worker.training import build_version
-from worker.training.build_version import Made
+from worker.training.build_version import BuiltVersion
 
 #: Keras 3.15 saves with what NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -29,7 +29,7 @@ class School(NamedTuple):
     """What a training started from, and what came of it."""
 
     loaded: Loaded
-    made: Made
+    made: BuiltVersion
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
     _break(root)
     recipe = recipes.find("photo").lasting(EPOCHS)
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
-    return School(loaded, build_version.make("shapes", recipe, loaded.data, seed=1))
+    return School(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
 
 
 def _break(root: Path) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from producer.fleet.workers import cure
+from producer.fleet.workers import how_to_start
 from producer.predict.predictions import Predictions
 from shared import keys
 from shared.errors import Exit
@@ -127,7 +127,7 @@ def test_without_a_worker_it_says_how_to_start_one_and_can_be_interrupted(
     Image.new("L", (28, 28)).save(tmp_path / "one.png")
     with Fleet(server) as alone:
         command = alone.producer("predict", "one.png", cwd=tmp_path)
-        command.wait_for_log(cure(Settings(redis_url=server.url)))
+        command.wait_for_log(how_to_start(Settings(redis_url=server.url)))
         command.signal(signal.SIGTERM)
         assert command.wait() == Exit.INTERRUPTED, command.story
         assert job_keys(server.client) == []

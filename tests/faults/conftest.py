@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import light_installation as light
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.random_seed import SEED, VARIABLE
@@ -102,6 +102,6 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def stage(fleet: Fleet, pictures: Gallery, tmp_path: Path, chance: random.Random) -> Stage:
+def stage(fleet: Fleet, pictures: Gallery, tmp_path: Path, chance: random.Random) -> Scenario:
     """The usual scene."""
-    return Stage(fleet, pictures, tmp_path, chance)
+    return Scenario(fleet, pictures, tmp_path, chance)

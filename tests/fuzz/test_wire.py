@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from producer.inputs.job_options import JobOptions, decode_options, encode_options
 from producer.output.csv_cells import escape, unescape
 from shared import keys
-from shared.broker.message_filter import admitted
+from shared.broker.message_filter import sanitized
 from shared.errors import BadMessage
 from shared.image_status import Status
 from shared.ledger import heartbeats
@@ -68,7 +68,7 @@ JSON: dict[str, tuple[Reader, list[bytes]]] = {
 }
 _HINT = hostile_messages.message(args=("abcdefgh", 7))
 BYTES: dict[str, tuple[Reader, list[bytes]]] = {
-    "hint": (lambda data: admitted(keys.CLASSIFY_QUEUE.encode(), data), [_HINT]),
+    "hint": (lambda data: sanitized(keys.CLASSIFY_QUEUE.encode(), data), [_HINT]),
     "images": (decode_images, [encode_images([b"abc", Status.MISSING, b""])]),
     "payload": (
         decode_payload,

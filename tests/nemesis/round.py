@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal.snapshot import peek
+from producer.journal.snapshot import read_snapshot
 from tests.nemesis.fixtures import School
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
@@ -108,7 +108,7 @@ class Round:
 
 def _progress(scene: Scene) -> tuple[int, int, int]:
     """Changes whenever something is finished: images, a command, what a training has said."""
-    view = peek(scene.output)
+    view = read_snapshot(scene.output)
     told = scene.training.process if scene.training else None
     return (
         view.done if view else 0,

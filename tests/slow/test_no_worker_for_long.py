@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.images import gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Fleet
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1_500)]
@@ -19,7 +19,7 @@ CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
 
 
 def test_all_workers_are_dead_for_ten_minutes(fleet: Fleet, tmp_path: Path) -> None:
-    stage = Stage(fleet, gallery.make(tmp_path, PICTURES), tmp_path, random.Random(0))
+    stage = Scenario(fleet, gallery.make(tmp_path, PICTURES), tmp_path, random.Random(0))
     worker = fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.broker.redis_client import TIMEOUT_S
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine import network_namespaces, network_partitions
 from tests.support.machine.network_namespaces import FarServer, Network
 from tests.support.servers.redis_server import RedisServer
@@ -37,21 +37,21 @@ def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
 
 @CUTS
 def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
-    stage: Stage, network: Network, seconds: float
+    stage: Scenario, network: Network, seconds: float
 ) -> None:
     network_partitions.popped_into_a_cut_cable(stage, network, seconds)
 
 
 @CUTS
 def test_a_worker_that_is_cut_off_goes_on_by_itself(
-    stage: Stage, network: Network, seconds: float
+    stage: Scenario, network: Network, seconds: float
 ) -> None:
     network_partitions.cut_with_a_claim_in_hand(stage, network, seconds)
 
 
 @CUTS
 def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
-    stage: Stage, network: Network, seconds: float
+    stage: Scenario, network: Network, seconds: float
 ) -> None:
     noticed = network_partitions.producer_cut_off(stage, network, seconds)
     assert noticed < TIMEOUT_S + 5

@@ -25,7 +25,7 @@ import numpy as np
 
 from shared import atomic_file
 from shared.errors import MISFITS
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.messages.replies import DataReport
 from worker.datasets.examples import Examples, Images, Labels, chunk_images
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
@@ -34,7 +34,7 @@ NAMES = {TRAINING: "training", HELDOUT: "heldout", TEST: "test"}
 ABOUT = "about.json"
 
 
-class Stored:
+class DatasetCache:
     """The folder of one data set, which need not be there yet."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,18 +48,18 @@ class Stored:
             return None
 
     @contextmanager
-    def attempt(self) -> Iterator[Attempt]:
+    def attempt(self) -> Iterator[CacheBuild]:
         """A new one; what it has not finished is deleted at its end."""
         owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
         own = self.folder.with_name(f"{self.folder.name}.{owner}")
         own.mkdir(parents=True)
-        passed("stored.begun")
+        failpoint("stored.begun")
         try:
-            yield Attempt(own)
+            yield CacheBuild(own)
         finally:
             shutil.rmtree(own, ignore_errors=True)
 
-    def take(self, attempt: Attempt, report: DataReport) -> DataReport:
+    def take(self, attempt: CacheBuild, report: DataReport) -> DataReport:
         """From now on the data set is there; what it holds. One that came first stays."""
         attempt.describe(report)
         if not _renamed(attempt.folder, self.folder):
@@ -68,7 +68,7 @@ class Stored:
                 return kept
             damaged = attempt.folder.with_name(f"{attempt.folder.name}.damaged")
             self.folder.rename(damaged)
-            passed("stored.damaged-moved")
+            failpoint("stored.damaged-moved")
             attempt.folder.rename(self.folder)
             shutil.rmtree(damaged, ignore_errors=True)
         return report
@@ -79,7 +79,7 @@ class Stored:
         return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
 
 
-class Attempt:
+class CacheBuild:
     """A data set that is being decoded, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +98,7 @@ class Attempt:
             with open(self.folder / f"{name}.labels", "wb") as file:
                 file.write(labels[chosen].astype("<i8").data)
                 atomic_file.sync(file)
-        passed("stored.split")
+        failpoint("stored.split")
         self.decoded.unlink()
 
     def describe(self, report: DataReport) -> None:
@@ -107,14 +107,14 @@ class Attempt:
             file.write(msgspec.json.encode(report))
             atomic_file.sync(file)
         atomic_file.sync_folder(self.folder)
-        passed("stored.described")
+        failpoint("stored.described")
 
 
 def _renamed(folder: Path, to: Path) -> bool:
     """Whether there was no folder with something in it already."""
     try:
         folder.rename(to)
-        passed("stored.placed")
+        failpoint("stored.placed")
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise

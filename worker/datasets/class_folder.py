@@ -16,10 +16,10 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import split
-from worker.datasets.cache import Attempt, Stored
+from worker.datasets.cache import CacheBuild, DatasetCache
 from worker.datasets.decode_files import Rows, decode_all
 from worker.datasets.folder_layout import Walk, closed_below, shown
-from worker.datasets.quality import Refused, notes
+from worker.datasets.quality import UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
 #: While files are counted there is a sign of life after so many: a second or less.
@@ -37,7 +37,7 @@ def store(
     on_progress: Progress,
     *,
     to_learn: bool,
-) -> tuple[Stored, DataReport]:
+) -> tuple[DatasetCache, DataReport]:
     """The data set of the class folders under `root`, kept in `scratch`; what is there is used.
 
     `to_learn`: it must do for a training; otherwise anything with a readable image will do.
@@ -47,7 +47,7 @@ def store(
     """
     shape = (spec.height, spec.width, spec.channels)
     key = os.fsencode(root) + msgspec.json.encode([spec, to_learn])
-    stored = Stored(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
+    stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     kept = stored.report()
     if kept is not None:
         return stored, kept
@@ -55,7 +55,7 @@ def store(
     counts = _count(walk, on_progress)
     _check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
-    refused = Refused(walk.root, sum(counts.values()), max_unreadable, on_progress)
+    refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     with stored.attempt() as attempt:
         return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
 
@@ -70,7 +70,7 @@ def _count(walk: Walk, on_progress: Progress) -> Counts:
 
 
 def _decode(
-    walk: Walk, spec: Preprocessing, attempt: Attempt, refused: Refused, to_learn: bool
+    walk: Walk, spec: Preprocessing, attempt: CacheBuild, refused: UnreadableFiles, to_learn: bool
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
     with open(attempt.decoded, "wb") as out:
@@ -148,7 +148,7 @@ def _report(
     shape: tuple[int, int, int],
     rows: Rows,
     parts: Parts,
-    refused: Refused,
+    refused: UnreadableFiles,
     to_learn: bool,
 ) -> DataReport:
     def counts(part: int) -> tuple[int, ...]:

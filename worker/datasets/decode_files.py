@@ -20,7 +20,7 @@ from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
 from worker.datasets.examples import Images, Labels
 from worker.datasets.folder_layout import Item
-from worker.datasets.prefetch import ahead
+from worker.datasets.prefetch import prefetched
 from worker.datasets.split import Hashes, Parts
 from worker.decoding.decode import decode_into
 
@@ -62,7 +62,7 @@ def decode_all(
 ) -> Rows:
     """Write the pixels of each image to `out`; `on_done` is told how many files each turn had."""
     known = array("q"), array("b"), array("Q"), array("Q")
-    for turn in ahead(lambda some: _decode(some, spec), _turns(items, spec), THREADS):
+    for turn in prefetched(lambda some: _decode(some, spec), _turns(items, spec), THREADS):
         out.write(turn.pixels.data)
         for item, of_file, of_pixels in turn.good:
             for column, value in zip(

@@ -11,7 +11,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def prefetched(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
     """`work(item)` for each item, at most twice as many under way as there are threads.
 
     What `work` raises is raised here, at its turn. Items that nobody asks for are not begun.

@@ -73,7 +73,7 @@ def _passed_over(skipped: Mapping[str, int]) -> Iterator[str]:
         yield f"passed over: {', '.join(found)}"
 
 
-class Refused:
+class UnreadableFiles:
     """What was refused of `total` files; more than the share `share` of them is an error."""
 
     def __init__(

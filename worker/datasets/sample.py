@@ -21,7 +21,7 @@ TELL_EVERY_FILES = 10_000
 Counts = npt.NDArray[np.int64]
 
 
-class Sampled(NamedTuple):
+class Sample(NamedTuple):
     """Some images of a walk."""
 
     examples: Examples
@@ -49,7 +49,7 @@ def spread(total: int, count: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * total // max(count, 1)
 
 
-def sample(walk: Walk, places: Iterable[int], spec: Preprocessing) -> Sampled:
+def sample(walk: Walk, places: Iterable[int], spec: Preprocessing) -> Sample:
     """Decode the files at these places of the walk, in its order, as for a training."""
     wanted = set(places)
     reached = islice(enumerate(walk.items()), max(wanted, default=-1) + 1)
@@ -59,4 +59,4 @@ def sample(walk: Walk, places: Iterable[int], spec: Preprocessing) -> Sampled:
     rows = decode_all(items, spec, pixels, bad.append, lambda files: None)
     shape = (len(rows.labels), spec.height, spec.width, spec.channels)
     images = np.frombuffer(pixels.getvalue(), np.uint8).reshape(shape)
-    return Sampled(Examples(images, rows.labels), items, bad)
+    return Sample(Examples(images, rows.labels), items, bad)

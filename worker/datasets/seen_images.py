@@ -18,7 +18,7 @@ from worker.datasets.split import Hashes, content_hashes
 LEARNED, HELD_OUT = "learned.hashes", "heldout.hashes"
 
 
-class Seen(NamedTuple):
+class SeenImages(NamedTuple):
     """What a version learned from, and what it was chosen and calibrated with."""
 
     learned: Hashes
@@ -34,7 +34,7 @@ def files(learn: Examples, held: Examples) -> dict[str, bytes]:
     }
 
 
-def read(registry: Registry, card: Card) -> Seen | None:
+def read(registry: Registry, card: Card) -> SeenImages | None:
     """What a version has seen; None where it was published without.
 
     Raises:
@@ -43,10 +43,10 @@ def read(registry: Registry, card: Card) -> Seen | None:
     if not {LEARNED, HELD_OUT} <= card.files.keys():
         return None
     data = (registry.read(card, name) for name in (LEARNED, HELD_OUT))
-    return Seen(*(np.frombuffer(one[: len(one) // 8 * 8], "<u8") for one in data))
+    return SeenImages(*(np.frombuffer(one[: len(one) // 8 * 8], "<u8") for one in data))
 
 
-def count(seen: Seen, parts: list[Examples]) -> tuple[int, int]:
+def count(seen: SeenImages, parts: list[Examples]) -> tuple[int, int]:
     """How many of these images were learned from, and how many others were held out."""
     if not parts:
         return 0, 0

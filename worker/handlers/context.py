@@ -17,11 +17,11 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 
 
-class Stopped(Exception):
+class RequestStopped(Exception):
     """The work must end here: cancelled, somebody else's, or the trainer ends. Let it pass."""
 
 
-class Answered(NamedTuple):
+class Reply(NamedTuple):
     """What a request is answered with, and pictures beside it."""
 
     answer: msgspec.Struct

@@ -17,7 +17,7 @@ from shared.messages.requests import FASHION_MNIST, Progress, ShowData
 from worker.datasets import fashion_mnist, folder_layout, load, sample
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
-from worker.handlers.context import Answered, Context
+from worker.handlers.context import Context, Reply
 from worker.plots import sample_grid
 from worker.recipes import recipes
 
@@ -36,7 +36,7 @@ LOADING = "loading"
 Image = npt.NDArray[np.uint8]  #: [height, width, channels]
 
 
-def show(context: Context, work: ShowData) -> Answered:
+def show(context: Context, work: ShowData) -> Reply:
     """A DataReport, with `grid.png` and `image.png`.
 
     Raises:
@@ -53,7 +53,7 @@ def show(context: Context, work: ShowData) -> Answered:
         found = fashion(work.index, context.folder)
     else:
         found = folder(Path(work.data), work.index, context.folder, tell)
-    return Answered(found.report, found.files)
+    return Reply(found.report, found.files)
 
 
 class Described(NamedTuple):
@@ -125,7 +125,7 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
 
 
 def _counted(
-    walk: folder_layout.Walk, counts: sample.Counts, some: sample.Sampled, note: str
+    walk: folder_layout.Walk, counts: sample.Counts, some: sample.Sample, note: str
 ) -> DataReport:
     """From the names of the files alone."""
     notes = [note]

@@ -20,11 +20,11 @@ from worker.datasets import load, seen_images
 from worker.datasets.examples import Examples, Labels
 from worker.datasets.folder_layout import Walk, folder_of
 from worker.datasets.load import DataSet
-from worker.datasets.seen_images import Seen
+from worker.datasets.seen_images import SeenImages
 from worker.datasets.split import HELDOUT, TEST
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
-from worker.handlers.context import Answered, Context
+from worker.handlers.context import Context, Reply
 from worker.runtimes import load_runtime, runtime
 
 LOADING, EVALUATING = "loading", "evaluating"
@@ -50,7 +50,7 @@ _ALL_NOTE = (
 _ALL_NEW_NOTE = "all images are measured; the version has seen none of them"
 
 
-def evaluate(context: Context, work: Evaluate) -> Answered:
+def evaluate(context: Context, work: Evaluate) -> Reply:
     """An Evaluated, with `confusion.png` and `reliability.png` if pictures are wanted.
 
     Raises:
@@ -82,7 +82,7 @@ def evaluate(context: Context, work: Evaluate) -> Answered:
         files = _drawn(card, probabilities, truth)
     evaluation = score(probabilities, truth, card.labels)
     told = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
-    return Answered(Evaluated(card.ref, told, evaluation, split), files)
+    return Reply(Evaluated(card.ref, told, evaluation, split), files)
 
 
 def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str, bytes]:
@@ -125,7 +125,7 @@ def source(card: Card) -> str:
 
 
 def measured(
-    card: Card, found: DataSet, given: Collection[int], known: Seen | None = None
+    card: Card, found: DataSet, given: Collection[int], known: SeenImages | None = None
 ) -> Measured:
     """The test images, else those held out; all where the folder has neither part of its own.
 
@@ -152,14 +152,14 @@ def measured(
     return Measured("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
 
 
-def _is_origin(known: Seen | None, examples: Examples, test: list[Examples]) -> bool:
+def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
     """Whether the version learned from most of these images and has seen none of the test."""
     if known is None or any(seen_images.count(known, test)):
         return False
     return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
 
 
-def _seen_note(known: Seen | None, parts: list[Examples]) -> tuple[str, ...]:
+def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ...]:
     """How many of the images that are measured the version has seen, if it has seen any."""
     learned, held = seen_images.count(known, parts) if known else (0, 0)
     if not learned and not held:

@@ -21,11 +21,11 @@ from worker.evaluation.temperature import temperature
 from worker.export import keras_import
 from worker.export.export import export
 from worker.handlers import promotion
-from worker.handlers.context import Answered, Context
+from worker.handlers.context import Context, Reply
 from worker.handlers.evaluate import mapped
 from worker.recipes import networks
-from worker.training.assessment import Appraisal, appraise
-from worker.training.build_version import Made, code_version
+from worker.training.assessment import Assessment, assess
+from worker.training.build_version import BuiltVersion, code_version
 
 LOADING, CALIBRATING, EXPORTING = "loading", "calibrating", "exporting"
 EVALUATING, PUBLISHING = "evaluating", "publishing"
@@ -42,7 +42,7 @@ class Labelled(NamedTuple):
     gates: Gates | None
 
 
-def import_model(context: Context, work: Import) -> Answered:
+def import_model(context: Context, work: Import) -> Reply:
     """A Trained.
 
     Raises:
@@ -60,10 +60,10 @@ def import_model(context: Context, work: Import) -> Answered:
     refresh(context.client, context.registry)
     seconds = time.time() - context.began
     report = labelled.report if labelled else None
-    return Answered(Trained(card.ref, card.metrics, decided, seconds, report))
+    return Reply(Trained(card.ref, card.metrics, decided, seconds, report))
 
 
-def _make(context: Context, work: Import) -> Made:
+def _make(context: Context, work: Import) -> BuiltVersion:
     if context.input is None:
         raise SetupError("the bytes of the .keras file are gone; import it again")
     network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
@@ -77,10 +77,10 @@ def _make(context: Context, work: Import) -> Made:
         network, card, labelled.held.images if labelled else keras_import.probes(shape)
     )
     if labelled is None:
-        return Made(card, files)
+        return BuiltVersion(card, files)
     context.stage(EVALUATING)
-    worth: Appraisal = appraise(card, files, [], labelled.held, labelled.test)
-    return Made(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
+    worth: Assessment = assess(card, files, [], labelled.held, labelled.test)
+    return BuiltVersion(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
 
 
 def _card(

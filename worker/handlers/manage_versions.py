@@ -13,24 +13,24 @@ from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Prune, Rollback
 from shared.registry import operations
 from shared.registry.mirror_writer import refresh
-from worker.handlers.context import Answered, Context
+from worker.handlers.context import Context, Reply
 
 log = logging.getLogger(__name__)
 STAGE = "promoting"
 PRUNING = "pruning"
 
 
-def promote(context: Context, work: Promote) -> Answered:
+def promote(context: Context, work: Promote) -> Reply:
     """A Decided. Raises SetupError, Stopped."""
     return _moved(context, operations.promote, work)
 
 
-def rollback(context: Context, work: Rollback) -> Answered:
+def rollback(context: Context, work: Rollback) -> Reply:
     """A Decided. Raises SetupError, Stopped."""
     return _moved(context, operations.rollback, work)
 
 
-def prune(context: Context, work: Prune) -> Answered:
+def prune(context: Context, work: Prune) -> Reply:
     """A Pruned. Versions that a job in Redis is pinned to stay. Raises SetupError, Stopped."""
     context.stage(PRUNING)
     busy = pinned(context.client, work.name)
@@ -39,12 +39,12 @@ def prune(context: Context, work: Prune) -> Answered:
         refresh(context.client, context.registry)
     except RedisError as error:  # run again, it would find nothing that is left to be removed
         log.warning("the copies in Redis are brought up to date later: %s", error)
-    return Answered(pruned)
+    return Reply(pruned)
 
 
-def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Answered:
+def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Reply:
     context.stage(STAGE)
     registry, mark = context.registry, context.request.mark
     decided = move(registry, work, context.who, request=mark, confirm=context.confirm)
     refresh(context.client, registry)
-    return Answered(decided)
+    return Reply(decided)

@@ -54,7 +54,7 @@ def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOu
 
 def _verdict(
     context: Context, new: Card, standing: int | None, rule: quality_gate.Rule, heldout: HeldOut
-) -> quality_gate.Verdict:
+) -> quality_gate.GateDecision:
     if standing is None:
         return quality_gate.judge(rule, new, None, None)
     try:

@@ -11,14 +11,14 @@ from shared.registry.registry import FIRST
 Rule = Literal["if-better", "always", "never"]
 
 
-class Verdict(NamedTuple):
+class GateDecision(NamedTuple):
     """Whether to promote, and why: one sentence."""
 
     promote: bool
     why: str
 
 
-def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> Verdict:
+def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> GateDecision:
     """Judge `new` against `old`, which `production` stands for; None: it stands for nothing.
 
     `measured` is the accuracy of `old` on the held-out images of `new`; None if it cannot be
@@ -26,23 +26,25 @@ def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> Ve
     would stand for nothing.
     """
     if old is None:
-        return Verdict(True, FIRST)
+        return GateDecision(True, FIRST)
     if rule == "never":
-        return Verdict(False, f"{new.ref} is published; not promoted: as was asked")
+        return GateDecision(False, f"{new.ref} is published; not promoted: as was asked")
     if rule == "always":
-        return Verdict(True, f"{new.ref} is promoted over {old.ref}, as was asked")
+        return GateDecision(True, f"{new.ref} is promoted over {old.ref}, as was asked")
     if new.labels != old.labels:
-        return Verdict(False, _other_labels(new, old))
+        return GateDecision(False, _other_labels(new, old))
     if measured is None or not new.metrics.heldout_count:
-        return Verdict(False, _incomparable(new, old))
+        return GateDecision(False, _incomparable(new, old))
     return _compare(new, old, measured)
 
 
-def unreadable(rule: Rule, new: Card, error: Exception) -> Verdict:
+def unreadable(rule: Rule, new: Card, error: Exception) -> GateDecision:
     """Judge `new` where production cannot be read."""
     promote = rule == "always"
     what = "promoted, as was asked" if promote else "not promoted"
-    return Verdict(promote, f"{new.ref} is published; {what}: production cannot be read ({error})")
+    return GateDecision(
+        promote, f"{new.ref} is published; {what}: production cannot be read ({error})"
+    )
 
 
 def standard_error(accuracy: float, count: int) -> float:
@@ -50,12 +52,12 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / count)
 
 
-def _compare(new: Card, old: Card, measured: float) -> Verdict:
+def _compare(new: Card, old: Card, measured: float) -> GateDecision:
     accuracy, count = new.metrics.heldout_accuracy, new.metrics.heldout_count
     error = standard_error(measured, count)
     promote = accuracy >= measured - error
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
-    return Verdict(
+    return GateDecision(
         promote,
         f"{new.ref} has {accuracy:.4f} on the {count:,} held-out images, production ({old.ref}) "
         f"{measured:.4f}; {outcome} more than one standard error ({error:.4f})",

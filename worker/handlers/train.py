@@ -16,7 +16,7 @@ from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
 from worker.handlers import promotion
-from worker.handlers.context import Answered, Context
+from worker.handlers.context import Context, Reply
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
@@ -28,7 +28,7 @@ LOADING, TRAINING, PUBLISHING = "loading", "training", "publishing"
 STATE = "state.npz"
 
 
-def train(context: Context, work: Train) -> Answered:
+def train(context: Context, work: Train) -> Reply:
     """A Trained. An attempt that follows another one goes on from its last epoch.
 
     Raises:
@@ -45,7 +45,7 @@ def train(context: Context, work: Train) -> Answered:
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
     refresh(context.client, context.registry)
     seconds = time.time() - context.began
-    return Answered(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
+    return Reply(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
 
 
 def _recipe(work: Train) -> Recipe:
@@ -91,8 +91,8 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
     from worker.training import build_version
 
     count = len(loaded.data.examples.labels)
-    teller = Teller(context.report, count, plan(recipe, count).epochs)
-    made = build_version.make(
+    teller = ProgressReporter(context.report, count, plan(recipe, count).epochs)
+    made = build_version.build_version(
         work.name,
         recipe,
         loaded.data,
@@ -123,7 +123,7 @@ def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut
     return heldout
 
 
-class Teller:
+class ProgressReporter:
     """Makes progress of the steps and epochs of a training on `count` images."""
 
     def __init__(self, report: Callable[[Progress], None], count: int, epochs: int) -> None:

@@ -14,13 +14,13 @@ from redis.exceptions import RedisError
 from shared.broker.wrong_type import is_foreign
 from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen
 from shared.image_status import BY_CODE, Status
-from shared.ledger.batches import LOADING, Claim, Ledger, Verdict
+from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digest
 from shared.messages.job import JobRecord, check_hint, decode_job
 from worker.inference.model_cache import Model
-from worker.inference.predictions import join, pixels, top_k
-from worker.inference.process_state import Child
+from worker.inference.predictions import decode_batch, join, top_k
+from worker.inference.process_state import ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.lifecycle.stats import Told
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 
 
-def classify(child: Child, job: str, batch: int) -> Told:
+def classify(child: ProcessState, job: str, batch: int) -> Told:
     """Work on one hint. Answers what was done, for the parent.
 
     Raises:
@@ -53,16 +53,16 @@ def classify(child: Child, job: str, batch: int) -> Told:
         raise
 
 
-def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
+def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult | None:
     claim = ledger.claim(batch, child.owner)
-    if claim.verdict is not Verdict.RUN:
+    if claim.verdict is not ClaimVerdict.RUN:
         return None
     record = decode_job(claim.record)
     if record.id != ledger.job:
         raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
     # Outside of any limit in time: a file system that hangs convicts no picture.
     payload = decode_payload(claim.payload)
-    images = child.sight.see(payload)
+    images = child.sight.read(payload)
     model = _model(child, ledger, batch, record)
     if model is None:
         return None
@@ -76,24 +76,24 @@ def _work(child: Child, ledger: Ledger, batch: int) -> BatchResult | None:
     return result
 
 
-def _model(child: Child, ledger: Ledger, batch: int, record: JobRecord) -> Model | None:
+def _model(child: ProcessState, ledger: BatchLedger, batch: int, record: JobRecord) -> Model | None:
     """The job's version. A death while it is loaded counts against it, and against no image."""
     if model := child.model_in_memory(record):
         return model
-    if not ledger.careful(batch, child.owner, LOADING):
+    if not ledger.mark_image(batch, child.owner, LOADING):
         return None
     model = child.model(record)
     return model if ledger.loaded(batch, child.owner) else None
 
 
-def _told(child: Child, statuses: bytes) -> Told:
+def _told(child: ProcessState, statuses: bytes) -> Told:
     failures = {str(BY_CODE[code]): n for code, n in Counter(statuses).items() if code}
     return os.getpid(), len(statuses), failures, child.loaded
 
 
 def _answer(
-    child: Child,
-    ledger: Ledger,
+    child: ProcessState,
+    ledger: BatchLedger,
     claim: Claim,
     batch: int,
     record: JobRecord,
@@ -106,9 +106,9 @@ def _answer(
             return _classify_images(record, model, images)
     parts = []
     for index, image in enumerate(images):
-        if not ledger.careful(batch, child.owner, index):
+        if not ledger.mark_image(batch, child.owner, index):
             return None
-        one = Status.CRASHED if index in claim.convicted else image
+        one = Status.CRASHED if index in claim.blamed else image
         with time_limit(child.settings.careful_limit_s), memory_limit(memory):
             parts.append(_classify_images(record, model, [one]))
     return join(parts)
@@ -118,7 +118,7 @@ def _classify_images(
     record: JobRecord, model: Model, images: Sequence[bytes | Status]
 ) -> BatchResult:
     try:
-        batch, codes, flags = pixels(model.card, images)
+        batch, codes, flags = decode_batch(model.card, images)
         return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
     except MemoryError as error:  # not of one picture, which would be its row
         raise SetupError(
@@ -127,7 +127,7 @@ def _classify_images(
         ) from error
 
 
-def _insist(child: Child, what: str, act: Callable[[], object]) -> None:
+def _insist(child: ProcessState, what: str, act: Callable[[], object]) -> None:
     """Do it however long Redis is away or full: all other work comes from there, too.
 
     A refusal is waited for as long as the parent does before it ends.

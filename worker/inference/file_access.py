@@ -28,13 +28,13 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _ASK = getattr(os, "O_PATH", 0) | os.O_CLOEXEC
 
 
-class Sight:
+class SharedFiles:
     """What a worker sees of the producers' files: all below `root`; nothing if it is empty."""
 
     def __init__(self, root: str) -> None:
         self._root = os.fsencode(os.path.abspath(root)) if root else b""
 
-    def see(self, images: Sequence[bytes | Reference | Status]) -> list[bytes | Status]:
+    def read(self, images: Sequence[bytes | Reference | Status]) -> list[bytes | Status]:
         """The same images, with the bytes of the files that are referred to.
 
         Raises:

@@ -77,7 +77,7 @@ class ModelCache:
             log.info("%s (%s) is let go", self._models.pop(key).card.ref, key[1])
             del self._used[key]
         if keys:
-            give_back()
+            trim_memory()
 
     def _wait(self) -> None:
         """Look again when the first version may be unused. No thread where there is only one."""
@@ -96,7 +96,7 @@ class ModelCache:
             self._wait()
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Return what is free to the system. Takes milliseconds, so not for every batch.
 
     Measured over 40 swaps: LiteRT and TensorFlow free what a dropped version held, but the C

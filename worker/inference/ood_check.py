@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared.messages.model_card import Gates
 
 
-def outside(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def are_outliers(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Bool [n] for uint8 [n, height, width, channels]: whether an image is outside of any gate."""
     flat = _flat(images)
     share = np.count_nonzero(flat > gates.foreground, axis=1) / flat.shape[1]

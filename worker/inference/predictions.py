@@ -19,7 +19,7 @@ from worker.inference import ood_check
 log = logging.getLogger(__name__)
 
 
-class Pixels(NamedTuple):
+class DecodedBatch(NamedTuple):
     """A decoded batch: what the model is asked about, and what is known without it."""
 
     images: NDArray[np.uint8]  #: [n, height, width, channels]
@@ -27,7 +27,7 @@ class Pixels(NamedTuple):
     flags: bytes  #: n wire codes, or nothing where no image has a flag
 
 
-def pixels(card: Card, images: Sequence[bytes | Status]) -> Pixels:
+def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
     """Decode a batch for the model of this card.
 
     An image that cannot be decoded leaves zeros and its code; its neighbours go on.
@@ -48,14 +48,14 @@ def pixels(card: Card, images: Sequence[bytes | Status]) -> Pixels:
         except Exception:  # a fault of the decoder's own: one row of the table, not all of them
             log.exception("decoding a picture of %d bytes failed", len(image))
             codes[i], batch[i] = Status.UNREADABLE.code, 0
-    return Pixels(batch, bytes(codes), _marked(card, batch, codes, flags))
+    return DecodedBatch(batch, bytes(codes), _marked(card, batch, codes, flags))
 
 
 def _marked(card: Card, batch: NDArray[np.uint8], codes: bytearray, flags: bytearray) -> bytes:
     """The flags, with that of the gates where a labelled image has no other."""
     if card.gates is not None:
         known = np.frombuffer(codes, np.uint8) | np.frombuffer(flags, np.uint8)
-        for i in np.flatnonzero(ood_check.outside(card.gates, batch) & (known == 0)):
+        for i in np.flatnonzero(ood_check.are_outliers(card.gates, batch) & (known == 0)):
             flags[i] = Flag.UNLIKE_TRAINING.code
     return bytes(flags) if any(flags) else b""
 

@@ -11,14 +11,14 @@ import redis
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
-from shared.ledger.batches import Ledger
+from shared.ledger.batches import BatchLedger
 from shared.messages import model_card
 from shared.messages.job import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry import mirror_reader
 from shared.settings import Settings
-from worker.inference.file_access import Sight
+from worker.inference.file_access import SharedFiles
 from worker.inference.model_cache import Model, ModelCache
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
@@ -27,19 +27,19 @@ log = logging.getLogger(__name__)
 _CURE = "start the owner of a store that has it, or begin the job anew with --restart"
 
 
-class Child:
+class ProcessState:
     """The state of one worker process."""
 
     def __init__(self, settings: Settings, broker: Address | str, parent: str) -> None:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
         self.client: redis.Redis = connect(broker, "worker")
-        self.sight = Sight(settings.root)
+        self.sight = SharedFiles(settings.root)
         self._models = ModelCache(settings.model_unused_s)
 
-    def ledger(self, job: str) -> Ledger:
+    def ledger(self, job: str) -> BatchLedger:
         """The ledger of a job."""
-        return Ledger(self.client, job, self.settings.claim_limit_s)
+        return BatchLedger(self.client, job, self.settings.claim_limit_s)
 
     def model_in_memory(self, record: JobRecord) -> Model | None:
         """The version that a job is pinned to, if it is loaded."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from shared.broker.access_errors import refused
+from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
@@ -38,11 +38,11 @@ def configuration() -> tuple[Settings, Address, bool]:
         broker, events = broker_url(settings), settings.events
     except SetupError as error:
         _end(error)
-    be_patient(settings)
+    set_limit(settings)
     return settings, broker, events
 
 
-def ask(broker: Address, worker_id: str, queue: str) -> None:
+def check_access(broker: Address, worker_id: str, queue: str) -> None:
     """End this process, which has begun nothing yet, if Redis refuses it.
 
     It is asked with what a worker does all the time: a heartbeat, here one that is withdrawn, and
@@ -58,7 +58,7 @@ def ask(broker: Address, worker_id: str, queue: str) -> None:
         pass  # away, which Celery waits for
 
 
-class Patience:
+class RefusalLimit:
     """For how long a worker that was let in is refused before it ends. Used by all its threads.
 
     One that was never let in ends at once: its start was refused.
@@ -82,28 +82,28 @@ class Patience:
             if self._over or (self.let_in and now - self._since < self._limit_s):
                 return
             self._over = True
-        log.critical("%s; the worker ends", refused(error) or error)
+        log.critical("%s; the worker ends", access_error(error) or error)
         state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
 
 
 #: Set by the application modules from the settings.
-patience = Patience(Settings().refused_s)
+patience = RefusalLimit(Settings().refused_s)
 
 
-def turned_away(error: BaseException) -> None:
+def note_refusal(error: BaseException) -> None:
     """Note a refusal, from any thread of the parent."""
     patience.refused(error)
 
 
-def let_in() -> None:
+def note_connected() -> None:
     """Note that the worker has been connected: from now on refusals are waited for."""
     patience.let_in = True
 
 
-def be_patient(settings: Settings) -> None:
+def set_limit(settings: Settings) -> None:
     """Take the limit from the settings."""
     global patience
-    patience = Patience(settings.refused_s)
+    patience = RefusalLimit(settings.refused_s)
 
 
 def _end(error: SetupError) -> NoReturn:

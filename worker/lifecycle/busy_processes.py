@@ -16,7 +16,7 @@ from shared.process import child_id
 TOLD_WITHIN_S = 5.0
 
 
-class AtWork:
+class BusyProcesses:
     """Told by the main thread, asked by the pulse."""
 
     def __init__(self) -> None:
@@ -24,21 +24,21 @@ class AtWork:
         self._busy: set[int] = set()
         self._gone_s: dict[int, float] = {}  #: since when the busy ones are missed in the pool
 
-    def born(self, pid: int) -> None:
+    def started(self, pid: int) -> None:
         """It has begun. Who it is cannot be asked any more once it is dead."""
         self._ids[pid] = child_id(pid)
 
-    def took(self, pid: int) -> None:
+    def busy(self, pid: int) -> None:
         """It has a hint in hand. It may be dead already: what it said before is heard later."""
         if pid not in self._ids:
-            self.born(pid)
+            self.started(pid)
         self._busy.add(pid)
 
-    def rests(self, pid: int) -> None:
+    def idle(self, pid: int) -> None:
         """It has nothing in hand any more."""
         self._busy.discard(pid)
 
-    def buried(self, pid: int) -> None:
+    def reported(self, pid: int) -> None:
         """It is dead, and its death is counted."""
         self._busy.discard(pid)
         self._gone_s.pop(pid, None)

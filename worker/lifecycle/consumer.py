@@ -11,10 +11,10 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from redis.exceptions import ResponseError
 
-from shared.broker.access_errors import refused
+from shared.broker.access_errors import access_error
 from shared.broker.transport import LONGEST_S, STEP_S
 from shared.errors import Exit
-from worker.lifecycle.access_check import let_in, turned_away
+from worker.lifecycle.access_check import note_connected, note_refusal
 
 #: Its place, for the setting `worker_consumer`.
 NAME = "worker.lifecycle.consumer:HintConsumer"
@@ -29,7 +29,7 @@ class HintConsumer(Consumer):
     _pause_s = 0.0
 
     def on_ready(self) -> None:
-        let_in()
+        note_connected()
         super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:
@@ -47,9 +47,9 @@ class HintConsumer(Consumer):
 
         A connection that broke is left to kombu, which waits between its attempts.
         """
-        is_refused = refused(error) is not None
+        is_refused = access_error(error) is not None
         if is_refused:
-            turned_away(error)
+            note_refusal(error)
         elif not isinstance(error, ResponseError):
             return
         recent = time.monotonic() - self._failed_at < CALM_S

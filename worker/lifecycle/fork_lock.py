@@ -16,7 +16,7 @@ from contextlib import contextmanager
 PATIENCE_S = 20.0
 
 
-class ForkGate:
+class ForkLock:
     """Any number of threads may be at work at the same time; a fork waits for all of them."""
 
     def __init__(self) -> None:
@@ -49,5 +49,5 @@ class ForkGate:
         self.__init__()  # type: ignore[misc]
 
 
-gate = ForkGate()
+gate = ForkLock()
 os.register_at_fork(before=gate.close, after_in_parent=gate.open, after_in_child=gate.renew)

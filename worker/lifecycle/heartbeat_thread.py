@@ -26,26 +26,26 @@ from shared.broker.redis_client import connect
 from shared.broker.wrong_type import is_foreign
 from shared.errors import BrokerRefuses
 from shared.ledger import heartbeats
-from shared.ledger.batches import Ledger
+from shared.ledger.batches import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
 from shared.process import resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate
 from worker.lifecycle import pool
-from worker.lifecycle.access_check import turned_away
-from worker.lifecycle.busy_processes import AtWork
+from worker.lifecycle.access_check import note_refusal
+from worker.lifecycle.busy_processes import BusyProcesses
 from worker.lifecycle.fork_lock import gate
-from worker.lifecycle.liveness_file import SignOfLife
-from worker.lifecycle.stats import Tally
+from worker.lifecycle.liveness_file import LivenessFile
+from worker.lifecycle.stats import WorkerStats
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
 #: A parent's main thread never waits for Redis: it leaves deaths here.
 Death = tuple[str, int, int]  # job, batch, the child's pid
-_running: Pulse | None = None
+_running: HeartbeatThread | None = None
 
 
-def running() -> Pulse | None:
+def running() -> HeartbeatThread | None:
     """The pulse that `start_heartbeat` has made in this process, or in the parent of a child."""
     return _running
 
@@ -57,13 +57,13 @@ def start_heartbeat(
     queue_name: str,
     parent: Any,
     hint: Callable[[str, int], None],
-) -> Pulse:
+) -> HeartbeatThread:
     """Start the pulse of a Celery worker `parent`, which has a pool by now.
 
     `hint` queues a batch once more whose child has died.
     """
     global _running
-    _running = Pulse(
+    _running = HeartbeatThread(
         connect(broker, "pulse"),
         worker_id,
         queue_name,
@@ -71,15 +71,15 @@ def start_heartbeat(
         hint,
         settings.heartbeat_s,
         settings.heartbeat_ttl_s,
-        Tally(settings.model_unused_s),
-        SignOfLife(settings, worker_id),
+        WorkerStats(settings.model_unused_s),
+        LivenessFile(settings, worker_id),
     )
-    pool.tell_births(parent.pool, _running.at_work.born)
+    pool.notify_forks(parent.pool, _running.at_work.started)
     _running.start()
     return _running
 
 
-class Pulse(threading.Thread):
+class HeartbeatThread(threading.Thread):
     """One per worker parent. `children` answers the pids of its living pool processes."""
 
     def __init__(
@@ -91,11 +91,11 @@ class Pulse(threading.Thread):
         hint: Callable[[str, int], None],
         interval_s: float,
         ttl_s: float,
-        tally: Tally,
-        sign: SignOfLife | None = None,
+        tally: WorkerStats,
+        sign: LivenessFile | None = None,
     ) -> None:
         super().__init__(name="hangtag-pulse", daemon=True)
-        self.worker_id, self.tally, self.at_work = worker_id, tally, AtWork()
+        self.worker_id, self.tally, self.at_work = worker_id, tally, BusyProcesses()
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
@@ -143,7 +143,7 @@ class Pulse(threading.Thread):
             with gate.at_work():
                 duty()
         except BrokerRefuses as error:
-            turned_away(error)
+            note_refusal(error)
             return False
         except (RedisError, OperationalError) as error:
             log.debug("the pulse falters: %s", error)
@@ -197,7 +197,9 @@ class Pulse(threading.Thread):
         while self._pending:
             job, batch, pid = self._pending[0]
             try:
-                if Ledger(self._client, job, 0).bury(batch, f"{self.worker_id}/{pid}:"):
+                if BatchLedger(self._client, job, 0).report_death(
+                    batch, f"{self.worker_id}/{pid}:"
+                ):
                     log.warning("child %d died with batch %d of job %s", pid, batch, job)
                     self._hint(job, batch)
             except RedisError as error:
@@ -205,7 +207,7 @@ class Pulse(threading.Thread):
                     raise
                 log.warning("a death in job %s cannot be noted: %s", job, error)
             self._pending.pop(0)
-            self.at_work.buried(pid)
+            self.at_work.reported(pid)
 
     def _tell(self, beaten: bool) -> None:
         if self._sign:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 FOLDER = "alive"
 
 
-class Sign(msgspec.Struct, frozen=True):
+class Liveness(msgspec.Struct, frozen=True):
     """What one worker parent says. Times are the machine's monotonic clock, in seconds."""
 
     worker: str  #: host:pid:started
@@ -33,7 +33,7 @@ class Sign(msgspec.Struct, frozen=True):
     beaten_s: float | None = None  #: when Redis last took its heartbeat
 
 
-class SignOfLife:
+class LivenessFile:
     """The file of one worker parent. Whatever goes wrong with it, the worker goes on."""
 
     def __init__(self, settings: Settings, worker_id: str) -> None:
@@ -46,7 +46,7 @@ class SignOfLife:
         now = time.monotonic()
         self._beaten_s = now if beaten else self._beaten_s
         try:
-            self._write(msgspec.json.encode(Sign(self._worker_id, now, self._beaten_s)))
+            self._write(msgspec.json.encode(Liveness(self._worker_id, now, self._beaten_s)))
         except (OSError, SetupError) as error:
             if not self._said:
                 log.warning("health checks will not see this worker: %s", error)
@@ -70,11 +70,11 @@ class SignOfLife:
         return runtime / FOLDER / f"{os.getpid()}.json"
 
 
-def signs(settings: Settings) -> Iterator[Sign]:
+def read_all(settings: Settings) -> Iterator[Liveness]:
     """Those of the worker parents that run here; what dead ones left behind says nothing."""
     for file in sorted((runtime_dir(settings) / FOLDER).glob("*.json")):
         with suppress(OSError, ValueError, *MISFITS):
-            sign = msgspec.json.decode(file.read_bytes(), type=Sign)
+            sign = msgspec.json.decode(file.read_bytes(), type=Liveness)
             if _runs(sign.worker):
                 yield sign
 

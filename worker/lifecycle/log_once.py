@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from shared.errors import HangtagError, bounded
-from shared.log_limit import Limited
+from shared.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
 #: The same error of the same work is told again after so long: its hint comes every few seconds.
 AGAIN_S = 60.0
 _MAX_TOLD = 1_000
-_lines = Limited(log)
+_lines = LogLimit(log)
 _told: dict[str, float] = {}  #: line -> when it was last told (monotonic)
 
 
 @contextmanager
-def told_once(what: str) -> Iterator[None]:
+def log_once(what: str) -> Iterator[None]:
     """End the block at an error that names its own cause, which is told. Others pass.
 
     Celery would write a traceback for each.

@@ -25,7 +25,7 @@ def is_busy() -> bool:
     return bool(state.active_requests) or any(one not in (None, False) for one in ends)
 
 
-def tell_births(pool: Any, born: Callable[[int], None]) -> None:
+def notify_forks(pool: Any, born: Callable[[int], None]) -> None:
     """Call `born` with the pid of each process of the pool, from now on before it has any work."""
     processes: Any = getattr(pool, "_pool", None)
     create = getattr(processes, "_create_worker_process", None)
@@ -42,7 +42,7 @@ def tell_births(pool: Any, born: Callable[[int], None]) -> None:
     processes._create_worker_process = created
 
 
-def look_for_deaths(parent: Any) -> None:
+def detect_deaths(parent: Any) -> None:
     """Have a Celery worker find dead children soon, and replace them at any time.
 
     Celery ends the whole worker over a child that has died before the first connection, which may

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 Told = tuple[int, int, dict[str, int], list[str]]
 
 
-class Tally:
+class WorkerStats:
     """One per worker parent. A child lets go what it has not used for `unused_s`, but the last."""
 
     def __init__(self, unused_s: float) -> None:

@@ -22,7 +22,7 @@ class BatchRequest(Request):
         def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
             failed, answer, _ = outcome
             if not failed and (pulse := running()):
-                pulse.at_work.rests(int(self.worker_pid or 0))
+                pulse.at_work.idle(int(self.worker_pid or 0))
                 told = literal_eval(answer)  # the parent gets the answer's repr
                 if told is not None:
                     pulse.tally.add(*told)
@@ -32,7 +32,7 @@ class BatchRequest(Request):
 
     def on_accepted(self, pid: Any, time_accepted: Any) -> None:
         if pulse := running():
-            pulse.at_work.took(int(pid))
+            pulse.at_work.busy(int(pid))
         super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
@@ -42,5 +42,5 @@ class BatchRequest(Request):
             if lost:
                 pulse.died(self.args[0], self.args[1], int(self.worker_pid))
             else:
-                pulse.at_work.rests(int(self.worker_pid))
+                pulse.at_work.idle(int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

@@ -58,7 +58,7 @@ class Watchdog(threading.Thread):
             now = time.monotonic()
             slept = now - last > 4 * interval_s  # with the machine, or stopped
             last = now
-            since = max(since, transport.heard_at())
+            since = max(since, transport.last_receipt())
             if slept or not self._is_deaf():
                 since = time.monotonic()
             elif now - since >= self._limit_s:
@@ -90,11 +90,11 @@ def watchdog(client: redis.Redis, queue: str, limit_s: float, parent: object) ->
         queue,
         limit_s,
         pool.is_busy,
-        lambda: begin_anew(pool.pids(getattr(parent, "pool", None)), dies_with),
+        lambda: restart(pool.pids(getattr(parent, "pool", None)), dies_with),
     )
 
 
-def begin_anew(children: list[int], dies_with: int) -> None:
+def restart(children: list[int], dies_with: int) -> None:
     """Replace this process by the command that it was started with; its children end.
 
     `dies_with` is the signal that the kernel sends it when its parent dies, or 0: that belongs to

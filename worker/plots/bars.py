@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from worker.plots.style import OTHER, RIGHT, WRONG, shown
+from worker.plots.style import OTHER, RIGHT, WRONG, shortened
 
 #: So many labels have a bar each, standing, under its number, as in the tutorial.
 NUMBERED_LABELS = 12
@@ -52,5 +52,5 @@ def _lying(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
     places = np.arange(len(best))
     axes.barh(places + 0.3, row[best], 0.3, color=[palette[i] for i in best])
     for place, i in enumerate(best):
-        axes.text(0.02, place, shown(labels[i], NAME_LENGTH), fontsize=8, va="center")
+        axes.text(0.02, place, shortened(labels[i], NAME_LENGTH), fontsize=8, va="center")
     axes.set(xlim=(0, 1), ylim=(len(best) - 0.3, -0.4), xticks=[], yticks=[])

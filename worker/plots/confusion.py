@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from worker.evaluation.metrics import Counts
-from worker.plots.style import picture, shown
+from worker.plots.style import png_plot, shortened
 
 NAME_LENGTH = 28
 #: With more classes the numbers would not be legible.
@@ -25,7 +25,7 @@ SHADE_TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 DARK = 0.55  #: a shade above this needs white figures
 
 
-@picture
+@png_plot
 def confusion_matrix(labels: Sequence[str], counts: Counts) -> Figure:
     """`counts`: int64 [classes, classes], true x predicted."""
     numbered = len(labels) <= NUMBERED_CLASSES
@@ -48,7 +48,7 @@ def confusion_matrix(labels: Sequence[str], counts: Counts) -> Figure:
 
 
 def _name(axes: Axes, labels: Sequence[str], fontsize: int) -> None:
-    names = [shown(label, NAME_LENGTH) for label in labels]
+    names = [shortened(label, NAME_LENGTH) for label in labels]
     ticks = range(len(names))
     axes.set_xticks(ticks, names, rotation=90, fontsize=fontsize)
     axes.set_yticks(ticks, names, fontsize=fontsize)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from worker.plots.style import FAINT, FIRST, SECOND, picture
+from worker.plots.style import FAINT, FIRST, SECOND, png_plot
 
 SIZE_INCHES = (10.0, 4.0)
 #: With more epochs the dots of a line would merge.
@@ -31,7 +31,7 @@ class Line(Protocol):
     def heldout_accuracy(self) -> float: ...
 
 
-@picture
+@png_plot
 def curves(history: Sequence[Line]) -> Figure:
     """Of at least one epoch."""
     figure = Figure(SIZE_INCHES, layout="constrained")

@@ -19,7 +19,7 @@ from worker.plots.reliability_diagram import reliability_diagram
 CURVES = "curves.png"
 
 
-def pictures(
+def plots(
     labels: Sequence[str],
     history: Sequence[Line],
     images: Images,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
-from worker.plots.style import RIGHT, WRONG, picture, show, shown
+from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened
 
 ROWS, COLUMNS = 3, 5
 PANEL_INCHES = 1.6
@@ -20,7 +20,7 @@ NAME_LENGTH = 17
 BELOW_TEXT = -0.18
 
 
-@picture
+@png_plot
 def mistakes(
     labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
@@ -36,12 +36,12 @@ def mistakes(
     figure.suptitle(_title(total, len(truth), len(wrong)), y=1 + TITLE_INCHES / height, fontsize=12)
     for place, i in enumerate(wrong):
         axes = figure.add_subplot(rows, columns, place + 1)
-        show(axes, images[i])
+        draw_image(axes, images[i])
         said = int(probabilities[i].argmax())
-        taken = f"{shown(labels[said], NAME_LENGTH)} {probabilities[i, said]:.0%}"
+        taken = f"{shortened(labels[said], NAME_LENGTH)} {probabilities[i, said]:.0%}"
         axes.set_xlabel(taken, color=WRONG, fontsize=9)
         axes.text(
-            0.5, BELOW_TEXT, f"is {shown(labels[truth[i]], NAME_LENGTH)}", fontsize=9,
+            0.5, BELOW_TEXT, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", fontsize=9,
             color=RIGHT, ha="center", va="top", transform=axes.transAxes,
         )  # fmt: skip
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
 from worker.plots.bars import NUMBERED_LABELS, bars
-from worker.plots.style import RIGHT, WRONG, picture, show, shown, some
+from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened, some
 
 ROWS, COLUMNS = 5, 3
 PANEL_INCHES = 1.8
@@ -27,7 +27,7 @@ KEY_LENGTH = 24
 KEY_LINE_LENGTH = 130
 
 
-@picture
+@png_plot
 def sheet(
     labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
@@ -40,7 +40,7 @@ def sheet(
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap, wspace=0.06)
     for place, i in enumerate(some(truth, ROWS * COLUMNS)):
         left = figure.add_subplot(ROWS, 2 * COLUMNS, 2 * place + 1)
-        show(left, images[i])
+        draw_image(left, images[i])
         row, true = probabilities[i], int(truth[i])
         colour = RIGHT if row.argmax() == true else WRONG
         left.set_xlabel(caption(labels, row, true), color=colour, fontsize=9)
@@ -53,13 +53,15 @@ def sheet(
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:
     """`Ankle boot 98% (Sneaker)`: predicted and true; in two lines where one would be too long."""
     best = int(row.argmax())
-    said, true = (shown(labels[i], NAME_LENGTH) for i in (best, truth))
+    said, true = (shortened(labels[i], NAME_LENGTH) for i in (best, truth))
     fits = len(said) + len(true) <= LINE_LENGTH
     return f"{said} {row[best]:.0%}{' ' if fits else NEW_LINE}({true})"
 
 
 def _key(labels: Sequence[str]) -> str:
     """Which number is which label."""
-    named = [f"{i}\N{NO-BREAK SPACE}{shown(label, KEY_LENGTH)}" for i, label in enumerate(labels)]
+    named = [
+        f"{i}\N{NO-BREAK SPACE}{shortened(label, KEY_LENGTH)}" for i, label in enumerate(labels)
+    ]
     unbroken = "   ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in named)
     return textwrap.fill(unbroken, KEY_LINE_LENGTH)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from worker.evaluation.reliability import Bins
-from worker.plots.style import FIRST, SECOND, picture
+from worker.plots.style import FIRST, SECOND, png_plot
 
 SIZE_INCHES = (6.0, 6.5)
 #: The upper diagram is so many times as high as the lower.
@@ -21,7 +21,7 @@ PALE = "#A6CCE3"
 LEAST_COUNT = 0.5
 
 
-@picture
+@png_plot
 def reliability_diagram(bins: Bins) -> Figure:
     """Accuracy for each bin of confidence, beside what it should be."""
     figure = Figure(SIZE_INCHES, layout="constrained")

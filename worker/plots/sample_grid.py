@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
-from worker.plots.style import picture, show, shown, some
+from worker.plots.style import draw_image, png_plot, shortened, some
 
 PANEL_INCHES = 4.0
 TITLE_LENGTH = 60
@@ -21,7 +21,7 @@ GRID_PANEL_INCHES = 1.6
 NAME_LENGTH = 23
 
 
-@picture
+@png_plot
 def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     """uint8 [height, width, channels] beside a bar of colours; of a photo also its brightness."""
     coloured = image.shape[-1] == 3
@@ -32,17 +32,17 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     values = image @ LUMA if coloured else image[..., 0]
     drawn = panels[-1].imshow(values, vmin=0, vmax=255, cmap="viridis")
     figure.colorbar(drawn, ax=panels[-1], label="brightness" if coloured else "value")
-    figure.suptitle(shown(title, TITLE_LENGTH), fontsize=12)
+    figure.suptitle(shortened(title, TITLE_LENGTH), fontsize=12)
     return figure
 
 
-@picture
+@png_plot
 def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
     """A choice of images uint8 [n, height, width, channels], each above its label."""
     figure = Figure((COLUMNS * GRID_PANEL_INCHES, ROWS * GRID_PANEL_INCHES))
     figure.subplots_adjust(left=0.0, right=1.0, top=1.0, bottom=0.0, hspace=0.2, wspace=0.1)
     for place, i in enumerate(some(truth, ROWS * COLUMNS)):
         axes = figure.add_subplot(ROWS, COLUMNS, place + 1)
-        show(axes, images[i])
-        axes.set_xlabel(shown(labels[truth[i]], NAME_LENGTH), fontsize=9)
+        draw_image(axes, images[i])
+        axes.set_xlabel(shortened(labels[truth[i]], NAME_LENGTH), fontsize=9)
     return figure

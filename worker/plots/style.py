@@ -47,7 +47,7 @@ _STYLE = {
 }
 
 
-def picture(draw: Callable[P, Figure]) -> Callable[P, bytes]:
+def png_plot(draw: Callable[P, Figure]) -> Callable[P, bytes]:
     """Make a function that draws into one that answers with a PNG file."""
 
     @wraps(draw)
@@ -94,7 +94,7 @@ def _flat(image: Image.Image) -> Image.Image:
     return kept
 
 
-def show(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
+def draw_image(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
     """Draw uint8 [height, width, channels]: grey as ink on paper, colour as it is; no ticks."""
     pixels = image[..., 0] if image.shape[-1] == 1 else image
     axes.imshow(pixels, cmap="binary", vmin=0, vmax=255)
@@ -102,7 +102,7 @@ def show(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
     axes.spines[:].set_visible(True)
 
 
-def shown(label: str, limit: int) -> str:
+def shortened(label: str, limit: int) -> str:
     """A label as one line of at most `limit` characters; what is left out is in the middle."""
     text = " ".join(label.encode(errors="replace").decode().split())
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -22,7 +22,7 @@ EVEN_SHARE = 0.95
 _GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as Pillow has it
 
 
-class Ground(NamedTuple):
+class Background(NamedTuple):
     """The ground of a picture."""
 
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
@@ -35,16 +35,16 @@ class Ground(NamedTuple):
         return float(self.colour @ _GREY)
 
 
-def find(photo: Image.Image) -> Ground:
+def find(photo: Image.Image) -> Background:
     """The median of the outermost pixels of an RGB picture."""
     ring = outermost(photo)
     colour = np.median(ring, axis=0)
     apart = np.abs(ring - colour).max(axis=1)
     calm, even = (apart <= CALM).mean() >= CALM_SHARE, (apart <= NEAR).mean() >= EVEN_SHARE
-    return Ground(colour, bool(calm), bool(even))
+    return Background(colour, bool(calm), bool(even))
 
 
-def evened(photo: Image.Image, ground: Ground) -> Image.Image:
+def evened(photo: Image.Image, ground: Background) -> Image.Image:
     """The picture as if its light did not fall off: Zalando's never did, but a window's does.
 
     What the ground has too much or too little of each colour, as a plane over the picture, is
@@ -58,7 +58,7 @@ def evened(photo: Image.Image, ground: Ground) -> Image.Image:
     return Image.fromarray((np.asarray(photo) - excess).round().clip(0, 255).astype(np.uint8))
 
 
-def trimmed(photo: Image.Image, ground: Ground) -> Box:
+def trimmed(photo: Image.Image, ground: Background) -> Box:
     """The smallest box with all that is not near the ground; the whole picture if all of it is."""
     values = np.arange(256)
     table = [255 * (np.abs(values - middle) > NEAR) for middle in ground.colour]

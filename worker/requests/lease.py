@@ -11,12 +11,12 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from shared.errors import BadMessage, BrokerRefuses
-from shared.ledger.request_states import Standing
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RenewalVerdict
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress
-from worker.handlers.context import Stopped
-from worker.requests.shutdown import Ending
-from worker.requests.workspace import RequestFolder
+from worker.handlers.context import RequestStopped
+from worker.requests.shutdown import ShutdownNotice
+from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
 #: Between two renewals: progress is shown as often.
@@ -42,12 +42,12 @@ class Lease(threading.Thread):
 
     def __init__(
         self,
-        requests: Requests,
-        folder: RequestFolder,
+        requests: RequestLedger,
+        folder: Workspace,
         request_id: str,
         fence: int,
         lease_s: float,
-        ending: Ending,
+        ending: ShutdownNotice,
         cut_short: Callable[[], None],
     ) -> None:
         super().__init__(name="hangtag-lease", daemon=True)
@@ -57,7 +57,7 @@ class Lease(threading.Thread):
         self._ending, self._cut_short = ending, cut_short
         self._progress = Progress(FIRST_STAGE)
         self._closed = threading.Event()
-        self.standing = Standing.OK  #: as last heard
+        self.standing = RenewalVerdict.OK  #: as last heard
         self.why = ""  #: the work must stop, if it must
 
     def tell(self, progress: Progress) -> None:
@@ -69,7 +69,7 @@ class Lease(threading.Thread):
     def check(self) -> None:
         """Raises Stopped if the work must end."""
         if self.why:
-            raise Stopped(self.why)
+            raise RequestStopped(self.why)
 
     def confirm(self) -> None:
         """Raises Stopped unless Redis and the store say at this moment that the request is ours.
@@ -80,10 +80,10 @@ class Lease(threading.Thread):
             self.check()
             if self._renew():
                 break
-            self._ending.told(RETRY_S)
+            self._ending.is_sent(RETRY_S)
             self._look_for_ending()
-        if self.standing is Standing.OK and not self._folder.holds(self._fence):
-            self._end(Standing.LOST)
+        if self.standing is RenewalVerdict.OK and not self._folder.holds(self._fence):
+            self._end(RenewalVerdict.LOST)
         self.check()
 
     def run(self) -> None:
@@ -100,7 +100,7 @@ class Lease(threading.Thread):
 
     def release(self) -> None:
         """Give the request back, if it is only that this trainer ends."""
-        if self.standing is Standing.OK:
+        if self.standing is RenewalVerdict.OK:
             try:
                 self._requests.release(self._id, self._fence)
             except (RedisError, BadMessage, BrokerRefuses) as error:
@@ -121,17 +121,17 @@ class Lease(threading.Thread):
             return False
         except BadMessage as error:
             log.warning("%s", error)
-            standing = Standing.LOST
-        if standing is not Standing.OK:
+            standing = RenewalVerdict.LOST
+        if standing is not RenewalVerdict.OK:
             self._end(standing)
         return True
 
-    def _end(self, standing: Standing) -> None:
+    def _end(self, standing: RenewalVerdict) -> None:
         self.standing = standing
         self.why = f"request {self._id} is {standing}"
 
     def _look_for_ending(self) -> None:
-        if not self.why and self._ending.told():
+        if not self.why and self._ending.is_sent():
             self.why = ENDING
 
 

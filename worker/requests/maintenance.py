@@ -20,15 +20,15 @@ from shared import keys
 from shared.broker.location import stack_name
 from shared.errors import BrokerRefuses, HangtagError
 from shared.ledger import request_store
-from shared.ledger.request_states import State
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestState
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Request
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.lifecycle.access_check import turned_away
+from worker.lifecycle.access_check import note_refusal
 from worker.lifecycle.fork_lock import gate
-from worker.requests.workspace import RequestFolder, answered_before
+from worker.requests.workspace import Workspace, finished_before
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are put back this often.
@@ -39,7 +39,7 @@ KEEP_S = 7 * 86_400.0
 HINTS_LOOKED_AT = 10_000
 
 
-class Rounds(threading.Thread):
+class Maintenance(threading.Thread):
     """One per trainer. `hint` queues a hint at a request."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Rounds(threading.Thread):
         self._client, self._settings, self._hint = client, settings, hint
         self._store = settings.store_path
         self._stack = stack_name(settings)
-        self._requests = Requests(client, settings.lease_s)
+        self._requests = RequestLedger(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
         self._cards = 0  #: how many were there after publishing
@@ -94,9 +94,9 @@ class Rounds(threading.Thread):
             return  # whoever makes a request here keeps it, and forgets it if it is cancelled
         for request_id in self._requests.waiting():
             with self._tried_again():
-                self._keep_one(RequestFolder(self._store, request_id), request_id)
+                self._keep_one(Workspace(self._store, request_id), request_id)
 
-    def _keep_one(self, folder: RequestFolder, request_id: str) -> None:
+    def _keep_one(self, folder: Workspace, request_id: str) -> None:
         if folder.request() is None and (found := self._requests.handed_in(request_id)):
             folder.keep(*found)
 
@@ -110,15 +110,15 @@ class Rounds(threading.Thread):
                     self._reconcile(request)
 
     def _reconcile(self, request: Request) -> None:
-        folder = RequestFolder(self._store, request.id)
-        view = self._requests.look(request.id)
+        folder = Workspace(self._store, request.id)
+        view = self._requests.get(request.id)
         if view is None:
             self._requests.submit(request, folder.input())
         elif view.request.work != request.work:
             return  # how that ends says nothing about what is kept
-        elif view.state is State.CANCELLED:
+        elif view.state is RequestState.CANCELLED:
             folder.forget()
-        elif view.state is State.DONE and view.outcome is not None:
+        elif view.state is RequestState.DONE and view.outcome is not None:
             folder.close(view.outcome)
 
     def _hint_again(self) -> None:
@@ -135,7 +135,7 @@ class Rounds(threading.Thread):
         return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_LOOKED_AT))
 
     def _clear(self) -> None:
-        for folder in answered_before(self._store, time.time() - KEEP_S):
+        for folder in finished_before(self._store, time.time() - KEEP_S):
             folder.forget()
 
     @contextmanager
@@ -144,7 +144,7 @@ class Rounds(threading.Thread):
         try:
             yield
         except BrokerRefuses as error:
-            turned_away(error)
+            note_refusal(error)
         except (RedisError, OperationalError, HangtagError, OSError) as error:
             log.debug("to be tried again: %s", error)
         except Exception as error:

@@ -11,7 +11,7 @@ from shared import installation
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
 from shared.messages.requests import Outcome
-from worker.handlers.context import Answered
+from worker.handlers.context import Reply
 
 log = logging.getLogger(__name__)
 #: Packages that a trainer may lack.
@@ -21,7 +21,7 @@ OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
 SUMMARY_CHARS = 200
 
 
-def well(answered: Answered) -> Outcome:
+def well(answered: Reply) -> Outcome:
     """Of work that was done."""
     answer = msgspec.Raw(msgspec.json.encode(answered.answer))
     return Outcome(ok=True, answer=answer, files=tuple(answered.files))

@@ -14,8 +14,8 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from shared.broker.location import log_path
 from shared.errors import BadMessage, Unavailable, UsageError
-from shared.ledger.request_states import Grant, Standing, Verdict
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import (
     Evaluate,
     Import,
@@ -31,11 +31,11 @@ from shared.messages.requests import (
 from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.handlers.context import Answered, Context, Stopped
+from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.lease import RETRY_S, Lease
 from worker.requests.outcomes import failed, unwritten, well
-from worker.requests.shutdown import Ending
-from worker.requests.workspace import RequestFolder
+from worker.requests.shutdown import ShutdownNotice
+from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
 #: Kind of work -> module and function.
@@ -59,13 +59,13 @@ class Resources(NamedTuple):
 
     settings: Settings
     client: redis.Redis
-    requests: Requests
+    requests: RequestLedger
     registry: Registry
-    ending: Ending
+    ending: ShutdownNotice
     log_file: str  #: where it is known
 
 
-class Desk:
+class RequestConsumer:
     """Takes requests of one store, one after the other."""
 
     def __init__(
@@ -73,11 +73,11 @@ class Desk:
         settings: Settings,
         client: redis.Redis,
         owner: str,
-        ending: Ending,
+        ending: ShutdownNotice,
         cut_short: Callable[[], None],
     ) -> None:
         self._owner, self._cut_short = owner, cut_short
-        self._requests = Requests(client, settings.lease_s)
+        self._requests = RequestLedger(client, settings.lease_s)
         # A trainer at a broker writes to its standard error, which may be anything.
         log_file = "" if settings.redis_url else str(log_path(settings))
         registry = Registry(settings.store_path)
@@ -90,9 +90,9 @@ class Desk:
             BadMessage: the id, or what Redis holds under it, is not ours.
             redis.exceptions.RedisError: the server is away; nothing was begun.
         """
-        folder = RequestFolder(self._common.settings.store_path, request_id)
+        folder = Workspace(self._common.settings.store_path, request_id)
         grant = self._requests.claim(request_id, self._owner, folder.fence)
-        if grant.verdict is not Verdict.GRANTED or grant.request is None:
+        if grant.verdict is not RequestVerdict.GRANTED or grant.request is None:
             return grant.verdict
         try:
             if not folder.enter(grant):
@@ -108,7 +108,7 @@ class Desk:
             return RequestRunner(self._common, lease, folder, grant, grant.request).run()
 
     @contextmanager
-    def _lease(self, folder: RequestFolder, request_id: str, fence: int) -> Iterator[Lease]:
+    def _lease(self, folder: Workspace, request_id: str, fence: int) -> Iterator[Lease]:
         lease = Lease(
             self._requests,
             folder,
@@ -132,7 +132,7 @@ class RequestRunner:
     """One attempt at one request, under a lease."""
 
     def __init__(
-        self, common: Resources, lease: Lease, folder: RequestFolder, grant: Grant, request: Request
+        self, common: Resources, lease: Lease, folder: Workspace, grant: Grant, request: Request
     ) -> None:
         self._common, self._lease, self._folder = common, lease, folder
         self._grant, self._id = grant, request.id
@@ -147,7 +147,7 @@ class RequestRunner:
         try:
             outcome, files = self._ended()
             self._finish(outcome, files)
-        except (Stopped, Unavailable) as stopped:
+        except (RequestStopped, Unavailable) as stopped:
             log.warning("request %s is left: %s", self._id, stopped)
             self._leave()
             return LEFT
@@ -166,7 +166,7 @@ class RequestRunner:
             self._lease.confirm()
             try:
                 if not self._folder.answer(self._grant.fence, outcome, files):
-                    raise Stopped("somebody else has it, or has answered it")
+                    raise RequestStopped("somebody else has it, or has answered it")
             except OSError as error:
                 return unwritten(error), {}
         self._folder.tidy()
@@ -178,18 +178,18 @@ class RequestRunner:
             try:
                 answered = self._handle(self._request.work)
                 return well(answered), answered.files
-            except Stopped:
+            except RequestStopped:
                 raise
             except PASSING as error:
                 log.warning("request %s waits: %s", self._id, error)
-                self._common.ending.told(RETRY_S)
+                self._common.ending.is_sent(RETRY_S)
                 self._lease.confirm()  # which waits until Redis is back
             except Exception as error:
                 # One whose files were taken away fails, and has nothing to say.
                 self._lease.confirm()
                 return failed(error, self._common.log_file), {}
 
-    def _handle(self, work: Work) -> Answered:
+    def _handle(self, work: Work) -> Reply:
         common, folder = self._common, self._folder
         if isinstance(work, Train | Import):
             staging.sweep(common.registry, work.name, self._request.mark)
@@ -212,23 +212,23 @@ class RequestRunner:
                 if self._common.requests.finish(self._id, self._grant.fence, outcome, files):
                     return
                 self._lease.confirm()  # which knows why not
-                raise Stopped("Redis takes no outcome from here")
+                raise RequestStopped("Redis takes no outcome from here")
             except BadMessage as error:
-                raise Stopped(str(error)) from error
+                raise RequestStopped(str(error)) from error
             except RedisError as error:
                 log.warning("the outcome of %s waits for Redis: %s", self._id, error)
-            self._common.ending.told(RETRY_S)
+            self._common.ending.is_sent(RETRY_S)
             self._lease.check()
 
     def _leave(self) -> None:
-        if self._lease.standing is Standing.CANCELLED and not self._is_other:
+        if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:
             self._folder.forget()
         elif self._folder.outcome() is not None:
             self._folder.tidy()  # one that slept may have begun anew what was tidied up
         self._lease.release()
 
 
-def _handler(work: Work) -> Callable[[Context, Any], Answered]:
+def _handler(work: Work) -> Callable[[Context, Any], Reply]:
     module, function = HANDLERS[type(work)]
-    handler: Callable[[Context, Any], Answered] = getattr(importlib.import_module(module), function)
+    handler: Callable[[Context, Any], Reply] = getattr(importlib.import_module(module), function)
     return handler

@@ -10,16 +10,16 @@ import select
 from typing import Any
 
 
-class Ending:
+class ShutdownNotice:
     """Made in the parent before it forks. Nobody reads the byte, so it is there for everyone."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
 
-    def tell(self, **_: Any) -> None:
+    def send(self, **_: Any) -> None:
         """From now on it is told. Fit for a signal handler."""
         os.write(self._writer, b".")
 
-    def told(self, wait_s: float = 0.0) -> bool:
+    def is_sent(self, wait_s: float = 0.0) -> bool:
         """Whether it is, at the latest after so many seconds."""
         return bool(select.select([self._reader], [], [], wait_s)[0])

@@ -20,14 +20,14 @@ from pathlib import Path
 import msgspec
 
 from shared import atomic_file
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 from shared.ledger import request_store
 from shared.ledger.request_states import Grant
 from shared.ledger.request_store import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
 from shared.messages.requests import Outcome, Request, encode_request
 
 
-class RequestFolder:
+class Workspace:
     """One request of a store. Nothing is created before `keep` or `enter`."""
 
     def __init__(self, store: Path, request_id: str) -> None:
@@ -82,7 +82,7 @@ class RequestFolder:
         if self.request() is not None:
             return
         atomic_file.make_folder(self._path)
-        passed("request.room-made")
+        failpoint("request.room-made")
         if input is not None:
             replace(self._path / "input", input)
         replace(self._path / REQUEST_FILE, encode_request(request))
@@ -99,10 +99,10 @@ class RequestFolder:
                 return False
             replace(self._path / "fence", str(grant.fence).encode())
         self.work.mkdir(exist_ok=True)  # not by one that wakes when all is done and tidied up
-        passed("request.entered")
+        failpoint("request.entered")
         with suppress(FileExistsError):
             (self._path / "began").touch(exist_ok=False)
-            passed("request.began")
+            failpoint("request.began")
         kept, asked = self.request(), grant.request
         other = kept is not None and asked is not None and kept.work != asked.work
         if grant.input is not None and not other:
@@ -141,7 +141,7 @@ class RequestFolder:
                 return False
             for path, part in parts.items():
                 atomic_file.place(part, path)
-                passed("request.answer-placed")
+                failpoint("request.answer-placed")
         return True
 
     def close(self, outcome: Outcome) -> None:
@@ -152,19 +152,19 @@ class RequestFolder:
     def tidy(self) -> None:
         """Delete what only the work needed."""
         shutil.rmtree(self.work, ignore_errors=True)
-        passed("request.work-removed")
+        failpoint("request.work-removed")
         with suppress(OSError):
             (self._path / "input").unlink()
 
     def forget(self) -> None:
         """Delete everything."""
         shutil.rmtree(self._path, ignore_errors=True)
-        passed("request.forgotten")
+        failpoint("request.forgotten")
 
 
-def answered_before(store: Path, moment: float) -> Iterator[RequestFolder]:
+def finished_before(store: Path, moment: float) -> Iterator[Workspace]:
     """Requests with an outcome that is older than `moment`, seconds since 1970."""
     for path in (store / FOLDER).glob(f"*/{OUTCOME_FILE}"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < moment:
-                yield RequestFolder(store, path.parent.name)
+                yield Workspace(store, path.parent.name)

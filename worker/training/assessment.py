@@ -21,20 +21,20 @@ from worker.runtimes import load_runtime, runtime
 EVALUATION = "evaluation.json"
 
 
-class Appraisal(NamedTuple):
+class Assessment(NamedTuple):
     """The figures for the card, and files by name."""
 
     metrics: Metrics
     files: dict[str, bytes]
 
 
-def appraise(
+def assess(
     card: Card,
     artifacts: Mapping[str, bytes],
     history: Sequence[Line],
     held: Examples,
     test: Examples | None,
-) -> Appraisal:
+) -> Assessment:
     """Measure on the held-out images, then, if there are any, once on the test images.
 
     The pictures are those of the test images; without them, of the held-out ones.
@@ -45,9 +45,9 @@ def appraise(
     if test is not None:
         shown, answers = test, served.predict(test.images)
         found["test"] = score(answers, test.labels, card.labels)
-    drawn = evaluation_plots.pictures(card.labels, history, shown.images, shown.labels, answers)
+    drawn = evaluation_plots.plots(card.labels, history, shown.images, shown.labels, answers)
     written = msgspec.json.format(msgspec.json.encode(found), indent=0)
-    return Appraisal(_metrics(found["heldout"], found.get("test")), {EVALUATION: written} | drawn)
+    return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: written} | drawn)
 
 
 def _metrics(heldout: Evaluation, test: Evaluation | None) -> Metrics:

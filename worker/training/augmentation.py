@@ -13,7 +13,7 @@ from PIL import Image
 
 from worker.datasets.examples import Images
 from worker.recipes.recipes import Recipe
-from worker.training.counter_rng import Chance, Numbers
+from worker.training.counter_rng import CounterRng, Numbers
 
 #: Of a rectangle that is erased: its share of the image, and how far from square (a factor of 3).
 ERASED_AREA = (0.02, 0.25)
@@ -40,9 +40,9 @@ class _Draw(IntEnum):
 
 def augmented(images: Images, numbers: Numbers, recipe: Recipe, seed: int, epoch: int) -> Images:
     """Images uint8 [n, H, W, C], whose numbers are int64 [n], as epoch 0, 1, ... shows them."""
-    chance = Chance(numbers, seed, epoch)
+    chance = CounterRng(numbers, seed, epoch)
     if recipe.flip:
-        images = _mirrored(images, Chance(numbers, seed), epoch)
+        images = _mirrored(images, CounterRng(numbers, seed), epoch)
     if recipe.zoom:
         images = _zoomed(images, recipe.zoom, chance)
     if recipe.shift_pixels:
@@ -54,7 +54,7 @@ def augmented(images: Images, numbers: Numbers, recipe: Recipe, seed: int, epoch
     return images
 
 
-def _mirrored(images: Images, chance: Chance, epoch: int) -> Images:
+def _mirrored(images: Images, chance: CounterRng, epoch: int) -> Images:
     """Every image in every second epoch: each view is seen as often as the other.
 
     Better than a coin per epoch: https://github.com/KellerJordan/cifar10-airbench
@@ -64,7 +64,7 @@ def _mirrored(images: Images, chance: Chance, epoch: int) -> Images:
     return np.where(mirror[:, None, None, None], images[:, :, ::-1], images)
 
 
-def _zoomed(images: Images, zoom: float, chance: Chance) -> Images:
+def _zoomed(images: Images, zoom: float, chance: CounterRng) -> Images:
     """A part of each image, its sides up to the share `zoom` shorter, in the size of the whole."""
     _, height, width, channels = images.shape
     tall = height * (1 - zoom * chance.uniform(_Draw.TALL))
@@ -80,7 +80,7 @@ def _zoomed(images: Images, zoom: float, chance: Chance) -> Images:
     return zoomed
 
 
-def _moved(images: Images, pixels: int, chance: Chance) -> Images:
+def _moved(images: Images, pixels: int, chance: CounterRng) -> Images:
     """By -pixels to pixels in both directions; what comes in from outside is 0."""
     _, height, width, _ = images.shape
     border = (pixels, pixels)
@@ -93,7 +93,7 @@ def _moved(images: Images, pixels: int, chance: Chance) -> Images:
     return moved
 
 
-def _tinted(images: Images, tint: float, chance: Chance) -> Images:
+def _tinted(images: Images, tint: float, chance: CounterRng) -> Images:
     """Brighter or darker by up to the share `tint`, each channel by up to half of it besides."""
     count, *_, channels = images.shape
     gains = np.empty((count, channels))
@@ -104,7 +104,7 @@ def _tinted(images: Images, tint: float, chance: Chance) -> Images:
     return np.minimum(values, 255, out=values).astype(np.uint8)
 
 
-def _erased(images: Images, share: float, chance: Chance) -> Images:
+def _erased(images: Images, share: float, chance: CounterRng) -> Images:
     """A rectangle of noise somewhere in about `share` of the images (arXiv:1708.04896)."""
     _, height, width, channels = images.shape
     chosen = chance.uniform(_Draw.ERASE) < share

@@ -19,21 +19,21 @@ from worker.evaluation.temperature import temperature
 from worker.export.export import export
 from worker.recipes import networks
 from worker.recipes.recipes import Recipe
-from worker.training.assessment import appraise
+from worker.training.assessment import assess
 from worker.training.epoch import Epoch, Step
 from worker.training.fit import train
 
 HISTORY = "history.json"
 
 
-class Made(NamedTuple):
+class BuiltVersion(NamedTuple):
     """A version before it has a number: a card without `files`, and the files by name."""
 
     card: Card
     files: dict[str, bytes]
 
 
-def make(
+def build_version(
     name: str,
     recipe: Recipe,
     data: DataSet,
@@ -46,7 +46,7 @@ def make(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> Made:
+) -> BuiltVersion:
     """Train, calibrate, export, compare, measure, draw.
 
     `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are noted
@@ -69,7 +69,7 @@ def make(
     files = export(network, card, held.images)
     files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
     on_stage("evaluating")
-    worth = appraise(card, files, trained.history, held, data.test)
+    worth = assess(card, files, trained.history, held, data.test)
     card = msgspec.structs.replace(
         card,
         metrics=worth.metrics,
@@ -79,7 +79,7 @@ def make(
         request=request,
         source=source,
     )
-    return Made(card, files | worth.files | seen_images.files(learn, held))
+    return BuiltVersion(card, files | worth.files | seen_images.files(learn, held))
 
 
 def _parts(data: DataSet) -> tuple[Examples, Examples]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from shared import atomic_file
 from shared.errors import SetupError
-from shared.failpoints import passed
+from shared.failpoints import failpoint
 
 T = TypeVar("T")
 
@@ -31,9 +31,9 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with atomic_file.created(part) as file:
         np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
-    passed("checkpoint.written")
+    failpoint("checkpoint.written")
     atomic_file.place(part, path)
-    passed("checkpoint.placed")
+    failpoint("checkpoint.placed")
 
 
 def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:

@@ -18,7 +18,7 @@ _WORD = (1 << 64) - 1
 _UNIT = 2.0**-53  #: a double holds so many bits
 
 
-class Chance:
+class CounterRng:
     """Draws for the images with these numbers; `key` tells one set of draws from another."""
 
     def __init__(self, numbers: Numbers, *key: int) -> None:
@@ -46,9 +46,9 @@ class Chance:
         steps = np.arange(-(-count // 8), dtype=np.uint64) * np.uint64(_STRIDE)
         return _mixed(self.words(*key)[:, None] + steps).view(np.uint8)[:, :count]
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> Chance:
+    def of(self, chosen: npt.NDArray[np.bool_]) -> CounterRng:
         """The same for some of the images, mask bool [n]."""
-        return Chance(self._numbers[chosen].astype(np.int64), *self._key)
+        return CounterRng(self._numbers[chosen].astype(np.int64), *self._key)
 
 
 def _mixed(words: Words) -> Words:

@@ -13,7 +13,7 @@ import numpy as np
 
 from shared.errors import SetupError
 from worker.datasets.examples import Examples
-from worker.datasets.prefetch import ahead
+from worker.datasets.prefetch import prefetched
 from worker.recipes.recipes import Recipe
 from worker.training.augmentation import augmented
 from worker.training.counter_rng import Numbers
@@ -58,14 +58,14 @@ class Step(msgspec.Struct, frozen=True):
     rate: float  #: images per second, of this epoch so far
 
 
-class Learned(NamedTuple):
+class EpochResult(NamedTuple):
     """What an epoch looked like from inside."""
 
     loss: float
     accuracy: float
 
 
-def learn(
+def train_epochs(
     step: StepFunction,
     examples: Examples,
     recipe: Recipe,
@@ -73,7 +73,7 @@ def learn(
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
-) -> Learned:
+) -> EpochResult:
     """Epoch 0, 1, ... of a training.
 
     Raises:
@@ -92,7 +92,7 @@ def learn(
             loss, accuracy = (sums / seen).tolist()
             pace = seen / (now - start)
             on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
-    return Learned(*(sums / plan.images).tolist())
+    return EpochResult(*(sums / plan.images).tolist())
 
 
 def _batches(
@@ -104,7 +104,7 @@ def _batches(
         images = augmented(examples.images[numbers], numbers, recipe, seed, epoch)
         return Examples(images, examples.labels[numbers])
 
-    return ahead(batch, np.array_split(order, plan.steps), BATCH_THREADS)
+    return prefetched(batch, np.array_split(order, plan.steps), BATCH_THREADS)
 
 
 def _check(loss: float, epoch: int) -> None:

@@ -20,7 +20,7 @@ from worker.evaluation.temperature import softmax
 from worker.recipes import networks
 from worker.recipes.recipes import Recipe
 from worker.training import checkpoint
-from worker.training.epoch import Epoch, Step, StepFunction, learn
+from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
 from worker.training.schedule import Plan, plan
 
 __all__ = ["Epoch", "Step", "Trained", "train"]
@@ -69,7 +69,7 @@ def train(
     step = _step(network, optimizer, weights)
     for epoch in range(len(history), played.epochs):
         start = time.perf_counter()
-        learned = learn(step, examples, recipe, played, seed, epoch, on_step)
+        learned = train_epochs(step, examples, recipe, played, seed, epoch, on_step)
         seen = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
         history.append(Epoch(epoch + 1, *learned, seen.loss, seen.accuracy, seconds))

@@ -7,13 +7,13 @@ import os
 import signal
 
 from producer.cli import main
-from producer.dispatch.job_queue import Channel
+from producer.dispatch.job_queue import JobQueue
 
-_hint = Channel.hint
+_hint = JobQueue.hint
 
 
-def _hint_when_woken(self: Channel, batch: int) -> None:
-    Channel.hint = _hint  # type: ignore[method-assign]
+def _hint_when_woken(self: JobQueue, batch: int) -> None:
+    JobQueue.hint = _hint  # type: ignore[method-assign]
     with self._app.producer_pool.acquire(block=True) as ready:
         assert ready.connection is not None
         ready.revive(ready.connection.default_channel)
@@ -22,5 +22,5 @@ def _hint_when_woken(self: Channel, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    Channel.hint = _hint_when_woken  # type: ignore[method-assign]
+    JobQueue.hint = _hint_when_woken  # type: ignore[method-assign]
     main.main()

@@ -61,7 +61,7 @@ def _each_stage(owner: Any) -> None:
 
 
 _each_stage(Lease)
-_after(train.Teller, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
+_after(train.ProgressReporter, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
 _before(AliasLog, "append", lambda *_: "moving")
 

@@ -12,7 +12,7 @@ from shared.image_status import Status
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs import expected_table
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 
 PICTURES = 240
@@ -26,7 +26,7 @@ def pictures(tmp_path: Path) -> Gallery:
     return gallery.make(tmp_path, PICTURES)
 
 
-def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: Stage) -> None:
+def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: Scenario) -> None:
     producer = stage.classify()
     producer.wait_until_sent(BATCH_IMAGES)
     view = producer.view
@@ -55,7 +55,7 @@ def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: 
     stage.check_nothing_runs(worker)
 
 
-def _expected(stage: Stage, failed: dict[int, Status]) -> bytes:
+def _expected(stage: Scenario, failed: dict[int, Status]) -> bytes:
     """What a plain loop makes of the files as they are, but for these rows."""
     paths = [path for i, path in enumerate(stage.gallery.paths) if failed.get(i) != Status.MISSING]
     rows = expected_table.table(stage.gallery.cwd, paths).splitlines(keepends=True)

@@ -14,7 +14,7 @@ from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import expected_table
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer
 
 ENDING = b".png"
@@ -52,7 +52,7 @@ def pictures(tmp_path: Path) -> Gallery:
     return Gallery(tmp_path, typed, expected_table.table(tmp_path, typed), made.real)
 
 
-def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Stage) -> None:
+def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Scenario) -> None:
     assert max(len(name + ENDING) for name in NAMES) == 255
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -75,7 +75,7 @@ def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Stage) -> None:
 
 
 def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_terminal_obeys(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     folder = os.fsdecode(FOLDER.encode() + b"/" + FOLDERS[3])
     producer = stage.fleet.producer(
@@ -94,7 +94,7 @@ def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_termina
         _check_harmless(unknown)
 
 
-def _looks(stage: Stage) -> list[Producer]:
+def _looks(stage: Scenario) -> list[Producer]:
     return [stage.hangtag("status"), stage.hangtag("status", str(stage.output))]
 
 

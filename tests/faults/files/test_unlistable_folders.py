@@ -14,7 +14,7 @@ from producer.jobs.classify import Summary
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import BATCH_IMAGES, Producer
 
@@ -40,12 +40,12 @@ def folders(cwd: Path) -> list[Path]:
     return sorted(path for path in (cwd / FOLDER).iterdir() if path.is_dir())
 
 
-def classify(stage: Stage, *options: str) -> Producer:
+def classify(stage: Scenario, *options: str) -> Producer:
     with stage.fleet.at(obeying, {}):
         return stage.classify(*options)
 
 
-def summary(stage: Stage, *options: str) -> Summary:
+def summary(stage: Scenario, *options: str) -> Summary:
     """What the command says that ends with folders that were not listed."""
     command = classify(stage, "--json", *options)
     assert command.wait() == Exit.SOME_FAILED, command.story
@@ -57,7 +57,7 @@ def names(table: Path) -> list[str]:
 
 
 def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     worker = stage.fleet.worker()
     closed = folders(stage.gallery.cwd)[3]
@@ -83,7 +83,7 @@ def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
 
 
 def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_once(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     some = folders(stage.gallery.cwd)
     for folder in (some[0], some[-1]):
@@ -103,7 +103,7 @@ def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_on
 
 
 def test_a_folder_that_was_typed_and_may_not_be_listed_is_one_line_and_nothing_begins(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     (stage.gallery.cwd / FOLDER).chmod(0)
     for command in ("classify", "submit"):
@@ -116,7 +116,7 @@ def test_a_folder_that_was_typed_and_may_not_be_listed_is_one_line_and_nothing_b
 
 
 def test_one_that_is_locked_before_the_walk_comes_to_it_stops_the_job_which_goes_on_later(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     last = f"{FOLDER}/{folders(stage.gallery.cwd)[-1].name}"
     typed = [f"{FOLDER}/{folder.name}" for folder in folders(stage.gallery.cwd)]

@@ -20,7 +20,7 @@ from shared.messages.batch import BatchResult, encode_result
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import Held
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
 
 PICTURES = 960
@@ -160,7 +160,7 @@ def _set_record(client: redis.Redis, held: Held, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
-def test_the_table_is_right_all_the_same(stage: Stage, group: list[str]) -> None:
+def test_the_table_is_right_all_the_same(stage: Scenario, group: list[str]) -> None:
     worker = stage.fleet.worker()
     children = worker.children
     producer = stage.classify()
@@ -184,7 +184,7 @@ def test_the_table_is_right_all_the_same(stage: Stage, group: list[str]) -> None
     stage.check_nothing_runs(worker)
 
 
-def test_the_same_fault_is_told_once(stage: Stage) -> None:
+def test_the_same_fault_is_told_once(stage: Scenario) -> None:
     """Its hint comes again and again."""
     worker = stage.fleet.worker(1)
     producer = stage.classify()

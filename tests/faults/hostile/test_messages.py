@@ -14,7 +14,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import hostile_messages
 from tests.support.jobs.claims import claims
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
 
 DROPPED = "a message that is no hint was dropped: "
@@ -35,7 +35,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Stage, group: str) -> None:
+def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Scenario, group: str) -> None:
     marker = stage.folder / "marker"
     messages = _messages(group, CLASSIFY_TASK, (hostile_messages.NOBODY, 0), marker)
     worker = stage.fleet.worker()
@@ -55,7 +55,7 @@ def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Stage, group: st
     stage.check_nothing_runs(worker)
 
 
-def test_forged_commands_with_a_good_hint_of_the_job_do_nothing_either(stage: Stage) -> None:
+def test_forged_commands_with_a_good_hint_of_the_job_do_nothing_either(stage: Scenario) -> None:
     """The batch is one that a child holds: a limit that came with its hint could end that child."""
     worker = stage.fleet.worker()
     children = worker.children
@@ -84,7 +84,7 @@ def test_a_message_of_64_mb_is_dropped_and_its_memory_given_back(fleet: Fleet) -
     _check_log(worker, 3)
 
 
-def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Stage) -> None:
+def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Scenario) -> None:
     worker = stage.fleet.worker(1)
     for _ in range(FLOOD // 1000):
         stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, *[b"junk"] * 1000)
@@ -93,7 +93,7 @@ def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Stag
     assert LINES <= worker.log.count(DROPPED) <= 4 * LINES
 
 
-def test_hints_of_another_job_are_only_hints(stage: Stage, tmp_path: Path) -> None:
+def test_hints_of_another_job_are_only_hints(stage: Scenario, tmp_path: Path) -> None:
     """Both jobs get hints for every batch there is and for many that are not."""
     worker = stage.fleet.worker()
     other_output = tmp_path / "other.csv"

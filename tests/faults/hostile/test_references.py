@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.job_queue import Channel, Progress
+from producer.dispatch.job_queue import JobQueue, Progress
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
@@ -24,7 +24,7 @@ from tests.support.images import gallery
 from tests.support.jobs.claims import claims
 from tests.support.servers.redis_server import RedisServer
 from worker.inference.classify_batch import classify
-from worker.inference.process_state import Child
+from worker.inference.process_state import ProcessState
 
 JOB = "abcdefgh"
 
@@ -45,13 +45,13 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> Iterator[Channel]:
+def channel(server: RedisServer) -> Iterator[JobQueue]:
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
     )
     app = make_app(server.url, "test")
-    channel = Channel(connect(server.url, "test"), app, record, Settings())
+    channel = JobQueue(connect(server.url, "test"), app, record, Settings())
     channel.touch(Progress(JobCounts(1), walking=False))
     yield channel
     channel.client.close()
@@ -59,8 +59,8 @@ def channel(server: RedisServer) -> Iterator[Channel]:
 
 
 @pytest.fixture
-def child(server: RedisServer, root: Path) -> Iterator[Child]:
-    child = Child(Settings(root=str(root)), server.url, "here:1:2")
+def child(server: RedisServer, root: Path) -> Iterator[ProcessState]:
+    child = ProcessState(Settings(root=str(root)), server.url, "here:1:2")
     yield child
     child.client.close()
 
@@ -72,7 +72,7 @@ def refer(path: bytes, root: Path) -> Reference:
 
 
 def test_the_picture_below_the_root_is_classified(
-    channel: Channel, child: Child, root: Path
+    channel: JobQueue, child: ProcessState, root: Path
 ) -> None:
     reference = Reference(b"mine.png", stamp(os.stat(root / "mine.png")))
     channel.offer([(0, encode_images([reference]))])
@@ -90,7 +90,7 @@ def test_the_picture_below_the_root_is_classified(
     ids=lambda path: repr(path[:24]),
 )  # fmt: skip
 def test_nothing_else_is_and_the_batch_is_given_back(
-    channel: Channel, child: Child, root: Path, path: bytes
+    channel: JobQueue, child: ProcessState, root: Path, path: bytes
 ) -> None:
     """`mine.png` is a picture that may be read, but not the one that the message speaks of."""
     os.utime(root / "mine.png", ns=(0, 1))
@@ -106,7 +106,7 @@ def test_nothing_else_is_and_the_batch_is_given_back(
 
 
 def test_a_huge_list_is_refused_before_a_file_is_read(
-    channel: Channel, child: Child, root: Path
+    channel: JobQueue, child: ProcessState, root: Path
 ) -> None:
     channel.offer([(0, encode_images([Reference(b"mine.png", (1 << 20, 1))] * 100_000))])
     with pytest.raises(Unseen, match="MiB"):

@@ -16,7 +16,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import wait_until_taken_over
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine import network_namespaces
 from tests.support.machine.network_namespaces import FarServer, Network
 from tests.support.machine.network_partitions import AWAY, BACK
@@ -56,7 +56,7 @@ class Place:
         self.rooms = [self._host(network, f"worker{n}") for n in range(3)]
         self.desk = self._host(network, "desk", pictures.cwd, self.tables)
         self.academy = self._host(network, "academy", self.school, self.store)
-        self.stage = Stage(fleet, pictures, self.tables, random.Random(5))
+        self.stage = Scenario(fleet, pictures, self.tables, random.Random(5))
 
     def _host(self, network: Network, name: str, *kept: Path) -> Host:
         return self._open.enter_context(Host(network, name, kept))

@@ -9,7 +9,7 @@ import pytest
 from shared.broker.redis_client import TIMEOUT_S
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine import network_namespaces, network_partitions
 from tests.support.machine.network_namespaces import FarServer, Network
 from tests.support.servers.redis_server import RedisServer
@@ -39,22 +39,24 @@ def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
         yield far
 
 
-def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(stage: Stage, network: Network) -> None:
+def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
+    stage: Scenario, network: Network
+) -> None:
     network_partitions.popped_into_a_cut_cable(stage, network, CUT_S)
 
 
-def test_a_worker_that_is_cut_off_goes_on_by_itself(stage: Stage, network: Network) -> None:
+def test_a_worker_that_is_cut_off_goes_on_by_itself(stage: Scenario, network: Network) -> None:
     network_partitions.cut_with_a_claim_in_hand(stage, network, CUT_S)
 
 
 def test_a_batch_that_was_done_again_on_the_other_side_has_one_row_each(
-    stage: Stage, network: Network
+    stage: Scenario, network: Network
 ) -> None:
     network_partitions.done_again_on_the_other_side(stage, network)
 
 
 def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
-    stage: Stage, network: Network
+    stage: Scenario, network: Network
 ) -> None:
     noticed = network_partitions.producer_cut_off(stage, network, CUT_S)
     assert noticed < TIMEOUT_S + 5

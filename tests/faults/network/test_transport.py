@@ -24,7 +24,7 @@ from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.images.image_zoo import write_zoo
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import wait_until_taken_over
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Producer, Worker, wait_for
 
 BY_PATH = ("--transport", "path")
@@ -37,7 +37,7 @@ RECOVERED_WITHIN_S = 20.0
 SETTLED_S = 1.0
 
 
-def travelling(stage: Stage) -> list[bytes | Reference | Status]:
+def travelling(stage: Scenario) -> list[bytes | Reference | Status]:
     """What lies in Redis for the workers."""
     found: list[bytes | Reference | Status] = []
     for key in stage.fleet.client.scan_iter(keys.job("*", "payload")):
@@ -46,7 +46,7 @@ def travelling(stage: Stage) -> list[bytes | Reference | Status]:
     return found
 
 
-def begin(stage: Stage, **settings: str) -> Producer:
+def begin(stage: Scenario, **settings: str) -> Producer:
     """A job that nobody works on yet, whose first message is on its way as references."""
     producer = stage.classify(*BY_PATH, **settings)
     images = wait_for("a message", lambda: travelling(stage))
@@ -55,7 +55,7 @@ def begin(stage: Stage, **settings: str) -> Producer:
     return producer
 
 
-def seeing(stage: Stage, root: Path | str = "/") -> Worker:
+def seeing(stage: Scenario, root: Path | str = "/") -> Worker:
     """A worker that opens files below a root."""
     return stage.fleet.worker(HANGTAG_ROOT=str(root))
 
@@ -66,13 +66,13 @@ def check_seen(*processes: Producer | Worker) -> None:
         assert UNSEEN not in process.log, process.story
 
 
-def check_all_proven(stage: Stage) -> None:
+def check_all_proven(stage: Scenario) -> None:
     """Whoever has read a file has told its digest."""
     proof = verify(stage.output, deep=True)
     assert (proof.proven, proof.problems, proof.unproven) == (True, [], [])
 
 
-def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Stage) -> None:
+def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Scenario) -> None:
     producer = begin(stage)
     workers = [seeing(stage) for _ in range(2)]
     stage.check_finished(producer)
@@ -82,7 +82,7 @@ def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Stage) -> No
 
 
 def test_where_the_files_are_may_differ_from_machine_to_machine(
-    stage: Stage, tmp_path: Path
+    stage: Scenario, tmp_path: Path
 ) -> None:
     shutil.copytree(stage.gallery.cwd, tmp_path / "there")
     producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
@@ -94,7 +94,7 @@ def test_where_the_files_are_may_differ_from_machine_to_machine(
     stage.check_nothing_runs()
 
 
-def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
+def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
     mortal, other = seeing(stage), seeing(stage)
     producer = stage.classify(*BY_PATH)
     stage.reach_the_middle(producer)
@@ -106,7 +106,7 @@ def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
     stage.check_nothing_runs(other)
 
 
-def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Stage) -> None:
+def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Scenario) -> None:
     worker = seeing(stage)
     producer = stage.classify(*BY_PATH)
     for options in ((), BY_PATH):
@@ -119,7 +119,7 @@ def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Stage) 
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Stage) -> None:
+def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Scenario) -> None:
     producer = begin(stage)
     stage.fleet.server.restart()
     worker = seeing(stage)
@@ -131,7 +131,7 @@ def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Stage) -> No
 
 @pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "channel.images-put"])
 def test_a_producer_that_dies_of_giving_the_bytes_has_kept_what_they_were_or_reads_them_again(
-    stage: Stage, tmp_path: Path, point: str
+    stage: Scenario, tmp_path: Path, point: str
 ) -> None:
     points = Points(tmp_path / "points")
     producer = stage.classify(*BY_PATH, program=PROGRAM, **points.settings)
@@ -150,7 +150,7 @@ def test_a_producer_that_dies_of_giving_the_bytes_has_kept_what_they_were_or_rea
 
 @pytest.mark.parametrize("root", ["", "BESIDE"])
 def test_a_worker_that_does_not_see_the_files_is_sent_them(
-    stage: Stage, tmp_path: Path, root: str
+    stage: Scenario, tmp_path: Path, root: str
 ) -> None:
     """Without a root, and with one below which there are other files of the same names."""
     shutil.copytree(stage.gallery.cwd, tmp_path / "BESIDE", copy_function=shutil.copyfile)
@@ -165,7 +165,7 @@ def test_a_worker_that_does_not_see_the_files_is_sent_them(
     stage.check_nothing_runs(worker)
 
 
-def test_workers_with_and_without_a_root_share_a_job(stage: Stage) -> None:
+def test_workers_with_and_without_a_root_share_a_job(stage: Scenario) -> None:
     producer = begin(stage)
     blind = stage.fleet.worker(1)
     blind.wait_for_log(UNSEEN)
@@ -177,7 +177,7 @@ def test_workers_with_and_without_a_root_share_a_job(stage: Stage) -> None:
 
 
 def test_a_root_that_the_pictures_are_not_below_is_refused_before_work_starts(
-    stage: Stage, tmp_path: Path
+    stage: Scenario, tmp_path: Path
 ) -> None:
     producer = stage.classify(*BY_PATH, HANGTAG_ROOT=str(tmp_path))
     assert producer.wait() == Exit.USAGE
@@ -193,7 +193,7 @@ class TestFilesThatChange:
         return gallery.make(tmp_path, 240)
 
     def test_they_are_what_they_were_when_they_were_found_or_their_rows_say_so(
-        self, stage: Stage
+        self, stage: Scenario
     ) -> None:
         producer = begin(stage)
         view = producer.view
@@ -221,7 +221,7 @@ class TestFilesThatChange:
 
 
 def test_broken_files_links_and_odd_names_are_the_same_rows_as_inline(
-    stage: Stage, tmp_path: Path
+    stage: Scenario, tmp_path: Path
 ) -> None:
     zoo = tmp_path / FOLDER
     zoo.mkdir()

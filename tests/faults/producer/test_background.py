@@ -6,27 +6,27 @@ import msgspec
 import pytest
 
 from producer.jobs.classify import Summary
-from producer.journal.snapshot import JobView, State
+from producer.journal.snapshot import JobState, JobView
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.images.gallery import FOLDER
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Producer, Worker, wait_for
 
 
-def test_submit_answers_at_once_and_collect_waits_for_the_table(stage: Stage) -> None:
+def test_submit_answers_at_once_and_collect_waits_for_the_table(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     job = _submit(stage)
     assert _status(stage, job).job == job
     collect = stage.hangtag("collect", job)
     assert collect.wait() == Exit.OK, collect.story
     stage.check_table(stage.output.read_bytes())
-    assert _status(stage, job).state is State.FINISHED
+    assert _status(stage, job).state is JobState.FINISHED
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Stage) -> None:
+def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     job = _submit(stage)
     producer = _detached(stage, worker)
@@ -36,7 +36,7 @@ def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Sta
     procfs.kill(producer)
     procfs.wait_for_end([producer])
     view = _status(stage, job)
-    assert view.state is State.PAUSED
+    assert view.state is JobState.PAUSED
     assert view.done < len(stage.gallery.paths)
     worker.wake()
     collect = stage.hangtag("collect", str(stage.output))
@@ -47,7 +47,7 @@ def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Sta
 
 @pytest.mark.parametrize("ending", ["finished", "cancelled"])
 def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
-    stage: Stage, ending: str
+    stage: Scenario, ending: str
 ) -> None:
     worker = stage.fleet.worker()
     stage.fleet.client.config_set("maxmemory", "100mb")  # which bounds the files of the job
@@ -83,7 +83,7 @@ def _last(command: Producer, word: str) -> str:
     return [line for line in command.log.splitlines() if word in line][-1]
 
 
-def test_a_submit_that_cannot_begin_says_why(stage: Stage) -> None:
+def test_a_submit_that_cannot_begin_says_why(stage: Scenario) -> None:
     stage.output.write_text("somebody's table")
     command = _submitted(stage)
     assert command.wait() == Exit.USAGE
@@ -92,11 +92,11 @@ def test_a_submit_that_cannot_begin_says_why(stage: Stage) -> None:
     assert stage.fleet.pids == []
 
 
-def _submitted(stage: Stage) -> Producer:
+def _submitted(stage: Scenario) -> Producer:
     return stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--json")
 
 
-def _submit(stage: Stage) -> str:
+def _submit(stage: Scenario) -> str:
     command = _submitted(stage)
     assert command.wait() == Exit.OK, command.story
     job = msgspec.json.decode(command.out, type=dict[str, str])["job"]
@@ -104,13 +104,13 @@ def _submit(stage: Stage) -> str:
     return job
 
 
-def _detached(stage: Stage, worker: Worker) -> int:
+def _detached(stage: Scenario, worker: Worker) -> int:
     """The pid of the producer that outlived `submit`."""
     known = {worker.pid, *worker.children}
     return wait_for("the producer", lambda: next(iter(set(stage.fleet.pids) - known), None))
 
 
-def _status(stage: Stage, job: str) -> JobView:
+def _status(stage: Scenario, job: str) -> JobView:
     command = stage.hangtag("status", job, "--json")
     assert command.wait() == Exit.OK, command.story
     return msgspec.json.decode(command.out, type=JobView)

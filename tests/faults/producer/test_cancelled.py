@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 import redis
 
-from producer.journal.snapshot import JobView, State
+from producer.journal.snapshot import JobState, JobView
 from shared.errors import Exit
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
 
-def test_a_cancelled_job_keeps_its_rows_and_the_same_command_finishes_it(stage: Stage) -> None:
+def test_a_cancelled_job_keeps_its_rows_and_the_same_command_finishes_it(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -26,7 +26,7 @@ def test_a_cancelled_job_keeps_its_rows_and_the_same_command_finishes_it(stage: 
     stage.let_go(held)  # its result belongs to a job that Redis does not know any more
     kept = producer.view
     assert kept is not None
-    assert kept.state is State.CANCELLED
+    assert kept.state is JobState.CANCELLED
     assert kept.done > 0
     again = stage.classify()
     stage.check_finished(again)
@@ -35,19 +35,21 @@ def test_a_cancelled_job_keeps_its_rows_and_the_same_command_finishes_it(stage: 
     stage.check_nothing_runs(worker)
 
 
-def test_a_paused_job_can_be_cancelled_without_any_worker(stage: Stage) -> None:
+def test_a_paused_job_can_be_cancelled_without_any_worker(stage: Scenario) -> None:
     producer = stage.classify("--timeout", "1")
     assert producer.wait() == Exit.INTERRUPTED
     cancel = stage.hangtag("cancel", str(stage.output))
     assert cancel.wait() == Exit.OK, cancel.story
     status = stage.hangtag("status", str(stage.output), "--json")
-    assert msgspec.json.decode(status.out, type=JobView).state is State.CANCELLED
+    assert msgspec.json.decode(status.out, type=JobView).state is JobState.CANCELLED
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(stage: Stage) -> None:
+def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(
+    stage: Scenario,
+) -> None:
     producer = stage.classify()
     producer.wait_until_sent()
     client = stage.fleet.client
@@ -65,7 +67,7 @@ def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(stag
 
 
 def test_a_redis_that_does_not_know_a_job_that_runs_cancels_nothing_and_says_so(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     producer = stage.classify()
     producer.wait_until_sent()

@@ -13,7 +13,7 @@ from shared.errors import Exit
 from tests.support.failpoints.armed import KILL, RAISE, STOP, Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
@@ -78,14 +78,14 @@ def points(tmp_path: Path) -> Points:
     return Points(tmp_path / "points")
 
 
-def start(stage: Stage, points: Points, shot: Shot) -> Producer:
+def start(stage: Scenario, points: Points, shot: Shot) -> Producer:
     points.arm(shot)
     return stage.classify(program=PROGRAM, **points.settings)
 
 
 @pytest.mark.parametrize("shot", SHOTS, ids=str)
 def test_a_producer_at_any_point_loses_and_doubles_nothing(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     mortal = start(stage, points, shot)
     if shot.how == STOP:
@@ -103,7 +103,7 @@ def test_a_producer_at_any_point_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("shot", OF_THE_SERVER, ids=str)
 def test_a_server_that_dies_at_any_point_and_comes_back_empty_costs_no_row(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     server = stage.fleet.server
     producer = start(stage, points, shot._replace(pid=server.pid))
@@ -117,7 +117,7 @@ def test_a_server_that_dies_at_any_point_and_comes_back_empty_costs_no_row(
 
 @pytest.mark.parametrize("shot", OF_THE_SERVER_AT_THE_END, ids=str)
 def test_a_server_that_dies_after_the_last_result_is_not_missed(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     server = stage.fleet.server
     producer = start(stage, points, shot._replace(pid=server.pid))

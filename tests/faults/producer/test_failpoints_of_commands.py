@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import State, peek
+from producer.journal.snapshot import JobState, read_snapshot
 from producer.verify.verify import verify
 from shared import keys
 from shared.errors import Exit
 from shared.ledger import request_store
-from shared.ledger.request_states import State as RequestState
+from shared.ledger.request_states import RequestState
 from shared.registry.registry import Registry
 from tests.faults.producer.test_failpoints import ASLEEP_S, FEW, PROGRAM
 from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import local_stack, procfs
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.local_stack import Place
@@ -77,14 +77,14 @@ def pass_it(points: Points, shot: Shot, command: Producer) -> None:
         assert code == (-9 if shot.how == KILL else Exit.SETUP), command.story
 
 
-def command(stage: Stage, points: Points, *arguments: str) -> Producer:
+def command(stage: Scenario, points: Points, *arguments: str) -> Producer:
     return stage.fleet.producer(
         *arguments, cwd=stage.gallery.cwd, program=PROGRAM, **points.settings
     )
 
 
 @pytest.mark.parametrize("shot", OF_RESTARTING, ids=str)
-def test_a_job_that_is_begun_anew_is_one_job(stage: Stage, points: Points, shot: Shot) -> None:
+def test_a_job_that_is_begun_anew_is_one_job(stage: Scenario, points: Points, shot: Shot) -> None:
     stage.fleet.worker()
     stage.classify("--timeout", "0.7").wait()  # in the middle, or finished: either is thrown away
     points.arm(shot)
@@ -95,15 +95,15 @@ def test_a_job_that_is_begun_anew_is_one_job(stage: Stage, points: Points, shot:
 
 @pytest.mark.parametrize("shot", OF_REPLACING, ids=str)
 def test_a_restart_leaves_the_old_job_or_the_new_one(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     stage.check_finished(stage.classify())
-    old = peek(stage.output)
+    old = read_snapshot(stage.output)
     assert old is not None
     points.arm(shot)
     pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
-    now = peek(stage.output)
+    now = read_snapshot(stage.output)
     assert now is not None
     if shot.name == "journal.committed":
         assert now.job != old.job
@@ -117,7 +117,7 @@ def test_a_restart_leaves_the_old_job_or_the_new_one(
 
 @pytest.mark.parametrize("shot", OF_EMPTYING, ids=str)
 def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     stage.check_finished(stage.classify())
@@ -128,7 +128,7 @@ def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
 
 
 @pytest.mark.parametrize("shot", OF_NOT_BEGINNING, ids=str)
-def test_a_job_that_never_began_leaves_nothing(stage: Stage, points: Points, shot: Shot) -> None:
+def test_a_job_that_never_began_leaves_nothing(stage: Scenario, points: Points, shot: Shot) -> None:
     points.arm(shot)
     never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
     pass_it(points, shot, never)
@@ -138,7 +138,7 @@ def test_a_job_that_never_began_leaves_nothing(stage: Stage, points: Points, sho
 
 @pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
 def test_a_job_that_is_cancelled_ends_whoever_dies_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     waiting = stage.classify()  # there is no worker
     wait_for("the job", lambda: stage.fleet.client.zcard(keys.JOBS) and waiting.view)
@@ -152,19 +152,21 @@ def test_a_job_that_is_cancelled_ends_whoever_dies_of_it(
 
 @pytest.mark.parametrize("shot", OF_SUBMITTING, ids=str)
 def test_a_job_that_was_submitted_goes_on_without_its_command(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     points.arm(shot)
     submit = command(stage, points, "submit", FOLDER, "-o", str(stage.output))
     pass_it(points, shot, submit)
-    wait_for("the table", lambda: (v := peek(stage.output)) and v.state is State.FINISHED)
+    wait_for(
+        "the table", lambda: (v := read_snapshot(stage.output)) and v.state is JobState.FINISHED
+    )
     stage.check_finished(stage.hangtag("collect", str(stage.output)))
 
 
 @pytest.mark.parametrize("shot", OF_LOOKING, ids=str)
 def test_a_look_at_the_jobs_changes_none_whoever_dies_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     stage.fleet.client.zadd(keys.JOBS, {"abcdefgh": 1.0})  # its keys have expired
@@ -176,7 +178,7 @@ def test_a_look_at_the_jobs_changes_none_whoever_dies_of_it(
 
 @pytest.mark.parametrize("shot", OF_FORGETTING_RESULTS, ids=str)
 def test_a_result_that_redis_lost_is_had_again_whoever_dies_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     points.arm(Shot("hint.sent", 2, STOP), shot)

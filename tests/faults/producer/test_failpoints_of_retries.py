@@ -16,7 +16,7 @@ from tests.support.failpoints.armed import Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.broken_files import mend, spoil
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
 
@@ -61,7 +61,7 @@ def fleet(server_binary: Path) -> Iterator[Fleet]:
 
 @pytest.mark.parametrize("shot", SHOTS, ids=str)
 def test_a_producer_that_dies_while_it_repeats_is_continued(
-    stage: Stage, tmp_path: Path, shot: Shot
+    stage: Scenario, tmp_path: Path, shot: Shot
 ) -> None:
     broken = spoil(stage, BROKEN)
     assert stage.classify(**SMALL).wait() == Exit.SOME_FAILED

@@ -8,10 +8,10 @@ import pytest
 
 from shared.errors import Exit
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 
 
-def test_killed_five_times_over(stage: Stage) -> None:
+def test_killed_five_times_over(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     images = len(stage.gallery.paths)
     for part in range(1, 6):
@@ -23,7 +23,7 @@ def test_killed_five_times_over(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_killed_and_continued_without_any_worker_of_the_first_time(stage: Stage) -> None:
+def test_killed_and_continued_without_any_worker_of_the_first_time(stage: Scenario) -> None:
     first = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -38,7 +38,7 @@ def test_killed_and_continued_without_any_worker_of_the_first_time(stage: Stage)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_and_run_again(stage: Stage, number: signal.Signals) -> None:
+def test_interrupted_and_run_again(stage: Scenario, number: signal.Signals) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -52,7 +52,7 @@ def test_interrupted_and_run_again(stage: Stage, number: signal.Signals) -> None
     stage.check_nothing_runs(worker)
 
 
-def test_a_finished_job_run_again_says_so_and_repeats_its_code(stage: Stage) -> None:
+def test_a_finished_job_run_again_says_so_and_repeats_its_code(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     worker.kill()  # not needed any more

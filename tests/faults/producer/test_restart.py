@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import peek
+from producer.journal.snapshot import read_snapshot
 from producer.verify.verify import verify
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 
 PICTURES = 40
 
@@ -22,15 +22,17 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), PICTURES)
 
 
-def test_a_restart_that_cannot_start_keeps_the_finished_job(stage: Stage, tmp_path: Path) -> None:
+def test_a_restart_that_cannot_start_keeps_the_finished_job(
+    stage: Scenario, tmp_path: Path
+) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
-    journal, old = journal_path(stage.output), peek(stage.output)
+    journal, old = journal_path(stage.output), read_snapshot(stage.output)
     nowhere = {"HANGTAG_REDIS_URL": f"unix://{tmp_path}/no.sock"}
     for options, settings in ((["--model", "fashion-mnist@77"], {}), ([], nowhere)):
         failed = stage.classify("--restart", *options, **settings)
         assert failed.wait() == Exit.SETUP, failed.story
-        assert peek(stage.output) == old
+        assert read_snapshot(stage.output) == old
         assert verify(stage.output, deep=True).proven
     stage.check_finished(stage.classify("--retry-failed"))
     journal.write_bytes(b"no journal" * 1000)
@@ -43,7 +45,7 @@ def test_a_restart_that_cannot_start_keeps_the_finished_job(stage: Stage, tmp_pa
 
 
 def test_a_restart_that_cannot_start_keeps_the_job_that_was_stopped(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     stopped = stage.classify("--timeout", "1.5")  # there is no worker
     assert stopped.wait() == Exit.INTERRUPTED, stopped.story

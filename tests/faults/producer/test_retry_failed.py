@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.broken_files import RUBBISH, failed, mend, path_of, spoil
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 
 PICTURES = 320
@@ -33,7 +33,7 @@ def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
     return drawn._replace(cwd=tmp_path)
 
 
-def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Stage) -> None:
+def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     first = stage.classify()
@@ -60,7 +60,7 @@ def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: St
     stage.check_nothing_runs(worker)
 
 
-def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Stage) -> None:
+def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     worker.kill()
@@ -71,7 +71,7 @@ def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Stage) -> Non
     stage.check_table(stage.output.read_bytes())
 
 
-def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: Stage) -> None:
+def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = sorted(_break(stage))
     assert stage.classify().wait() == Exit.SOME_FAILED
@@ -85,7 +85,7 @@ def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: 
     stage.check_nothing_runs(worker)
 
 
-def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Stage) -> None:
+def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
@@ -96,14 +96,14 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Stage) -> 
     assert retry.wait() == Exit.INTERRUPTED, retry.story
     view = retry.view
     assert view is not None
-    assert (view.state, view.found - view.done) == (State.PAUSED, len(broken))
+    assert (view.state, view.found - view.done) == (JobState.PAUSED, len(broken))
     assert stage.output.read_bytes() == old
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())  # the plain command goes on with it
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage: Stage) -> None:
+def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
@@ -116,7 +116,7 @@ def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Stage) -> None:
+def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     command = ("--max-failures", "20")
@@ -128,7 +128,7 @@ def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Stage) -> None
     stage.check_nothing_runs(worker)
 
 
-def test_submit_repeats_in_the_background(stage: Stage) -> None:
+def test_submit_repeats_in_the_background(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
@@ -141,5 +141,5 @@ def test_submit_repeats_in_the_background(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def _break(stage: Stage) -> set[int]:
+def _break(stage: Scenario) -> set[int]:
     return spoil(stage, {*range(0, PICTURES, EVERY), *RUN})

@@ -15,7 +15,7 @@ from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import JobView
 from shared.errors import Exit
 from tests.support.jobs.long_job import COMPLETE, Recorder
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Producer
 
 BIG_TIMES = 20
@@ -31,7 +31,7 @@ AT_MOST_FOR_EACH = 3
 
 @pytest.mark.parametrize("pictures_of_small", [10, 160])
 def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
-    stage: Stage, pictures_of_small: int
+    stage: Scenario, pictures_of_small: int
 ) -> None:
     recorder = Recorder(stage.fleet.client)
     stage.fleet.worker()
@@ -52,7 +52,9 @@ def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
     assert others <= AHEAD + AT_MOST_FOR_EACH * batches
 
 
-def test_a_small_job_waits_no_longer_beside_many_large_ones_than_beside_one(stage: Stage) -> None:
+def test_a_small_job_waits_no_longer_beside_many_large_ones_than_beside_one(
+    stage: Scenario,
+) -> None:
     recorder = Recorder(stage.fleet.client)
     stage.fleet.worker()
     paths = stage.gallery.paths * BIG_TIMES
@@ -104,7 +106,7 @@ def _meanwhile(recorder: Recorder) -> tuple[int, int]:
     return len(done) - others, others
 
 
-def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Stage) -> None:
+def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     half = len(stage.gallery.paths) // 2
     first = _listed(stage, "first", stage.gallery.paths[:half])
@@ -117,7 +119,7 @@ def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_the_same_job_started_twice_is_refused_and_collect_is_named(stage: Stage) -> None:
+def test_the_same_job_started_twice_is_refused_and_collect_is_named(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -130,7 +132,7 @@ def test_the_same_job_started_twice_is_refused_and_collect_is_named(stage: Stage
     stage.check_nothing_runs(worker)
 
 
-def _listed(stage: Stage, name: str, paths: list[str]) -> Producer:
+def _listed(stage: Scenario, name: str, paths: list[str]) -> Producer:
     file = stage.folder / f"{name}.txt"
     file.write_text("".join(f"{path}\n" for path in paths))
     return stage.fleet.producer(

@@ -23,7 +23,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import claims, wait_until_taken_over
 from tests.support.jobs.recovery_times import CLOCK_JUMPED, CLOCK_PUT_BACK
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine import network_partitions
 from tests.support.processes import faketime as clocks
 from tests.support.processes.fleet import BATCH_IMAGES, SHORT_TIMES, Fleet, Worker, wait_for
@@ -80,7 +80,7 @@ def faketime() -> None:
 
 @WRONG
 def test_a_worker_whose_clock_is_wrong_takes_nothing_from_another(
-    stage: Stage, seconds: int
+    stage: Scenario, seconds: int
 ) -> None:
     right = stage.fleet.worker(1)
     wrong = stage.fleet.worker(1, **clocks.wrong_by(seconds))
@@ -89,7 +89,7 @@ def test_a_worker_whose_clock_is_wrong_takes_nothing_from_another(
 
 
 @WRONG
-def test_a_producer_whose_clock_is_wrong_frees_no_claim(stage: Stage, seconds: int) -> None:
+def test_a_producer_whose_clock_is_wrong_frees_no_claim(stage: Scenario, seconds: int) -> None:
     check_nothing_is_done_twice(stage, stage.fleet.worker(), **clocks.wrong_by(seconds))
 
 
@@ -98,7 +98,7 @@ def test_a_server_whose_clock_is_wrong_frees_no_claim(
     wrong_server: RedisServer, pictures: Gallery, tmp_path: Path, chance: Random, seconds: int
 ) -> None:
     with Fleet(wrong_server, **SHORT_TIMES) as fleet:
-        stage = Stage(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, pictures, tmp_path, chance)
         assert abs(server_s(wrong_server) - time.time() - seconds) < HOUR_S / 2
         check_nothing_is_done_twice(stage, fleet.worker())
 
@@ -108,7 +108,7 @@ def test_a_servers_clock_that_jumps_costs_no_row(
     moved: Moved, pictures: Gallery, tmp_path: Path, chance: Random, seconds: int
 ) -> None:
     with Fleet(moved.server, **SHORT_TIMES) as fleet:
-        stage = Stage(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, pictures, tmp_path, chance)
         worker = fleet.worker()
         producer = stage.classify()
         stage.reach_the_middle(producer)
@@ -131,7 +131,7 @@ def test_a_worker_that_died_just_before_the_servers_clock_was_put_back_is_not_wa
 ) -> None:
     """Its last heartbeat, by the new clock, ends in an hour."""
     with Fleet(moved.server, **SHORT_TIMES) as fleet:
-        stage = Stage(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, pictures, tmp_path, chance)
         mortal, other = fleet.worker(), fleet.worker()
         producer = stage.classify()
         stage.reach_the_middle(producer)
@@ -146,7 +146,7 @@ def test_a_worker_that_died_just_before_the_servers_clock_was_put_back_is_not_wa
         stage.check_nothing_runs(other)
 
 
-def check_nothing_is_done_twice(stage: Stage, *workers: Worker, **settings: str) -> None:
+def check_nothing_is_done_twice(stage: Scenario, *workers: Worker, **settings: str) -> None:
     """The first of the workers holds a claim for long."""
     producer = stage.classify(**settings)
     stage.reach_the_middle(producer)

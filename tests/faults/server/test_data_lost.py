@@ -8,7 +8,7 @@ import pytest
 
 from shared import keys
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, wait_for
 
 AWAY_S = 4.0
@@ -17,7 +17,7 @@ RESETS = 15
 RESET_EVERY_S = 0.2
 
 
-def test_a_server_that_comes_back_empty_costs_no_row(stage: Stage) -> None:
+def test_a_server_that_comes_back_empty_costs_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -30,7 +30,7 @@ def test_a_server_that_comes_back_empty_costs_no_row(stage: Stage) -> None:
 
 @pytest.mark.parametrize("begun_anew", [False, True], ids=["at once", "job is back"])
 def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
-    stage: Stage, begun_anew: bool
+    stage: Scenario, begun_anew: bool
 ) -> None:
     """The late result is of a job that nobody knows, or of one that has begun anew."""
     worker = stage.fleet.worker()
@@ -47,7 +47,7 @@ def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Stage) -> None:
+def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -64,7 +64,7 @@ def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_lost_its_last_second_costs_no_row(stage: Stage) -> None:
+def test_a_server_that_lost_its_last_second_costs_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -79,7 +79,7 @@ def test_a_server_that_lost_its_last_second_costs_no_row(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_sleeps_for_seconds_is_waited_for(stage: Stage) -> None:
+def test_a_server_that_sleeps_for_seconds_is_waited_for(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -93,7 +93,7 @@ def test_a_server_that_sleeps_for_seconds_is_waited_for(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Stage) -> None:
+def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -107,7 +107,7 @@ def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Stage) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_a_full_server_is_waited_for_and_ends_nobody(stage: Stage) -> None:
+def test_a_full_server_is_waited_for_and_ends_nobody(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -122,7 +122,7 @@ def test_a_full_server_is_waited_for_and_ends_nobody(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Stage) -> None:
+def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Scenario) -> None:
     stage.fleet.client.config_set("maxmemory-policy", "allkeys-lru")
     producer = stage.classify()
     assert producer.wait() == 1
@@ -130,7 +130,7 @@ def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Stage) -
     assert job_keys(stage.fleet.client) == []
 
 
-def reset(stage: Stage) -> int:
+def reset(stage: Scenario) -> int:
     """Drop every connection but the test's own, and wait a moment; answers how many."""
     dropped = stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
     time.sleep(RESET_EVERY_S)

@@ -13,7 +13,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import claims, job_keys
 from tests.support.jobs.recovery_times import SERVER_RESTARTED
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 from tests.support.servers.redis_server import RedisServer
 
@@ -36,7 +36,7 @@ def server(server: RedisServer) -> Iterator[RedisServer]:
 
 @pytest.mark.parametrize("end", [RedisServer.stop, RedisServer.kill], ids=["TERM", "KILL"])
 def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
-    stage: Stage, end: Callable[[RedisServer], None]
+    stage: Scenario, end: Callable[[RedisServer], None]
 ) -> None:
     server = stage.fleet.server
     worker = stage.fleet.worker()
@@ -61,7 +61,7 @@ def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_whose_last_second_is_missing_in_its_files_costs_no_row(stage: Stage) -> None:
+def test_a_server_whose_last_second_is_missing_in_its_files_costs_no_row(stage: Scenario) -> None:
     server = stage.fleet.server
     worker = stage.fleet.worker()
     producer = stage.classify()

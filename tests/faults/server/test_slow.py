@@ -13,7 +13,7 @@ from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.recovery_times import SERVER_THAWED
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
@@ -31,7 +31,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
 
 
-def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Stage) -> None:
+def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Scenario) -> None:
     server = stage.fleet.server
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -57,7 +57,7 @@ def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Stage) -
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Stage) -> None:
+def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Scenario) -> None:
     load_for_long(stage.fleet.server)
     submit = stage.fleet.producer(
         "submit", FOLDER, "-o", str(stage.folder / "later.csv"), cwd=stage.gallery.cwd
@@ -87,7 +87,7 @@ def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Stage) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage: Stage) -> None:
+def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage: Scenario) -> None:
     server = stage.fleet.server
     load_for_long(server)
     producer = stage.classify()
@@ -101,7 +101,7 @@ def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage: Stage) -> None:
+def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage: Scenario) -> None:
     server = stage.fleet.server
     server.client.config_set("maxclients", server.client.info("clients")["connected_clients"])
     producer = stage.classify()
@@ -123,7 +123,7 @@ def load_for_long(server: RedisServer) -> None:
     wait_for("a server that is loading", lambda: is_loading(server))
 
 
-def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Stage) -> None:
+def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)

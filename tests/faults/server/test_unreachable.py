@@ -10,7 +10,7 @@ import pytest
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
 PICTURES = 200
@@ -25,14 +25,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), PICTURES)
 
 
-def _begin(stage: Stage, *options: str) -> Producer:
+def _begin(stage: Scenario, *options: str) -> Producer:
     """A job with messages under way, and no worker."""
     producer = stage.classify(*options)
     producer.wait_until_sent()
     return producer
 
 
-def _lose(stage: Stage, how: str) -> None:
+def _lose(stage: Scenario, how: str) -> None:
     if how == "away":
         stage.fleet.server.kill()
     else:
@@ -40,7 +40,7 @@ def _lose(stage: Stage, how: str) -> None:
     time.sleep(1.5)  # into a wait for its answer
 
 
-def _find(stage: Stage, how: str) -> None:
+def _find(stage: Scenario, how: str) -> None:
     if how == "away":
         stage.fleet.server.start()
     else:
@@ -48,7 +48,9 @@ def _find(stage: Stage, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["away", "asleep"])
-def test_ctrl_c_ends_the_wait_at_once_and_the_same_command_resumes(stage: Stage, how: str) -> None:
+def test_ctrl_c_ends_the_wait_at_once_and_the_same_command_resumes(
+    stage: Scenario, how: str
+) -> None:
     producer = _begin(stage)
     _lose(stage, how)
     begun = time.monotonic()
@@ -62,7 +64,7 @@ def test_ctrl_c_ends_the_wait_at_once_and_the_same_command_resumes(stage: Stage,
 
 
 @pytest.mark.parametrize("how", ["away", "asleep"])
-def test_a_time_limit_is_kept_while_redis_is_lost(stage: Stage, how: str) -> None:
+def test_a_time_limit_is_kept_while_redis_is_lost(stage: Scenario, how: str) -> None:
     begun = time.monotonic()
     producer = _begin(stage, "--timeout", str(TIMEOUT_S))
     _lose(stage, how)
@@ -76,7 +78,7 @@ def test_a_time_limit_is_kept_while_redis_is_lost(stage: Stage, how: str) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_it_is_told_since_when_redis_is_away_and_progress_goes_on(stage: Stage) -> None:
+def test_it_is_told_since_when_redis_is_away_and_progress_goes_on(stage: Scenario) -> None:
     producer = _begin(stage)
     gone = time.strftime("%H:%M:%S")
     stage.fleet.server.kill()
@@ -94,7 +96,7 @@ def test_it_is_told_since_when_redis_is_away_and_progress_goes_on(stage: Stage) 
 
 
 @pytest.mark.parametrize("how", ["away", "asleep"])
-def test_each_command_says_so_in_one_line_and_soon(stage: Stage, how: str) -> None:
+def test_each_command_says_so_in_one_line_and_soon(stage: Scenario, how: str) -> None:
     _begin(stage).interrupt()
     _lose(stage, how)
     output = str(stage.output)

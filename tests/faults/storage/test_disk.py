@@ -19,7 +19,7 @@ from tests.support.failpoints.armed import Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine.small_disk import Disk, mounted
 from tests.support.processes.fleet import Fleet, Producer
 
@@ -44,11 +44,11 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.fixture
 def stage(
     fleet: Fleet, pictures: Gallery, disk: Disk, tmp_path: Path, chance: random.Random
-) -> Stage:
-    return Stage(fleet, pictures, disk.folder, chance)
+) -> Scenario:
+    return Scenario(fleet, pictures, disk.folder, chance)
 
 
-def test_the_journals_disk_is_full(stage: Stage, disk: Disk) -> None:
+def test_the_journals_disk_is_full(stage: Scenario, disk: Disk) -> None:
     disk.resize("256k")
     worker = stage.fleet.worker()
     stopped = stage.classify()
@@ -68,7 +68,7 @@ def test_the_journals_disk_is_full(stage: Stage, disk: Disk) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_the_tables_disk_is_full(stage: Stage, disk: Disk, tmp_path: Path) -> None:
+def test_the_tables_disk_is_full(stage: Scenario, disk: Disk, tmp_path: Path) -> None:
     worker = stage.fleet.worker()
     points = Points(tmp_path / "points")
     points.arm(Shot("table.written"))
@@ -88,7 +88,7 @@ def test_the_tables_disk_is_full(stage: Stage, disk: Disk, tmp_path: Path) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_the_disk_becomes_read_only_between_two_runs(stage: Stage, disk: Disk) -> None:
+def test_the_disk_becomes_read_only_between_two_runs(stage: Scenario, disk: Disk) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -108,9 +108,9 @@ def test_the_disk_becomes_read_only_between_two_runs(stage: Stage, disk: Disk) -
 
 
 def test_no_file_can_be_made_in_the_output_folder_while_the_job_runs(
-    stage: Stage, tmp_path: Path
+    stage: Scenario, tmp_path: Path
 ) -> None:
-    stage = Stage(stage.fleet, stage.gallery, tmp_path, stage.chance)
+    stage = Scenario(stage.fleet, stage.gallery, tmp_path, stage.chance)
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -129,10 +129,10 @@ def test_no_file_can_be_made_in_the_output_folder_while_the_job_runs(
     stage.check_nothing_runs(worker)
 
 
-def test_the_output_folder_is_removed_while_the_job_runs(stage: Stage, tmp_path: Path) -> None:
+def test_the_output_folder_is_removed_while_the_job_runs(stage: Scenario, tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
-    stage = Stage(stage.fleet, stage.gallery, folder, stage.chance)
+    stage = Scenario(stage.fleet, stage.gallery, folder, stage.chance)
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -147,7 +147,9 @@ def test_the_output_folder_is_removed_while_the_job_runs(stage: Stage, tmp_path:
     stage.check_nothing_runs(worker)
 
 
-def test_the_disk_of_the_index_is_full_and_nothing_is_begun(stage: Stage, tmp_path: Path) -> None:
+def test_the_disk_of_the_index_is_full_and_nothing_is_begun(
+    stage: Scenario, tmp_path: Path
+) -> None:
     with mounted(tmp_path / "state", "64k") as state:
         state.fill(0)
         stopped = stage.classify(XDG_STATE_HOME=str(state.folder))

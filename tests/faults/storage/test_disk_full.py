@@ -16,7 +16,7 @@ import redis
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
@@ -56,7 +56,7 @@ def server(server: RedisServer, disk: Path) -> Iterator[RedisServer]:
 
 
 def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
-    stage: Stage, disk: Path
+    stage: Scenario, disk: Path
 ) -> None:
     worker = stage.fleet.worker()
     children = worker.children
@@ -77,7 +77,9 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(stage: Stage, disk: Path) -> None:
+def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(
+    stage: Scenario, disk: Path
+) -> None:
     filler = fill(disk)
     wait_for("a server that cannot write", lambda: not writes(stage.fleet.server))
     in_time = stage.classify("--timeout", "3")

@@ -13,7 +13,7 @@ import pytest
 from producer.dispatch.window import FILE_SHARE_MAX
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 
 MIB = 1 << 20
 SERVER_BYTES = 64 * MIB
@@ -25,7 +25,7 @@ HEARD_S = 3.0
 
 
 @pytest.fixture
-def folder(stage: Stage, tmp_path: Path) -> Path:
+def folder(stage: Scenario, tmp_path: Path) -> Path:
     """60 small pictures, and one of 50 MB in the middle."""
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -46,7 +46,7 @@ def bitmap(path: Path, size: int) -> None:
 
 
 def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
-    stage: Stage, folder: Path
+    stage: Scenario, folder: Path
 ) -> None:
     stage.fleet.server.limit_memory(SERVER_BYTES)
     worker = stage.fleet.worker()
@@ -73,7 +73,7 @@ def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
 
 @pytest.mark.parametrize("transport", ["inline", "path"])
 def test_a_job_that_began_with_a_larger_server_keeps_its_limit(
-    stage: Stage, folder: Path, transport: str
+    stage: Scenario, folder: Path, transport: str
 ) -> None:
     """The small files are done; the large one waits, and one line says for what."""
     output = folder / "out.csv"

@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from shared.ledger.request_states import State
+from shared.ledger.request_states import RequestState
 from shared.messages.requests import Prune, Rollback
 from shared.registry.version_folder import STAGED
 from tests.support.failpoints.armed import KILL, RAISE, STOP, WAYS, Points, Shot
@@ -137,7 +137,7 @@ class Scene:
             procfs.wait_for_end([victim])
 
     def _expire(self, request: str) -> None:
-        if (view := self.school.requests.look(request)) and view.state is State.RUNNING:
+        if (view := self.school.requests.get(request)) and view.state is RequestState.RUNNING:
             self.school.expire(request)
 
     def check_answered(self, request: str, shot: Shot) -> None:
@@ -157,7 +157,7 @@ class Scene:
 
     def _working(self, request: str) -> bool:
         view = self.school.look(request)
-        return view.state is State.RUNNING or self.school.folder(request).work.exists()
+        return view.state is RequestState.RUNNING or self.school.folder(request).work.exists()
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ def test_a_cancelled_training_leaves_nothing_whoever_dies_of_it(scene: Scene, sh
         time.sleep(ASLEEP_S)
         procfs.go_on(victim)
     wait_for("the end", lambda: not scene.school.folder(request).work.parent.exists())
-    assert scene.school.look(request).state is State.CANCELLED
+    assert scene.school.look(request).state is RequestState.CANCELLED
     assert scene.school.versions(request) == []
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.ledger.request_states import State
+from shared.ledger.request_states import RequestState
 from shared.messages.requests import Rollback, Train
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
@@ -100,7 +100,7 @@ def test_a_training_that_is_cancelled_ends_and_leaves_nothing(school: School) ->
     school.moments.let_go("epoch-1")
     wait_for("the end", lambda: not school.folder(request).work.parent.exists())
     assert "no-such-model" in ask_for_nothing(school, "after-the-unwanted")
-    assert school.look(request).state is State.CANCELLED
+    assert school.look(request).state is RequestState.CANCELLED
     assert school.versions("unwanted") == []
 
 
@@ -108,7 +108,7 @@ def test_a_request_that_is_cancelled_while_it_waits_is_never_trained(school: Sch
     school.moments.hold("loading")
     request = school.ask("doomed")
     victim = school.moments.wait_for("loading")
-    assert school.look(request).state is State.RUNNING
+    assert school.look(request).state is RequestState.RUNNING
     assert school.requests.cancel(request)
     procfs.kill(victim)
     school.hint(request)
@@ -116,7 +116,7 @@ def test_a_request_that_is_cancelled_while_it_waits_is_never_trained(school: Sch
     school.fleet.client.flushall()
     school.moments.let_go("loading")
     assert "no-such-model" in ask_for_nothing(school, "after-the-doomed")
-    assert school.requests.look(request) is None
+    assert school.requests.get(request) is None
     assert school.versions("doomed") == []
 
 

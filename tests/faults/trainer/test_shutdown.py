@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_states import State
+from shared.ledger.request_states import RequestState
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
@@ -60,7 +60,7 @@ def test_a_trainer_that_ends_gives_its_training_back_and_the_next_goes_on(school
     reach_epoch(school, request, 20)
     assert end(trainer) < ENDS_WITHIN_S
     view = school.look(request)
-    assert (view.state, view.attempts) == (State.WAITING, 0)
+    assert (view.state, view.attempts) == (RequestState.WAITING, 0)
     assert view.progress is not None
     assert (school.folder(request).work / STATE).exists()
     (trainer,) = school.trainers(1, PRODUCT)
@@ -79,11 +79,11 @@ def test_work_that_does_not_stop_by_itself_is_cut_short(school: School) -> None:
     school.moments.hold("loading")  # it looks at nothing there
     request = school.ask("stubborn")
     school.moments.wait_for("loading")
-    assert school.look(request).state is State.RUNNING
+    assert school.look(request).state is RequestState.RUNNING
     trainer.signal(signal.SIGTERM)
     wait_for(
         "the release",
-        lambda: school.look(request).state is State.WAITING,
+        lambda: school.look(request).state is RequestState.WAITING,
         timeout_s=GRACE_S + ENDS_WITHIN_S,
     )
     assert school.look(request).attempts == 0

@@ -11,7 +11,7 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import Held, wait_until_taken_over
 from tests.support.jobs.long_job import Recorder
 from tests.support.jobs.recovery_times import CHILD_KILLED, CHILD_KILLED_REAL
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
@@ -21,7 +21,7 @@ RUNS = 3
 IMPORTING_APP = "tests.faults.apps.importing_worker"
 
 
-def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Stage) -> None:
+def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Scenario) -> None:
     recorder = Recorder(stage.fleet.client)
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -34,7 +34,7 @@ def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Stage) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Stage) -> None:
+def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Scenario) -> None:
     worker = stage.fleet.worker(concurrency=1)
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -45,7 +45,7 @@ def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Stage) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Stage) -> None:
+def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Scenario) -> None:
     """Celery's default would kill each successor before it is ready, for ever."""
     worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)
     producer = stage.classify()
@@ -65,7 +65,7 @@ def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Stage) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_all_children_killed_at_once_cost_no_row(stage: Stage) -> None:
+def test_all_children_killed_at_once_cost_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -77,7 +77,7 @@ def test_all_children_killed_at_once_cost_no_row(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Stage) -> None:
+def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Scenario) -> None:
     worker = stage.fleet.worker(2, IMPORTING_APP)
     producer = stage.classify()
     victim = stage.catch(producer, worker)
@@ -92,7 +92,7 @@ def test_with_the_real_times_a_killed_child_is_made_good_within_9_s(
     server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:
-        stage = Stage(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, pictures, tmp_path, chance)
         recorder = Recorder(fleet.client)
         worker = fleet.worker()
         producer = stage.classify()

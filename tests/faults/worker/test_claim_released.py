@@ -12,12 +12,12 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from producer.dispatch.job_queue import Channel, Progress
+from producer.dispatch.job_queue import JobQueue, Progress
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
-from shared.ledger.batches import BatchState, Ledger
+from shared.ledger.batches import BatchLedger, BatchState
 from shared.messages.batch import encode_images
 from shared.messages.job import JobRecord
 from shared.process import child_id
@@ -27,9 +27,9 @@ from tests.support.jobs.claims import claims
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.inference.classify_batch import classify
-from worker.inference.process_state import Child
-from worker.lifecycle.heartbeat_thread import Pulse
-from worker.lifecycle.stats import Tally
+from worker.inference.process_state import ProcessState
+from worker.lifecycle.heartbeat_thread import HeartbeatThread
+from worker.lifecycle.stats import WorkerStats
 
 JOB = "abcdefgh"
 
@@ -41,14 +41,14 @@ def another_beat(client: redis.Redis, parent: str) -> None:
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> Iterator[Channel]:
+def channel(server: RedisServer) -> Iterator[JobQueue]:
     """A job with one batch of one file that is no picture."""
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
     )
     app = make_app(server.url, "test")
-    channel = Channel(connect(server.url, "test"), app, record, Settings())
+    channel = JobQueue(connect(server.url, "test"), app, record, Settings())
     channel.touch(Progress(JobCounts(1), walking=False))
     channel.offer([(0, encode_images([b"no picture"]))])
     yield channel
@@ -57,23 +57,23 @@ def channel(server: RedisServer) -> Iterator[Channel]:
 
 
 @pytest.fixture
-def child(server: RedisServer) -> Iterator[Child]:
-    child = Child(Settings(), server.url, "here:1:2")
+def child(server: RedisServer) -> Iterator[ProcessState]:
+    child = ProcessState(Settings(), server.url, "here:1:2")
     yield child
     child.client.close()
 
 
 def test_a_claim_whose_answer_was_lost_is_given_back(
-    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+    channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = Ledger.claim
+    claim = BatchLedger.claim
 
-    def lost(self: Ledger, batch: int, owner: str) -> Any:
+    def lost(self: BatchLedger, batch: int, owner: str) -> Any:
         claim(self, batch, owner)
         assert claims(channel.client), "the server did not grant the claim"
         raise redis.exceptions.TimeoutError("no answer")
 
-    monkeypatch.setattr(Ledger, "claim", lost)
+    monkeypatch.setattr(BatchLedger, "claim", lost)
     with pytest.raises(redis.exceptions.TimeoutError):
         classify(child, JOB, 0)
     assert claims(channel.client) == []
@@ -82,7 +82,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(
 
 
 def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_reason(
-    channel: Channel, child: Child, monkeypatch: pytest.MonkeyPatch
+    channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> Any:
         raise RuntimeError("the runtime gave up")
@@ -99,16 +99,18 @@ def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_r
 
 
 def test_the_pulse_outlives_a_hint_that_the_server_refuses(
-    channel: Channel, server: RedisServer
+    channel: JobQueue, server: RedisServer
 ) -> None:
     def refused(job: str, batch: int) -> None:
         raise OperationalError("Connection refused")
 
     parent, pid = "here:1:2", 77
     client = connect(server.url, "pulse")
-    pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, Tally(60))
+    pulse = HeartbeatThread(
+        client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats(60)
+    )
     pulse.start()
-    Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
+    BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
     pulse.died(JOB, 0, pid)
     wait_for("the death", lambda: not claims(channel.client))
     another_beat(channel.client, parent)
@@ -118,17 +120,19 @@ def test_the_pulse_outlives_a_hint_that_the_server_refuses(
 
 
 def test_a_dead_childs_batch_is_nobodys_before_the_death_is_counted(
-    channel: Channel, server: RedisServer
+    channel: JobQueue, server: RedisServer
 ) -> None:
     """Beats go on between the moment in which it leaves the pool and that in which it is told."""
     parent, client = "here:1:2", connect(server.url, "pulse")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         pool, hints = [child.pid], list[tuple[str, int]]()
         hint = lambda job, batch: hints.append((job, batch))  # noqa: E731
-        pulse = Pulse(client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, Tally(60))
+        pulse = HeartbeatThread(
+            client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats(60)
+        )
         pulse.start()
-        pulse.at_work.took(child.pid)
-        Ledger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
+        pulse.at_work.busy(child.pid)
+        BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
         child.kill()
     pool.clear()
     for _ in range(3):

@@ -14,7 +14,7 @@ from tests.support.failpoints.armed import KILL, RAISE, STOP, WAYS, Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import catch
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Worker, wait_for
 
@@ -60,7 +60,7 @@ def points(tmp_path: Path) -> Points:
     return Points(tmp_path / "points")
 
 
-def armed_worker(stage: Stage, points: Points, *shots: Shot, ready: bool = True) -> Worker:
+def armed_worker(stage: Scenario, points: Points, *shots: Shot, ready: bool = True) -> Worker:
     points.arm(*shots)
     return stage.fleet.worker(2, APP, ready=ready, **points.settings)
 
@@ -77,7 +77,7 @@ def pass_it(points: Points, shot: Shot) -> int:
 
 @pytest.mark.parametrize("shot", OF_CHILDREN, ids=str)
 def test_a_child_at_any_point_loses_and_doubles_nothing(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, shot)
     producer = stage.classify()
@@ -88,7 +88,7 @@ def test_a_child_at_any_point_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("shot", OF_GIVING_BACK, ids=str)
 def test_a_child_that_gives_its_batch_back_may_do_so_badly(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, Shot("ledger.claim", 1, RAISE), shot)
     producer = stage.classify()
@@ -99,7 +99,7 @@ def test_a_child_that_gives_its_batch_back_may_do_so_badly(
 
 @pytest.mark.parametrize("shot", OF_CAREFUL_CHILDREN, ids=str)
 def test_one_death_at_an_image_of_a_careful_batch_convicts_nothing(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, DEATH, shot)
     producer = stage.classify(**ONE_MESSAGE)  # so that both deaths are its
@@ -110,7 +110,7 @@ def test_one_death_at_an_image_of_a_careful_batch_convicts_nothing(
 
 @pytest.mark.parametrize("shot", OF_PARENTS, ids=str)
 def test_a_parent_at_any_point_loses_and_doubles_nothing(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, shot, ready=False)
     producer = stage.classify()
@@ -121,7 +121,7 @@ def test_a_parent_at_any_point_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("shot", OF_UNDERTAKERS, ids=str)
 def test_a_parent_that_reports_a_death_may_die_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, shot)
     producer = stage.classify()
@@ -132,7 +132,7 @@ def test_a_parent_that_reports_a_death_may_die_of_it(
 
 @pytest.mark.parametrize("shot", OF_HEALING_PARENTS, ids=str)
 def test_a_parent_that_makes_room_for_its_heartbeat_may_die_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, shot)
     with stage.fleet.client.pipeline(transaction=True) as pipe:
@@ -145,7 +145,7 @@ def test_a_parent_that_makes_room_for_its_heartbeat_may_die_of_it(
     stage.check_finished(producer)
 
 
-def check_goes_on(stage: Stage, points: Points, shot: Shot, worker: Worker) -> None:
+def check_goes_on(stage: Scenario, points: Points, shot: Shot, worker: Worker) -> None:
     """A parent that was killed needs a successor; in all other cases its heart beats on."""
     assert points.victim() == worker.pid
     if shot.how == KILL:
@@ -155,7 +155,7 @@ def check_goes_on(stage: Stage, points: Points, shot: Shot, worker: Worker) -> N
         check_beats(stage, worker)
 
 
-def check_beats(stage: Stage, worker: Worker) -> None:
+def check_beats(stage: Scenario, worker: Worker) -> None:
     """A heartbeat comes that was not there yet."""
 
     def beats() -> list[int]:
@@ -168,7 +168,7 @@ def check_beats(stage: Stage, worker: Worker) -> None:
 
 @pytest.mark.parametrize("shot", OF_ENDING_PARENTS, ids=str)
 def test_a_worker_that_is_told_to_end_may_die_before_it_has(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     ending = armed_worker(stage, points, shot)
     other = stage.fleet.worker()
@@ -183,7 +183,7 @@ def test_a_worker_that_is_told_to_end_may_die_before_it_has(
 
 @pytest.mark.parametrize("shot", OF_GIVING_HINTS_BACK, ids=str)
 def test_a_worker_that_gives_its_hints_back_may_die_of_it(
-    stage: Stage, points: Points, shot: Shot
+    stage: Scenario, points: Points, shot: Shot
 ) -> None:
     ending = armed_worker(stage, points, shot)
     other = stage.fleet.worker()

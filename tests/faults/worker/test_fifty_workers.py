@@ -7,7 +7,7 @@ import pytest
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.long_job import Recorder
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import wait_for
 
 WORKERS = 50
@@ -25,7 +25,7 @@ def pictures(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 @pytest.mark.timeout(900)
-def test_fifty_workers_make_the_table_of_one(stage: Stage) -> None:
+def test_fifty_workers_make_the_table_of_one(stage: Scenario) -> None:
     """A worker is a parent with one child; each has batches of the job."""
     recorder = Recorder(stage.fleet.client)
     workers = [stage.fleet.worker(1, APP, ready=False) for _ in range(WORKERS)]

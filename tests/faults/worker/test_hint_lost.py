@@ -11,7 +11,7 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs import recovery_times
 from tests.support.jobs.claims import claims
 from tests.support.jobs.hints import PATIENT_PROGRAM, lose_a_hint
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 
 PICTURES = 400
@@ -22,7 +22,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
 
 
-def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Stage) -> None:
+def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Scenario) -> None:
     client = stage.fleet.client
     mortal = stage.fleet.worker(1)
     producer = stage.classify(program=PATIENT_PROGRAM)

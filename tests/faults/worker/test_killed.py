@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import wait_until_taken_over
 from tests.support.jobs.recovery_times import WORKER_DEAD_WITHIN_S, WORKER_KILLED_REAL
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet
 from tests.support.servers.redis_server import RedisServer
 
@@ -17,7 +17,7 @@ from tests.support.servers.redis_server import RedisServer
 REAL_WITHIN_S = 20.0
 
 
-def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
+def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
     mortal, other = stage.fleet.worker(), stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -29,7 +29,7 @@ def test_another_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
     stage.check_nothing_runs(other)
 
 
-def test_a_new_worker_takes_over_from_the_only_one_that_was_killed(stage: Stage) -> None:
+def test_a_new_worker_takes_over_from_the_only_one_that_was_killed(stage: Scenario) -> None:
     mortal = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -46,7 +46,7 @@ def test_with_the_real_times_a_killed_worker_is_made_good_within_20_s(
     server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:
-        stage = Stage(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, pictures, tmp_path, chance)
         mortal, other = fleet.worker(), fleet.worker()
         producer = stage.classify()
         stage.reach_the_middle(producer)
@@ -58,7 +58,7 @@ def test_with_the_real_times_a_killed_worker_is_made_good_within_20_s(
         stage.check_nothing_runs(other)
 
 
-def test_a_worker_that_is_told_to_end_finishes_what_it_has_in_hand(stage: Stage) -> None:
+def test_a_worker_that_is_told_to_end_finishes_what_it_has_in_hand(stage: Scenario) -> None:
     ending, other = stage.fleet.worker(), stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from producer.jobs.classify import Summary
-from producer.journal.snapshot import State, peek
+from producer.journal.snapshot import JobState, read_snapshot
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
 PICTURES = 200
@@ -33,7 +33,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(cwd, PICTURES)
 
 
-def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Stage) -> None:
+def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Scenario) -> None:
     late = stage.classify("--timeout", "1")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
@@ -44,7 +44,7 @@ def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Stage) -> N
     stage.check_nothing_runs(worker)
 
 
-def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
+def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
@@ -62,7 +62,7 @@ def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Stage) -> None:
 
 
 def test_each_run_of_a_finished_job_is_judged_by_its_own_limit(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     worker = stage.fleet.worker()
     for limit, code in (
@@ -74,14 +74,14 @@ def test_each_run_of_a_finished_job_is_judged_by_its_own_limit(
     ):
         option = ["--max-failures", *limit] if limit else []
         stage.check_finished(stage.classify(*option), code)
-        assert (view := peek(stage.output))
+        assert (view := read_snapshot(stage.output))
         assert view.exit_code == code
         collect = stage.hangtag("collect", str(stage.output))
         assert collect.wait() == code, collect.story
     stage.check_nothing_runs(worker)
 
 
-def test_few_failures_are_within_the_budget(stage: Stage) -> None:
+def test_few_failures_are_within_the_budget(stage: Scenario) -> None:
     stage.fleet.worker()
     stage.check_finished(stage.classify("--max-failures", "20"), Exit.SOME_FAILED)
     assert sum(row["status"] == "unsupported" for row in _rows(stage.output)) == BROKEN
@@ -89,7 +89,7 @@ def test_few_failures_are_within_the_budget(stage: Stage) -> None:
 
 @pytest.mark.parametrize("limit", ["100", "50%"])
 def test_rubbish_stops_the_job_long_before_its_end(
-    stage: Stage, tmp_path: Path, limit: str
+    stage: Scenario, tmp_path: Path, limit: str
 ) -> None:
     folder = tmp_path / "rubbish" / FOLDER
     folder.mkdir(parents=True)
@@ -113,7 +113,7 @@ def test_rubbish_stops_the_job_long_before_its_end(
     stage.check_nothing_runs(worker)
 
 
-def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Stage) -> None:
+def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
@@ -128,12 +128,15 @@ def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("when", ["while it runs", "when it has stopped"])
-def test_collect_answers_with_the_limit_of_the_job(stage: Stage, when: str) -> None:
+def test_collect_answers_with_the_limit_of_the_job(stage: Scenario, when: str) -> None:
     worker = stage.fleet.worker()
     submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--max-failures", "5")
     assert submit.wait() == Exit.OK, submit.story
     if when == "when it has stopped":
-        wait_for("its end", lambda: (v := peek(stage.output)) and v.state is not State.RUNNING)
+        wait_for(
+            "its end",
+            lambda: (v := read_snapshot(stage.output)) and v.state is not JobState.RUNNING,
+        )
     for _ in range(2):
         collect = stage.hangtag("collect", str(stage.output), "--json")
         assert collect.wait() == Exit.BUDGET, collect.story
@@ -143,7 +146,7 @@ def test_collect_answers_with_the_limit_of_the_job(stage: Stage, when: str) -> N
     stage.check_nothing_runs(worker)
 
 
-def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Stage) -> None:
+def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Scenario) -> None:
     producer = stage.classify("--max-failures", "5")
     producer.wait_until_sent()
     producer.kill()
@@ -153,7 +156,7 @@ def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Stag
     stage.check_nothing_runs(worker)
 
 
-def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Stage) -> None:
+def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Scenario) -> None:
     """In the middle of a job, and after its end: no row is doubled and none is lost."""
     listed = stage.folder / "list"
     paths = stage.gallery.paths
@@ -185,7 +188,7 @@ def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Stage
 
 @pytest.mark.parametrize("end", ["timeout", "cancel"])
 def test_what_is_said_after_a_restart_that_was_stopped_keeps_its_work(
-    stage: Stage, end: str
+    stage: Scenario, end: str
 ) -> None:
     if end == "timeout":
         stopped = stage.classify("--restart", "--timeout", "1.5")

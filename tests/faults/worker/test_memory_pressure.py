@@ -13,7 +13,7 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
 #: Above the share at which nothing more is published, and short of refusing writes.
@@ -28,7 +28,7 @@ PRODUCER_BYTES = 120 * MIB
 LOOKS_S = 3.0
 
 
-def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: Stage) -> None:
+def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -58,7 +58,7 @@ def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: 
 
 
 def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
-    stage: Stage, tmp_path: Path
+    stage: Scenario, tmp_path: Path
 ) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
@@ -85,7 +85,7 @@ def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
     stage.check_nothing_runs(worker)
 
 
-def test_memory_that_is_full_at_the_start_is_waited_for(stage: Stage) -> None:
+def test_memory_that_is_full_at_the_start_is_waited_for(stage: Scenario) -> None:
     server = stage.fleet.server
     server.limit_memory(int(_used(stage) / 2))
     producer = stage.classify()
@@ -114,7 +114,7 @@ def _peak_bytes(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def _used(stage: Stage) -> int:
+def _used(stage: Scenario) -> int:
     return int(stage.fleet.client.info("memory")["used_memory"])
 
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 
 PICTURES = 640
 CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
@@ -25,7 +25,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
 
 
-def test_all_workers_die_in_the_middle_and_the_job_goes_on_with_the_next(stage: Stage) -> None:
+def test_all_workers_die_in_the_middle_and_the_job_goes_on_with_the_next(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -41,7 +41,7 @@ def test_all_workers_die_in_the_middle_and_the_job_goes_on_with_the_next(stage: 
     stage.check_nothing_runs(successor)
 
 
-def test_a_job_that_waits_for_a_worker_can_be_cancelled(stage: Stage) -> None:
+def test_a_job_that_waits_for_a_worker_can_be_cancelled(stage: Scenario) -> None:
     producer = stage.classify()
     producer.wait_for_log(CURE)
     cancel = stage.hangtag("cancel", str(stage.output))
@@ -52,7 +52,7 @@ def test_a_job_that_waits_for_a_worker_can_be_cancelled(stage: Stage) -> None:
     assert "cancelled; the same command resumes it" in producer.log
     assert job_keys(stage.fleet.client) == []
     assert producer.view is not None
-    assert producer.view.state is State.CANCELLED
+    assert producer.view.state is JobState.CANCELLED
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)

@@ -14,7 +14,7 @@ from tests.faults.apps.poison_worker import ABORT, ALLOCATE, CRASH, DEVOUR, HANG
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import catch, job_keys
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import POISON_APP, SHORT_TIMES, Fleet, Worker
 from tests.support.servers.redis_server import RedisServer
 
@@ -37,37 +37,39 @@ def pictures(tmp_path: Path) -> Gallery:
     return gallery.make(tmp_path, PICTURES)
 
 
-def test_a_picture_that_crashes_costs_one_row(stage: Stage) -> None:
+def test_a_picture_that_crashes_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 40)
     _check_crashed(stage, worker, poison)
 
 
-def test_two_pictures_that_crash_in_one_batch_cost_two_rows(stage: Stage) -> None:
+def test_two_pictures_that_crash_in_one_batch_cost_two_rows(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 40, 41)
     _check_crashed(stage, worker, poison)
 
 
-def test_the_last_picture_of_a_job_may_crash_and_the_only_child_survive_it(stage: Stage) -> None:
+def test_the_last_picture_of_a_job_may_crash_and_the_only_child_survive_it(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP, concurrency=1)
     poison = _poison(stage, CRASH, PICTURES - 1)
     _check_crashed(stage, worker, poison)
 
 
-def test_a_picture_that_hangs_costs_one_row(stage: Stage) -> None:
+def test_a_picture_that_hangs_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, HANG, 70)
     _check_crashed(stage, worker, poison)
 
 
-def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(stage: Stage) -> None:
+def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(
+    stage: Scenario,
+) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 3) | _poison(stage, HANG, 190)
     _check_crashed(stage, worker, poison)
 
 
-def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Stage) -> None:
+def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Scenario) -> None:
     """It is refused, nobody dies, and its neighbours in the batch are classified."""
     worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     children = worker.children
@@ -77,23 +79,23 @@ def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Stage) -> N
     _check_failed(stage, worker, poison, Status.TOO_LARGE)
 
 
-def test_a_decoder_that_aborts_for_want_of_memory_costs_one_row(stage: Stage) -> None:
+def test_a_decoder_that_aborts_for_want_of_memory_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     _check_crashed(stage, worker, _poison(stage, ABORT, 40))
 
 
-def test_a_picture_for_whose_memory_the_kernel_kills_costs_one_row(stage: Stage) -> None:
+def test_a_picture_for_whose_memory_the_kernel_kills_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     _check_crashed(stage, worker, _poison(stage, DEVOUR, 40))
 
 
-def test_an_exception_that_no_decoder_should_raise_costs_one_row(stage: Stage) -> None:
+def test_an_exception_that_no_decoder_should_raise_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, RAISE, 40)
     _check_failed(stage, worker, poison, Status.UNREADABLE)
 
 
-def test_whole_workers_that_are_killed_convict_no_picture(stage: Stage) -> None:
+def test_whole_workers_that_are_killed_convict_no_picture(stage: Scenario) -> None:
     """The one batch that there is, in hand each time: more deaths than would convict it."""
     producer = stage.classify(HANGTAG_BATCH_IMAGES=str(len(stage.gallery.paths)))
     for _ in range(5):
@@ -105,18 +107,18 @@ def test_whole_workers_that_are_killed_convict_no_picture(stage: Stage) -> None:
     stage.check_nothing_runs(worker)
 
 
-def _poison(stage: Stage, content: bytes, *numbers: int) -> set[str]:
+def _poison(stage: Scenario, content: bytes, *numbers: int) -> set[str]:
     paths = {stage.gallery.paths[number] for number in numbers}
     for path in paths:
         (stage.gallery.cwd / path).write_bytes(content)
     return paths
 
 
-def _check_crashed(stage: Stage, worker: Worker, poison: set[str]) -> None:
+def _check_crashed(stage: Scenario, worker: Worker, poison: set[str]) -> None:
     _check_failed(stage, worker, poison, Status.CRASHED)
 
 
-def _check_failed(stage: Stage, worker: Worker, poison: set[str], status: Status) -> None:
+def _check_failed(stage: Scenario, worker: Worker, poison: set[str], status: Status) -> None:
     producer = stage.classify()
     assert producer.wait() == Exit.SOME_FAILED, producer.story
     wanted = _rows(stage.gallery.table.decode())

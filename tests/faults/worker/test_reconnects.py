@@ -7,7 +7,7 @@ import time
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, wait_for
 
@@ -36,7 +36,7 @@ def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet)
 
 
 def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
-    stage: Stage,
+    stage: Scenario,
 ) -> None:
     fleet = stage.fleet
     fleet.server.kill()
@@ -50,7 +50,7 @@ def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
     stage.check_nothing_runs(worker)
 
 
-def test_a_worker_waits_between_its_attempts_while_the_server_is_read_only(stage: Stage) -> None:
+def test_a_worker_waits_between_its_attempts_while_the_server_is_read_only(stage: Scenario) -> None:
     """As after a failover that makes a replica of the server that it is connected to."""
     fleet = stage.fleet
     worker = fleet.worker()

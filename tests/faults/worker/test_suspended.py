@@ -8,14 +8,14 @@ from shared import keys
 from tests.nemesis.results import Results
 from tests.support.jobs.claims import wait_until_taken_over
 from tests.support.jobs.recovery_times import WORKER_DEAD_WITHIN_S
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, wait_for
 
 COUNTING_APP = "tests.faults.apps.counting_worker"
 
 
-def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) -> None:
+def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Scenario) -> None:
     """Nor is it missed by the nemesis, which counts them."""
     results = Results(stage.folder / "results")
     sleeper, other = (
@@ -39,7 +39,7 @@ def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Stage) ->
     assert 1 <= results.late(batches) <= sleeper.concurrency
 
 
-def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Stage) -> None:
+def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Scenario) -> None:
     sleeper = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)

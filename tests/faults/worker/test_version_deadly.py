@@ -6,7 +6,7 @@ import pytest
 
 from shared import keys
 from shared.errors import Exit
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import DEADLY_APP, wait_for
 
 #: Deaths that stop a job (shared/ledger/lua/batch/prelude.lua).
@@ -14,7 +14,7 @@ ENOUGH = 3
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
-def test_the_job_stops_after_few_deaths_and_is_intact(stage: Stage, concurrency: int) -> None:
+def test_the_job_stops_after_few_deaths_and_is_intact(stage: Scenario, concurrency: int) -> None:
     worker = stage.fleet.worker(concurrency, app=DEADLY_APP)
     producer = stage.classify()
     assert producer.wait() == Exit.SETUP, producer.story
@@ -32,7 +32,7 @@ def test_the_job_stops_after_few_deaths_and_is_intact(stage: Stage, concurrency:
     stage.check_nothing_runs(healthy)
 
 
-def test_the_same_command_tries_again(stage: Stage) -> None:
+def test_the_same_command_tries_again(stage: Scenario) -> None:
     worker = stage.fleet.worker(1, app=DEADLY_APP)
     for attempt in (1, 2):
         producer = stage.classify()

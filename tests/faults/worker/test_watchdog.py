@@ -16,7 +16,7 @@ from shared.broker.message_filter import CLASSIFY_TASK
 from tests.faults.apps.deaf_worker import FILE_VARIABLE
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, wait_for
 from tests.support.servers.redis_server import RedisServer
@@ -48,7 +48,7 @@ def fleet(server: RedisServer, tmp_path: Path) -> Iterator[Fleet]:
         yield running
 
 
-def test_a_deaf_worker_begins_anew_and_the_job_is_finished(stage: Stage, deaf: Path) -> None:
+def test_a_deaf_worker_begins_anew_and_the_job_is_finished(stage: Scenario, deaf: Path) -> None:
     worker = stage.fleet.worker(2, DEAF_APP)
     assert not deaf.exists()
     pid, children = worker.pid, worker.children
@@ -87,7 +87,7 @@ def test_it_still_dies_with_whoever_started_it(fleet: Fleet, deaf: Path) -> None
     procfs.wait_for_end([worker, *fleet.pids])
 
 
-def _busy(stage: Stage, worker: Worker) -> None:
+def _busy(stage: Scenario, worker: Worker) -> None:
     """Its only child has a batch in hand and does not come to an end with it."""
     producer = stage.classify()
     held = stage.catch(producer, worker)
@@ -97,7 +97,7 @@ def _busy(stage: Stage, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _asleep(stage: Stage, worker: Worker) -> None:
+def _asleep(stage: Scenario, worker: Worker) -> None:
     worker.sleep()
     producer = stage.classify()
     wait_for("hints", lambda: stage.fleet.client.llen(keys.CLASSIFY_QUEUE))
@@ -106,7 +106,7 @@ def _asleep(stage: Stage, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _server_frozen(stage: Stage, worker: Worker) -> None:
+def _server_frozen(stage: Scenario, worker: Worker) -> None:
     producer = stage.classify()
     stage.reach_the_middle(producer)
     stage.fleet.server.freeze()
@@ -115,7 +115,7 @@ def _server_frozen(stage: Stage, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _server_away(stage: Stage, worker: Worker) -> None:
+def _server_away(stage: Scenario, worker: Worker) -> None:
     stage.fleet.server.kill()
     time.sleep(LONG_S)
     stage.fleet.server.start()
@@ -123,12 +123,12 @@ def _server_away(stage: Stage, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _idle(stage: Stage, worker: Worker) -> None:
+def _idle(stage: Scenario, worker: Worker) -> None:
     time.sleep(LONG_S)
     stage.check_finished(stage.classify())
 
 
-CASES: dict[str, Callable[[Stage, Worker], None]] = {
+CASES: dict[str, Callable[[Scenario, Worker], None]] = {
     "busy": _busy,
     "asleep": _asleep,
     "the server is frozen": _server_frozen,
@@ -138,7 +138,7 @@ CASES: dict[str, Callable[[Stage, Worker], None]] = {
 
 
 @pytest.mark.parametrize("case", [*CASES])
-def test_a_worker_with_a_reason_is_left_alone(stage: Stage, case: str) -> None:
+def test_a_worker_with_a_reason_is_left_alone(stage: Scenario, case: str) -> None:
     worker = stage.fleet.worker(1)
     CASES[case](stage, worker)
     assert BITES not in worker.log

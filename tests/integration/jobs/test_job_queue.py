@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError
 
-from producer.dispatch.job_queue import NO_BATCH, Channel, Progress
+from producer.dispatch.job_queue import NO_BATCH, JobQueue, Progress
 from producer.dispatch.window import file_limit
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
-from shared.ledger.batches import Ledger
+from shared.ledger.batches import BatchLedger
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN
 from shared.messages.job import JobRecord
@@ -27,9 +27,9 @@ RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "hos
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> Channel:
+def channel(server: RedisServer) -> JobQueue:
     client = connect(server.url, "test")
-    return Channel(client, make_app(server.url, "test"), RECORD, Settings())
+    return JobQueue(client, make_app(server.url, "test"), RECORD, Settings())
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def channel(server: RedisServer) -> Channel:
     [{"b": "many", "r": "x"}, {"b": "-1", "r": "x"}, {"b": "9" * 30, "r": "x"}, {"other": "x"}],
 )
 def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
-    server: RedisServer, channel: Channel, fields: dict[Any, Any]
+    server: RedisServer, channel: JobQueue, fields: dict[Any, Any]
 ) -> None:
     stream = keys.job(RECORD.id, "results")
     server.client.xadd(stream, fields)
@@ -49,11 +49,11 @@ def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
     assert server.client.xlen(stream) == 0
 
 
-def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: Channel) -> None:
+def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: JobQueue) -> None:
     """Its files may be seen by now, or travel as their bytes."""
     channel.touch(Progress(JobCounts(1), walking=True))
     channel.offer([(0, b"images")])
-    ledger = Ledger(channel.client, RECORD.id, limit_s=60)
+    ledger = BatchLedger(channel.client, RECORD.id, limit_s=60)
     ledger.claim(0, "a:1:1/5:6")
     assert ledger.release(0, "a:1:1/5:6", UNSEEN, damaged=True)
     assert channel.trouble() == UNSEEN
@@ -63,7 +63,7 @@ def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: Chann
 
 @pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
 def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_error(
-    server: RedisServer, channel: Channel, setting: str
+    server: RedisServer, channel: JobQueue, setting: str
 ) -> None:
     """Else the producer stands still, and takes ten times the payload, each time it tries."""
     server.client.config_set(setting, MIB if setting == "maxmemory" else 1)
@@ -78,13 +78,13 @@ def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_err
     assert len(str(error.value)) < 500
 
 
-def test_a_payload_never_stays_without_an_end(server: RedisServer, channel: Channel) -> None:
+def test_a_payload_never_stays_without_an_end(server: RedisServer, channel: JobQueue) -> None:
     channel.offer([(0, b"images")])
     assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
 
 
 def test_keys_live_on_while_the_server_refuses_to_store_more(
-    server: RedisServer, channel: Channel
+    server: RedisServer, channel: JobQueue
 ) -> None:
     channel.touch(Progress(JobCounts(1), walking=True))
     channel.offer([(0, b"images")])
@@ -103,7 +103,7 @@ def test_keys_live_on_while_the_server_refuses_to_store_more(
     [(0, MAX_FILE_BYTES), (64 * MIB, 16 * MIB), (256 * MIB, MAX_FILE_BYTES)],
 )
 def test_files_up_to_the_limit_of_a_server_fit_into_it(
-    server: RedisServer, channel: Channel, maxmemory: int, limit: int
+    server: RedisServer, channel: JobQueue, maxmemory: int, limit: int
 ) -> None:
     server.limit_memory(maxmemory)
     assert file_limit(channel.client) == limit

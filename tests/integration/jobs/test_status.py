@@ -26,10 +26,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def told(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     """As a program and, beside it, a person is told: both must work."""
     settings = Settings(redis_url=server.url)
-    status.show("", False, settings)
+    status.show_jobs("", False, settings)
     lines = capsys.readouterr().out.splitlines()
     assert all(line.isprintable() for line in lines), "a terminal would obey"
-    status.show("", True, settings)
+    status.show_jobs("", True, settings)
     jobs: list[dict[str, object]] = msgspec.json.decode(capsys.readouterr().out)
     assert len(lines) == 1 + len(jobs)
     return jobs

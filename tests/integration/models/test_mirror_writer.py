@@ -85,7 +85,7 @@ def test_the_copies_show_what_the_store_shows(
         except SetupError:
             pass  # there is no such version, say
     mirror_writer.publish(client, registry)
-    assert mirror_reader.shelf(client) == of_store(registry, no_fault)
+    assert mirror_reader.load_catalog(client) == of_store(registry, no_fault)
     needed = {
         sha256
         for name in registry.names()
@@ -135,7 +135,9 @@ def test_who_has_read_the_log_earlier_does_not_take_a_promotion_back(
     mirror_writer.publish(server.client, registry)
     mirror_writer._put_aliases(server.client, "shoes", stale)
     assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
-    assert [decision.version for decision in mirror_reader.shelf(server.client)[1].history] == [
+    assert [
+        decision.version for decision in mirror_reader.load_catalog(server.client)[1].history
+    ] == [
         1,
         2,
     ]
@@ -190,12 +192,12 @@ def test_pictures_are_there_while_they_are_small_and_new(
 def test_what_redis_has_lost_is_put_back(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)
-    before = mirror_reader.shelf(server.client)
+    before = mirror_reader.load_catalog(server.client)
     for key in sorted(server.client.keys("*")):
         server.client.delete(key)
         mirror_writer.publish(server.client, registry)
         assert server.client.exists(key), key
-        assert mirror_reader.shelf(server.client) == before
+        assert mirror_reader.load_catalog(server.client) == before
 
 
 def test_a_damaged_version_does_not_make_a_good_move_a_failure(

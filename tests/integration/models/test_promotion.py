@@ -17,7 +17,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.examples import Examples
-from worker.handlers.context import Context, Stopped
+from worker.handlers.context import Context, RequestStopped
 from worker.handlers.promotion import settle
 from worker.runtimes import load_runtime
 
@@ -38,7 +38,7 @@ class Holder:
 
     def confirm(self) -> None:
         if not self.ours:
-            raise Stopped("somebody else's")
+            raise RequestStopped("somebody else's")
 
 
 class Scene:
@@ -121,7 +121,7 @@ def test_a_request_moves_production_once_and_tells_it_again(scene: Scene) -> Non
 
 
 def test_who_has_lost_the_request_moves_nothing(scene: Scene) -> None:
-    with pytest.raises(Stopped):
+    with pytest.raises(RequestStopped):
         scene.settle(scene.publish(1.0, "lost"), ours=False)
     assert scene.production == 0
     assert scene.registry.history(NAME) == []

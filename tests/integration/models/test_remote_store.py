@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dispatch.job_queue import Channel, Progress
+from producer.dispatch.job_queue import JobQueue, Progress
 from producer.journal.totals import JobCounts
 from shared.broker.celery_app import make_app
 from shared.messages import model_card
@@ -87,20 +87,24 @@ def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path)
     registry = Registry(store)
     good("promote", "shoes@2", "--why", "better")
     assert (
-        mirror_reader.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 2}
+        mirror_reader.load_catalog(fleet.client)[1].aliases
+        == registry.aliases(NAME)
+        == {"production": 2}
     )
     last = registry.history(NAME)[-1]
     assert (last.why, bool(last.who), bool(last.request)) == ("better", True, True)
     good("rollback", NAME)
     assert (
-        mirror_reader.shelf(fleet.client)[1].aliases == registry.aliases(NAME) == {"production": 1}
+        mirror_reader.load_catalog(fleet.client)[1].aliases
+        == registry.aliases(NAME)
+        == {"production": 1}
     )
     busy(fleet, version=3)
     pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"), type=Pruned)
     assert pruned.removed == (2, 4)
     assert "job pnnedj42 is pinned to it" in pruned.kept[3]
     assert registry.versions(NAME) == [1, 3]
-    assert [v.card.version for v in mirror_reader.shelf(fleet.client)[1].versions] == [1, 3]
+    assert [v.card.version for v in mirror_reader.load_catalog(fleet.client)[1].versions] == [1, 3]
     result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no shoes@2" in result.stderr
@@ -112,7 +116,7 @@ def busy(fleet: Fleet, version: int) -> None:
     sha256 = model_card.card_sha256(card)
     record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")
-    channel = Channel(fleet.client, app, record, Settings())
+    channel = JobQueue(fleet.client, app, record, Settings())
     channel.touch(Progress(JobCounts(1), walking=True))
 
 

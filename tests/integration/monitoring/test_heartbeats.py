@@ -12,17 +12,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.fleet import workers
 from producer.metrics.families import Families
-from producer.metrics.snapshot import see
+from producer.metrics.snapshot import take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
-from shared.ledger.batches import BatchState, Ledger, Verdict
+from shared.ledger.batches import BatchLedger, BatchState, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.lifecycle.heartbeat_thread import Pulse
-from worker.lifecycle.stats import Tally
+from worker.lifecycle.heartbeat_thread import HeartbeatThread
+from worker.lifecycle.stats import WorkerStats
 
 JOB = "abcdefgh"
 OTHER = "other:1:2"
@@ -68,10 +68,10 @@ def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_wai
     one = beat(server, OTHER, ["7:8"])
     client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
     client.hset(keys.job(JOB, "payload"), "0", "images")
-    ledger = Ledger(client, JOB, limit_s=60)
+    ledger = BatchLedger(client, JOB, limit_s=60)
     client.hset(keys.job(JOB, "owner"), "0", f"{OTHER}/7:8|{later}")
     assert ledger.survey([0])[1] == [BatchState.FREED], "a claim of the future"
-    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is ClaimVerdict.RUN
     assert ledger.survey([0])[1] == [BatchState.HELD]
     heartbeats.beat(client, msgspec.structs.replace(one, at_ms=later), 60)
     assert heartbeats.alive(client) == []
@@ -102,7 +102,7 @@ def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
     server.client.set(keys.worker(OTHER), json.dumps(told))
     server.client.zadd(keys.WORKERS, {OTHER: 1})
     registry = CollectorRegistry()
-    registry.register(Families(lambda: see(server.client)))
+    registry.register(Families(lambda: take_snapshot(server.client)))
     assert b'hangtag_workers{queue="classify"} 1.0' in generate_latest(registry)
     assert len(workers.table(heartbeats.alive(server.client))) == 2
 
@@ -115,10 +115,10 @@ def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> No
 
 
 @pytest.fixture
-def tally(server: RedisServer) -> Iterator[Tally]:
+def tally(server: RedisServer) -> Iterator[WorkerStats]:
     """What the children of a worker have told it, whose pulse beats ten times a second."""
-    tally, client = Tally(60), connect(server.url, "pulse")
-    pulse = Pulse(
+    tally, client = WorkerStats(60), connect(server.url, "pulse")
+    pulse = HeartbeatThread(
         client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
     )
     pulse.start()
@@ -136,7 +136,7 @@ def next_beat(server: RedisServer, images: int) -> Heartbeat:
 
 
 def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
-    server: RedisServer, tally: Tally
+    server: RedisServer, tally: WorkerStats
 ) -> None:
     told, begun = [], time.monotonic()
     for batch in range(1, 5):
@@ -154,7 +154,7 @@ def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
 
 
 def test_images_of_beats_that_are_refused_are_in_the_rate(
-    server: RedisServer, tally: Tally
+    server: RedisServer, tally: WorkerStats
 ) -> None:
     begun = time.monotonic()
     wait_for("a beat", lambda: heartbeats.alive(server.client))
@@ -176,8 +176,8 @@ def test_another_versions_heartbeat_stops_nobody_and_keeps_its_claim(
     assert heartbeats.alive(server.client) == [one]
     server.client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
     server.client.hset(keys.job(JOB, "payload"), "0", "images")
-    ledger = Ledger(server.client, JOB, limit_s=60)
-    assert ledger.claim(0, f"{OTHER}/7:8").verdict is Verdict.RUN
-    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.HELD
+    ledger = BatchLedger(server.client, JOB, limit_s=60)
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is ClaimVerdict.RUN
+    assert ledger.claim(0, "a:1:1/5:6").verdict is ClaimVerdict.HELD
     server.client.delete(keys.worker(OTHER))
-    assert ledger.claim(0, "a:1:1/5:6").verdict is Verdict.RUN
+    assert ledger.claim(0, "a:1:1/5:6").verdict is ClaimVerdict.RUN

@@ -16,14 +16,14 @@ from typing import cast
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobView, State
-from producer.metrics.snapshot import see
+from producer.journal.snapshot import JobState, JobView
+from producer.metrics.snapshot import take_snapshot
 from producer.stack import stack
 from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.ledger.requests import Requests
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Prune, Request
 from shared.throughput import SPAN_S
 from tests.support.images import gallery
@@ -178,7 +178,7 @@ def test_a_paused_and_a_cancelled_job_are_told_apart(
 
 def test_requests_and_who_works_on_them_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
-    requests = Requests(fleet.client, lease_s=3.0)
+    requests = RequestLedger(fleet.client, lease_s=3.0)
     for name in ("one", "two"):
         requests.submit(Request(id=name, work=Prune("m", keep=1), who="me", created=0.0))
     asked = endpoint.scrape()
@@ -312,7 +312,7 @@ def _cost(server: RedisServer, look: str, fleet: Fleet) -> tuple[int, int]:
     if look == "status":
         said(fleet, "status")
     else:
-        see(client)
+        take_snapshot(client)
     after = counted()
     return after[0] - before[0], after[1] - before[1]
 
@@ -360,7 +360,7 @@ def test_status_tells_rate_and_time_left_from_any_machine(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no job is known
     there = _told(fleet, view.job)
     for told in (here, among_all, there):
-        assert told.state is State.RUNNING
+        assert told.state is JobState.RUNNING
         assert told.rate
         assert told.left_s == pytest.approx((told.found - told.done) / told.rate, abs=1)
         assert told.found == PICTURES + 1

@@ -10,16 +10,16 @@ import pytest
 
 from shared import keys
 from shared.broker.redis_client import connect
-from shared.ledger.request_states import Grant, Standing, State, View
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestView
+from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Prune, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import Stopped
+from worker.handlers.context import RequestStopped
 from worker.requests import lease
 from worker.requests.lease import Lease
-from worker.requests.shutdown import Ending
-from worker.requests.workspace import RequestFolder
+from worker.requests.shutdown import ShutdownNotice
+from worker.requests.workspace import Workspace
 
 ID = "tidy-up"
 REQUEST = Request(ID, Prune("shoes", keep=3), "tester@here", 1.0)
@@ -32,11 +32,11 @@ class Held:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.server = server
         self.client = connect(server.url, "test")
-        self.requests = Requests(self.client, LEASE_S)
+        self.requests = RequestLedger(self.client, LEASE_S)
         self.requests.submit(REQUEST)
-        self.folder = RequestFolder(store, ID)
+        self.folder = Workspace(store, ID)
         self.grant = self.claim("first")
-        self.ending, self.cut = Ending(), threading.Event()
+        self.ending, self.cut = ShutdownNotice(), threading.Event()
         self.lease = Lease(
             self.requests,
             self.folder,
@@ -53,8 +53,8 @@ class Held:
         assert self.folder.enter(grant)
         return grant
 
-    def view(self) -> View:
-        view = self.requests.look(ID)
+    def view(self) -> RequestView:
+        view = self.requests.get(ID)
         assert view is not None
         return view
 
@@ -83,22 +83,22 @@ def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
         lambda: held.client.hget(keys.request(ID, "state"), "until_ms") != until,
     )
     held.lease.confirm()
-    assert held.view().state is State.RUNNING
+    assert held.view().state is RequestState.RUNNING
 
 
 def test_work_that_is_cancelled_learns_it(held: Held) -> None:
     held.requests.cancel(ID)
     assert "cancelled" in held.stopped()
     for step in (held.lease.check, held.lease.confirm, lambda: held.lease.tell(Progress("x"))):
-        with pytest.raises(Stopped):
+        with pytest.raises(RequestStopped):
             step()
-    assert held.lease.standing is Standing.CANCELLED
+    assert held.lease.standing is RenewalVerdict.CANCELLED
 
 
 def test_work_that_somebody_else_has_taken_over_must_not_confirm(held: Held) -> None:
     held.expire()
     held.claim("second")
-    with pytest.raises(Stopped):
+    with pytest.raises(RequestStopped):
         held.lease.confirm()
     held.lease.release()
     assert held.view().owner == "second"
@@ -107,7 +107,7 @@ def test_work_that_somebody_else_has_taken_over_must_not_confirm(held: Held) -> 
 def test_the_store_alone_can_tell_that_somebody_else_has_taken_over(held: Held) -> None:
     """Redis may have forgotten, and given out an old fence again."""
     held.folder.enter(Grant(held.grant.verdict, held.grant.fence + 1, REQUEST, None, 1))
-    with pytest.raises(Stopped):
+    with pytest.raises(RequestStopped):
         held.lease.confirm()
 
 
@@ -126,7 +126,7 @@ def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> 
         try:
             held.lease.confirm()
             confirmed.append(None)
-        except Stopped as stopped:
+        except RequestStopped as stopped:
             confirmed.append(stopped)
 
     waiting = threading.Thread(target=confirm)
@@ -135,23 +135,23 @@ def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> 
     assert confirmed == []
     held.server.start()  # with nothing in it
     waiting.join()
-    assert isinstance(confirmed[0], Stopped)
-    assert held.lease.standing is Standing.LOST
+    assert isinstance(confirmed[0], RequestStopped)
+    assert held.lease.standing is RenewalVerdict.LOST
 
 
 def test_a_trainer_that_ends_stops_its_work_and_gives_it_back(held: Held) -> None:
-    held.ending.tell()
-    with pytest.raises(Stopped):
+    held.ending.send()
+    with pytest.raises(RequestStopped):
         held.lease.tell(Progress("training"))
     held.lease.release()
     view = held.view()
-    assert (view.state, view.attempts) == (State.WAITING, 0)
+    assert (view.state, view.attempts) == (RequestState.WAITING, 0)
 
 
 def test_work_that_looks_at_nothing_is_given_back_and_cut_short(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "GRACE_S", 0.1)
-    held.ending.tell()
+    held.ending.send()
     assert held.cut.wait(30)
-    assert held.view().state is State.WAITING
+    assert held.view().state is RequestState.WAITING

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.errors import BadMessage, SetupError, UsageError
-from shared.ledger.request_states import Standing, State, Verdict
-from shared.ledger.requests import MAX_ATTEMPTS, Requests
+from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
+from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.requests import Import, Outcome, Progress, Request, Train, encode_request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
@@ -28,59 +28,59 @@ SHORT_S = 0.05
 
 
 @pytest.fixture
-def requests(server: RedisServer) -> Requests:
-    return Requests(server.client, LONG_S)
+def requests(server: RedisServer) -> RequestLedger:
+    return RequestLedger(server.client, LONG_S)
 
 
 def asked(request_id: str = "r1", who: str = "me@here", at: float = 1.0) -> Request:
     return Request(request_id, TRAIN, who, at)
 
 
-def test_a_request_reaches_one_trainer_with_what_travels_beside_it(requests: Requests) -> None:
+def test_a_request_reaches_one_trainer_with_what_travels_beside_it(requests: RequestLedger) -> None:
     work = Import("mine", ("cat", "dog"), "0" * 64)
     requests.submit(Request("r1", work, "me@here", 1.0), b"a network")
     grant = requests.claim("r1", "one")
-    assert (grant.verdict, grant.fence, grant.attempts) == (Verdict.GRANTED, 1, 1)
+    assert (grant.verdict, grant.fence, grant.attempts) == (RequestVerdict.GRANTED, 1, 1)
     assert (grant.request, grant.input) == (Request("r1", work, "me@here", 1.0), b"a network")
-    assert requests.claim("r1", "two").verdict is Verdict.HELD
+    assert requests.claim("r1", "two").verdict is RequestVerdict.HELD
     assert requests.claim("r1", "one") == grant
 
 
-def test_the_same_request_again_is_no_other(requests: Requests) -> None:
+def test_the_same_request_again_is_no_other(requests: RequestLedger) -> None:
     assert requests.submit(asked())
     assert not requests.submit(asked(who="you@there", at=2.0))
     with pytest.raises(UsageError, match="request r1 asks for other work; choose another id"):
         requests.submit(Request("r1", Train("fashion-mnist", "tutorial"), "me@here", 1.0))
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
     assert view.request == asked()
 
 
-def test_one_that_is_answered_is_not_asked_again(requests: Requests) -> None:
+def test_one_that_is_answered_is_not_asked_again(requests: RequestLedger) -> None:
     requests.submit(asked())
     requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
     assert not requests.submit(asked())
     assert requests.open() == []
-    assert requests.claim("r1", "two").verdict is Verdict.DONE
+    assert requests.claim("r1", "two").verdict is RequestVerdict.DONE
 
 
 def test_of_many_trainers_that_wake_at_once_one_gets_it(server: RedisServer) -> None:
-    Requests(server.client, LONG_S).submit(asked())
+    RequestLedger(server.client, LONG_S).submit(asked())
     barrier, verdicts = threading.Barrier(8), []
 
     def wake(n: int) -> None:
         barrier.wait()
-        verdicts.append(Requests(server.client, LONG_S).claim("r1", f"trainer {n}").verdict)
+        verdicts.append(RequestLedger(server.client, LONG_S).claim("r1", f"trainer {n}").verdict)
 
     trainers = [threading.Thread(target=wake, args=(n,)) for n in range(8)]
     for trainer in trainers:
         trainer.start()
     for trainer in trainers:
         trainer.join()
-    assert sorted(verdicts) == [Verdict.GRANTED] + [Verdict.HELD] * 7
+    assert sorted(verdicts) == [RequestVerdict.GRANTED] + [RequestVerdict.HELD] * 7
 
 
-def test_those_that_wait_are_listed_oldest_first(requests: Requests) -> None:
+def test_those_that_wait_are_listed_oldest_first(requests: RequestLedger) -> None:
     for name in ("z", "m", "a"):
         requests.submit(asked(name))
     assert requests.open() == requests.waiting() == ["z", "m", "a"]
@@ -92,56 +92,56 @@ def test_those_that_wait_are_listed_oldest_first(requests: Requests) -> None:
 
 
 def test_a_trainer_that_sleeps_past_its_lease_changes_nothing_any_more(
-    server: RedisServer, requests: Requests
+    server: RedisServer, requests: RequestLedger
 ) -> None:
     requests.submit(asked())
-    old = Requests(server.client, SHORT_S).claim("r1", "one")
+    old = RequestLedger(server.client, SHORT_S).claim("r1", "one")
     wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
     new = requests.claim("r1", "two")
-    assert (new.verdict, new.fence, new.attempts) == (Verdict.GRANTED, 2, 2)
-    assert requests.renew("r1", old.fence, Progress("training")) is Standing.LOST
+    assert (new.verdict, new.fence, new.attempts) == (RequestVerdict.GRANTED, 2, 2)
+    assert requests.renew("r1", old.fence, Progress("training")) is RenewalVerdict.LOST
     assert not requests.finish("r1", old.fence, GOOD)
     assert not requests.release("r1", old.fence)
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
-    assert (view.state, view.owner, view.progress) == (State.RUNNING, "two", None)
+    assert (view.state, view.owner, view.progress) == (RequestState.RUNNING, "two", None)
 
 
-def test_a_lease_that_nobody_took_goes_on(server: RedisServer, requests: Requests) -> None:
+def test_a_lease_that_nobody_took_goes_on(server: RedisServer, requests: RequestLedger) -> None:
     requests.submit(asked())
-    grant = Requests(server.client, SHORT_S).claim("r1", "one")
+    grant = RequestLedger(server.client, SHORT_S).claim("r1", "one")
     wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
-    assert requests.renew("r1", grant.fence, Progress("training", epoch=3)) is Standing.OK
+    assert requests.renew("r1", grant.fence, Progress("training", epoch=3)) is RenewalVerdict.OK
     assert requests.waiting() == []
-    assert requests.claim("r1", "two").verdict is Verdict.HELD
+    assert requests.claim("r1", "two").verdict is RequestVerdict.HELD
     assert requests.finish("r1", grant.fence, GOOD)
 
 
-def test_progress_is_seen_while_it_lasts(requests: Requests) -> None:
+def test_progress_is_seen_while_it_lasts(requests: RequestLedger) -> None:
     requests.submit(asked())
     progress = Progress("training", 2, 10, 5, 100, 1234.5, 0.25, 0.91, None, 60.0)
     fence = requests.claim("r1", "one").fence
     requests.renew("r1", fence, progress)
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
     assert view.progress == progress
     requests.finish("r1", fence, GOOD)
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
     assert view.progress is None
 
 
 def test_the_third_death_is_the_last_and_says_what_to_do(server: RedisServer) -> None:
-    requests = Requests(server.client, SHORT_S)
+    requests = RequestLedger(server.client, SHORT_S)
     requests.submit(asked(), b"input")
     for n in range(MAX_ATTEMPTS):
         assert requests.claim("r1", f"trainer {n}").attempts == n + 1
         wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
     for _ in range(2):  # a client may repeat itself
-        assert requests.claim("r1", "one more").verdict is Verdict.EXHAUSTED
-    view = requests.look("r1")
+        assert requests.claim("r1", "one more").verdict is RequestVerdict.EXHAUSTED
+    view = requests.get("r1")
     assert view is not None
-    assert view.state is State.DONE
+    assert view.state is RequestState.DONE
     assert view.outcome is not None
     assert not view.outcome.ok
     assert "died 3 times" in view.outcome.error
@@ -150,49 +150,53 @@ def test_the_third_death_is_the_last_and_says_what_to_do(server: RedisServer) ->
     assert requests.open() == []
 
 
-def test_what_is_given_back_is_no_attempt(requests: Requests) -> None:
+def test_what_is_given_back_is_no_attempt(requests: RequestLedger) -> None:
     requests.submit(asked())
     for n in range(3 * MAX_ATTEMPTS):
         grant = requests.claim("r1", "one")
-        assert (grant.verdict, grant.fence, grant.attempts) == (Verdict.GRANTED, n + 1, 1)
+        assert (grant.verdict, grant.fence, grant.attempts) == (RequestVerdict.GRANTED, n + 1, 1)
         assert requests.release("r1", grant.fence)
         assert requests.waiting() == ["r1"]
 
 
-def test_where_redis_forgot_the_fence_is_above_what_the_store_knows(requests: Requests) -> None:
+def test_where_redis_forgot_the_fence_is_above_what_the_store_knows(
+    requests: RequestLedger,
+) -> None:
     requests.submit(asked())
     assert requests.claim("r1", "one", floor=41).fence == 42
 
 
-def test_who_works_on_a_cancelled_request_learns_it_and_cannot_finish(requests: Requests) -> None:
+def test_who_works_on_a_cancelled_request_learns_it_and_cannot_finish(
+    requests: RequestLedger,
+) -> None:
     requests.submit(asked())
     fence = requests.claim("r1", "one").fence
     assert requests.cancel("r1")
     assert requests.cancel("r1")  # a client may repeat itself
-    assert requests.renew("r1", fence, Progress("training")) is Standing.CANCELLED
+    assert requests.renew("r1", fence, Progress("training")) is RenewalVerdict.CANCELLED
     assert not requests.finish("r1", fence, GOOD)
-    assert requests.claim("r1", "two").verdict is Verdict.CANCELLED
-    view = requests.look("r1")
+    assert requests.claim("r1", "two").verdict is RequestVerdict.CANCELLED
+    view = requests.get("r1")
     assert view is not None
-    assert (view.state, view.outcome) == (State.CANCELLED, None)
+    assert (view.state, view.outcome) == (RequestState.CANCELLED, None)
 
 
-def test_what_is_done_cannot_be_cancelled(requests: Requests) -> None:
+def test_what_is_done_cannot_be_cancelled(requests: RequestLedger) -> None:
     requests.submit(asked())
     requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
     assert not requests.cancel("r1")
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
-    assert view.state is State.DONE
+    assert view.state is RequestState.DONE
 
 
-def test_the_first_outcome_stays_with_its_pictures(requests: Requests) -> None:
+def test_the_first_outcome_stays_with_its_pictures(requests: RequestLedger) -> None:
     requests.submit(asked())
     fence = requests.claim("r1", "one").fence
     assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
     assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})  # the same again
     assert not requests.finish("r1", fence, Outcome(False, "it failed; try again"))
-    view = requests.look("r1")
+    view = requests.get("r1")
     assert view is not None
     assert view.outcome is not None
     assert (view.outcome.ok, bytes(view.outcome.answer)) == (True, bytes(GOOD.answer))
@@ -204,7 +208,7 @@ def test_the_first_outcome_stays_with_its_pictures(requests: Requests) -> None:
 
 @pytest.mark.parametrize("end", ["finished", "cancelled", "exhausted"])
 def test_what_has_ended_leaves_nothing_in_the_end(server: RedisServer, end: str) -> None:
-    requests = Requests(server.client, 0.001, ttl_s=SHORT_S)
+    requests = RequestLedger(server.client, 0.001, ttl_s=SHORT_S)
     requests.submit(asked(), b"input")
     fence = requests.claim("r1", "one").fence
     if end == "finished":
@@ -215,28 +219,28 @@ def test_what_has_ended_leaves_nothing_in_the_end(server: RedisServer, end: str)
         wait_for("it to be used up", lambda: requests.claim("r1", "two").verdict == "exhausted")
     assert not server.client.exists(keys.request("r1", "input"))
     wait_for("no key", lambda: not server.client.keys("hangtag:*"))
-    assert requests.look("r1") is None
+    assert requests.get("r1") is None
 
 
-def test_an_open_request_does_not_expire(server: RedisServer, requests: Requests) -> None:
+def test_an_open_request_does_not_expire(server: RedisServer, requests: RequestLedger) -> None:
     requests.submit(asked(), b"input")
     requests.renew("r1", requests.claim("r1", "one").fence, Progress("training"))
     assert {server.client.pttl(key) for key in server.client.keys("hangtag:*")} == {-1}
 
 
-def test_only_submitting_creates_a_request(server: RedisServer, requests: Requests) -> None:
-    assert requests.claim("r1", "one").verdict is Verdict.UNKNOWN
+def test_only_submitting_creates_a_request(server: RedisServer, requests: RequestLedger) -> None:
+    assert requests.claim("r1", "one").verdict is RequestVerdict.UNKNOWN
     for fence in (0, 1):
-        assert requests.renew("r1", fence, Progress("training")) is Standing.LOST
+        assert requests.renew("r1", fence, Progress("training")) is RenewalVerdict.LOST
         assert not requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
         assert not requests.release("r1", fence)
     assert not requests.cancel("r1")
-    assert requests.look("r1") is None
+    assert requests.get("r1") is None
     assert server.client.keys("*") == []
 
 
 def test_a_full_server_refuses_and_nothing_has_changed(
-    server: RedisServer, requests: Requests
+    server: RedisServer, requests: RequestLedger
 ) -> None:
     requests.submit(asked(), b"input")
     fence = requests.claim("r1", "one").fence
@@ -260,7 +264,7 @@ def test_a_full_server_refuses_and_nothing_has_changed(
 
 
 def test_one_that_cannot_be_read_is_said_and_not_used_up(
-    server: RedisServer, requests: Requests
+    server: RedisServer, requests: RequestLedger
 ) -> None:
     requests.submit(asked())
     newer = encode_request(asked()).replace(b'"recipe"', b'"recipe_of_next_year"')
@@ -269,13 +273,13 @@ def test_one_that_cannot_be_read_is_said_and_not_used_up(
         with pytest.raises(BadMessage, match=r"request r1 cannot be read .* --cancel r1"):
             requests.claim("r1", "one")
     with pytest.raises(BadMessage):
-        requests.look("r1")
+        requests.get("r1")
     assert requests.waiting() == ["r1"]
     assert requests.cancel("r1")
 
 
 def test_an_input_that_is_none_is_said_and_not_used_up(
-    server: RedisServer, requests: Requests
+    server: RedisServer, requests: RequestLedger
 ) -> None:
     requests.submit(asked())
     server.client.rpush(keys.request("r1", "input"), "no blob")
@@ -284,13 +288,13 @@ def test_an_input_that_is_none_is_said_and_not_used_up(
             requests.claim("r1", "one")
 
 
-def test_a_list_that_is_none_is_said(server: RedisServer, requests: Requests) -> None:
+def test_a_list_that_is_none_is_said(server: RedisServer, requests: RequestLedger) -> None:
     server.client.set(keys.REQUESTS, "no list")
     with pytest.raises(BadMessage, match="hangtag:requests' is not Hangtag's; delete it"):
         requests.waiting()
 
 
-def test_an_id_that_cannot_be_one_is_refused(server: RedisServer, requests: Requests) -> None:
+def test_an_id_that_cannot_be_one_is_refused(server: RedisServer, requests: RequestLedger) -> None:
     for wrong in ("", "../etc", "a b", "x" * 65):
         with pytest.raises(BadMessage):
             requests.submit(asked(wrong))
@@ -315,7 +319,7 @@ _other = st.sampled_from(["state", "files", "input", "nothing"])
 
 
 def test_what_others_wrote_is_a_bad_message_at_most_and_hides_nothing(
-    server: RedisServer, requests: Requests
+    server: RedisServer, requests: RequestLedger
 ) -> None:
     client = server.client
 
@@ -335,15 +339,15 @@ def test_what_others_wrote_is_a_bad_message_at_most_and_hides_nothing(
         for step in steps(requests):
             with suppress(BadMessage, SetupError):
                 step()
-        assert requests.claim("good", "two").verdict is Verdict.GRANTED
+        assert requests.claim("good", "two").verdict is RequestVerdict.GRANTED
 
     hold()
 
 
-def steps(requests: Requests) -> list[Callable[[], object]]:
+def steps(requests: RequestLedger) -> list[Callable[[], object]]:
     """Everything that can be done to the request `odd`."""
     return [
-        lambda: requests.look("odd"),
+        lambda: requests.get("odd"),
         lambda: requests.file("odd", "curves.png"),
         lambda: requests.submit(asked("odd")),
         lambda: requests.claim("odd", "one"),
@@ -353,5 +357,5 @@ def steps(requests: Requests) -> list[Callable[[], object]]:
         lambda: requests.claim("odd", "one"),
         lambda: requests.finish("odd", 2, GOOD, {"curves.png": b"PNG"}),
         lambda: requests.cancel("odd"),
-        lambda: requests.look("odd"),
+        lambda: requests.get("odd"),
     ]

@@ -19,8 +19,8 @@ from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
-from shared.ledger.request_states import State, Verdict
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestState, RequestVerdict
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Prune, Request
 from shared.registry import packaged
@@ -29,8 +29,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import model_versions
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.maintenance import KEEP_S, Rounds
-from worker.requests.workspace import RequestFolder
+from worker.requests.maintenance import KEEP_S, Maintenance
+from worker.requests.workspace import Workspace
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
 OWNER = "here:1:1/2:2"
@@ -42,10 +42,10 @@ class Scene:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store = connect(server.url, "test"), store
         self.settings = Settings(store=str(store), redis_url=server.url)
-        self.requests = Requests(self.client, self.settings.lease_s)
+        self.requests = RequestLedger(self.client, self.settings.lease_s)
         self._app = make_app(server.url, "test")
-        self.rounds = Rounds(self.client, self.settings, self._hint)
-        self.folder = RequestFolder(store, REQUEST.id)
+        self.rounds = Maintenance(self.client, self.settings, self._hint)
+        self.folder = Workspace(store, REQUEST.id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -62,7 +62,7 @@ class Scene:
     def claim(self) -> int:
         """Take the request and begin; answers the fence."""
         grant = self.requests.claim(REQUEST.id, OWNER, self.folder.fence)
-        assert grant.verdict is Verdict.GRANTED
+        assert grant.verdict is RequestVerdict.GRANTED
         assert self.folder.enter(grant)
         return grant.fence
 
@@ -135,9 +135,9 @@ def test_a_request_that_is_cancelled_while_it_waits_leaves_the_store(scene: Scen
 def test_what_ends_while_it_is_being_kept_does_not_come_back(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    keep = RequestFolder.keep
+    keep = Workspace.keep
 
-    def late(folder: RequestFolder, request: Request, input: bytes | None) -> None:
+    def late(folder: Workspace, request: Request, input: bytes | None) -> None:
         """Between the round's look at Redis and what it writes."""
         if end == "cancelled":
             scene.requests.cancel(REQUEST.id)
@@ -149,7 +149,7 @@ def test_what_ends_while_it_is_being_kept_does_not_come_back(
             scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
         keep(folder, request, input)
 
-    monkeypatch.setattr(RequestFolder, "keep", late)
+    monkeypatch.setattr(Workspace, "keep", late)
     scene.requests.submit(REQUEST, b"a model")
     scene.rounds.go()
     check_that_it_stays_ended(scene)
@@ -161,7 +161,7 @@ def check_that_it_stays_ended(scene: Scene) -> None:
     """Also where Redis knows nothing any more."""
     scene.client.flushall()
     scene.rounds.go()
-    assert scene.requests.look(REQUEST.id) is None
+    assert scene.requests.get(REQUEST.id) is None
     assert scene.hints == 0
 
 
@@ -169,7 +169,7 @@ def test_of_this_machines_stack_whoever_asks_keeps_a_request(scene: Scene) -> No
     """Or else a round might write anew what was cancelled and forgotten a moment ago."""
     settings = msgspec.structs.replace(scene.settings, redis_url="")
     scene.requests.submit(REQUEST)
-    Rounds(scene.client, settings, lambda request_id: None).go()
+    Maintenance(scene.client, settings, lambda request_id: None).go()
     assert scene.folder.request() is None
 
 
@@ -186,7 +186,7 @@ def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
     scene.folder.answer(scene.claim(), Outcome(ok=True), {})
     scene.client.flushall()
     scene.rounds.go()
-    assert scene.requests.look(REQUEST.id) is None
+    assert scene.requests.get(REQUEST.id) is None
 
 
 def test_an_outcome_that_only_redis_has_gets_into_the_store(scene: Scene) -> None:
@@ -207,7 +207,7 @@ def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
     assert scene.folder.request() is None
     scene.client.flushall()
     scene.rounds.go()
-    assert scene.requests.look(REQUEST.id) is None
+    assert scene.requests.get(REQUEST.id) is None
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
@@ -239,7 +239,7 @@ def test_what_nobody_expected_ends_no_rounds_and_is_logged_once(
         raise ZeroDivisionError(request_id)
 
     scene.requests.submit(REQUEST)
-    rounds = Rounds(scene.client, scene.settings, hint)
+    rounds = Maintenance(scene.client, scene.settings, hint)
     for _ in range(3):
         rounds.go()
     (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
@@ -256,9 +256,9 @@ def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.rounds.go()
     assert scene.hints == 1
-    view = scene.requests.look(REQUEST.id)
+    view = scene.requests.get(REQUEST.id)
     assert view is not None
-    assert view.state is State.WAITING
+    assert view.state is RequestState.WAITING
 
 
 def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
@@ -306,9 +306,9 @@ def test_the_trainer_of_a_stack_restores_the_requests_of_its_installation_alone(
     owners = {"mine": stack_name(settings), "theirs": "0" * NAME_CHARS, "orphan": ""}
     for name, owner in owners.items():
         request_store.keep(store, msgspec.structs.replace(REQUEST, id=name), None, owner)
-    Rounds(scene.client, settings, lambda _: None).go()
+    Maintenance(scene.client, settings, lambda _: None).go()
     assert scene.requests.open() == ["mine"]
     assert request_store.adopt(store, "orphan", "", stack_name(settings))
     assert not request_store.adopt(store, "theirs", "", stack_name(settings))
-    Rounds(scene.client, settings, lambda _: None).go()
+    Maintenance(scene.client, settings, lambda _: None).go()
     assert sorted(scene.requests.open()) == ["mine", "orphan"]

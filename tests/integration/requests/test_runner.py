@@ -11,16 +11,16 @@ import pytest
 
 from shared import keys
 from shared.broker.redis_client import connect
-from shared.ledger.request_states import State, View
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Request, Rollback, Train, Work
 from shared.settings import Settings
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.runner import ANSWERED, LEFT, Desk
-from worker.requests.shutdown import Ending
-from worker.requests.workspace import RequestFolder
+from worker.requests.runner import ANSWERED, LEFT, RequestConsumer
+from worker.requests.shutdown import ShutdownNotice
+from worker.requests.workspace import Workspace
 
 ID = "one"
 #: It fails at once, and needs no TensorFlow.
@@ -33,8 +33,8 @@ class Office:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.settings = Settings(store=str(store), redis_url=server.url)
         self.client = connect(server.url, "test")
-        self.requests = Requests(self.client, self.settings.lease_s)
-        self.folder = RequestFolder(store, ID)
+        self.requests = RequestLedger(self.client, self.settings.lease_s)
+        self.folder = Workspace(store, ID)
 
     def close(self) -> None:
         self.client.close()
@@ -42,7 +42,9 @@ class Office:
     def take(self, work: Work = NOTHING, input: bytes | None = None) -> str:
         """Hand a request in and take it."""
         self.requests.submit(Request(ID, work, "tester@here", 1.0), input)
-        return Desk(self.settings, self.client, "here:1:1/2:2", Ending(), lambda: None).take(ID)
+        return RequestConsumer(
+            self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), lambda: None
+        ).take(ID)
 
     def succeed(self) -> None:
         """The lease runs out, and another trainer takes over and makes a checkpoint."""
@@ -51,8 +53,8 @@ class Office:
         assert self.folder.enter(grant)
         (self.folder.work / "state.npz").write_bytes(b"5 epochs")
 
-    def view(self) -> View:
-        view = self.requests.look(ID)
+    def view(self) -> RequestView:
+        view = self.requests.get(ID)
         assert view is not None
         return view
 
@@ -72,20 +74,18 @@ def office(server: RedisServer, tmp_path: Path) -> Iterator[Office]:
 def test_one_that_slept_before_its_answer_takes_nothing_from_its_successor(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = RequestFolder.answer
+    answer = Workspace.answer
 
-    def late(
-        folder: RequestFolder, fence: int, outcome: Outcome, files: Mapping[str, bytes]
-    ) -> bool:
+    def late(folder: Workspace, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
         office.succeed()
         return answer(folder, fence, outcome, files)
 
-    monkeypatch.setattr(RequestFolder, "answer", late)
+    monkeypatch.setattr(Workspace, "answer", late)
     assert office.take(input=b"a model") == LEFT
     assert (office.folder.work / "state.npz").read_bytes() == b"5 epochs"
     assert office.folder.input() == b"a model"
     assert office.folder.outcome() is None
-    assert office.view().state is State.RUNNING
+    assert office.view().state is RequestState.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_one_that_slept_before_its_answer_takes_nothing_from_its_successor(
 def test_what_redis_does_not_take_is_not_called_answered(
     office: Office, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Office], object]
 ) -> None:
-    monkeypatch.setattr(RequestFolder, "tidy", lambda folder: lose(office))
+    monkeypatch.setattr(Workspace, "tidy", lambda folder: lose(office))
     assert office.take() == LEFT
 
 
@@ -132,13 +132,13 @@ def test_other_work_under_a_kept_id_is_refused_and_cancelling_it_forgets_nothing
     office.requests.submit(Request(ID, NOTHING, "tester@here", 1.0), b"a model")
     office.succeed()
     office.client.flushall()
-    finish = Requests.finish
+    finish = RequestLedger.finish
 
-    def late(requests: Requests, *args: object) -> bool:
+    def late(requests: RequestLedger, *args: object) -> bool:
         requests.cancel(ID)
         return finish(requests, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Requests, "finish", late)
+    monkeypatch.setattr(RequestLedger, "finish", late)
     assert office.take(Rollback("another-model"), b"another") == LEFT
     assert office.folder.input() == b"a model"
     assert (office.folder.work / "state.npz").exists()

@@ -11,15 +11,15 @@ import pytest
 
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, follow
-from producer.requests.submit import ask
+from producer.requests.submit import submit
 from producer.stack import stack
-from producer.stack.server_client import Demand
+from producer.stack.server_client import IdleDetector
 from shared import keys
 from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger import heartbeats, request_store
-from shared.ledger.requests import Requests
+from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote, Train
 from shared.registry import packaged
@@ -53,7 +53,7 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
     stack.up(place.settings, 1)
     wait_for("a worker", place.alive)
     assert place.parents(TRAINER) == []
-    asked = ask(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
+    asked = submit(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
     assert (decided(asked).version, production(place)) == (2, 2)
     trainer = place.parents(TRAINER)
     wait_for("its end", lambda: not place.parents(TRAINER))
@@ -72,8 +72,8 @@ def test_what_a_stack_before_left_unanswered_is_done_by_the_next(place: Place) -
 
 def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: Place) -> None:
     store = place.settings.store_path
-    ask(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
-    ask(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
+    submit(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
+    submit(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
     cancel(place.settings, "r1")
     stack.down(place.settings)
     assert request_store.load(store, "r2") is not None
@@ -85,7 +85,7 @@ def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: 
 
 def test_a_request_that_fails_says_why(place: Place) -> None:
     with pytest.raises(SetupError, match="mine@7"):
-        ask(place.settings, make_request(Promote("mine@7")), quiet=True)
+        submit(place.settings, make_request(Promote("mine@7")), quiet=True)
 
 
 def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_not(
@@ -98,7 +98,7 @@ def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_no
     ]
     for client in own:
         client.ping()
-    requests, demand = Requests(own[0], 10), Demand(tmp_path, settings)
+    requests, demand = RequestLedger(own[0], 10), IdleDetector(tmp_path, settings)
     server.client.close()
     wait_for("no need", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training(own[0])
@@ -114,7 +114,7 @@ def test_who_only_watches_keeps_no_stack(server: RedisServer, tmp_path: Path) ->
     own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
     metrics.ping()
     server.client.close()
-    demand = Demand(tmp_path, Settings(store=str(tmp_path / "store")))
+    demand = IdleDetector(tmp_path, Settings(store=str(tmp_path / "store")))
     monitor = make_app(server.url, MONITOR, events=True)  # as Flower has it
     with monitor, monitor.connection_for_read() as connection:
         connection.default_channel.client.ping()  # type: ignore[attr-defined]
@@ -132,7 +132,9 @@ def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_pa
         trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
         (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
         assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
-        asked = ask(settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False)
+        asked = submit(
+            settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False
+        )
         assert decided(asked).version == 2
         trainer.signal(signal.SIGTERM)
         assert trainer.wait() == 0, trainer.story

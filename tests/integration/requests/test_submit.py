@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.requests.open_requests import OpenRequest
 from shared.errors import Exit
-from shared.ledger.request_states import Standing, State
+from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Progress, Train
 from tests.support.processes.fleet import Fleet, Producer, wait_for
@@ -132,9 +132,9 @@ def test_ctrl_c_ends_the_following_and_the_training_goes_on(scene: Scene) -> Non
     assert command.interrupt() == Exit.INTERRUPTED, command.story
     assert "hangtag train --follow r1" in command.log
     scene.hand.tell("r1", grant, Progress("training", 1, 2))
-    view = scene.hand.requests.look("r1")
+    view = scene.hand.requests.get("r1")
     assert view is not None
-    assert view.state is State.RUNNING
+    assert view.state is RequestState.RUNNING
 
 
 def test_the_time_to_follow_can_be_bounded(scene: Scene) -> None:
@@ -154,7 +154,7 @@ def test_a_cancelled_request_ends_whoever_follows_it(scene: Scene, running: bool
     assert scene.hand.requests.open() == []
     if grant is not None:
         standing = scene.hand.requests.renew("r1", grant.fence, Progress("training"))
-        assert standing is Standing.CANCELLED
+        assert standing is RenewalVerdict.CANCELLED
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
 
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.jobs import cancel
-from producer.journal.snapshot import State, peek
+from producer.journal.snapshot import JobState, read_snapshot
 from producer.requests.client import make_request
-from producer.requests.submit import ask
+from producer.requests.submit import submit
 from producer.stack import other_stacks, stack
 from shared.broker.location import stack_name
 from shared.installation import NAME_CHARS
@@ -85,7 +85,7 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
     up(bare, place)
     try:
         work = Train("mine", "tutorial", str(tmp_path), epochs=1)
-        ask(place.settings, make_request(work, "r1"), wait=False)
+        submit(place.settings, make_request(work, "r1"), wait=False)
         listed = bare.hangtag("train", "--list", "--json", env=place.environment)
         assert [one["request"] for one in msgspec.json.decode(listed.stdout)] == ["r1"]
         followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)
@@ -162,14 +162,14 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
         done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
         assert done.returncode == 0, done.stderr
         assert "is cancelled" in cancel.cancel(str(output), place.settings)
-        wait_for("its producer's end", lambda: _state(output) is State.CANCELLED)
+        wait_for("its producer's end", lambda: _state(output) is JobState.CANCELLED)
         assert not output.exists()
     finally:
         down(bare, place)
 
 
-def _state(output: Path) -> State | None:
-    view = peek(output)
+def _state(output: Path) -> JobState | None:
+    view = read_snapshot(output)
     return view.state if view is not None else None
 
 

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal.snapshot import State, peek
+from producer.journal.snapshot import JobState, read_snapshot
 from producer.processes import lock
-from producer.processes.process_handle import Member, member, save_roster
+from producer.processes.process_handle import ManagedProcess, managed_process, save_roster
 from producer.stack import desired_state, stack
 from shared import keys
 from shared.broker.location import private_stack_dir, socket_path, stack_dir
@@ -209,8 +209,8 @@ def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
     (folder / lock.SUPERVISOR).write_text("nonsense")
     (folder / lock.START).touch()
     with _sleeper() as orphan, _sleeper() as stranger:
-        known = member("worker", orphan.pid)
-        reused = Member("server", stranger.pid, known.started - 1)
+        known = managed_process("worker", orphan.pid)
+        reused = ManagedProcess("server", stranger.pid, known.started - 1)
         save_roster(folder, [known, reused])
         stack.ensure(place.settings)
         with place.client() as client:
@@ -253,7 +253,7 @@ def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under
         [*HANGTAG, "classify", "photos", "-o", "out.csv"],
         cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    view = wait_for("a job", lambda: peek(tmp_path / "out.csv"))
+    view = wait_for("a job", lambda: read_snapshot(tmp_path / "out.csv"))
     refused = _hangtag("down", env=env)
     assert refused.returncode == Exit.SETUP
     (line,) = refused.stderr.splitlines()
@@ -267,9 +267,9 @@ def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under
     assert not re.search("Redis is away|hangtag up", log), log
     time.sleep(1.5)
     assert place.processes() == []
-    paused = peek(tmp_path / "out.csv")
+    paused = read_snapshot(tmp_path / "out.csv")
     assert paused is not None
-    assert paused.state is State.PAUSED
+    assert paused.state is JobState.PAUSED
     again = _hangtag("classify", "photos", "-o", "out.csv", cwd=tmp_path, env=env)
     assert again.returncode == Exit.SOME_FAILED, again.stderr
     assert len((tmp_path / "out.csv").read_text().splitlines()) == JOB_FILES + 1
@@ -280,7 +280,7 @@ def _check_that_a_killed_producer_does_not_hold_the_stack(
     place: Place, cwd: Path, env: dict[str, str]
 ) -> None:
     job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=cwd, env=env)
-    wait_for("a job", lambda: peek(cwd / "o.csv"))
+    wait_for("a job", lambda: read_snapshot(cwd / "o.csv"))
     with place.client() as client:
         wait_for("its key", lambda: client.zcard(keys.JOBS))
     job.kill()

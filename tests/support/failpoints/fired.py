@@ -30,10 +30,10 @@ def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
 
 
 def passings(tree: ast.AST) -> Iterator[ast.expr]:
-    """The argument of each call of `passed`."""
+    """The argument of each call of `failpoint`."""
     for node in ast.walk(tree):
         called = node.func if isinstance(node, ast.Call) else None
-        if isinstance(called, ast.Name) and called.id == failpoints.passed.__name__:
+        if isinstance(called, ast.Name) and called.id == failpoints.failpoint.__name__:
             assert isinstance(node, ast.Call)
             yield node.args[0]
 

@@ -6,17 +6,17 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 
 RUBBISH = b"no picture"
 
 
-def path_of(stage: Stage, index: int) -> Path:
+def path_of(stage: Scenario, index: int) -> Path:
     """The file of a row."""
     return stage.gallery.cwd / stage.gallery.paths[index]
 
 
-def spoil(stage: Stage, broken: Iterable[int]) -> set[int]:
+def spoil(stage: Scenario, broken: Iterable[int]) -> set[int]:
     """Put rubbish into some pictures; answers which."""
     for index in broken:
         path = path_of(stage, index)
@@ -25,14 +25,14 @@ def spoil(stage: Stage, broken: Iterable[int]) -> set[int]:
     return set(broken)
 
 
-def mend(stage: Stage, broken: Iterable[int]) -> None:
+def mend(stage: Scenario, broken: Iterable[int]) -> None:
     """Put the pictures back."""
     for index in broken:
         path = path_of(stage, index)
         path.with_suffix(".whole").rename(path)
 
 
-def failed(stage: Stage) -> list[int]:
+def failed(stage: Scenario) -> list[int]:
     """The rows of the table that have no label."""
     with stage.output.open(newline="", encoding="utf-8") as table:
         return [i for i, row in enumerate(csv.DictReader(table)) if row["status"] != "ok"]

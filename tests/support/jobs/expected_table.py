@@ -11,7 +11,7 @@ from producer.output.csv_table import Table
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
-from worker.inference.predictions import pixels, top_k
+from worker.inference.predictions import decode_batch, top_k
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
 
@@ -60,6 +60,6 @@ def answers(
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
         files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
-        batch, codes, flags = pixels(card, files)
+        batch, codes, flags = decode_batch(card, files)
         results.append((start, top_k(model.predict(batch), codes, flags, k)))
     return results

@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.dispatch.batcher import read_batch_again, resumed
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
-from producer.journal.records import Recorded
+from producer.journal.records import StoredResult
 from producer.output.csv_table import failures
 from shared.errors import Exit
 from shared.image_status import Status
@@ -61,7 +61,7 @@ def finish(
 
 def _record(job: Job, n: int, images: list[bytes | Status]) -> None:
     answer = answered(images)
-    job.journal.commit(results=[Recorded(n, encode_result(answer), failures(answer))])
+    job.journal.commit(results=[StoredResult(n, encode_result(answer), failures(answer))])
 
 
 def answered(images: list[bytes | Status]) -> BatchResult:

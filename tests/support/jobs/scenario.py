@@ -14,7 +14,7 @@ from tests.support.processes.fleet import BATCH_IMAGES, PRODUCT_PROGRAM, Fleet, 
 from tests.support.servers.leftover_keys import check_none
 
 
-class Stage:
+class Scenario:
     """One test's scene. `chance` picks its random moments."""
 
     def __init__(self, fleet: Fleet, gallery: Gallery, folder: Path, chance: random.Random) -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from types import TracebackType
 
-from producer.dispatch.job_queue import Channel, Progress, Result
+from producer.dispatch.job_queue import JobQueue, Progress, Result
 from producer.journal.totals import JobCounts
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
@@ -17,7 +17,7 @@ from shared.settings import Settings
 from tests.support.jobs.expected_table import Version
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.inference.predictions import pixels, top_k
+from worker.inference.predictions import decode_batch, top_k
 from worker.runtimes.load_runtime import load
 
 _BLOCK_MS = 200
@@ -46,18 +46,18 @@ class Swaps:
 
     def check(self, version: Version) -> None:
         """Have a worker answer with this version, and compare with a plain call of its file."""
-        channel = Channel(self._client, self._app, _record(version), Settings())
+        channel = JobQueue(self._client, self._app, _record(version), Settings())
         channel.touch(Progress(JobCounts(len(self._images)), walking=False))
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()
-        batch, codes, flags = pixels(version.card, self._images)
+        batch, codes, flags = decode_batch(version.card, self._images)
         model = load("litert", version.card, version.artifact)
         expected = top_k(model.predict(batch), codes, flags, 1)
         assert decode_result(result.data, len(self._images)) == expected
 
 
-def _results(channel: Channel) -> list[Result]:
+def _results(channel: JobQueue) -> list[Result]:
     return channel.results(_BLOCK_MS)
 
 

@@ -15,7 +15,7 @@ from tests.support.jobs.recovery_times import (
     PRODUCER_BACK,
     WORKER_DEAD_WITHIN_S,
 )
-from tests.support.jobs.scenario import Stage
+from tests.support.jobs.scenario import Scenario
 from tests.support.machine.network_namespaces import Network, Site
 from tests.support.processes import procfs
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
@@ -45,19 +45,19 @@ class Clock:
         return seconds
 
 
-def worker_at(site: Site, stage: Stage, concurrency: int = 1) -> Worker:
+def worker_at(site: Site, stage: Scenario, concurrency: int = 1) -> Worker:
     """A worker at the end of a cable."""
     with site.entered():
         return stage.fleet.worker(concurrency)
 
 
-def producer_at(site: Site, stage: Stage, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
+def producer_at(site: Site, stage: Scenario, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
     """`hangtag classify` at the end of a cable."""
     with site.entered():
         return stage.classify(program=program)
 
 
-def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> None:
+def popped_into_a_cut_cable(stage: Scenario, network: Network, seconds: float) -> None:
     """The server hands a hint to a worker that waits for one and cannot be reached."""
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
@@ -78,7 +78,7 @@ def popped_into_a_cut_cable(stage: Stage, network: Network, seconds: float) -> N
     stage.check_nothing_runs(worker)
 
 
-def cut_with_a_claim_in_hand(stage: Stage, network: Network, seconds: float) -> None:
+def cut_with_a_claim_in_hand(stage: Scenario, network: Network, seconds: float) -> None:
     """The only worker loses its cable while it works on a batch."""
     clock = Clock()
     there, here = network.site(), network.site()
@@ -104,7 +104,7 @@ def cut_with_a_claim_in_hand(stage: Stage, network: Network, seconds: float) -> 
     stage.check_nothing_runs(worker)
 
 
-def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
+def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     """A worker is cut off for longer than its heartbeat lives; its result comes late."""
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
@@ -130,7 +130,7 @@ def done_again_on_the_other_side(stage: Stage, network: Network) -> None:
     stage.check_nothing_runs(far, near)
 
 
-def producer_cut_off(stage: Stage, network: Network, seconds: float) -> float:
+def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float:
     """The producer loses its cable. Returns after how long it said so."""
     clock = Clock()
     there, here = network.site(), network.site()

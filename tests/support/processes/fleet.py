@@ -18,7 +18,7 @@ from typing import ClassVar, TypeVar
 
 import redis
 
-from producer.journal.snapshot import JobView, peek
+from producer.journal.snapshot import JobView, read_snapshot
 from shared.ledger import heartbeats
 from tests.support.processes import leftover_processes, procfs
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
@@ -201,7 +201,7 @@ class Producer(Process):
     @property
     def view(self) -> JobView | None:
         """Its job at a glance, from the journal."""
-        return peek(self.output)
+        return read_snapshot(self.output)
 
     def wait_until_sent(self, images: int = 1) -> None:
         """Wait until messages of its job are under way, with so many images."""

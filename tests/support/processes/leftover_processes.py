@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from tests.support.jobs.claims import job_keys
 from tests.support.processes import procfs
 
@@ -41,4 +41,4 @@ def _known(fleet: Fleet) -> set[int]:
 
 def _finished(commands: Collection[Producer]) -> set[str]:
     views = [command.view for command in commands if hasattr(command, "output")]
-    return {view.job for view in views if view and view.state is State.FINISHED}
+    return {view.job for view in views if view and view.state is JobState.FINISHED}

@@ -7,8 +7,8 @@ import msgspec
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.ledger.request_states import Grant, Standing, Verdict
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Metrics
 from shared.messages.replies import DataReport, Decided, Trained
 from shared.messages.requests import Outcome, Progress
@@ -42,7 +42,7 @@ class Hand:
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
-        self.requests = Requests(server.client, LEASE_S)
+        self.requests = RequestLedger(server.client, LEASE_S)
 
     def live(self) -> None:
         """A heart that beats for longer than any test lasts."""
@@ -57,12 +57,12 @@ class Hand:
         """Take a request, as soon as it is open."""
         self.wait_for(request_id)
         grant = self.requests.claim(request_id, OWNER)
-        assert grant.verdict is Verdict.GRANTED
+        assert grant.verdict is RequestVerdict.GRANTED
         return grant
 
     def tell(self, request_id: str, grant: Grant, progress: Progress) -> None:
         """Say how far it is."""
-        assert self.requests.renew(request_id, grant.fence, progress) is Standing.OK
+        assert self.requests.renew(request_id, grant.fence, progress) is RenewalVerdict.OK
 
     def answer(self, request_id: str, grant: Grant, outcome: Outcome | None = None) -> None:
         """Finish it: with ANSWER, unless another outcome is given."""

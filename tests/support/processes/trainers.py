@@ -13,8 +13,8 @@ from PIL import Image
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
-from shared.ledger.request_states import State, View
-from shared.ledger.requests import Requests
+from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Trained
@@ -23,7 +23,7 @@ from shared.registry.registry import Registry
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from worker.demo.drawings import silhouette
-from worker.requests.workspace import RequestFolder
+from worker.requests.workspace import Workspace
 
 APP = "tests.faults.apps.waiting_trainer"
 MOMENTS_VARIABLE = "HANGTAG_TEST_MOMENTS"
@@ -129,9 +129,9 @@ class School:
         }
 
     @property
-    def requests(self) -> Requests:
+    def requests(self) -> RequestLedger:
         """The ledger, on the server that runs now."""
-        return Requests(self.fleet.client, LEASE_S)
+        return RequestLedger(self.fleet.client, LEASE_S)
 
     def close(self) -> None:
         """Close the connections of the test itself."""
@@ -159,21 +159,21 @@ class School:
         """Wake a trainer."""
         self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
 
-    def look(self, request_id: str) -> View:
+    def look(self, request_id: str) -> RequestView:
         """The request as it stands."""
-        view = self.requests.look(request_id)
+        view = self.requests.get(request_id)
         assert view is not None, f"Redis does not know {request_id}"
         return view
 
-    def folder(self, request_id: str) -> RequestFolder:
+    def folder(self, request_id: str) -> Workspace:
         """What the store has of it."""
-        return RequestFolder(self.store, request_id)
+        return Workspace(self.store, request_id)
 
     def outcome(self, request_id: str) -> Outcome:
         """How it ended, once it has."""
 
         def look() -> Outcome | None:
-            view = self.requests.look(request_id)
+            view = self.requests.get(request_id)
             return view.outcome if view else None
 
         return wait_for(f"the outcome of {request_id}", look)
@@ -190,7 +190,7 @@ class School:
         With its `trainer` all of that dies, or else the child alone.
         """
         view = self.look(request_id)
-        assert view.state is State.RUNNING
+        assert view.state is RequestState.RUNNING
         assert view.owner.split("/")[1].startswith(f"{pid}:"), "it is not the owner"
         if trainer is not None:
             trainer.kill()

@@ -31,7 +31,7 @@ from shared.image_status import Flag
 from tests.support.processes import procfs
 from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode_into
-from worker.inference.ood_check import outside
+from worker.inference.ood_check import are_outliers
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import image_shape
 
@@ -63,7 +63,7 @@ def rows(folder: Path) -> Iterator[list[str]]:
             yield [str(path), "", "", error.status, error.status.sentence, "", card.ref]
             continue
         answer = model.predict(image[np.newaxis])[0]
-        if card.gates and not flag and outside(card.gates, image[np.newaxis])[0]:
+        if card.gates and not flag and are_outliers(card.gates, image[np.newaxis])[0]:
             flag = Flag.UNLIKE_TRAINING
         label = card.labels[answer.argmax()]
         yield [str(path), label, f"{answer.max():.4f}", "ok", "", flag, card.ref]

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.job_summary import resuming, tell
+from producer.cli.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.classify import Summary
@@ -375,7 +375,7 @@ def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path
 def test_what_was_skipped_is_counted(
     skipped: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
+    show_job_summary(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
     assert said in capsys.readouterr().err.splitlines()
 
 
@@ -384,7 +384,7 @@ def test_a_job_that_stopped_says_how_many_images_have_a_row(
     done: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = Summary("j", "out.csv", "m@1", 12, done, 0, 0, {}, 1.0, 0)
-    tell(summary)
+    show_job_summary(summary)
     assert f"job j: {said}, 0 failed" in capsys.readouterr().err
     encoded = msgspec.json.decode(msgspec.json.encode(summary))
     assert (encoded["images"], encoded["done"]) == (12, done)

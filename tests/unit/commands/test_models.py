@@ -18,7 +18,7 @@ from producer.cli.models import models
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show
-from producer.models.catalog import Shelf
+from producer.models.catalog import Catalog
 from producer.models.import_model import MAX_FILE_BYTES, read_labels
 from producer.output.text import one_line, size
 from shared.errors import Exit, SetupError, UsageError
@@ -216,7 +216,7 @@ def test_the_pictures_of_the_packaged_version_are_those_of_its_card(tmp_path: Pa
 def test_a_card_from_elsewhere_cannot_name_a_path(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "inside"
     evil = card(1, files={name: "0" * 64})
-    shelf = Shelf([], lambda *_: b"\x89PNG")
+    shelf = Catalog([], lambda *_: b"\x89PNG")
     with pytest.raises(SetupError, match="cannot be a file of a version"):
         show.write_pictures(shelf, evil, folder, force=True)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.cli.params import CHILDREN_MAX, Wanted, Workers
+from producer.cli.params import CHILDREN_MAX, Wanted, WorkersParam
 from producer.fleet import commands
 from producer.stack import desired_state, stack
 from producer.stack.autoscaler import Bounds
@@ -33,7 +33,7 @@ FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
     ],
 )
 def test_a_number_and_a_range_are_understood(text: str, expected: Wanted) -> None:
-    assert Workers().convert(text, None, None) == expected
+    assert WorkersParam().convert(text, None, None) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,17 +20,17 @@ from producer.cli.main import hangtag
 from producer.fleet import commands
 from producer.models.train import TrainOptions, make_work, summary
 from producer.output import request_progress
-from producer.output.request_progress import News
+from producer.output.request_progress import Changes
 from producer.output.text import duration
 from producer.requests.client import make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import describe, open_requests
-from producer.requests.submit import ask
-from producer.requests.wait import cure
+from producer.requests.submit import submit
+from producer.requests.wait import how_to_start_trainer
 from shared.errors import Exit, SetupError, UsageError
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
-from shared.ledger.request_states import State, View
+from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.batch import new_id
 from shared.messages.replies import Decided
 from shared.messages.requests import (
@@ -191,7 +191,7 @@ def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_line_that_starts_a_trainer_shows_no_password() -> None:
-    line = cure(ELSEWHERE)
+    line = how_to_start_trainer(ELSEWHERE)
     variables = "HANGTAG_REDIS_URL=redis://host:1 HANGTAG_REDIS_PASSWORD_FILE=..."
     assert line.endswith(f": {variables} hangtag worker --queue train")
     assert "secret" not in line
@@ -250,17 +250,17 @@ def test_a_duration_can_be_read_back(seconds: float) -> None:
     assert unit == ("s" if total < 60 else "min" if total < 3600 else "h")
 
 
-def view(state: State, progress: Progress | None = None) -> View:
+def view(state: RequestState, progress: Progress | None = None) -> RequestView:
     request = Request("r1", Train("garments", "fast"), "me@here", 0.0)
-    return View(request, state, "", 0, progress, None)
+    return RequestView(request, state, "", 0, progress, None)
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30).map(sorted))
 def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list[int]) -> None:
-    news = News()
+    news = Changes()
     steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
     steps.append(Progress("calibrating", heldout_accuracy=0.2))
-    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    lines = [line for step in steps for line in news.of(view(RequestState.RUNNING, step))]
     told = [line for line in lines if line.startswith("epoch")]
     for line, epoch in zip(told, sorted(set(epochs)), strict=True):
         plain = f"epoch {epoch} of 20"
@@ -270,7 +270,7 @@ def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list
 
 
 def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
-    news = News()
+    news = Changes()
     steps = [
         Progress("training", 2, 20, 5, 9, heldout_accuracy=0.5),
         Progress("starting"),
@@ -278,7 +278,7 @@ def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
         Progress("training", 2, 20, 1, 9),
         Progress("training", 3, 20, 1, 9, heldout_accuracy=0.6),
     ]
-    lines = [line for step in steps for line in news.of(view(State.RUNNING, step))]
+    lines = [line for step in steps for line in news.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if line.startswith("epoch")] == [
         "epoch 2 of 20, held-out accuracy 0.6000"
     ]
@@ -295,14 +295,14 @@ def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
     with pytest.raises(UsageError, match="other work"):
-        ask(settings, make_request(Train("garments", "fast", seed=2), "r1"))
+        submit(settings, make_request(Train("garments", "fast", seed=2), "r1"))
     assert not (here / "stack").exists()
 
 
 def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
-    assert ask(settings, make_request(Train("garments", "fast"), "r1")).ok
+    assert submit(settings, make_request(Train("garments", "fast"), "r1")).ok
     assert not (here / "stack").exists()
 
 
@@ -313,7 +313,7 @@ def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
     folder = request_store.folder(settings.store_path, "r1")
     (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
     with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
-        ask(settings, make_request(Train("garments", "fast"), "r1"))
+        submit(settings, make_request(Train("garments", "fast"), "r1"))
 
 
 def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:

@@ -23,7 +23,7 @@ from producer.jobs.job import Job
 from producer.journal import records
 from producer.journal.journal import Journal, journal_path
 from producer.verify.align import align
-from producer.verify.sealed_journal import Sealed
+from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import PROBLEMS_SHOWN, Proof, verdict, verify
 from shared.errors import Exit, SetupError
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -279,7 +279,7 @@ def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
         database.commit()
     with pytest.raises(SetupError) as error:
-        Sealed(table)
+        SealedJournal(table)
     opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
     assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from producer.journal.snapshot import State
+from producer.journal.snapshot import JobState
 from producer.metrics.families import Families
-from producer.metrics.snapshot import STATES, Figures
+from producer.metrics.snapshot import STATES, Snapshot
 from tests.support.servers.metrics_endpoint import parsed
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -30,7 +30,7 @@ ROWS = ["Backlog", "Throughput", "Fleet", "Models and training", "Redis"]
 
 def served() -> set[str]:
     """The name of every sample, and of every label."""
-    figures = Figures([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5)
+    figures = Snapshot([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5)
     registry = CollectorRegistry()
     registry.register(Families(lambda: figures))
     return set(parsed(generate_latest(registry).decode()))
@@ -59,7 +59,7 @@ def test_the_names_are_the_ones_that_were_promised() -> None:
     }  # fmt: skip
     assert {f"hangtag_{name}" for name in gauges | {"images_total", "failures_total"}} == NAMES
     assert {f'hangtag_jobs{{state="{state}"}}' for state in STATES} < served()
-    assert set(State) - set(STATES) == {State.FINISHED, State.UNREADABLE}
+    assert set(JobState) - set(STATES) == {JobState.FINISHED, JobState.UNREADABLE}
 
 
 def test_the_page_on_monitoring_says_what_each_metric_is() -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batch, Batches, read_batch_again
+from producer.dispatch.batcher import Batch, Batcher, read_batch_again
 from producer.inputs.job_options import JobOptions
-from producer.journal.records import Frozen
+from producer.journal.records import FrozenBatch
 from shared.image_status import Status
 from shared.messages.batch import decode_images, encode_images
 from shared.settings import Settings
@@ -34,8 +34,8 @@ def pictures(contents: list[bytes]) -> Iterator[JobOptions]:
         yield JobOptions((b"p",), folder.encode(), f"{folder}/out.csv")
 
 
-def formed(options: JobOptions, settings: Settings, last: Frozen | None = None) -> list[Batch]:
-    batches = Batches(options, settings, last)
+def formed(options: JobOptions, settings: Settings, last: FrozenBatch | None = None) -> list[Batch]:
+    batches = Batcher(options, settings, last)
     return list(iter(batches.next, None))
 
 
@@ -111,7 +111,7 @@ def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) 
 
 def test_batches_know_when_they_are_exhausted_and_not_before(tmp_path: Path) -> None:
     with pictures([b"a", b"b"]) as options:
-        batches = Batches(options, Settings(batch_images=1), None)
+        batches = Batcher(options, Settings(batch_images=1), None)
         seen = []
         while batches.next() is not None:
             seen.append(batches.exhausted)
@@ -125,7 +125,7 @@ def test_the_first_batch_leaves_before_the_walk_ends(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").touch()
     options = JobOptions((b".",), bytes(tmp_path), "/out.csv")
-    batches = Batches(options, Settings(batch_images=1), None)
+    batches = Batcher(options, Settings(batch_images=1), None)
     first = batches.next()
     assert first is not None
     assert first.frozen.names == [b"./a/1.png"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batches
+from producer.dispatch.batcher import Batcher
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
@@ -61,7 +61,7 @@ def test_what_appeared_is_counted_against_a_plain_difference_of_sets(
         plant(folder, before)
         options = JobOptions(ROOTS, folder.encode(), f"{folder}/out.csv")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batches(options, Settings(batch_images=2), None)
+            batches = Batcher(options, Settings(batch_images=2), None)
             while (turns or whole) and (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
                 turns -= turns > 0
@@ -86,7 +86,7 @@ def test_lines_that_were_added_to_a_list_are_counted(lines: list[bytes], more: i
         listed.write_bytes(b"\n".join(lines) + b"\n")
         options = JobOptions((), folder.encode(), f"{folder}/out.csv", list_file=b"list")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batches(options, Settings(batch_images=2), None)
+            batches = Batcher(options, Settings(batch_images=2), None)
             while (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
             assert appeared(options, journal, finished=True) == 0
@@ -109,7 +109,7 @@ def test_a_list_is_taken_again_if_and_only_if_its_lines_so_far_are_the_same(
         listed.write_bytes(b"\n".join(before))
         options = JobOptions((), folder.encode(), f"{folder}/out.csv", list_file=b"list")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batches(options, Settings(batch_images=1), None)
+            batches = Batcher(options, Settings(batch_images=1), None)
             while turns and (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
                 turns -= 1

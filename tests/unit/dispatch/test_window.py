@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batches
+from producer.dispatch.batcher import Batcher
 from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_SLOT, BATCHES_UNSEEN, share
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import pictures
@@ -36,7 +36,7 @@ def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
     shares: list[float], most: int
 ) -> None:
     with pictures([b"x"] * 40) as options:
-        batches = Batches(options, Settings(batch_images=most), None)
+        batches = Batcher(options, Settings(batch_images=most), None)
         sizes, names = [], []
         for one in shares:
             if (batch := batches.next(one)) is None:

@@ -15,7 +15,7 @@ from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill
 from worker.datasets import load, seen_images
 from worker.datasets.examples import Examples
-from worker.datasets.seen_images import Seen
+from worker.datasets.seen_images import SeenImages
 from worker.handlers import evaluate
 
 CARD = packaged.card()
@@ -26,13 +26,13 @@ def _loaded(root: Path) -> load.DataSet:
 
 
 def _measured(
-    root: Path, learned_from: str = "other", known: Seen | None = None
+    root: Path, learned_from: str = "other", known: SeenImages | None = None
 ) -> evaluate.Measured:
     card = msgspec.structs.replace(CARD, dataset=learned_from)
     return evaluate.measured(card, _loaded(root), evaluate.given_parts(str(root)), known)
 
 
-def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> Seen:
+def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
     """What a version that was published with these images says it has seen."""
     files = {"model.tflite": b"", **seen_images.files(learn, held)}
     registry = Registry(tmp_path / "store")
@@ -42,7 +42,7 @@ def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> Seen:
     return known
 
 
-def _seen(root: Path, tmp_path: Path) -> Seen:
+def _seen(root: Path, tmp_path: Path) -> SeenImages:
     """What a version has seen that was trained with this folder."""
     found = _loaded(root)
     assert found.heldout is not None

@@ -14,24 +14,24 @@ from hypothesis import strategies as st
 
 from shared.errors import BadMessage, Unavailable
 from shared.ledger import request_store
-from shared.ledger.request_states import Grant, Verdict
+from shared.ledger.request_states import Grant, RequestVerdict
 from shared.messages.requests import Outcome, Prune, Request
-from worker.requests.workspace import RequestFolder, answered_before
+from worker.requests.workspace import Workspace, finished_before
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
 WELL = Outcome(ok=True, answer=msgspec.Raw(b'{"freed_bytes":7}'))
 
 
 def grant(fence: int, input: bytes | None = None) -> Grant:
-    return Grant(Verdict.GRANTED, fence, REQUEST, input, attempts=1)
+    return Grant(RequestVerdict.GRANTED, fence, REQUEST, input, attempts=1)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RequestFolder:
-    return RequestFolder(tmp_path, REQUEST.id)
+def folder(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, REQUEST.id)
 
 
-def test_a_request_is_in_the_store_once_it_was_taken(folder: RequestFolder, tmp_path: Path) -> None:
+def test_a_request_is_in_the_store_once_it_was_taken(folder: Workspace, tmp_path: Path) -> None:
     assert (folder.fence, folder.request(), list(tmp_path.iterdir())) == (0, None, [])
     assert folder.enter(grant(4, b"a model"))
     assert folder.request() == REQUEST
@@ -45,7 +45,7 @@ def test_a_request_is_in_the_store_once_it_was_taken(folder: RequestFolder, tmp_
 def test_only_a_higher_fence_takes_over(
     fences: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = RequestFolder(tmp_path_factory.mktemp("store"), REQUEST.id)
+    folder = Workspace(tmp_path_factory.mktemp("store"), REQUEST.id)
     highest = 0
     for fence in fences:
         assert folder.enter(grant(fence)) == (fence > highest)
@@ -53,7 +53,7 @@ def test_only_a_higher_fence_takes_over(
         assert [n for n in range(7) if folder.holds(n)] == [highest]
 
 
-def test_of_trainers_with_the_same_fence_one_takes_over(folder: RequestFolder) -> None:
+def test_of_trainers_with_the_same_fence_one_takes_over(folder: Workspace) -> None:
     """Redis may forget and give it out twice."""
     entered: list[bool] = []
     threads = [
@@ -67,7 +67,7 @@ def test_of_trainers_with_the_same_fence_one_takes_over(folder: RequestFolder) -
 
 
 def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
-    folder: RequestFolder, tmp_path: Path
+    folder: Workspace, tmp_path: Path
 ) -> None:
     folder.enter(grant(1, b"a model"))
     (folder.work / "state.npz").write_bytes(b"weights")
@@ -81,7 +81,7 @@ def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
     assert request_store.unanswered(tmp_path) == []
 
 
-def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: RequestFolder) -> None:
+def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Workspace) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
     assert not folder.answer(1, Outcome(ok=False, error="late"), {})
@@ -92,7 +92,7 @@ def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Request
 
 
 def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
-    folder: RequestFolder, tmp_path: Path
+    folder: Workspace, tmp_path: Path
 ) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
@@ -114,7 +114,7 @@ def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
 
 
 def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
-    folder: RequestFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
     folder.enter(grant(1))
@@ -125,13 +125,13 @@ def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
     assert folder.enter(grant(2))
 
 
-def test_what_was_answered_long_ago_is_found(folder: RequestFolder, tmp_path: Path) -> None:
+def test_what_was_answered_long_ago_is_found(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
     folder.answer(1, WELL, {})
     path = tmp_path / ".requests" / REQUEST.id
     os.utime(path / "outcome.json", (1_000, 1_000))
-    assert list(answered_before(tmp_path, 999)) == []
-    (old,) = answered_before(tmp_path, 1_001)
+    assert list(finished_before(tmp_path, 999)) == []
+    (old,) = finished_before(tmp_path, 1_001)
     old.forget()
     assert not path.exists()
 
@@ -139,4 +139,4 @@ def test_what_was_answered_long_ago_is_found(folder: RequestFolder, tmp_path: Pa
 @pytest.mark.parametrize("name", ["..", "../x", "", "a/b", ".hidden"])
 def test_an_id_is_never_a_path(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadMessage):
-        RequestFolder(tmp_path, name)
+        Workspace(tmp_path, name)

@@ -17,7 +17,7 @@ from shared.errors import Unseen
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN, Reference, stamp
-from worker.inference.file_access import Sight
+from worker.inference.file_access import SharedFiles
 
 NOBODY = 65_534
 SECRET = b"a secret"
@@ -46,7 +46,7 @@ def refer(root: Path, path: str | bytes) -> Reference:
 
 
 def see(root: Path, path: str | bytes) -> bytes | Status:
-    (content,) = Sight(str(root)).see([refer(root, path)])
+    (content,) = SharedFiles(str(root)).read([refer(root, path)])
     return content
 
 
@@ -65,7 +65,7 @@ def refused(root: Path, path: str | bytes) -> str:
 def test_a_file_below_the_root_is_its_bytes_and_nothing_stays_open(root: Path) -> None:
     before = os.listdir("/proc/self/fd")
     images: list[bytes | Reference | Status] = [b"inline", refer(root, "sub/x.png"), Status.MISSING]
-    assert Sight(str(root)).see(images) == [b"inline", PICTURE, Status.MISSING]
+    assert SharedFiles(str(root)).read(images) == [b"inline", PICTURE, Status.MISSING]
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -73,13 +73,13 @@ def test_files_of_several_folders_are_each_found_where_they_are(root: Path) -> N
     before = os.listdir("/proc/self/fd")
     (root / "x.png").write_bytes(b"another")
     images = [refer(root, path) for path in ("sub/x.png", "x.png", "sub/x.png")]
-    assert Sight(str(root)).see(images) == [PICTURE, b"another", PICTURE]
+    assert SharedFiles(str(root)).read(images) == [PICTURE, b"another", PICTURE]
     assert os.listdir("/proc/self/fd") == before
 
 
 def test_without_references_no_root_is_needed(root: Path) -> None:
     for folder in ("", str(root / "absent")):
-        assert Sight(folder).see([b"inline", Status.MISSING]) == [b"inline", Status.MISSING]
+        assert SharedFiles(folder).read([b"inline", Status.MISSING]) == [b"inline", Status.MISSING]
 
 
 @pytest.mark.parametrize("content", [b"", b"x", bytes(3 << 20)])
@@ -180,13 +180,13 @@ def test_a_device_is_not_even_opened(root: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_a_root_nothing_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     with pytest.raises(Unseen, match="HANGTAG_ROOT is not set"):
-        Sight("").see([refer(root, "sub/x.png")])
+        SharedFiles("").read([refer(root, "sub/x.png")])
 
 
 def test_a_root_that_is_not_there_is_told(root: Path) -> None:
     for folder in (root / "absent", root / "sub/x.png"):
         with pytest.raises(Unseen, match="HANGTAG_ROOT="):
-            Sight(str(folder)).see([refer(root, "sub/x.png")])
+            SharedFiles(str(folder)).read([refer(root, "sub/x.png")])
 
 
 def test_a_root_may_be_a_link_or_the_root_of_the_system(root: Path, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_file_that_is_not_what_the_producer_saw_is_refused(
     seen = refer(root, "sub/x.png")
     change(root / "sub/x.png")
     with pytest.raises(Unseen, match="size and time"):
-        Sight(str(root)).see([seen])
+        SharedFiles(str(root)).read([seen])
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(
@@ -227,7 +227,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 
     monkeypatch.setattr(os, "read", late)
     with pytest.raises(Unseen, match="size and time"):
-        Sight(str(root)).see([seen])
+        SharedFiles(str(root)).read([seen])
 
 
 def test_a_file_that_only_the_producer_may_read_is_refused() -> None:
@@ -248,7 +248,7 @@ def test_a_file_that_only_the_producer_may_read_is_refused() -> None:
 def test_a_batch_that_would_fill_the_memory_is_refused_before_it_is_read(root: Path) -> None:
     huge = Reference(b"sub/x.png", (MAX_FILE_BYTES, 1))
     with pytest.raises(Unseen, match="MiB"):
-        Sight(str(root)).see([huge, Reference(b"sub/x.png", (1, 1))])
+        SharedFiles(str(root)).read([huge, Reference(b"sub/x.png", (1, 1))])
 
 
 def _file_or_link(root: Path, outside: Path) -> None:
@@ -294,10 +294,10 @@ def test_what_is_swapped_all_the_time_never_leads_outside(
     seen: list[bytes | Status] = []
     refusals = 0
     try:
-        sight = Sight(str(root))
+        sight = SharedFiles(str(root))
         while (len(seen) < SWAPS or not refusals) and len(seen) + refusals < 100 * SWAPS:
             try:
-                seen += sight.see([Reference(path, (8, 7))])
+                seen += sight.read([Reference(path, (8, 7))])
             except Unseen:
                 refusals += 1
     finally:
@@ -328,4 +328,4 @@ def test_a_file_that_becomes_something_else_before_it_is_opened_is_refused(
     size = len(SECRET) if kind == "link" else 0
     monkeypatch.setattr(os, "stat", late)
     with pytest.raises(Unseen):
-        Sight(str(root)).see([Reference(b"sub/x.png", (size, 7))])
+        SharedFiles(str(root)).read([Reference(b"sub/x.png", (size, 7))])

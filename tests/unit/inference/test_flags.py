@@ -22,8 +22,8 @@ from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
 from worker.demo.images import encoded
-from worker.inference.ood_check import outside
-from worker.inference.predictions import join, pixels, top_k
+from worker.inference.ood_check import are_outliers
+from worker.inference.predictions import decode_batch, join, top_k
 
 IMAGES = arrays(
     np.uint8,
@@ -58,13 +58,13 @@ def by_hand(gates: Gates, image: NDArray[np.uint8]) -> bool:
 
 
 def flags_of(files: list[bytes | Status]) -> list[Flag]:
-    found = pixels(CARD, files).flags or bytes(len(files))
+    found = decode_batch(CARD, files).flags or bytes(len(files))
     return [FLAGS[code] for code in found]
 
 
 @given(GATES, IMAGES)
 def test_the_gates_are_what_the_card_says_of_each_image(gates: Gates, images: Bytes) -> None:
-    assert outside(gates, images).tolist() == [by_hand(gates, image) for image in images]
+    assert are_outliers(gates, images).tolist() == [by_hand(gates, image) for image in images]
 
 
 def test_at_most_a_hundredth_of_the_training_images_is_marked() -> None:
@@ -72,7 +72,7 @@ def test_at_most_a_hundredth_of_the_training_images_is_marked() -> None:
         images, _ = fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    assert 0 < outside(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_MARKED
+    assert 0 < are_outliers(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_MARKED
 
 
 @pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
@@ -89,8 +89,8 @@ def test_a_photograph_is_not_marked_and_a_busy_ground_is() -> None:
 
 
 def test_a_busy_ground_is_said_before_anything_else() -> None:
-    found = pixels(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
-    assert outside(fashion_mnist.GATES, found.images).any(), "no picture is both"
+    found = decode_batch(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
+    assert are_outliers(fashion_mnist.GATES, found.images).any(), "no picture is both"
     assert found.flags == bytes([Flag.BUSY_BACKGROUND.code]) * 8
 
 
@@ -102,12 +102,12 @@ def test_an_empty_picture_is_marked_and_one_without_a_label_is_not() -> None:
 
 
 def test_without_a_flag_nothing_travels() -> None:
-    assert pixels(CARD, [encoded(garment()), b"no picture"]).flags == b""
+    assert decode_batch(CARD, [encoded(garment()), b"no picture"]).flags == b""
 
 
 def test_a_card_without_gates_marks_nothing_for_being_unlike() -> None:
     card = msgspec.structs.replace(CARD, gates=None)
-    assert pixels(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
+    assert decode_batch(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
 
 
 def test_one_by_one_is_the_same_as_all_at_once() -> None:
@@ -118,7 +118,7 @@ def test_one_by_one_is_the_same_as_all_at_once() -> None:
     random = np.random.default_rng(1).random((len(files), 10)).astype(np.float32)
 
     def answer(start: int, end: int) -> BatchResult:
-        found = pixels(CARD, files[start:end])
+        found = decode_batch(CARD, files[start:end])
         return top_k(random[start:end], found.statuses, found.flags, 3)
 
     whole = answer(0, len(files))

@@ -10,26 +10,26 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from producer.dispatch.batcher import Batch, Batches, read_batch_again
+from producer.dispatch.batcher import Batch, Batcher, read_batch_again
 from producer.inputs.file_transport import REFUSALS_MAX, Transport, check_below, real_root
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job, stored_options
 from producer.journal.journal import Journal
-from producer.journal.records import Frozen, Recorded
+from producer.journal.records import FrozenBatch, StoredResult
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_images, decode_payload, encode_images
 from shared.messages.files import NO_DIGEST, PATH, UNSEEN, Reference
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, pictures
-from worker.inference.file_access import Sight
+from worker.inference.file_access import SharedFiles
 
 ELSEWHERE = "redis://elsewhere"
 
 
 def by_path(options: JobOptions, settings: Settings) -> list[Batch]:
     transport = Transport(msgspec.structs.replace(options, transport=PATH), settings)
-    batches = Batches(options, settings, None, take=transport.take)
+    batches = Batcher(options, settings, None, take=transport.take)
     return list(iter(batches.next, None))
 
 
@@ -50,7 +50,7 @@ def test_the_same_files_are_in_the_same_batches_and_a_worker_reads_the_same_byte
             assert one.refers
             assert not other.refers
             assert all(isinstance(image, Reference) for image in decode_payload(one.blob))
-            assert Sight("/").see(decode_payload(one.blob)) == decode_images(other.blob)
+            assert SharedFiles("/").read(decode_payload(one.blob)) == decode_images(other.blob)
             assert encode_images(read_batch_again(options, one.frozen)) == other.blob
 
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_the_same_status_as_inline(tmp_path: Path) -> Non
     options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
     (inline,), (path,) = formed(options, Settings()), by_path(options, Settings())
     assert path.frozen.stamps == inline.frozen.stamps
-    assert Sight("/").see(decode_payload(path.blob)) == decode_images(inline.blob)
+    assert SharedFiles("/").read(decode_payload(path.blob)) == decode_images(inline.blob)
     assert decode_images(inline.blob).count(b"") == 1
     assert Status.TOO_LARGE in decode_payload(path.blob)
 
@@ -81,7 +81,7 @@ def test_roots_may_differ_and_links_in_the_way_do_not_matter(tmp_path: Path) -> 
     assert isinstance(image, Reference)
     assert image.path == b"p/q/\xff.png"
     os.rename(tmp_path / "here", tmp_path / "there")
-    assert Sight(str(tmp_path / "there")).see([image]) == [b"x"]
+    assert SharedFiles(str(tmp_path / "there")).read([image]) == [b"x"]
 
 
 def test_a_file_outside_the_root_travels_as_its_bytes_beside_the_others(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_repeated_rows_travel_inline(tmp_path: Path) -> None:
     with pictures([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         failed = [((0, 0), b"p/000.png")]
-        batches = Batches(
+        batches = Batcher(
             options, Settings(), None, failed=failed, walked=True, take=transport.take
         )
         batch = batches.next()
@@ -165,13 +165,13 @@ def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
     with closing(Journal(tmp_path / "journal")) as journal:
         stamps = [(1, 2)]
         frozen = [
-            Frozen(0, 0, [b"a"], stamps),
-            Frozen(1, 0, [b"b"], stamps, b"mine"),
-            Frozen(2, 0, [b"c"], stamps),
+            FrozenBatch(0, 0, [b"a"], stamps),
+            FrozenBatch(1, 0, [b"b"], stamps, b"mine"),
+            FrozenBatch(2, 0, [b"c"], stamps),
         ]
-        results = [Recorded(n, b"result", 0, {}, b"they") for n in (0, 1)]
-        journal.commit(frozen, [*results, Recorded(2, b"result", 0)])
-        journal.commit(results=[Recorded(n, b"late", 0, {}, b"late") for n in (0, 1)])
+        results = [StoredResult(n, b"result", 0, {}, b"they") for n in (0, 1)]
+        journal.commit(frozen, [*results, StoredResult(2, b"result", 0)])
+        journal.commit(results=[StoredResult(n, b"late", 0, {}, b"late") for n in (0, 1)])
         assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
 
 
@@ -179,10 +179,10 @@ def test_of_what_several_have_read_the_first_to_have_a_file_is_believed(tmp_path
     """A producer that offers a batch again, and a worker that was given it before."""
     one, two, other = b"1111", b"2222", b"9999"
     with closing(Journal(tmp_path / "journal")) as journal:
-        journal.commit([Frozen(0, 0, [b"a", b"b", b"c"], [(1, 2)] * 3)])
+        journal.commit([FrozenBatch(0, 0, [b"a", b"b", b"c"], [(1, 2)] * 3)])
         journal.note_digests(0, one + NO_DIGEST + NO_DIGEST)  # the others were away for a moment
         assert journal.open_batches() == [0]
-        journal.commit(results=[Recorded(0, b"result", 0, {}, other + two + NO_DIGEST)])
+        journal.commit(results=[StoredResult(0, b"result", 0, {}, other + two + NO_DIGEST)])
         assert journal.batch(0).digests == one + two + NO_DIGEST
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.reader import look, read, read_again
+from producer.inputs.reader import probe, read, read_again
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP
@@ -68,7 +68,7 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
     os.truncate(path, MAX_FILE_BYTES + 1)
     content, stamp = read(path)
     assert content is Status.TOO_LARGE
-    assert look(path) == (Status.TOO_LARGE, stamp)
+    assert probe(path) == (Status.TOO_LARGE, stamp)
     assert read_again(path, stamp) is Status.TOO_LARGE
     assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
 
@@ -76,8 +76,8 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
 def test_a_lower_limit_is_kept_whenever_the_file_is_read(path: bytes) -> None:
     _, stamp = read(path)
     assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
-    assert look(path, 7) == (None, stamp)
-    assert read(path, 6) == look(path, 6) == (Status.TOO_LARGE, stamp)
+    assert probe(path, 7) == (None, stamp)
+    assert read(path, 6) == probe(path, 6) == (Status.TOO_LARGE, stamp)
     assert read_again(path, stamp, 6) is Status.TOO_LARGE
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from producer.journal.error_budget import (
     ROWS_BEFORE_PERCENT,
-    Budget,
+    ErrorBudget,
     decode_budget,
     encode_budget,
     parse_budget,
@@ -25,23 +25,25 @@ def totals(draw: st.DrawFn) -> JobCounts:
 
 @given(st.integers(0, 10**9))
 def test_a_number_of_rows_is_read(limit: int) -> None:
-    assert parse_budget(str(limit)) == Budget(limit)
+    assert parse_budget(str(limit)) == ErrorBudget(limit)
 
 
 @given(st.integers(0, 100), st.integers(0, 9))
 def test_a_share_is_read(whole: int, tenth: int) -> None:
     if whole < 100 or not tenth:
-        assert parse_budget(f"{whole}.{tenth}%") == Budget(float(f"{whole}.{tenth}"), percent=True)
+        assert parse_budget(f"{whole}.{tenth}%") == ErrorBudget(
+            float(f"{whole}.{tenth}"), percent=True
+        )
 
 
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
 def test_the_journal_keeps_what_was_typed(text: str) -> None:
-    budget = Budget(float(text.rstrip("%")), text.endswith("%"))
+    budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
     assert decode_budget(encode_budget(budget)) == budget
 
 
 def test_a_journal_without_one_has_no_limit() -> None:
-    assert decode_budget(encode_budget(Budget())) == decode_budget(None) == Budget()
+    assert decode_budget(encode_budget(ErrorBudget())) == decode_budget(None) == ErrorBudget()
     with pytest.raises(BadMessage, match="--max-failures"):
         decode_budget(b"many")
 
@@ -56,12 +58,12 @@ def test_anything_else_is_refused(text: str) -> None:
 
 @given(totals(), st.booleans())
 def test_without_a_budget_nothing_is_too_much(totals: JobCounts, finished: bool) -> None:
-    assert not Budget().exceeded(totals, finished)
+    assert not ErrorBudget().exceeded(totals, finished)
 
 
 @given(totals(), st.booleans(), st.integers(0, 3000))
 def test_a_number_is_judged_at_once(totals: JobCounts, finished: bool, limit: int) -> None:
-    assert Budget(limit).exceeded(totals, finished) == (totals.failed > limit)
+    assert ErrorBudget(limit).exceeded(totals, finished) == (totals.failed > limit)
 
 
 @given(totals(), st.booleans(), st.integers(0, 100))
@@ -70,9 +72,9 @@ def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
 ) -> None:
     judged = finished or totals.done >= ROWS_BEFORE_PERCENT
     above = totals.done > 0 and totals.failed / totals.done > percent / 100 + 1e-12
-    assert Budget(percent, percent=True).exceeded(totals, finished) == (judged and above)
+    assert ErrorBudget(percent, percent=True).exceeded(totals, finished) == (judged and above)
 
 
 def test_all_rows_may_fail_where_all_may() -> None:
-    assert not Budget(100, percent=True).exceeded(JobCounts(9, 9, 9), finished=True)
-    assert Budget(0, percent=True).exceeded(JobCounts(9, 9, 1), finished=True)
+    assert not ErrorBudget(100, percent=True).exceeded(JobCounts(9, 9, 9), finished=True)
+    assert ErrorBudget(0, percent=True).exceeded(JobCounts(9, 9, 1), finished=True)

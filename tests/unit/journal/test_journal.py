@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.records import Frozen, Recorded
+from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.totals import JobCounts
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.image_status import FLAGS, add_flags
@@ -33,7 +33,7 @@ files = st.lists(st.tuples(names, stamps), min_size=1, max_size=4)
 #: A step: a batch to freeze, or a result (of which batch, and what), or both kinds at once.
 flags = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 4))
 answers = st.builds(
-    Recorded,
+    StoredResult,
     st.integers(0, 9),
     st.binary(max_size=5),
     st.integers(0, 4),
@@ -41,7 +41,7 @@ answers = st.builds(
     st.binary(max_size=4),
 )
 steps = st.lists(st.tuples(st.lists(files, max_size=2), st.lists(answers, max_size=3)), max_size=6)
-Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[Recorded]]
+Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[StoredResult]]
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def frozen(n: int, *names: bytes) -> Frozen:
-    return Frozen(n, 0, list(names), [(1, 2)] * len(names))
+def frozen(n: int, *names: bytes) -> FrozenBatch:
+    return FrozenBatch(n, 0, list(names), [(1, 2)] * len(names))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def path(tmp_path: Path) -> Path:
     path = journal_path(tmp_path / "out.csv")
     with closing(Journal(path)) as journal:
         journal.put(record=b"{}")
-        journal.commit([frozen(0, b"a", b"b"), frozen(1, b"c")], [Recorded(0, b"result", 1)])
+        journal.commit([frozen(0, b"a", b"b"), frozen(1, b"c")], [StoredResult(0, b"result", 1)])
     return path
 
 
@@ -80,13 +80,13 @@ def everything(journal: Journal) -> tuple[object, ...]:
 def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
     steps: list[Step],
 ) -> None:
-    batches: list[Frozen] = []
-    results: dict[int, Recorded] = {}
+    batches: list[FrozenBatch] = []
+    results: dict[int, StoredResult] = {}
     with folder() as place:
         journal = Journal(place / "j")
         for freeze, answers in steps:
             new = [
-                Frozen(len(batches) + i, 0, [n for n, _ in files], [s for _, s in files])
+                FrozenBatch(len(batches) + i, 0, [n for n, _ in files], [s for _, s in files])
                 for i, files in enumerate(freeze)
             ]
             journal.commit(new, answers)
@@ -122,7 +122,7 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
 
 def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_undone(path: Path) -> None:
     with closing(Journal(path)) as journal, pytest.raises(SetupError):
-        journal.commit([frozen(2, b"d"), frozen(0, b"x")], [Recorded(1, b"late", 0)])
+        journal.commit([frozen(2, b"d"), frozen(0, b"x")], [StoredResult(1, b"late", 0)])
     with closing(Journal(path)) as journal:
         assert list(journal.names()) == [[b"a", b"b"], [b"c"]]
         assert journal.open_batches() == [1]
@@ -230,7 +230,7 @@ def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
     with folder() as place:
         with closing(Journal(place / "j")) as journal:
             journal.commit(
-                [frozen(n, b"name%d" % n) for n in range(5)], [Recorded(0, b"result", 1)]
+                [frozen(n, b"name%d" % n) for n in range(5)], [StoredResult(0, b"result", 1)]
             )
         whole = bytearray((place / "j").read_bytes())
         at = data.draw(st.integers(0, len(whole) - 1))
@@ -240,7 +240,7 @@ def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
         try:
             with closing(Journal(place / "j")) as journal:
                 everything(journal)
-                journal.commit([frozen(9, b"next")], [Recorded(1, b"", 0)])
+                journal.commit([frozen(9, b"next")], [StoredResult(1, b"", 0)])
         except HangtagError as error:
             assert str(error).isprintable()  # noqa: PT017
 
@@ -260,13 +260,13 @@ def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> Non
     journal = Journal(path)
     before = everything(journal)
     with files_no_larger_than(64 << 10), pytest.raises(SetupError, match="free space") as error:
-        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
+        journal.commit([frozen(2, b"x" * (1 << 20))], [StoredResult(1, b"y" * (1 << 20), 0)])
     assert str(error.value).isprintable()
     assert everything(journal) == before
     journal.close()
     with closing(Journal(path)) as journal:
         assert everything(journal) == before
-        journal.commit([frozen(2, b"x" * (1 << 20))], [Recorded(1, b"y" * (1 << 20), 0)])
+        journal.commit([frozen(2, b"x" * (1 << 20))], [StoredResult(1, b"y" * (1 << 20), 0)])
         assert journal.totals == JobCounts(4, 3, 1)
 
 

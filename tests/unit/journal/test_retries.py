@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from producer.journal import properties
 from producer.journal.journal import Journal
-from producer.journal.records import Frozen, Place, Recorded
-from producer.journal.totals import JobCounts, kept, sums
+from producer.journal.records import FrozenBatch, Place, StoredResult
+from producer.journal.totals import JobCounts, load_counts, sums
 from producer.output.csv_table import failures
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Status
@@ -42,21 +42,21 @@ def result(answers: list[Row]) -> BatchResult:
     )
 
 
-def recorded(n: int, answers: list[Row]) -> Recorded:
+def recorded(n: int, answers: list[Row]) -> StoredResult:
     answer = result(answers)
     kinds = {str(f): answer.flags.count(f.code) for f in FLAGS[1:] if f.code in answer.flags}
-    return Recorded(n, encode_result(answer), failures(answer), kinds)
+    return StoredResult(n, encode_result(answer), failures(answer), kinds)
 
 
-def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Frozen:  # noqa: B006
+def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> FrozenBatch:  # noqa: B006
     names = [b"%d-%d" % place for place in places or ((n, i) for i in range(count))]
-    return Frozen(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
+    return FrozenBatch(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
 
 
 def kept_sums(path: Path) -> JobCounts:
     """The sums that whoever looks at a job reads, which are those of its batches."""
     with closing(sqlite3.connect(path)) as database:
-        found = kept(properties.read(database))
+        found = load_counts(properties.read(database))
         assert found == sums(database)
         return found
 

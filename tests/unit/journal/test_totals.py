@@ -10,8 +10,8 @@ import pytest
 
 from producer.journal import properties, snapshot
 from producer.journal.journal import Journal, journal_path
-from producer.journal.records import Frozen, Recorded
-from producer.journal.snapshot import JobView, State, peek
+from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.journal.totals import JobCounts
 from shared.errors import Damaged, SetupError
 from shared.image_status import FLAGS
@@ -31,8 +31,8 @@ def begun(folder: Path, batches: int) -> Path:
         journal.put(record=encode_job(RECORD))
         for n in range(batches):
             names = [b"%0*d" % (NAME_BYTES, i) for i in range(IMAGES)]
-            frozen = Frozen(n, 0, names, [(0, 0)] * IMAGES, bytes(4 * IMAGES), [])
-            results = [Recorded(n, bytes(9 * IMAGES), 1, {FLAG: 2})] if n % 2 == 0 else []
+            frozen = FrozenBatch(n, 0, names, [(0, 0)] * IMAGES, bytes(4 * IMAGES), [])
+            results = [StoredResult(n, bytes(9 * IMAGES), 1, {FLAG: 2})] if n % 2 == 0 else []
             journal.commit([frozen], results)
     return output
 
@@ -45,14 +45,14 @@ def read_bytes() -> int:
 
 def cost_of(output: Path) -> tuple[JobView, int]:
     before = read_bytes()
-    view = peek(output)
+    view = read_snapshot(output)
     assert view is not None
     return view, read_bytes() - before
 
 
 def test_a_look_at_a_job_reads_no_more_for_a_large_one(tmp_path: Path) -> None:
     small, large = begun(tmp_path, 1), begun(tmp_path, 200)
-    peek(small)
+    read_snapshot(small)
     (_, few), (view, many) = cost_of(small), cost_of(large)
     assert (view.found, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
     assert view.flagged == {FLAG: 200}
@@ -72,9 +72,9 @@ def test_a_journal_without_its_sums_or_with_others_is_damaged(
             properties.put(database, totals=kept)
         database.commit()
     if kept != b'{"frozen":1}':  # a look at a job adds nothing up
-        view = peek(output)
+        view = read_snapshot(output)
         assert view is not None
-        assert view.state is State.UNREADABLE
+        assert view.state is JobState.UNREADABLE
     with pytest.raises(Damaged, match="--restart"):
         Journal(journal_path(output))
 
@@ -82,12 +82,12 @@ def test_a_journal_without_its_sums_or_with_others_is_damaged(
 def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
     output = begun(tmp_path, 2)
     with closing(Journal(journal_path(output))) as journal:
-        again = Frozen(1, 0, [b"x"], [(0, 0)], bytes(4), [])  # a number that is taken
+        again = FrozenBatch(1, 0, [b"x"], [(0, 0)], bytes(4), [])  # a number that is taken
         with pytest.raises(SetupError):
-            journal.commit([again], [Recorded(1, b"r", 5)])
-        journal.commit(results=[Recorded(1, b"r", 5)])
-        journal.commit(results=[Recorded(1, b"r", 7)])  # late: it has its result
-    view = peek(output)
+            journal.commit([again], [StoredResult(1, b"r", 5)])
+        journal.commit(results=[StoredResult(1, b"r", 5)])
+        journal.commit(results=[StoredResult(1, b"r", 7)])  # late: it has its result
+    view = read_snapshot(output)
     assert view is not None
     assert (view.done, view.failed) == (2 * IMAGES, 1 + 5)
 
@@ -95,15 +95,15 @@ def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
 def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) -> None:
     output = begun(tmp_path, 2)
     before = sorted(tmp_path.iterdir())
-    view = peek(output)
+    view = read_snapshot(output)
     assert view is not None
-    assert (view.state, view.found) == (State.PAUSED, 2 * IMAGES)
+    assert (view.state, view.found) == (JobState.PAUSED, 2 * IMAGES)
     assert sorted(tmp_path.iterdir()) == before
     with closing(Journal(journal_path(output))) as journal:
         journal.put(exit=b"0")  # it is in the log, and not in the file
-        view = peek(output)
+        view = read_snapshot(output)
         assert view is not None
-        assert view.state is State.FINISHED
+        assert view.state is JobState.FINISHED
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -127,9 +127,9 @@ def test_a_look_sees_what_a_producer_writes_meanwhile(
             return found
 
         monkeypatch.setattr(snapshot, "_query", late)
-        view = peek(output)
+        view = read_snapshot(output)
     assert view is not None
-    assert view.state is State.FINISHED
+    assert view.state is JobState.FINISHED
 
 
 def test_sums_that_are_added_up_have_their_flags_in_the_order_of_the_column(
@@ -140,11 +140,13 @@ def test_sums_that_are_added_up_have_their_flags_in_the_order_of_the_column(
     with closing(Journal(journal_path(output))) as journal:
         journal.put(record=encode_job(RECORD))
         for n, kind in enumerate(reversed(kinds)):
-            journal.commit([Frozen(n, 0, [b"x"], [(0, 0)])], [Recorded(n, b"r", 0, {kind: 1})])
+            journal.commit(
+                [FrozenBatch(n, 0, [b"x"], [(0, 0)])], [StoredResult(n, b"r", 0, {kind: 1})]
+            )
         assert list(journal.totals.flagged) == kinds
     with closing(Journal(journal_path(output))) as journal:
         journal.repeat(1)
         assert list(journal.totals.flagged) == kinds
-    view = peek(output)
+    view = read_snapshot(output)
     assert view is not None
     assert list(view.flagged) == kinds

@@ -13,7 +13,7 @@ from worker.requests.outcomes import failed
 
 def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptureFixture) -> None:
     for error in (SetupError("a"), SetupError("a"), BadMessage("b\nc"), SetupError("a")):
-        with log_once.told_once("batch 1 of job told0000"):
+        with log_once.log_once("batch 1 of job told0000"):
             raise error
     assert [record.getMessage() for record in caplog.records] == [
         "batch 1 of job told0000: a",
@@ -22,7 +22,7 @@ def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptu
 
 
 def test_what_nobody_raises_on_purpose_passes() -> None:
-    with pytest.raises(ZeroDivisionError), log_once.told_once("x"):
+    with pytest.raises(ZeroDivisionError), log_once.log_once("x"):
         raise ZeroDivisionError
 
 

@@ -7,14 +7,14 @@ from ast import literal_eval
 from celery.utils.saferepr import saferepr
 
 from shared.image_status import BY_CODE
-from worker.lifecycle.stats import Tally
+from worker.lifecycle.stats import WorkerStats
 
 #: As Celery gives an answer to the parent (Task.resultrepr_maxsize).
 REPR_CHARS = 1024
 
 
 def test_work_adds_up() -> None:
-    tally = Tally(60)
+    tally = WorkerStats(60)
     tally.add(1, 16, {"unreadable": 2}, ["a@1"])
     tally.add(2, 8, {"unreadable": 1, "missing": 4}, ["a@1"])
     tally.add(2, 0, {}, ["a@1"])
@@ -22,7 +22,7 @@ def test_work_adds_up() -> None:
 
 
 def test_an_idle_child_still_has_what_it_loaded_and_a_dead_one_has_not() -> None:
-    tally = Tally(60)
+    tally = WorkerStats(60)
     tally.add(1, 16, {}, ["a@1", "b@2"])
     tally.add(2, 16, {}, ["c@3"])
     assert tally.versions([1, 2, 3]) == tally.versions([1, 2, 3]) == ["a@1", "b@2", "c@3"]
@@ -31,7 +31,7 @@ def test_an_idle_child_still_has_what_it_loaded_and_a_dead_one_has_not() -> None
 
 
 def test_what_a_child_has_let_go_is_not_told_but_the_version_used_last() -> None:
-    tally = Tally(unused_s=0)
+    tally = WorkerStats(unused_s=0)
     tally.add(1, 16, {}, ["a@1", "b@2"])
     assert tally.versions([1]) == ["b@2"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.metrics.counters import CODES, Accrual
+from producer.metrics.counters import CODES, WorkerCounters
 from shared import keys
 from shared.ledger.heartbeats import Heartbeat
 
@@ -14,7 +14,7 @@ def beat(worker: str, images: int, since_ms: int = 0, **failures: int) -> Heartb
 
 
 def test_a_sum_never_falls_when_a_worker_leaves_comes_back_or_was_seen_earlier() -> None:
-    accrual = Accrual()
+    accrual = WorkerCounters()
     accrual.add([beat("a", 100, missing=3), beat("b", 10, missing=1)])
     accrual.add([beat("b", 12, missing=1, crashed=2)])
     assert (accrual.images, accrual.failures["missing"]) == (112, 4)
@@ -25,14 +25,14 @@ def test_a_sum_never_falls_when_a_worker_leaves_comes_back_or_was_seen_earlier()
 
 
 def test_a_worker_that_has_replaced_itself_under_its_number_counts_on() -> None:
-    accrual = Accrual()
+    accrual = WorkerCounters()
     accrual.add([beat("a", 1_000, 5, missing=3)])
     accrual.add([beat("a", 10, 60_005, missing=1)])
     assert (accrual.images, accrual.failures["missing"]) == (1_010, 4)
 
 
 def test_every_code_is_there_from_the_start_and_no_other_can_be_added() -> None:
-    accrual = Accrual()
+    accrual = WorkerCounters()
     assert accrual.failures == dict.fromkeys((*CODES, "other"), 0)
     accrual.add([beat("a", 9, **{"no such": 4, "neither": 5, "missing": -1})])
     assert accrual.failures == {**dict.fromkeys(CODES, 0), "other": 9}

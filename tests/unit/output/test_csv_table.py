@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.journal import Journal
-from producer.journal.records import Frozen, Recorded
+from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape
 from producer.output.csv_table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
 from shared.errors import SetupError
@@ -141,8 +141,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "out.csv.hangtag")
     answer = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
     for n, name in enumerate([b"a", b"b", b"c"]):
-        journal.commit([Frozen(n, 0, [name], [(1, 1)])])
-    journal.commit(results=[Recorded(2, answer, 0), Recorded(0, answer, 0)])
+        journal.commit([FrozenBatch(n, 0, [name], [(1, 1)])])
+    journal.commit(results=[StoredResult(2, answer, 0), StoredResult(0, answer, 0)])
     yield journal
     journal.close()
 

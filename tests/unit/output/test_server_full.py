@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, ResponseError
 
-from producer.output.outage import refusal
+from producer.output.outage import write_refusal
 
 DISK = "MISCONF Errors writing to the AOF file: No space left on device"
 SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
@@ -23,9 +23,11 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
     ],
 )
 def test_a_refusal_is_told_by_what_is_full(error: RedisError, why: str) -> None:
-    assert why in refusal(error)
+    assert why in write_refusal(error)
 
 
 def test_a_server_that_is_away_refuses_nothing() -> None:
-    assert refusal(ConnectionError("Connection refused")) == ""
-    assert refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""
+    assert write_refusal(ConnectionError("Connection refused")) == ""
+    assert (
+        write_refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""
+    )

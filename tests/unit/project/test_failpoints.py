@@ -206,9 +206,9 @@ def test_a_point_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path
     armed = Points(tmp_path / "armed")
     armed.arm(Shot("a.point", 2))
     script = (
-        "from shared.failpoints import passed\n"
+        "from shared.failpoints import failpoint\n"
         "from tests.support.failpoints.armed import watch; watch()\n"
-        "for name in ('a.point', 'another.point', 'a.point'): passed(name)"
+        "for name in ('a.point', 'another.point', 'a.point'): failpoint(name)"
     )
     notes = {FIRED_VARIABLE: str(tmp_path / "fired")}
     died = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**armed.settings, **notes})
@@ -219,8 +219,8 @@ def test_a_point_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path
 
 def test_an_unwatched_point_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failpoints._on_pass is None
-    failpoints.passed("a.point")
+    failpoints.failpoint("a.point")
     seen: list[str] = []
     monkeypatch.setattr(failpoints, "_on_pass", seen.append)
-    failpoints.passed("a.point")
+    failpoints.failpoint("a.point")
     assert seen == ["a.point"]

@@ -68,7 +68,7 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_repeated(scheme: str,
         of(f"{scheme}://{text}")
     said = "".join(traceback.format_exception_only(caught.value))
     assert not any(part in said for part in ("pa/", "w#or", "ss?", "%41"))
-    assert access.shown(f"{scheme}://{text}") == "HANGTAG_REDIS_URL"
+    assert access.redacted(f"{scheme}://{text}") == "HANGTAG_REDIS_URL"
 
 
 #: Of what passwords are made here: what means something in a URL, digits, which are ports and
@@ -113,7 +113,7 @@ def test_no_part_of_a_password_in_a_url_is_in_any_message(
     write, before, after = typed
     where = data.draw(st.sampled_from(WHERE[scheme]))
     url = f"{scheme}://{user}{before}{write(secret)}{after}{where}"
-    said = [access.shown(url)]
+    said = [access.redacted(url)]
     try:
         found = parse(url, insecure=True)
         app = make_app(found, "test")
@@ -137,7 +137,7 @@ def test_what_may_be_a_part_of_a_password_is_refused_and_not_repeated(url: str) 
         parse(url)
     assert "SECRET" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert access.shown(url) == "HANGTAG_REDIS_URL"
+    assert access.redacted(url) == "HANGTAG_REDIS_URL"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "[::1]"])

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from shared.log_limit import LINES, Limited
+from shared.log_limit import LINES, LogLimit
 
 FLOOD = 2_000
 
 
 def test_a_flood_is_some_lines_and_a_count_of_all_others(caplog: pytest.LogCaptureFixture) -> None:
-    limited = Limited(logging.getLogger("flood"), interval_s=0.2)
+    limited = LogLimit(logging.getLogger("flood"), interval_s=0.2)
     for number in range(FLOOD):
         limited.error(f"junk {number}")
     time.sleep(0.25)
@@ -30,7 +30,7 @@ def test_a_flood_is_some_lines_and_a_count_of_all_others(caplog: pytest.LogCaptu
 
 
 def test_after_an_interval_lines_are_logged_again(caplog: pytest.LogCaptureFixture) -> None:
-    limited = Limited(logging.getLogger("flood"), interval_s=0.1)
+    limited = LogLimit(logging.getLogger("flood"), interval_s=0.1)
     for _ in range(LINES):
         limited.error("first")
     time.sleep(0.15)

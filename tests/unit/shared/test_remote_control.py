@@ -18,7 +18,7 @@ def test_a_command_that_is_admitted_has_nothing_of_its_senders_but_names() -> No
         reply_to={"exchange": "elsewhere", "routing_key": "1" * 36},
         more="x",
     )
-    found = remote_control.admitted(asked)
+    found = remote_control.sanitized(asked)
     assert json.loads(base64.b64decode(found["body"])) == {
         "method": "active",
         "arguments": {"safe": True},

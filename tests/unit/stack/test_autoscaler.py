@@ -16,9 +16,9 @@ from producer.stack.autoscaler import (
     LOOK_EVERY_S,
     LOOKS,
     QUIET_S,
+    Autoscaler,
     Bounds,
-    Pace,
-    Pacer,
+    Target,
 )
 from producer.stack.desired_state import Desired
 
@@ -29,12 +29,12 @@ backlogs = st.integers(0, 200)
 
 
 def run(
-    start: Pace, within: Bounds, seconds: float, backlog: Callable[[int], int]
+    start: Target, within: Bounds, seconds: float, backlog: Callable[[int], int]
 ) -> Iterator[int]:
     """The number of children after each look; `backlog` answers for a number of children."""
     now = 0.0
     while now < seconds:
-        start = autoscaler.look(start, within, now, backlog(start.children))
+        start = autoscaler.decide(start, within, now, backlog(start.children))
         now += LOOK_EVERY_S
         yield start.children
 
@@ -45,10 +45,10 @@ def changes(numbers: list[int]) -> int:
 
 @given(st.lists(st.tuples(bounds, backlogs, st.floats(0.1, 60)), max_size=60))
 def test_it_never_leaves_its_bounds(looks: list[tuple[Bounds, int, float]]) -> None:
-    found, now = Pace(1), 0.0
+    found, now = Target(1), 0.0
     for within, batches, later_s in looks:
         now += later_s
-        found = autoscaler.look(found, within, now, batches)
+        found = autoscaler.decide(found, within, now, batches)
         assert within.floor <= found.children <= within.ceiling
 
 
@@ -56,7 +56,7 @@ def test_it_never_leaves_its_bounds(looks: list[tuple[Bounds, int, float]]) -> N
 def test_a_backlog_that_stays_the_same_leads_to_one_number(
     within: Bounds, start: int, batches: int
 ) -> None:
-    numbers = list(run(Pace(start), within, 300, lambda _: batches))
+    numbers = list(run(Target(start), within, 300, lambda _: batches))
     assert changes(numbers[int(3 * QUIET_S / LOOK_EVERY_S) :]) == 0
 
 
@@ -66,14 +66,14 @@ def test_load_leads_to_the_ceiling_in_few_steps(within: Bounds, start: int) -> N
         return max(4, BATCHES_PER_CHILD * children)
 
     steps = 2 + math.ceil(math.log2(64))
-    numbers = list(run(Pace(start), within, steps * LOOKS * LOOK_EVERY_S, full))
+    numbers = list(run(Target(start), within, steps * LOOKS * LOOK_EVERY_S, full))
     assert numbers[-1] == within.ceiling
     assert changes(numbers) <= steps
 
 
 @given(bounds, st.integers(0, 64))
 def test_idleness_leads_to_the_floor_in_one_step(within: Bounds, start: int) -> None:
-    numbers = list(run(Pace(within.clamp(start)), within, QUIET_S + 2, lambda _: 0))
+    numbers = list(run(Target(within.clamp(start)), within, QUIET_S + 2, lambda _: 0))
     assert numbers[-1] == within.floor
     assert changes(numbers) <= 1
 
@@ -88,7 +88,7 @@ def test_a_break_that_is_short_changes_nothing(within: Bounds, seed: int, break_
         busy = next(looks) % period < LOOKS
         return BATCHES_PER_CHILD * children if busy else chance.randint(0, children // 2)
 
-    numbers = list(run(Pace(within.ceiling), within, 120, jobs))
+    numbers = list(run(Target(within.ceiling), within, 120, jobs))
     assert set(numbers) == {within.ceiling}
 
 
@@ -104,7 +104,7 @@ def test_a_fleet_that_could_do_with_less_does_not_swing(
             return max(4, BATCHES_PER_CHILD * children)
         return min(BATCHES_PER_CHILD * children, math.ceil(needed * chance.uniform(0.5, 1.4)))
 
-    numbers = list(run(Pace(within.floor), within, 1_200, backlog))
+    numbers = list(run(Target(within.floor), within, 1_200, backlog))
     settled = numbers[len(numbers) // 4 :]
     assert changes(settled) <= 2
     assert settled[-1] >= min(within.ceiling, math.floor(needed))
@@ -114,13 +114,13 @@ def test_a_fleet_that_could_do_with_less_does_not_swing(
 def test_what_was_not_seen_for_a_while_counts_for_nothing(within: Bounds, start: int) -> None:
     """The machine slept, or the server was away: one look after that is no proof of idleness."""
     children = within.clamp(start)
-    found = autoscaler.look(Pace(children), within, 0.0, 0)
-    later = autoscaler.look(found, within, 3_600.0, 0)
+    found = autoscaler.decide(Target(children), within, 0.0, 0)
+    later = autoscaler.decide(found, within, 3_600.0, 0)
     assert [found.children, later.children] == [children, children]
 
 
 def test_where_nothing_says_how_much_waits_nothing_changes() -> None:
-    pacer = Pacer(Bounds(1, 4))
+    pacer = Autoscaler(Bounds(1, 4))
     assert [pacer.children(Bounds(1, 4), lambda: None) for _ in range(3)] == [1, 1, 1]
     assert pacer.children(Bounds(3, 4), lambda: None) == 3
     assert pacer.children(Bounds(1, 2), lambda: None) == 2

@@ -42,7 +42,7 @@ from tests.support.processes.fleet import wait_for
     ],
 )
 def test_a_password_is_not_shown(url: str, expected: str) -> None:
-    assert address.shown(url) == expected
+    assert address.redacted(url) == expected
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_lock_knows_its_holder_and_that_it_was_removed(tmp_path: Path) -> None
     mine = lock.Lock(path)
     assert not lock.held(path)
     assert mine.take(0)
-    me = process_handle.member("me", os.getpid())
+    me = process_handle.managed_process("me", os.getpid())
     mine.sign(me)
     assert lock.held(path)
     assert lock.holder(path) == me
@@ -172,9 +172,9 @@ def test_what_cannot_be_read_is_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_nothing_answers_at_a_closed_door(tmp_path: Path) -> None:
-    assert not socket_gate.answers(tmp_path / "redis.sock")
+    assert not socket_gate.is_ready(tmp_path / "redis.sock")
     (tmp_path / "redis.sock").touch()
-    assert not socket_gate.answers(tmp_path / "redis.sock")
+    assert not socket_gate.is_ready(tmp_path / "redis.sock")
 
 
 def test_what_ends_by_itself_is_started_again_ever_more_slowly() -> None:
@@ -222,7 +222,7 @@ def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
     service = Service("test", dict(os.environ), lambda one: one.pid in begun)
     sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 
-    def want(number: int) -> process_handle.Member:
+    def want(number: int) -> process_handle.ManagedProcess:
         service.want([*sleep, str(number)])
         service.tend()
         assert service.newest is not None

@@ -102,8 +102,8 @@ def test_as_in_the_docs_users_the_authority_and_a_password_are_named() -> None:
         "HANGTAG_REDIS_URL=rediss://broker:6379 HANGTAG_REDIS_USER=hangtag-{} "
         "HANGTAG_REDIS_PASSWORD_FILE=... HANGTAG_REDIS_CA=/etc/hangtag/ca.pem hangtag worker"
     )
-    assert workers.cure(ours).endswith(f": {line.format('worker')}")
-    assert wait.cure(ours).endswith(f": {line.format('trainer')} --queue train")
+    assert workers.how_to_start(ours).endswith(f": {line.format('worker')}")
+    assert wait.how_to_start_trainer(ours).endswith(f": {line.format('trainer')} --queue train")
 
 
 def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from worker.datasets.examples import Images
 from worker.recipes.recipes import RECIPES, Recipe
 from worker.training.augmentation import ERASED_AREA, augmented
-from worker.training.counter_rng import Chance
+from worker.training.counter_rng import CounterRng
 
 seeds = st.integers(0, 2**32 - 1)
 epochs = st.integers(0, 1000)
@@ -99,7 +99,7 @@ def test_a_tint_keeps_black_black_and_stays_within_its_bounds() -> None:
 def test_chance_is_even_and_its_draws_have_nothing_to_do_with_each_other() -> None:
     numbers = np.arange(100_000)
     columns = [
-        Chance(numbers, seed, epoch).uniform(key)
+        CounterRng(numbers, seed, epoch).uniform(key)
         for seed in (0, 1)
         for epoch in (0, 1)
         for key in (1, 2)
@@ -110,5 +110,5 @@ def test_chance_is_even_and_its_draws_have_nothing_to_do_with_each_other() -> No
         assert ((counts - 1000) ** 2 / 1000).sum() < 160
         assert abs(np.corrcoef(column[:-1], column[1:])[0, 1]) < 0.02
     assert np.abs(np.corrcoef(columns) - np.eye(len(columns))).max() < 0.02
-    noise = Chance(numbers[:5000], 1).bytes(20)
+    noise = CounterRng(numbers[:5000], 1).bytes(20)
     assert ((np.bincount(noise.ravel(), minlength=256) - 390.6) ** 2 / 390.6).sum() < 360

@@ -16,7 +16,7 @@ from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
 from worker.recipes.recipes import RECIPES
 from worker.runtimes import load_runtime, runtime
-from worker.training.build_version import Made, make
+from worker.training.build_version import BuiltVersion, build_version
 
 #: Keras 3.15 saves with what NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -36,12 +36,12 @@ def _data(count: int) -> DataSet:
 
 
 @pytest.fixture(scope="module")
-def made() -> Made:
-    return make("noise", RECIPE, _data(300), seed=1)
+def made() -> BuiltVersion:
+    return build_version("noise", RECIPE, _data(300), seed=1)
 
 
 @pytest.fixture
-def published(made: Made, tmp_path: Path) -> tuple[Registry, Card]:
+def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
     registry = Registry(tmp_path)
     return registry, registry.publish(made.card, made.files)
 
@@ -59,7 +59,7 @@ def test_both_files_answer_with_the_figures_of_the_card(
     assert found.loss == pytest.approx(card.metrics.test_loss, abs=1e-3)
 
 
-def test_the_card_says_how_it_was_made(made: Made) -> None:
+def test_the_card_says_how_it_was_made(made: BuiltVersion) -> None:
     card = made.card
     assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
     assert card.metrics.heldout_count == 25
@@ -70,4 +70,4 @@ def test_the_card_says_how_it_was_made(made: Made) -> None:
 
 def test_too_few_images_to_hold_any_out_are_refused() -> None:
     with pytest.raises(SetupError, match="give it more pictures"):
-        make("noise", RECIPE, _data(5), seed=1)
+        build_version("noise", RECIPE, _data(5), seed=1)

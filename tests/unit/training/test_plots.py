@@ -26,7 +26,7 @@ from worker.plots import evaluation_plots, mistakes, prediction_sheet, sample_gr
 from worker.plots.bars import NUMBERED_LABELS, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
-from worker.plots.style import OTHER, RIGHT, WRONG, shown, some
+from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
 
 ROOT = Path(__file__).parents[3]
 #: A sheet of photos; drawings of grey images have a third.
@@ -86,7 +86,7 @@ CASES = {
 @cache
 def drawn(name: str) -> dict[str, bytes]:
     """The pictures of a case."""
-    return evaluation_plots.pictures(*CASES[name])
+    return evaluation_plots.plots(*CASES[name])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -115,7 +115,7 @@ def test_no_caption_runs_into_another_picture(case: Case) -> None:
 
 def test_the_same_figures_give_the_same_bytes_whatever_the_user_has_set() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
-        assert evaluation_plots.pictures(*CASES["ten"]) == drawn("ten")
+        assert evaluation_plots.plots(*CASES["ten"]) == drawn("ten")
 
 
 def test_among_photos_paper_and_bars_keep_their_colours() -> None:
@@ -153,7 +153,7 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
         truth=np.arange(len(ODD))
     )
     assert not (case.probabilities.argmax(1) == case.truth).any()
-    assert set(evaluation_plots.pictures(*case)) == ALWAYS
+    assert set(evaluation_plots.plots(*case)) == ALWAYS
     assert sample_grid.grid(case.labels, case.images, case.truth)
     for label in ODD:
         assert sample_grid.single(case.images[0], label), label
@@ -161,13 +161,13 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
 
 @given(st.text(), st.integers(4, 40))
 def test_a_shown_label_is_one_line_that_fits(label: str, limit: int) -> None:
-    found = shown(label, limit)
+    found = shortened(label, limit)
     assert len(found) <= limit
     assert found.isprintable()
 
 
 def test_a_label_that_fits_is_shown_as_it_is() -> None:
-    assert shown("T-shirt/top", 11) == "T-shirt/top"
+    assert shortened("T-shirt/top", 11) == "T-shirt/top"
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 
 from shared.errors import Exit, SetupError
-from shared.ledger.batches import LOADING, Verdict
+from shared.ledger.batches import LOADING, ClaimVerdict
 from tests.integration.state_machines.batches.files import GARBAGE, is_poison
 from tests.integration.state_machines.batches.producer import Died, Fuse, Producer
 from tests.integration.state_machines.batches.workers import Child, Work
@@ -73,7 +73,7 @@ class Life:
 
     def claim(self, child: Child, batch: int) -> None:
         """A child follows a hint."""
-        if self.world.claim(child, batch).verdict is Verdict.RUN:
+        if self.world.claim(child, batch).verdict is ClaimVerdict.RUN:
             assert child.work is not None
             self.claims.append((replace(child), child.work))
 

@@ -6,20 +6,20 @@ do not reach it.
 
 from __future__ import annotations
 
-from producer.dispatch.job_queue import Channel
-from producer.dispatch.loop import Run
+from producer.dispatch.job_queue import JobQueue
+from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.reconciler import Reconciler
 
 #: What the guard is for -> a method, the text within it to take out, what stands there instead.
 IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     "run: a result is trimmed when it is committed": (
-        Run,
+        DispatchLoop,
         "_exchange",
         "if good or batches:",
         "self._channel.trim(results)\n    if good or batches:",
     ),
     "run: what is frozen is under way": (
-        Run,
+        DispatchLoop,
         "_exchange",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "        if batch.refers:\n            self._transport.sent(batch.frozen.n)\n"
@@ -47,13 +47,13 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "pass",
     ),
     "channel: a sign of life undoes no cancelling": (
-        Channel,
+        JobQueue,
         "touch",
         'pipe.hsetnx(record, "state", "running")',
         'pipe.hset(record, "state", "running")',
     ),
     "channel: the keys die with the job": (
-        Channel,
+        JobQueue,
         "touch",
         "pipe.pexpire(key, self._ttl_ms)",
         "pass",

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError
 from producer.journal.journal import Journal
 from shared import keys
 from shared.image_status import Status
-from shared.ledger.batches import LOADING, Verdict
+from shared.ledger.batches import LOADING, ClaimVerdict
 from shared.messages.batch import decode_result
 from tests.integration.state_machines.batches.actors import CHILDREN_EACH, PARENTS, Life
 from tests.integration.state_machines.batches.files import POISON, is_poison
@@ -275,7 +275,7 @@ class History(RuleBasedStateMachine):
         """A new child that has claimed the batch; None if it was refused."""
         child = self.life.new_child(PARENTS[0])
         self.life.beat(PARENTS[0])
-        return child if self.world.claim(child, batch).verdict is Verdict.RUN else None
+        return child if self.world.claim(child, batch).verdict is ClaimVerdict.RUN else None
 
     @rule(parent=parents, how=st.integers(0, len(FOREIGN_BEATS) + 3), i=some)
     def heart_beats_otherwise(self, parent: str, how: int, i: int) -> None:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shared.ledger.batches import LOADING, BatchState, Verdict
+from shared.ledger.batches import LOADING, BatchState, ClaimVerdict
 
 DEADLY_LOADS = 3
 #: A count of deaths, or a heartbeat, that another program wrote and that cannot be read.
@@ -46,19 +46,19 @@ class LedgerModel:
         beat_ms, children = self.beats[parent]
         return beat_ms == RUBBISH or child in children or beat_ms <= at_ms
 
-    def claim(self, batch: int, who: str, now_ms: int) -> Verdict:
+    def claim(self, batch: int, who: str, now_ms: int) -> ClaimVerdict:
         """The verdict; if it is RUN, `claimed` must follow."""
         if not self.known:
-            return Verdict.UNKNOWN
+            return ClaimVerdict.UNKNOWN
         if self.state == "cancelled":
-            return Verdict.CANCELLED
+            return ClaimVerdict.CANCELLED
         if batch in self.done:
-            return Verdict.DONE
+            return ClaimVerdict.DONE
         if self.deadly:
-            return Verdict.DEADLY
+            return ClaimVerdict.DEADLY
         if self.alive(batch, now_ms) and self.owner[batch][0] != who:
-            return Verdict.HELD
-        return Verdict.RUN if batch in self.payload else Verdict.LOST
+            return ClaimVerdict.HELD
+        return ClaimVerdict.RUN if batch in self.payload else ClaimVerdict.LOST
 
     def claimed(self, batch: int, who: str, at_ms: int) -> None:
         """The batch is handed over."""

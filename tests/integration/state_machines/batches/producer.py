@@ -9,13 +9,13 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.job_queue import Channel, Progress, Result
-from producer.dispatch.loop import Run
+from producer.dispatch.job_queue import JobQueue, Progress, Result
+from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.journal.records import Frozen, Recorded
-from producer.output.job_progress import Quiet
-from producer.stack.stack import Use
+from producer.journal.records import FrozenBatch, StoredResult
+from producer.output.job_progress import NoticesOnly
+from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batches import LOADING, BatchState
 from tests.integration.state_machines.batches.files import GARBAGE
@@ -61,13 +61,16 @@ class WatchedJournal(Journal):
         self._fuse = fuse
 
     def commit(
-        self, frozen: Iterable[Frozen] = (), results: Iterable[Recorded] = (), **also: bytes
+        self,
+        frozen: Iterable[FrozenBatch] = (),
+        results: Iterable[StoredResult] = (),
+        **also: bytes,
     ) -> None:
         with self._fuse.step(in_redis=False):
             super().commit(frozen, results, **also)
 
 
-class WatchedChannel(Channel):
+class WatchedChannel(JobQueue):
     """The real channel of a producer that may die before each step. The oracle follows."""
 
     def __init__(self, world: World, journal: Journal, fuse: Fuse) -> None:
@@ -139,8 +142,8 @@ class Producer:
         self._channel = WatchedChannel(world, self.journal, fuse)
         try:
             self._channel.resume()
-            self.run = Run(
-                Attempt(SETTINGS, Quiet(), Use(SETTINGS)),
+            self.run = DispatchLoop(
+                Attempt(SETTINGS, NoticesOnly(), BrokerSession(SETTINGS)),
                 OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
             )
             for n in self.journal.open_batches():  # as `execute` begins

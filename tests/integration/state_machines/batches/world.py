@@ -18,7 +18,7 @@ from shared.broker.redis_client import connect
 from shared.errors import BadMessage
 from shared.image_status import Status
 from shared.ledger import heartbeats
-from shared.ledger.batches import Claim, Ledger, Verdict
+from shared.ledger.batches import BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import decode_images, encode_images, max_result_bytes
 from shared.messages.job import JobRecord
@@ -60,7 +60,7 @@ class World:
         (folder / "pics").mkdir()
         self.options = JobOptions((b"pics",), bytes(folder), str(folder / "out.csv"))
         self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
-        self.ledger = Ledger(self.client, JOB, SETTINGS.claim_limit_s)
+        self.ledger = BatchLedger(self.client, JOB, SETTINGS.claim_limit_s)
         self._last_ms = 0
         self.client.flushall()
         self.client.script_flush()
@@ -90,12 +90,12 @@ class World:
         expected = self.model.claim(batch, child.owner, self.now_ms())
         claim = self.ledger.claim(batch, child.owner)
         agree(claim.verdict, expected)
-        if claim.verdict is Verdict.RUN:
+        if claim.verdict is ClaimVerdict.RUN:
             self.model.claimed(batch, child.owner, self._claimed_at(batch, child.owner))
             agree(claim.deaths, max(0, self.model.deaths.get(batch, 0)))
             agree(claim.crashes, self.model.crashed.get(batch) or {})
             images = decode_images(claim.payload)
-            child.work = Work(batch, images, claim.careful, claim.convicted)
+            child.work = Work(batch, images, claim.careful, claim.blamed)
         return claim
 
     def complete(self, batch: int, owner: str, result: bytes) -> None:
@@ -118,7 +118,7 @@ class World:
         """Say which image comes next; False if the claim was lost."""
         self.now_ms()
         mine = self.model.take_in_hand(batch, owner, index)
-        agree(self.ledger.careful(batch, owner, index), mine)
+        agree(self.ledger.mark_image(batch, owner, index), mine)
         if mine:
             self.model.renewed(batch, self._claimed_at(batch, owner))
         return mine
@@ -140,7 +140,7 @@ class World:
     def bury(self, batch: int, parent: str, pid: int) -> None:
         """A parent reports a death, and hints at the batch if it counted."""
         owner = f"{parent}/{pid}:{7 * pid}"
-        buried = self.ledger.bury(batch, f"{parent}/{pid}:")
+        buried = self.ledger.report_death(batch, f"{parent}/{pid}:")
         agree(buried, self.model.bury(batch, owner))
         if buried:
             self.hint(batch)

@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.ledger.request_states import Standing, State, Verdict
+from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request, Train
 from tests.integration.state_machines.requests.world import IDS, World
@@ -185,10 +185,13 @@ class History(RuleBasedStateMachine):
     @invariant()
     def a_request_that_has_ended_stays_so(self) -> None:
         for request_id in IDS:
-            view = self.world.requests.look(request_id)
+            view = self.world.requests.get(request_id)
             end = self.ends.get((request_id, self.lives[request_id]))
             if view is not None and end is not None:
-                agree(view.state, State.CANCELLED if end[0] == "cancelled" else State.DONE)
+                agree(
+                    view.state,
+                    RequestState.CANCELLED if end[0] == "cancelled" else RequestState.DONE,
+                )
 
     # The end: whatever happened, a healthy trainer answers what is open.
 
@@ -210,25 +213,25 @@ class History(RuleBasedStateMachine):
                 self.world.requests.renew(request_id, fence, Progress("training"))
                 for fence in fences
             ]
-            promise(answers.count(Standing.OK) <= 1)
-            if Standing.OK in answers:
+            promise(answers.count(RenewalVerdict.OK) <= 1)
+            if RenewalVerdict.OK in answers:
                 entry = self.world.model.entries[request_id]
                 entry.live, entry.progress = True, Progress("training")
 
     def _come_home(self, request_id: str) -> None:
         self.world.let_lease_end(request_id)
         verdict = self._claim(request_id, "host:9:9", self.store[request_id])
-        if verdict is not Verdict.EXHAUSTED:
-            agree(verdict, Verdict.GRANTED)
+        if verdict is not RequestVerdict.EXHAUSTED:
+            agree(verdict, RequestVerdict.GRANTED)
             promise(self.world.finish(request_id, self.store[request_id], OUTCOMES[0], {}))
         for _, _, _, fence in [held for held in self.grants if held.request_id == request_id][-5:]:
             self.world.finish(request_id, fence, OUTCOMES[1], {})
-        view = self.world.requests.look(request_id)
+        view = self.world.requests.get(request_id)
         promise(view is not None)
         assert view is not None
         promise(view.outcome is not None)
         assert view.outcome is not None
-        agree(view.outcome.ok, verdict is Verdict.GRANTED)
+        agree(view.outcome.ok, verdict is RequestVerdict.GRANTED)
 
     # The promises, in words of their own.
 
@@ -242,12 +245,12 @@ class History(RuleBasedStateMachine):
         recent = [held.request_id for held in reversed(self.grants[-6:])]
         return 1 + recent.index(request_id) if request_id in recent else 0
 
-    def _claim(self, request_id: str, owner: str, floor: int) -> Verdict:
+    def _claim(self, request_id: str, owner: str, floor: int) -> RequestVerdict:
         grant = self.world.claim(request_id, owner, floor)
-        if grant.verdict is Verdict.GRANTED:
+        if grant.verdict is RequestVerdict.GRANTED:
             held = Held(request_id, self.lives[request_id], owner, grant.fence)
             self._granted(held, floor)
-        if grant.verdict is Verdict.EXHAUSTED:
+        if grant.verdict is RequestVerdict.EXHAUSTED:
             self._ended(request_id, "exhausted", 0)
         return grant.verdict
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from shared.ledger.request_states import Standing, State, Verdict
+from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request
 
@@ -28,11 +28,11 @@ class Entry:
     files: dict[str, bytes] = field(default_factory=dict)
 
     @property
-    def state(self) -> State:
+    def state(self) -> RequestState:
         """As people see it."""
         if self.status == "open":
-            return State.RUNNING if self.live else State.WAITING
-        return State.CANCELLED if self.status == "cancelled" else State.DONE
+            return RequestState.RUNNING if self.live else RequestState.WAITING
+        return RequestState.CANCELLED if self.status == "cancelled" else RequestState.DONE
 
     def holds(self, fence: int) -> bool:
         """Whether this fence is the last one, and was not given back."""
@@ -63,31 +63,31 @@ class RequestsModel:
             return True
         return False if known.request.work == request.work else None
 
-    def claim(self, request_id: str, owner: str, floor: int) -> Verdict:
+    def claim(self, request_id: str, owner: str, floor: int) -> RequestVerdict:
         entry = self.entries.get(request_id)
         if entry is None:
-            return Verdict.UNKNOWN
+            return RequestVerdict.UNKNOWN
         if entry.status != "open":
-            return Verdict(entry.status)
+            return RequestVerdict(entry.status)
         if entry.live and entry.owner != owner:
-            return Verdict.HELD
+            return RequestVerdict.HELD
         if not (entry.live and entry.fence > floor):
             if entry.attempts == MAX_ATTEMPTS:
                 entry.close("exhausted")
-                return Verdict.EXHAUSTED
+                return RequestVerdict.EXHAUSTED
             entry.fence = max(entry.fence, floor) + 1
             entry.attempts += 1
         entry.owner, entry.live = owner, True
-        return Verdict.GRANTED
+        return RequestVerdict.GRANTED
 
-    def renew(self, request_id: str, fence: int, progress: Progress) -> Standing:
+    def renew(self, request_id: str, fence: int, progress: Progress) -> RenewalVerdict:
         entry = self.entries.get(request_id)
         if entry is None or not entry.holds(fence):
-            return Standing.LOST
+            return RenewalVerdict.LOST
         if entry.status != "open":
-            return Standing.CANCELLED if entry.status == "cancelled" else Standing.LOST
+            return RenewalVerdict.CANCELLED if entry.status == "cancelled" else RenewalVerdict.LOST
         entry.live, entry.progress = True, progress
-        return Standing.OK
+        return RenewalVerdict.OK
 
     def release(self, request_id: str, fence: int) -> bool:
         entry = self.entries.get(request_id)

@@ -9,8 +9,8 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, UsageError
 from shared.ledger import heartbeats
-from shared.ledger.request_states import Grant, State, Verdict
-from shared.ledger.requests import MAX_ATTEMPTS, Requests
+from shared.ledger.request_states import Grant, RequestState, RequestVerdict
+from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.requests import Outcome, Progress, Request
 from tests.integration.state_machines.requests.model import Entry, RequestsModel, same
 from tests.mutants.promise import agree, promise
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, server: RedisServer) -> None:
         self.client = connect(server.url, "test")
-        self.requests = Requests(self.client, LEASE_S, TTL_S)
+        self.requests = RequestLedger(self.client, LEASE_S, TTL_S)
         self.model = RequestsModel()
         self.orphans: set[str] = set()  #: ids with keys that Redis lost the state of
         self.tampered = False  #: with the list of open requests
@@ -50,7 +50,7 @@ class World:
         expected = self.model.claim(request_id, owner, floor)
         grant = self.requests.claim(request_id, owner, floor)
         agree(grant.verdict, expected)
-        if expected is Verdict.GRANTED:
+        if expected is RequestVerdict.GRANTED:
             entry = self.model.entries[request_id]
             agree(grant, Grant(expected, entry.fence, entry.request, entry.input, entry.attempts))
         else:
@@ -130,7 +130,7 @@ class World:
             lambda: self.requests.release(request_id, 1),
             lambda: self.requests.finish(request_id, 1, Outcome(True)),
             lambda: self.requests.cancel(request_id),
-            lambda: self.requests.look(request_id),
+            lambda: self.requests.get(request_id),
         ):
             promise(_is_refused(operation))
             agree(self._dump(), changed)
@@ -165,7 +165,7 @@ class World:
             if request_id in self.model.entries:
                 self._check_view(request_id, self.model.entries[request_id])
             else:
-                agree(self.requests.look(request_id), None)
+                agree(self.requests.get(request_id), None)
             if request_id not in self.orphans:
                 self._check_keys(request_id, self.model.entries.get(request_id))
 
@@ -174,11 +174,11 @@ class World:
         agree([name.decode() for name in listed], self.model.open())
 
     def _check_view(self, request_id: str, entry: Entry) -> None:
-        view = self.requests.look(request_id)
+        view = self.requests.get(request_id)
         promise(view is not None)
         assert view is not None
         agree((view.request, view.state), (entry.request, entry.state))
-        agree(view.owner, entry.owner if entry.state is State.RUNNING else "")
+        agree(view.owner, entry.owner if entry.state is RequestState.RUNNING else "")
         promise(view.attempts == entry.attempts <= MAX_ATTEMPTS)
         agree(view.progress, entry.progress)
         if entry.status == "exhausted":

@@ -173,7 +173,7 @@ def test_a_bomb_that_a_worker_got_past_takes_neither_memory_nor_time(tmp_path: P
 
 _DRAW_ALL = """
 import os, sys
-from producer import plot
+from producer.predict import plot
 from producer.predict.predictions import Prediction
 from shared.image_status import Status
 found = Prediction("bomb", "a", 1.0, Status.OK, "", "", {"a": 1.0, "b": 0.0})

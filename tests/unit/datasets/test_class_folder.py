@@ -440,10 +440,10 @@ _CLOSED = """
 import sys
 from pathlib import Path
 from shared.errors import SetupError
-from worker import data
+from worker.datasets import load
 from worker.recipes.recipes import RECIPES
 try:
-    data.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
+    load.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """

@@ -31,7 +31,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def write(root: Path, name: str, text: str) -> None:
-    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(text, encoding="utf-8")
 
 

@@ -25,7 +25,8 @@ PROGRAM = """
 import sys, threading, time
 from pathlib import Path
 import msgspec
-from worker import data, recipes
+from worker.datasets import load
+from worker.recipes import recipes
 from worker.training.fit import train
 
 peak, over = 0, threading.Event()
@@ -43,7 +44,7 @@ recipe = msgspec.structs.replace(
     recipes.RECIPES["photo"].lasting(1),
     network="dense", widths=(2,), size=(size, size, 3), batch=16,
 )
-found = data.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data
+found = load.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data
 train(recipe, found.examples, found.heldout, len(found.labels), 1)
 over.set()
 watcher.join()

@@ -150,11 +150,10 @@ def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
 COMMITS_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from producer.journal.records import Frozen
 from producer.journal.journal import Journal
-from producer.journal.records import Recorded
+from producer.journal.records import FrozenBatch, StoredResult
 journal = Journal(Path(sys.argv[1]))
-journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [Recorded(1, b"last", 0)])
+journal.commit([FrozenBatch(2, 0, [b"d"], [(1, 2)])], [StoredResult(1, b"last", 0)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

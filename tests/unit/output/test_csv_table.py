@@ -1,4 +1,4 @@
-"""The table's rows are what a plain writer of CSV would have written, only faster."""
+"""The rows of the table equal those of a plain CSV writer."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
 
 
 def written(cells: list[str]) -> str:
-    """One line; the end that is given makes the writer quote both kinds of line end."""
+    """One line; the line terminator makes the writer quote both kinds of line end."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().removesuffix("\r\n") + "\n"
@@ -103,20 +103,20 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
 
 
 @given(tables())
-def test_the_table_is_what_a_plain_writer_would_have_written(
+def test_the_table_equals_that_of_a_plain_writer(
     given_: tuple[Card, int, bool, int, list[Row]],
 ) -> None:
     card, top_k, every, k, rows = given_
     table = Table(card, top_k, every)
     names, statuses, answers, flags = map(list, zip(*rows, strict=True))
-    # A worker sends nothing where no picture has a flag.
+    # A worker sends no flags if no image has one.
     result = packed(k, statuses, answers, flags if any(flags) else [])
     text = table.header + "".join(table.rows(names, result))
     assert text == naive(card, top_k, every, rows)
 
 
 @given(st.lists(paths, min_size=1, max_size=6))
-def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
+def test_batched_cells_equal_single_cells(names: list[bytes]) -> None:
     one_by_one = [cells([name])[0] for name in names]
     assert cells(names) == one_by_one
     line = ",".join(one_by_one) + "\n"
@@ -124,14 +124,14 @@ def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
-def test_a_failed_row_keeps_model_and_says_why_and_no_more(status: Status) -> None:
+def test_a_failed_row_has_only_model_and_error(status: Status) -> None:
     table = Table(card(), 2, True)
     (row,) = csv.reader(table.rows([b"x.png"], packed(3, [status], [[]])))
     assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
 
 
 @given(st.lists(st.integers(0, len(BY_CODE) - 1)))
-def test_failures_are_all_but_ok(codes: list[int]) -> None:
+def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
     result = BatchResult(1, bytes(codes), b"", b"")
     assert failures(result) == sum(BY_CODE[code] is not Status.OK for code in codes)
 
@@ -157,7 +157,7 @@ def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: P
     assert not (tmp_path / f"out.csv{PART_SUFFIX}").exists()
 
 
-def test_a_table_that_cannot_be_written_leaves_the_old_one_and_says_so_in_one_line(
+def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_one_line(
     journal: Journal, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"

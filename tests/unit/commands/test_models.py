@@ -29,8 +29,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 
 NAME = "shoes"
-PICTURES = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
-FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PICTURES}
+PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
+FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PLOTS}
 PAGE = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
 
 
@@ -191,7 +191,7 @@ def test_plots_are_written_and_existing_files_are_not_replaced(
     folder = tmp_path / "new" / "folder"
     for _ in range(2):  # identical plots are no conflict
         good("show", "shoes@1", "--pictures", str(folder))
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PICTURES
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PLOTS
     mine = folder / "samples.png"
     mine.write_bytes(b"mine")
     (folder / "confusion.png").unlink()
@@ -200,7 +200,7 @@ def test_plots_are_written_and_existing_files_are_not_replaced(
     assert mine.read_bytes() == b"mine"
     assert not (folder / "confusion.png").exists()
     good("show", "shoes@1", "--pictures", str(folder), "--force")
-    assert mine.read_bytes() == PICTURES["samples.png"]
+    assert mine.read_bytes() == PLOTS["samples.png"]
 
 
 def test_the_plots_of_the_packaged_version_are_those_of_its_card(tmp_path: Path) -> None:

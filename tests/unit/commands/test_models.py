@@ -81,8 +81,8 @@ def test_every_version_is_listed_with_its_differences(registry: Registry) -> Non
         "-",
     ]
     card, figures = packaged.card(), packaged.card().metrics
-    shown = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
-    for text in (*shown, "test", "2.5 MB", "fast", "Fashion-MNIST"):
+    displayed = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
+    for text in (*displayed, "test", "2.5 MB", "fast", "Fashion-MNIST"):
         assert text in rows[1]
     assert head.split()[:4] == ["model", "aliases", "accuracy", "on"]
 
@@ -93,9 +93,9 @@ def test_json_has_the_same_data_as_the_text(registry: Registry) -> None:
     assert rows[0]["aliases"] == ["production"]
     assert rows[0]["bytes"] == len(FILES["model.tflite"])
     assert rows[0]["accuracy"] == packaged.card().metrics.test_accuracy
-    shown = msgspec.json.decode(good("show", "shoes@2", "--json"))
-    assert msgspec.convert(shown["card"], Card) == registry.card(NAME, 2)
-    assert shown["sizes"] == {name: len(data) for name, data in FILES.items()}
+    displayed = msgspec.json.decode(good("show", "shoes@2", "--json"))
+    assert msgspec.convert(displayed["card"], Card) == registry.card(NAME, 2)
+    assert displayed["sizes"] == {name: len(data) for name, data in FILES.items()}
 
 
 def test_an_absent_measurement_is_not_displayed_as_zero(registry: Registry) -> None:

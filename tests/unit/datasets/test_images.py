@@ -78,10 +78,10 @@ def test_without_the_data_set_garments_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert samples.main([str(tmp_path)]) == 0
-    said = capsys.readouterr()
-    assert said.err.count("\n") == 1
-    assert "connect it" in said.err
-    assert "wrote 1,000 of 1,000" in said.out
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "connect it" in printed.err
+    assert "wrote 1,000 of 1,000" in printed.out
     assert len(set(_files(tmp_path).values())) == 1000
     assert len(list(tmp_path.glob("Bag/drawn-*.png"))) == 100
 
@@ -97,7 +97,7 @@ def test_large_images_have_the_same_content(
         assert np.abs(small - drawn[int(path.stem)]).mean() < 8
 
 
-def test_the_command_reports_what_it_wrote(
+def test_the_command_reports_the_written_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for state in ("wrote 5 of 5", "already there: all of 5"):

@@ -230,7 +230,7 @@ def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree,
         max_size=8,
     )
 )
-def test_a_list_keeps_its_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
+def test_a_list_is_read_in_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
     with planted({}) as cwd:
         with open(cwd + b"/list", "wb") as file:
             file.write(b"\n".join(lines))

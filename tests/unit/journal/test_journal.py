@@ -32,7 +32,7 @@ stamps = st.tuples(st.integers(-1, 1 << 40), st.integers(-1, (1 << 63) - 1))
 files = st.lists(st.tuples(names, stamps), min_size=1, max_size=4)
 #: A step: a batch to freeze, or a result (its batch and content), or both at once.
 flags = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 4))
-answers = st.builds(
+stored_results = st.builds(
     StoredResult,
     st.integers(0, 9),
     st.binary(max_size=5),
@@ -40,7 +40,9 @@ answers = st.builds(
     st.just({}) | flags,
     st.binary(max_size=4),
 )
-steps = st.lists(st.tuples(st.lists(files, max_size=2), st.lists(answers, max_size=3)), max_size=6)
+steps = st.lists(
+    st.tuples(st.lists(files, max_size=2), st.lists(stored_results, max_size=3)), max_size=6
+)
 Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[StoredResult]]
 
 
@@ -84,14 +86,14 @@ def test_the_journal_behaves_like_a_dictionary_also_when_it_is_opened_again(
     results: dict[int, StoredResult] = {}
     with folder() as place:
         journal = Journal(place / "j")
-        for freeze, answers in steps:
+        for freeze, stored_results in steps:
             new = [
                 FrozenBatch(len(batches) + i, 0, [n for n, _ in files], [s for _, s in files])
                 for i, files in enumerate(freeze)
             ]
-            journal.commit(new, answers)
+            journal.commit(new, stored_results)
             batches += new
-            for recorded in answers:
+            for recorded in stored_results:
                 if recorded.n < len(batches) and recorded.n not in results:  # the first counts
                     results[recorded.n] = recorded
                     batches[recorded.n] = msgspec.structs.replace(

@@ -30,22 +30,22 @@ batches = st.lists(st.lists(rows, min_size=1, max_size=5), min_size=1, max_size=
 K = 2
 
 
-def result(answers: list[Row]) -> BatchResult:
+def result(predictions: list[Row]) -> BatchResult:
     """The result of a worker; a row has its own label and the next one."""
-    flags = bytes(flag for _, _, flag in answers)
+    flags = bytes(flag for _, _, flag in predictions)
     return BatchResult(
         K,
-        bytes(status.code for status, _, _ in answers),
-        b"".join(struct.pack("<2H", label, (label + 1) % 10) for _, label, _ in answers),
-        b"".join(struct.pack("<2f", label / 10, label / 20) for _, label, _ in answers),
+        bytes(status.code for status, _, _ in predictions),
+        b"".join(struct.pack("<2H", label, (label + 1) % 10) for _, label, _ in predictions),
+        b"".join(struct.pack("<2f", label / 10, label / 20) for _, label, _ in predictions),
         flags if any(flags) else b"",
     )
 
 
-def recorded(n: int, answers: list[Row]) -> StoredResult:
-    answer = result(answers)
-    kinds = {str(f): answer.flags.count(f.code) for f in FLAGS[1:] if f.code in answer.flags}
-    return StoredResult(n, encode_result(answer), failures(answer), kinds)
+def recorded(n: int, predictions: list[Row]) -> StoredResult:
+    encoded = result(predictions)
+    kinds = {str(f): encoded.flags.count(f.code) for f in FLAGS[1:] if f.code in encoded.flags}
+    return StoredResult(n, encode_result(encoded), failures(encoded), kinds)
 
 
 def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> FrozenBatch:  # noqa: B006
@@ -64,17 +64,17 @@ def stored_sums(path: Path) -> JobCounts:
 @settings(max_examples=150)
 @given(batches, st.data())
 def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
-    answers: list[list[Row]], data: st.DataObject
+    predictions: list[list[Row]], data: st.DataObject
 ) -> None:
     """Repeats of any size, whose results come in any order or not at all; reopened at any point."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder) / "j"
         journal = Journal(path)
         stack.callback(lambda: journal.close())  # also where Hypothesis ends an example early
-        for n, of_batch in enumerate(answers):
+        for n, of_batch in enumerate(predictions):
             journal.commit([frozen(n, len(of_batch))], [recorded(n, of_batch)])
-        now = [list(of_batch) for of_batch in answers]
-        stamps = [[0] * len(of_batch) for of_batch in answers]
+        now = [list(of_batch) for of_batch in predictions]
+        stamps = [[0] * len(of_batch) for of_batch in predictions]
         for turn in range(1, data.draw(st.integers(1, 3)) + 1):
             waiting = {
                 (n, i) for n, b in enumerate(now) for i, row in enumerate(b) if row[0] != "ok"

@@ -76,12 +76,12 @@ def outcome(stored_job: StoredJob, journal: bytes) -> str:
     """The outcome of `verify`, the same command, and `verify`; fails where one is wrong."""
     stored_job.put(journal)
     assert tried(lambda: verify(stored_job.table).proven) is not True, "there is no table"
-    said = tried(stored_job.finish)
-    if said is None:
+    message = tried(stored_job.finish)
+    if message is None:
         assert stored_job.table.read_bytes() == stored_job.truth
         assert verify(stored_job.table).proven
         return "right"
-    assert str(stored_job.journal) in str(said)
+    assert str(stored_job.journal) in str(message)
     assert not stored_job.table.exists()
     stored_job.table.write_bytes(stored_job.truth.replace(b",unsupported,", b",unreadable,", 1))
     assert tried(lambda: verify(stored_job.table).proven) is not True

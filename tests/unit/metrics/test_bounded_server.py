@@ -55,7 +55,7 @@ def test_idle_and_slow_clients_hold_a_bounded_number_of_threads_for_a_bounded_ti
         ]
         time.sleep(0.3)
         assert threading.active_count() - before <= CONNECTIONS
-        refused = [one for one in sockets if _answer(one).startswith(b"HTTP/1.0 503")]
+        refused = [one for one in sockets if _reply(one).startswith(b"HTTP/1.0 503")]
         assert len(refused) == 2 * CONNECTIONS
         open_ones = [one for one in sockets if one not in refused]
         ends = time.monotonic() + 10 * LIMIT_S
@@ -67,7 +67,7 @@ def test_idle_and_slow_clients_hold_a_bounded_number_of_threads_for_a_bounded_ti
         assert scraped(server) == b"here"
 
 
-def _answer(client: socket.socket) -> bytes:
+def _reply(client: socket.socket) -> bytes:
     client.settimeout(0.01)
     try:
         return client.recv(100)

@@ -26,8 +26,8 @@ from tests.unit.output.test_csv_cells import names
 #: No path is empty or holds a NUL.
 paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
-Answer = list[tuple[int, float]]  # (label, probability), most probable first
-Row = tuple[bytes, Status, Answer, Flag]
+Prediction = list[tuple[int, float]]  # (label, probability), most probable first
+Row = tuple[bytes, Status, Prediction, Flag]
 
 
 def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> Card:
@@ -38,13 +38,13 @@ def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> C
 
 
 def packed(
-    k: int, statuses: list[Status], answers: list[Answer], flags: list[Flag] | None = None
+    k: int, statuses: list[Status], predictions: list[Prediction], flags: list[Flag] | None = None
 ) -> BatchResult:
     """A result as a worker makes it: failed rows hold zeros."""
     pairs = [
         pair
-        for status, answer in zip(statuses, answers, strict=True)
-        for pair in (answer if status is Status.OK else [(0, 0.0)] * k)
+        for status, prediction in zip(statuses, predictions, strict=True)
+        for pair in (prediction if status is Status.OK else [(0, 0.0)] * k)
     ]
     return BatchResult(
         k,
@@ -63,16 +63,16 @@ def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
     if every:
         columns += [f"p_{label}" for label in card.labels]
     lines = [written([escape(column.encode()) for column in columns])]
-    for name, status, answer, flag in rows:
+    for name, status, prediction, flag in rows:
         row = {"path": escape(name), "status": status.value, "model": card.ref}
         if status is Status.OK:
             row["flag"] = flag.value
-            for k, (label, p) in enumerate(answer[:top_k], 1):
+            for k, (label, p) in enumerate(prediction[:top_k], 1):
                 suffix = f"_{k}" if k > 1 else ""
                 row[f"label{suffix}"] = escape(card.labels[label].encode())
                 row[f"confidence{suffix}"] = f"{p:.4f}"
             if every:
-                row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in answer}
+                row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in prediction}
         else:
             row["error"] = status.sentence
         lines.append(written([row.get(column, "") for column in columns]))
@@ -92,13 +92,13 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
     labels = draw(st.lists(texts, min_size=1, max_size=5, unique=True))
     top_k, every = draw(st.integers(1, 6)), draw(st.booleans())
     k = len(labels) if every else min(top_k, len(labels))
-    answers = st.tuples(
+    predictions = st.tuples(
         st.permutations(range(len(labels))),
         st.lists(st.floats(0, 1, width=32), min_size=len(labels), max_size=len(labels)),
     ).map(lambda pair: list(zip(pair[0], sorted(pair[1], reverse=True), strict=True))[:k])
     status = st.sampled_from([Status.OK] * 4 + list(Status))
     flags = st.sampled_from(draw(st.sampled_from([FLAGS[:1], FLAGS])))
-    rows = draw(st.lists(st.tuples(paths, status, answers, flags), min_size=1, max_size=5))
+    rows = draw(st.lists(st.tuples(paths, status, predictions, flags), min_size=1, max_size=5))
     return card(tuple(labels)), top_k, every, k, rows
 
 
@@ -108,9 +108,9 @@ def test_the_table_equals_that_of_a_plain_writer(
 ) -> None:
     card, top_k, every, k, rows = given_
     table = Table(card, top_k, every)
-    names, statuses, answers, flags = map(list, zip(*rows, strict=True))
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
     # A worker sends no flags if no image has one.
-    result = packed(k, statuses, answers, flags if any(flags) else [])
+    result = packed(k, statuses, predictions, flags if any(flags) else [])
     text = table.header + "".join(table.rows(names, result))
     assert text == naive(card, top_k, every, rows)
 
@@ -139,10 +139,10 @@ def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "out.csv.hangtag")
-    answer = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
+    encoded = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
     for n, name in enumerate([b"a", b"b", b"c"]):
         journal.commit([FrozenBatch(n, 0, [name], [(1, 1)])])
-    journal.commit(results=[StoredResult(2, answer, 0), StoredResult(0, answer, 0)])
+    journal.commit(results=[StoredResult(2, encoded, 0), StoredResult(0, encoded, 0)])
     yield journal
     journal.close()
 

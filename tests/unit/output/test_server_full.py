@@ -22,7 +22,7 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
         (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
     ],
 )
-def test_the_reason_of_a_refusal_is_what_is_full(error: RedisError, why: str) -> None:
+def test_the_reason_of_a_refusal_names_the_full_resource(error: RedisError, why: str) -> None:
     assert why in write_refusal(error)
 
 

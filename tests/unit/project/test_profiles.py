@@ -22,5 +22,5 @@ def test_only_the_quick_profile_is_deterministic(
     inherited = {name: value for name, value in os.environ.items() if name != "CI"}
     environment = {**inherited, **ci, "HYPOTHESIS_PROFILE": profile}
     command = [sys.executable, "-c", SHOW]
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-    assert said.stdout.decode().strip() == str(same)
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert printed.stdout.decode().strip() == str(same)

@@ -27,7 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("complete") / "env", {})
 
 
-def said(environment: Installation, program: str, path: Path = ROOT) -> str:
+def output_of(environment: Installation, program: str, path: Path = ROOT) -> str:
     """The output of a program that finds its modules at `path` first."""
     command = [str(environment.python), "-c", program]
     env = {"PYTHONPATH": str(path)}
@@ -37,20 +37,20 @@ def said(environment: Installation, program: str, path: Path = ROOT) -> str:
 def test_a_stack_is_named_by_the_environment_and_its_packages(
     environment: Installation, tmp_path: Path
 ) -> None:
-    complete = said(environment, NAME)
-    assert complete == said(environment, NAME)
+    complete = output_of(environment, NAME)
+    assert complete == output_of(environment, NAME)
     assert len(complete) == installation.NAME_CHARS
     assert complete != installation.name(), "the packages are equal, the environments differ"
     (keras,) = environment.python.parent.parent.glob("lib/*/site-packages/keras")
     target = keras.readlink()
     keras.unlink()
     try:
-        assert said(environment, NAME) != complete
+        assert output_of(environment, NAME) != complete
     finally:
         keras.symlink_to(target)
-    assert said(environment, NAME) == complete
+    assert output_of(environment, NAME) == complete
     shutil.copytree(ROOT / "shared", tmp_path / "shared")
-    assert said(environment, NAME, tmp_path) != complete, "the code differs"
+    assert output_of(environment, NAME, tmp_path) != complete, "the code differs"
 
 
 @pytest.mark.parametrize("source", ["checkout", "folder", "wheel", "gone", "index"])
@@ -76,7 +76,7 @@ def test_the_command_suits_the_source_of_the_installation(
         "folder": [f"{origin}[all]"],
         "wheel": [f"{origin}[all]"],
     }.get(source, ["keras", "x y"])
-    words = shlex.split(said(environment, COMMAND, path))
+    words = shlex.split(output_of(environment, COMMAND, path))
     assert words == [str(environment.python), "-m", "pip", "install", *expected]
 
 

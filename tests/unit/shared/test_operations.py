@@ -81,7 +81,7 @@ def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
     assert registry.aliases(NAME) == {"production": 4, "canary": 4}
 
 
-def test_promoting_what_is_in_production_changes_nothing(registry: Registry) -> None:
+def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
     """Otherwise a rollback would lead to the current version."""
     before = registry.history(NAME)
     decided = operations.promote(registry, Promote(f"{NAME}@1"), "")
@@ -202,14 +202,14 @@ def test_pruned_versions_are_reported_even_if_redis_becomes_unreachable(
     work = Prune(NAME, 1)
     context, _ = handler_context.make(server, registry.root, work)
 
-    def last_reply(*asked: object) -> dict[int, str]:
+    def last_reply(*arguments: object) -> dict[int, str]:
         found = pinned(server.client, NAME)
         server.stop()
         return found
 
     monkeypatch.setattr(manage_versions, "pinned", last_reply)
-    answer = manage_versions.prune(context, work).answer
-    assert isinstance(answer, Pruned)
-    assert answer.removed == (2, 3, 4)
+    pruned = manage_versions.prune(context, work).answer
+    assert isinstance(pruned, Pruned)
+    assert pruned.removed == (2, 3, 4)
     with pytest.raises(RedisError):
         server.client.ping()

@@ -98,7 +98,7 @@ def test_only_one_of_two_concurrent_publishers_is_the_first(tmp_path: Path, card
     assert len(registry.history("shoes")) == 1
 
 
-def test_a_version_without_its_card_does_not_exist_and_keeps_its_number(
+def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
     registry: Registry, card: Card
 ) -> None:
     def too_late() -> None:

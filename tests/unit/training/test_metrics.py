@@ -36,13 +36,13 @@ def test_the_confusion_counts_equal_those_of_a_loop(drawn: tuple[int, int, int])
 @given(evaluations)
 def test_the_figures_of_a_class_are_computed_from_its_images(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, classes = draw(drawn)
-    said = probabilities.argmax(1)
+    predicted = probabilities.argmax(1)
     names = [f"class {i}" for i in range(classes)]
     result = score(probabilities, labels, names)
     for i, figures in enumerate(per_class(result.labels, result.confusion)):
-        hits = int(((said == i) & (labels == i)).sum())
+        hits = int(((predicted == i) & (labels == i)).sum())
         assert (figures.label, figures.count) == (names[i], (labels == i).sum())
-        assert figures.precision == pytest.approx(hits / max(1, (said == i).sum()))
+        assert figures.precision == pytest.approx(hits / max(1, (predicted == i).sum()))
         assert figures.recall == pytest.approx(hits / max(1, (labels == i).sum()))
         both = figures.precision + figures.recall
         expected = 2 * figures.precision * figures.recall / both if both else 0

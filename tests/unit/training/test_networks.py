@@ -66,9 +66,11 @@ def test_both_runtimes_load_a_mirrored_residual_network_and_agree(card: Card) ->
     model = serving_model(network, 1.3)
     images = images_of(130)
     files = {"litert": tflite_file(model, card), "tensorflow": keras_file(model)}
-    answers = [load_runtime.load(kind, card, data).predict(images) for kind, data in files.items()]
-    assert np.allclose(answers[0], answers[1], atol=1e-5)
-    assert np.allclose(answers[0], model(images).numpy(), atol=1e-5)
+    predictions = [
+        load_runtime.load(kind, card, data).predict(images) for kind, data in files.items()
+    ]
+    assert np.allclose(predictions[0], predictions[1], atol=1e-5)
+    assert np.allclose(predictions[0], model(images).numpy(), atol=1e-5)
 
 
 def test_mixed_precision_keeps_float32_weights_and_the_global_policy() -> None:

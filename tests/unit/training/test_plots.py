@@ -175,10 +175,10 @@ def test_mistakes_equal_those_of_a_loop_with_the_most_confident_first(
     seed: int, count: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    truth, answers = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
-    wrong = [i for i in range(30) if answers[i].argmax() != truth[i]]
-    wrong.sort(key=lambda i: -answers[i].max())
-    assert most_confident(answers, truth, count).tolist() == wrong[:count]
+    truth, predictions = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
+    wrong = [i for i in range(30) if predictions[i].argmax() != truth[i]]
+    wrong.sort(key=lambda i: -predictions[i].max())
+    assert most_confident(predictions, truth, count).tolist() == wrong[:count]
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])

@@ -67,7 +67,7 @@ def test_negative_values_are_not_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("special", "meant"),
+    ("special", "expected"),
     [((np.nan, 1, 0), [0, 255, 0]), ((np.inf, -np.inf, 1), [255, 0, 255])],
 )
 def test_special_float_values_are_black_or_white(

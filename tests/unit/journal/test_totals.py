@@ -61,7 +61,7 @@ def test_reading_the_totals_costs_no_more_for_a_large_job(tmp_path: Path) -> Non
     assert journal_path(large).stat().st_size > 100 * MORE_BYTES
 
 
-@pytest.mark.parametrize("kept", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
+@pytest.mark.parametrize("stored", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
 def test_a_journal_with_missing_or_invalid_sums_is_damaged(
     tmp_path: Path, stored: bytes | None
 ) -> None:

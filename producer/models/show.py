@@ -56,7 +56,7 @@ def lines(shown: VersionDetails) -> Iterator[str]:
         )
 
 
-def write_pictures(shelf: Catalog, card: Card, folder: Path, force: bool) -> list[Path]:
+def write_plots(shelf: Catalog, card: Card, folder: Path, force: bool) -> list[Path]:
     """Put the pictures of a version into a folder, which is made if need be.
 
     Raises:

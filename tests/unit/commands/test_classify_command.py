@@ -98,8 +98,8 @@ def test_the_version_is_the_distributions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        ([], "name folders of pictures, or a list of paths with --list"),
-        (["photos", "--list", "list"], "name folders of pictures, or a list of paths with --list"),
+        ([], "give folders of images, or a list of paths with --list"),
+        (["photos", "--list", "list"], "give folders of images, or a list of paths with --list"),
         (["absent"], "absent: No such file or directory; check the path"),
         (["photos", "photos"], "name each picture once"),
         (["photos", "./photos/1.png"], "name each picture once"),

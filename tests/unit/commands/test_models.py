@@ -218,7 +218,7 @@ def test_a_card_from_elsewhere_cannot_name_a_path(tmp_path: Path, name: str) -> 
     evil = card(1, files={name: "0" * 64})
     shelf = Catalog([], lambda *_: b"\x89PNG")
     with pytest.raises(SetupError, match="cannot be a file of a version"):
-        show.write_pictures(shelf, evil, folder, force=True)
+        show.write_plots(shelf, evil, folder, force=True)
     assert list(tmp_path.iterdir()) == []
 
 

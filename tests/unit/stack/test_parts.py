@@ -129,7 +129,7 @@ def test_fewer_processes_than_cores_are_told_and_a_number_that_is_given_counts(
     (tmp_path / "memory.max").write_text(f"{1536 << 20}\n")
     env = {"HANGTAG_CHILD_MEMORY_MB": "1024"}
     told = CliRunner().invoke(hangtag, ["worker"], env=env).stderr.splitlines()
-    assert told[0].startswith("worker processes: 1, not one for each of 2 cores; ")
+    assert told[0].startswith("worker processes: 1, fewer than 2 cores: ")
     given = CliRunner().invoke(hangtag, ["worker", "--concurrency", "2"], env=env).stderr
     assert given.splitlines() == [line.replace("--workers 1", "--workers 2") for line in told[1:]]
 

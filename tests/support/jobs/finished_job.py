@@ -36,7 +36,7 @@ def finish(
     than `stop_after`, and stop."""
     job = Job(options)
     with closing(job):
-        if not job.begun:
+        if not job.has_started:
             card = packaged.card()
             record = JobRecord(
                 ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0

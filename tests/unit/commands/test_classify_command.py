@@ -311,12 +311,10 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
     assert result.exit_code == code
     assert "finished already" in result.stderr
     assert "--restart" in result.stderr
-    assert "was gone; it is written again" in result.stderr
+    assert "was missing; it was written again" in result.stderr
     assert (here / "out.csv").read_text().startswith("path,")
     assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
-    assert (
-        "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
-    )
+    assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
 
 
 @pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])

@@ -145,7 +145,7 @@ def test_a_picture_is_shown_upright(tmp_path: Path) -> None:
 
 def test_a_picture_that_has_gone_is_told_of(tmp_path: Path) -> None:
     axes = figure_of(tmp_path / "gone.png", predicted(tmp_path / "gone.png")).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["The image cannot be displayed."]
+    assert [text.get_text() for text in axes.texts] == ["The image cannot be\ndisplayed."]
 
 
 def test_a_picture_without_a_label_says_why(picture: Path) -> None:

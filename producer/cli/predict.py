@@ -1,4 +1,4 @@
-"""The command for a few pictures: predict."""
+"""The command that classifies a few images: predict."""
 
 from __future__ import annotations
 

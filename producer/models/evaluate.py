@@ -18,7 +18,7 @@ from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
 from shared.settings import Settings
 
-PICTURES = ("confusion.png", "reliability.png")
+PLOTS = ("confusion.png", "reliability.png")
 _HEAD = ("label", "images", "precision", "recall", "F1")
 #: With more classes the matrix is wider than a terminal.
 MATRIX_CLASSES = 20
@@ -55,12 +55,12 @@ def evaluate(
     place = "" if data is None else data_place(data, settings)
     work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
     if pictures is not None:
-        check_folder(pictures, PICTURES, force)
+        check_folder(pictures, PLOTS, force)
     request = make_request(work)
     evaluated = submit(settings, request, quiet=quiet).decode(Evaluated)
     if pictures is None:
         return Measured(evaluated, [])
-    files = {name: picture(settings, request.id, name) for name in PICTURES}
+    files = {name: picture(settings, request.id, name) for name in PLOTS}
     return Measured(evaluated, put(pictures, files, force))
 
 

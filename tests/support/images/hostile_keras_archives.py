@@ -49,8 +49,8 @@ class EvilLoss(keras.losses.Loss):  # type: ignore[misc]
         super().__init__(**kwargs)
         marked()
 
-    def call(self, truth: Any, answers: Any) -> Any:
-        return answers - truth
+    def call(self, truth: Any, predictions: Any) -> Any:
+        return predictions - truth
 
 
 def small(*layers: Any) -> Any:

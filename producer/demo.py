@@ -1,4 +1,4 @@
-"""`make demo`: the main job on real pictures, and how right its table is."""
+"""`make demo`: classifies real images, and reports the accuracy of the table."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import msgspec
 from producer.jobs.classify import Summary
 
 FOLDER = Path("demo")
-PICTURES = FOLDER / "images"
+IMAGES = FOLDER / "images"
 TABLE = FOLDER / "results.csv"
 ROWS_SHOWN = 5
 
 
 def main() -> int:
-    """Make the pictures, classify them, show what came of it."""
-    subprocess.run([sys.executable, "-m", "worker.demo.images", str(PICTURES)], check=True)
-    command = ["hangtag", "classify", str(PICTURES), "-o", str(TABLE), "--restart"]
+    """Make the images, classify them, print the results."""
+    subprocess.run([sys.executable, "-m", "worker.demo.images", str(IMAGES)], check=True)
+    command = ["hangtag", "classify", str(IMAGES), "-o", str(TABLE), "--restart"]
     print(f"\n$ {' '.join(command)}", flush=True)
     summary = _run(command)
     if summary is None:
@@ -30,9 +30,9 @@ def main() -> int:
     with TABLE.open() as lines:
         print("".join(islice(lines, ROWS_SHOWN + 1)), end="")
     right, rows = accuracy(TABLE)
-    print(f"\n{rows:,} rows in {TABLE}, one for each picture in {PICTURES}/")
-    print(f"right by the folders' names: {right / rows:.2%} ({right:,} of {rows:,})")
-    print(f"{summary.done / summary.seconds:,.0f} images/s, the start of the stack included")
+    print(f"\n{rows:,} rows in {TABLE}, one for each image in {IMAGES}/")
+    print(f"accuracy against the folder names: {right / rows:.2%} ({right:,} of {rows:,})")
+    print(f"{summary.done / summary.seconds:,.0f} images/s, including the start of the stack")
     return 0
 
 
@@ -45,9 +45,9 @@ def _run(command: list[str]) -> Summary | None:
 
 
 def accuracy(table: Path) -> tuple[int, int]:
-    """How many rows carry the label that their folder is named after, and how many there are.
+    """The number of rows whose label is their folder's name, and the number of all rows.
 
-    A folder cannot be called `T-shirt/top`: its name has `_` there.
+    A folder cannot be named `T-shirt/top`: its name has `_` instead of `/`.
     """
     right = rows = 0
     with table.open(newline="", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 @click.group()
 def dataset() -> None:
-    """What models are trained on."""
+    """Data sets that models are trained on."""
 
 
 @dataset.command()
@@ -22,14 +22,14 @@ def dataset() -> None:
     default=FASHION_MNIST,
     metavar="fashion-mnist|DIR",
     show_default=True,
-    help="A folder has one subfolder for each class.",
+    help="A folder must have one subfolder for each class.",
 )
 @click.option(
     "--index",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Which image to show alone.",
+    help="Index of the image to draw alone.",
 )
 @click.option(
     "-o",
@@ -38,27 +38,29 @@ def dataset() -> None:
     type=click.Path(path_type=Path),
     default=Path(),
     metavar="DIR",
-    help="Where grid.png and image.png go. Default: here.",
+    help="Write grid.png and image.png to this folder. Default: the current folder.",
 )
-@click.option("--force", is_flag=True, help="Replace pictures that are there.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
+)
 def show(
     data: str, index: int, folder: Path, force: bool, quiet: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Shapes and counts per class, the grid of 25 named samples, and one image alone.
+    """Show shapes and counts per class; draw a grid of 25 labelled samples and one image.
 
-    It is queued like a training: the data are where the trainer is.
+    The request is queued like a training, because the data are on the trainer's machine.
     """
     from producer.models import dataset as work
 
     settings = Settings.from_env()
-    shown = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
+    summary = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
     if as_json:
-        show_json(shown.report)
+        show_json(summary.report)
     else:
-        click.echo("\n".join(work.lines(shown.report)))
-    click.echo(f"drawn: {', '.join(map(str, shown.written))}", err=True)
+        click.echo("\n".join(work.lines(summary.report)))
+    click.echo(f"drawn: {', '.join(map(str, summary.written))}", err=True)
 
 
 COMMANDS = (dataset,)

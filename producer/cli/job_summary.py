@@ -1,4 +1,4 @@
-"""What is said at the end of a run of classify or collect."""
+"""The summary that classify and collect print at their end."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _RESTART = "--restart"
 
 
 def show_job_summary(summary: Summary) -> None:
-    """Say on standard error what a run came to, and what to type next."""
+    """Print the result of a run and the next command to standard error."""
     click.echo(
         f"job {summary.job}: {_images(summary)}, {summary.failed:,} failed, "
         f"{_pace(summary)}{summary.model} -> {summary.output}",
         err=True,
     )
     if summary.flagged:
-        marked = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
-        click.echo(f"flagged: {marked} (see the column flag)", err=True)
+        flags = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
+        click.echo(f"flagged: {flags} (see the column flag)", err=True)
     if skipped := listed(summary.skipped):
         click.echo(f"skipped: {skipped}", err=True)
     if summary.unlisted.count:
         click.echo(_not_listed(summary), err=True)
     if summary.max_file_bytes < MAX_FILE_BYTES:
         click.echo(
-            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it began with a "
-            "Redis that takes no larger ones (maxmemory)",
+            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it was started "
+            "with a Redis whose maxmemory allows no larger files",
             err=True,
         )
     if last := _next(summary):
@@ -41,7 +41,7 @@ def show_job_summary(summary: Summary) -> None:
 
 
 def resuming(arguments: Sequence[str]) -> list[str]:
-    """What resumes a job that these arguments began: not --restart, which would empty it."""
+    """The arguments that resume a job: without --restart, which would empty it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
 
@@ -75,8 +75,8 @@ def _so_far(summary: Summary) -> str:
     if not summary.part:
         return ""
     return (
-        f"; the rows so far are in {summary.part}; classify goes on with a higher --max-failures, "
-        "or with --retry-failed once the files are mended"
+        f"; the rows so far are in {summary.part}; continue with a higher --max-failures, "
+        "or with --retry-failed after repairing the files"
     )
 
 
@@ -85,5 +85,5 @@ def _not_listed(summary: Summary) -> str:
     some = first if count == 1 else f"{first} and {count - 1:,} more"
     return (
         f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
-        f"what is in there has no rows; mend that, and classify {_RESTART} takes it in"
+        f"their files have no rows; make them readable and run classify {_RESTART}"
     )

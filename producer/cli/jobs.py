@@ -26,31 +26,33 @@ def job_options(command: F) -> F:
     """The options that classify and submit share."""
     for option in reversed(
         (
-            # Whether they can be read is for the walk: a folder is an error, a file a row.
+            # The walk checks readability: an unreadable folder is an error, a file a row.
             click.argument("folders", nargs=-1, metavar="DIR...",
                            type=click.Path(path_type=bytes, readable=False)),
-            click.option("-o", "--output", required=True, type=click.Path(), help="The table."),
-            click.option("--glob", default="", help="Only names like this, '*.png' say."),
+            click.option("-o", "--output", required=True, type=click.Path(), help="The CSV table."),
+            click.option("--glob", default="",
+                         help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
-                help="A file with one path a line, instead of folders.",
+                help="Read paths from this file, one per line, instead of folders.",
             ),
             click.option("--model", default="", metavar="NAME[@VERSION|@ALIAS]",
                          help="Default: fashion-mnist@production."),
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
-                         help="path: workers that see the same files open them (HANGTAG_ROOT)."),
+                         help="path: workers open files on a shared file system (HANGTAG_ROOT)."),
             click.option("--top-k", type=click.IntRange(1, 1000), default=1,
-                         help="Columns label_2, confidence_2, ... up to K."),
-            click.option("--probabilities", is_flag=True, help="A column p_LABEL for each label."),
+                         help="Add columns label_2, confidence_2, ... up to K."),
+            click.option("--probabilities", is_flag=True,
+                         help="Add a column p_LABEL for each label."),
             click.option("--max-failures", "budget", type=BudgetParam(), default=None,
-                         help="Stop with exit code 4 above N failed rows, or P% of them."),
+                         help="Stop with exit code 4 if more than N, or P%, of the rows fail."),
             click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True),
                          default=None, metavar="SECONDS",
-                         help="Stop waiting after this long; the same command resumes."),
-            click.option("--restart", is_flag=True, help="Begin anew and replace the output."),
+                         help="Stop waiting after this time; the same command resumes."),
+            click.option("--restart", is_flag=True, help="Start over and replace the output."),
             click.option("--retry-failed", is_flag=True,
-                         help="Do the failed rows again, also of a finished job; no others."),
+                         help="Retry only the failed rows, also of a finished job."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -59,10 +61,12 @@ def job_options(command: F) -> F:
 
 @click.command()
 @job_options
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
+)
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
-    """Classify the pictures in DIR... into a table. The same command again resumes.
+    """Classify the images in DIR... into a CSV table. Running the same command again resumes.
 
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
@@ -86,7 +90,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
 @job_options
 @click.option("--json", "as_json", is_flag=True)
 def submit(as_json: bool, **given: Any) -> None:
-    """classify in the background: answers with the job's id at once."""
+    """Classify in the background: print the job's id and return."""
     from producer.jobs.background import start
 
     options = make_options(given)
@@ -102,7 +106,7 @@ def submit(as_json: bool, **given: Any) -> None:
 @click.argument("job", required=False, default="")
 @click.option("--json", "as_json", is_flag=True)
 def status(job: str, as_json: bool) -> None:
-    """Every job at a glance, or one (by its id or its output)."""
+    """List all jobs, or show one (by its id or its output)."""
     from producer.jobs.status import show_jobs
 
     show_jobs(job, as_json, Settings.from_env())
@@ -110,10 +114,10 @@ def status(job: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
 @click.option("--json", "as_json", is_flag=True)
 def collect(job: str, quiet: bool, as_json: bool) -> None:
-    """Wait for a job (its id or its output), or finish it if its producer is gone."""
+    """Wait for a job (its id or its output), or finish it if its producer has ended."""
     from producer.jobs.background import collect as work
 
     show_summary(work(job, Settings.from_env(), quiet), as_json)
@@ -122,7 +126,7 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("job")
 def cancel(job: str) -> None:
-    """Stop a job (its id or its output). What is done is kept; classify again resumes it."""
+    """Stop a job (its id or its output). Its results are stored; classify resumes it."""
     from producer.jobs.cancel import cancel as work
 
     click.echo(work(job, Settings.from_env()))
@@ -132,17 +136,17 @@ COMMANDS = (classify, submit, status, collect, cancel)
 
 
 def make_options(given: dict[str, Any]) -> JobOptions:
-    """What was typed, as a job's options.
+    """The options of a job from those of the command line.
 
     Raises:
-        UsageError: neither folders nor a list were given, or both; no model can be called so; or
+        UsageError: not exactly one of folders and a list is given, the model name is invalid, or
             two options contradict each other.
     """
     if given["restart"] and given["retry_failed"]:
-        raise UsageError("--restart does every row again, --retry-failed the failed ones; give one")
+        raise UsageError("--restart repeats every row, --retry-failed the failed ones; give one")
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
-        raise UsageError("name folders of pictures, or a list of paths with --list")
+        raise UsageError("give folders of images, or a list of paths with --list")
     parse(given["model"])
     output = checked_output(given["output"])
     return JobOptions(
@@ -160,7 +164,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
 
 
 def show_summary(summary: Any, as_json: bool) -> None:
-    """Say what a run came to, and end with its exit code."""
+    """Print the summary of a run and exit with its code."""
     from producer.cli.job_summary import show_job_summary
 
     if as_json:

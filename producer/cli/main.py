@@ -1,4 +1,4 @@
-"""The `hangtag` command. It only translates: options in, one plain function, exit codes out."""
+"""The `hangtag` command: parses options, calls one plain function, maps errors to exit codes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, Usage
 
 EPILOG = """\b
 Examples:
-  hangtag classify photos/ -o results.csv        again = resume
+  hangtag classify photos/ -o results.csv        the same command resumes
   hangtag submit photos/ -o results.csv          the same in the background
-  hangtag status                                 every job at a glance
+  hangtag status                                 list all jobs
   hangtag train --data photos/ --name garments   queue a training and follow it
-  hangtag up --workers 4                         keep and scale this machine's stack
+  hangtag up --workers 4                         start or scale this machine's stack
   HANGTAG_REDIS_URL=rediss://host HANGTAG_REDIS_PASSWORD_FILE=~/.hangtag-password \\
-    hangtag worker                               a worker of many machines
+    hangtag worker                               a worker for a shared Redis
 """
 
 
-#: Of errors that are not a fault of the set-up.
+#: Exit codes of errors other than set-up errors.
 _CODES = {
     UsageError: Exit.USAGE,
     RequestCancelled: Exit.CANCELLED,
@@ -31,7 +31,7 @@ _CODES = {
 
 
 class Commands(click.Group):
-    """Turns the errors of Hangtag into one line and an exit code, in this one place."""
+    """Turns every HangtagError into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -54,7 +54,7 @@ def _code(error: HangtagError) -> Exit:
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hangtag", prog_name="hangtag")
 def hangtag() -> None:
-    """Labels on pictures: folders of images in, one table out."""
+    """Classify folders of images into one CSV table."""
 
 
 for command in (
@@ -72,5 +72,4 @@ for command in (
 
 def main() -> None:
     """The console script."""
-    # A file name is bytes: whatever was typed comes back as it was.
     sys.exit(hangtag.main(standalone_mode=True))

@@ -10,13 +10,13 @@ PORT = 9808
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
-    help="0 is any free one; the address is printed.",
+    help="0 chooses a free port; the address is printed.",
 )  # fmt: skip
 def metrics(host: str, port: int) -> None:
-    """Serve metrics for Prometheus at /metrics, in the foreground."""
+    """Serve Prometheus metrics at /metrics, in the foreground."""
     from producer.fleet.commands import check_can_measure
 
     check_can_measure()

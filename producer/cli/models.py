@@ -14,28 +14,26 @@ from shared.messages.requests import PROMOTE
 from shared.settings import Settings
 
 _MODEL = "NAME[@VERSION|@ALIAS]"
-_alias = click.option(
-    "--alias", default=PRODUCTION, show_default=True, help="The alias that is moved."
-)
-_why = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")
-_force = click.option("--force", is_flag=True, help="Replace pictures that are there.")
-_quiet = click.option("--quiet", is_flag=True, help="No progress.")
-_json = click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+_alias = click.option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
+_why = click.option("--why", default="", metavar="TEXT", help="A reason for the history.")
+_force = click.option("--force", is_flag=True, help="Replace existing plots.")
+_quiet = click.option("--quiet", is_flag=True, help="Do not show progress.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 _pictures = click.option(
-    "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Put its pictures there."
+    "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."
 )
 
 
 @click.group()
 def models() -> None:
-    """Versions of models: which there are, how good they are, and which one is in use."""
+    """List, compare, promote and import versions of models."""
 
 
 @models.command("list")
 @click.argument("name", required=False, default="")
 @_json
 def list_models(name: str, as_json: bool) -> None:
-    """Every version, of all models or of NAME."""
+    """List the versions of all models, or of NAME."""
     from producer.models import list_versions
     from producer.models.catalog import load_catalog
 
@@ -52,19 +50,19 @@ def list_models(name: str, as_json: bool) -> None:
 @_force
 @_json
 def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
-    """The card of a version: figures, data, files, and the history of the model's aliases."""
+    """Show a version's card: figures, data, files, and the history of the model's aliases."""
     from producer.models import show as work
     from producer.models.catalog import load_catalog
     from shared.messages.model_name import parse
 
-    there = load_catalog(Settings.from_env())
-    shown = work.find(there, parse(model))
-    written = work.write_pictures(there, shown.card, pictures, force) if pictures else []
+    catalog = load_catalog(Settings.from_env())
+    details = work.find(catalog, parse(model))
+    written = work.write_plots(catalog, details.card, pictures, force) if pictures else []
     if as_json:
-        show_json(shown)
+        show_json(details)
     else:
-        click.echo("\n".join(work.lines(shown)))
-    _tell_drawn(written)
+        click.echo("\n".join(work.lines(details)))
+    _report_drawn(written)
 
 
 @models.command()
@@ -73,7 +71,7 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
 @_why
 @_json
 def promote(model: str, alias: str, why: str, as_json: bool) -> None:
-    """Let NAME@production, or another alias, stand for a version. Jobs under way keep theirs."""
+    """Point NAME@production, or another alias, to a version. Running jobs keep their version."""
     from producer.models import manage
     from shared.messages.model_name import parse
 
@@ -87,7 +85,7 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
 @_why
 @_json
 def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
-    """Take the last promotion back; again, the one before it."""
+    """Undo the last promotion; a second call undoes the one before it."""
     from producer.models import manage
 
     decided = manage.rollback(Settings.from_env(), name, alias, why)
@@ -100,30 +98,30 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
     "--data",
     default=None,
     metavar="fashion-mnist|DIR",
-    help="A folder with one subfolder for each class, named like the model's labels. Default: what "
-    "the version was made from.",
+    help="A folder with one subfolder for each class, named like the model's labels. Default: the "
+    "data that the version was trained on.",
 )
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
     default=0.05,
     show_default=True,
-    help="Give up if a larger share of the files are no pictures.",
+    help="Fail if a larger share of the files cannot be read as images.",
 )
 @_pictures
 @_force
 @_quiet
 @_json
 def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Measure a version on labelled pictures: accuracy, loss, calibration, and every class.
+    """Measure a version on labelled images: accuracy, loss, calibration, and every class.
 
-    It is queued like a training, and measured where the models are.
+    The request is queued like a training and runs on the trainer's machine.
     """
     from producer.models import evaluate as evaluate_
 
     measured = evaluate_.evaluate(Settings.from_env(), model, quiet=quiet or as_json, **given)
     _show(measured.evaluated, evaluate_.lines(measured.evaluated), as_json)
-    _tell_drawn(measured.written)
+    _report_drawn(measured.written)
 
 
 @models.command()
@@ -133,20 +131,20 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="So many of the newest versions stay in any case.",
+    help="Always keep this number of the newest versions.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go, and why the others stay.")
+@click.option("--dry-run", is_flag=True, help="Only list the versions that would be removed.")
 @_json
 def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
-    """Delete old versions, never one that an alias stands for or a job is pinned to."""
+    """Delete old versions, except those that an alias points to or a job is pinned to."""
     from producer.models import manage
     from producer.output.text import counted, size
 
     pruned = manage.prune(Settings.from_env(), name, keep, dry_run)
     _show(pruned, manage.table(name, pruned, dry_run), as_json)
-    what = "to be freed" if dry_run else "freed"
+    effect = "to be freed" if dry_run else "freed"
     click.echo(
-        f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {what}", err=True
+        f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {effect}", err=True
     )
 
 
@@ -157,35 +155,35 @@ def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The names of its answers in their order, one a line, UTF-8.",
+    help="The labels in the order of the network's outputs, one per line, UTF-8.",
 )
-@click.option("--name", required=True, help="The model that it becomes a version of.")
+@click.option("--name", required=True, help="The model that the new version belongs to.")
 @click.option(
     "--scale",
     type=click.Choice(("0-255", "0-1", "-1-1")),
     default="0-255",
     show_default=True,
-    help="The values that the network takes. One that rescales them itself takes 0-255.",
+    help="The network's input range. Use 0-255 if the network rescales its input itself.",
 )
 @click.option(
     "--data",
     default="",
     metavar="fashion-mnist|DIR",
-    help="Labelled pictures to calibrate and measure it with.",
+    help="Labelled images for calibration and evaluation.",
 )
 @click.option(
     "--promote",
     type=click.Choice(PROMOTE),
     default="never",
     show_default=True,
-    help="Whether NAME@production becomes the new version. The first of a name always does.",
+    help="When to point NAME@production to the new version. The first version always gets it.",
 )
 @_quiet
 @_json
 def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     """Publish a Keras classifier that was trained elsewhere.
 
-    The file is checked before Keras sees it: layers that could run code are refused.
+    The file is checked before Keras loads it: layers that could run code are refused.
     """
     from producer.models import import_model as import_model_
 
@@ -204,6 +202,6 @@ def _show(answer: object, lines: Any, as_json: bool) -> None:
         click.echo("\n".join(lines))
 
 
-def _tell_drawn(written: list[Path]) -> None:
+def _report_drawn(written: list[Path]) -> None:
     if written:
         click.echo(f"drawn: {', '.join(map(str, written))}", err=True)

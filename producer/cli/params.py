@@ -1,4 +1,4 @@
-"""What `--workers` of `hangtag up` may be."""
+"""Parameter types of the commands: numbers of workers, error budgets, shares."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any, NamedTuple
 
 import click
 
-#: More children than any machine has cores are a slip of the finger.
+#: More than any machine has cores; a larger number is a typing error.
 CHILDREN_MAX = 1024
 FORM = "N|auto|auto:LOW-HIGH"
 HELP = (
-    "Worker processes: N of them; or auto: as many as the backlog asks for, from 1 to one per "
-    "core; or auto:2-8: from 2 to 8, and auto:0-8: none without a job. Default: one per core."
+    "Worker processes: N is a fixed number; auto scales with the backlog from 1 to one per core, "
+    "auto:2-8 from 2 to 8, auto:0-8 down to none without a job. Default: one per core."
 )
 _FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """How many; both None is whatever it was before."""
+    """The number of worker processes; both None leaves it unchanged."""
 
     most: int | None = None  #: None with a floor: one per core
-    floor: int | None = None  #: None: always as many as `most`
+    floor: int | None = None  #: None: no scaling, always `most`
 
 
 class WorkersParam(click.ParamType[Wanted]):
-    """What FORM says."""
+    """A number of workers, or a range for autoscaling."""
 
     name = FORM
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Wanted:
-        """Exit code 2 for anything else."""
+        """Parse FORM; exit with code 2 for other values."""
         if isinstance(value, Wanted):
             return value
         found = _FORM.fullmatch(str(value))
@@ -43,7 +43,7 @@ class WorkersParam(click.ParamType[Wanted]):
         if most is None:
             return Wanted(floor=1)
         if not 1 <= most <= CHILDREN_MAX or (low or 0) > most:
-            self.fail(f"{value!r} is not from 1 to {CHILDREN_MAX}, the lower first", param, ctx)
+            self.fail(f"{value!r} is not within 1 to {CHILDREN_MAX}, low before high", param, ctx)
         return Wanted(most, low)
 
 

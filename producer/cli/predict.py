@@ -1,4 +1,4 @@
-"""The command for a few pictures: predict."""
+"""The command that classifies a few images: predict."""
 
 from __future__ import annotations
 
@@ -26,20 +26,23 @@ from shared.settings import Settings
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="So many labels of each picture.",
+    help="Number of labels to show per image.",
 )
 @click.option(
-    "--truth", multiple=True, metavar="LABEL", help="What the pictures are: once, or once for each."
+    "--truth",
+    multiple=True,
+    metavar="LABEL",
+    help="The true label: once for all images, or once for each.",
 )
 @click.option(
     "--plot",
     "plot_file",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
-    help="Draw each picture beside its probabilities.",
+    help="Draw each image beside its probabilities.",
 )
-@click.option("--force", is_flag=True, help="Replace the file of --plot.")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+@click.option("--force", is_flag=True, help="Replace an existing --plot file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def predict(
     images: tuple[bytes, ...],
     model: str,
@@ -49,16 +52,16 @@ def predict(
     force: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Classify a few pictures and show the answers here.
+    """Classify a few images and print the labels.
 
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
-    from producer.predict import plot_file as drawn
+    from producer.predict import plot_file as plots
     from producer.predict import text
     from producer.predict.predict import predict as work
 
     if plot_file is not None:
-        drawn.check(plot_file, force, images)
+        plots.check(plot_file, force, images)
     found = work(images, Settings.from_env(), model=model, truth=truth)
     if as_json:
         click.echo(text.as_json(found, top))
@@ -67,7 +70,7 @@ def predict(
         click.echo("\n".join(text.lines(found, top, encoding)))
         click.echo(text.summary(found), err=True)
     if plot_file is not None:
-        drawn.draw(plot_file, images, found)
+        plots.draw(plot_file, images, found)
         click.echo(f"drawn: {plot_file}", err=True)
     sys.exit(Exit.SOME_FAILED if found.failed else Exit.OK)
 

@@ -1,4 +1,4 @@
-"""Commands for what classifies and trains: up, down, worker, workers."""
+"""Commands for the stack and its workers: up, down, worker, workers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
 
 @click.command()
 @click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
-@click.option("--json", "as_json", is_flag=True, help="The stack as JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the stack as JSON on standard output.")
 def up(workers: Wanted, as_json: bool) -> None:
-    """Start this machine's stack in the background and keep it; again with --workers scales it.
+    """Start this machine's stack in the background. A second call with --workers scales it.
 
-    Work in hand is finished where it was begun, whatever the new number is.
+    Scaling does not interrupt batches in progress.
     """
     from producer.stack import stack
 
@@ -34,27 +34,27 @@ def up(workers: Wanted, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    click.echo(f"this machine's stack is up; workers: {_said(found)}, supervisor: {found.pid}")
+    click.echo(
+        f"this machine's stack is up; workers: {_worker_count(found)}, supervisor: {found.pid}"
+    )
     click.echo(f"log: {found.log}")
-    click.echo("it stays until: hangtag down")
+    click.echo("stop it with: hangtag down")
 
 
-def _said(found: Stack) -> str:
+def _worker_count(found: Stack) -> str:
     if found.floor < found.ceiling:
-        return f"{found.floor} to {found.ceiling} as the backlog asks, {found.now} now"
+        return f"{found.floor} to {found.ceiling} by backlog, {found.now} running"
     if found.now < found.ceiling:
-        return f"{found.ceiling} ({found.now} now, the others are on their way)"
+        return f"{found.ceiling} ({found.now} running, {found.ceiling - found.now} starting)"
     if found.now > found.ceiling:
-        return f"{found.ceiling} ({found.now} until what they have in hand is done)"
+        return f"{found.ceiling} ({found.now} running, {found.now - found.ceiling} stopping)"
     return str(found.ceiling)
 
 
 @click.command()
-@click.option(
-    "--force", is_flag=True, help="Also if jobs run on it. They stop, and can be resumed."
-)
+@click.option("--force", is_flag=True, help="Stop it even if jobs run on it. They can be resumed.")
 def down(force: bool) -> None:
-    """End this machine's stack, unless jobs run on it."""
+    """Stop this machine's stack, unless jobs run on it."""
     from producer.stack import other_stacks, stack
 
     settings = Settings.from_env()
@@ -65,7 +65,7 @@ def down(force: bool) -> None:
     for other in other_stacks.others(settings):
         click.echo(
             f"another installation's stack is up: {other_stacks.prefix(other)}; "
-            "the command hangtag of that environment ends it"
+            "stop it with the command hangtag of that environment"
         )
 
 
@@ -75,27 +75,28 @@ def down(force: bool) -> None:
     type=click.Choice(("classify", "train")),
     default="classify",
     show_default=True,
-    help="What it does; train is for the machine with the store.",
+    help="The queue to serve; use train on the machine with the model store.",
 )
 @click.option(
     "--concurrency",
     type=CHILDREN,
-    help="Worker processes. Default: one per core; in a container, what its memory holds of that.",
+    help="Worker processes. Default: one per core; fewer if the container's memory limit does not "
+    "allow one per core.",
 )
 @click.option(
     "--root",
     type=click.Path(),
     default=None,
-    help="The folder whose files it opens for jobs with --transport path. Default: none.",
+    help="The folder below which it opens files for jobs with --transport path. Default: none.",
 )
 def worker(queue: str, concurrency: int | None, root: str | None) -> None:
-    """Run a worker for HANGTAG_REDIS_URL in the foreground, on any number of machines."""
+    """Run a worker for HANGTAG_REDIS_URL in the foreground."""
     from producer.fleet import commands
 
     if queue == "train":
         if concurrency is not None or root is not None:
             option = "--root" if concurrency is None else "--concurrency"
-            raise UsageError(f"a trainer does one thing at a time; leave out {option}")
+            raise UsageError(f"a trainer handles one request at a time; leave out {option}")
         commands.run_trainer(Settings.from_env())
     settings = Settings.from_env()
     if root is not None:
@@ -104,34 +105,35 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def workers(as_json: bool) -> None:
-    """Who is alive, with which models, how fast, and how large."""
-    from producer.fleet import workers as living
+    """List live workers with their models, throughput and memory."""
+    from producer.fleet import workers as work
 
     settings = Settings.from_env()
-    beats = living.live_workers(settings)
+    beats = work.live_workers(settings)
     if as_json:
         show_json(beats)
     elif beats:
-        click.echo("\n".join(living.table(beats)))
+        click.echo("\n".join(work.table(beats)))
     if not beats:
-        click.echo(living.how_to_start(settings), err=True)
+        click.echo(work.how_to_start(settings), err=True)
 
 
 COMMANDS = (up, down, worker, workers)
 
 
 def _children(settings: Settings) -> int:
-    """How many processes a worker has by itself. If its container makes them fewer, it says so."""
+    """The default number of worker processes; prints a notice if memory limits it."""
     from producer.fleet import machine
 
     cores, found = machine.cores(), machine.children(settings.child_memory_mb << 20)
     if found < cores:
         limit = f"HANGTAG_CHILD_MEMORY_MB={settings.child_memory_mb}"
         click.echo(
-            f"worker processes: {found}, not one for each of {cores} cores; this container's "
-            f"memory holds no more with {limit}; give it more, lower that, or say --concurrency",
+            f"worker processes: {found}, fewer than {cores} cores: the container's memory limit "
+            f"allows no more with {limit}; raise that limit, lower this setting, or use "
+            "--concurrency",
             err=True,
         )
     return found
@@ -150,6 +152,6 @@ def _check_unused(settings: Settings) -> None:
     if jobs:
         named = ", ".join(f"{job.job} ({one_line(job.output)})" for job in jobs)
         raise SetupError(
-            f"this machine's stack is in use by {named}; wait for the end, stop a job with: "
-            "hangtag cancel JOB, or end the stack all the same with: hangtag down --force"
+            f"this machine's stack is in use by {named}; wait for its end, stop a job with: "
+            "hangtag cancel JOB, or stop the stack anyway with: hangtag down --force"
         )

@@ -1,4 +1,4 @@
-"""The command that trains: ask for it, follow it, cancel it, list what is open."""
+"""The command `train`: submit, follow and cancel trainings, list open requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from shared.messages.requests import Outcome
 
-#: What else may be typed beside --follow, --cancel and --list.
+#: Options that --follow, --cancel and --list accept.
 _ALWAYS = {"timeout_s", "as_json", "quiet"}
 _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
@@ -26,60 +26,61 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     default=FASHION_MNIST,
     metavar="fashion-mnist|DIR",
     show_default=True,
-    help="What to learn from: a folder has one subfolder for each class.",
+    help="The training data: a folder must have one subfolder for each class.",
 )
 @click.option("--name", default="", help="The model. Default: fashion-mnist, for its own data.")
-@click.option("--recipe", default="", help="How to train. Default: fast, or photo for a folder.")
-@click.option("--epochs", type=click.IntRange(1, 100_000), help="Default: as the recipe says.")
+@click.option("--recipe", default="", help="Training recipe. Default: fast; photo for a folder.")
+@click.option("--epochs", type=click.IntRange(1, 100_000), help="Default: set by the recipe.")
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 31) - 1),
     default=1,
     show_default=True,
-    help="Of all that is drawn by chance.",
+    help="Random seed.",
 )
 @click.option(
     "--promote",
     type=click.Choice(PROMOTE),
     default=PROMOTE[0],
     show_default=True,
-    help="Whether NAME@production becomes the new version. The first of a name always does.",
+    help="When to point NAME@production to the new version. The first version always gets it.",
 )
-@click.option(
-    "--weighted", is_flag=True, help="Every class counts the same, however many images it has."
-)
+@click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
     default=0.05,
     show_default=True,
-    help="Give up if a larger share of the files are no pictures.",
+    help="Fail if a larger share of the files cannot be read as images.",
 )
 @click.option(
     "--request-id",
     default="",
     metavar="ID",
-    help="A name for this request: asked for again, it is the same one, also if it failed.",
+    help="Idempotency key. Submitting the same id again returns the existing request, even if it "
+    "failed.",
 )
-@click.option("--detach", is_flag=True, help="Answer with the request's id at once.")
+@click.option("--detach", is_flag=True, help="Print the request's id and return.")
 @click.option(
     "--no-wait-for-trainer",
     "leave",
     is_flag=True,
-    help="Leave with exit code 1 if no trainer is alive.",
+    help="Fail with exit code 1 if no trainer is alive.",
 )
-@click.option("--follow", default="", metavar="ID", help="Follow a request made before.")
-@click.option("--cancel", default="", metavar="ID", help="Stop a request for good.")
-@click.option("--list", "list_open", is_flag=True, help="The requests that are not answered yet.")
+@click.option("--follow", default="", metavar="ID", help="Follow an earlier request.")
+@click.option("--cancel", default="", metavar="ID", help="Cancel a request.")
+@click.option("--list", "list_open", is_flag=True, help="List the requests that are still open.")
 @click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Stop following after this long; the training goes on.",
+    help="Stop following after this time; the training continues.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON on standard output.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."
+)
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
     """Queue a training and follow it. Ctrl-C stops following, not the training.
@@ -103,10 +104,10 @@ COMMANDS = (train,)
 
 
 def _mode(ctx: click.Context) -> str:
-    """Which of the modes was typed, or none.
+    """The mode option that was given, or an empty string.
 
     Raises:
-        UsageError: two were, or an option that does not go with it.
+        UsageError: two modes were given, or an option that the mode does not accept.
     """
     typed = [
         name
@@ -119,7 +120,7 @@ def _mode(ctx: click.Context) -> str:
     other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]
     if other:
         spelled = {one.name: one.opts[0] for one in ctx.command.params}
-        raise UsageError(f"{_MODES[modes[0]]} stands alone; leave out {spelled[other[0]]}")
+        raise UsageError(f"{_MODES[modes[0]]} cannot be combined; leave out {spelled[other[0]]}")
     return modes[0]
 
 
@@ -194,7 +195,7 @@ def _show_trained(request_id: str, outcome: Outcome, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        answer = msgspec.json.decode(outcome.answer)
-        show_json({"request": request_id, **(answer if isinstance(answer, dict) else {})})
+        reply = msgspec.json.decode(outcome.answer)
+        show_json({"request": request_id, **(reply if isinstance(reply, dict) else {})})
     else:
         click.echo("\n".join(summary(outcome.decode(Trained))))

@@ -1,4 +1,4 @@
-"""The command that proves a table: verify."""
+"""The command that checks a table: verify."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from shared.errors import Exit
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
-@click.option("--deep", is_flag=True, help="Read every file again and compare its content, too.")
-@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@click.option("--deep", is_flag=True, help="Also read every file again and compare its content.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(table: Path, deep: bool, as_json: bool) -> None:
-    """Prove that a table is complete: one row for each file of its folders, in order, each as its
-    job wrote it, of files that are still the same.
+    """Prove that a table is complete: one row per file of its folders, in order, as its job wrote
+    them, and the files are unchanged.
 
     Exit codes: 0 proven, 6 not proven.
     """
@@ -40,8 +40,8 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
         click.echo(verdict(proof))
         if skipped := listed(proof.skipped):
             click.echo(f"skipped: {skipped}", err=True)
-        for what in proof.unproven:
-            click.echo(f"not looked at: {what}", err=True)
+        for gap in proof.unproven:
+            click.echo(f"not checked: {gap}", err=True)
     sys.exit(int(Exit.OK if proof.proven else Exit.NOT_PROVEN))
 
 

@@ -1,1 +1,1 @@
-"""A job as commands see it: start, follow, cancel, show."""
+"""Jobs as commands handle them: start, follow, cancel, show."""

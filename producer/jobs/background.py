@@ -1,5 +1,5 @@
-"""Jobs in the background: `submit` starts a producer that outlives its terminal, `collect`
-follows it, or becomes it if it is gone."""
+"""Jobs in the background: `submit` starts a producer that outlives its terminal; `collect` follows
+the producer, or finishes the job if the producer has ended."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from shared.settings import Settings
 
 POLL_S = 0.1
 FOLLOW_S = 0.5
-#: A job that has not begun by then waits for something that its log tells.
+#: After this time a notice points to the log, which names the reason for the wait.
 SOON_S = 3.0
 
 
 def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
-    """Run `hangtag classify ARGUMENTS` detached; answers the job's id once it has begun.
+    """Run `hangtag classify ARGUMENTS` detached; return the job's id once it has started.
 
     Raises:
-        UsageError, SetupError: it could not begin; the message is its own.
+        UsageError, SetupError: it could not start; the message is that of the producer.
     """
     check_roots(options)
     check_below(options, settings)
@@ -43,17 +43,17 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
         check_not_empty(options)
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
-    told_at = time.monotonic() + SOON_S
+    notice_at = time.monotonic() + SOON_S
     while producer.poll() is None:
         view = read_snapshot(output)
         if view is not None and view.state is JobState.RUNNING:
-            # It is not ours to wait for any more: it belongs to its own session.
+            # Popen must not wait for it: the producer runs in its own session.
             producer.returncode = 0
             return view.job
-        if time.monotonic() > told_at:
-            told_at = float("inf")
+        if time.monotonic() > notice_at:
+            notice_at = float("inf")
             make_progress(quiet=True).notice(
-                f"the job has not begun yet, and will without us: {log}"
+                f"the job has not started yet; it continues in the background, see: {log}"
             )
         time.sleep(POLL_S)
     view = read_snapshot(output)
@@ -63,11 +63,11 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
 
 
 def collect(job: str, settings: Settings, quiet: bool) -> Summary:
-    """Follow a job to its end, or finish it within the budget that it has.
+    """Follow a job to its end, or finish it within its stored error budget.
 
     Raises:
         UsageError: there is no such job here.
-        KeyboardInterrupt: following was interrupted; the job goes on.
+        KeyboardInterrupt: following was interrupted; the job continues.
     """
     output = find_output(job)
     view = _follow(output, quiet)
@@ -83,12 +83,12 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
 
 
 def find_output(job: str) -> Path:
-    """The output of a job that is named by its id or by its output.
+    """The output path of a job, given its id or its output.
 
     Raises:
         UsageError: this machine knows no such job.
     """
-    output = output_of(job) or _output_of_begun(job)
+    output = output_of(job) or _output_of_started(job)
     if output is None and journal_path(Path(job).absolute()).exists():
         output = Path(job).absolute()
     if output is None:
@@ -96,8 +96,8 @@ def find_output(job: str) -> Path:
     return output
 
 
-def _output_of_begun(job: str) -> Path | None:
-    """Of a job whose entry in the index was replaced by that of a restart that did not start."""
+def _output_of_started(job: str) -> Path | None:
+    """The output of a job whose index entry was replaced by a restart that did not start."""
     outputs = (Path(entry.output) for entry in entries())
     return next((o for o in outputs if (view := read_snapshot(o)) and view.job == job), None)
 
@@ -118,7 +118,7 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
-    """What the attempt that was followed came to, as its own command reports it."""
+    """The summary of the followed attempt, as its own command reports it."""
     part, attempt = Path(f"{view.output}{PART_SUFFIX}"), view.attempt
     return Summary(
         view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,

@@ -1,4 +1,4 @@
-"""`hangtag cancel`: stop a job. What is done is kept; the same command resumes it."""
+"""`hangtag cancel`: stop a job. Its results stay in the journal; classify resumes it."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from shared.ledger.batches import BatchLedger
 from shared.messages.job import JOB_ID
 from shared.settings import Settings
 
-#: A producer writes its job into a Redis that has lost it within a second or so.
+#: If Redis has lost the job, the producer restores it within about a second.
 UNKNOWN_S = 5.0
-_AGAIN_S = 0.2
+_RETRY_S = 0.2
 
 
 def cancel(job: str, settings: Settings) -> str:
-    """Cancel a job by its id or output; answers a line that says what happened.
+    """Cancel a job by its id or output; return a one-line report.
 
     Raises:
         UsageError: there is no such job, or it is finished.
-        BrokerAway: it runs, and Redis does not answer.
-        SetupError: it runs, and this Redis does not know it.
+        BrokerAway: the job runs, and Redis is unreachable.
+        SetupError: the job runs, and this Redis does not know it.
     """
     output = _output(job)
     view = read_snapshot(output) if output is not None else None
     if view is None:
-        if not JOB_ID.fullmatch(job) or not _tell_redis(job, settings):
+        if not JOB_ID.fullmatch(job) or not _cancel_in_redis(job, settings):
             raise UsageError(f"there is no job {job}; see: hangtag status")
         return f"job {job} is cancelled"
     if output is not None and view.state is JobState.RUNNING:
-        view = _tell_running(output, view, settings)
+        view = _cancel_running(output, view, settings)
     if view.state is JobState.FINISHED:
         raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
     if output is not None and view.state is not JobState.RUNNING:
-        _mark(output, view.job, settings)
-    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are kept"
+        _record_cancelled(output, view.job, settings)
+    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are done"
 
 
 def _output(job: str) -> Path | None:
@@ -56,33 +56,33 @@ def _output(job: str) -> Path | None:
         return None
 
 
-def _tell_running(output: Path, view: JobView, settings: Settings) -> JobView:
-    """Have Redis know that it is cancelled, unless its producer ends first; answers a last look."""
+def _cancel_running(output: Path, view: JobView, settings: Settings) -> JobView:
+    """Cancel a job in Redis, unless its producer ends first; return the job's last view."""
     deadline = time.monotonic() + UNKNOWN_S
-    while view.state is JobState.RUNNING and not _tell_redis(view.job, settings):
+    while view.state is JobState.RUNNING and not _cancel_in_redis(view.job, settings):
         if time.monotonic() > deadline:
             raise SetupError(
-                f"job {view.job} runs on, since {redacted(broker_url(settings))} does not know it: "
-                "cancel it with the HANGTAG_REDIS_URL that it was begun with, or end its producer "
-                "with Ctrl-C"
+                f"job {view.job} still runs: {redacted(broker_url(settings))} does not know it; "
+                "cancel it with the HANGTAG_REDIS_URL that it was started with, or end its "
+                "producer with Ctrl-C"
             )
-        time.sleep(_AGAIN_S)
+        time.sleep(_RETRY_S)
         view = read_snapshot(output) or view
     return view
 
 
-def _tell_redis(job: str, settings: Settings) -> bool:
-    return any(_tell_broker(job, broker) for broker in _brokers(settings))
+def _cancel_in_redis(job: str, settings: Settings) -> bool:
+    return any(_cancel_at(job, broker) for broker in _brokers(settings))
 
 
 def _brokers(settings: Settings) -> list[Settings]:
-    """Where the job may run: a stack that does not run has none."""
+    """The brokers at which the job may run; a stack that is down has no jobs."""
     if settings.redis_url:
         return [settings]
     return [one for one in stacks(settings) if socket_path(one).exists()] or [settings]
 
 
-def _tell_broker(job: str, settings: Settings) -> bool:
+def _cancel_at(job: str, settings: Settings) -> bool:
     try:
         with connect_briefly(broker_url(settings), "cancel") as client:
             return BatchLedger(client, job, settings.claim_limit_s).cancel()
@@ -90,11 +90,11 @@ def _tell_broker(job: str, settings: Settings) -> bool:
         raise BrokerAway(f"Redis does not answer ({error}); try again when it does") from error
 
 
-def _mark(output: Path, job_id: str, settings: Settings) -> None:
+def _record_cancelled(output: Path, job_id: str, settings: Settings) -> None:
     job = Job(stored_options(output))
     try:
         job.stopped(Exit.CANCELLED)
     finally:
         job.close()
-    with suppress(BrokerAway):  # without a producer nothing of it runs, and its keys expire
-        _tell_redis(job_id, settings)
+    with suppress(BrokerAway):  # the job has no producer, and its keys expire
+        _cancel_in_redis(job_id, settings)

@@ -1,4 +1,4 @@
-"""`hangtag classify`: submit, wait, collect; the same command again resumes."""
+"""`hangtag classify`: submit, wait, collect; the same command resumes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from shared.settings import Settings
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a run came to."""
+    """The result of a run."""
 
     job: str
     output: str
@@ -42,11 +42,11 @@ class Summary(msgspec.Struct, frozen=True):
     done: int  #: rows so far
     failed: int
     classified: int  #: in this run; the rest in earlier ones
-    skipped: dict[str, int]  #: what is no row, by reason; files that were not chosen by ending
+    skipped: dict[str, int]  #: entries without a row, by reason; unselected files by suffix
     seconds: float
     exit_code: int
-    flagged: dict[str, int] = {}  #: how many pictures have each flag
-    part: str = ""  #: the rows so far, of a job that --max-failures stopped before its end
+    flagged: dict[str, int] = {}  #: the number of images with each flag
+    part: str = ""  #: path of the rows so far, of a job that --max-failures stopped early
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
 
@@ -61,14 +61,13 @@ def classify(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> Summary:
-    """Finish a job, or leave it so that it can be resumed. `retry_failed` does its failed rows
-    again; all others stay as they are.
+    """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again.
 
     Raises:
-        UsageError: the arguments or the options do not fit; nothing was begun.
-        SetupError: something outside is at fault; what was begun is intact.
+        UsageError: the arguments or the options do not fit; no job was started.
+        SetupError: something outside is at fault; a started job is intact.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     check_roots(options)
     check_below(options, settings)
     job = Job(options, restart)
@@ -76,20 +75,20 @@ def classify(
     budget = budget or ErrorBudget()
     try:
         code = job.exit_code
-        if job.begun:
-            _tell_reopened(job, report)
-        if code is None and (not job.begun or job.journal.last() is None):
+        if job.has_started:
+            _report_reopened(job, report)
+        if code is None and (not job.has_started or job.journal.last() is None):
             check_not_empty(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
-            deadline = begun + timeout_s if timeout_s else float("inf")
+            deadline = started + timeout_s if timeout_s else float("inf")
             attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
-            end = _work(job, attempt, begun, retry_failed, new)
+            end = _work(job, attempt, started, retry_failed, new)
         else:
             new.advance()
-            _tell_finished(job, report, retry_failed)
+            _report_finished(job, report, retry_failed)
             code = job.judge(budget)
-            end = _End(code, AttemptResult(0, _since(begun), job.journal.attempt.skipped))
+            end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
         report.close()
         return _summary(job, end)
     finally:
@@ -102,14 +101,14 @@ class _End(NamedTuple):
 
     code: Exit
     result: AttemptResult
-    part: str = ""  #: where the rows so far are
+    part: str = ""  #: path of the rows so far
 
 
-def _work(job: Job, attempt: Attempt, begun: float, retry_failed: bool, new: NewFiles) -> _End:
+def _work(job: Job, attempt: Attempt, started: float, retry_failed: bool, new: NewFiles) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
     work = Connector(attempt, job).job()
     if retry_failed:
-        _tell_repeated(attempt.report, job.repeat_failed())
+        _report_retry(attempt.report, job.repeat_failed())
     before = job.journal.totals.done
     run = DispatchLoop(attempt, work, new)
     job.started(attempt.budget)
@@ -118,26 +117,26 @@ def _work(job: Job, attempt: Attempt, begun: float, retry_failed: bool, new: New
             code = run.execute()
     except SetupError:
         if job.journal.lost:
-            work.channel.finish()  # nobody can come back to it
+            work.channel.finish()  # without its journal the job cannot be resumed
         raise
     classified = job.journal.totals.done - before
     if run.complete:
         sha256 = job.write_table()
-        work.channel.finish()  # before the job answers for itself, and never comes here again
-        result = AttemptResult(classified, _since(begun), run.skipped)
+        work.channel.finish()  # first, because a finished job is not run again
+        result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
         return _End(code, result)
-    result = AttemptResult(classified, _since(begun), run.skipped)
+    result = AttemptResult(classified, _since(started), run.skipped)
     job.stopped(code, result)
     return _End(code, result, _stop(job, code, work.channel))
 
 
-def _since(begun: float) -> float:
-    return round(time.monotonic() - begun, 3)
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)
 
 
 def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
-    """Leave what the code promises; answers where the rows so far are."""
+    """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         channel.finish()
     if code is not Exit.BUDGET:
@@ -148,49 +147,49 @@ def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
 
 
 def _new_files(job: Job, report: JobProgress) -> NewFiles:
-    def tell(count: int) -> None:
+    def notice(count: int) -> None:
         report.notice(
-            f"{count} files have appeared since the job began and are not in it; "
-            "classify --restart takes them in"
+            f"{count} files have appeared since the job started and are not in it; "
+            "include them with classify --restart"
         )
 
     # With --restart the journal still has the earlier job, or cannot be read.
-    begun = job.journal if job.begun else None
-    return NewFiles(job.options, begun, job.exit_code is not None, tell)
+    journal = job.journal if job.has_started else None
+    return NewFiles(job.options, journal, job.exit_code is not None, notice)
 
 
-def _tell_reopened(job: Job, report: JobProgress) -> None:
+def _report_reopened(job: Job, report: JobProgress) -> None:
     if count := job.journal.reopened:
         report.notice(
-            f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost and "
-            "computed again"
+            f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
+            "computing them again"
         )
 
 
-def _tell_repeated(report: JobProgress, count: int) -> None:
+def _report_retry(report: JobProgress, count: int) -> None:
     if count:
-        report.notice(f"{counted(count, 'row')} without a label: repeating, all others stay")
+        report.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
     else:
-        report.notice("no row has failed so far; there is nothing to repeat")
+        report.notice("no row has failed so far; there is nothing to retry")
 
 
-def _tell_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
+def _report_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
     if not job.output.exists():
         job.write_table()
-        report.notice(f"{job.output} was gone; it is written again from its journal")
-    elif _is_other(job):
+        report.notice(f"{job.output} was missing; it was written again from its journal")
+    elif _is_changed(job):
         report.notice(
-            f"{job.output} is not as its job wrote it; see what differs with: "
-            f"{typed(['hangtag', 'verify', str(job.output)])}; if the file is removed, the same "
-            "command writes it again"
+            f"{job.output} differs from what its job wrote; show the differences with: "
+            f"{typed(['hangtag', 'verify', str(job.output)])}; to write it again, remove the file "
+            "and run the same command"
         )
     if retry_failed:
-        report.notice(f"no row of {job.output} has failed; there is nothing to repeat")
+        report.notice(f"no row of {job.output} has failed; there is nothing to retry")
     else:
-        report.notice(f"{job.output} is finished already; classify --restart does it again")
+        report.notice(f"{job.output} is finished already; run it again with classify --restart")
 
 
-def _is_other(job: Job) -> bool:
+def _is_changed(job: Job) -> bool:
     try:
         return sha256_of(job.output) != job.journal.sha256
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Opening a job's side of Redis, until it takes us in.
+"""Connecting a job to Redis.
 
-A server that has never answered may not be there at all, or be misspelt: that is an error at once.
-One that answers that it is loading its files, or full, is waited for, whatever it does then.
+A server that has never replied may not exist, or its address may be wrong: an immediate error.
+A server that has replied that it is loading, or full, is retried, even if it becomes unreachable.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class Connector:
         self._settings, self._report, self._use, _, self._deadline = attempt
         self._job = job
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
-        self._met = False  #: whether the server has ever answered that it is not ready
+        self._replied = False  #: whether the server has ever replied that it is not ready
         self._interrupted = False
 
     def job(self) -> OpenJob:
-        """The job, which has begun, with its channel.
+        """The started job with its channel.
 
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
-            StillOpen: the time is over.
+            StillOpen: the deadline has passed.
             KeyboardInterrupt: a signal came first.
         """
         self._use.ensure()
         broker = broker_url(self._settings)
         client = connect(broker, "producer")
-        # A server that sleeps is given a moment, however short the time limit is.
+        # A slow server gets at least this time, even with a shorter --timeout.
         patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
         try:
             with interrupts(self._interrupt), alarm(patience_s, self._waits.cut):
@@ -57,8 +57,8 @@ class Connector:
             if self._interrupted:
                 raise KeyboardInterrupt from None
             raise StillOpen(
-                f"Redis {'was not ready' if self._met else 'did not answer'} within --timeout; "
-                "the same command tries again"
+                f"Redis {'was not ready' if self._replied else 'did not answer'} within --timeout; "
+                "run the same command to retry"
             ) from None
 
     def _interrupt(self) -> None:
@@ -66,22 +66,22 @@ class Connector:
         self._waits.cut()
 
     def _try(self, client: redis.Redis, broker: Address) -> JobQueue | None:
-        """None: it is there, and not ready."""
+        """The channel; None while the server is not ready."""
         try:
             with self._waits.waiting():
                 channel = self._open(client, broker)
         except RedisError as error:
-            self._not_yet(error, broker)
+            self._handle_error(error, broker)
             return None
         self._outage.over()
         return channel
 
     def _open(self, client: redis.Redis, broker: Address) -> JobQueue:
         check_server(client)
-        if not self._job.begun:
+        if not self._job.has_started:
             for old in self._job.replaced:
                 delete_job(client, old)
-            self._job.begin(client)
+            self._job.start(client)
         self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
         channel = JobQueue(client, app, self._job.record, self._settings)
@@ -89,17 +89,18 @@ class Connector:
         return channel
 
     def _compare_limits(self, here: int) -> None:
-        begun = self._job.options.max_file_bytes
-        if here < begun:
+        job_limit = self._job.options.max_file_bytes
+        if here < job_limit:
             self._report.notice(
-                f"this Redis takes files up to {mib(here)} (maxmemory), and the job began with "
-                f"{mib(begun)}; a larger file may wait until maxmemory is raised"
+                f"this Redis accepts files up to {mib(here)} (maxmemory), but the job was started "
+                f"with {mib(job_limit)}; larger files may wait until maxmemory is raised"
             )
 
-    def _not_yet(self, error: RedisError, broker: Address) -> None:
+    def _handle_error(self, error: RedisError, broker: Address) -> None:
         why = write_refusal(error)
-        self._met = self._met or bool(why) or isinstance(error, BusyLoadingError) or _cut(error)
-        if not self._met:
+        if bool(why) or isinstance(error, BusyLoadingError) or _is_closed(error):
+            self._replied = True
+        if not self._replied:
             raise BrokerAway(
                 f"Redis at {broker} does not answer ({error}); "
                 "start it, or unset HANGTAG_REDIS_URL to use this machine's stack"
@@ -117,15 +118,15 @@ class Connector:
             time.sleep(PAUSE_S)
             if self._use.over:
                 raise SetupError(
-                    "this machine's stack was ended with hangtag down; "
-                    "the same command starts it again"
+                    "this machine's stack was stopped with hangtag down; "
+                    "run the same command to restart it"
                 )
-            self._use.revive()  # this machine's may have ended meanwhile
+            self._use.revive()  # the embedded server may have ended meanwhile
 
 
-def _cut(error: BaseException | None) -> bool:
-    """Whether the server accepted the connection and closed it: it has no room for another, and its
-    reason may be lost with the connection."""
+def _is_closed(error: BaseException | None) -> bool:
+    """Whether the server accepted the connection and closed it: its maxclients is reached, and the
+    error reply may be lost with the connection."""
     while error is not None:
         if isinstance(error, BrokenPipeError | ConnectionResetError):
             return True

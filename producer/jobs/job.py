@@ -1,4 +1,4 @@
-"""A job: begun once, pinned to a model version, resumed until it is finished."""
+"""A job: started once, pinned to a model version, resumed until it is finished."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from shared.registry import mirror_reader
 
 
 class Job:
-    """One job's journal, opened for this process alone.
+    """One job's journal, opened by this process exclusively.
 
-    `pinned` and what is read from it are there once the job has begun.
+    `pinned` and the properties that read it are available once the job has started.
     """
 
     def __init__(self, options: JobOptions, restart: bool = False) -> None:
         """Open or create the journal.
 
         Raises:
-            UsageError: the job runs already, has other options, or the output is not ours.
+            UsageError: the job runs already, has other options, or the output is a foreign file.
             SetupError: the journal cannot be written or read.
         """
         self.options = options
@@ -48,11 +48,11 @@ class Job:
         existed = path.exists()
         if not existed and not restart:
             _check_output(self.output)
-        #: The jobs of this output that are thrown away by this one: also those that a restart threw
-        #: away which ended there.
+        #: The earlier jobs of this output that this one replaces, including those that an
+        #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
-        #: Whether the job in the journal is an earlier one, which `begin` replaces.
+        #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
         try:
@@ -63,7 +63,7 @@ class Job:
             raise
 
     @property
-    def begun(self) -> bool:
+    def has_started(self) -> bool:
         """Whether a model version was pinned."""
         return not self._earlier and self.journal.begun
 
@@ -76,30 +76,29 @@ class Job:
 
     @property
     def record(self) -> JobRecord:
-        """What workers know of the job."""
+        """The record that workers read."""
         return self.pinned.record
 
     @property
     def card(self) -> Card:
-        """The card of the pinned version."""
         return self.pinned.card
 
     @property
     def exit_code(self) -> Exit | None:
-        """How the job finished; None while it has not."""
+        """The exit code of a finished job; None before."""
         return None if self._earlier else self.journal.exit_code
 
-    def begin(self, client: redis.Redis) -> None:
-        """Pin the job to the version that its model's name stands for now, and to the size of
-        files that this server takes. Only then an earlier job of this output is replaced.
+    def start(self, client: redis.Redis) -> None:
+        """Pin the job to the current version of its model and to the server's file size limit, then
+        replace an earlier job of this output.
 
         Raises:
             SetupError: there is no such model.
-            redis.exceptions.RedisError: the server is away.
+            redis.exceptions.RedisError: the server is unreachable.
         """
         pinned = pin(client, self.options)
         record, card, self.options = pinned
-        # First, since a job that has begun comes here no more. An entry without one is no job.
+        # First, because a started job is not indexed again. An entry without a job is harmless.
         remember(Entry(record.id, str(self.output), record.created))
         self.journal.begin(
             record=encode_job(record),
@@ -110,10 +109,10 @@ class Job:
         self._pinned = pinned
 
     def repeat_failed(self) -> int:
-        """Have the failed rows done again, also of a finished job; answers how many.
+        """Schedule the failed rows again, also of a finished job; return their number.
 
-        A repeat that was interrupted is gone on with: what failed in it again already waits for
-        the next one. After one that too many failures ended, all of them are repeated.
+        An interrupted retry is resumed: rows that failed in it again wait for the next retry. After
+        a retry that exceeded its budget, all failed rows are scheduled.
         """
         if self.journal.repeating and self.journal.stopped is not Exit.BUDGET:
             return self.journal.repeating
@@ -122,18 +121,18 @@ class Job:
         return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
 
     def write_table(self, output: Path | None = None) -> str:
-        """Write the rows so far; answers the file's SHA-256. Raises SetupError."""
+        """Write the rows so far; return the file's SHA-256. Raises SetupError."""
         table = Table(self.card, self.options.top_k, self.options.probabilities)
         return write(self.journal, table, output or self.output)
 
     def started(self, budget: ErrorBudget) -> None:
-        """An attempt begins: what is true if its process dies, and what `collect` goes on with."""
+        """Store the state that holds if this process dies, and the budget that `collect` uses."""
         stopped = b"%d" % Exit.INTERRUPTED
         none = encode_attempt(AttemptResult())
         self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
 
     def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
-        """The attempt ended before the job did; `status` tells why."""
+        """Store why an attempt ended before the job, for `status`."""
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
@@ -146,7 +145,7 @@ class Job:
         unlisted: Unlisted | None = None,
         attempt: AttemptResult | None = None,
     ) -> None:
-        """The table, with this SHA-256, is in place; from now on the job answers with its code."""
+        """Store the exit code of the job, whose table with this SHA-256 is in place."""
         properties = {"exit": b"%d" % code, "table": sha256.encode()}
         if unlisted is not None:
             properties[UNLISTED] = encode_unlisted(unlisted)
@@ -156,7 +155,7 @@ class Job:
         self.journal.put(**properties)
 
     def judge(self, budget: ErrorBudget) -> Exit:
-        """How the finished job ends within this budget; from now on it answers so."""
+        """The exit code of the finished job within this budget; a changed one is stored."""
         if budget.exceeded(self.journal.totals, finished=True):
             code = Exit.BUDGET
         else:
@@ -167,8 +166,8 @@ class Job:
         return code
 
     def close(self) -> None:
-        """Let go of the journal; of a job that never began no trace stays."""
-        self.journal.close(remove=not self._earlier and not self.begun)
+        """Close the journal; remove that of a job that never started."""
+        self.journal.close(remove=not self._earlier and not self.has_started)
 
     def _id_of_old(self) -> set[str]:
         view = read_snapshot(self.output)
@@ -177,26 +176,25 @@ class Job:
     def _check_options(self) -> None:
         if self.journal.get("options") is None:
             return
-        begun = self.journal.options
-        other = differences(self.options, begun)
+        stored = self.journal.options
+        other = differences(self.options, stored)
         if other:
             raise UsageError(
-                f"{self.output} was begun with other options ({', '.join(other)}); "
-                "give the same ones, another -o, or --restart"
+                f"{self.output} was started with other options ({', '.join(other)}); "
+                "use the same options, another -o, or --restart"
             )
-        if self.options.transport != begun.transport and self.exit_code is None:
-            begun = msgspec.structs.replace(begun, transport=self.options.transport)
-            self.journal.put(options=encode_options(begun))  # what `collect` goes on with
-        self.options = msgspec.structs.replace(self.options, max_file_bytes=begun.max_file_bytes)
+        if self.options.transport != stored.transport and self.exit_code is None:
+            stored = msgspec.structs.replace(stored, transport=self.options.transport)
+            self.journal.put(options=encode_options(stored))  # `collect` uses them
+        self.options = msgspec.structs.replace(self.options, max_file_bytes=stored.max_file_bytes)
 
 
 def pin(client: redis.Redis, options: JobOptions) -> Pinned:
-    """A new job of the version that its model's name stands for now, with the size of files that
-    this server takes.
+    """A new job pinned to the current version of its model, with the server's file size limit.
 
     Raises:
         SetupError: there is no such model.
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     card = mirror_reader.resolve(client, parse(options.model))
     k = len(card.labels) if options.probabilities else options.top_k
@@ -235,7 +233,7 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
         raise UsageError(f"there is no job of {output} here; see: hangtag status")
     with closing(Journal(path)) as journal:
         if journal.get("options") is None:
-            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+            raise UsageError(f"the job of {output} never started; start it with: hangtag classify")
         return msgspec.structs.replace(journal.options, output=str(output)), journal.budget
 
 

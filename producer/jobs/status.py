@@ -1,5 +1,4 @@
-"""`hangtag status`: every job at a glance, those of this machine and those alive in Redis, and
-the requests that are not answered yet."""
+"""`hangtag status`: the jobs of this machine and those in Redis, and the open requests."""
 
 from __future__ import annotations
 
@@ -34,27 +33,27 @@ _HEAD = (
     "job", "state", "done", "images", "failed", "flagged", "images/s", "left", "model", "output"
 )  # fmt: skip
 _LEFT = ("job", "state", "model", "output")
-#: Images/s; more is said by nobody who counts.
+#: Images/s; a larger rate in Redis is invalid.
 RATE_MAX = 1e12
 
 
 def show_jobs(job: str, as_json: bool, settings: Settings) -> None:
-    """Print jobs as a table, or as JSON; in a table open requests follow.
+    """Print jobs as a table followed by the open requests, or as JSON.
 
     Raises:
-        UsageError: the one that was asked for is not known.
+        UsageError: there is no such job.
     """
     views = _one(job, settings) if job else _all(settings)
-    asked = [] if job or as_json else _asked(settings)
+    requests = [] if job or as_json else _open_requests(settings)
     if as_json:
         show_json(views[0] if job else views)
         return
     if views:
         click.echo("\n".join(columns(_HEAD, [_row(view) for view in views], _LEFT)))
     else:
-        click.echo("no jobs; begin one with: hangtag classify DIR -o results.csv")
-    if asked:
-        click.echo("\n" + "\n".join(table(asked)))
+        click.echo("no jobs; start one with: hangtag classify DIR -o results.csv")
+    if requests:
+        click.echo("\n" + "\n".join(table(requests)))
 
 
 def _all(settings: Settings) -> list[JobView]:
@@ -64,13 +63,13 @@ def _all(settings: Settings) -> list[JobView]:
     try:
         remote = _remote(settings)
     except BrokerAway as error:
-        click.echo(f"{error}; these are the jobs of this machine", err=True)
+        click.echo(f"{error}; showing only the jobs of this machine", err=True)
         return local
     return _paced(local, remote) + [view for view in remote if view.job not in known]
 
 
 def running_on_stack(settings: Settings) -> list[JobView]:
-    """The jobs that run on this machine's stack, whatever broker is configured."""
+    """The jobs that run on this machine's stack, independent of the configured broker."""
     local = {view.job: view for view in _local()}
     found = _remote(msgspec.structs.replace(settings, redis_url=""))
     views = [local.get(view.job, view) for view in found if view.state is JobState.RUNNING]
@@ -82,17 +81,17 @@ def _local() -> list[JobView]:
 
 
 def _paced(local: list[JobView], remote: list[JobView]) -> list[JobView]:
-    """With the pace of those that run, which only their producers know, and tell Redis."""
-    told = {view.job: view for view in remote if view.state is JobState.RUNNING}
+    """Add the rates of running jobs, which their producers report to Redis only."""
+    running = {view.job: view for view in remote if view.state is JobState.RUNNING}
     return [
-        msgspec.structs.replace(view, rate=told[view.job].rate, left_s=told[view.job].left_s)
-        if view.state is JobState.RUNNING and view.job in told
+        msgspec.structs.replace(view, rate=running[view.job].rate, left_s=running[view.job].left_s)
+        if view.state is JobState.RUNNING and view.job in running
         else view
         for view in local
     ]
 
 
-def _asked(settings: Settings) -> list[OpenRequest]:
+def _open_requests(settings: Settings) -> list[OpenRequest]:
     try:
         return open_requests(settings)
     except BrokerAway:
@@ -106,7 +105,7 @@ def _one(job: str, settings: Settings) -> list[JobView]:
     if not found:
         view = read_snapshot(find_output(job))
         if view is None:
-            raise UsageError(f"the job of {job} never began; start it with: hangtag classify")
+            raise UsageError(f"the job of {job} never started; start it with: hangtag classify")
         found = [view]
     if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))
@@ -114,7 +113,7 @@ def _one(job: str, settings: Settings) -> list[JobView]:
 
 
 def _elsewhere(job: str, settings: Settings) -> list[JobView]:
-    """What Redis knows of this job: one view, or none."""
+    """The view of this job in Redis, or none."""
     with suppress(BrokerAway):
         return [view for view in _remote(settings) if view.job == job]
     return []
@@ -127,16 +126,16 @@ def _remote(settings: Settings) -> list[JobView]:
 def _remote_of(settings: Settings) -> list[JobView]:
     try:
         with connect_briefly(broker_url(settings), "status") as client:
-            return _look(client)
+            return _views(client)
     except RedisError as error:
         if not settings.redis_url:
-            return []  # the stack does not run: nothing of it lives
+            return []  # the stack is down and has no jobs
         where = redacted(settings.redis_url)
         raise BrokerAway(f"Redis at {where} does not answer ({error})") from error
 
 
-def _look(client: redis.Redis) -> list[JobView]:
-    """Every job's record, which has the same size for any job, in one round trip."""
+def _views(client: redis.Redis) -> list[JobView]:
+    """The views of all jobs; their records, of constant size, take one round trip."""
     seen = cast(list[tuple[bytes, float]], client.zrange(keys.JOBS, 0, -1, withscores=True))
     silent = server_ms(client) / 1000 - SILENT_S
     jobs = [(job.decode(errors="replace"), at > silent) for job, at in seen]
@@ -147,7 +146,7 @@ def _look(client: redis.Redis) -> list[JobView]:
     pairs = [(job, fields) for job, fields in zip(jobs, records, strict=True) if fields is not None]
     expired = [job for (job, _), fields in pairs if b"record" not in fields]
     if expired:
-        client.zrem(keys.JOBS, *expired)  # the journal, where it is, brings it back
+        client.zrem(keys.JOBS, *expired)  # a resumed job adds itself again
         failpoint("status.expired-forgotten")
     views = (_view(job, fields, runs) for (job, runs), fields in pairs)
     return [view for view in views if view is not None]
@@ -164,7 +163,7 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     except (BadMessage, ValueError, *MISFITS):
         return None
     if record.id != job:
-        return None  # somebody else's name would be shown as it is
+        return None  # a foreign record; its id must not be displayed
     state = JobState.RUNNING if running else JobState.PAUSED
     if fields.get(b"state") == b"cancelled":
         state = JobState.CANCELLED
@@ -178,7 +177,7 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
 
 
 def _count(fields: dict[bytes, bytes], name: bytes) -> int:
-    """Raises ValueError for what is no number of images."""
+    """Raises ValueError for a value that is not a number of images."""
     return msgspec.convert(int(fields.get(name, b"0")), Count)
 
 
@@ -190,12 +189,12 @@ def _row(view: JobView) -> tuple[str, ...]:
     return (view.job, view.state, *(f"{count:,}" for count in counts), rate, left, *texts)
 
 
-#: A century: a job that seems to take longer stands still.
+#: A century: a job with a longer estimate makes no progress.
 LONGEST_S = 100 * 365 * 86_400.0
 
 
 def left_s(found: int, done: int, walking: bool, rate: float) -> float | None:
-    """Seconds until a job is done at this rate; None while that is not known."""
+    """Seconds until a job is done at this rate; None while unknown."""
     if walking or rate <= 0:
         return None
     seconds = max(0, found - done) / rate

@@ -1,1 +1,1 @@
-"""Models, training and data sets: what is behind their commands."""
+"""Models, training and data sets: the functions behind their commands."""

@@ -1,4 +1,4 @@
-"""Where people look for models: the store of this machine, or its copies in Redis."""
+"""The catalog of models: from the store of this machine, or from its copies in Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.settings import Settings
 
 
 class Catalog(NamedTuple):
-    """Every model, and a way to read a file of a version (verified; SetupError if it is gone)."""
+    """All models, and a function that reads and verifies a version's file (or SetupError)."""
 
     models: list[Model]
     read: Callable[[Card, str], bytes]
@@ -28,7 +28,7 @@ class Catalog(NamedTuple):
         """The model of this name.
 
         Raises:
-            UsageError: no model can be called so.
+            UsageError: the name is invalid.
             SetupError: there is none.
         """
         if not NAME.fullmatch(name):
@@ -40,7 +40,7 @@ class Catalog(NamedTuple):
         raise SetupError(f"there is no model {name}; there is: {has}")
 
     def version(self, wanted: ModelName) -> tuple[Model, Version]:
-        """What a name stands for.
+        """The model and the version that a name refers to.
 
         Raises:
             SetupError: there is no such model, version or alias.
@@ -61,15 +61,15 @@ class Catalog(NamedTuple):
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """What there is. A damaged version of this machine's store is told, and left out.
+    """Read the catalog. Damaged versions of this machine's store are reported and left out.
 
     Raises:
         SetupError: a copy is damaged.
-        BrokerAway: the broker that is configured does not answer.
+        BrokerAway: the configured broker is unreachable.
     """
     if not settings.redis_url:
         registry = Registry(settings.store_path)
-        return Catalog(of_store(registry, _tell), registry.read)
+        return Catalog(of_store(registry, _report), registry.read)
     client = connect(broker_url(settings), ROLE)
 
     def read(card: Card, filename: str) -> bytes:
@@ -80,5 +80,5 @@ def load_catalog(settings: Settings) -> Catalog:
         return Catalog(mirror_reader.load_catalog(client), read)
 
 
-def _tell(fault: str) -> None:
+def _report(fault: str) -> None:
     print(f"hangtag: {fault}", file=sys.stderr)

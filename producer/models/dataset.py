@@ -1,4 +1,4 @@
-"""`hangtag dataset show`: a data set as its owner sees it, in numbers and two pictures."""
+"""`hangtag dataset show`: a data set in numbers and two plots, made by the trainer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
 from shared.settings import Settings
 
-#: The pictures that come with the answer.
+#: The plots that come with the reply.
 GRID, SINGLE = "grid.png", "image.png"
 _HEAD = ("label", "training", "held out", "test")
 
 
 class DataSetSummary(NamedTuple):
-    """What was answered, and the pictures that were written."""
+    """The trainer's report, and the files that were written."""
 
     report: DataReport
     written: list[Path]
@@ -37,13 +37,13 @@ def describe(
     force: bool = False,
     quiet: bool = False,
 ) -> DataSetSummary:
-    """Ask the owner of the store to describe `data`, and put its pictures into `folder`,
-    which is made if need be.
+    """Request a report on `data` from the trainer, and write its plots to `folder`, which is
+    created if missing.
 
     Raises:
-        UsageError: the folder cannot be used, a picture is there already, or there is no image
-            with this index.
-        SetupError: the data are not to be had; or as `ask`.
+        UsageError: the folder cannot be used, a file exists already, or there is no image with
+            this index.
+        SetupError: the data are not available; or as `submit`.
     """
     work = ShowData(data_place(data, settings), index)
     check_folder(folder, (GRID, SINGLE), force)
@@ -56,7 +56,7 @@ def describe(
 
 
 def lines(report: DataReport) -> Iterator[str]:
-    """The report for a person."""
+    """The report as lines of text."""
     height, width, channels = report.shape
     kind = "grey" if channels == 1 else "colour"
     yield f"{report.name}: {height} x {width} pixels, {kind}, {len(report.labels)} labels"

@@ -1,4 +1,4 @@
-"""`hangtag models evaluate`: a version is measured where the store is, and shown here."""
+"""`hangtag models evaluate`: a version measured by the trainer, as text and plots."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
 from shared.settings import Settings
 
-PICTURES = ("confusion.png", "reliability.png")
+PLOTS = ("confusion.png", "reliability.png")
 _HEAD = ("label", "images", "precision", "recall", "F1")
-#: With more classes the matrix is wider than a terminal; the pairs say more anyway.
+#: With more classes the matrix is wider than a terminal.
 MATRIX_CLASSES = 20
-#: Pairs of labels that are taken for each other, the most frequent first.
+#: Confused pairs of labels, the most frequent first.
 PAIRS_SHOWN = 10
-#: What Evaluated.split stands for.
+#: Descriptions of Evaluated.split.
 _PARTS = {"test": "the test images", "heldout": "the images held out", "all": "all images"}
 
 
 class Measured(NamedTuple):
-    """What was answered, and the pictures that were written."""
+    """The trainer's reply, and the plots that were written."""
 
     evaluated: Evaluated
     written: list[Path]
@@ -45,27 +45,27 @@ def evaluate(
     force: bool = False,
     quiet: bool = False,
 ) -> Measured:
-    """Ask the owner of the store to measure a version; its pictures go into a folder, if one is
-    given. Without `data` it is measured on what it was made from.
+    """Request an evaluation from the trainer, and write its plots to the folder `pictures`, if
+    given. Without `data` the version is measured on the data that it was trained on.
 
     Raises:
-        UsageError: that is no name of a model, or of data; or a picture is there already.
-        SetupError: the work failed; or as `ask`.
+        UsageError: the name of the model or of the data is invalid; or a plot exists already.
+        SetupError: the evaluation failed; or as `submit`.
     """
     place = "" if data is None else data_place(data, settings)
     work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
     if pictures is not None:
-        check_folder(pictures, PICTURES, force)
+        check_folder(pictures, PLOTS, force)
     request = make_request(work)
     evaluated = submit(settings, request, quiet=quiet).decode(Evaluated)
     if pictures is None:
         return Measured(evaluated, [])
-    files = {name: picture(settings, request.id, name) for name in PICTURES}
+    files = {name: picture(settings, request.id, name) for name in PLOTS}
     return Measured(evaluated, put(pictures, files, force))
 
 
 def lines(evaluated: Evaluated) -> Iterator[str]:
-    """The figures for a person."""
+    """The figures as lines of text."""
     found = evaluated.evaluation
     part = _PARTS.get(evaluated.split, evaluated.split)
     where = f"{part} of {one_line(evaluated.data.name)}"
@@ -82,7 +82,8 @@ def lines(evaluated: Evaluated) -> Iterator[str]:
     pairs = _pairs(found)
     if pairs:
         yield ""
-        yield from columns(("is", "taken for", "images"), pairs[:PAIRS_SHOWN], ("is", "taken for"))
+        head = ("true", "predicted", "images")
+        yield from columns(head, pairs[:PAIRS_SHOWN], ("true", "predicted"))
     yield from troubles(evaluated.data)
 
 
@@ -95,13 +96,13 @@ def _classes(found: Evaluation) -> list[str]:
 
 
 def _matrix(found: Evaluation) -> list[str]:
-    """Who (row) is taken for whom (column, by its number)."""
+    """The confusion matrix: true labels in rows, predicted ones (by number) in columns."""
     numbers = [str(number) for number in range(1, len(found.labels) + 1)]
     rows = [
         (f"{number} {one_line(label)}", *(str(count) if count else "." for count in row))
         for number, label, row in zip(numbers, found.labels, found.confusion, strict=True)
     ]
-    return columns(("is \\ taken for", *numbers), rows, ("is \\ taken for",))
+    return columns(("true \\ predicted", *numbers), rows, ("true \\ predicted",))
 
 
 def _pairs(found: Evaluation) -> list[tuple[str, str, str]]:
@@ -117,25 +118,25 @@ def _pairs(found: Evaluation) -> list[tuple[str, str, str]]:
 
 
 class ClassFigures(msgspec.Struct, frozen=True):
-    """One class. Fractions 0 to 1; 0 where there is nothing to divide by."""
+    """The figures of one class. Fractions 0 to 1; 0 where the denominator is 0."""
 
     label: str
     count: int  #: images of this class
-    precision: float  #: of the images that were called so, how many are
-    recall: float  #: of the images that are, how many were called so
-    f1: float  #: harmonic mean of both
+    precision: float  #: share of the images predicted as this class that are of it
+    recall: float  #: share of the images of this class that are predicted as it
+    f1: float  #: harmonic mean of precision and recall
 
 
 def per_class(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[ClassFigures]:
     """The figures of every class, in the order of `labels`. `confusion`: [true][predicted]."""
-    called = [sum(row[i] for row in confusion) for i in range(len(labels))]
+    predicted = [sum(row[i] for row in confusion) for i in range(len(labels))]
     return [
         ClassFigures(
             label,
             count=sum(confusion[i]),
-            precision=_share(confusion[i][i], called[i]),
+            precision=_share(confusion[i][i], predicted[i]),
             recall=_share(confusion[i][i], sum(confusion[i])),
-            f1=_share(2 * confusion[i][i], called[i] + sum(confusion[i])),
+            f1=_share(2 * confusion[i][i], predicted[i] + sum(confusion[i])),
         )
         for i, label in enumerate(labels)
     ]

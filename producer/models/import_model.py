@@ -1,4 +1,4 @@
-"""`hangtag models import`: one's own Keras classifier is sent to the owner of the store."""
+"""`hangtag models import`: sends a user's Keras classifier to the trainer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.messages.requests import Import
 from shared.settings import Settings
 
 SUFFIX = ".keras"
-#: It travels through Redis, as the images do that a message is about.
+#: The file is sent through Redis, like images.
 MAX_FILE_BYTES = 64 << 20
 MAX_LABELS = 10_000
 MAX_LABEL_CHARS = 200
@@ -37,17 +37,17 @@ def import_model(
     promote: Rule = "never",
     quiet: bool = False,
 ) -> Trained:
-    """Publish the classifier in a `.keras` file; `labels` names its answers, one a line.
+    """Publish the classifier in a `.keras` file; the file `labels` names its outputs.
 
     Raises:
-        UsageError: a file is none of these, or too large, or a name cannot be one.
-        SetupError: the network is refused; or as `ask`.
+        UsageError: a file has the wrong type or is too large, or the name is invalid.
+        SetupError: the network is refused; or as `submit`.
     """
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
     archive = _read(file, MAX_FILE_BYTES)
     if file.suffix != SUFFIX:
-        raise UsageError(f"{file} is no {SUFFIX} file; save it with model.save('model{SUFFIX}')")
+        raise UsageError(f"{file} is not a {SUFFIX} file; save it with model.save('model{SUFFIX}')")
     work = Import(
         name=name,
         labels=read_labels(labels),
@@ -60,42 +60,42 @@ def import_model(
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Labels in the order of the network's answers, one a line, UTF-8.
+    """Labels in the order of the network's outputs, one per line, UTF-8.
 
     Raises:
-        UsageError: the file is no such list.
+        UsageError: the file is not such a list.
     """
     try:
         text = _read(path, MAX_LABELS * MAX_LABEL_CHARS).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one a line") from None
+        raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
     labels = tuple(line.strip() for line in text.strip().splitlines())
     if not 2 <= len(labels) <= MAX_LABELS:
-        raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one a line")
+        raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one per line")
     for number, label in enumerate(labels, 1):
         if not label or len(label) > MAX_LABEL_CHARS or not label.isprintable():
-            raise UsageError(f"line {number} of {path} is no label; give one word or name a line")
+            raise UsageError(f"line {number} of {path} is not a label; give one label per line")
         if label in labels[: number - 1]:
-            raise UsageError(f"{path} has {label!r} twice; give each answer a name of its own")
+            raise UsageError(f"{path} has {label!r} twice; give each output its own label")
     return labels
 
 
 def lines(trained: Trained) -> Iterator[str]:
-    """What came of it, for a person."""
+    """The result of an import as lines of text."""
     for line in summary(trained):
         if trained.metrics.heldout_count or not line.startswith("held-out accuracy"):
             yield line
         else:
-            yield "not evaluated, not calibrated; give labelled images with --data to have both"
+            yield "not evaluated and not calibrated; for both, give labelled images with --data"
 
 
 def _read(path: Path, limit: int) -> bytes:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise UsageError(f"{path} is no file; name one")
+            raise UsageError(f"{path} is not a file; name a file")
         if info.st_size > limit:
-            raise UsageError(f"{path} has {info.st_size:,} bytes, more than {limit:,}; too large")
+            raise UsageError(f"{path} has {info.st_size:,} bytes; the limit is {limit:,}")
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; check the path") from None

@@ -1,4 +1,4 @@
-"""`hangtag models list`: every version at a glance."""
+"""`hangtag models list`: a table of versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.output.text import columns, moment, one_line, share, size
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import Model, Version
 
-#: What CPU workers load: its size is that of the version.
+#: The file that CPU workers load; its size is the size of the version.
 SERVED = "model.tflite"
 _HEAD = (
     "model", "aliases", "accuracy", "on", "ECE", "parameters", "size", "made (UTC)", "recipe",
@@ -21,12 +21,12 @@ _LEFT = ("model", "aliases", "on", "made (UTC)", "recipe", "data")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One version. Fractions 0 to 1; None where nothing was measured."""
+    """One version. Fractions 0 to 1; None if not measured."""
 
     model: str  #: name@version
     aliases: tuple[str, ...]
     accuracy: float | None
-    measured_on: str | None  #: `test`, or `held-out` where there was no test set
+    measured_on: str | None  #: `test`, or `held-out` without a test set
     ece: float | None
     parameters: int
     bytes: int | None  #: of the file that CPU workers load
@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def rows(shelf: Catalog, name: str = "") -> list[Row]:
-    """Every version of one model, or of all.
+    """The versions of one model, or of all.
 
     Raises:
         UsageError, SetupError: there is no model of this name.
@@ -46,12 +46,12 @@ def rows(shelf: Catalog, name: str = "") -> list[Row]:
 
 
 def table(found: list[Row]) -> list[str]:
-    """The rows for a person."""
+    """The rows as lines of text."""
     return columns(_HEAD, [_cells(row) for row in found], _LEFT)
 
 
 def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
-    """What accuracy and calibration error were measured on: the test images, or those held out."""
+    """The images measured (test, or held-out without a test set), accuracy, calibration error."""
     if metrics.test_accuracy is not None:
         return "test", metrics.test_accuracy, metrics.test_ece
     if metrics.heldout_count:

@@ -1,4 +1,4 @@
-"""`hangtag models promote`, `rollback`, `prune`: done here where the store is, or asked for."""
+"""`hangtag models promote`, `rollback`, `prune`: in this machine's store, or by a request."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from shared.settings import Settings
 
 
 def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
-    """Let an alias stand for a version.
+    """Point an alias to a version.
 
     Raises:
-        UsageError: that is no name of a version, or of an alias.
-        SetupError: there is no such version; or as `ask`.
+        UsageError: the name of the version or of the alias is invalid.
+        SetupError: there is no such version; or as `submit`.
     """
     if "@" not in model:
-        raise UsageError(f"say which version of {model!r:.80} to promote: NAME@VERSION")
+        raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
@@ -45,28 +45,28 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
 
 
 def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
-    """Take the last promotion of an alias back.
+    """Undo the last promotion of an alias.
 
     Raises:
-        UsageError: that is no name of a model.
-        SetupError: there is nothing to take back; or as `ask`.
+        UsageError: the name of the model is invalid.
+        SetupError: there is nothing to undo; or as `submit`.
     """
     work = Rollback(_checked(name), alias, why)
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
     registry = Registry(settings.store_path)
-    registry.existing(name)  # which tells what there is
+    registry.existing(name)  # raises an error that lists the models
     decided = operations.rollback(registry, work, user_name())
     refresh(settings)
     return decided
 
 
 def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
-    """Delete the old versions of a model that nobody needs.
+    """Delete the old versions of a model that no alias and no job needs.
 
     Raises:
-        UsageError: that is no name of a model.
-        SetupError: there is no such model; or as `ask`.
+        UsageError: the name of the model is invalid.
+        SetupError: there is no such model; or as `submit`.
     """
     mine = of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
@@ -81,7 +81,7 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
 
 
 def of_this_machine(name: str) -> dict[int, str]:
-    """Version -> why it stays, for every job that was begun here and can be resumed."""
+    """Version -> the reason to keep it, for every resumable job of this machine."""
     found: dict[int, str] = {}
     for entry in job_index.entries():
         view = snapshot.read_snapshot(Path(entry.output))
@@ -94,15 +94,15 @@ def of_this_machine(name: str) -> dict[int, str]:
 
 
 def refresh(settings: Settings) -> None:
-    """Let the next job on this machine's stack see the move at once, if the stack is up."""
+    """Update the copies in the servers of this machine's stacks, so that the next job uses them."""
     for one in _open_stacks(settings):
-        # Without a server there are no copies; `list` reports what is damaged.
+        # Without a server there are no copies; `list` reports damaged versions.
         with suppress(RedisError, SetupError):
             publish(connect(broker_url(one), ROLE), Registry(settings.store_path))
 
 
 def moved(model: ModelName | str, decided: Decided) -> str:
-    """A move for a person."""
+    """The result of a promotion or rollback as a line of text."""
     name = model if isinstance(model, str) else model.name
     if not decided.changed:
         return decided.why or f"{name}@{decided.alias} stays version {decided.version}"
@@ -111,9 +111,9 @@ def moved(model: ModelName | str, decided: Decided) -> str:
 
 
 def table(name: str, pruned: Pruned, dry_run: bool) -> Iterator[str]:
-    """What went and what stays, and why, for a person."""
-    gone = "would go" if dry_run else "removed"
-    rows = dict.fromkeys(pruned.removed, (gone, "nothing needs it"))
+    """The removed and the remaining versions, with reasons, as lines of text."""
+    removed = "would be removed" if dry_run else "removed"
+    rows = dict.fromkeys(pruned.removed, (removed, "not needed"))
     rows |= {version: ("stays", why) for version, why in pruned.kept.items()}
     cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
     yield from columns(("model", "", "why"), cells, ("model", "", "why"))
@@ -128,7 +128,7 @@ def _checked(name: str) -> str:
 
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
-    """What jobs on the stacks of this machine need; none where none is up."""
+    """The versions that jobs on this machine's running stacks need."""
     found: dict[int, str] = {}
     for one in _open_stacks(settings):
         with suppress(RedisError):

@@ -1,4 +1,4 @@
-"""`hangtag models show`: the card of a version for people, and its pictures."""
+"""`hangtag models show`: the card of a version as text, and its plots."""
 
 from __future__ import annotations
 
@@ -19,62 +19,62 @@ from shared.registry.version_folder import check_filename
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
 _FILES = ("file", "size", "sha256")
 _HISTORY = ("when (UTC)", "alias", "version", "action", "who", "why")
-#: So much of a sha256 tells files apart.
+#: A prefix of a sha256 that distinguishes files.
 _HASH_CHARS = 12
 _INDENT = "  "
 
 
 class VersionDetails(msgspec.Struct, frozen=True):
-    """One version, with all that is known of it."""
+    """One version with its files, aliases and history."""
 
     card: Card
-    sizes: dict[str, int]  #: bytes of its files, as far as they are known
-    aliases: tuple[str, ...]  #: that stand for it
+    sizes: dict[str, int]  #: bytes of its files, as far as known
+    aliases: tuple[str, ...]  #: that point to it
     history: tuple[Decision, ...]  #: of all aliases of the model, oldest first
 
 
-def find(shelf: Catalog, wanted: ModelName) -> VersionDetails:
-    """The version that a name stands for. Raises SetupError if there is none."""
-    model, version = shelf.version(wanted)
+def find(catalog: Catalog, wanted: ModelName) -> VersionDetails:
+    """The version that a name refers to. Raises SetupError if there is none."""
+    model, version = catalog.version(wanted)
     number = version.card.version
-    aliases = sorted(alias for alias, stands in model.aliases.items() if stands == number)
+    aliases = sorted(alias for alias, target in model.aliases.items() if target == number)
     return VersionDetails(version.card, version.sizes, tuple(aliases), model.history)
 
 
-def lines(shown: VersionDetails) -> Iterator[str]:
-    """The version for a person."""
-    card = shown.card
-    yield f"{card.ref}  {', '.join(shown.aliases)}".rstrip()
+def lines(details: VersionDetails) -> Iterator[str]:
+    """The version as lines of text."""
+    card = details.card
+    yield f"{card.ref}  {', '.join(details.aliases)}".rstrip()
     yield from (f"{_INDENT}{name:<12} {text}" for name, text in _facts(card))
     yield from _part("figures", columns(_FIGURES, _figures(card.metrics), ("",)))
-    yield from _part("files", columns(_FILES, _files(shown), ("file", "sha256")))
-    if shown.history:
-        rows = [_decision(decision) for decision in shown.history]
+    yield from _part("files", columns(_FILES, _files(details), ("file", "sha256")))
+    if details.history:
+        rows = [_decision(decision) for decision in details.history]
         yield from _part(
             f"aliases of {card.name}",
             columns(_HISTORY, rows, {*_HISTORY} - {"version"}),
         )
 
 
-def write_pictures(shelf: Catalog, card: Card, folder: Path, force: bool) -> list[Path]:
-    """Put the pictures of a version into a folder, which is made if need be.
+def write_plots(catalog: Catalog, card: Card, folder: Path, force: bool) -> list[Path]:
+    """Write the plots of a version to a folder, which is created if missing.
 
     Raises:
-        UsageError: a picture of the name is there, with other content (unless `force`).
-        SetupError: the version has no pictures, they are gone, or the disk is full.
+        UsageError: a file of this name exists with other content (unless `force`).
+        SetupError: the version has no plots, they are missing, or the disk is full.
     """
     names = sorted(name for name in card.files if name.endswith(image_file.SUFFIX))
     if not names:
-        how = f"hangtag models evaluate {card.ref} --data DIR --pictures DIR"
-        raise SetupError(f"{card.ref} has no pictures; to have some drawn: {how}")
+        command = f"hangtag models evaluate {card.ref} --data DIR --pictures DIR"
+        raise SetupError(f"{card.ref} has no plots; draw them with: {command}")
     for name in names:
-        check_filename(name)  # the card may come from elsewhere
-    return put(folder, {name: shelf.read(card, name) for name in names}, force)
+        check_filename(name)  # the card may come from another machine
+    return put(folder, {name: catalog.read(card, name) for name in names}, force)
 
 
-def put(folder: Path, pictures: dict[str, bytes], force: bool) -> list[Path]:
-    """Write pictures by their names; one that is there already as it should be stays."""
-    paths = {folder / name: data for name, data in pictures.items()}
+def put(folder: Path, plots: dict[str, bytes], force: bool) -> list[Path]:
+    """Write plots by their names, except those whose files have this content already."""
+    paths = {folder / name: data for name, data in plots.items()}
     missing = {path: data for path, data in paths.items() if not _holds(path, data)}
     check_folder(folder, [path.name for path in missing], force)
     for path, data in missing.items():
@@ -83,16 +83,16 @@ def put(folder: Path, pictures: dict[str, bytes], force: bool) -> list[Path]:
 
 
 def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
-    """Have a folder for pictures, in which none of these names is taken (unless `force`).
+    """Create a folder for plots, in which none of these files exists (unless `force`).
 
     Raises:
-        UsageError: one is, or the folder is none.
-        SetupError: the folder cannot be made.
+        UsageError: a file exists, or the path is not a folder.
+        SetupError: the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{folder} is no folder; choose another") from None
+        raise UsageError(f"{folder} is not a folder; choose another") from None
     except OSError as error:
         raise SetupError(f"{folder}: {error.strerror}; choose another folder") from error
     for name in names:
@@ -135,10 +135,10 @@ def _figures(metrics: Metrics) -> list[tuple[str, ...]]:
     return rows
 
 
-def _files(shown: VersionDetails) -> list[tuple[str, ...]]:
+def _files(details: VersionDetails) -> list[tuple[str, ...]]:
     return [
-        (one_line(name), size(shown.sizes.get(name)), one_line(sha256[:_HASH_CHARS]))
-        for name, sha256 in sorted(shown.card.files.items())
+        (one_line(name), size(details.sizes.get(name)), one_line(sha256[:_HASH_CHARS]))
+        for name, sha256 in sorted(details.card.files.items())
     ]
 
 

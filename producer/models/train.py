@@ -1,4 +1,4 @@
-"""`hangtag train`: what was typed becomes a request, and its answer a few lines for a person."""
+"""`hangtag train`: converts options to a request, and its reply to lines of text."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import FASHION_MNIST, Train
 from shared.settings import Settings
 
-#: What suits the data, where no recipe was named. worker/recipes/recipes.py has them all.
+#: Default recipes; worker/recipes/recipes.py defines all.
 RECIPE_OF_BUILT_IN = "fast"
 RECIPE_OF_FOLDER = "photo"
-#: So many names of files that could not be read are shown.
+#: The number of unreadable files that are listed.
 NAMES_SHOWN = 5
 
 
 class TrainOptions(msgspec.Struct, frozen=True):
-    """What was typed; empty is the default."""
+    """The options of the command line; empty selects the default."""
 
     data: str = FASHION_MNIST
     name: str = ""
@@ -36,14 +36,14 @@ class TrainOptions(msgspec.Struct, frozen=True):
 
 
 def make_work(options: TrainOptions, settings: Settings) -> Train:
-    """What is asked of the trainer.
+    """The trainer's work for these options.
 
     Raises:
-        UsageError: a folder has no name for its model or is not there, or a name cannot be one.
+        UsageError: the model of a folder has no name, the folder is missing, or a name is invalid.
     """
     built_in = options.data == FASHION_MNIST
     if not built_in and not options.name:
-        raise UsageError("give the model of this folder a name, with --name")
+        raise UsageError("the model of a folder needs a name; give one with --name")
     name = options.name or FASHION_MNIST
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
@@ -56,7 +56,7 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
 
 
 def summary(trained: Trained) -> Iterator[str]:
-    """What came of a training, and what one would type next."""
+    """The result of a training, and the next commands."""
     yield f"{trained.model} is published, after {duration(trained.seconds)}"
     yield figures(trained.metrics)
     if trained.data is not None:
@@ -66,7 +66,7 @@ def summary(trained: Trained) -> Iterator[str]:
 
 
 def figures(metrics: Metrics) -> str:
-    """Accuracy and calibration, on the images held out and on the test set."""
+    """Accuracy and calibration error, on the held-out images and on the test set."""
     heldout = counted(metrics.heldout_count, "image")
     parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({heldout})"]
     ece = metrics.heldout_ece
@@ -80,7 +80,7 @@ def figures(metrics: Metrics) -> str:
 
 
 def troubles(data: DataReport) -> Iterator[str]:
-    """What of the data could not be used, and what is odd about it."""
+    """The files that could not be used, and notes on the data."""
     if data.unreadable_count:
         count = data.unreadable_count
         yield f"{counted(count, 'file')} could not be read:"
@@ -91,7 +91,7 @@ def troubles(data: DataReport) -> Iterator[str]:
 
 
 def _verdict(trained: Trained) -> str:
-    """The gate's own sentence, and what it did."""
+    """The decision of the quality gate, with its reason."""
     decision = trained.decision
     if not decision.changed:
         return decision.why
@@ -105,9 +105,9 @@ def _name(trained: Trained) -> str:
 def _next(trained: Trained) -> Iterator[str]:
     decision, name = trained.decision, _name(trained)
     if decision.changed:
-        yield f"use it:       hangtag classify DIR -o results.csv --model {name}"
+        yield f"use it:      hangtag classify DIR -o results.csv --model {name}"
         if decision.before is not None:
-            yield f"take it back: hangtag models rollback {name}"
+            yield f"undo it:     hangtag models rollback {name}"
     else:
-        yield f"try it:       hangtag classify DIR -o results.csv --model {trained.model}"
-        yield f"promote it:   hangtag models promote {trained.model}"
+        yield f"try it:      hangtag classify DIR -o results.csv --model {trained.model}"
+        yield f"promote it:  hangtag models promote {trained.model}"

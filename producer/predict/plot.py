@@ -1,7 +1,7 @@
-"""Pictures beside their probabilities, as TensorFlow's tutorial draws them.
+"""Images beside their probabilities, as TensorFlow's tutorial draws them.
 
-The one module of the producer that needs Matplotlib and Pillow. Files are opened only after a
-worker has found them good, and within the same limits.
+The only module of the producer that needs Matplotlib and Pillow. It opens only files that a worker
+has decoded, within the same limits.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from shared.image_status import Status
 
 #: The tutorial's colours: right, wrong, and neither.
 RIGHT, WRONG, OTHER = "blue", "red", "#777777"
-UNJUDGED = "black"  #: of what is predicted where the truth was not told
-#: So many labels have a bar each, in their order; of more, only the most probable ones.
+UNJUDGED = "black"  #: of a prediction without a true label
+#: Up to this number all labels have a bar, in their order; of more, only the most probable ones.
 STANDING_LABELS = 12
 PANEL_INCHES = 2.2
-#: Between two rows: room for a caption and the next title, and for the names below the bars.
+#: The gap between two rows: a caption, the next title, and the names below the bars.
 LEAST_GAP_INCHES, GAP_INCHES_PER_LETTER = 0.85, 0.045
 MOST_PAIRS_BESIDE = 3
-NAME_LENGTH, TOLD_LENGTH = 20, 26
-#: Larger pictures are reduced to this while they are read.
+NAME_LENGTH, MESSAGE_LENGTH = 20, 26
+#: Larger images are reduced to this size while they are read.
 SIDE_PIXELS = 512
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-#: Half of what a worker takes on: here colours are converted before a picture is reduced. A JPEG
-#: is reduced while it is decoded.
+#: Half of a worker's limit, since colours are converted before an image is reduced. A JPEG is
+#: reduced while it is decoded.
 MAX_PIXELS, MAX_JPEG_PIXELS = 50_000_000, 200_000_000
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow itself refuses at twice this
-#: More shades than Matplotlib takes for colours 0 to 255: drawn from the darkest to the brightest.
+#: Modes with more than 256 grey levels; they are scaled from the darkest to the brightest.
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 _STYLE = {
@@ -52,10 +52,10 @@ _STYLE = {
 
 
 def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequence[str]) -> bytes:
-    """A PNG file: of each path the picture as it is, and its probabilities."""
+    """A PNG file with each image and its probabilities."""
     plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
     with matplotlib.rc_context(plain | _STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # glyphs that no font has, pictures that are large
+        warnings.simplefilter("ignore")  # missing glyphs, large images
         stream = io.BytesIO()
         figure = _figure(paths, predictions, labels)
         figure.savefig(
@@ -69,34 +69,34 @@ def _figure(
 ) -> Figure:
     beside = min(MOST_PAIRS_BESIDE, len(paths))
     rows = -(-len(paths) // beside)
-    longest = max(len(_shown(label)) for label in labels)
+    longest = max(len(_shortened(label)) for label in labels)
     gap = LEAST_GAP_INCHES / 2 + max(LEAST_GAP_INCHES / 2, longest * GAP_INCHES_PER_LETTER)
     figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap / PANEL_INCHES, wspace=0.12)
     for i, (path, found) in enumerate(zip(paths, predictions, strict=True)):
         left, right = (figure.add_subplot(rows, 2 * beside, 2 * i + n) for n in (1, 2))
-        left.set_title(_shown(os.path.basename(found.path)), fontsize=8, color=OTHER)
+        left.set_title(_shortened(os.path.basename(found.path)), fontsize=8, color=OTHER)
         left.set(xticks=[], yticks=[])
         if found.status is Status.OK:
-            _show(left, path)
+            _draw_image(left, path)
             left.set_xlabel(_caption(found), color=_colour(found))
             _bars(right, found, labels)
         else:
-            _tell(left, found.error)
+            _write_message(left, found.error)
             right.remove()
     return figure
 
 
-def _show(axes: Axes, path: bytes) -> None:
+def _draw_image(axes: Axes, path: bytes) -> None:
     image = _open(path)
     if image is None:
-        _tell(axes, "It cannot be shown.")
+        _write_message(axes, "The image cannot be displayed.")
     else:
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
 
 
 def _open(path: bytes) -> Image.Image | None:
-    """The picture, upright and small; None if it cannot be had."""
+    """The image, upright and reduced; None if it cannot be read."""
     data, _ = read(path)
     if isinstance(data, Status):
         return None
@@ -107,7 +107,7 @@ def _open(path: bytes) -> Image.Image | None:
                 return None
             image.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
             return _small(image)
-    except Exception:  # Pillow's plugins raise whatever their parsing runs into
+    except Exception:  # Pillow's plugins raise errors of any class
         return None
 
 
@@ -121,22 +121,22 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Shades from the darkest to the brightest as 0 to 255."""
+    """Grey levels from the darkest to the brightest as 0 to 255."""
     darkest, brightest = cast(tuple[float, float], image.getextrema())
     scale = 255 / ((brightest - darkest) or 1.0)
     return image.point(lambda shade: shade * scale - darkest * scale).convert("L")
 
 
-def _tell(axes: Axes, text: str) -> None:
-    lines = textwrap.fill(text, TOLD_LENGTH)
+def _write_message(axes: Axes, text: str) -> None:
+    lines = textwrap.fill(text, MESSAGE_LENGTH)
     axes.text(0.5, 0.5, lines, ha="center", va="center", transform=axes.transAxes)
     axes.set_box_aspect(1)
 
 
 def _caption(found: Prediction) -> str:
-    said = f"{_shown(found.label)} {found.confidence:.0%}"
-    true = f"({_shown(found.truth)})" if found.truth else ""
-    return "\n".join(line for line in (said, true, found.flag) if line)
+    predicted = f"{_shortened(found.label)} {found.confidence:.0%}"
+    true = f"({_shortened(found.truth)})" if found.truth else ""
+    return "\n".join(line for line in (predicted, true, found.flag) if line)
 
 
 def _colour(found: Prediction) -> str:
@@ -154,7 +154,8 @@ def _bars(axes: Axes, found: Prediction, labels: Sequence[str]) -> None:
     colours = [_bar_colour(found, name) for name in names]
     places = range(len(names))
     axes.bar(places, [found.probabilities[name] for name in names], color=colours)
-    axes.set_xticks(places, [_shown(name) for name in names], rotation=45, ha="right", fontsize=8)
+    ticks = [_shortened(name) for name in names]
+    axes.set_xticks(places, ticks, rotation=45, ha="right", fontsize=8)
     axes.tick_params(axis="x", length=2, pad=1)
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_box_aspect(1)
@@ -166,8 +167,8 @@ def _bar_colour(found: Prediction, name: str) -> str:
     return _colour(found) if name == found.label else OTHER
 
 
-def _shown(text: str) -> str:
-    """Text as one line that fits below a picture."""
+def _shortened(text: str) -> str:
+    """One printable line that fits below an image."""
     line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     tail = NAME_LENGTH // 3
     if len(line) <= NAME_LENGTH:

@@ -1,4 +1,4 @@
-"""`hangtag predict --plot`: the answers as a picture in a file."""
+"""`hangtag predict --plot`: the predictions as a plot in a file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from producer.predict.predictions import Predictions
 from shared import installation
 from shared.errors import SetupError, UsageError
 
-#: A picture of more would be several metres high.
+#: A plot of more images would be several metres high.
 MAX_DRAWN = 60
 
 
 def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
-    """Find what is wrong before work starts.
+    """Check the options before the images are classified.
 
     Raises:
-        UsageError: too many pictures, the file is one of them, or as `picture_file.check`.
-        SetupError: what draws is not installed.
+        UsageError: too many images, the file is one of them, or as `image_file.check`.
+        SetupError: Matplotlib or Pillow is not installed.
     """
     image_file.check(path, force)
     if any(_same(path, image) for image in images):
-        raise UsageError(
-            "--plot would replace a picture that is to be classified; choose another name"
-        )
+        raise UsageError("--plot would overwrite an input image; choose another name")
     if len(images) > MAX_DRAWN:
-        raise UsageError(f"--plot draws at most {MAX_DRAWN} pictures; name fewer")
+        raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
     try:
         from producer.predict import plot  # noqa: F401
     except ImportError as error:
@@ -41,12 +39,12 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
 def _same(path: Path, image: bytes) -> bool:
     try:
         return os.path.samefile(path, image)
-    except (OSError, ValueError):  # one of them is not there
+    except (OSError, ValueError):  # one of them does not exist
         return False
 
 
 def draw(path: Path, images: Sequence[bytes], found: Predictions) -> None:
-    """Draw each picture beside its probabilities. Raises SetupError if the disk is full."""
+    """Draw each image beside its probabilities. Raises SetupError if the disk is full."""
     from producer.predict.plot import plot
 
     image_file.write(path, plot(images, found.images, found.labels))

@@ -1,6 +1,6 @@
-"""`hangtag predict`: a few pictures through the same queue and workers as a job.
+"""`hangtag predict`: classifies a few images through the same queue and workers as a job.
 
-It is a job whose journal lies in a folder of its own for as long as it takes. Nothing is left.
+It is a job with a temporary journal, which is removed at the end.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.settings import Settings
 
-#: More pictures than anybody reads on a terminal are a job.
+#: More lines than a person reads on a terminal.
 MAX_IMAGES = 1_000
-#: What `hangtag status` calls it while it runs.
+#: The output that `hangtag status` lists while it runs.
 NAME = "(predict)"
 _ROLE = "producer"
 
@@ -43,12 +43,12 @@ _ROLE = "producer"
 def predict(
     images: Sequence[bytes], settings: Settings, *, model: str = "", truth: Sequence[str] = ()
 ) -> Predictions:
-    """Ask the workers. `truth` is what all pictures are, or each.
+    """Classify the images. `truth` is one true label for all images, or one for each.
 
     Raises:
-        UsageError: a path, the model or a truth cannot be; nothing was sent.
+        UsageError: a path, the model or a truth is invalid; nothing was sent.
         SetupError: there is no such model, or the stack does not start.
-        BrokerAway: Redis does not answer.
+        BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
     options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
@@ -85,7 +85,7 @@ def _run(attempt: Attempt, pinned: Pinned, channel: JobQueue) -> list[Row]:
         if code is Exit.INTERRUPTED:
             raise KeyboardInterrupt
         if code is Exit.CANCELLED:
-            raise SetupError("somebody cancelled it; run the same command again")
+            raise SetupError("the job was cancelled; run the same command again")
         return [row for names, data in journal.rows() for row in read_rows(names, data)]
 
 
@@ -94,16 +94,18 @@ def _check(options: JobOptions, truth: Sequence[str]) -> None:
     check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:
-        raise UsageError(f"{printable(folders[0])} is a folder; that is for: hangtag classify")
+        raise UsageError(f"{printable(folders[0])} is a folder; use: hangtag classify")
     count = len(options.roots)
     if count > MAX_IMAGES:
-        raise UsageError(f"{count:,} pictures are a job; use: hangtag classify")
+        raise UsageError(f"{count:,} images are too many; use: hangtag classify")
     if len(truth) > 1 and len(truth) != count:
-        raise UsageError(f"give --truth once, or once for each of the {count} pictures")
+        raise UsageError(f"give --truth once, or once for each of the {count} images")
 
 
 def _check_truth(truth: Sequence[str], card: Card) -> None:
     for label in truth:
         if label not in card.labels:
             known = ", ".join(card.labels)
-            raise UsageError(f"{label!r:.80} is no label of {card.ref}; its labels: {known:.500}")
+            raise UsageError(
+                f"{label!r:.80} is not a label of {card.ref}; its labels: {known:.500}"
+            )

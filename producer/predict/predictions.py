@@ -1,4 +1,4 @@
-"""What single pictures were taken for, from the answers to a batch."""
+"""Predictions of single images, decoded from the results of batches."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from shared.messages.batch import decode_result
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What one picture was taken for. Without a label where `status` is not `ok`."""
+    """The prediction of one image; without a label if `status` is not `ok`."""
 
     path: str
     label: str
     confidence: float | None  #: 0 to 1
     status: Status
     error: str  #: the fixed sentence of the status
-    flag: str  #: what is odd about it, as in the table
+    flag: str  #: as in the table's column `flag`
     probabilities: dict[str, float]  #: the most probable label first
-    truth: str = ""  #: what it is, where that was told
+    truth: str = ""  #: the true label, if given
 
 
 class Predictions(msgspec.Struct, frozen=True):
-    """The answers of one version, in the order of the pictures."""
+    """The predictions of one version, in the order of the images."""
 
     model: str
     labels: tuple[str, ...]
@@ -34,12 +34,12 @@ class Predictions(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> int:
-        """How many have no label."""
+        """The number of images without a label."""
         return sum(image.status is not Status.OK for image in self.images)
 
 
 class Row(NamedTuple):
-    """One picture's answer: every label's number and probability, the most probable first."""
+    """One image's result: every label's index and probability, the most probable first."""
 
     name: bytes
     status: Status
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 def read_rows(names: list[bytes], data: bytes) -> Iterator[Row]:
-    """The answers to a batch of these pictures. Raises BadMessage for what is no result."""
+    """The rows in the result of a batch of these images. Raises BadMessage for invalid data."""
     result = decode_result(data, len(names))
     indices, values = numbers("H", result.indices), numbers("f", result.probabilities)
     for i, (name, code) in enumerate(zip(names, result.statuses, strict=True)):
@@ -59,7 +59,7 @@ def read_rows(names: list[bytes], data: bytes) -> Iterator[Row]:
 
 
 def prediction(row: Row, labels: Sequence[str], truth: str) -> Prediction:
-    """The same with names instead of numbers."""
+    """A row with label names instead of indices."""
     path = row.name.decode(errors="backslashreplace")
     if row.status is not Status.OK:
         return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)

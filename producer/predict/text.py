@@ -1,4 +1,4 @@
-"""Predictions as text: a line for each picture, and its most probable labels as bars."""
+"""Predictions as text: a line for each image, and its most probable labels as bars."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from producer.predict.predictions import Prediction, Predictions
 from shared.image_status import Status
 
 BAR_WIDTH = 24
-#: Where the terminal's encoding has no blocks.
+#: For terminals whose encoding has no block characters.
 PLAIN_BAR = "#"
-#: From an eighth of a character to a whole one.
+#: From empty to full in eighths of a character.
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
-    """Everything, for a terminal of this encoding."""
+    """All predictions, for a terminal with this encoding."""
     blocks = _can(encoding)
     for image in found.images:
         yield _headline(image)
@@ -29,7 +29,7 @@ def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
 
 
 def as_json(found: Predictions, top: int) -> str:
-    """Everything, for programs."""
+    """All predictions, for programs."""
     images = [
         {**msgspec.structs.asdict(image), "probabilities": dict(_best(image, top))}
         for image in found.images
@@ -61,11 +61,11 @@ def _headline(image: Prediction) -> str:
     path = _line(image.path)
     if image.status is not Status.OK:
         return f"{path}: {image.status}. {image.error}"
-    marks = "".join(f", {mark}" for mark in _marks(image))
-    return f"{path}: {_line(image.label)} {image.confidence:.2%}{marks}"
+    remarks = "".join(f", {remark}" for remark in _remarks(image))
+    return f"{path}: {_line(image.label)} {image.confidence:.2%}{remarks}"
 
 
-def _marks(image: Prediction) -> Iterator[str]:
+def _remarks(image: Prediction) -> Iterator[str]:
     if image.flag:
         yield image.flag
     if image.truth:
@@ -81,5 +81,5 @@ def _can(encoding: str) -> bool:
 
 
 def _line(text: str) -> str:
-    """Text that cannot steer a terminal."""
+    """Text without terminal control characters."""
     return text if text.isprintable() else ascii(text)

@@ -75,7 +75,7 @@ def test_more_cores_without_more_memory_are_no_more_processes(compose: Compose) 
         return [line for line in "".join(run.communicate()).splitlines() if "processes" in line]
 
     (line,) = told(HANGTAG_WORKER_CPUS="2")
-    assert line.startswith("worker processes: 1, not one for each of 2 cores; ")
+    assert line.startswith("worker processes: 1, fewer than 2 cores: ")
     assert told(HANGTAG_WORKER_CPUS="2", HANGTAG_WORKER_MEMORY="2700m") == []
 
 

@@ -46,7 +46,7 @@ def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
 def test_a_worker_that_is_cut_off_goes_on_by_itself(
     stage: Scenario, network: Network, seconds: float
 ) -> None:
-    network_partitions.cut_with_a_claim_in_hand(stage, network, seconds)
+    network_partitions.cut_with_a_live_claim(stage, network, seconds)
 
 
 @CUTS

@@ -46,7 +46,7 @@ def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
 
 
 def test_a_worker_that_is_cut_off_goes_on_by_itself(stage: Scenario, network: Network) -> None:
-    network_partitions.cut_with_a_claim_in_hand(stage, network, CUT_S)
+    network_partitions.cut_with_a_live_claim(stage, network, CUT_S)
 
 
 def test_a_batch_that_was_done_again_on_the_other_side_has_one_row_each(

@@ -78,7 +78,7 @@ def test_a_redis_that_does_not_know_a_job_that_runs_cancels_nothing_and_says_so(
         assert refused.wait() == Exit.SETUP, refused.story
     (line,) = refused.log.splitlines()
     assert another.url in line
-    assert "HANGTAG_REDIS_URL that it was begun with" in line
+    assert "HANGTAG_REDIS_URL that it was started with" in line
     worker = stage.fleet.worker()
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)

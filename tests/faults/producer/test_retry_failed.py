@@ -67,7 +67,7 @@ def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Scenario) -> 
     stage.fleet.server.stop()
     again = stage.classify("--retry-failed")
     assert again.wait() == Exit.OK, again.story
-    assert "there is nothing to repeat" in again.log
+    assert "there is nothing to retry" in again.log
     stage.check_table(stage.output.read_bytes())
 
 

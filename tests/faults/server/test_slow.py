@@ -70,10 +70,10 @@ def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Scenario) ->
         producer.wait_for_log("is loading the dataset in memory")
     assert interrupted.interrupt() == Exit.INTERRUPTED, interrupted.story
     assert limited.wait() == Exit.INTERRUPTED, limited.story
-    assert "Redis was not ready within --timeout; the same command tries again" in limited.log
+    assert "Redis was not ready within --timeout; run the same command to retry" in limited.log
     assert persistence(stage.fleet.server)["loading"], "it was not loading for long enough"
     assert waiting.running, waiting.story
-    submit.wait_for_log("the job has not begun yet, and will without us: ")
+    submit.wait_for_log("the job has not started yet; it continues in the background, see: ")
     left = sorted(path.name for path in stage.folder.glob("*.hangtag"))
     assert left == ["0.csv.hangtag", "later.csv.hangtag"]
     waiting.wait_for_log("Redis is back")

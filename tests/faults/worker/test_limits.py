@@ -105,7 +105,7 @@ def test_rubbish_stops_the_job_long_before_its_end(
     assert len(_rows(Path(f"{stage.output}.part"))) == view.done
     again = stage.fleet.producer(*command, cwd=folder.parent)  # nothing has got better
     assert again.wait() == Exit.BUDGET, again.story
-    assert "goes on with a higher --max-failures" in again.log
+    assert "continue with a higher --max-failures" in again.log
     goes_on = stage.fleet.producer(*command[:4], "--timeout", "3", cwd=folder.parent)
     assert goes_on.wait() in (Exit.SOME_FAILED, Exit.INTERRUPTED), goes_on.story
     assert goes_on.view is not None
@@ -117,7 +117,7 @@ def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Scenario) -> No
     worker = stage.fleet.worker()
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
-    assert "classify goes on with a higher --max-failures, or with --retry-failed" in stopped.log
+    assert "continue with a higher --max-failures, or with --retry-failed" in stopped.log
     assert "same command" not in stopped.log
     verify = stage.hangtag("verify", str(stage.output))
     assert verify.wait() == Exit.NOT_PROVEN, verify.story

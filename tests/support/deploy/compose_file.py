@@ -1,4 +1,4 @@
-"""docker-compose.yml as an engine reads it, without an engine."""
+"""docker-compose.yml as an engine parses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")
 
 
 def composed(file: str = FILES[0], **settings: str) -> dict[str, Any]:
-    """One file, with its variables set like this or to their defaults."""
+    """One file, with its variables set to `settings` or to their defaults."""
     text = (ROOT / file).read_text("utf-8")
     whole: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(lambda m: _value(m, settings), text))
     return whole
@@ -28,13 +28,13 @@ def services(file: str = FILES[0], **settings: str) -> dict[str, dict[str, Any]]
 
 
 def seconds(text: str) -> int:
-    """Of a duration like 150s."""
+    """The seconds of a duration like 150s."""
     assert text.endswith("s")
     return int(text[:-1])
 
 
 def mib(text: str) -> int:
-    """Of a size like 1536m, 6g or Redis' 512mb."""
+    """The MiB of a size like 1536m, 6g or Redis' 512mb."""
     number, unit = re.fullmatch(r"(\d+)([mg])b?", text).groups()  # type: ignore[union-attr]
     return int(number) * {"m": 1, "g": 1024}[unit]
 

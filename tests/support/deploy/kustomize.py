@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy/kubernetes"
 OVERLAYS = tuple(sorted(f"overlays/{path.name}" for path in (FOLDER / "overlays").iterdir()))
 JOB = "classify-job"
-#: Applied by itself, to copy things to the job's volumes and from them.
+#: Applied separately, to copy files to and from the job's volumes.
 SHELF = FOLDER / JOB / "shelf.yaml"
-#: What `kubectl` has built in has the same output as the program of its own.
+#: kubectl's built-in kustomize has the same output as the standalone program.
 _TOOLS = (("kustomize", "build"), ("kubectl", "kustomize"))
 _PARTS = ("producer", "worker", "trainer", "monitor")
 
@@ -28,7 +28,7 @@ Object = dict[str, Any]
 
 
 class Pod(NamedTuple):
-    """What runs: the pods of one Deployment or Job."""
+    """The pods of one Deployment or Job."""
 
     kind: str
     name: str
@@ -43,7 +43,7 @@ class Pod(NamedTuple):
         return found
 
     def env(self, objects: list[Object]) -> dict[str, str]:
-        """The variables that its container is started with."""
+        """The environment variables of its container."""
         found: dict[str, str] = {}
         for source in self.container.get("envFrom", ()):
             found |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
@@ -58,7 +58,7 @@ def build(name: str) -> list[Object]:
 
 
 def pods(objects: list[Object]) -> Iterator[Pod]:
-    """Every kind of pod in them."""
+    """The pods that these objects define."""
     for one in objects:
         if one["kind"] == "Pod":
             yield Pod("Pod", one["metadata"]["name"], one["metadata"]["labels"], one["spec"])
@@ -87,7 +87,7 @@ def _parsed(name: str) -> list[Object]:
 def _built(name: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         deploy = Path(folder, "deploy")
-        # Without the secrets of whoever runs the tests.
+        # Without the developer's own secrets.
         shutil.copytree(FOLDER, deploy, ignore=shutil.ignore_patterns("secrets"))
         for component in ("redis", "external-redis"):
             _make_secrets(deploy / "components" / component / "secrets")

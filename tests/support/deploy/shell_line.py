@@ -1,4 +1,4 @@
-"""A line that people are told to type, as a shell reads it."""
+"""A command line of a page or message, parsed as a shell does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import NamedTuple
 
-#: Variables, each with its value, and then the command.
+#: Assignments of variables, then the command.
 _LINE = re.compile(r"(?:HANGTAG_\w+=(?:'[^']*'|\S)+\s+)+hangtag worker[^\n]*")
 
 
@@ -17,7 +17,7 @@ class Typed(NamedTuple):
     arguments: list[str]
 
     def filled_in(self, **values: str) -> dict[str, str]:
-        """The variables, with these values for those that are left open."""
+        """The variables, with these values in place of `...`."""
         left = {name for name, value in self.variables.items() if value == "..."}
         assert left == set(values), f"{left} are left open"
         return {**self.variables, **values}

@@ -1,7 +1,7 @@
-"""What a disk has after a power failure: a model of it, fed with the system calls of a process.
+"""A model of a disk after a power failure, fed with the system calls of a process.
 
-The content of a file is safe once the file was synced after its last write, a name once its folder
-was. Nothing else is: no order between two writes, or two names.
+The content of a file is durable once the file was synced after its last write, a name once its
+folder was synced. There is no order between two writes, or between two names.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from pathlib import Path
 from tests.support.durability.syscall_trace import Call
 
 _SYNCS = ("fsync", "fdatasync")
-#: SQLite's index of its log is made again from the log.
-_WORTHLESS = "-shm"
+#: SQLite rebuilds the index of its log from the log.
+_REBUILT = "-shm"
 
 
 class Disk:
-    """The files below some folders; what is there at first counts as safe."""
+    """The files below some folders; files that exist at first count as durable."""
 
     def __init__(self, *folders: Path) -> None:
         self._folders = tuple(f"{folder}/" for folder in folders)
-        self._dirty: dict[str, list[bytes]] = defaultdict(list)  #: file -> what may be lost
-        self._safe: dict[str, list[bytes]] = defaultdict(list)  #: file -> what cannot be lost
+        self._dirty: dict[str, list[bytes]] = defaultdict(list)  #: file -> writes that may be lost
+        self._safe: dict[str, list[bytes]] = defaultdict(
+            list
+        )  #: file -> writes that cannot be lost
         self._loose: set[str] = set()  #: new names that may be lost
         self.removed: set[str] = set()  #: removed names that may come back
 
     @property
     def at_risk(self) -> set[str]:
-        """Files and names that a power failure would take back."""
+        """Files and names that a power failure would revert."""
         return self._loose | {path for path, writes in self._dirty.items() if writes}
 
     def holds(self, data: bytes, suffix: str) -> bool:
-        """Whether a file with this ending has this content for good."""
+        """Whether a file with this suffix has this content durably."""
         found = (w for path, writes in self._safe.items() if path.endswith(suffix) for w in writes)
         return any(data in written for written in found)
 
     def apply(self, call: Call) -> None:
-        """One more call. Raises AssertionError where a name would show half a file."""
+        """Apply one call. Raises AssertionError if a rename could expose a partial file."""
         name = call.name.removesuffix("2").removesuffix("at").removesuffix("64")
         if name in _SYNCS:
             self._sync(call.path)
@@ -74,4 +76,4 @@ class Disk:
             names -= {name for name in names if os.path.dirname(name) == path}
 
     def _counts(self, path: str) -> bool:
-        return path.startswith(self._folders) and not path.endswith(_WORTHLESS)
+        return path.startswith(self._folders) and not path.endswith(_REBUILT)

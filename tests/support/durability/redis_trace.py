@@ -1,4 +1,4 @@
-"""What a traced process says to Redis and is answered, with the number of the call in which."""
+"""The commands that a traced process sends to Redis and the results it reads, by system call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESULT = re.compile(
 
 
 def commands(calls: Sequence[Call]) -> dict[int, list[list[bytes]]]:
-    """Number of the call in which the first byte of a command was sent -> the commands."""
+    """Number of the system call that sent the first byte of a command -> the commands."""
     found: dict[int, list[list[bytes]]] = defaultdict(list)
     for stream, starts, numbers in _streams(calls, "sendto"):
         for at, command in _parse(stream):
@@ -24,7 +24,7 @@ def commands(calls: Sequence[Call]) -> dict[int, list[list[bytes]]]:
 
 
 def results(calls: Sequence[Call]) -> dict[bytes, bytes]:
-    """Entry of a job's stream -> the result in it, of all that were read."""
+    """Entry of a job's stream -> the result in it, for all entries that were read."""
     found = {}
     for stream, _, _ in _streams(calls, "recvfrom"):
         for match in _RESULT.finditer(stream):
@@ -33,7 +33,7 @@ def results(calls: Sequence[Call]) -> dict[bytes, bytes]:
 
 
 def _streams(calls: Sequence[Call], name: str) -> Iterator[tuple[bytes, list[int], list[int]]]:
-    """Of each socket: its bytes, where each call's begin, and the number of that call."""
+    """For each socket: its bytes, the offset of each call's bytes, and the number of that call."""
     streams: dict[str, bytearray] = defaultdict(bytearray)
     starts: dict[str, list[int]] = defaultdict(list)
     numbers: dict[str, list[int]] = defaultdict(list)
@@ -47,20 +47,20 @@ def _streams(calls: Sequence[Call], name: str) -> Iterator[tuple[bytes, list[int
 
 
 def _parse(stream: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Where each command begins, and its words."""
+    """The offset of each command, and its words."""
     at = 0
     while at < len(stream):
-        begin, words = at, []
+        start, words = at, []
         count, at = _number(stream, at, b"*")
         for _ in range(count):
             size, at = _number(stream, at, b"$")
             words.append(stream[at : at + size])
             at += size + 2
-        yield begin, words
+        yield start, words
 
 
-def _number(stream: bytes, at: int, mark: bytes) -> tuple[int, int]:
-    """A number, and where it ends."""
-    assert stream[at : at + 1] == mark, stream[at : at + 40]
+def _number(stream: bytes, at: int, tag: bytes) -> tuple[int, int]:
+    """A number, and the offset of its end."""
+    assert stream[at : at + 1] == tag, stream[at : at + 40]
     end = stream.index(b"\r\n", at)
     return int(stream[at + 1 : end]), end + 2

@@ -1,7 +1,7 @@
-"""System calls of a process and its children, as strace has written them down.
+"""System calls of a process and its children, recorded by strace.
 
-What is started behind `command` is the product as it is. A call that changes something counts from
-its start, one that answers counts from its end: so no order is claimed that was not there.
+The traced program is the unmodified product. A call that changes something is ordered by its start,
+a call that returns data by its end, so the order is one that really happened.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 
 class Call(NamedTuple):
-    """One call that went well. `path` is the descriptor's: a file, or a socket by its name."""
+    """One successful call. `path` is that of the descriptor: a file, or the name of a socket."""
 
     name: str
     path: str
@@ -39,12 +39,12 @@ class Call(NamedTuple):
 
     @property
     def data(self) -> bytes:
-        """What was written, sent or received."""
+        """The bytes that were written, sent or received."""
         return self.strings[0] if self.strings else b""
 
 
 def command(trace: Path) -> list[str]:
-    """What a command begins with that is to be traced into this file."""
+    """The prefix of a command that traces it into this file."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not on this machine")
     calls = ",".join((*_FILES, *_NAMES, *_SOCKETS, *_SYNCS))
@@ -53,17 +53,17 @@ def command(trace: Path) -> list[str]:
 
 
 def calls(trace: Path) -> list[Call]:
-    """The calls that went well, in their order."""
+    """The successful calls in order."""
     found: list[tuple[int, Call]] = []
-    begun: dict[str, tuple[int, str]] = {}
+    unfinished: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(trace.read_text().splitlines()):
         pid, text = line.split(maxsplit=1)
         if text.endswith(_UNFINISHED):
-            begun[pid] = number, text.removesuffix(_UNFINISHED)
+            unfinished[pid] = number, text.removesuffix(_UNFINISHED)
             continue
         start = number
         if resumed := _RESUMED.match(text):
-            start, head = begun.pop(pid)
+            start, head = unfinished.pop(pid)
             text = head + resumed[1]
         if (call := _parse(text)) is not None:
             found.append((number if call.name in _AT_END else start, call))
@@ -71,7 +71,7 @@ def calls(trace: Path) -> list[Call]:
 
 
 def _parse(text: str) -> Call | None:
-    """None for what is no call, or has failed."""
+    """The call in a line; None for other lines and failed calls."""
     called, result = _CALL.match(text), _RESULT.search(text)
     if called is None or result is None or int(result[1]) < 0:
         return None

@@ -1,8 +1,8 @@
-"""Crash points, armed: one of them, at the n-th time that a process passes it, ends or stops it.
+"""Armed failpoints: each kills, stops or raises in a process at its n-th passage.
 
 The processes under test are the product's, started from the modules `armed_*` beside the fault
-tests, which call `watch`. What is armed stands in a file, so that tests may share processes. Of
-several shots each waits for the one before: the first ones bring about what the last one is about.
+tests, which call `watch`. The armed shots are in a file, so that tests may share processes. Each
+shot waits for the one before: the first ones bring about the situation that the last one tests.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _ARMED, _FIRED = "armed", "fired"
 
 
 class AsTheTestWants(RuntimeError):
-    """An error that nobody foresaw."""
+    """An unexpected error."""
 
 
 class Shot(NamedTuple):
-    """The point `name`, at the n-th passage by a process; `pid` dies of it, or 0: who passes."""
+    """Fire at the n-th passage of the point `name` by a process; `pid` is the victim, or 0 for the
+    passing process."""
 
     name: str
     nth: int = 1
@@ -45,7 +46,7 @@ class Shot(NamedTuple):
 
 
 class Points:
-    """The points of a test's processes, seen from the test."""
+    """Controls the failpoints of a test's processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,12 +54,12 @@ class Points:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the processes must have in their environment."""
+        """The environment variables that the processes need."""
         notes = {FIRED_VARIABLE: os.path.abspath(_FIRED_FOLDER)} if _FIRED_FOLDER else {}
         return {FOLDER_VARIABLE: str(self._folder), **notes}
 
     def arm(self, *shots: Shot) -> None:
-        """From now on, in this order; what was armed before is not any more."""
+        """Arm these shots in this order, and disarm all earlier ones."""
         self.disarm()
         draft = self._folder / "draft"
         token = secrets.token_hex(4)  # so that passages of an earlier test do not count
@@ -66,12 +67,12 @@ class Points:
         draft.rename(self._folder / _ARMED)
 
     def disarm(self) -> None:
-        """Nothing happens at any point."""
+        """Disarm all points."""
         for path in self._folder.iterdir():
             path.unlink()
 
     def victim(self, number: int = -1) -> int:
-        """Who was at a point when it fired; 0 if nobody was yet."""
+        """The pid of the process in which a point fired; 0 if it has not fired."""
         shots = (self._folder / _ARMED).read_text().splitlines()
         try:
             return int((self._folder / f"{_FIRED}{range(len(shots))[number]}").read_text())
@@ -79,18 +80,18 @@ class Points:
             return 0
 
     def wait(self, number: int = -1) -> int:
-        """Wait until it has fired; who it was."""
+        """Wait until a point has fired; return the process's pid."""
         return wait_for("the point", lambda: self.victim(number))
 
     def wait_until_stopped(self) -> int:
-        """Wait until a process stands still at the last point; which."""
+        """Wait until a process is stopped at the last point; return its pid."""
         pid = self.wait()
         wait_for("the stop", lambda: procfs.state(pid) == procfs.STOPPED)
         return pid
 
 
 def watch() -> None:
-    """Look at the file at each point of this process. For the modules `armed_*`."""
+    """Check the file at each point of this process. For the modules `armed_*`."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     passages: Counter[tuple[int, int, str]] = Counter()
 
@@ -107,7 +108,7 @@ def watch() -> None:
 
 
 def _next(folder: Path) -> tuple[int, str]:
-    """The first shot that has not been fired."""
+    """The number and line of the first shot that has not fired."""
     try:
         lines = (folder / _ARMED).read_text().splitlines()
     except FileNotFoundError:
@@ -122,7 +123,7 @@ def _parse(line: str) -> Shot:
 
 
 def _first(folder: Path, number: int) -> bool:
-    """Whether no process has fired yet; the file says who has."""
+    """Whether no process has fired this shot yet; the file records the pid that has."""
     draft = folder / f"draft{number}.{os.getpid()}"
     draft.write_text(str(os.getpid()))
     try:
@@ -135,7 +136,7 @@ def _first(folder: Path, number: int) -> bool:
 
 
 def _note(name: str) -> None:
-    """One short write to a file opened for appending is whole, however many processes write."""
+    """Append the name; short appends of concurrent processes do not interleave."""
     if folder := os.environ.get(FIRED_VARIABLE):
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "fired"), "ab", buffering=0) as file:

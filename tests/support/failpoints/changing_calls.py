@@ -1,11 +1,11 @@
-"""Which calls in source text change something outside their process: files, Redis, processes."""
+"""Finds calls in source text that change files, Redis or other processes."""
 
 from __future__ import annotations
 
 import ast
 import re
 
-#: Changes by their name alone, of whatever they are methods or functions.
+#: Functions and methods of any object that change something.
 _ANY = {
     "chmod", "copyfile", "decr", "delete", "executescript", "execv", "execve", "expire", "fchmod",
     "flushall", "flushdb", "fork", "fsync", "ftruncate", "getdel", "hdel", "hincrby", "hset",
@@ -16,7 +16,7 @@ _ANY = {
     "transaction", "truncate", "unlink", "write", "write_bytes", "write_text", "writelines", "xadd",
     "xdel", "xtrim", "zadd", "zincrby", "zrem", "zremrangebyscore",
 }  # fmt: skip
-#: Changes as functions of these modules; methods of other things have the same names.
+#: Functions of these modules that change something; other objects have methods of these names.
 MODULES = {
     "atomic_file": {"created", "make_folder", "place"},
     "os": {"chown", "remove", "removedirs", "renames", "replace", "system", "utime"},
@@ -24,16 +24,16 @@ MODULES = {
     "subprocess": {"call", "check_call", "check_output", "run"},
     "tempfile": {"NamedTemporaryFile"},
 }
-#: SQL that changes nothing begins so.
+#: SQL that changes nothing.
 _READS = re.compile(r"\s*(?i:PRAGMA|ROLLBACK|SELECT)\b")
-#: Modes and flags of `open` that make a file or write to it.
+#: Modes and flags of `open` that create a file or write to it.
 _WRITING = re.compile(
     r"O_APPEND|O_CREAT|O_RDWR|O_TRUNC|O_WRONLY|'[rbt+]*[wax][rbt+]*'|'r[bt]*\+[bt]*'"
 )
 
 
 def changes(tree: ast.AST) -> bool:
-    """Whether a call somewhere in it does."""
+    """Whether the tree contains such a call."""
     return any(isinstance(node, ast.Call) and _changes(node) for node in ast.walk(tree))
 
 
@@ -50,17 +50,17 @@ def _changes(call: ast.Call) -> bool:
             return _opens_to_write(call)
         case "execute" | "executemany":
             return _changes_rows(call)
-        case "replace":  # a path's has one argument, that of text two or three
+        case "replace":  # Path.replace has one argument, str.replace two or three
             return len(call.args) == 1 and not call.keywords and not of.endswith("structs")
-        case "set":  # Redis' has a key and a value; that of an event nothing, that of axes names
+        case "set":  # Redis' takes a key and a value, Event.set nothing, Axes.set keywords
             return len(call.args) >= 2
-        case "publish":  # Redis' has a channel and a message
+        case "publish":  # Redis' takes a channel and a message
             return len(call.args) == 2 and not call.keywords
     return False
 
 
 def _changes_rows(call: ast.Call) -> bool:
-    """A pipeline is executed without arguments. SQL of which nothing is known may change rows."""
+    """A pipeline's `execute` has no arguments. SQL that is not a constant may change rows."""
     if not call.args:
         return False
     text = call.args[0].values[0] if isinstance(call.args[0], ast.JoinedStr) else call.args[0]

@@ -1,7 +1,6 @@
-"""`python -m tests.support.failpoints.fired FOLDER`: whether each crash point of the product has
-fired.
+"""`python -m tests.support.failpoints.fired FOLDER`: checks that each failpoint has fired.
 
-Tests whose environment has HANGTAG_TEST_FIRED=FOLDER note there what fires; see
+Tests whose environment has HANGTAG_TEST_FIRED=FOLDER record there which points fire; see
 tests/support/failpoints/armed.py.
 """
 
@@ -18,12 +17,12 @@ from shared.ledger import batches, requests
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("producer", "worker", "shared")
-#: Where a point's name is made of a script's.
+#: Prefixes of points that are named after a Lua script.
 FAMILIES = {"ledger.": batches.SCRIPTS, "requests.": requests.SCRIPTS}
 
 
 def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
-    """Each file of the product, its sub-packages included."""
+    """Each source file of the product, parsed."""
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             yield path.relative_to(root).as_posix(), ast.parse(path.read_bytes())
@@ -39,7 +38,7 @@ def passings(tree: ast.AST) -> Iterator[ast.expr]:
 
 
 def points() -> Counter[str]:
-    """How often each point stands in the product."""
+    """The number of places of each point in the product."""
     return Counter(
         n for _, tree in trees() for argument in passings(tree) for n in _names(argument)
     )
@@ -54,7 +53,7 @@ def _names(argument: ast.expr) -> list[str]:
 
 
 def fired(folder: Path) -> set[str]:
-    """The points noted in any file of the folder."""
+    """The points recorded in the files of the folder."""
     return {line for path in folder.iterdir() for line in path.read_text().splitlines()}
 
 
@@ -66,7 +65,6 @@ def report(known: set[str], seen: set[str]) -> tuple[str, int]:
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("usage: python -m tests.support.failpoints.fired FOLDER (with the notes of tests)")
         return 2

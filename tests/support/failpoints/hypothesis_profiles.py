@@ -1,4 +1,4 @@
-"""How long and how many the histories of a state machine are, with all guards and without one."""
+"""Length and number of the histories of a state machine, with all guards and without one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from hypothesis import Phase, Verbosity, settings
 
 STEPS = 50
 FULL = settings.get_current_profile_name() == "full"
-#: A failure of the quick runs is shown as it was found; of the full ones, as small as can be.
+#: Only full runs shrink a failure.
 WHOLE = settings(
     max_examples=500 if FULL else 40,
     stateful_step_count=STEPS,
     phases=[Phase.generate, Phase.shrink] if FULL else [Phase.generate],
 )
-#: Until one ends badly.
+#: Run until one history fails.
 MUTANTS = settings(
     max_examples=2_000,
     derandomize=True,

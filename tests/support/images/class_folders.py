@@ -1,4 +1,4 @@
-"""Class folders for tests: pictures that are easy to tell apart, and files that are none."""
+"""Class folders for tests, with images that are easy to distinguish."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SUFFIXES = {"PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
 
 
 def noise(seed: int, side: int = 8, channels: int = 3) -> Images:
-    """A picture like no other, uint8 [side, side, channels]."""
+    """A unique image, uint8 [side, side, channels]."""
     return np.random.default_rng(seed).integers(0, 256, (side, side, channels)).astype(np.uint8)
 
 
 def write(path: Path, pixels: Images, kind: str = "PNG") -> None:
-    """The picture as a file, in a folder that is made for it."""
+    """Write the image to a file, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(stream, kind)
@@ -27,6 +27,6 @@ def write(path: Path, pixels: Images, kind: str = "PNG") -> None:
 
 
 def fill(folder: Path, count: int, first_seed: int = 0, side: int = 8) -> None:
-    """`count` different pictures in a class folder."""
+    """Write `count` different images to a class folder."""
     for number in range(count):
         write(folder / f"{number:04}.png", noise(first_seed + number, side))

@@ -1,4 +1,4 @@
-"""Small or legal files that ask a decoder for memory or time without end."""
+"""Small or valid files that cost a decoder unbounded memory or time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PLAIN = (28, 28, 8, 0, 0)
 _HIDDEN_BYTES = 1 << 28
 _HUGE_SIDE = 65_535
 
-#: OK: the picture beside the bomb is good and must be classified.
+#: OK: the file contains a valid image beside the bomb, which must be classified.
 Bombs = dict[str, tuple[bytes, Status]]
 
 
 def bombs() -> Bombs:
-    """Name -> the file and what must become of it."""
+    """Name -> the file and its expected status."""
     return pngs() | gifs() | tiffs() | others()
 
 
@@ -51,7 +51,7 @@ def gifs() -> Bombs:
 
 
 def tiffs() -> Bombs:
-    """Declared strips and tiles of gigabytes, a table of millions, and endless further pictures."""
+    """Declared strips and tiles of gigabytes, a table of millions, and thousands of images."""
     packed, table = zlib.compress(bytes(64)), [8] * 1_000_000
     return {
         "strip": (_tiff({278: (4, [(1 << 31) - 1])}, packed), Status.OK),
@@ -108,7 +108,7 @@ def _deep(side: int) -> dict[int, tuple[int, list[int]]]:
 
 
 def _chain(count: int) -> bytes:
-    """A TIFF whose first list of tags is followed by so many others."""
+    """A TIFF whose first list of tags is followed by `count` others."""
     first = bytearray(_tiff({}, zlib.compress(bytes(64))))
     link = 10 + 12 * int.from_bytes(first[8:10], "little")
     first[link : link + 4] = len(first).to_bytes(4, "little")

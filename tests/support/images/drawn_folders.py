@@ -1,4 +1,4 @@
-"""Drawn pictures in folders named like labels, and what the version that ships says of them."""
+"""Drawn images in folders named like labels, and the packaged version's accuracy on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARD = packaged.card()
 
 
 def draw(root: Path, numbers: Sequence[int], count: int, first_seed: int = 0) -> Path:
-    """A folder with one subfolder of `count` pictures for each of these labels."""
+    """A folder with one subfolder of `count` images for each of these labels."""
     for number in numbers:
         folder = root / folder_of(CARD.labels[number])
         folder.mkdir(parents=True)
@@ -27,13 +27,13 @@ def draw(root: Path, numbers: Sequence[int], count: int, first_seed: int = 0) ->
 
 
 def counted(root: Path, numbers: Sequence[int]) -> tuple[float, dict[tuple[int, int], int]]:
-    """Accuracy, and how often which label was taken for which, file by file."""
+    """Accuracy and confusion counts (true, predicted), one file at a time."""
     model = load_runtime.load("litert", CARD, packaged.read("model.tflite"))
     pairs: dict[tuple[int, int], int] = {}
     for number in numbers:
         for path in sorted((root / folder_of(CARD.labels[number])).iterdir()):
             pixels = decode(path.read_bytes(), CARD.preprocessing)
-            answer = int(model.predict(pixels[None]).argmax())
-            pairs[number, answer] = pairs.get((number, answer), 0) + 1
-    right = sum(count for (truth, answer), count in pairs.items() if truth == answer)
+            predicted = int(model.predict(pixels[None]).argmax())
+            pairs[number, predicted] = pairs.get((number, predicted), 0) + 1
+    right = sum(count for (truth, predicted), count in pairs.items() if truth == predicted)
     return right / sum(pairs.values()), pairs

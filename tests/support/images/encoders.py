@@ -1,4 +1,4 @@
-"""Encoders for files that no ordinary program writes, byte by byte where it must be."""
+"""Encoders for files that ordinary programs do not write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[Any]
-#: Orientation -> how a camera that notes it lays down the pixels (EXIF 2.3, tag 274).
+#: Orientation (EXIF 2.3, tag 274) -> the pixels as a camera stores them.
 STORED: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -33,14 +33,14 @@ _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2),
 
 
 def save(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The picture as a file of this Pillow format."""
+    """The image encoded in this Pillow format."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
 
 
 def turned(image: Pixels, orientation: int, kind: str = "PNG", **options: Any) -> bytes:
-    """`image` as it is stored by a camera whose EXIF block says `orientation`."""
+    """`image` as a camera with this EXIF orientation stores it."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = np.ascontiguousarray(STORED[orientation](image))
@@ -79,7 +79,7 @@ def _packed(samples: Pixels, depth: int) -> bytes:
 
 @functools.cache
 def deflated_zeros(count: int) -> bytes:
-    """`count` zero bytes, deflated without ever holding them."""
+    """`count` zero bytes, deflated in constant memory."""
     stream, block = zlib.compressobj(1), bytes(1 << 20)
     whole, rest = divmod(count, len(block))
     parts = [stream.compress(block) for _ in range(whole)]

@@ -1,4 +1,4 @@
-"""A folder of pictures for tests: real ones where the data set is on this machine, else drawn."""
+"""A folder of images for tests: from the data set if this machine has it, else drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = "pictures"
 
 
 class Gallery(NamedTuple):
-    """Pictures below `cwd`, in path order, and the table that a plain loop makes of them."""
+    """Images below `cwd`, in path order, and the table that a plain loop writes for them."""
 
     cwd: Path
     paths: list[str]  #: relative to `cwd`, as `hangtag classify pictures` writes them
@@ -28,7 +28,7 @@ class Gallery(NamedTuple):
 
 
 def make(cwd: Path, count: int) -> Gallery:
-    """Write `count` PNG files in folders named after their labels, beside what is there."""
+    """Write `count` PNG files to folders named after their labels; existing files stay."""
     real = True
     try:
         images, labels = fashion_mnist.load("test", download=False)

@@ -1,7 +1,7 @@
-"""`.keras` files that would run code, read files or lie, if somebody let Keras open them.
+"""`.keras` files that run code, read files or contain false data if Keras opens them.
 
-Each payload makes a file where it runs: `marker`. That they work is shown beside the tests that
-nothing of them runs (tests/unit/inference/test_keras_archive.py).
+Each payload creates a file when it runs: `marker`. That the payloads work is tested beside the
+tests that none of them runs (tests/unit/inference/test_keras_archive.py).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Config = dict[str, Any]
 
 
 def marked() -> None:
-    """What every payload does."""
+    """The effect of every payload."""
     Path(os.environ[MARKER]).touch()
 
 
 @keras.saving.register_keras_serializable("evil")
 class Evil(keras.layers.Layer):  # type: ignore[misc]
-    """Keras makes one even in safe mode, since the class is registered."""
+    """A registered class, which Keras instantiates even in safe mode."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,14 +43,14 @@ class Evil(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("evil")
 class EvilLoss(keras.losses.Loss):  # type: ignore[misc]
-    """The same in what training remembers."""
+    """The same as a loss in the compile configuration."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         marked()
 
-    def call(self, truth: Any, answers: Any) -> Any:
-        return answers - truth
+    def call(self, truth: Any, predictions: Any) -> Any:
+        return predictions - truth
 
 
 def small(*layers: Any) -> Any:
@@ -77,7 +77,7 @@ def with_lambda(folder: Path) -> bytes:
 
 
 def with_registered(folder: Path) -> bytes:
-    """A layer that somebody registered."""
+    """A registered layer."""
     return saved(small(Evil()), folder)
 
 
@@ -88,7 +88,7 @@ def with_nested(folder: Path) -> bytes:
 
 
 def with_loss(folder: Path) -> bytes:
-    """Harmless layers, compiled with a loss that somebody registered."""
+    """Harmless layers, compiled with a registered loss."""
     model = small()
     model.compile("adam", EvilLoss())
     model.optimizer.build(model.trainable_variables)
@@ -96,7 +96,7 @@ def with_loss(folder: Path) -> bytes:
 
 
 def changed(archive: bytes, change: Callable[[Config], object], **members: bytes) -> bytes:
-    """An archive with a changed configuration, and other or further members."""
+    """An archive with a changed configuration, and replaced or added members."""
     data = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
         config = json.loads(old.read("config.json"))

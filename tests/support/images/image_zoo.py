@@ -1,4 +1,4 @@
-"""Odd and broken pictures, and a zoo of them: a folder with what must become of each file."""
+"""Unusual and broken images, and a folder of them with the expected status of each file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from worker.demo.images import encoded
 Bytes = NDArray[np.uint8]
 
 CLEAN = "clean.png"
-SAME = f"same-as:{CLEAN}"  #: has the label of the clean picture, with whatever confidence
-SKIPPED = "skipped"  #: is no row at all
+SAME = f"same-as:{CLEAN}"  #: has the label of the clean image, with any confidence
+SKIPPED = "skipped"  #: has no row
 BOMB_SIDE_PIXELS = 20_000
-_TROUSER = 1  #: the garment that no network mistakes
+_TROUSER = 1  #: the garment that networks do not confuse
 
 
 def garment(seed: int = 0) -> Bytes:
@@ -31,7 +31,7 @@ def garment(seed: int = 0) -> Bytes:
 
 
 def bomb(side: int = BOMB_SIDE_PIXELS) -> bytes:
-    """A valid grey PNG of so many black pixels on each side."""
+    """A valid grey PNG of `side` x `side` black pixels."""
     return png((side, side, 8, 0, 0), deflated_zeros(side * (side + 1)))
 
 
@@ -60,7 +60,7 @@ def variants(image: Bytes) -> dict[str, bytes]:
 
 
 def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
-    """Files that no one can read, and the status of each."""
+    """Files that cannot be decoded, and the status of each."""
     good = encoded(image)
     photo = save(Image.fromarray(image).resize((280, 280)), "JPEG")
     return {
@@ -101,7 +101,7 @@ def _write_names(folder: Path, content: bytes) -> dict[str, Status | str]:
 
 
 def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
-    """What is not a plain readable file."""
+    """Write entries that are not plain readable files."""
     (folder / "folder.png").mkdir()
     for name in ("folder.png/inside.png", "locked.png", ".hidden.png"):
         (folder / name).write_bytes(content)
@@ -111,10 +111,10 @@ def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
     for name, target in {"link": CLEAN, "loop": "loop.png", "nowhere": "gone.png"}.items():
         (folder / f"{name}.png").symlink_to(target)
     with open(folder / "huge.png", "wb") as huge:
-        huge.truncate(MAX_FILE_BYTES + 1)  # a hole: it takes no room on the disk
+        huge.truncate(MAX_FILE_BYTES + 1)  # a hole: it uses no disk space
     return {
         "folder.png/inside.png": SAME,
-        # Root may read it all the same.
+        # Root can read it regardless.
         "locked.png": SAME if os.access(folder / "locked.png", os.R_OK) else Status.UNREADABLE,
         "huge.png": Status.TOO_LARGE,
         ".hidden.png": SKIPPED,
@@ -127,14 +127,14 @@ def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
 
 
 def _with_alpha(grey: Image.Image, alpha: Image.Image, mode: str) -> Image.Image:
-    """The garment in front of something bright that its transparency hides."""
+    """The garment on a bright background that its alpha channel hides."""
     image = Image.composite(grey, Image.new("L", grey.size, 200), alpha).convert(mode)
     image.putalpha(alpha)
     return image
 
 
 def _transparent_palette(grey: Image.Image) -> Image.Image:
-    """Index 0, the ground, is white and transparent."""
+    """A palette whose index 0, the background, is white and transparent."""
     image = grey.copy()
     image.putpalette([255, 255, 255, *(v for v in range(1, 256) for _ in range(3))])
     return image

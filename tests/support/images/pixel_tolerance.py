@@ -1,4 +1,4 @@
-"""Pixels at random, conversions written without Pillow, and how near a result is to them."""
+"""Random pixels, reference conversions without Pillow, and a comparison with a tolerance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Values = NDArray[Any]
 
 
 def random(*shape: int, high: int = 256) -> Values:
-    """Integers below `high`, the same for the same arguments."""
+    """Random integers below `high`, deterministic for the same arguments."""
     return np.random.default_rng(shape[-1] + high).integers(0, high, shape)
 
 
@@ -21,7 +21,7 @@ def luma(rgb: Values) -> Values:
 
 
 def over(rgb: Values, alpha: Values, ground: int) -> Values:
-    """Composited on the ground, all from 0 to 255."""
+    """Composited on the background, all from 0 to 255."""
     share = alpha[..., None] / 255
     return rgb * share + ground * (1 - share)
 

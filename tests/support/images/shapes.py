@@ -1,4 +1,4 @@
-"""Drawn photographs: a coloured shape somewhere on a coloured ground, in any size and format."""
+"""Drawn photographs: a coloured shape on a coloured background, in any size and format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CORNERS = {"circle": 40, "square": 4, "triangle": 3}
 _FORMATS = (("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp"), ("BMP", ".bmp"))
 _SIDE_PIXELS = (48, 240)
 _ASPECT = (0.7, 1.4)
-#: A shape of any colour on a light ground of any other, as things are photographed to be sold.
+#: A dark shape on a light background, as in product photographs.
 _COLOUR, _GROUND = (0, 140), (190, 256)
 
 
 def draw(shape: str, seed: int) -> Image.Image:
-    """One picture; the same for the same seed."""
+    """One image, deterministic for the same seed."""
     rng = np.random.default_rng([CORNERS[shape], seed])
     width = int(rng.integers(*_SIDE_PIXELS))
     height = round(width * rng.uniform(*_ASPECT))
@@ -37,7 +37,7 @@ def draw(shape: str, seed: int) -> Image.Image:
 
 
 def write(folder: Path, shape: str, count: int, first_seed: int = 0) -> None:
-    """So many pictures of a shape in its class folder, some of them a folder deeper."""
+    """Write `count` images of a shape to its class folder, some of them to a subfolder."""
     for number in range(count):
         kind, suffix = _FORMATS[number % len(_FORMATS)]
         path = folder / shape / ("more" if number % 5 == 0 else ".") / f"{number:03}{suffix}"
@@ -46,7 +46,7 @@ def write(folder: Path, shape: str, count: int, first_seed: int = 0) -> None:
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
-    """The picture as a file of this Pillow format."""
+    """The image encoded in this Pillow format."""
     stream = io.BytesIO()
     image.save(stream, kind)
     return stream.getvalue()

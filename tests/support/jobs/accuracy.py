@@ -1,7 +1,7 @@
-"""How many images the packaged version gets right: exactly, where that was recorded.
+"""The number of images that the packaged version classifies correctly, by processor.
 
-Kernels differ by what the processor can do, and with them the last bits of a probability. So a near
-tie may fall the other way on a processor that is not recorded here.
+Kernels depend on the processor's features, and with them the last bits of a probability. So a near
+tie may have another label on a processor that is not recorded here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-#: What the kernels of LiteRT for floats and small integers ask a processor for.
+#: The processor features that select LiteRT's kernels for floats and small integers.
 DECIDING = {"asimd", "avx", "avx2", "avx512_vnni", "avx512f", "avx512vl", "avx_vnni", "fma"}
-#: Near ties that may fall the other way.
+#: The number of near ties that may have another label.
 ELSEWHERE = 5
 
 
@@ -30,20 +30,20 @@ RECORDED = {frozenset({"avx", "avx2", "avx512_vnni", "avx512f", "avx512vl", "fma
 
 
 def features(cpuinfo: str) -> frozenset[str]:
-    """Those that decide, of the first processor in /proc/cpuinfo."""
+    """The deciding features of the first processor in /proc/cpuinfo."""
     lines = (line.partition(":") for line in cpuinfo.splitlines())
     flags = next((value for name, _, value in lines if name.strip() in ("flags", "Features")), "")
     return frozenset(DECIDING & set(flags.split()))
 
 
 def this_processor() -> frozenset[str]:
-    """Empty where the system does not say."""
+    """The features of this processor; empty if unknown."""
     path = Path("/proc/cpuinfo")
     return features(path.read_text()) if path.exists() else frozenset()
 
 
 def off(what: str, right: int, processor: frozenset[str] | None = None) -> str:
-    """What is wrong with that many right images of `what`; empty if nothing is."""
+    """An error message if the number of right images of `what` is not as expected, else empty."""
     here = this_processor() if processor is None else processor
     expected = getattr(RECORDED.get(here, USUAL), what)
     allowed = 0 if here in RECORDED else ELSEWHERE

@@ -1,4 +1,4 @@
-"""Pictures of a stage that are broken, and mended again."""
+"""Breaks and repairs images of a scenario."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def path_of(stage: Scenario, index: int) -> Path:
 
 
 def spoil(stage: Scenario, broken: Iterable[int]) -> set[int]:
-    """Put rubbish into some pictures; answers which."""
+    """Replace some images by rubbish; return their indices."""
     for index in broken:
         path = path_of(stage, index)
         path.rename(path.with_suffix(".whole"))
@@ -26,13 +26,13 @@ def spoil(stage: Scenario, broken: Iterable[int]) -> set[int]:
 
 
 def mend(stage: Scenario, broken: Iterable[int]) -> None:
-    """Put the pictures back."""
+    """Restore the images."""
     for index in broken:
         path = path_of(stage, index)
         path.with_suffix(".whole").rename(path)
 
 
 def failed(stage: Scenario) -> list[int]:
-    """The rows of the table that have no label."""
+    """The indices of the rows without a label."""
     with stage.output.open(newline="", encoding="utf-8") as table:
         return [i for i, row in enumerate(csv.DictReader(table)) if row["status"] != "ok"]

@@ -1,4 +1,4 @@
-"""Who holds what: a look into the ledger, and a way to meet a process with a batch in hand."""
+"""Claims in the ledger, and a way to stop a process that holds one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CATCH_S = 60.0
 
 
 class Held(NamedTuple):
-    """A claim, as the ledger has it."""
+    """A claim, as stored in the ledger."""
 
     job: str
     batch: int
@@ -50,8 +50,8 @@ def job_keys(client: redis.Redis) -> list[str]:
 def catch(client: redis.Redis, pids: Collection[int], job: str = "") -> Held:
     """Stop one of these processes (SIGSTOP) while it holds a claim, and leave it stopped.
 
-    What it had sent before it was stopped the server has seen when the claims are read again:
-    the claim is live, and stays so until the process goes on or dies.
+    The server has processed everything that the process sent before the claims are read again, so
+    the claim is live until the process continues or dies.
     """
     deadline = time.monotonic() + _CATCH_S
     while True:
@@ -64,18 +64,18 @@ def catch(client: redis.Redis, pids: Collection[int], job: str = "") -> Held:
             if now:
                 return now[0]
             procfs.go_on(held.child)
-        assert time.monotonic() < deadline, f"none of {pids} was met with a batch in hand"
+        assert time.monotonic() < deadline, f"none of {pids} was stopped while busy"
         time.sleep(_POLL_S)
 
 
 def wait_until_taken_over(client: redis.Redis, lost: Held, timeout_s: float) -> float:
-    """Wait until someone else claims the batch of a dead owner, or finishes it; answers seconds."""
-    begun = time.monotonic()
+    """Wait until another process claims or finishes the batch of a dead owner; return seconds."""
+    started = time.monotonic()
     while not _taken_over(client, lost):
-        waited = time.monotonic() - begun
-        assert waited < timeout_s, f"nobody took {lost} over within {timeout_s:.0f} s"
+        waited = time.monotonic() - started
+        assert waited < timeout_s, f"no process took {lost} over within {timeout_s:.0f} s"
         time.sleep(_POLL_S)
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 def _taken_over(client: redis.Redis, lost: Held) -> bool:

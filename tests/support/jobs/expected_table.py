@@ -1,4 +1,4 @@
-"""What the table must be: a plain loop over the same files, with no queue, journal or worker."""
+"""The expected table: a plain loop over the same files, without queue, journal or workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.inference.predictions import decode_batch, top_k
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
 
-#: Unlike any size of a message or a graph call, since neither may change a bit.
+#: Different from the sizes of messages and graph calls, which must not change a bit.
 _CHUNK_IMAGES = 100
 
 
@@ -27,7 +27,7 @@ class Version(NamedTuple):
 
 
 def packaged(runtime: str) -> Version:
-    """The one that ships."""
+    """The packaged version."""
     return Version(pretrained.card(), pretrained.read(artifact_name(runtime)))
 
 

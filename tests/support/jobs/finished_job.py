@@ -1,4 +1,4 @@
-"""A finished job without a fleet: real files, a real journal and table, answers made up."""
+"""A finished job without a fleet: real files, journal and table, made-up results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.registry import packaged
 from shared.settings import Settings
 
 ID = "testjb01"
-#: What these bytes are answered with; all others have a label.
+#: The content of files that fail; all others have a label.
 RUBBISH = b"no picture"
 
 
@@ -32,11 +32,11 @@ def finish(
     retry_failed: bool = False,
     stop_after: int | None = None,
 ) -> None:
-    """Begin a job, resume it, or repeat its failed rows, and finish it; or freeze one batch more
-    than `stop_after`, and stop."""
+    """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
+    `stop_after`."""
     job = Job(options)
     with closing(job):
-        if not job.begun:
+        if not job.has_started:
             card = packaged.card()
             record = JobRecord(
                 ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
@@ -60,12 +60,12 @@ def finish(
 
 
 def _record(job: Job, n: int, images: list[bytes | Status]) -> None:
-    answer = answered(images)
-    job.journal.commit(results=[StoredResult(n, encode_result(answer), failures(answer))])
+    result = answered(images)
+    job.journal.commit(results=[StoredResult(n, encode_result(result), failures(result))])
 
 
 def answered(images: list[bytes | Status]) -> BatchResult:
-    """One label each, which follows from the bytes alone."""
+    """One label for each image, which depends on its bytes only."""
     statuses = [
         image
         if isinstance(image, Status)

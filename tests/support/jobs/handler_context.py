@@ -1,5 +1,4 @@
-"""What a handler of requests gets, made for a test: real store, real server, and a note of what
-the handler says."""
+"""The context of a request handler for a test: a real store, a real server, recorded progress."""
 
 from __future__ import annotations
 
@@ -14,19 +13,19 @@ from worker.handlers.context import Context
 
 
 class Notes:
-    """Holds the request, and notes each stage and each confirmation."""
+    """A lease that records each stage and each confirmation."""
 
     def __init__(self) -> None:
-        self.told: list[Progress] = []
+        self.reported: list[Progress] = []
         self.confirmed = 0
 
     @property
     def stages(self) -> list[str]:
         """The stages in their order, each once."""
-        return list(dict.fromkeys(progress.stage for progress in self.told))
+        return list(dict.fromkeys(progress.stage for progress in self.reported))
 
     def tell(self, progress: Progress) -> None:
-        self.told.append(progress)
+        self.reported.append(progress)
 
     def confirm(self) -> None:
         self.confirmed += 1
@@ -40,7 +39,7 @@ def make(
     request_id: str = "r1",
     created: float = 1.7e9,
 ) -> tuple[Context, Notes]:
-    """A context of an attempt at this work: of the same request where id and time are the same."""
+    """A context of an attempt at this work; the same id and time mean the same request."""
     folder = store / ".requests" / request_id / "work"
     folder.mkdir(parents=True, exist_ok=True)
     notes = Notes()

@@ -1,4 +1,4 @@
-"""Where the hints are: in the queue, or on their way to a worker that waits for one."""
+"""Hints that are lost between the queue and a worker."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _SETTLE_S = 0.3
 def lose_a_hint(
     client: redis.Redis, producer: Producer, worker: Worker, leave: Callable[[], object]
 ) -> None:
-    """Have the server give the first hint of a patient producer to an idle worker that can no
-    longer read it, since `leave` was called while it waited for one.
+    """Let the server send the first hint of a suspended producer to an idle worker that cannot
+    read it, because `leave` was called during its BRPOP.
 
-    A worker waits for a second at a time, and that second must not end in between.
+    A BRPOP lasts one second, and must not end in between.
     """
     wait_for(
         "a producer that is about to hint", lambda: procfs.state(producer.pid) == procfs.STOPPED
     )
     before = wait_for("a worker that waits", lambda: _waiting(client, worker))
-    wait_for("its next second", lambda: _waiting(client, worker) not in (0, before))
+    wait_for("its next BRPOP", lambda: _waiting(client, worker) not in (0, before))
     leave()
-    assert _waiting(client, worker), "its second was over"
+    assert _waiting(client, worker), "the BRPOP has ended"
     procfs.go_on(producer.pid)
     wait_for("a hint that has left the queue", lambda: _taken(client) == 1, timeout_s=10)
     time.sleep(_SETTLE_S)
-    assert _taken(client) == 1, "no hint was handed out"
+    assert _taken(client) == 1, "no hint was delivered"
 
 
 def _waiting(client: redis.Redis, worker: Worker) -> int:
-    """The number of the BRPOP that the only worker has under way; 0 if there is none."""
+    """The number of the current BRPOP of the only worker; 0 if there is none."""
     connections = cast(list[dict[str, Any]], client.client_list())
     name = f"-{worker.pid}"
     waiting = [c for c in connections if c["name"].endswith(name) and "b" in c["flags"]]
@@ -49,6 +49,6 @@ def _waiting(client: redis.Redis, worker: Worker) -> int:
 
 
 def _taken(client: redis.Redis) -> int:
-    """How many hints have left the queue. Each batch that waits in Redis has had one."""
+    """The number of hints that have left the queue. Each waiting batch had one."""
     payloads = [key for key in job_keys(client) if key.endswith(":payload")]
     return sum(client.hlen(key) for key in payloads) - client.llen(keys.CLASSIFY_QUEUE)

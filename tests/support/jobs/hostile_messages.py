@@ -1,4 +1,4 @@
-"""Messages that nobody but an enemy sends, as bytes to push into a queue."""
+"""Messages of an attacker, as bytes to push into a queue."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def message(
     properties: Fields = _NOTHING,
     body: bytes | None = None,
 ) -> bytes:
-    """A message as Celery writes it, with whatever else is given."""
-    told = str(uuid.uuid4())
+    """A message as Celery writes it, with the given fields."""
+    task_id = str(uuid.uuid4())
     if body is None:
         body = json.dumps([args, kwargs or {}, {**_PLAIN_EMBED, **embed}]).encode()
-    head = {"lang": "py", "task": task, "id": told, "shadow": None, "eta": None, "expires": None,
+    head = {"lang": "py", "task": task, "id": task_id, "shadow": None, "eta": None, "expires": None,
             "group": None, "group_index": None, "retries": 0, "timelimit": [None, None],
-            "root_id": told, "parent_id": None, "argsrepr": repr(args)[:100], "kwargsrepr": "{}",
+            "root_id": task_id, "parent_id": None, "argsrepr": repr(args)[:100], "kwargsrepr": "{}",
             "origin": "1@enemy", "ignore_result": True, "replaced_task_nesting": 0,
             "stamped_headers": None, "stamps": {}}  # fmt: skip
-    tags = {"correlation_id": told, "reply_to": str(uuid.uuid4()), "delivery_mode": 2,
+    tags = {"correlation_id": task_id, "reply_to": str(uuid.uuid4()), "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": keys.CLASSIFY_QUEUE}, "priority": 0,
             "body_encoding": "base64", "delivery_tag": str(uuid.uuid4())}  # fmt: skip
     whole = {
@@ -58,7 +58,7 @@ def message(
 
 
 def command(headers: Fields = _NOTHING, **fields: object) -> bytes:
-    """A message as a monitor sends one, with this command in it."""
+    """A remote control message with this command."""
     body = {"method": "ping", "arguments": {}, "destination": None, **fields}
     return message(body=json.dumps(body).encode(), headers=headers)
 
@@ -69,7 +69,7 @@ def changed(raw: bytes, field: str, value: object) -> bytes:
 
 
 def no_messages() -> dict[str, bytes]:
-    """What is no message of Celery's, or cannot be read."""
+    """Bytes that are not a Celery message, or not decodable."""
     return {
         "nothing": b"",
         "text": b"no json",
@@ -102,7 +102,7 @@ def no_messages() -> dict[str, bytes]:
 
 
 def no_hints(task: str, args: tuple[object, ...]) -> dict[str, bytes]:
-    """Messages of Celery's that are no hint of this task."""
+    """Celery messages that are not a hint of this task."""
     other = TRAIN_TASK if task == CLASSIFY_TASK else CLASSIFY_TASK
     arguments: dict[str, object] = {
         "none": (), "one more": (*args, 1), "null": None, "text": "ab", "dict": {"a": 1},
@@ -124,7 +124,7 @@ def no_hints(task: str, args: tuple[object, ...]) -> dict[str, bytes]:
 
 
 def commands(task: str, args: tuple[object, ...]) -> dict[str, bytes]:
-    """Good hints that ask Celery for more."""
+    """Valid hints with further instructions for Celery."""
     again = {"task": task, "args": list(args), "kwargs": {}, "options": {"queue": "stolen"},
              "subtask_type": None, "immutable": True}  # fmt: skip
     embeds: dict[str, dict[str, Any]] = {
@@ -155,7 +155,7 @@ def commands(task: str, args: tuple[object, ...]) -> dict[str, bytes]:
 
 
 def payloads(task: str, marker: Path) -> dict[str, bytes]:
-    """Bodies that would make `marker` if they were read as what they call themselves."""
+    """Bodies that would create `marker` if they were decoded as their content type says."""
     pickled = pickle.dumps(_Touch(marker))
     yaml = f"!!python/object/apply:os.system ['touch {marker}']".encode()
     bomb = zlib.compress(bytes(_BOMB_BYTES), 9)
@@ -188,7 +188,7 @@ def payloads(task: str, marker: Path) -> dict[str, bytes]:
 
 
 class _Touch:
-    """Pickled, it is a command."""
+    """Runs a shell command when it is unpickled."""
 
     def __init__(self, marker: Path) -> None:
         self._marker = marker

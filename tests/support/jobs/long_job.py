@@ -1,4 +1,4 @@
-"""A job of thousands of pictures, and who worked on its batches."""
+"""A job of thousands of images, and a record of the processes that worked on its batches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.images.gallery import FOLDER
 from tests.support.jobs import expected_table
 from worker.demo.drawings import silhouette
 
-#: Different ones; all others are links to them.
+#: The number of different images; all others are links to them.
 MOTIFS = 10
 SIZE = (90, 120)
 
 
 class LongJob:
-    """`count` pictures below `cwd`, each a millisecond of work, and their table."""
+    """`count` images below `cwd`, each a millisecond of work, and their table."""
 
     def __init__(self, cwd: Path, count: int) -> None:
         self.cwd, self.count = cwd, count
@@ -34,9 +34,9 @@ class LongJob:
         head, *rows = expected_table.table(cwd, [path.name for path in motifs]).splitlines(
             keepends=True
         )
-        rests = [row.partition(b",")[2] for row in rows]
+        cells = [row.partition(b",")[2] for row in rows]
         self.table = head + b"".join(
-            f"{FOLDER}/{i:05}.jpg,".encode() + rests[i % MOTIFS] for i in range(count)
+            f"{FOLDER}/{i:05}.jpg,".encode() + cells[i % MOTIFS] for i in range(count)
         )
 
 
@@ -47,22 +47,22 @@ def _motif(path: Path, seed: int) -> Path:
 
 
 class Work(NamedTuple):
-    """What happened to one batch: the processes that asked for it, and that answered, in order."""
+    """The processes that claimed one batch, and those that completed it, in order."""
 
     claimed: list[str]
     completed: list[str]
 
     @property
     def in_one_go(self) -> bool:
-        """Whether the first that had it finished it, and nobody else did.
+        """Whether the first process that claimed it finished it, and no other did.
 
-        Others may ask in vain: a worker that ends gives its hints back, and may take one still.
+        Later claims may fail: a worker that ends returns its hints, and may take one again.
         """
         return self.completed == self.claimed[:1]
 
 
 class Step(NamedTuple):
-    """A producer offered a batch, or a worker asked for one, or handed its result in."""
+    """A producer offered a batch, or a worker claimed or completed one."""
 
     what: str
     job: str
@@ -74,20 +74,20 @@ OFFER, CLAIM, COMPLETE = "offer", "claim", "complete"
 
 
 class Recorder:
-    """Who worked on which batch, from the server's own record of its commands."""
+    """Records which process worked on which batch, from the server's slow log of all commands."""
 
-    KEPT = 200_000
+    ENTRIES_MAX = 200_000
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         client.config_set("slowlog-log-slower-than", 0)
-        client.config_set("slowlog-max-len", self.KEPT)
+        client.config_set("slowlog-max-len", self.ENTRIES_MAX)
         self._scripts = {
             client.script_load(batches.SCRIPTS[name]).encode(): name for name in (CLAIM, COMPLETE)
         }
 
     def steps(self) -> list[Step]:
-        """What happened to the batches of all jobs, in order."""
+        """The steps of the batches of all jobs, in order."""
         found = []
         for one in self._commands():
             words, who = one["command"].split(b" "), one["client_name"].decode()
@@ -102,7 +102,7 @@ class Recorder:
         return found
 
     def work(self) -> dict[int, Work]:
-        """By the number of the batch, of the only job."""
+        """The work on each batch of the only job, by number."""
         found: dict[int, Work] = defaultdict(lambda: Work([], []))
         for step in self.steps():
             if step.what != OFFER:
@@ -111,6 +111,6 @@ class Recorder:
         return dict(found)
 
     def _commands(self) -> list[dict[str, bytes]]:
-        found = cast(list[dict[str, bytes]], self._client.slowlog_get(self.KEPT))
-        assert len(found) < self.KEPT, "some commands are not in the record any more"
+        found = cast(list[dict[str, bytes]], self._client.slowlog_get(self.ENTRIES_MAX))
+        assert len(found) < self.ENTRIES_MAX, "the log has dropped commands"
         return found[::-1]

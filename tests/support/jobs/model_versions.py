@@ -1,6 +1,6 @@
-"""Real versions of a model, made in seconds: networks as they are before any training.
+"""Real versions of a model, made in seconds from untrained networks.
 
-What they answer is of no use, and different for each seed: a row tells which version wrote it.
+Their predictions differ for each seed, so a row identifies the version that wrote it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tests.support.jobs.expected_table import Version
 from worker.runtimes.runtime import artifact_name
 
 NAME = "swap"
-#: So that the runtimes are compared on something before the files leave.
+#: Random images on which the export compares the runtimes.
 _COMPARED_IMAGES = 64
 
 
 def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Version:
-    """A new version of `NAME`, with the network of a recipe; `notes` tell cards apart."""
+    """A new version of `NAME`, with the network of a recipe; `notes` distinguish cards."""
     card = msgspec.structs.replace(_card(), notes=notes)
     card = registry.publish(card, exported(_card(), recipe, seed))
     return Version(card, registry.read(card, artifact_name("litert")))

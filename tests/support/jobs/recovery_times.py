@@ -1,7 +1,7 @@
-"""The times that docs/reliability.md says a recovery takes, and what tests allow for each.
+"""The recovery times of docs/reliability.md, and the limits of tests for them.
 
-Tests run beside others on busy processors, so they allow more than was seen; what a lost wake-up
-costs, a timeout of 15 s or a visibility timeout of minutes, they do not.
+Tests run in parallel on busy processors, so their limits are above the measured times, but below
+the cost of a lost wake-up: a timeout of 15 s, or a visibility timeout of minutes.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FACTOR = 2.5
-#: A process may wait for so long for a processor.
+#: A process may wait this long for a processor.
 LOAD_S = 4.0
 
 
 class Seen(NamedTuple):
-    """Seconds in this row of the matrix."""
+    """A measured recovery: the row of the matrix, and its seconds."""
 
     row: int
     seconds: float
 
     @property
     def within_s(self) -> float:
-        """What a test allows."""
+        """The limit of a test."""
         return FACTOR * self.seconds + LOAD_S
 
     def check(self, seconds: float) -> None:
-        """Raises AssertionError if a recovery took longer. Prints what it took."""
+        """Print a recovery time. Raises AssertionError if it exceeds the limit."""
         print(f"recovered after {seconds:.1f} s, at most {self.within_s:.1f}; seen {self.seconds}")
         assert seconds <= self.within_s, f"{seconds:.1f} s are more than {self.within_s:.1f}"
 

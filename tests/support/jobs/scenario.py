@@ -1,4 +1,4 @@
-"""Where a fault test happens: a fleet, pictures to classify, and what must be true at the end."""
+"""The scenario of a fault test: a fleet, images to classify, and the checks at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.servers.leftover_keys import check_none
 
 
 class Scenario:
-    """One test's scene. `chance` picks its random moments."""
+    """One test's fleet, images and folder. `chance` chooses its random moments."""
 
     def __init__(self, fleet: Fleet, gallery: Gallery, folder: Path, chance: random.Random) -> None:
         self.fleet, self.gallery, self.folder, self.chance = fleet, gallery, folder, chance
@@ -33,13 +33,13 @@ class Scenario:
         return self.fleet.producer(*arguments, cwd=self.gallery.cwd, program=program, **settings)
 
     def hangtag(self, *arguments: str) -> Producer:
-        """Another command, run to its end."""
+        """Run another command to its end."""
         command = self.fleet.producer(*arguments, cwd=self.gallery.cwd)
         command.wait()
         return command
 
     def reach_the_middle(self, producer: Producer) -> None:
-        """Wait until a random part of the pictures is done, at most half."""
+        """Wait until a random part of the images is done, at most half."""
         producer.wait_until_done(int(len(self.gallery.paths) * self.chance.uniform(0.02, 0.5)))
 
     def catch(self, producer: Producer, *workers: Worker) -> Held:
@@ -49,23 +49,23 @@ class Scenario:
         return held
 
     def catch_unfinished(self, producer: Producer, *workers: Worker) -> Held:
-        """The same, maybe with the job's last batch."""
+        """Like `catch`, but possibly with the job's last batch."""
         assert producer.running, producer.story
         return catch(self.fleet.client, [pid for worker in workers for pid in worker.children])
 
     def let_go(self, held: Held) -> None:
-        """Let the process that was caught go on."""
+        """Continue the process that was stopped."""
         procfs.go_on(held.child)
 
     def check_outstanding(self, producer: Producer) -> None:
-        """There are batches without a result; otherwise the test would prove nothing."""
+        """Check that there are batches without a result; otherwise the fault met no work."""
         view = producer.view
         assert view is not None
         assert view.done < view.found, "no batch was under way"
         assert view.done < len(self.gallery.paths) - BATCH_IMAGES, "the job was nearly finished"
 
     def check_finished(self, producer: Producer, code: Exit = Exit.OK) -> None:
-        """The job ended well: this code, these bytes, nothing left in Redis."""
+        """Check the exit code, the bytes of the table, and that Redis has no key of the job."""
         assert producer.wait() == code, producer.story
         print(producer.log)
         self.check_table(self.output.read_bytes())
@@ -73,13 +73,13 @@ class Scenario:
         check_none(self.fleet.client)
 
     def check_table(self, table: bytes) -> None:
-        """One row for each file, in path order, byte for byte what a plain loop writes."""
+        """Check one row for each file, in path order, byte for byte as a plain loop writes it."""
         rows = table.splitlines()
         assert [row.split(b",")[0].decode() for row in rows[1:]] == self.gallery.paths
         assert table == self.gallery.table
 
     def check_nothing_runs(self, *workers: Worker) -> None:
-        """Workers end when they are told to, and nobody else is left."""
+        """Check that workers end on SIGTERM, and that no other process is left."""
         for worker in workers:
             assert worker.end() == 0, worker.story
         assert self.fleet.pids == []

@@ -1,4 +1,4 @@
-"""Jobs of one batch, each pinned to another version, as fast as a worker takes them."""
+"""Jobs of one batch, each pinned to another version, in quick succession."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class Swaps:
-    """The same pictures, asked of one version after the other."""
+    """The same images, classified by one version after the other."""
 
     def __init__(self, server: RedisServer, images: Sequence[bytes]) -> None:
         self._images = images
@@ -45,7 +45,7 @@ class Swaps:
         self._app.close()
 
     def check(self, version: Version) -> None:
-        """Have a worker answer with this version, and compare with a plain call of its file."""
+        """Compare a worker's result of this version with a direct call of its file."""
         channel = JobQueue(self._client, self._app, _record(version), Settings())
         channel.touch(Progress(JobCounts(len(self._images)), walking=False))
         channel.offer([(0, encode_images(list(self._images)))])

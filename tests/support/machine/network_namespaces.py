@@ -1,4 +1,4 @@
-"""Networks that can be cut: the server in one namespace, others each at a cable of their own.
+"""Networks that can be cut: the server in one namespace, each site in another with its own cable.
 
 The namespaces have no names: the system removes each with the last process in it, however a test
 ends. Needs root. The test itself stays outside and reaches the server by its unix socket.
@@ -23,7 +23,7 @@ from tests.support.servers.redis_server import RedisServer
 
 NEEDS_ROOT = "needs root, to make network namespaces"
 NO_NAMESPACES = "no network namespaces can be made here"
-#: Where the server listens, in its own namespace: nobody else can have this address there.
+#: The server's address in its own namespace, where it cannot conflict.
 ADDRESS, PORT = "10.99.0.1", 6379
 _CLONE_NEWNET = 0x40000000
 _SELF = "/proc/thread-self/ns/net"
@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def why_not() -> str:
-    """Why there can be no networks of our own; empty if there can."""
+    """The reason why namespaces cannot be created; empty if they can."""
     if os.getuid() != 0:
         return NEEDS_ROOT
     try:
@@ -44,7 +44,7 @@ def why_not() -> str:
 
 
 class Namespace:
-    """One network namespace. It lives as long as this object, or a process inside it."""
+    """One network namespace. It exists as long as this object, or a process inside it."""
 
     def __init__(self) -> None:
         before = os.open(_SELF, os.O_RDONLY)
@@ -57,12 +57,12 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """As `ip` takes it for a name."""
+        """A path that `ip` accepts as the namespace's name."""
         return f"/proc/{os.getpid()}/fd/{self._fd}"
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """What is started in the block, and what is opened there, is inside."""
+        """Enter the namespace: processes and sockets of the block are inside."""
         before = os.open(_SELF, os.O_RDONLY)
         try:
             _enter(self._fd)
@@ -72,23 +72,23 @@ class Namespace:
             os.close(before)
 
     def ip(self, *arguments: str) -> None:
-        """`ip ...` inside."""
+        """Run `ip ...` inside."""
         with self.entered():
             subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
     def received(self, device: str) -> str:
-        """How many packets have come in through a device."""
+        """The number of packets received by a device."""
         with self.entered():
             lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
         return next(line.split()[2] for line in lines if line.split()[0] == f"{device}:")
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the namespace."""
         os.close(self._fd)
 
 
 class Site(Namespace):
-    """Somewhere else: one cable leads from here to the server, and nothing anywhere else."""
+    """A namespace with one cable to the server, and no other connection."""
 
     def __init__(self, hub: Namespace, number: int) -> None:
         super().__init__()
@@ -103,39 +103,39 @@ class Site(Namespace):
         self.ip("link", "set", "cable", "up")
         hub.ip("link", "set", self._cable, "up")
         self.ip("route", "add", "default", "via", near)
-        # Without a cable packets vanish, as they do beyond a router. With no entry here the system
-        # would soon find out that there is nobody, and say so.
+        # Packets into a cut cable must vanish, as they do beyond a router. Without this entry the
+        # system would soon report that the host is unreachable.
         self.ip("neigh", "replace", near, "lladdr", mac, "dev", "cable", "nud", "permanent")
 
     def cut(self) -> None:
-        """Pull the cable out, and see that nothing passes any more."""
+        """Unplug the cable, and check that no packet passes."""
         self.pull_out()
         self.check_cut()
 
     def pull_out(self) -> None:
-        """Pull the cable out."""
+        """Unplug the cable."""
         self._hub.ip("link", "set", self._cable, "down")
 
     def check_cut(self) -> None:
-        """See that nothing passes."""
+        """Check that no packet passes."""
         assert not self.reaches_server(), "the server is reached without a cable"
         before = self._passed()
         time.sleep(_SETTLE_S)
         assert self._passed() == before, "packets pass without a cable"
 
     def mend(self) -> None:
-        """Put the cable in again."""
+        """Plug the cable in again."""
         self._hub.ip("link", "set", self._cable, "up")
 
     def reaches_server(self) -> bool:
-        """Whether a new connection comes about."""
+        """Whether a new connection succeeds."""
         with self.entered(), contextlib.suppress(OSError):
             socket.create_connection((ADDRESS, PORT), _REACH_S).close()
             return True
         return False
 
     def _passed(self) -> tuple[str, ...]:
-        """Packets that have come out of the cable, on the server's side and on this one."""
+        """The numbers of packets received from the cable, on the server's side and on this one."""
         return self._hub.received(self._cable), self.received("cable")
 
 
@@ -161,7 +161,7 @@ class Network:
             space.close()
 
     def site(self) -> Site:
-        """Another place that reaches the server and no other site."""
+        """A new site, which reaches the server and no other site."""
         site = Site(self.hub, len(self._sites) + 1)
         self._sites.append(site)
         return site
@@ -193,6 +193,6 @@ def _enter(fd: int) -> None:
     _check(_libc.setns(fd, _CLONE_NEWNET))
 
 
-def _check(answer: int) -> None:
-    if answer:
+def _check(result: int) -> None:
+    if result:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

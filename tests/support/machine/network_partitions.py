@@ -1,4 +1,4 @@
-"""What happens when a cable is pulled out in the middle of a job, for as long as is asked for."""
+"""Network partitions in the middle of a job, for a given time."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ NO_WORKER = "no worker is alive"
 
 
 class Clock:
-    """Seconds since the last thing that happened, for the test's output."""
+    """Seconds since the last event, for the test's output."""
 
     def __init__(self) -> None:
         self.since = time.monotonic()
 
     def restart(self) -> None:
-        """Now it happened."""
+        """Measure from now on."""
         self.since = time.monotonic()
 
     def wait_until(self, seconds: float) -> None:
-        """Sleep until so long after it."""
+        """Sleep until this time after the event."""
         time.sleep(max(0.0, self.since + seconds - time.monotonic()))
 
-    def tell(self, what: str) -> float:
-        """How long ago it was."""
+    def report(self, what: str) -> float:
+        """Print and return the seconds since the event."""
         seconds = time.monotonic() - self.since
         print(f"{what}: {seconds:.1f} s")
         return seconds
 
 
 def worker_at(site: Site, stage: Scenario, concurrency: int = 1) -> Worker:
-    """A worker at the end of a cable."""
+    """A worker at this site."""
     with site.entered():
         return stage.fleet.worker(concurrency)
 
 
 def producer_at(site: Site, stage: Scenario, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
-    """`hangtag classify` at the end of a cable."""
+    """`hangtag classify` at this site."""
     with site.entered():
         return stage.classify(program=program)
 
 
 def popped_into_a_cut_cable(stage: Scenario, network: Network, seconds: float) -> None:
-    """The server hands a hint to a worker that waits for one and cannot be reached."""
+    """The server sends a hint to a waiting worker that is unreachable."""
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
     worker = worker_at(there, stage)
@@ -72,13 +72,13 @@ def popped_into_a_cut_cable(stage: Scenario, network: Network, seconds: float) -
     there.mend()
     clock.restart()
     producer.wait_until_done(1)
-    HINT_LOST_IN_CABLE.check(clock.tell("from the mended cable to the first result"))
+    HINT_LOST_IN_CABLE.check(clock.report("from the mended cable to the first result"))
     stage.check_finished(producer)
-    clock.tell("from the mended cable to the table")
+    clock.report("from the mended cable to the table")
     stage.check_nothing_runs(worker)
 
 
-def cut_with_a_claim_in_hand(stage: Scenario, network: Network, seconds: float) -> None:
+def cut_with_a_live_claim(stage: Scenario, network: Network, seconds: float) -> None:
     """The only worker loses its cable while it works on a batch."""
     clock = Clock()
     there, here = network.site(), network.site()
@@ -90,7 +90,7 @@ def cut_with_a_claim_in_hand(stage: Scenario, network: Network, seconds: float) 
     clock.restart()
     stage.let_go(held)
     producer.wait_for_log(NO_WORKER)
-    clock.tell("until the producer said that no worker is alive")
+    clock.report("until the producer reported that no worker is alive")
     clock.wait_until(seconds)
     stage.check_outstanding(producer)
     assert worker.running, worker.story
@@ -98,14 +98,14 @@ def cut_with_a_claim_in_hand(stage: Scenario, network: Network, seconds: float) 
     there.mend()
     clock.restart()
     producer.wait_until_done(done + 1)
-    CABLE_MENDED.check(clock.tell("from the mended cable to the next result"))
+    CABLE_MENDED.check(clock.report("from the mended cable to the next result"))
     stage.check_finished(producer)
-    clock.tell("from the mended cable to the table")
+    clock.report("from the mended cable to the table")
     stage.check_nothing_runs(worker)
 
 
 def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
-    """A worker is cut off for longer than its heartbeat lives; its result comes late."""
+    """A worker is cut off until its heartbeat has expired; its result comes late."""
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
     far, near = worker_at(there, stage), worker_at(here, stage, 2)
@@ -116,22 +116,22 @@ def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     clock.restart()
     stage.let_go(lost)
     wait_until_taken_over(client, lost, WORKER_DEAD_WITHIN_S)
-    clock.tell("until another worker had the batch")
+    clock.report("until another worker had the batch")
     done = keys.job(lost.job, "done")
     wait_for("the result of the other", lambda: client.getbit(done, lost.batch))
     held = stage.catch_unfinished(producer, near)  # the job stays open for the late result
-    answered = far.log.count("succeeded")
+    before = far.log.count("succeeded")
     there.mend()
     clock.restart()
-    wait_for("the late result", lambda: far.log.count("succeeded") > answered)
-    LATE_RESULT.check(clock.tell("from the mended cable to the late result"))
+    wait_for("the late result", lambda: far.log.count("succeeded") > before)
+    LATE_RESULT.check(clock.report("from the mended cable to the late result"))
     procfs.go_on(held.child)
     stage.check_finished(producer)
     stage.check_nothing_runs(far, near)
 
 
 def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float:
-    """The producer loses its cable. Returns after how long it said so."""
+    """The producer loses its cable. Returns the seconds until it reported that."""
     clock = Clock()
     there, here = network.site(), network.site()
     worker = worker_at(here, stage)
@@ -142,21 +142,21 @@ def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float
     clock.restart()
     stage.let_go(held)
     producer.wait_for_log(AWAY)
-    noticed = clock.tell("until the producer said that Redis is away")
+    noticed = clock.report("until the producer reported the outage")
     clock.wait_until(seconds)
     stage.check_outstanding(producer)
     there.mend()
     clock.restart()
     producer.wait_for_log(BACK)
-    PRODUCER_BACK.check(clock.tell("from the mended cable to Redis is back"))
+    PRODUCER_BACK.check(clock.report("from the mended cable to Redis is back"))
     stage.check_finished(producer)
-    clock.tell("from the mended cable to the table")
+    clock.report("from the mended cable to the table")
     stage.check_nothing_runs(worker)
     return noticed
 
 
 def images_done(producer: Producer) -> int:
-    """Images that have come back."""
+    """The number of images with a result."""
     view = producer.view
     assert view is not None
     return view.done

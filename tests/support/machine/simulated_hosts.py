@@ -1,4 +1,4 @@
-"""Machines for tests: each with its own files, its own name and one cable to the server."""
+"""Simulated hosts: each with its own files, its own hostname and one cable to the server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ HOME = "/tmp/home"
 
 
 class Host:
-    """One machine. Of the folders that programs write to, only those in `kept` are seen from
-    outside, too: it shares them with the test and with no other machine.
+    """One host. Of the folders that programs write to, it shares only those in `shared_folders`
+    with the test, and none with other hosts.
 
-    `settings` is what programs there must know.
+    `settings` are the environment variables for programs there.
     """
 
-    def __init__(self, network: Network, name: str, kept: Sequence[Path] = ()) -> None:
+    def __init__(self, network: Network, name: str, shared_folders: Sequence[Path] = ()) -> None:
         self.name, self.site = name, network.site()
         command = [sys.executable, "-m", "tests.support.processes.host_process", name, HOME, "--"]
         with self.site.entered():
             self._keeper = subprocess.Popen(
-                [*command, *map(str, [*_program(), *kept])],
+                [*command, *map(str, [*_program(), *shared_folders])],
                 stdout=subprocess.PIPE, cwd=ROOT, text=True,
             )  # fmt: skip
         assert self._keeper.stdout is not None
@@ -47,21 +47,21 @@ class Host:
         self._keeper.communicate()
 
     def prefix(self, cwd: Path) -> list[str]:
-        """What a command begins with that is to run there, in that folder."""
+        """The prefix of a command that runs it there, in that folder."""
         enter = ["nsenter", f"--target={self._keeper.pid}", "--net", "--mount", "--uts"]
         return [*enter, f"--wdns={cwd}", "--"]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command there, to its end."""
+        """Run a command there to its end."""
         whole = [*self.prefix(Path(HOME)), *command]
         return subprocess.run(whole, capture_output=True, text=True)
 
     def sees(self, path: Path) -> bool:
-        """Whether there is something there under this path."""
+        """Whether this path exists there."""
         return self.run("test", "-e", str(path)).returncode == 0
 
 
 def _program() -> list[Path]:
-    """Where Hangtag and Python are, as far as that would be hidden."""
+    """The folders of Hangtag and Python that the host's own mounts would hide."""
     folders = (ROOT, Path(sys.prefix), Path(sys.base_prefix))
     return [folder for folder in folders if str(folder).startswith(tuple(f"{o}/" for o in OWN))]

@@ -13,14 +13,14 @@ _BLOCK_BYTES = 512
 
 
 class Disk:
-    """A mounted tmpfs. `folder` is where."""
+    """A tmpfs that is mounted at `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._filler = folder / ".filler"
 
     def fill(self, left_bytes: int) -> None:
-        """Leave so much room."""
+        """Fill the disk, except for this number of bytes."""
         with self._filler.open("wb", buffering=0) as filler:
             size = 0
             try:
@@ -30,19 +30,19 @@ class Disk:
                 filler.truncate(size - left_bytes)
 
     def free(self) -> None:
-        """Make room again."""
+        """Free the filled space."""
         self._filler.unlink()
 
     def resize(self, size: str) -> None:
-        """Another size, as mount writes it."""
+        """Set the size, as a mount option."""
         self._remount(f"size={size}")
 
     def read_only(self) -> None:
-        """Let nobody write. Whoever has a file open for that prevents it."""
+        """Remount read-only. Fails while a process has a file open for writing."""
         self._remount("ro")
 
     def writable(self) -> None:
-        """Let everybody write again."""
+        """Remount writable."""
         self._remount("rw")
 
     def _remount(self, option: str) -> None:
@@ -51,7 +51,7 @@ class Disk:
 
 @contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Disk]:
-    """A disk of this size at `folder`; the test is skipped where none can be mounted."""
+    """A disk of this size at `folder`; skips the test if it cannot be mounted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:

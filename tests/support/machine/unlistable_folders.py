@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-#: A path is shorter than this, its last NUL included (Linux).
+#: The limit of a path, including its terminating NUL (Linux).
 PATH_MAX = 4096
 _NAME = b"d" * 255
-#: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH are what lets root into every folder.
+#: Drops CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, with which root may list every folder.
 _OBEY = """
 import ctypes, os, sys
 for capability in (1, 2):
@@ -20,13 +20,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def obeying(cwd: Path) -> list[str]:
-    """What a command begins with so that permissions hold for it, whoever runs it."""
+    """The prefix of a command that makes permissions apply to it, also if root runs it."""
     return [sys.executable, "-Sc", _OBEY] if os.geteuid() == 0 else []
 
 
 def too_deep(folder: Path) -> bytes:
-    """Make folders in each other, of which the last has too long a path to be listed, and put a
-    picture into it; answers its path."""
+    """Create nested folders, of which the last has too long a path to be listed, with an image in
+    it; return its path."""
     path = bytes(folder)
     at = os.open(folder, os.O_RDONLY)
     while len(path) < PATH_MAX:

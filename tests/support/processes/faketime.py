@@ -1,5 +1,5 @@
-"""Processes that believe it is another time, by Debian's libfaketime. What they count seconds
-with (CLOCK_MONOTONIC) and the times of files stay right, as where a wall clock is set wrong."""
+"""Processes with a wrong wall clock, by Debian's libfaketime. Their CLOCK_MONOTONIC and the times
+of files stay right."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _PLACES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfaketi
 
 
 def library() -> str:
-    """The library's path; empty if it is not on this machine."""
+    """The library's path; empty if it is not installed."""
     found = [path for place in _PLACES for path in Path("/").glob(place.lstrip("/"))]
     return str(found[0]) if found else ""
 
 
 def wrong_by(seconds: int) -> dict[str, Any]:
-    """The environment of a process whose clock is so far ahead."""
+    """The environment of a process whose clock is ahead by `seconds`."""
     return {**_environment(), "FAKETIME": offset(seconds)}
 
 
@@ -28,14 +28,14 @@ def movable(file: Path) -> dict[str, Any]:
 
 
 def move(file: Path, seconds: int) -> None:
-    """Set the clock to so far ahead of the right time, at once."""
+    """Set the clock ahead of the right time by `seconds`, immediately."""
     new = file.with_suffix(".new")
     new.write_text(f"{offset(seconds)}\n")
     new.rename(file)
 
 
 def offset(seconds: int) -> str:
-    """As libfaketime takes it."""
+    """An offset in the format of libfaketime."""
     return f"{seconds:+d}"
 
 

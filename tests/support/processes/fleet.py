@@ -24,55 +24,55 @@ from tests.support.processes import leftover_processes, procfs
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
 T = TypeVar("T")
-#: What a command begins with that is to run elsewhere, in this folder.
+#: Returns the prefix of a command that runs it on another host, in this folder.
 Prefix = Callable[[Path], list[str]]
 ROOT = Path(__file__).parents[3]
 PRODUCT_APP = "worker.app"
-#: As this machine's stack starts its worker: ready a second sooner.
+#: The options of this machine's stack; a worker is ready a second sooner.
 STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
 PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.apps.poison_worker"
 DEADLY_APP = "tests.faults.apps.deadly_worker"
 SLOW_APP = "tests.faults.apps.slow_worker"
-#: Messages so small that a job of a few thousand pictures has many.
+#: Small, so that a job of a few thousand images has many messages.
 BATCH_IMAGES = 16
-#: What a fleet of tests is quick with. The real values are in shared/settings.py.
+#: Short times for quick tests. The defaults are in shared/settings.py.
 SHORT_TIMES = {
     "HANGTAG_HEARTBEAT_S": "0.5",
     "HANGTAG_HEARTBEAT_TTL_S": "2",
     "HANGTAG_ORPHAN_S": "2",
 }
-#: Far more than anything takes on a busy machine: what waits longer hangs.
+#: Far more than any wait takes on a busy machine; a longer wait means a hang.
 PATIENCE_S = 120.0
 _POLL_S = 0.01
-#: A look at all of /proc takes 7 ms, one that starts a command 200: polls get a fifth of a core.
-_PAUSE_PER_LOOK = 4.0
+#: Reading all of /proc takes 7 ms, starting a command 200 ms; polls get a fifth of a core.
+_PAUSE_PER_POLL = 4.0
 _PAUSE_MAX_S = 0.25
 _TAIL_CHARS = 3000
 
 
 def wait_for(
-    what: str, look: Callable[[], T | None], timeout_s: float = PATIENCE_S, poll_s: float = _POLL_S
+    what: str, poll: Callable[[], T | None], timeout_s: float = PATIENCE_S, poll_s: float = _POLL_S
 ) -> T:
-    """The first answer of `look` that is true. Raises AssertionError if none comes."""
+    """The first true result of `poll`. Raises AssertionError on a timeout."""
     deadline = time.monotonic() + timeout_s
     before = _used_s()
-    while not (found := look()):
+    while not (found := poll()):
         assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
         cost_s = _used_s() - before
-        time.sleep(max(poll_s, min(_PAUSE_PER_LOOK * cost_s, _PAUSE_MAX_S)))
+        time.sleep(max(poll_s, min(_PAUSE_PER_POLL * cost_s, _PAUSE_MAX_S)))
         before = _used_s()
     return found
 
 
 def _used_s() -> float:
-    """The processor time of this thread, and of the processes that have ended."""
+    """The processor time of this thread, and of the child processes that have ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.thread_time() + ended.ru_utime + ended.ru_stime
 
 
 class Process:
-    """One process of a fleet. What it says goes to a file, standard output to another."""
+    """One process of a fleet. Its standard output and standard error go to files."""
 
     def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str], files: Path) -> None:
         files.mkdir()
@@ -105,21 +105,20 @@ class Process:
 
     @property
     def story(self) -> str:
-        """What it was and the end of what it said, for the message of a failed assertion."""
-        said = (self.out + self.log)[-_TAIL_CHARS:]
-        return f"--- {self.pid}: {' '.join(self._command[1:])} -> {self._popen.poll()}\n{said}"
+        """Its command and the end of its output, for the message of a failed assertion."""
+        tail = (self.out + self.log)[-_TAIL_CHARS:]
+        return f"--- {self.pid}: {' '.join(self._command[1:])} -> {self._popen.poll()}\n{tail}"
 
     def wait_for_log(self, text: str) -> None:
-        """Wait until it has said this on standard error."""
+        """Wait until its standard error contains this text."""
 
-        def look() -> bool:
-            assert text in self.log or self.running, f"it never said {text!r}\n{self.story}"
+        def poll() -> bool:
+            assert text in self.log or self.running, f"it did not log {text!r}\n{self.story}"
             return text in self.log
 
-        wait_for(repr(text), look)
+        wait_for(repr(text), poll)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
         self._popen.send_signal(number)
 
     def kill(self) -> None:
@@ -163,7 +162,7 @@ class Worker(Process):
         procfs.wait_for_end(children)
 
     def end(self) -> int:
-        """End it in good order; answers the exit code."""
+        """End it gracefully; return the exit code."""
         children = self.children
         self.signal(signal.SIGTERM)
         code = self.wait()
@@ -171,12 +170,12 @@ class Worker(Process):
         return code
 
     def sleep(self) -> None:
-        """Stop parent and children, as a laptop does whose lid is closed."""
+        """Stop parent and children, like a suspended machine."""
         for pid in (self.pid, *self.children):
             procfs.stop(pid)
 
     def wake(self) -> None:
-        """Go on after `sleep`."""
+        """Continue after `sleep`."""
         for pid in (*self.children, self.pid):
             procfs.go_on(pid)
 
@@ -200,31 +199,31 @@ class Producer(Process):
 
     @property
     def view(self) -> JobView | None:
-        """Its job at a glance, from the journal."""
+        """The state of its job, from the journal."""
         return read_snapshot(self.output)
 
     def wait_until_sent(self, images: int = 1) -> None:
-        """Wait until messages of its job are under way, with so many images."""
+        """Wait until messages of its job with this number of images have been sent."""
 
-        def look() -> bool:
+        def poll() -> bool:
             assert self.running, f"it ended too soon\n{self.story}"
             view = self.view
             return view is not None and view.found >= images
 
-        wait_for("the first message", look)
+        wait_for("the first message", poll)
 
     def wait_until_done(self, images: int) -> JobView:
-        """Wait until so many images have come back; fail if it ends before."""
+        """Wait until this number of images has a result; fail if it ends before."""
 
-        def look() -> JobView | None:
+        def poll() -> JobView | None:
             assert self.running, f"it ended too soon\n{self.story}"
             view = self.view
             return view if view is not None and view.done >= images else None
 
-        return wait_for(f"the {images}th image", look, poll_s=0.003)
+        return wait_for(f"the {images}th image", poll, poll_s=0.003)
 
     def interrupt(self) -> int:
-        """Ctrl-C; answers the exit code."""
+        """Send SIGINT, like Ctrl-C; return the exit code."""
         self.signal(signal.SIGINT)
         return self.wait()
 
@@ -232,12 +231,12 @@ class Producer(Process):
 class Fleet:
     """The processes of one test on one server. Leaving the `with` block ends them all."""
 
-    #: Whether nothing but workers may run then; see tests/support/processes/leftover_processes.py.
+    #: Whether only workers may run then; see tests/support/processes/leftover_processes.py.
     leaves_nothing: ClassVar[bool] = False
-    #: What its processes import first: this checkout, or an installation of
+    #: First on the PYTHONPATH of its processes: this checkout, or an installation of
     #: tests/support/processes/light_installation.py.
     installation: ClassVar[Path] = ROOT
-    #: What its workers are, unless a test names another application.
+    #: The default application of its workers.
     app: ClassVar[str] = PRODUCT_APP
 
     def __init__(self, server: RedisServer, **settings: str) -> None:
@@ -250,7 +249,7 @@ class Fleet:
         self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
         self.processes: list[Process] = []
         self._prefix: Prefix = lambda cwd: []
-        self._there: dict[str, str] = {}
+        self._host_settings: dict[str, str] = {}
 
     def __enter__(self) -> Fleet:
         return self
@@ -262,7 +261,7 @@ class Fleet:
         at: TracebackType | None,
     ) -> None:
         for process in self.processes:
-            print(process.story)  # pytest shows it where a test failed
+            print(process.story)  # pytest displays it if a test fails
         try:
             if self.leaves_nothing and kind is None:
                 leftover_processes.check(self)
@@ -271,7 +270,7 @@ class Fleet:
 
     @property
     def client(self) -> redis.Redis:
-        """The test's own client of the server."""
+        """A client of the server for the test."""
         return self.server.client
 
     @property
@@ -281,7 +280,7 @@ class Fleet:
 
     @property
     def pids(self) -> list[int]:
-        """Every living process of this fleet, whoever started it: all know the server's URL."""
+        """Every living process of this fleet, found by the server's URL in its environment."""
         return procfs.with_variable("HANGTAG_REDIS_URL", self.server.url)
 
     def worker(
@@ -292,7 +291,7 @@ class Fleet:
         ready: bool = True,
         **settings: str,
     ) -> Worker:
-        """A new worker that is ready for work, unless `ready` is left to `wait_ready`."""
+        """A new worker; waits until it is ready, unless `ready` is false."""
         env = self._environment(settings)
         worker = Worker(
             app or self.app,
@@ -309,23 +308,23 @@ class Fleet:
 
     @contextmanager
     def at(self, prefix: Prefix, settings: dict[str, str]) -> Iterator[None]:
-        """What is started in the block runs behind another command, and knows these settings."""
-        before = self._prefix, self._there
-        self._prefix, self._there = prefix, settings
+        """Run processes that are started in the block with a prefix and with these settings."""
+        before = self._prefix, self._host_settings
+        self._prefix, self._host_settings = prefix, settings
         try:
             yield
         finally:
-            self._prefix, self._there = before
+            self._prefix, self._host_settings = before
 
     def wait_ready(self, worker: Worker) -> None:
-        """Wait until the heartbeat of a worker counts all its children."""
+        """Wait until the heartbeat of a worker lists all its children."""
 
-        def look() -> bool:
+        def poll() -> bool:
             assert worker.running, worker.story
             beats = [b for b in heartbeats.alive(self.client) if b.pid == worker.pid]
             return any(len(beat.children) == worker.concurrency for beat in beats)
 
-        wait_for(f"the heartbeat of {worker.pid}", look)
+        wait_for(f"the heartbeat of {worker.pid}", poll)
 
     def producer(
         self,
@@ -334,14 +333,14 @@ class Fleet:
         program: Sequence[str] = PRODUCT_PROGRAM,
         **settings: str,
     ) -> Producer:
-        """A `hangtag` command that was started in `cwd`."""
+        """A new `hangtag` command in the folder `cwd`."""
         env = self._environment(settings)
         producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
         self.processes.append(producer)
         return producer
 
     def close(self) -> None:
-        """End everything at once."""
+        """Kill all processes."""
         for process in self.processes:
             process.kill()
         for pid in self.pids:
@@ -354,7 +353,7 @@ class Fleet:
         inherited["PYTHONPATH"] = os.pathsep.join(
             [str(self.installation), os.environ.get("PYTHONPATH", "")]
         )
-        return {**inherited, **self._settings, **self._there, **settings}
+        return {**inherited, **self._settings, **self._host_settings, **settings}
 
     def _new_files(self) -> Path:
         return self._files / str(len(self.processes))

@@ -1,10 +1,9 @@
-"""`python -m tests.support.processes.host_process NAME MADE_FOLDER -- KEPT...`: a machine with
-files of its own, until
-it is killed.
+"""`python -m tests.support.processes.host_process NAME MADE_FOLDER -- SHARED...`: a simulated host
+with its own files, until it is killed.
 
-Its own namespaces of mounts and of the host's name, in the network that it is started in. The
-system is there to read; folders that programs write to are empty and its own, and of them only the
-KEPT ones lead out: what the test puts there, and looks at.
+It has its own namespaces of mounts and of the hostname, in the network that it is started in. The
+system is read-only; folders that programs write to are private and empty, except for the SHARED
+ones, which the test can access.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ def _mount(source: str, target: str, kind: str, flags: int) -> None:
         raise OSError(ctypes.get_errno(), f"mount {target}: {os.strerror(ctypes.get_errno())}")
 
 
-def _make(name: str, home: str, kept: list[str]) -> None:
+def _make(name: str, home: str, shared_folders: list[str]) -> None:
     if _libc.unshare(_NEWNS | _NEWUTS):
         raise OSError(ctypes.get_errno(), "unshare")
     socket.sethostname(name)
     _mount("none", "/", "", _REC | _PRIVATE)
-    opened = {path: os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in kept}
+    opened = {path: os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in shared_folders}
     for folder in OWN:
         if Path(folder).is_dir():
             _mount("hangtag", folder, "tmpfs", 0)
@@ -47,9 +46,9 @@ def _make(name: str, home: str, kept: list[str]) -> None:
 
 
 def main() -> None:
-    """Say `ready` on standard output, then wait for the end."""
-    name, home, _, *kept = sys.argv[1:]
-    _make(name, home, kept)
+    """Print `ready` on standard output, then wait for a signal."""
+    name, home, _, *shared_folders = sys.argv[1:]
+    _make(name, home, shared_folders)
     print("ready", flush=True)
     signal.pause()
 

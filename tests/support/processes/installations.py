@@ -1,4 +1,4 @@
-"""A second installation of Hangtag: an environment of its own that lacks some packages."""
+"""A second installation of Hangtag: a separate environment without some packages."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Installation:
         self.python = folder / "bin/python"
         paths = {"base": str(folder), "platbase": str(folder)}
         place = Path(sysconfig.get_path("purelib", "venv", vars=paths))
-        gone = _files(absent)
+        excluded = _files(absent)
         for path in map(Path, dict.fromkeys(map(sysconfig.get_path, ("purelib", "platlib")))):
             for entry in path.iterdir():
-                if entry.name not in gone and not (place / entry.name).exists():
+                if entry.name not in excluded and not (place / entry.name).exists():
                     (place / entry.name).symlink_to(entry)
         (place / "checkout.pth").write_text(f"{ROOT}\n", encoding="utf-8")
 
     def hangtag(
         self, *arguments: str, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """What `hangtag ARGUMENTS` of this installation comes to."""
+        """Run `hangtag ARGUMENTS` of this installation to its end."""
         return subprocess.run(
             [self.python, "-m", "producer.cli", *arguments],
             env={**os.environ, **(env or {})},

@@ -1,4 +1,4 @@
-"""What a fault test may leave behind: workers that wait for more, which their fleet ends."""
+"""Checks that a fault test leaves only idle workers behind, which their fleet ends."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.processes import procfs
 if TYPE_CHECKING:
     from tests.support.processes.fleet import Fleet, Producer
 
-#: A command that a test has no business with any more is at its last lines.
+#: A command that a test no longer uses has almost ended.
 ENDS_WITHIN_S = 15.0
 
 
 def check(fleet: Fleet) -> None:
-    """No command still runs, nobody lives on whose parent is dead, no finished job has a key.
+    """Check that no command runs, no process is orphaned, and no finished job has a key.
 
-    Raises AssertionError; what ends by itself is given its time.
+    Raises AssertionError; processes that are ending get time for it.
     """
     for command in fleet.commands:
         command.wait(ENDS_WITHIN_S)
@@ -30,7 +30,7 @@ def check(fleet: Fleet) -> None:
 
 
 def _known(fleet: Fleet) -> set[int]:
-    """The processes that run for the test, and all that these have started."""
+    """The processes of the test, and all their descendants."""
     found: set[int] = set()
     new = {process.pid for process in fleet.processes if process.running}
     while new:

@@ -1,8 +1,8 @@
-"""An installation whose packaged version answers 80 times as fast as the one that ships.
+"""An installation whose packaged version is 80 times as fast as the one that ships.
 
-For tests whose subject is not the model: the network is the tutorial's, with the weights that it
-begins with. All else of the installation is a copy of this checkout, so processes that find it
-first on PYTHONPATH differ in nothing but the folder `shared/registry/packaged_model`.
+For tests whose subject is not the model: the network is the tutorial's, untrained. The rest of the
+installation is a copy of this checkout, so processes that have it first on PYTHONPATH differ only
+in the folder `shared/registry/packaged_model`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from shared.registry import packaged as pretrained
 ROOT = Path(__file__).parents[3]
 CACHE = ROOT / "build" / "light"
 RECIPE, SEED = "tutorial", 1
-#: A link would do for the last two: nothing in them asks for its own folder.
+#: Links suffice for the last two, which do not use the path of their own folder.
 COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
-#: What the files are made of; other sources make other files.
+#: The sources that the files depend on.
 SOURCES = (
     "worker/export/export.py",
     "worker/recipes/networks.py",
@@ -40,23 +40,23 @@ SOURCES = (
 
 
 def installation(folder: Path) -> Path:
-    """Make one in this empty folder, for PYTHONPATH."""
+    """Create an installation in this empty folder, for PYTHONPATH."""
     for package in LINKED:
         (folder / package).symlink_to(ROOT / package)
-    for package in COPIED:  # with what is compiled
+    for package in COPIED:  # including compiled files
         shutil.copytree(ROOT / package, folder / package, ignore=_other_version)
     (folder / "shared" / "registry" / "packaged_model").symlink_to(version())
     return folder
 
 
 def _other_version(folder: str, names: list[str]) -> list[str]:
-    """The version that ships, and what other processes compile at this moment."""
+    """The version that ships, and files that other processes are compiling."""
     return [name for name in names if name == "packaged_model" or ".pyc." in name]
 
 
 @contextmanager
 def packaged(folder: Path) -> Iterator[None]:
-    """Within the block this process has the packaged version of that installation, too."""
+    """Use the packaged version of that installation in this process, within the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrained, "_FOLDER", folder / "shared" / "registry" / "packaged_model")
         pretrained.card.cache_clear()
@@ -69,7 +69,7 @@ def version() -> Path:
     found = CACHE / _key()
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of the same run want it, too
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of the same run create it, too
         if not found.exists():
             draft = Path(tempfile.mkdtemp(dir=CACHE))
             _write(draft)
@@ -78,8 +78,8 @@ def version() -> Path:
 
 
 def _key() -> str:
-    made_of = b"".join((ROOT / source).read_bytes() for source in SOURCES)
-    return hashlib.sha256(made_of).hexdigest()[:16]
+    content = b"".join((ROOT / source).read_bytes() for source in SOURCES)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _write(folder: Path) -> None:

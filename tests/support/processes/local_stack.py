@@ -1,4 +1,4 @@
-"""This machine's stack in a folder of its own, and what can be seen of it from outside."""
+"""This machine's stack in a separate folder, observed from outside."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import TEMP_DIR
 
-#: Every process of a stack is named by what it runs. These are always there.
+#: Parts of a stack by a part of their command line. These always run.
 PARTS = {"supervisor": "producer.stack.supervisor", "server": "new.sock", "worker": "worker.app"}
-#: And this one while there is something to train.
+#: This one runs while a training is queued.
 TRAINER = "trainer"
 _NAMES = PARTS | {TRAINER: "worker.trainer"}
 
 
 class Place:
-    """A folder for one stack, and what can be seen of it from outside."""
+    """A folder for one stack, and its processes."""
 
     def __init__(self, folder: Path, idle_s: float = 60) -> None:
         self.folder = folder
@@ -45,19 +45,19 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What gives a `hangtag` command this stack."""
+        """The environment variables with which a `hangtag` command uses this stack."""
         given = msgspec.structs.asdict(self.settings)
         return {PREFIX + name.upper(): str(value) for name, value in given.items() if value != ""}
 
     def processes(self) -> list[int]:
-        """Everything alive that was started for this folder."""
-        mark = os.fsencode(self.folder) + b"/"
-        mark_in_environ = b"=" + os.fsencode(self.folder) + b"\0"
+        """The living processes that were started for this folder."""
+        in_command = os.fsencode(self.folder) + b"/"
+        in_environ = b"=" + os.fsencode(self.folder) + b"\0"
         return [
             pid
             for pid in map(int, (p.name for p in Path("/proc").glob("[0-9]*")))
             if procfs.is_alive(pid)
-            and (mark in _read(pid, "cmdline") or mark_in_environ in _read(pid, "environ"))
+            and (in_command in _read(pid, "cmdline") or in_environ in _read(pid, "environ"))
         ]
 
     def parents(self, part: str) -> list[int]:
@@ -71,16 +71,16 @@ class Place:
         return pid
 
     def assert_one_of_each(self) -> None:
-        """Neither a part too few nor one too many."""
+        """Check that each part has exactly one process."""
         assert {part: len(self.parents(part)) for part in PARTS} == dict.fromkeys(PARTS, 1)
 
     def client(self) -> redis.Redis:
-        """A client that counts as one."""
+        """A client that the stack counts as a producer."""
         path = str(socket_path(self.settings))
         return redis.Redis(unix_socket_path=path, client_name="hangtag-producer-test")
 
     def alive(self) -> list[Heartbeat]:
-        """The workers whose heart beats; none while there is no server."""
+        """The heartbeats of live workers; none while there is no server."""
         try:
             with self.client() as client:
                 return heartbeats.alive(client)
@@ -88,28 +88,28 @@ class Place:
             return []
 
     def children(self) -> int:
-        """How many children the workers say they have."""
+        """The number of children that the workers report."""
         return sum(len(beat.children) for beat in self.alive())
 
     def killed(self, part: str) -> int:
-        """Kill a part as a crash would; answers who it was."""
+        """Kill a part as a crash would; return its pid."""
         pid = self.the(part)
         os.kill(pid, signal.SIGKILL)
         procfs.wait_for_end([pid])
         return pid
 
     def replaced(self, part: str, before: int) -> int:
-        """Wait until another process has taken the place of a part.
+        """Wait until another process has replaced a part; return its pid.
 
-        The children of one that was killed seem to be parents until they have died, too; but
-        they are not the supervisor's.
+        Orphaned children of a killed process seem to be parents until they have ended, too; but
+        they are not children of the supervisor.
         """
 
-        def look() -> set[int]:
+        def poll() -> set[int]:
             supervisors = self.parents("supervisor")
             return {p for p in self.parents(part) if p != before and _parent(p) in supervisors}
 
-        return wait_for(f"a new {part}", look).pop()
+        return wait_for(f"a new {part}", poll).pop()
 
 
 def _read(pid: int, name: str) -> bytes:
@@ -125,7 +125,7 @@ def _parent(pid: int) -> int:
 
 
 def new() -> Iterator[Place]:
-    """A folder without a stack; whatever is started in it is gone afterwards."""
+    """A folder without a stack; all processes that are started in it end afterwards."""
     place = Place(Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)))
     yield place
     stack.down(place.settings)

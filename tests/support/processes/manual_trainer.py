@@ -1,4 +1,4 @@
-"""A trainer by hand: a test that claims, renews and finishes requests as a trainer does."""
+"""A manual trainer: a test claims, renews and finishes requests as a trainer does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.servers.redis_server import RedisServer
 
 LEASE_S = 20.0
 OWNER = "hand:1:1"
-#: What a training may be answered with: not promoted, with a file that could not be read.
+#: A reply to a training: not promoted, with an unreadable file.
 ANSWER = Trained(
     model="garments@2",
     metrics=Metrics(0.9312, 5_000, 0.2, 0.011, 0.9288, 10_000, 0.21, 0.008),
@@ -45,7 +45,7 @@ class Hand:
         self.requests = RequestLedger(server.client, LEASE_S)
 
     def live(self) -> None:
-        """A heart that beats for longer than any test lasts."""
+        """Write a heartbeat that outlives any test."""
         beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, 0, 0, {})
         heartbeats.beat(self._server.client, beat, ttl_s=600)
 
@@ -54,17 +54,17 @@ class Hand:
         wait_for(request_id, lambda: request_id in self.requests.open())
 
     def claim(self, request_id: str) -> Grant:
-        """Take a request, as soon as it is open."""
+        """Claim a request as soon as it is open."""
         self.wait_for(request_id)
         grant = self.requests.claim(request_id, OWNER)
         assert grant.verdict is RequestVerdict.GRANTED
         return grant
 
     def tell(self, request_id: str, grant: Grant, progress: Progress) -> None:
-        """Say how far it is."""
+        """Report progress."""
         assert self.requests.renew(request_id, grant.fence, progress) is RenewalVerdict.OK
 
     def answer(self, request_id: str, grant: Grant, outcome: Outcome | None = None) -> None:
-        """Finish it: with ANSWER, unless another outcome is given."""
+        """Finish a request with ANSWER, unless another outcome is given."""
         outcome = outcome or Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(ANSWER)))
         assert self.requests.finish(request_id, grant.fence, outcome)

@@ -1,4 +1,4 @@
-"""Commands of a test's own, which are found before this machine's."""
+"""Commands of a test that precede this machine's on the PATH."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def command(folder: Path, name: str, script: str) -> None:
-    """A program `name` in `folder` that does this, in the words of a shell."""
+    """Create a program `name` in `folder` that runs this shell script."""
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -15,5 +15,5 @@ def command(folder: Path, name: str, script: str) -> None:
 
 
 def first(folder: Path) -> str:
-    """The PATH on which the programs in `folder` come before all others."""
+    """A PATH that starts with `folder`."""
     return f"{folder}{os.pathsep}{os.environ['PATH']}"

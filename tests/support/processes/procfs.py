@@ -1,4 +1,4 @@
-"""What the system knows of processes, read from /proc."""
+"""The state of processes, read from /proc."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GONE = ("", "Z", "X")
 
 
 def state(pid: int) -> str:
-    """One letter, as `ps` shows it; empty if there is no such process."""
+    """The state letter, as in `ps`; empty if there is no such process."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -25,12 +25,12 @@ def state(pid: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it runs, sleeps or is stopped; one that only waits to be buried does not."""
+    """Whether it runs, sleeps or is stopped; a zombie is not alive."""
     return state(pid) not in _GONE
 
 
 def children(pid: int) -> list[int]:
-    """The living processes that it has started."""
+    """Its living children."""
     try:
         text = (_PROC / str(pid) / "task" / str(pid) / "children").read_text()
     except OSError:
@@ -39,18 +39,18 @@ def children(pid: int) -> list[int]:
 
 
 def with_variable(name: str, value: str) -> list[int]:
-    """Every living process that was started with this in its environment."""
+    """Every living process that was started with this environment variable."""
     wanted = f"\0{name}={value}\0".encode()
     found = []
     for folder in _PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it ended, or is someone else's
+        with suppress(OSError):  # it has ended, or belongs to another user
             if wanted in b"\0" + (folder / "environ").read_bytes():
                 found.append(int(folder.name))
     return [pid for pid in found if is_alive(pid)]
 
 
 def stop(pid: int) -> None:
-    """SIGSTOP, in force when this returns."""
+    """Send SIGSTOP and wait until the process is stopped."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + _END_S
     while (now := state(pid)) not in (STOPPED, *_GONE):
@@ -59,19 +59,19 @@ def stop(pid: int) -> None:
 
 
 def go_on(pid: int) -> None:
-    """SIGCONT."""
+    """Send SIGCONT."""
     os.kill(pid, signal.SIGCONT)
 
 
 def kill(pid: int) -> None:
-    """SIGKILL, for a process that may be gone already."""
+    """Send SIGKILL to a process that may have ended already."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def wait_for_end(pids: list[int]) -> None:
-    """Wait until none of them is left."""
+    """Wait until all of them have ended."""
     deadline = time.monotonic() + _END_S
     while left := [pid for pid in pids if is_alive(pid)]:
-        assert time.monotonic() < deadline, f"these processes live on: {left}"
+        assert time.monotonic() < deadline, f"these processes are still alive: {left}"
         time.sleep(_POLL_S)

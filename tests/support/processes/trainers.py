@@ -1,4 +1,4 @@
-"""Real trainers for tests, a data set that is learned in a second, and moments to meet them in."""
+"""Real trainers for tests, a data set that is learned in a second, and points to stop them at."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LABELS = ("bag", "dress", "sandal", "trouser")
 _SILHOUETTES = (8, 3, 5, 1)
 IMAGES_PER_CLASS = 40
 EPOCHS = 4
-#: A lease that a busy machine does not lose. Where a test kills, it ends the lease as well.
+#: Long enough for a busy machine. Where a test kills, it expires the lease as well.
 LEASE_S = 20.0
 TIMES = {
     "HANGTAG_HEARTBEAT_S": "0.5",
@@ -40,12 +40,12 @@ TIMES = {
     "HANGTAG_ROUND_S": "0.5",
 }
 _POLL_S = 0.01
-#: Set by `Moments.fail`: what is raised there.
+#: The errors that `Moments.fail` can raise.
 ERRORS: dict[str, type[Exception]] = {"bug": ZeroDivisionError, "memory": MemoryError}
 
 
 def draw_classes(root: Path) -> Path:
-    """A folder with one subfolder per class, of grey pictures of 28x28 that differ."""
+    """A folder with one subfolder per class, of different grey images of 28x28 pixels."""
     for label, number in zip(LABELS, _SILHOUETTES, strict=True):
         (root / label).mkdir(parents=True)
         for seed in range(IMAGES_PER_CLASS):
@@ -54,7 +54,7 @@ def draw_classes(root: Path) -> Path:
 
 
 def reach(folder: Path, moment: str) -> None:
-    """Called by the trainer where a moment begins: note it, and do what the test wants."""
+    """Called by the trainer at a moment: record it, then wait or fail as the test requests."""
     with (folder / "reached").open("a") as file:
         file.write(f"{os.getpid()} {moment}\n")
     while (folder / f"hold-{moment}").exists():
@@ -64,7 +64,7 @@ def reach(folder: Path, moment: str) -> None:
 
 
 class Moments:
-    """The same, from the side of the test."""
+    """Controls the trainers' moments from the test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -72,36 +72,36 @@ class Moments:
         self.reset()
 
     def reset(self) -> None:
-        """Let everybody go on, and forget what was reached."""
+        """Let all trainers continue, and forget the reached moments."""
         for path in self._folder.iterdir():
             path.unlink()
         (self._folder / "reached").touch()
 
     @property
     def reached(self) -> list[tuple[int, str]]:
-        """Process and moment, in their order."""
+        """Processes and their moments, in order."""
         lines = (self._folder / "reached").read_text().splitlines()
         return [(int(line.split()[0]), line.split()[1]) for line in lines]
 
     def epochs(self, not_by: int = 0) -> list[int]:
-        """The epochs that were finished, by others than that process."""
+        """The epochs that processes other than `not_by` have finished."""
         found = [moment for pid, moment in self.reached if pid != not_by]
         return [int(one.partition("-")[2]) for one in found if one.startswith("epoch-")]
 
     def hold(self, moment: str) -> None:
-        """Let trainers wait there."""
+        """Let trainers wait at a moment."""
         (self._folder / f"hold-{moment}").touch()
 
     def let_go(self, moment: str) -> None:
-        """Let them go on."""
+        """Let the waiting trainers continue."""
         (self._folder / f"hold-{moment}").unlink()
 
     def fail(self, moment: str, how: str) -> None:
-        """Let them fail there: `bug` or `memory`."""
+        """Let trainers fail at a moment: `bug` or `memory`."""
         (self._folder / f"fail-{moment}").write_text(how)
 
     def wait_for(self, moment: str, not_by: Sequence[int] = ()) -> int:
-        """The process that has got there, other than those."""
+        """Wait until a process other than `not_by` has reached a moment; return its pid."""
         found = wait_for(
             f"moment {moment!r}",
             lambda: [p for p, m in self.reached if m == moment and p not in not_by],
@@ -110,12 +110,12 @@ class Moments:
 
 
 def parent(pid: int, trainers: Sequence[Worker]) -> Worker:
-    """Whose child a process is."""
+    """The trainer whose child this process is."""
     return next(one for one in trainers if pid in one.children)
 
 
 class School:
-    """Trainers of one store on one server, and what a test asks of them."""
+    """Trainers of one store on one server, and the requests of a test."""
 
     def __init__(self, fleet: Fleet, tmp_path: Path, data: Path) -> None:
         self.fleet, self.data = fleet, data
@@ -130,7 +130,7 @@ class School:
 
     @property
     def requests(self) -> RequestLedger:
-        """The ledger, on the server that runs now."""
+        """The ledger on the current server."""
         return RequestLedger(self.fleet.client, LEASE_S)
 
     def close(self) -> None:
@@ -145,14 +145,14 @@ class School:
         return started
 
     def ask(self, request_id: str, work: Work | None = None, epochs: int = EPOCHS) -> str:
-        """Hand a request in: unless there is other work, to train a model with its own name."""
+        """Submit a request: by default, to train a model that is named like the request."""
         work = work or self.training(request_id, epochs)
         self.requests.submit(Request(request_id, work, "tester@here", time.time()))
         self.hint(request_id)
         return request_id
 
     def training(self, name: str, epochs: int = EPOCHS) -> Train:
-        """Work that is done in a second."""
+        """A training that takes a second."""
         return Train(name, "tutorial", str(self.data), epochs, promote="always")
 
     def hint(self, request_id: str) -> None:
@@ -160,34 +160,34 @@ class School:
         self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
 
     def look(self, request_id: str) -> RequestView:
-        """The request as it stands."""
+        """The current state of the request."""
         view = self.requests.get(request_id)
         assert view is not None, f"Redis does not know {request_id}"
         return view
 
     def folder(self, request_id: str) -> Workspace:
-        """What the store has of it."""
+        """The request's workspace in the store."""
         return Workspace(self.store, request_id)
 
     def outcome(self, request_id: str) -> Outcome:
-        """How it ended, once it has."""
+        """Wait for the outcome of a request."""
 
-        def look() -> Outcome | None:
+        def poll() -> Outcome | None:
             view = self.requests.get(request_id)
             return view.outcome if view else None
 
-        return wait_for(f"the outcome of {request_id}", look)
+        return wait_for(f"the outcome of {request_id}", poll)
 
     def trained(self, request_id: str) -> Trained:
-        """The answer to a training that went well."""
+        """Wait for the reply to a successful training."""
         outcome = self.outcome(request_id)
         assert outcome.ok, outcome.error
         return msgspec.json.decode(outcome.answer, type=Trained)
 
     def kill(self, pid: int, request_id: str, trainer: Worker | None = None) -> None:
-        """End a process that has the request in hand as a crash would, and then its lease.
+        """Kill the process that owns the request, and expire its lease.
 
-        With its `trainer` all of that dies, or else the child alone.
+        With `trainer`, the whole trainer is killed, else only the child.
         """
         view = self.look(request_id)
         assert view.state is RequestState.RUNNING
@@ -199,11 +199,11 @@ class School:
         self.expire(request_id)
 
     def expire(self, request_id: str) -> None:
-        """The time of a lease passes."""
+        """Expire a lease."""
         self.fleet.client.hset(keys.request(request_id, "state"), "until_ms", 0)
 
     def versions(self, name: str) -> list[Card]:
-        """Every version of a model, whole: each file is what its card says."""
+        """Every version of a model; checks that each file is as its card says."""
         cards = [self.registry.card(name, number) for number in self.registry.versions(name)]
         for card in cards:
             for filename in card.files:
@@ -211,7 +211,7 @@ class School:
         return cards
 
     def check_one_version(self, request_id: str, model: str) -> None:
-        """A training has led to one version and one promotion, and nothing else is left of it."""
+        """Check that a training has led to one version and one promotion, and left nothing else."""
         name = model.partition("@")[0]
         (card,) = self.versions(name)
         assert (card.ref, card.request.partition("~")[0]) == (model, request_id)
@@ -219,9 +219,9 @@ class School:
         assert (decision.alias, decision.version) == (PRODUCTION, card.version)
         assert decision.request == card.request
         files = list((self.store / name).glob("*/*"))
-        assert len(files) == len(card.files) + 1, "half a version is left behind"
+        assert len(files) == len(card.files) + 1, "a partial version is left behind"
         assert not self.folder(request_id).work.exists()
 
     def check_epochs(self, epochs: int = EPOCHS) -> None:
-        """No epoch that was finished was done again, whoever did it."""
+        """Check that no process repeated a finished epoch."""
         assert self.moments.epochs() == list(range(1, epochs + 1))

@@ -1,4 +1,4 @@
-"""Any part of Hangtag before a server that will not let it in: it ends with one line."""
+"""Starts any part of Hangtag with a server that denies access, and checks its one-line error."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Scene:
         return self.fleet.producer(*words, cwd=self.pictures.cwd, **settings)
 
     def check_refused(self, part: str, why: str, *secrets: str, **settings: str) -> None:
-        """It ends by itself with code 1 and one line of reason, and tells no secret."""
+        """Check that a part ends with code 1 and one line of reason, without secrets."""
         process = self.start(part, **settings)
         assert process.wait(30) == Exit.SETUP, process.story
-        said = [line for line in process.log.splitlines() if re.search(why, line)]
-        assert len(said) == 1, process.story
-        assert said[0].startswith("hangtag: "), said
+        reasons = [line for line in process.log.splitlines() if re.search(why, line)]
+        assert len(reasons) == 1, process.story
+        assert reasons[0].startswith("hangtag: "), reasons
         assert "Traceback" not in process.log
         for secret in secrets:
             assert secret not in process.log + process.out

@@ -1,4 +1,4 @@
-"""A real Flower, and what its HTTP API says."""
+"""A real Flower and its HTTP API."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ TIMEOUT_S = 30.0
 
 
 class Flower(Process):
-    """`celery -A shared.broker.monitor flower` at a port of this machine's own; it answers when
-    made."""
+    """`celery -A shared.broker.monitor flower` at a free port; ready when created."""
 
     def __init__(self, files: Path, settings: Mapping[str, str]) -> None:
         self._port = free_port()
@@ -40,7 +39,7 @@ class Flower(Process):
         ]
         super().__init__(command, Path("/"), env, files)
         try:
-            wait_for("Flower's page", self._answers)
+            wait_for("Flower's page", self._is_ready)
         except BaseException:
             self.kill()
             raise
@@ -58,11 +57,11 @@ class Flower(Process):
         self.kill()
 
     def get(self, path: str) -> Any:
-        """What its API answers."""
+        """The decoded JSON of a GET request to its API."""
         return msgspec.json.decode(self._open(path))
 
     def post(self, path: str) -> tuple[int, str]:
-        """What it answers to an order: the status, and its text."""
+        """The status and text of a POST request to its API."""
         try:
             return 200, self._open(path, b"").decode()
         except urllib.error.HTTPError as error:
@@ -70,18 +69,18 @@ class Flower(Process):
                 return error.code, error.read().decode(errors="replace")
 
     def end(self) -> None:
-        """End it in good order."""
+        """End it gracefully."""
         self.signal(signal.SIGTERM)
         self.wait()
 
     def _open(self, path: str, data: bytes | None = None) -> bytes:
         with urllib.request.urlopen(
             f"http://127.0.0.1:{self._port}{path}", data, timeout=TIMEOUT_S
-        ) as answer:
-            found: bytes = answer.read()
-        return found
+        ) as response:
+            body: bytes = response.read()
+        return body
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         assert self.running, self.story
         try:
             self._open("/api/workers")

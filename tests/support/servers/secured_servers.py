@@ -1,4 +1,4 @@
-"""Servers that do not let everybody in: with users of their own, with a password, over TLS."""
+"""Servers with access control: ACL users, passwords, TLS."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.servers.redis_server import RedisServer
 
 MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
-#: Those that load scripts, and all.
+#: The parts that load scripts, and all parts.
 SCRIPTED = ("producer", "worker", "trainer")
 PARTS = (*SCRIPTED, "monitor", "flower")
 _PORTS_TRIED = 5
 
 
 class Users:
-    """The users that ship, with passwords of this test, and one that may do all, for the test."""
+    """The shipped users with passwords of this test, and an administrator for the test."""
 
     def __init__(self, folder: Path, administered: bool = False) -> None:
         if administered:
@@ -36,19 +36,18 @@ class Users:
             file.write(f"user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all\n")
 
     def settings(self, part: str) -> dict[str, str]:
-        """What makes a process this part."""
+        """The environment variables with which a process connects as this part."""
         return {
             "HANGTAG_REDIS_USER": f"hangtag-{part}",
             "HANGTAG_REDIS_PASSWORD_FILE": str(self.folder / f"{part}.password"),
         }
 
     def password(self, part: str) -> str:
-        """Its secret."""
         return (self.folder / f"{part}.password").read_text().strip()
 
 
 class GuardedServer(RedisServer):
-    """A server whose only client without a password is nobody; the test's own is `admin`."""
+    """A server that accepts no client without a password; the test is `admin`."""
 
     def __init__(self, binary: Path, users: Users, *arguments: str) -> None:
         super().__init__(binary, "--aclfile", str(users.file), *arguments)
@@ -70,20 +69,20 @@ class GuardedServer(RedisServer):
         return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0), **who)
 
     def denied(self) -> list[str]:
-        """What anybody was denied since the start: who, and what."""
-        found = self.client.acl_log()
-        return [f"{one['username']}: {one['reason']} {one['object']}" for one in found]
+        """The denied accesses since the start: user, reason and object."""
+        entries = self.client.acl_log()
+        return [f"{one['username']}: {one['reason']} {one['object']}" for one in entries]
 
 
 def acl_setuser(server: GuardedServer, name: str, password: str) -> None:
-    """One more password for a user, whose rights stay."""
+    """Add a password to a user, whose rights stay."""
     server.client.execute_command(  # type: ignore[no-untyped-call]
         "ACL", "SETUSER", name, f">{password}"
     )
 
 
 class Certificate(NamedTuple):
-    """Files of a server's certificate, its key, and of the authority that signed it."""
+    """The files of a server's certificate, its key, and the authority that signed it."""
 
     cert: Path
     key: Path
@@ -93,7 +92,7 @@ class Certificate(NamedTuple):
 def certificate(
     folder: Path, *hosts: str, days: int = 1, authority: trustme.CA | None = None
 ) -> Certificate:
-    """A certificate for these hosts that ends in so many days, or has ended before."""
+    """A certificate for these hosts that expires in `days`; a negative number is in the past."""
     folder.mkdir(parents=True)
     authority = authority or trustme.CA()
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
@@ -106,7 +105,7 @@ def certificate(
 
 
 def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisServer, int]:
-    """A server that runs and speaks TLS at a port of 127.0.0.1, beside its socket."""
+    """A running server with TLS at a port of 127.0.0.1, beside its socket."""
     for last in (False,) * (_PORTS_TRIED - 1) + (True,):
         port = free_port()
         server = RedisServer(
@@ -119,7 +118,7 @@ def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisS
         try:
             server.start()
             return server, port
-        except RuntimeError:  # somebody else has taken the port meanwhile
+        except RuntimeError:  # another process has taken the port meanwhile
             server.close()
             if last:
                 raise
@@ -127,7 +126,7 @@ def tls_server(binary: Path, made: Certificate, *arguments: str) -> tuple[RedisS
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at, for a moment."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

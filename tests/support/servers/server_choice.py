@@ -1,8 +1,8 @@
-"""Which servers a test runs on.
+"""The servers that a test runs on.
 
-Every test that asks for `server_binary`, or for what is made of it, runs on one server unless
-`--servers` says otherwise. Which one alternates with the number of commits; of the fault suites
-half run on either at each commit. Markers: `both_servers`, and `one_server(name, reason)`.
+Every test that requests `server_binary`, or a fixture that uses it, runs on one server unless
+`--servers` selects others. The server alternates with the number of commits; half of the fault
+suites run on each server at each commit. Markers: `both_servers`, and `one_server(name, reason)`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CHOICES = (ONE, BOTH, "valkey", "redis")
 
 
 def of(metafunc: pytest.Metafunc) -> list[Path]:
-    """The servers for this test function, none where this machine has none that will do."""
+    """The servers for this test function; none if this machine has no suitable one."""
     choice = str(metafunc.config.getoption("--servers"))
     binaries = server_binaries()
     if needed := metafunc.definition.get_closest_marker("one_server"):
         name, reason = needed.args
-        assert reason, "a reason stands beside each test that runs on one server alone"
+        assert reason, "a test that runs on one server only needs a reason"
         return named(name, binaries)
     if choice == BOTH or metafunc.definition.get_closest_marker("both_servers"):
         return binaries
@@ -39,13 +39,13 @@ def of(metafunc: pytest.Metafunc) -> list[Path]:
 
 
 def named(name: str, binaries: list[Path]) -> list[Path]:
-    """Those of this name: `valkey`, `redis`."""
+    """The binaries of this server: `valkey` or `redis`."""
     return [binary for binary in binaries if binary.name.startswith(name)]
 
 
 @cache
 def commits() -> int:
-    """How many commits there are, 0 outside a clone."""
+    """The number of commits; 0 outside a clone."""
     command = ["git", "-C", str(ROOT), "rev-list", "--count", "HEAD"]
     try:
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

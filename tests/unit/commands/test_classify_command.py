@@ -98,8 +98,8 @@ def test_version_is_the_distributions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "fix"),
     [
-        ([], "name folders of pictures, or a list of paths with --list"),
-        (["photos", "--list", "list"], "name folders of pictures, or a list of paths with --list"),
+        ([], "give folders of images, or a list of paths with --list"),
+        (["photos", "--list", "list"], "give folders of images, or a list of paths with --list"),
         (["absent"], "absent: No such file or directory; check the path"),
         (["photos", "photos"], "name each picture once"),
         (["photos", "./photos/1.png"], "name each picture once"),
@@ -311,12 +311,10 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert result.exit_code == code
     assert "finished already" in result.stderr
     assert "--restart" in result.stderr
-    assert "was gone; it is written again" in result.stderr
+    assert "was missing; it was written again" in result.stderr
     assert (here / "out.csv").read_text().startswith("path,")
     assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
-    assert (
-        "nothing to repeat" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
-    )
+    assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
 
 
 @pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])

@@ -148,7 +148,7 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
         (["show", "shoes@../1"], Exit.USAGE, "does not name a model"),
         (["show", "shoes@9"], Exit.SETUP, "has the versions 1, 2, 3"),
         (["show", "shoes@canary"], Exit.SETUP, "and the aliases: production"),
-        (["promote", "shoes"], Exit.USAGE, "which version"),
+        (["promote", "shoes"], Exit.USAGE, "name the version"),
         (["promote", "shoes@9"], Exit.SETUP, "has the versions: 1, 2, 3"),
         (["promote", "shoes@2", "--alias", "../x"], Exit.USAGE, "cannot be an alias"),
         (["promote", "shoes@2", "--alias", "7"], Exit.USAGE, "cannot be an alias"),
@@ -164,7 +164,7 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
         (["evaluate", "../shoes"], Exit.USAGE, "does not name a model"),
         (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is no folder"),
         (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
-        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "is no file"),
+        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "is not a file"),
         (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -218,7 +218,7 @@ def test_a_foreign_card_cannot_name_a_path(tmp_path: Path, name: str) -> None:
     evil = card(1, files={name: "0" * 64})
     shelf = Catalog([], lambda *_: b"\x89PNG")
     with pytest.raises(SetupError, match="cannot be a file of a version"):
-        show.write_pictures(shelf, evil, folder, force=True)
+        show.write_plots(shelf, evil, folder, force=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -243,7 +243,7 @@ def test_a_resumable_job_protects_its_version_and_a_finished_one_does_not(
     assert registry.versions(NAME) == [1, 2, 3, 4]
     assert "2 versions" in planned.stderr
     assert re.search(r"shoes@2 +stays +job testjb02 is paused and pinned to it", planned.stdout)
-    assert re.search(r"shoes@3 +would go", planned.stdout)
+    assert re.search(r"shoes@3 +would be removed", planned.stdout)
     pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"))
     assert pruned["removed"] == [3, 4]
     assert registry.versions(NAME) == [1, 2]
@@ -296,7 +296,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         os.truncate(file.fileno(), MAX_FILE_BYTES + 1)
     line = complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
-    assert "67,108,865 bytes, more than 67,108,864" in line
+    assert "67,108,865 bytes; the limit is 67,108,864" in line
 
 
 @pytest.mark.parametrize(

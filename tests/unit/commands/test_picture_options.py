@@ -61,7 +61,7 @@ def complaint(result: Result, code: Exit) -> str:
         (["dataset", "show"], "--force"),
         (["predict", "there.png", "--plot", "there.png", "--force"], "another name"),
         (["predict", "1.png", "folder/../1.png", "--plot", "folder/../1.png", "--force"], "would"),
-        (["dataset", "show", "-o", "there.png"], "is no folder"),
+        (["dataset", "show", "-o", "there.png"], "is not a folder"),
         (["dataset", "show", "-o", "new", "--data", ""], "--data is empty"),
     ],
 )

@@ -145,7 +145,7 @@ def test_an_image_is_drawn_upright(tmp_path: Path) -> None:
 
 def test_a_deleted_image_is_reported(tmp_path: Path) -> None:
     axes = figure_of(tmp_path / "gone.png", predicted(tmp_path / "gone.png")).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["It cannot be shown."]
+    assert [text.get_text() for text in axes.texts] == ["The image cannot be\ndisplayed."]
 
 
 def test_an_image_without_a_label_displays_the_reason(image_path: Path) -> None:

@@ -77,10 +77,10 @@ def complaint(result: Result, code: Exit) -> str:
         (["--data", "photos"], "--name"),
         (["--name", "No/Name"], "small letters"),
         (["--request-id", "../x"], "cannot be the id"),
-        (["--follow", "r1", "--epochs", "3"], "--follow stands alone; leave out --epochs"),
-        (["--follow", "r1", "--cancel", "r1"], "stands alone"),
+        (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
+        (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),
         (["--cancel", "r1", "--data", "photos"], "leave out --data"),
-        (["--list", "--detach"], "--list stands alone; leave out --detach"),
+        (["--list", "--detach"], "--list cannot be combined; leave out --detach"),
     ],
 )
 def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], fix: str) -> None:

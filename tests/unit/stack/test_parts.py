@@ -131,7 +131,7 @@ def test_fewer_processes_than_cores_are_reported_and_an_explicit_number_is_used(
     (tmp_path / "memory.max").write_text(f"{1536 << 20}\n")
     env = {"HANGTAG_CHILD_MEMORY_MB": "1024"}
     printed = CliRunner().invoke(hangtag, ["worker"], env=env).stderr.splitlines()
-    assert printed[0].startswith("worker processes: 1, not one for each of 2 cores; ")
+    assert printed[0].startswith("worker processes: 1, fewer than 2 cores: ")
     given = CliRunner().invoke(hangtag, ["worker", "--concurrency", "2"], env=env).stderr
     assert given.splitlines() == [
         line.replace("--workers 1", "--workers 2") for line in printed[1:]

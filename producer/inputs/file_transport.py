@@ -59,7 +59,7 @@ class Transport:
             self._refused += trouble().startswith(UNSEEN)
             self._by_path = self._by_path and self._refused < REFUSALS_MAX
 
-    def told(self, trouble: str) -> str:
+    def explained(self, trouble: str) -> str:
         """Why a worker gave a batch back, for whoever waits: with references nothing is wrong."""
         if not trouble.startswith(UNSEEN):
             return trouble

@@ -19,7 +19,7 @@ class Outage:
         self._answered = time.time()  #: when Redis did last
         self.lasts = False
 
-    def goes_on(self, error: RedisError) -> None:
+    def report(self, error: RedisError) -> None:
         """Redis does not answer."""
         if not self.lasts:
             self.lasts = True

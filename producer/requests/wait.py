@@ -68,7 +68,7 @@ class RequestWaiter:
         try:
             outcome = self._turn()
         except RedisError as error:
-            self._outage.goes_on(error)
+            self._outage.report(error)
             stack.revive(self._settings)
             return None
         self._outage.over()

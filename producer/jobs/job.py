@@ -65,7 +65,7 @@ class Job:
     @property
     def begun(self) -> bool:
         """Whether a model version was pinned."""
-        return not self._earlier and self.journal.begun
+        return not self._earlier and self.journal.started
 
     @property
     def pinned(self) -> Pinned:
@@ -101,7 +101,7 @@ class Job:
         record, card, self.options = pinned
         # First, since a job that has begun comes here no more. An entry without one is no job.
         remember(Entry(record.id, str(self.output), record.created))
-        self.journal.begin(
+        self.journal.start(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),

@@ -62,7 +62,7 @@ class SealedJournal(JobProperties):
                     "version, or classify again with --restart"
                 )
             self._properties = properties.read(self._db)
-        if not self.begun:
+        if not self.started:
             raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
         self._options = msgspec.structs.replace(super().options, output=str(output))
 

@@ -409,7 +409,7 @@ def test_restart_and_retry_failed_exclude_each_other(command: str) -> None:
 def test_a_running_job_is_refused_and_collect_is_named(here: Path) -> None:
     with closing(Journal(started_job(here))):
         line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
-    assert "running already" in line
+    assert "already running" in line
     assert "hangtag collect" in line
 
 

@@ -1,4 +1,4 @@
-"""What a walk passes over, counted by reason: for the summary, the journal and `verify`."""
+"""Counts the entries that a walk skips, by reason, for the summary, the journal and `verify`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 
-#: Why an entry of a folder is no row. A file that is not chosen is counted by its ending.
+#: Why an entry of a folder has no row. A file that is not selected is counted by its ending.
 HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
 UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
 PLURALS = {LINK, SPECIAL, UNREADABLE, VANISHED}
 NO_ENDING, OTHER_ENDINGS = "without an ending", "with other endings"
-#: More endings than that are not told apart: names may end in anything.
+#: Further endings are counted together: the number of different endings is unbounded.
 ENDINGS_MAX = 20
 ENDING_MAX_CHARS = 12
 #: The property of a job that holds the counts up to its last frozen file, or all if it is finished.
@@ -23,12 +23,12 @@ Counts = Mapping[str, int]
 
 
 def one_more(counts: Counts, reason: str) -> Counts:
-    """Another mapping: a batch that is being formed keeps the counts up to its last file."""
+    """A new mapping: a batch that is being formed has a reference to the old one."""
     return {**counts, reason: counts.get(reason, 0) + 1}
 
 
 def ending(name: bytes, counts: Counts) -> str:
-    """The reason under which a file that is not chosen is counted: its ending in lower case."""
+    """The reason for a file that is not selected: its ending in lower case."""
     _, dot, last = name.rpartition(b".")
     if not dot or not last:
         return NO_ENDING
@@ -41,7 +41,7 @@ def ending(name: bytes, counts: Counts) -> str:
 
 
 def listed(counts: Counts) -> str:
-    """`12 .txt, 3 .heic, 1 link`; empty if there is nothing."""
+    """`12 .txt, 3 .heic, 1 link`; empty if there are none."""
     return ", ".join(_counted(count, reason) for reason, count in counts.items() if count)
 
 
@@ -56,12 +56,12 @@ def encode_skipped(counts: Counts) -> bytes:
 
 
 def decode_skipped(data: bytes | None) -> dict[str, int]:
-    """The counts of a journal, if it holds any. Raises BadMessage."""
+    """The inverse of `encode_skipped`; empty if the journal has none. Raises BadMessage."""
     if data is None:
         return {}
     try:
         return msgspec.json.decode(data, type=dict[str, int])
     except MISFITS as error:
         raise BadMessage(
-            f"the job's counts of skipped files cannot be read ({error}); begin anew with --restart"
+            f"the job's counts of skipped files cannot be read ({error}); start over with --restart"
         ) from error

@@ -178,7 +178,7 @@ def test_redis_may_come_back_with_nothing_while_it_is_followed(scene: Scene) -> 
     scene.hand.tell("r1", scene.hand.claim("r1"), Progress("loading"))
     command.wait_for_log("loading")
     scene.fleet.server.kill()
-    command.wait_for_log("Redis is away since")
+    command.wait_for_log("Redis has been unreachable since")
     scene.fleet.server.start()
     grant = scene.hand.claim("r1")  # handed in again, by itself
     command.wait_for_log("Redis is back")

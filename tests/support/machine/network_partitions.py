@@ -20,7 +20,7 @@ from tests.support.machine.network_namespaces import Network, Site
 from tests.support.processes import procfs
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
 
-AWAY, BACK = "Redis is away since", "Redis is back"
+AWAY, BACK = "Redis has been unreachable since", "Redis is back"
 NO_WORKER = "no worker is alive"
 
 
@@ -142,7 +142,7 @@ def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float
     clock.restart()
     stage.let_go(held)
     producer.wait_for_log(AWAY)
-    noticed = clock.tell("until the producer said that Redis is away")
+    noticed = clock.tell("until the producer said that Redis is unreachable")
     clock.wait_until(seconds)
     stage.check_outstanding(producer)
     there.mend()

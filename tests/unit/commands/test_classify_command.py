@@ -194,7 +194,7 @@ def test_an_existing_file_of_another_program_is_not_overwritten(here: Path) -> N
         ("photos", "-o photos/results.csv"),
         ("photos/", "-o photos/results.csv"),
         ("absent/", "-o absent/results.csv"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("-", "name a file"),
         ("x.xlsx", "-o x.csv"),
         ("x.JSON", "-o x.csv"),

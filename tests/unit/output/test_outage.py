@@ -22,7 +22,10 @@ def test_start_and_end_are_reported_once() -> None:
     outage.over()
     outage.over()
     assert not outage.lasts
-    assert [line[:13] for line in reported] == ["Redis is away", "Redis is back"]
+    assert [line.split(" since ")[0] for line in reported] == [
+        "Redis has been unreachable",
+        "Redis is back",
+    ]
     assert "(refused)" in reported[0]
 
 

@@ -184,7 +184,7 @@ def test_redis_may_come_back_with_nothing_while_it_is_followed(scene: Scene) -> 
     command.wait_for_log("Redis is back")
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
-    assert "handed in again" in command.log
+    assert "submitted it again" in command.log
 
 
 def test_without_a_trainer_the_line_that_starts_one_is_said_once(scene: Scene) -> None:

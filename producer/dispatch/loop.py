@@ -12,13 +12,13 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.batcher import Batch, passed_over, resumed
+from producer.dispatch.batch_feed import BatchFeed
+from producer.dispatch.batcher import passed_over, resumed
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 from producer.dispatch.job_queue import Progress
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
-from producer.dispatch.window import STORED_SHARE, Window, measure
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.journal.records import Unlisted
@@ -35,8 +35,6 @@ AT_FIRST_S = 5.0
 BLOCK_MS = 100
 #: The time in each turn for counting new files.
 SLICE_S = 0.02
-#: The bytes of new batches held in one turn; the last batch may exceed it.
-TURN_BYTES = 1 << 24
 
 
 class DispatchLoop:
@@ -50,8 +48,7 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._window, self._rate = Window(), Rate()
-        self._sent_bytes = 0  #: bytes that were added to the server since the last poll
+        self._feed, self._rate = BatchFeed(self._batches), Rate()
         self._start_hint = how_to_start(settings)
         self._intake = ResultIntake(job, attempt.report)
         self._started = time.monotonic()
@@ -131,7 +128,8 @@ class DispatchLoop:
         if time.monotonic() >= self._poll_due:
             with self._waits.waiting():
                 self._poll()
-        self._exchange(0 if self._room() > 0 else BLOCK_MS, fill=True)
+        room = self._feed.room(self._reconciler.under_way)
+        self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
@@ -141,7 +139,7 @@ class DispatchLoop:
         for recorded in good:
             self._reconciler.finished(recorded.n)
             self._transport.finished(recorded.n)
-        batches = self._next_batches() if fill else []
+        batches = self._feed.next(self._reconciler.under_way) if fill else []
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
         # They count as under way even if the server fails: `complete` relies on it.
@@ -153,24 +151,6 @@ class DispatchLoop:
             self._channel.trim(results)
             self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report_progress()
-
-    def _room(self) -> int:
-        window = self._window
-        if self._batches.exhausted or window.full or self._sent_bytes >= window.spare_bytes:
-            return 0
-        return window.batches - self._reconciler.under_way
-
-    def _next_batches(self) -> list[Batch]:
-        batches: list[Batch] = []
-        most_bytes = self._sent_bytes + TURN_BYTES
-        while (
-            len(batches) < self._room()
-            and self._sent_bytes < most_bytes
-            and (batch := self._batches.next(self._window.batch_share)) is not None
-        ):
-            batches.append(batch)
-            self._sent_bytes += int(STORED_SHARE * len(batch.blob))
-        return batches
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
@@ -201,7 +181,7 @@ class DispatchLoop:
                 "the same command starts the job over"
             )
         # Before the reconciler: the server may refuse its batch, yet accept smaller ones.
-        self._window, self._sent_bytes = measure(self._channel.client), 0
+        self._feed.measure(self._channel.client)
         state = self._reconciler.poll()
         if state == "cancelled":
             self._stop = Exit.CANCELLED
@@ -210,11 +190,12 @@ class DispatchLoop:
         self._report_state(early)
 
     def _report_state(self, early: bool) -> None:
-        if self._window.full:
-            tenths = int(10 * self._window.memory_share)  # a line for each percent is too many
+        window = self._feed.window
+        if window.full:
+            tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
             self._report.notice(f"{full}; waiting for workers to make room")
-        elif not self._window.workers and not early:
+        elif not window.workers and not early:
             self._report.notice(self._start_hint)
         else:
             self._report.notice(self._transport.explained(self._channel.trouble()))

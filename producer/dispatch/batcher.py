@@ -14,10 +14,17 @@ import msgspec
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import read, read_again
-from producer.inputs.skipped import SKIPPED, Counts, encode_skipped
+from producer.inputs.skipped import (
+    SKIPPED,
+    UNLISTED,
+    Counts,
+    Unlisted,
+    encode_skipped,
+    encode_unlisted,
+)
 from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
-from producer.journal.records import UNLISTED, FrozenBatch, Place, Unlisted, encode_unlisted
+from producer.journal.records import FrozenBatch, Place
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digest, printable

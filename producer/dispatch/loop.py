@@ -21,7 +21,7 @@ from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
-from producer.journal.records import Unlisted
+from producer.inputs.skipped import Unlisted
 from producer.output.outage import PAUSE_S, Outage, write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord

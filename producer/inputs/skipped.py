@@ -18,6 +18,9 @@ ENDINGS_MAX = 20
 ENDING_MAX_CHARS = 12
 #: The property of a job that holds the counts up to its last frozen file, or all if it is finished.
 SKIPPED = "skipped"
+#: The property of a job that holds its unlisted folders. Only --restart deletes it, since no later
+#: run adds the files that were skipped.
+UNLISTED = "unlisted"
 
 Counts = Mapping[str, int]
 
@@ -64,4 +67,33 @@ def decode_skipped(data: bytes | None) -> dict[str, int]:
     except MISFITS as error:
         raise BadMessage(
             f"the job's counts of skipped files cannot be read ({error}); start over with --restart"
+        ) from error
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """The number of folders that could not be listed, and the first of them."""
+
+    count: int = 0
+    first: str = ""  #: its path and the reason, in one line
+
+    def and_one(self, folder: str, why: str) -> Unlisted:
+        """A copy with one more folder."""
+        return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
+
+
+def encode_unlisted(unlisted: Unlisted) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(unlisted)
+
+
+def decode_unlisted(data: bytes | None) -> Unlisted:
+    """The inverse of `encode_unlisted`; none if the journal has none. Raises BadMessage."""
+    if data is None:
+        return Unlisted()
+    try:
+        return msgspec.json.decode(data, type=Unlisted)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's record of unlisted folders cannot be read ({error}); "
+            "start over with --restart"
         ) from error

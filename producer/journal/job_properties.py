@@ -12,9 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from producer.inputs.job_options import JobOptions, decode_options
-from producer.inputs.skipped import SKIPPED, decode_skipped
+from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
 from producer.journal.error_budget import ErrorBudget, decode_budget
-from producer.journal.records import UNLISTED, Unlisted, decode_unlisted
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card

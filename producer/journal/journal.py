@@ -21,10 +21,10 @@ import msgspec
 
 from producer.journal import lock, properties, records, retries, schema
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import FrozenBatch, Place, StoredResult, from_record, recorded
+from producer.journal.records import BatchReader, FrozenBatch, Place, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
-from shared.errors import Damaged, SetupError, UsageError
+from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import add_flags
 from shared.messages.files import filled
@@ -34,7 +34,7 @@ SUFFIX = ".hangtag"
 WALKED = "walked"
 
 
-class Journal(JobProperties):
+class Journal(BatchReader, JobProperties):
     """One job's journal, held exclusively by this process until `close`.
 
     Every method raises SetupError when the disk is full or the file damaged; earlier commits stay
@@ -111,10 +111,6 @@ class Journal(JobProperties):
         with self._transaction():
             self._note_digests(n, digests)
 
-    def last(self) -> FrozenBatch | None:
-        """The batch that was frozen last, after which the walk resumes."""
-        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
-
     def next_number(self) -> int:
         """The number of the next batch or repeat."""
         with sqlite_errors(self.path):
@@ -145,40 +141,6 @@ class Journal(JobProperties):
             if row is None:
                 return
             yield row
-
-    def batch(self, n: int) -> FrozenBatch:
-        found = self._one("WHERE n = ?", n)
-        if found is None:
-            raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
-        return found
-
-    def open_batches(self) -> list[int]:
-        """The batches without a result; at most a window of them."""
-        with sqlite_errors(self.path):
-            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
-            return [row[0] for row in rows]
-
-    def open_count(self, n: int) -> int | None:
-        """The number of images in the batch; None if there is no such open batch."""
-        with sqlite_errors(self.path):
-            row = self._db.execute(
-                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
-            ).fetchone()
-        return None if row is None else int(row[0])
-
-    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """(names, result) of every finished batch, in order, one batch in memory at a time."""
-        with sqlite_errors(self.path):
-            for record in records.read(
-                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
-            ):
-                yield record.names.split(b"\0"), records.result_of(record)
-
-    def names(self) -> Iterator[list[bytes]]:
-        """The names of every frozen batch, in order."""
-        with sqlite_errors(self.path):
-            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
-                yield record.names.split(b"\0")
 
     @property
     def lost(self) -> bool:
@@ -255,11 +217,6 @@ class Journal(JobProperties):
     def _note_digests(self, n: int, digests: bytes) -> None:
         record = records.one(self._db, n)
         records.put_files(self._db, record._replace(digests=filled(record.digests, digests)))
-
-    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
-        with sqlite_errors(self.path):
-            record = next(records.read(self._db, clause, *values), None)
-            return None if record is None else from_record(record)
 
     def _sum(self) -> JobCounts:
         with sqlite_errors(self.path):

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 
-from producer.journal.sqlite_errors import blob, checksum
-from shared.errors import MISFITS, BadMessage
+from producer.journal.sqlite_errors import blob, checksum, sqlite_errors
+from shared.errors import SetupError
 from shared.image_status import Flagged
 from shared.messages.files import STAMP, Stamp
 
@@ -26,9 +27,6 @@ _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
     " files_crc, result_crc"
 )
-#: The property of a job that holds its unlisted folders. Only --restart deletes it, since no later
-#: run adds the files that were skipped.
-UNLISTED = "unlisted"
 
 
 class FrozenBatch(msgspec.Struct, frozen=True):
@@ -184,35 +182,6 @@ def result_of(record: Record) -> bytes:
     return blob(record.result)
 
 
-class Unlisted(msgspec.Struct, frozen=True):
-    """The number of folders that could not be listed, and the first of them."""
-
-    count: int = 0
-    first: str = ""  #: its path and the reason, in one line
-
-    def and_one(self, folder: str, why: str) -> Unlisted:
-        """A copy with one more folder."""
-        return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
-
-
-def encode_unlisted(unlisted: Unlisted) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(unlisted)
-
-
-def decode_unlisted(data: bytes | None) -> Unlisted:
-    """The inverse of `encode_unlisted`; none if the journal has none. Raises BadMessage."""
-    if data is None:
-        return Unlisted()
-    try:
-        return msgspec.json.decode(data, type=Unlisted)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's record of unlisted folders cannot be read ({error}); "
-            "start over with --restart"
-        ) from error
-
-
 #: The row of an image in a repeat: the number of the batch, and the index in it.
 Place = tuple[int, int]
 _PLACE = Struct("<II")
@@ -226,3 +195,54 @@ def pack(places: Sequence[Place]) -> bytes | None:
 def unpack(places: bytes) -> list[Place]:
     """The inverse of `pack`."""
     return [(n, index) for n, index in _PLACE.iter_unpack(places)]
+
+
+class BatchReader:
+    """Reads the batches of an open journal.
+
+    Every method raises SetupError where the file is damaged.
+    """
+
+    path: Path
+    _db: sqlite3.Connection
+
+    def last(self) -> FrozenBatch | None:
+        """The batch that was frozen last, after which the walk resumes."""
+        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
+
+    def batch(self, n: int) -> FrozenBatch:
+        found = self._one("WHERE n = ?", n)
+        if found is None:
+            raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
+        return found
+
+    def open_batches(self) -> list[int]:
+        """The batches without a result; at most a window of them."""
+        with sqlite_errors(self.path):
+            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
+            return [row[0] for row in rows]
+
+    def open_count(self, n: int) -> int | None:
+        """The number of images in the batch; None if there is no such open batch."""
+        with sqlite_errors(self.path):
+            row = self._db.execute(
+                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order, one batch in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in read(self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0"), result_of(record)
+
+    def names(self) -> Iterator[list[bytes]]:
+        """The names of every frozen batch, in order."""
+        with sqlite_errors(self.path):
+            for record in read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0")
+
+    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
+        with sqlite_errors(self.path):
+            record = next(read(self._db, clause, *values), None)
+            return None if record is None else from_record(record)

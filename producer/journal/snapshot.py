@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from producer.inputs.skipped import Unlisted
 from producer.journal import properties
 from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
 from producer.journal.journal import journal_path
-from producer.journal.records import Unlisted
 from producer.journal.totals import JobCounts, load_counts
 from shared import file_lock
 from shared.errors import Exit, HangtagError

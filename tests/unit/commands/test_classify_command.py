@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from producer.cli.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, encode_options
+from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.records import Unlisted, encode_unlisted
 from shared.errors import Exit
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card

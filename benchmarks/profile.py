@@ -51,7 +51,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "results", "redis: results"),
     (JobQueue, "trim", "redis: trim"),
     (loop, "decode_result", "check results"),
-    (loop.DispatchLoop, "_look", "look at ledger and workers"),
+    (loop.DispatchLoop, "_poll", "poll ledger and workers"),
     (job.Job, "write_table", "render the table"),
 )
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (

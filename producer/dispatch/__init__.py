@@ -1,1 +1,1 @@
-"""The loop between files and Redis: batches out, results in."""
+"""The loop between files and Redis: sends batches, receives results."""

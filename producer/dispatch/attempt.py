@@ -1,4 +1,4 @@
-"""One attempt at finishing a job: its limits and surroundings, and the job that it works on."""
+"""One attempt at a job: its settings and limits, and the job's stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.settings import Settings
 
 
 class Attempt(NamedTuple):
-    """What holds for all steps of one attempt, from the first connection to the last result."""
+    """Settings and limits of one attempt, from the first connection to the last result."""
 
     settings: Settings
     report: JobProgress
@@ -24,7 +24,7 @@ class Attempt(NamedTuple):
 
 
 class OpenJob(NamedTuple):
-    """A job that has begun, with its two stores: the journal on disk and the channel in Redis."""
+    """A started job with its two stores: the journal on disk and the channel in Redis."""
 
     pinned: Pinned
     journal: Journal

@@ -1,4 +1,4 @@
-"""Batches: files read into messages of a bounded size, in path order."""
+"""Reads files into batches of bounded size, in path order."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ import msgspec
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import read, read_again
-from producer.inputs.skipped import SKIPPED, Counts, encode_skipped
+from producer.inputs.skipped import (
+    SKIPPED,
+    UNLISTED,
+    Counts,
+    Unlisted,
+    encode_skipped,
+    encode_unlisted,
+)
 from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
-from producer.journal.records import UNLISTED, FrozenBatch, Place, Unlisted, encode_unlisted
+from producer.journal.records import FrozenBatch, Place
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digest, printable
@@ -28,19 +35,19 @@ Taken = tuple[bytes | Reference | Status, Stamp]
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A batch ready to go: what the journal keeps of it, and the blob that travels."""
+    """A batch ready to send: its record in the journal, and the blob for Redis."""
 
     frozen: FrozenBatch
     blob: bytes
-    refers: bool = False  #: to files, instead of holding all their bytes
-    unlisted: Unlisted = Unlisted()  #: the folders up to its last file that could not be listed
-    skipped: Counts = {}  #: what the walk passed over up to its last file
+    refers: bool = False  #: whether it has references to files instead of all their bytes
+    unlisted: Unlisted = Unlisted()  #: folders up to its last file that could not be listed
+    skipped: Counts = {}  #: entries that the walk skipped up to its last file
 
 
 class Batcher:
     """Forms the batches of a job, from the start or after the last frozen one.
 
-    Failed rows that are to be repeated come first; `walked` if there are no more files after them.
+    Failed rows that are repeated come first. With `walked` no other files follow them.
     """
 
     def __init__(
@@ -65,16 +72,16 @@ class Batcher:
         after = None if last is None else (last.argument, last.names[-1])
         files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
         reads = partial(read, max_bytes=options.max_file_bytes)
-        # Few failed rows are repeated, and their files' bytes replace what is known of them.
+        # A repeat always sends bytes: repeats are few, and their digests must be known.
         self._formed = chain(
             self._form(failed, _repeat, reads), self._form(files, _new, take or reads)
         )
         self.exhausted = False
 
     def next(self, share: float = 1.0) -> Batch | None:
-        """The next batch; None (and `exhausted`) when there are no more files.
+        """The next batch, or None (and `exhausted`) when there are no more files.
 
-        It has at most this share of the usual number of images.
+        `share` bounds its number of images, as a share of the usual number.
         """
         self._images_now = max(1, math.ceil(share * self._images_max))
         batch = next(self._formed, None)
@@ -92,7 +99,7 @@ class Batcher:
         size = 0
         folder = self._cwd + b"/"
         for head, path in files:
-            # os.path.join would take a tenth of the time of reading a small file.
+            # os.path.join costs a tenth of the time that reading a small file takes.
             image, stamp = take(path if path.startswith(b"/") else folder + path)
             length = 0 if isinstance(image, Status) else stamp[0]
             if heads and (len(heads) >= self._images_now or size + length > self._bytes_max):
@@ -102,7 +109,7 @@ class Batcher:
             content.names.append(path)
             content.stamps.append(stamp)
             content.images.append(image)
-            # Not when the batch is full: by then the walk is at a file after it.
+            # Copied per file: when the batch is full, the walk has already passed its last file.
             content.unlisted, content.skipped = self.unlisted, self.walk.skipped
             size += length
         if heads:
@@ -136,7 +143,7 @@ class _Read:
 
     @property
     def digests(self) -> bytes:
-        """Of each file; nothing where one was not read. Then whoever reads it hands them in."""
+        """CRC-32 of each file; empty if a file is only referred to: its worker returns them."""
         whole = [image for image in self.images if not isinstance(image, Reference)]
         return b"".join(map(digest, whole)) if len(whole) == len(self.images) else b""
 
@@ -152,7 +159,7 @@ def _repeat(n: int, places: list[Place], read: _Read) -> FrozenBatch:
 def resumed(
     options: JobOptions, settings: Settings, journal: Journal, transport: Transport | None = None
 ) -> Batcher:
-    """What a journal's job lacks; its files' bytes, if there is no other transport."""
+    """The batches that a journal's job still lacks. Without `transport` files are sent inline."""
     return Batcher(
         options,
         settings,
@@ -167,20 +174,20 @@ def resumed(
 
 
 def passed_over(batches: list[Batch]) -> dict[str, bytes]:
-    """What the journal keeps with new batches, since a walk that resumes after them passes no
-    folder before."""
+    """Properties to store with new batches: a walk that resumes after them does not count the
+    folders before them again."""
     if not batches:
         return {}
-    last, kept = batches[-1], dict[str, bytes]()
+    last, values = batches[-1], dict[str, bytes]()
     if last.unlisted.count:
-        kept[UNLISTED] = encode_unlisted(last.unlisted)
+        values[UNLISTED] = encode_unlisted(last.unlisted)
     if last.skipped:
-        kept[SKIPPED] = encode_skipped(last.skipped)
-    return kept
+        values[SKIPPED] = encode_skipped(last.skipped)
+    return values
 
 
 def read_batch_again(options: JobOptions, frozen: FrozenBatch) -> list[bytes | Status]:
-    """The files of a frozen batch that Redis has lost; one that changed since says so."""
+    """The files of a frozen batch that Redis has lost; `changed` for a file that differs now."""
     return [
         read_again(os.path.join(options.cwd, name), stamp, options.max_file_bytes)
         for name, stamp in zip(frozen.names, frozen.stamps, strict=True)

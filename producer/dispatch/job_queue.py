@@ -1,4 +1,4 @@
-"""A job's side of Redis, as its producer uses it: offers go in, results come out."""
+"""A job's keys in Redis, as its producer uses them: it offers batches and reads results."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from shared.messages.job import JobRecord, encode_job
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
-#: As many results as are read, committed and trimmed at once.
+#: The number of results that are read, committed and trimmed at once.
 RESULTS_PER_READ = 64
-#: The queue holds a window of each job: a longer one is hardly ever seen.
-HINTS_LOOKED_AT = 5_000
+#: The queue holds a window of each job; a longer one is rare.
+HINTS_READ = 5_000
 NO_BATCH = -1
-#: As many as the largest number of a batch has (shared/messages/batch.py).
+#: The digits of the largest batch number (shared/messages/batch.py).
 BATCH_DIGITS = 10
 
 
@@ -43,16 +43,16 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What the producer tells everybody with each sign of life."""
+    """What the producer publishes with each heartbeat of its job."""
 
     counts: JobCounts
-    walking: bool  #: more may be found
-    rate: float = 0.0  #: images/s of late; 0 while it is not known
-    oldest_s: float | None = None  #: age of the oldest batch under way; None where there is none
+    walking: bool  #: whether more files may be found
+    rate: float = 0.0  #: recent images/s; 0 if unknown
+    oldest_s: float | None = None  #: age of the oldest batch under way; None if there is none
 
 
 class JobQueue:
-    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+    """Every method raises redis.exceptions.RedisError when the server is unreachable or full."""
 
     def __init__(
         self, client: redis.Redis, app: Celery, record: JobRecord, settings: Settings
@@ -66,7 +66,7 @@ class JobQueue:
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
     def resume(self) -> None:
-        """Let a job that was cancelled run again; what was wrong in an earlier run is past."""
+        """Set a cancelled job to running, and clear the errors of earlier runs."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(self._keys["record"], "state", "running")
             pipe.delete(self._keys["trouble"])
@@ -76,19 +76,19 @@ class JobQueue:
         failpoint("channel.resumed")
 
     def touch(self, progress: Progress) -> None:
-        """A sign of life: the job exists (again, if Redis lost it) and its keys live on.
+        """Publish a heartbeat: write the job's record, also if Redis lost it, and renew its keys.
 
-        A key that somebody has put something else into is deleted, and filled anew.
+        A key of the wrong type, written by another client, is deleted and filled again.
         """
         if gone := wrong_type.remove(self.client, self._types):
-            log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+            log.warning("deleted keys that Hangtag did not write: %s", ", ".join(gone))
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
         fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
         fields |= {"rate": progress.rate, "result_bytes": max_result_bytes(self.record.top_k)}
         fields["flagged"] = msgspec.json.encode(progress.counts.flagged)
-        # As a moment, so that whoever reads it later knows the age at that time.
+        # A time, not an age: readers compute the age when they read it.
         oldest_s = progress.oldest_s
         fields["oldest_ms"] = 0 if oldest_s is None else int(1000 * (now_s - oldest_s))
         with self.client.pipeline(transaction=True) as pipe:
@@ -101,14 +101,14 @@ class JobQueue:
         failpoint("channel.touched")
 
     def renew(self) -> None:
-        """Extend the life of the job's keys: a full server refuses `touch`, but not this."""
+        """Extend the expiry of the job's keys: a full server refuses `touch`, but not this."""
         with self.client.pipeline(transaction=False) as pipe:
             for key in self._keys.values():
                 pipe.pexpire(key, self._ttl_ms)
             pipe.execute()
 
     def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
-        """Put the images of batches into Redis, then hint at them."""
+        """Put the images of batches into Redis, then send a hint for each."""
         payload = self._keys["payload"]
         for n, blob in batches:
             with self.client.pipeline(transaction=True) as pipe:
@@ -119,11 +119,11 @@ class JobQueue:
             self.hint(n)
 
     def hint(self, batch: int) -> None:
-        """Say that there is work. Lost, it is a delay; doubled, nothing happens."""
+        """Send a hint. A lost one delays its batch; a duplicate has no effect."""
         send_hint(self._app, CLASSIFY_TASK, keys.CLASSIFY_QUEUE, self.record.id, batch)
 
     def results(self, block_ms: int) -> list[Result]:
-        """What is in the stream, from its start: what is there is not committed yet."""
+        """Results from the start of the stream, which holds only uncommitted ones."""
         stream = self._keys["results"]
         reply = cast(
             Any,
@@ -135,7 +135,7 @@ class JobQueue:
         return [_result(entry, fields) for entry, fields in entries]
 
     def trim(self, results: Sequence[Result]) -> None:
-        """Delete exactly these entries, which are committed now."""
+        """Delete exactly these entries, which are committed."""
         if results:
             self.client.xdel(self._keys["results"], *(result.entry for result in results))
             failpoint("channel.trimmed")
@@ -145,34 +145,34 @@ class JobQueue:
         return self._ledger.survey(batches)
 
     def forget(self, batch: int) -> None:
-        """Have a batch done again whose result is neither in the stream nor in the journal."""
+        """Reopen a batch whose result is neither in the stream nor in the journal."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.setbit(self._keys["done"], batch, 0)
-            # Whoever had it in hand has been told that it was done, and works on it no more.
+            # Its worker has finished it, and does not work on it any more.
             pipe.hdel(self._keys["owner"], str(batch))
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
         failpoint("channel.result-forgotten")
 
     def trouble(self) -> str:
-        """Why a worker gave a batch back, if one did."""
+        """Why a worker returned a batch; empty if none did."""
         text = cast(bytes | None, self.client.hget(self._keys["trouble"], "why"))
         return "" if text is None else text.decode(errors="replace")
 
     def hints_queued(self) -> int:
-        """Hints of this job that no worker has taken. The job's id is legible in a message."""
+        """The number of this job's hints in the queue. A message has the job's id in plain text."""
         job = self.record.id.encode()
-        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_LOOKED_AT))
+        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_READ))
         return sum(job in message for message in queued)
 
     def finish(self) -> None:
-        """Leave no key behind; if the server is away, the keys expire by themselves."""
+        """Delete the job's keys; if the server is unreachable, they expire."""
         with suppress(RedisError):
             delete_job(self.client, self.record.id)
 
 
 def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
-    """An entry of the stream; one that no worker wrote belongs to no batch, and is trimmed."""
+    """An entry of the stream. One that no worker wrote has NO_BATCH, and is trimmed."""
     number, data = fields.get(b"b", b""), fields.get(b"r", b"")
     batch = int(number) if number.isdigit() and len(number) <= BATCH_DIGITS else NO_BATCH
     return Result(entry, batch, data)

@@ -1,7 +1,7 @@
-"""The run: the producer's loop from the first file to the last result.
+"""The producer's loop from the first file to the last result.
 
-Every turn reads what came back, freezes what goes next, commits both to the journal, and only
-then touches Redis: whatever is lost after a commit can be had again from the journal.
+Each turn reads results, freezes the next batches, commits both to the journal, and only then
+writes to Redis: anything lost after a commit can be restored from the journal.
 """
 
 from __future__ import annotations
@@ -12,35 +12,33 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.batcher import Batch, passed_over, resumed
+from producer.dispatch.batch_feed import BatchFeed
+from producer.dispatch.batcher import passed_over, resumed
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 from producer.dispatch.job_queue import Progress
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
-from producer.dispatch.window import STORED_SHARE, Window, measure
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
-from producer.journal.records import Unlisted
+from producer.inputs.skipped import Unlisted
 from producer.output.outage import PAUSE_S, Outage, write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord
 from shared.throughput import Rate
 
-#: How often the ledger, the workers and Redis' memory are looked at.
-LOOK_EVERY_S = 1.0
-#: At the start workers appear within moments.
-LOOK_EVERY_AT_FIRST_S = 0.2
+#: How often the ledger, the workers and Redis' memory are polled.
+POLL_EVERY_S = 1.0
+#: More often at the start, when workers have just been started.
+POLL_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
-#: A turn spends so long on what is not its work.
+#: The time in each turn for counting new files.
 SLICE_S = 0.02
-#: As much as is held before it is on its way, and the batch that exceeds it.
-TURN_BYTES = 1 << 24
 
 
 class DispatchLoop:
-    """One attempt at finishing a job. `stop` asks it to end between two turns."""
+    """One attempt at finishing a job. `stop` ends it between two turns."""
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
         settings, self._report, self._use, self._budget, self._deadline = attempt
@@ -49,19 +47,18 @@ class DispatchLoop:
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, job.journal, self._transport)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
-        self._new = new  #: counted beside the work
-        self._window, self._rate = Window(), Rate()
-        self._sent_bytes = 0  #: what the server holds more of since the last look
-        self._cure = how_to_start(settings)
-        self._incoming = ResultIntake(job, attempt.report)
-        self._begun = time.monotonic()
-        self._look_due = 0.0
+        self._new = new  #: new files are counted while the job runs
+        self._feed, self._rate = BatchFeed(self._batches), Rate()
+        self._start_hint = how_to_start(settings)
+        self._intake = ResultIntake(job, attempt.report)
+        self._started = time.monotonic()
+        self._poll_due = 0.0
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
         self._stop: Exit | None = None
 
     @property
     def skipped(self) -> dict[str, int]:
-        """What the walk passed over, by reason, in this run and in earlier ones."""
+        """Entries that the walk skipped, by reason, in this run and in earlier ones."""
         return dict(self._batches.walk.skipped)
 
     @property
@@ -75,15 +72,15 @@ class DispatchLoop:
         return self._batches.exhausted and not self._reconciler.under_way
 
     def stop(self) -> None:
-        """Ctrl-C, a signal or the time limit: end soon, leave a job that can be resumed.
+        """End soon, on a signal or the time limit, and leave a job that can be resumed.
 
-        Called from a signal's handler: it cuts a wait for Redis short, and nothing else.
+        Called from a signal handler: interrupts a wait for Redis, and nothing else.
         """
         self._stop = self._stop or Exit.INTERRUPTED
         self._waits.cut()
 
     def execute(self) -> Exit:
-        """Work until the job is finished (OK or SOME_FAILED) or must stop (all others)."""
+        """Run until the job is finished (OK or SOME_FAILED) or must stop (other codes)."""
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
@@ -95,7 +92,7 @@ class DispatchLoop:
         return self._outcome()
 
     def _count_new(self) -> bool:
-        """Count the files that appeared for a moment; answers whether all are counted."""
+        """Count new files for one slice of time. Returns whether all are counted."""
         if self._new is None:
             return True
         self._new.advance(SLICE_S)
@@ -109,7 +106,7 @@ class DispatchLoop:
             if why := write_refusal(error):
                 self._refused(why)
             else:
-                self._away(error)
+                self._unreachable(error)
 
     def _ended(self) -> bool:
         totals = self._journal.totals
@@ -124,27 +121,28 @@ class DispatchLoop:
     def _outcome(self) -> Exit:
         if self._stop is not None and (self._stop is Exit.BUDGET or not self.complete):
             return self._stop
-        lacks = self._journal.totals.failed or self.unlisted.count
-        return Exit.SOME_FAILED if lacks else Exit.OK
+        incomplete = self._journal.totals.failed or self.unlisted.count
+        return Exit.SOME_FAILED if incomplete else Exit.OK
 
     def _turn(self) -> None:
-        if time.monotonic() >= self._look_due:
+        if time.monotonic() >= self._poll_due:
             with self._waits.waiting():
-                self._look()
-        self._exchange(0 if self._room() > 0 else BLOCK_MS, fill=True)
+                self._poll()
+        room = self._feed.room(self._reconciler.under_way)
+        self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
         with self._waits.waiting():
             results = self._channel.results(block_ms)
-        good = [r for result in results if (r := self._incoming.checked(result)) is not None]
+        good = [r for result in results if (r := self._intake.checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
             self._transport.finished(recorded.n)
-        batches = self._next_batches() if fill else []
+        batches = self._feed.next(self._reconciler.under_way) if fill else []
         if good or batches:
             self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
-        # They are under way from here on, whatever the server does: `complete` counts on it.
+        # They count as under way even if the server fails: `complete` relies on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
             if batch.refers:
@@ -152,40 +150,22 @@ class DispatchLoop:
         with self._waits.waiting():
             self._channel.trim(results)
             self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
-        self._show()
-
-    def _room(self) -> int:
-        window = self._window
-        if self._batches.exhausted or window.full or self._sent_bytes >= window.spare_bytes:
-            return 0
-        return window.batches - self._reconciler.under_way
-
-    def _next_batches(self) -> list[Batch]:
-        batches: list[Batch] = []
-        most_bytes = self._sent_bytes + TURN_BYTES
-        while (
-            len(batches) < self._room()
-            and self._sent_bytes < most_bytes
-            and (batch := self._batches.next(self._window.batch_share)) is not None
-        ):
-            batches.append(batch)
-            self._sent_bytes += int(STORED_SHARE * len(batch.blob))
-        return batches
+        self._report_progress()
 
     def _stack_ended(self) -> bool:
-        """Whether this machine's stack was ended on purpose. Then this run ends, too."""
+        """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
         if not self._use.over:
             return False
-        self._report.notice("this machine's stack was ended with hangtag down; the job stops")
+        self._report.notice("this machine's stack was stopped with hangtag down; the job stops")
         self._stop = self._stop or Exit.INTERRUPTED
         return True
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._stack_ended():
             return
         now = time.monotonic()
-        early = now - self._begun < AT_FIRST_S
-        self._look_due = now + (LOOK_EVERY_AT_FIRST_S if early else LOOK_EVERY_S)
+        early = now - self._started < AT_FIRST_S
+        self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
         self._channel.touch(
             Progress(
@@ -197,35 +177,37 @@ class DispatchLoop:
         )
         if self._journal.lost:
             raise SetupError(
-                f"{self._journal.path} was removed while the job ran; the same command begins anew"
+                f"{self._journal.path} was removed while the job ran; "
+                "the same command starts the job over"
             )
-        # Before the reconciler, whose batch the server may refuse while it takes smaller ones.
-        self._window, self._sent_bytes = measure(self._channel.client), 0
+        # Before the reconciler: the server may refuse its batch, yet accept smaller ones.
+        self._feed.measure(self._channel.client)
         state = self._reconciler.poll()
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":
             raise SetupError(_deadly(self._pinned.record))
-        self._say(early)
+        self._report_state(early)
 
-    def _say(self, early: bool) -> None:
-        if self._window.full:
-            tenths = int(10 * self._window.memory_share)  # a line for each per cent is many
+    def _report_state(self, early: bool) -> None:
+        window = self._feed.window
+        if window.full:
+            tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
             self._report.notice(f"{full}; waiting for workers to make room")
-        elif not self._window.workers and not early:
-            self._report.notice(self._cure)
+        elif not window.workers and not early:
+            self._report.notice(self._start_hint)
         else:
-            self._report.notice(self._transport.told(self._channel.trouble()))
+            self._report.notice(self._transport.explained(self._channel.trouble()))
 
-    def _show(self) -> None:
+    def _report_progress(self) -> None:
         self._report.progress(self._journal.totals, not self._batches.exhausted)
 
     def _refused(self, why: str) -> None:
         self._outage.over()
         self._report.notice(f"{why}; waiting until there is room")
-        self._show()
-        # Reading results makes room, and is not refused; neither is renewing what is there.
+        self._report_progress()
+        # A full server still accepts reads, which make room, and renewals of keys.
         with suppress(RedisError):
             self._exchange(0, fill=False)
             with self._waits.waiting():
@@ -233,12 +215,12 @@ class DispatchLoop:
         with self._waits.waiting():
             time.sleep(PAUSE_S)
 
-    def _away(self, error: RedisError) -> None:
+    def _unreachable(self, error: RedisError) -> None:
         if self._stack_ended():
             return
-        self._outage.goes_on(error)
-        self._look_due = 0.0
-        self._show()
+        self._outage.report(error)
+        self._poll_due = 0.0
+        self._report_progress()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
             self._use.revive()
@@ -246,6 +228,6 @@ class DispatchLoop:
 
 def _deadly(record: JobRecord) -> str:
     return (
-        f"worker processes die while they load {record.name}@{record.version} ({record.runtime}); "
-        "look into the workers' logs; the same command tries again, --model chooses another version"
+        f"worker processes crash while loading {record.name}@{record.version} ({record.runtime}); "
+        "check the workers' logs; run the same command to retry, or choose another --model"
     )

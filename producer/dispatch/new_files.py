@@ -1,7 +1,7 @@
-"""Files that appeared since a job began: counted when it is run again, never dropped in silence.
+"""Counts files that were added since a job started, so that none is dropped silently.
 
-A list may grow at its end. Where its lines up to the last one that the job has taken in are others
-than they were, no line number means what it did, and the job is refused."""
+A list may grow at its end. If its lines have changed up to the last one that the job has frozen,
+line numbers no longer match, and the job is refused."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from producer.journal.journal import Journal
 from shared.errors import UsageError
 from shared.messages.files import printable
 
-Place = tuple[int, bytes]  # argument number, path: what a walk is ordered by
+Place = tuple[int, bytes]  # argument number, path: the order of a walk
 
 
 class NewFiles:
-    """Counts the files that are in the folders now, but in none of the frozen batches.
+    """Counts the files that are in the folders now, but in no frozen batch.
 
-    Of a job that is not finished only those count that its walk has passed already. Both the
-    journal and a new walk are in path order, so one merge tells; nothing is held in memory. It
-    takes as long as a walk, so a job that resumes works meanwhile, and `advance` counts on.
+    For an unfinished job only files before the position of its walk count. The journal and a new
+    walk are both in path order, so one merge finds them in constant memory. It takes as long as a
+    walk, so a resumed job works meanwhile and calls `advance` between its turns.
     """
 
     def __init__(
@@ -31,20 +31,20 @@ class NewFiles:
         options: JobOptions,
         journal: Journal | None,
         finished: bool,
-        tell: Callable[[int], None],
+        report: Callable[[int], None],
     ) -> None:
-        """`tell` is called once with the number, if there are any; without a journal, of a job
-        that has not begun, there are none.
+        """`report` is called once with the number, if there are any. Without a journal the job has
+        not started, and there are none.
 
         Raises:
-            UsageError: the job's list is another one than it was.
+            UsageError: the job's list was changed.
         """
-        self._counts, self._tell = _counts(options, journal, finished), tell
+        self._counts, self._report = _counts(options, journal, finished), report
         self._found = 0
         self.over = False
 
     def advance(self, seconds: float = math.inf) -> None:
-        """Count on for so long. Raises SetupError: a folder that was typed cannot be listed."""
+        """Count for this time. Raises SetupError: a folder that was typed cannot be listed."""
         if self.over:
             return
         until = time.monotonic() + seconds
@@ -54,12 +54,12 @@ class NewFiles:
                 return
         self.over = True
         if self._found:
-            self._tell(self._found)
+            self._report(self._found)
 
 
 def _counts(options: JobOptions, journal: Journal | None, finished: bool) -> Iterator[int]:
-    """The number so far, after each file. A list is compared at once: with another one no batch
-    may be formed."""
+    """The number so far, after each file. A list is compared at once: no batch may be formed from
+    a changed one."""
     last = journal.last() if journal else None
     if journal is None or last is None:
         return iter(())
@@ -72,23 +72,23 @@ def _counts(options: JobOptions, journal: Journal | None, finished: bool) -> Ite
 
 
 def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
-    """How many paths a list has behind those that the journal knows, which must be the same."""
+    """The number of paths in a list after those in the journal, which must be the same."""
     lines = Walk(options).paths()
     number = -1
     for names in journal.names():
         for name in names:
             number, path = next(lines, (-1, b""))
             if path != name:
-                raise UsageError(_edited(options, f"{printable(name)} is not where it was"))
-    if number != last_line:  # where the walk goes on
-        raise UsageError(_edited(options, "empty lines came or went"))
+                raise UsageError(_edited(options, f"{printable(name)} has moved"))
+    if number != last_line:  # the walk resumes at this line
+        raise UsageError(_edited(options, "empty lines were added or removed"))
     return sum(1 for _ in lines)
 
 
 def _edited(options: JobOptions, how: str) -> str:
     return (
-        f"{printable(options.list_file)} was changed since the job began, before its end ({how}); "
-        f"put it back, or begin anew with --restart"
+        f"{printable(options.list_file)} was changed since the job started, other than at its end "
+        f"({how}); restore it, or start over with --restart"
     )
 
 
@@ -97,7 +97,7 @@ def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> Iterator[in
     expected = next(known, None)
     for place in walk:
         while expected is not None and expected < place:
-            expected = next(known, None)  # this file is gone
+            expected = next(known, None)  # this file was removed
         if expected == place:
             expected = next(known, None)
         else:
@@ -113,7 +113,7 @@ def _until(walk: Iterator[Place], end: Place | None) -> Iterator[Place]:
 
 
 def _known(options: JobOptions, journal: Journal) -> Iterator[Place]:
-    """The journal's files; the argument of each is the one that its path begins with."""
+    """The journal's files; the argument of each is the prefix of its path."""
     argument = 0
     for names in journal.names():
         for name in names:

@@ -1,4 +1,4 @@
-"""The reconciler: what Celery, workers or Redis lost is hinted at, or put there, again."""
+"""The reconciler: repeats hints and payloads that Celery, workers or Redis have lost."""
 
 from __future__ import annotations
 
@@ -17,65 +17,69 @@ from shared.messages.files import digest, filled
 
 class Reconciler:
     """Watches the batches under way. A result is a pure function of the frozen batch and the
-    pinned version, so whatever comes twice or late is as right as any."""
+    pinned version, so a duplicate or late result is valid."""
 
     def __init__(self, job: OpenJob, orphan_s: float, transport: Transport) -> None:
         self._channel, self._journal, self._options = job.channel, job.journal, job.pinned.options
         self._orphan_s, self._transport = orphan_s, transport
-        #: Batch -> since when it has had a hint and no owner (monotonic).
+        #: Batch -> start of its time with a hint and without an owner (monotonic).
         self._waiting: dict[int, float] = {}
-        #: Batch -> when it was first offered in this run (monotonic).
+        #: Batch -> time of its first offer in this run (monotonic).
         self._since: dict[int, float] = {}
         self._seen_done: set[int] = set()
 
     @property
     def under_way(self) -> int:
-        """How many batches were offered and are not finished."""
+        """The number of batches that were offered and are not finished."""
         return len(self._waiting)
 
     def offered(self, batch: int) -> None:
-        """A batch is about to be offered, or is left from an earlier run."""
+        """Record a batch that is about to be offered, or is left from an earlier run."""
         self._waiting[batch] = self._since[batch] = time.monotonic()
 
     def finished(self, batch: int) -> bool:
-        """A result came; True if it was waited for."""
+        """Record that a batch has its result. Returns whether it was under way."""
         self._seen_done.discard(batch)
         self._since.pop(batch, None)
         return self._waiting.pop(batch, None) is not None
 
     @property
     def oldest_s(self) -> float | None:
-        """For how long the oldest batch under way has waited for its result, in this run."""
+        """The waiting time of the oldest batch under way, in this run."""
         since = min(self._since.values(), default=None)
         return None if since is None else time.monotonic() - since
 
     def poll(self) -> str:
-        """Compare with the ledger and mend; answers the job's state. Raises RedisError: where the
-        server refuses a batch, after all others."""
+        """Compare with the ledger and repair; returns the job's state.
+
+        Raises:
+            RedisError: also if the server refuses a batch, after the other batches are repaired.
+        """
         batches = list(self._waiting)
         state, states = self._channel.survey(batches)
         if state == "cancelled":
             return state
         seen = dict(zip(batches, states, strict=True))
-        refused = self._mend(seen)
+        refused = self._repair(seen)
         self._hint_orphans([n for n, s in seen.items() if s is BatchState.FREE])
         if refused is not None:
             raise refused
         return state
 
-    def _mend(self, seen: dict[int, BatchState]) -> RedisError | None:
-        """Answers why the server refused a batch, if it did: a smaller one may fit."""
+    def _repair(self, seen: dict[int, BatchState]) -> RedisError | None:
+        """Returns the server's refusal of a batch, if any. It is not raised at once: a smaller
+        batch may fit."""
         refused = None
         for n, state in seen.items():
             try:
-                self._mend_one(n, state)
+                self._repair_one(n, state)
             except RedisError as error:
                 if not write_refusal(error):
                     raise
                 refused = error
         return refused
 
-    def _mend_one(self, n: int, state: BatchState) -> None:
+    def _repair_one(self, n: int, state: BatchState) -> None:
         if state is BatchState.HELD:
             self._waiting[n] = time.monotonic()
         elif state is BatchState.FREED:
@@ -87,7 +91,7 @@ class Reconciler:
             self._done_without_result(n)
 
     def _done_without_result(self, n: int) -> None:
-        # Its result may have come between reading the stream and this survey: look twice.
+        # Its result may have arrived between reading the stream and this survey: check twice.
         if n not in self._seen_done:
             self._seen_done.add(n)
             return
@@ -100,7 +104,7 @@ class Reconciler:
         orphans = [n for n in free if now - self._waiting[n] > self._orphan_s]
         if not orphans:
             return
-        # Never more hints than batches without an owner, so that an idle queue does not grow.
+        # At most one hint for each batch without an owner, so that an unread queue does not grow.
         room = len(free) - self._channel.hints_queued()
         for n in orphans[: max(0, room)]:
             self._hint(n)
@@ -109,7 +113,7 @@ class Reconciler:
         self._waiting[n] = time.monotonic()
         frozen = self._journal.batch(n)
         images = read_batch_again(self._options, frozen)
-        # A worker tells the digests of what it opens itself, and no others.
+        # A worker returns digests only of the files that it opens itself.
         digests = filled(frozen.digests, b"".join(map(digest, images)))
         if digests != frozen.digests:
             self._journal.note_digests(n, digests)

@@ -1,4 +1,4 @@
-"""Results as they come back: those that fit go into the journal, all others are done again."""
+"""Checks incoming results: valid ones go into the journal, batches of the others are redone."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ class ResultIntake:
         self._k, self._labels = job.pinned.record.top_k, len(job.pinned.card.labels)
 
     def checked(self, result: Result) -> StoredResult | None:
-        """The result for the journal; None for one that is not waited for, or not a result."""
+        """The result for the journal; None if it is invalid or its batch is not open."""
         count = self._journal.open_count(result.batch)
         if count is None:
             return None
         try:
-            answer = decode_result(result.data, count).check_labels(self._k, self._labels)
-            flagged = count_flags(answer.flags)
+            decoded = decode_result(result.data, count).check_labels(self._k, self._labels)
+            flagged = count_flags(decoded.flags)
             return StoredResult(
-                result.batch, result.data, failures(answer), flagged, answer.digests
+                result.batch, result.data, failures(decoded), flagged, decoded.digests
             )
         except BadMessage as error:
-            self._report.notice(f"batch {result.batch} is done again: {error}")
+            self._report.notice(
+                f"batch {result.batch} has an invalid result; repeating it: {error}"
+            )
             self._channel.forget(result.batch)
             return None

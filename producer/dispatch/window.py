@@ -1,4 +1,5 @@
-"""The window: how many batches of a job may be under way. It is back-pressure and fairness."""
+"""The window: the number of batches of a job that may be under way, for back-pressure and
+fairness between jobs."""
 
 from __future__ import annotations
 
@@ -13,27 +14,27 @@ from shared.ledger.jobs import SILENT_S, memory_limit, memory_share
 from shared.messages.batch import MAX_FILE_BYTES
 
 BATCHES_PER_SLOT = 2
-#: Batches are not made smaller than this share of their usual size: each costs a message.
+#: The smallest batch, as a share of the usual size: each batch costs a message.
 BATCH_SHARE_MIN = 1 / 8
-#: With no worker yet, as many as two children will want at once.
+#: The window before any worker is seen: enough for two child processes.
 BATCHES_UNSEEN = 4
-#: Above this share of its memory nothing more is published; workers need the rest to answer.
+#: Above this share of its memory nothing more is published; workers need the rest for results.
 MEMORY_SHARE_MAX = 0.7
-#: A server's allocator rounds a large block up, by a quarter at most (jemalloc, mimalloc).
+#: A server's allocator rounds a large block up by at most a quarter (jemalloc, mimalloc).
 STORED_SHARE = 1.25
-#: The server holds a file twice while it stores it, and needs room for what else it has.
+#: The server holds a file twice while storing it, and needs room for its other data.
 FILE_SHARE_MAX = 0.25
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What the producer may do at this moment."""
+    """The limits of the producer at one moment."""
 
     batches: int = BATCHES_UNSEEN
     batch_share: float = 1.0  #: of the usual number of images in a new batch
     workers: int = 0
     slots: int = 0
     memory_share: float = 0.0
-    spare_bytes: float = math.inf  #: what may be published until the next look
+    spare_bytes: float = math.inf  #: bytes that may be published until the next poll
 
     @property
     def full(self) -> bool:
@@ -42,7 +43,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def measure(client: redis.Redis) -> Window:
-    """Measure anew. Raises redis.exceptions.RedisError."""
+    """Read the workers and the memory from Redis. Raises redis.exceptions.RedisError."""
     beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
     slots = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
@@ -53,10 +54,10 @@ def measure(client: redis.Redis) -> Window:
 
 
 def share(slots: int, jobs: int) -> tuple[int, float]:
-    """How many batches a job may have under way, and their share of the usual size.
+    """The number of batches that a job may have under way, and their share of the usual size.
 
-    A hint waits for all hints before it. With these, all jobs together have as many images in the
-    queue as one that is alone, down to the smallest batches.
+    A hint waits for all hints before it. So all jobs together have as many images in the queue as
+    a single job would have, down to the smallest batches.
     """
     if not slots:
         return BATCHES_UNSEEN, 1.0
@@ -66,6 +67,6 @@ def share(slots: int, jobs: int) -> tuple[int, float]:
 
 
 def file_limit(client: redis.Redis) -> int:
-    """The size in bytes up to which a file fits into this server. Raises RedisError."""
+    """The largest file in bytes that this server can store. Raises RedisError."""
     maxmemory = client.info("memory").get("maxmemory", 0)
     return min(MAX_FILE_BYTES, int(FILE_SHARE_MAX * maxmemory) or MAX_FILE_BYTES)

@@ -1,1 +1,1 @@
-"""Which files a job has, and their bytes."""
+"""The files of a job, and their bytes."""

@@ -1,4 +1,4 @@
-"""The entries of one directory in path order, in little memory: sorted runs of packed names."""
+"""Lists one directory in path order, in little memory: as sorted runs of packed names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-#: The kind of an entry. A folder's name ends in "/", so that full paths are in order.
+#: The kind of an entry. A folder's name ends in "/", so that full paths are sorted.
 FOLDER, FILE, LINK, SPECIAL = b"d", b"f", b"l", b"s"
-#: As many names as are held as objects. A larger directory is held as runs of packed names.
+#: The number of names held as objects. A larger directory is held as runs of packed names.
 RUN_NAMES = 1 << 14
-#: Ends a name and sorts before all that a name may hold.
+#: Ends a name; sorts before every character of a name.
 _END = b"\0"
 _TAIL = len(_END + FILE)
 
@@ -19,7 +19,7 @@ Entry = tuple[bytes, bytes]  # name, kind
 
 
 def listing(folder: bytes) -> Iterator[Entry]:
-    """Every entry, in the order of the bytes of full paths. Raises OSError before the first."""
+    """Every entry, in byte order of the full paths. Raises OSError before the first entry."""
     with os.scandir(folder) as entries:
         records = _sorted(map(_record, entries))
     return ((record[:-_TAIL], record[-1:]) for record in records)
@@ -34,7 +34,7 @@ def _record(entry: os.DirEntry[bytes]) -> bytes:
 
 
 def _sorted(records: Iterable[bytes]) -> Iterator[bytes]:
-    """The records in order. All are read before this returns."""
+    """The records in order. Reads all of them before it returns."""
     records, runs = iter(records), list[bytes]()
     while len(run := sorted(islice(records, RUN_NAMES))) == RUN_NAMES:
         runs.append(b"".join(run))

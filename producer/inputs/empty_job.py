@@ -1,4 +1,4 @@
-"""A job without a single file is refused before it starts: most likely the command is wrong."""
+"""Refuses a job without files before it starts: the command is probably wrong."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from shared.messages.files import IMAGE_SUFFIXES, printable
 
 
 def check_not_empty(options: JobOptions) -> None:
-    """Look for the first file of a job that has none yet.
+    """Check that a job that has no files yet finds at least one.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
     closed: list[bytes] = []
     walk = Walk(options, lambda folder, why: closed.append(folder))
-    # What is in a folder that cannot be listed is not known: the job reports it.
+    # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(options, listed(walk.skipped)))
 
@@ -33,5 +33,5 @@ def _nothing(options: JobOptions, skipped: str) -> str:
         what, other = f"no file matches --glob {options.glob!r}", "another pattern"
     else:
         endings = " ".join(suffix.decode() for suffix in IMAGE_SUFFIXES)
-        what, other = f"no file has the ending of a picture ({endings})", "choose files with --glob"
+        what, other = f"no file has an image's ending ({endings})", "choose files with --glob"
     return f"{where}: {what}; {there}; name another folder, or {other}"

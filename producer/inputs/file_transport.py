@@ -1,4 +1,4 @@
-"""How a job's files reach its workers: as bytes, or as references to files that both sides see."""
+"""How a job's files reach its workers: as bytes, or as references to files on a shared disk."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.image_status import Status
 from shared.messages.files import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits, printable
 from shared.settings import Settings
 
-#: After so many batches in a row that came back, with none in between that was classified, the
-#: rest of the job travels inline.
+#: After this number of returned batches in a row, with none classified in between, the rest of the
+#: job is sent inline.
 REFUSALS_MAX = 3
 
 
 class Transport:
-    """One run's transport. What is offered a second time always travels inline, so a batch goes
-    back and forth once at most, and every row is what it is inline."""
+    """One run's transport. A batch that is offered again is always sent inline, so it is returned
+    at most once, and every row is the same as with inline transport."""
 
     def __init__(self, options: JobOptions, settings: Settings) -> None:
         self._by_path, self._max_bytes = options.transport == PATH, options.max_file_bytes
@@ -30,7 +30,7 @@ class Transport:
         self._refused = 0
 
     def take(self, path: bytes) -> tuple[bytes | Reference | Status, Stamp]:
-        """A file as it travels, or the reason why it does not, and its stamp."""
+        """A file as it is sent (bytes or reference) or the reason why it is not, and its stamp."""
         if not self._by_path:
             return read(path, self._max_bytes)
         status, stamp = probe(path, self._max_bytes)
@@ -42,32 +42,32 @@ class Transport:
         return Reference(below, stamp), stamp
 
     def sent(self, batch: int) -> None:
-        """A batch that refers to files is about to be offered."""
+        """Record a batch with references that is about to be offered."""
         self._sent.add(batch)
 
     def finished(self, batch: int) -> None:
-        """A batch has its result."""
+        """Record that a batch has its result."""
         if batch in self._sent:
             self._sent.remove(batch)
             self._refused = 0
 
     def lost(self, batch: int, trouble: Callable[[], str]) -> None:
-        """A batch is not in Redis any more, and is about to be offered inline. `trouble` tells why
-        a worker gave a batch back, if one did."""
+        """Record a batch that is no longer in Redis, and is about to be offered inline. `trouble`
+        returns why a worker returned a batch; empty if none did."""
         if batch in self._sent:
             self._sent.remove(batch)
             self._refused += trouble().startswith(UNSEEN)
             self._by_path = self._by_path and self._refused < REFUSALS_MAX
 
-    def told(self, trouble: str) -> str:
-        """Why a worker gave a batch back, for whoever waits: with references nothing is wrong."""
+    def explained(self, trouble: str) -> str:
+        """The reason of a returned batch for the user. With references it is no error."""
         if not trouble.startswith(UNSEEN):
             return trouble
         whose = "their bytes" if self._by_path else "from here on the bytes of all files"
         return f"{trouble}; {whose} are sent"
 
     def _below(self, path: bytes) -> bytes | None:
-        """The path below the root; None for a file that is not below it."""
+        """The path relative to the root; None for a file outside it."""
         folder, _, name = path.rpartition(b"/")
         if folder != self._folder:
             self._folder, self._prefix = folder, self._relative(folder)
@@ -77,20 +77,20 @@ class Transport:
         return below if len(below) <= MAX_PATH_BYTES else None
 
     def _relative(self, folder: bytes) -> bytes | None:
-        """What stands before the names of a folder's files."""
+        """The prefix of the names of a folder's files, relative to the root."""
         real = os.path.realpath(folder or b"/").rstrip(b"/") + b"/"
         return real[len(self._root) :] if real.startswith(self._root) else None
 
 
 def real_root(settings: Settings) -> bytes:
-    """What is cut off the paths of files, with its slash. Workers of this machine's stack see all
-    files that their user sees: they have the root `/`."""
+    """The prefix that is removed from the paths of files, with its slash. Workers of this machine's
+    stack have the root `/`: they can read the same files as their user."""
     root = settings.root if settings.redis_url and settings.root else "/"
     return os.path.realpath(os.fsencode(root)).rstrip(b"/") + b"/"
 
 
 def check_below(options: JobOptions, settings: Settings) -> None:
-    """Find out before work starts whether workers can be told where the files are.
+    """Check before work starts that the files can be referred to.
 
     Raises:
         UsageError: a folder or file that was typed does not lie below HANGTAG_ROOT.
@@ -102,6 +102,6 @@ def check_below(options: JobOptions, settings: Settings) -> None:
         real = os.path.realpath(os.path.join(options.cwd, typed))
         if not (real + b"/").startswith(root):
             raise UsageError(
-                f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, from where "
-                "--transport path names files; set it to a folder above, or use --transport inline"
+                f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, which "
+                "--transport path requires; set it to a parent folder, or use --transport inline"
             )

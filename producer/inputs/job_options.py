@@ -1,4 +1,4 @@
-"""What a job was asked for. These options belong to the job: with others, it is another job."""
+"""The options of a job. They identify it: other options make another job."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from shared.messages.job import RUNTIMES
 
 
 class JobOptions(msgspec.Struct, frozen=True):
-    """Everything that decides what is in the table, and how its files travel, which does not.
+    """Everything that determines the table, and the transport of files, which does not.
 
     Paths are bytes, as the system has them.
     """
 
     roots: tuple[bytes, ...]  #: as typed
-    cwd: bytes  #: what relative roots are relative to
-    output: str  #: absolute; it is the job
+    cwd: bytes  #: base of relative roots
+    output: str  #: absolute; identifies the job
     glob: str = ""
     list_file: bytes = b""
-    model: str = ""  #: as typed; resolved once, when the job begins
+    model: str = ""  #: as typed; resolved once, when the job starts
     runtime: str = RUNTIMES[0]
     top_k: int = 1
     probabilities: bool = False
-    #: The table is the same in either: so another one may be given when a job is resumed.
+    #: It does not change the table, so a resumed job may have another one.
     transport: str = INLINE
-    #: A larger file is a row `too_large`. Set when the job begins
-    #: (producer/dispatch/window.py) and never
-    #: typed: the rows do not depend on which server finishes the job.
+    #: A larger file is a row `too_large`. Set when the job starts (producer/dispatch/window.py),
+    #: not by the user, so that the rows do not depend on the server that finishes the job.
     max_file_bytes: int = MAX_FILE_BYTES
 
 
@@ -45,14 +44,14 @@ def decode_options(data: bytes) -> JobOptions:
     except MISFITS as error:
         raise BadMessage(
             f"the job's options in its journal cannot be read ({error}); "
-            "update Hangtag here, or begin anew with --restart"
+            "update Hangtag here, or start over with --restart"
         ) from error
 
 
-#: How each option is typed, to name the one that differs.
+#: How each option is typed, to report the one that differs.
 _TYPED = {
     "roots": "the folders",
-    "cwd": "the current folder, which the folders are relative to",
+    "cwd": "the current folder, to which the folders are relative",
     "glob": "--glob",
     "list_file": "--list",
     "model": "--model",
@@ -63,7 +62,7 @@ _TYPED = {
 
 
 def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
-    """The options in which two jobs of one output differ, as they are typed."""
+    """The options in which two jobs of one output differ, as typed."""
     relative = any(not root.startswith(b"/") for root in (*mine.roots, mine.list_file))
     return [
         typed

@@ -1,4 +1,4 @@
-"""Reading one file: its bytes, or the reason why there are none, and a stamp of what was read."""
+"""Reads one file: its bytes, or the reason why it cannot be read, and its stamp."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp, read_whole, stamp
 
-# Never wait for a FIFO that took the file's place since the walk.
+# Non-blocking: a FIFO may have replaced the file since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 
 def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:
-    """A file's bytes and stamp; a status instead of bytes where it cannot be read."""
+    """A file's bytes and stamp; a status instead of bytes if it cannot be read."""
     return _opened(path, lambda fd, info: _content(fd, info, max_bytes))
 
 
 def probe(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
-    """What `read` would answer, without reading: None where there are bytes to be had."""
+    """The status that `read` would return, without reading; None if it would return bytes."""
     return _opened(path, lambda _, info: _refusal(info, max_bytes))
 
 
@@ -46,7 +46,7 @@ def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | S
 
 
 def stamp_of(path: bytes) -> Stamp:
-    """The stamp that `read` would answer for a file that it can read."""
+    """The stamp that `read` would return for a readable file."""
     try:
         return stamp(os.stat(path))
     except (OSError, ValueError):
@@ -54,7 +54,7 @@ def stamp_of(path: bytes) -> Stamp:
 
 
 def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> bytes | Status:
-    """The bytes of a file that was read before; `changed` if it is not what it was."""
+    """The bytes of a file that was read before; `changed` if its stamp differs."""
     content, now = read(path, max_bytes)
     if now == before or content is Status.MISSING:
         return content

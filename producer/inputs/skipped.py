@@ -1,4 +1,4 @@
-"""What a walk passes over, counted by reason: for the summary, the journal and `verify`."""
+"""Counts the entries that a walk skips, by reason, for the summary, the journal and `verify`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 
-#: Why an entry of a folder is no row. A file that is not chosen is counted by its ending.
+#: Why an entry of a folder has no row. A file that is not selected is counted by its ending.
 HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
 UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
 PLURALS = {LINK, SPECIAL, UNREADABLE, VANISHED}
 NO_ENDING, OTHER_ENDINGS = "without an ending", "with other endings"
-#: More endings than that are not told apart: names may end in anything.
+#: Further endings are counted together: the number of different endings is unbounded.
 ENDINGS_MAX = 20
 ENDING_MAX_CHARS = 12
 #: The property of a job that holds the counts up to its last frozen file, or all if it is finished.
 SKIPPED = "skipped"
+#: The property of a job that holds its unlisted folders. Only --restart deletes it, since no later
+#: run adds the files that were skipped.
+UNLISTED = "unlisted"
 
 Counts = Mapping[str, int]
 
 
 def one_more(counts: Counts, reason: str) -> Counts:
-    """Another mapping: a batch that is being formed keeps the counts up to its last file."""
+    """A new mapping: a batch that is being formed has a reference to the old one."""
     return {**counts, reason: counts.get(reason, 0) + 1}
 
 
 def ending(name: bytes, counts: Counts) -> str:
-    """The reason under which a file that is not chosen is counted: its ending in lower case."""
+    """The reason for a file that is not selected: its ending in lower case."""
     _, dot, last = name.rpartition(b".")
     if not dot or not last:
         return NO_ENDING
@@ -41,7 +44,7 @@ def ending(name: bytes, counts: Counts) -> str:
 
 
 def listed(counts: Counts) -> str:
-    """`12 .txt, 3 .heic, 1 link`; empty if there is nothing."""
+    """`12 .txt, 3 .heic, 1 link`; empty if there are none."""
     return ", ".join(_counted(count, reason) for reason, count in counts.items() if count)
 
 
@@ -56,12 +59,41 @@ def encode_skipped(counts: Counts) -> bytes:
 
 
 def decode_skipped(data: bytes | None) -> dict[str, int]:
-    """The counts of a journal, if it holds any. Raises BadMessage."""
+    """The inverse of `encode_skipped`; empty if the journal has none. Raises BadMessage."""
     if data is None:
         return {}
     try:
         return msgspec.json.decode(data, type=dict[str, int])
     except MISFITS as error:
         raise BadMessage(
-            f"the job's counts of skipped files cannot be read ({error}); begin anew with --restart"
+            f"the job's counts of skipped files cannot be read ({error}); start over with --restart"
+        ) from error
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """The number of folders that could not be listed, and the first of them."""
+
+    count: int = 0
+    first: str = ""  #: its path and the reason, in one line
+
+    def and_one(self, folder: str, why: str) -> Unlisted:
+        """A copy with one more folder."""
+        return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
+
+
+def encode_unlisted(unlisted: Unlisted) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(unlisted)
+
+
+def decode_unlisted(data: bytes | None) -> Unlisted:
+    """The inverse of `encode_unlisted`; none if the journal has none. Raises BadMessage."""
+    if data is None:
+        return Unlisted()
+    try:
+        return msgspec.json.decode(data, type=Unlisted)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's record of unlisted folders cannot be read ({error}); "
+            "start over with --restart"
         ) from error

@@ -1,8 +1,8 @@
-"""The walk: every picture under some folders, in path order, while memory stays flat.
+"""The walk: every image under some folders, in path order, in constant memory.
 
-Arguments come as typed; within each, files come in the order of the bytes of their full path.
-Only the names of one directory at each depth are held. What is passed over is counted in the same
-order, so that a walk that resumes after a file counts exactly what comes after it.
+Arguments are walked as typed; within each, files come in byte order of their full path. Only the
+names of one directory at each depth are held. Skipped entries are counted in the same order, so a
+walk that resumes after a file counts exactly the entries after it.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _GONE = {errno.ENOENT, errno.ENOTDIR}
 
 
 class Walk:
-    """One pass over a job's files. `skipped` counts what was passed over, by reason; `tell` is
-    called for each folder below a root that cannot be listed, with the reason."""
+    """One pass over a job's files. `skipped` counts skipped entries by reason; `report` is called
+    for each folder below a root that cannot be listed, with the reason."""
 
     def __init__(
         self,
         options: JobOptions,
-        tell: Callable[[bytes, str], None] = lambda folder, why: None,
+        report: Callable[[bytes, str], None] = lambda folder, why: None,
         before: Counts | None = None,
     ) -> None:
-        """`before` is what earlier passes have counted, up to where this one starts."""
-        self._options, self._tell = options, tell
+        """`before` are the counts of earlier passes, up to the start of this one."""
+        self._options, self._report = options, report
         self._wanted = _matcher(options.glob)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
-        self._below = 0  # how much of a path is the folder that was typed
+        self._below = 0  # length of the typed folder in a path
 
     def paths(self, after: tuple[int, bytes] | None = None) -> Iterator[tuple[int, bytes]]:
-        """(argument number, path as typed) of every file, or of those after one of them.
+        """(argument number, path as typed) of every file, or of those after the file `after`.
 
         Raises:
             SetupError: a folder that was typed cannot be listed.
@@ -64,7 +64,7 @@ class Walk:
             with _listing(root):
                 entries = listing(self._real(folder or b"/"))
             yield from self._within(folder, entries, after)
-        elif root > after:  # a file named by hand is a row whatever its ending
+        elif root > after:  # a file on the command line is a row with any ending
             yield root
 
     def _is_folder(self, root: bytes) -> bool:
@@ -84,7 +84,7 @@ class Walk:
                 self._skip(skipped.VANISHED)
             else:
                 self._skip(skipped.UNREADABLE)
-                self._tell(folder, error.strerror or str(error))
+                self._report(folder, error.strerror or str(error))
             return
         yield from self._within(folder, entries, after)
 
@@ -101,11 +101,11 @@ class Walk:
                     self._skip(why)
 
     def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
-        """The reason why an entry is no row, None for a row; an empty one is not counted."""
+        """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
         if name.startswith(b"."):
             return skipped.HIDDEN
         wanted = self._wanted(path[self._below :])
-        if kind == LINK:  # a link to a folder is counted for what may be in it
+        if kind == LINK:  # a link to a folder is counted, since the folder may have images
             return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
         if kind != FILE:
             return skipped.SPECIAL if wanted else ""
@@ -126,7 +126,7 @@ class Walk:
 
 
 def check_roots(options: JobOptions) -> None:
-    """Find what is wrong with the arguments before work starts.
+    """Check the arguments before work starts.
 
     Raises:
         UsageError: an argument does not exist, is special, or is or lies within another; or a list
@@ -144,7 +144,7 @@ def check_roots(options: JobOptions) -> None:
                 how = "is the same as" if one == other else "lies within"
                 raise UsageError(
                     f"{printable(options.roots[i])} {how} {printable(options.roots[j])}; "
-                    "name each picture once"
+                    "name each image once"
                 )
 
 
@@ -154,7 +154,7 @@ def _check_exists(real: bytes, typed: bytes) -> None:
     except OSError as error:
         raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one")
+        raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one of these")
     if stat.S_ISDIR(mode):
         with _listing(typed):
             os.scandir(real).close()
@@ -162,30 +162,30 @@ def _check_exists(real: bytes, typed: bytes) -> None:
 
 @contextmanager
 def _listing(root: bytes) -> Iterator[None]:
-    """Without a folder that was typed there is no job: what goes wrong is one line."""
+    """Raise SetupError for an OSError: a job cannot start without a folder that was typed."""
     try:
         yield
     except OSError as error:
         raise SetupError(
             f"{printable(root)} cannot be listed ({error.strerror}); "
-            "mend that first; a job that was begun goes on then"
+            "fix this and run the same command again; a started job resumes"
         ) from error
 
 
 def _check_list(real: bytes, typed: bytes) -> None:
     try:
         if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
-            raise UsageError(f"{printable(typed)} is no regular file; save the list as one")
+            raise UsageError(f"{printable(typed)} is not a regular file; save the list as one")
         with open(real, "rb") as file:
             while block := file.read(_BLOCK_BYTES):
                 if b"\0" in block:
-                    raise UsageError(f"{printable(typed)} holds NUL bytes; give one path a line")
+                    raise UsageError(f"{printable(typed)} has NUL bytes; give one path a line")
     except OSError as error:
         raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
 
 
 def _matcher(glob: str) -> Callable[[bytes], bool]:
-    """Judges a path below the folder that was typed."""
+    """A predicate on a path relative to the typed folder."""
     if not glob:
         return lambda path: path.lower().endswith(IMAGE_SUFFIXES)
     pattern = os.fsencode(glob)

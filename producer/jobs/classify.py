@@ -16,12 +16,12 @@ from producer.dispatch.new_files import NewFiles
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
+from producer.inputs.skipped import Unlisted
 from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
 from producer.jobs.job import Job
 from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
-from producer.journal.records import Unlisted
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.job_progress import JobProgress, make_progress
 from producer.output.text import counted, typed

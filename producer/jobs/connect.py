@@ -109,7 +109,7 @@ class Connector:
             self._outage.over()
             self._report.notice(f"{why}; waiting until there is room")
         else:
-            self._outage.goes_on(error)
+            self._outage.report(error)
 
     def _pause(self) -> None:
         if time.monotonic() > self._deadline:

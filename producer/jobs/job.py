@@ -12,12 +12,11 @@ import redis
 
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions, differences, encode_options
-from producer.inputs.skipped import SKIPPED, encode_skipped
+from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember
 from producer.journal.job_properties import ATTEMPT, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
-from producer.journal.records import UNLISTED, Unlisted, encode_unlisted
 from producer.journal.snapshot import read_snapshot
 from producer.output.csv_table import Table, write
 from shared.errors import Exit, UsageError
@@ -65,7 +64,7 @@ class Job:
     @property
     def has_started(self) -> bool:
         """Whether a model version was pinned."""
-        return not self._earlier and self.journal.begun
+        return not self._earlier and self.journal.started
 
     @property
     def pinned(self) -> Pinned:
@@ -100,7 +99,7 @@ class Job:
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
         remember(Entry(record.id, str(self.output), record.created))
-        self.journal.begin(
+        self.journal.start(
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),

@@ -1,4 +1,4 @@
-"""The error budget: how many rows may fail before a job is stopped."""
+"""The error budget: the number or share of rows that may fail before a job is stopped."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import msgspec
 from producer.journal.totals import JobCounts
 from shared.errors import MISFITS, BadMessage
 
-#: A percentage means little before this many rows are finished.
+#: A percentage is not checked before this number of rows is finished.
 ROWS_BEFORE_PERCENT = 1_000
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 
 
 class ErrorBudget(msgspec.Struct, frozen=True):
-    """At most this many failed rows, or this share of the finished ones."""
+    """The limit of failed rows, as a number or as a percentage of the finished rows."""
 
     limit: float = float("inf")
     percent: bool = False
 
     def exceeded(self, totals: JobCounts, finished: bool) -> bool:
-        """Whether the job must stop; `finished` when no more rows will come."""
+        """Whether the job must stop; `finished` if no more rows follow."""
         if not self.percent:
             return totals.failed > self.limit
         if totals.done == 0 or (totals.done < ROWS_BEFORE_PERCENT and not finished):
@@ -30,18 +30,18 @@ class ErrorBudget(msgspec.Struct, frozen=True):
 
 
 def encode_budget(budget: ErrorBudget) -> bytes:
-    """JSON for the journal; nothing where there is no limit."""
+    """JSON for the journal; empty if there is no limit."""
     return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
 
 
 def decode_budget(data: bytes | None) -> ErrorBudget:
-    """What `encode_budget` made; none before the first attempt. Raises BadMessage."""
+    """The inverse of `encode_budget`; unlimited before the first attempt. Raises BadMessage."""
     try:
         return msgspec.json.decode(data, type=ErrorBudget) if data else ErrorBudget()
     except MISFITS as error:
         raise BadMessage(
             f"the job's --max-failures in its journal cannot be read ({error}); "
-            "give the command of the job again"
+            "run the job's classify command again"
         ) from error
 
 

@@ -1,4 +1,5 @@
-"""The local index: which jobs were begun here, and where. Finished jobs leave no key in Redis."""
+"""The local index of jobs that were started here. It lists finished jobs, too, which leave no key
+in Redis."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ from shared.errors import MISFITS
 from shared.failpoints import failpoint
 from shared.messages.job import JOB_ID
 
-REMEDY = "mend that or set XDG_STATE_HOME to another folder, and run the same command again"
+REMEDY = "fix this or set XDG_STATE_HOME to another folder, and run the same command again"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One job that was begun on this machine by this user."""
+    """One job that was started on this machine by this user."""
 
     id: str
     output: str
@@ -31,7 +32,7 @@ def index_dir() -> Path:
 
 
 def remember(entry: Entry) -> None:
-    """Add an entry; it takes the place of another of the same output.
+    """Add an entry; it replaces an entry of the same output.
 
     Raises:
         SetupError: the disk is full, or the folder may not be written.
@@ -52,14 +53,14 @@ def remember(entry: Entry) -> None:
 
 
 def _make(folder: Path) -> None:
-    """The folder, in one that is this user's only."""
+    """Create the folder, in a parent that only this user can access."""
     atomic_file.make_folder(folder)
     if folder.parent.stat().st_mode & 0o077:
         folder.parent.chmod(0o700)
 
 
 def entries() -> list[Entry]:
-    """Every job whose journal is still there, oldest first. The others are forgotten."""
+    """Every job whose journal exists, oldest first. Entries of the others are deleted."""
     found = []
     for file in index_dir().glob("*.json"):
         try:
@@ -69,18 +70,18 @@ def entries() -> list[Entry]:
         if Path(f"{entry.output}.hangtag").exists():
             found.append(entry)
         else:
-            with suppress(OSError):  # the next look forgets it
+            with suppress(OSError):  # the next call deletes it
                 file.unlink(missing_ok=True)
     return sorted(found, key=lambda entry: entry.created)
 
 
 def output_of(job: str) -> Path | None:
-    """The output of a job that is named by its id; None if this machine does not know it."""
+    """The output of a job by its id; None if it is not in the index."""
     if not JOB_ID.fullmatch(job):
         return None
     return next((Path(e.output) for e in entries() if e.id == job), None)
 
 
 def ids_of(output: str) -> set[str]:
-    """The jobs of this output that were begun here, and were not forgotten for a later one."""
+    """The ids of this output's jobs in the index."""
     return {entry.id for entry in entries() if entry.output == output}

@@ -1,4 +1,4 @@
-"""The properties of a job, decoded: what all readers of a journal have in common."""
+"""Decoded properties of a job, shared by all readers of a journal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from urllib.parse import quote
 import msgspec
 
 from producer.inputs.job_options import JobOptions, decode_options
-from producer.inputs.skipped import SKIPPED, decode_skipped
+from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
 from producer.journal.error_budget import ErrorBudget, decode_budget
-from producer.journal.records import UNLISTED, Unlisted, decode_unlisted
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
 
 
 class Pinned(NamedTuple):
-    """What is fixed when a job begins: its record, the card of its version, its options."""
+    """Fixed when a job starts: its record, the card of its version, its options."""
 
     record: JobRecord
     card: Card
@@ -36,13 +35,13 @@ class JobProperties(ABC):
         """A property as it is stored."""
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether a model version was pinned."""
         return self.get("record") is not None
 
     @property
     def record(self) -> JobRecord:
-        """What workers know of the job."""
+        """The job's record, as workers receive it."""
         return decode_job(self.get("record") or b"")
 
     @property
@@ -52,7 +51,7 @@ class JobProperties(ABC):
 
     @property
     def options(self) -> JobOptions:
-        """The options that the job was begun with."""
+        """The options that the job was started with."""
         return decode_options(self.get("options") or b"")
 
     @property
@@ -62,24 +61,24 @@ class JobProperties(ABC):
 
     @property
     def exit_code(self) -> Exit | None:
-        """How the job finished; None while it has not."""
+        """How the job finished; None before."""
         code = self.get("exit")
         return None if code is None else Exit(int(code))
 
     @property
     def sha256(self) -> str:
-        """Of the table as it was written, in hexadecimal; empty while it was not."""
+        """Hexadecimal digest of the table as it was written; empty before."""
         return (self.get("table") or b"").decode()
 
     @property
     def stopped(self) -> Exit | None:
-        """How the last attempt ended, if that is known."""
+        """How the last attempt ended, if known."""
         codes = {b"%d" % code: code for code in Exit}
         return codes.get(self.get("stopped") or b"")
 
     @property
     def attempt(self) -> AttemptResult:
-        """The result of the last attempt that ended."""
+        """The result of the last finished attempt."""
         return decode_attempt(self.get(ATTEMPT))
 
     @property
@@ -89,25 +88,25 @@ class JobProperties(ABC):
 
     @property
     def skipped(self) -> dict[str, int]:
-        """What the walk passed over, by reason."""
+        """Entries that the walk skipped, by reason."""
         return decode_skipped(self.get(SKIPPED))
 
 
 def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
-    """A journal that is never written. An immutable one is read as it is, without its log: SQLite
-    creates no files beside it, and does not notice a writer. Raises sqlite3.DatabaseError."""
+    """Open a journal for reading. If `immutable`, it is read without its log: SQLite creates no
+    files beside it, and does not notice a writer. Raises sqlite3.DatabaseError."""
     uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(uri, uri=True)
 
 
-#: The property of a job that holds it.
+#: The property of a job that holds its last attempt's result.
 ATTEMPT = "attempt"
 
 
 class AttemptResult(msgspec.Struct, frozen=True):
     """One run of `classify` or `collect`."""
 
-    classified: int = 0  #: images; the others in earlier attempts
+    classified: int = 0  #: images in this attempt only
     seconds: float = 0.0
     skipped: dict[str, int] = {}  #: by reason, in this attempt and in earlier ones
 
@@ -118,12 +117,12 @@ def encode_attempt(attempt: AttemptResult) -> bytes:
 
 
 def decode_attempt(data: bytes | None) -> AttemptResult:
-    """What a journal holds; older ones hold none. Raises BadMessage."""
+    """The inverse of `encode_attempt`; older journals have none. Raises BadMessage."""
     if data is None:
         return AttemptResult()
     try:
         return msgspec.json.decode(data, type=AttemptResult)
     except MISFITS as error:
         raise BadMessage(
-            f"the job's last attempt cannot be read ({error}); begin anew with --restart"
+            f"the job's last attempt cannot be read ({error}); start over with --restart"
         ) from error

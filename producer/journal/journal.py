@@ -1,11 +1,11 @@
 """The journal: a SQLite file beside the output, and the source of truth for a job.
 
-It says which files are in which batch, and what came back; one record per batch. It outlives the
-producer's death and the loss of all of Redis. Whether a job is finished is judged here.
+It has one record per batch, with its files and its result. It survives a crash of the producer
+and the loss of all data in Redis. It decides whether a job is finished.
 
-A repeat is a batch of files whose rows failed. Its results take the place of those rows in the
-transaction in which they come, so that a table is always written from batches alone. Its number
-is never used again: a late result can only be that of the same files.
+A repeat is a batch of files whose rows failed. Its results replace those rows in the transaction
+that stores them, so that a table is always written from batches alone. Its number is never
+reused: a late result can only be of the same files.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ import msgspec
 
 from producer.journal import lock, properties, records, retries, schema
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import FrozenBatch, Place, StoredResult, from_record, recorded
+from producer.journal.records import BatchReader, FrozenBatch, Place, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
-from shared.errors import Damaged, SetupError, UsageError
+from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import add_flags
 from shared.messages.files import filled
 
 SUFFIX = ".hangtag"
-#: The property of a job that has all its files: one that repeats failed rows takes in no new ones.
+#: The property of a job that has all its files: a job that repeats failed rows accepts no new ones.
 WALKED = "walked"
 
 
-class Journal(JobProperties):
+class Journal(BatchReader, JobProperties):
     """One job's journal, held exclusively by this process until `close`.
 
-    Every method raises SetupError when the disk is full or the file damaged; what was committed
-    before is intact.
+    Every method raises SetupError when the disk is full or the file damaged; earlier commits stay
+    intact.
     """
 
     def __init__(self, path: Path, restart: bool = False) -> None:
-        """Open the file, or create it. With `restart` a file that cannot be read does, too: its
-        job is only there to be replaced by `begin`."""
+        """Open the file, or create it. With `restart` an unreadable file is accepted, too: `start`
+        replaces its job."""
         self.path = path
-        #: How many images had a damaged result when it was opened, and are done again.
+        #: The number of images whose result was damaged at opening, and which are redone.
         self.reopened = 0
         self._lock = lock.take(path)
         self._readable = True
@@ -62,7 +62,6 @@ class Journal(JobProperties):
             raise
 
     def get(self, key: str) -> bytes | None:
-        """A property of the job."""
         with sqlite_errors(self.path):
             return properties.get(self._db, key)
 
@@ -71,9 +70,9 @@ class Journal(JobProperties):
         with self._transaction():
             properties.put(self._db, **values)
 
-    def begin(self, **values: bytes) -> None:
-        """Start the job with these properties and without anything of an earlier one, all or
-        none."""
+    def start(self, **values: bytes) -> None:
+        """Start a job with these properties, and remove all data of an earlier one, in one
+        transaction."""
         if not self._readable:
             self._db.close()
             lock.empty(self.path, self._lock)
@@ -88,8 +87,8 @@ class Journal(JobProperties):
 
     @property
     def has_job(self) -> bool:
-        """Whether there is a job in it that has begun, or a file that cannot be read."""
-        return not self._readable or self.begun
+        """Whether the file has a started job, or cannot be read."""
+        return not self._readable or self.started
 
     def commit(
         self,
@@ -99,7 +98,7 @@ class Journal(JobProperties):
     ) -> None:
         """Freeze new batches, record results, and set properties, in one transaction.
 
-        A batch that has its result keeps it: the first one wins."""
+        The first result of a batch is final."""
         with self._transaction():
             properties.put(self._db, **also)
             for batch in frozen:
@@ -108,13 +107,9 @@ class Journal(JobProperties):
                 self._record(result)
 
     def note_digests(self, n: int, digests: bytes) -> None:
-        """Keep what was not known yet of the files of a batch."""
+        """Store digests of a batch's files that were unknown before."""
         with self._transaction():
             self._note_digests(n, digests)
-
-    def last(self) -> FrozenBatch | None:
-        """The batch that was frozen last, where the walk goes on."""
-        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
 
     def next_number(self) -> int:
         """The number of the next batch or repeat."""
@@ -123,22 +118,22 @@ class Journal(JobProperties):
         return 0 if last is None else int(last) + 1
 
     def repeat(self, k: int) -> int:
-        """Have every failed row done again, and read again what is open; answers how many rows.
-        Each has `k` labels."""
+        """Schedule every failed row for a repeat, and every row of an open batch. Returns the
+        number of rows. Each row has `k` labels."""
         with self._transaction():
-            retries.begin(self._db, k)
+            retries.start(self._db, k)
             self.totals = self._sum()
         return self.repeating
 
     @property
     def repeating(self) -> int:
-        """How many failed rows are being done again."""
+        """The number of rows that are being repeated."""
         with sqlite_errors(self.path):
             return retries.under_way(self._db)
 
     def failed_rows(self) -> Iterator[tuple[Place, bytes]]:
-        """(place, path) of every failed row that is to be repeated and is in no repeat yet, in
-        path order, one batch in memory at a time. New repeats may be frozen in the meantime."""
+        """(place, path) of every scheduled row that is in no repeat yet, in path order, one batch
+        in memory at a time. New repeats may be frozen during the iteration."""
         rows = retries.rows(self._db)
         while True:
             with sqlite_errors(self.path):
@@ -147,48 +142,13 @@ class Journal(JobProperties):
                 return
             yield row
 
-    def batch(self, n: int) -> FrozenBatch:
-        """One batch."""
-        found = self._one("WHERE n = ?", n)
-        if found is None:
-            raise SetupError(f"{self.path} has no batch {n}; run again with --restart")
-        return found
-
-    def open_batches(self) -> list[int]:
-        """The batches without a result; never more than a window of them."""
-        with sqlite_errors(self.path):
-            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
-            return [row[0] for row in rows]
-
-    def open_count(self, n: int) -> int | None:
-        """How many images the batch has, if it exists and waits for its result."""
-        with sqlite_errors(self.path):
-            row = self._db.execute(
-                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
-            ).fetchone()
-        return None if row is None else int(row[0])
-
-    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """(names, result) of every finished batch, in order, one batch in memory at a time."""
-        with sqlite_errors(self.path):
-            for record in records.read(
-                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
-            ):
-                yield record.names.split(b"\0"), records.result_of(record)
-
-    def names(self) -> Iterator[list[bytes]]:
-        """The names of every frozen batch, in order."""
-        with sqlite_errors(self.path):
-            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
-                yield record.names.split(b"\0")
-
     @property
     def lost(self) -> bool:
-        """Whether somebody removed the file: what is written to it now nobody will read."""
+        """Whether the file was removed or replaced, so that writes to it are lost."""
         return lock.lost(self.path, self._lock)
 
     def close(self, remove: bool = False) -> None:
-        """Let go of the file, or remove it; else the same job can be opened again."""
+        """Release the file, or remove it; if not removed, the job can be opened again."""
         self._db.close()
         if remove:
             self.path.unlink(missing_ok=True)
@@ -196,35 +156,36 @@ class Journal(JobProperties):
         os.close(self._lock)
 
     def _prepare(self) -> None:
-        if self.lost:  # SQLite has opened it by its path, and follows symbolic links
+        if self.lost:  # SQLite opens it by its path, and follows symbolic links
             raise UsageError(f"{self.path} was replaced meanwhile; run the same command again")
         with sqlite_errors(self.path):
             schema.prepare(self._db)
             if not schema.is_now(self._db):
                 raise Damaged(
                     f"{self.path} was written by an incompatible version of Hangtag; "
-                    "use that version, or run again with --restart"
+                    "use that version, or start over with --restart"
                 )
             found = properties.read(self._db)
             self.totals = load_counts(found)
-            rotten = records.rotten(self._db)
-            if not rotten and sums(self._db) != self.totals:
-                raise sqlite3.DatabaseError("batches are gone")
-        if rotten:
-            self._reopen(rotten, found)
+            damaged = records.damaged(self._db)
+            if not damaged and sums(self._db) != self.totals:
+                raise sqlite3.DatabaseError("batches are missing")
+        if damaged:
+            self._reopen(damaged, found)
 
-    def _reopen(self, rotten: list[int], found: Mapping[str, bytes]) -> None:
-        """Have the batches whose results are damaged done again."""
+    def _reopen(self, damaged: list[int], found: Mapping[str, bytes]) -> None:
+        """Drop damaged results, so that their batches are redone."""
         if "exit" in found or retries.REACHED in found:
             raise Damaged(
-                f"{self.path}: the result of batch {rotten[0]} is damaged; run again with --restart"
+                f"{self.path}: the result of batch {damaged[0]} is damaged; "
+                "start over with --restart"
             )
         with self._transaction():
-            for n in rotten:
+            for n in damaged:
                 self.reopened += records.reopen(self._db, n)
             before, self.totals = self.totals, self._sum()
             if self.totals.found != before.found:
-                raise sqlite3.DatabaseError("batches are gone")
+                raise sqlite3.DatabaseError("batches are missing")
 
     def _freeze(self, batch: FrozenBatch) -> None:
         record = recorded(batch)
@@ -250,17 +211,12 @@ class Journal(JobProperties):
                 retries.fold_in(self._db, self.batch(n), result)
             self.totals.done += done[0]
             self.totals.failed += failed
-            # Another dictionary: the one that there was belongs to the totals before, too.
+            # A new dictionary: the old one is shared with the copy for a rollback.
             self.totals.flagged = add_flags(self.totals.flagged, flagged)
 
     def _note_digests(self, n: int, digests: bytes) -> None:
         record = records.one(self._db, n)
         records.put_files(self._db, record._replace(digests=filled(record.digests, digests)))
-
-    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
-        with sqlite_errors(self.path):
-            record = next(records.read(self._db, clause, *values), None)
-            return None if record is None else from_record(record)
 
     def _sum(self) -> JobCounts:
         with sqlite_errors(self.path):

@@ -1,7 +1,7 @@
-"""Who may write a journal: one process at a time, for as long as it lives.
+"""The lock of a journal: one process at a time may write it.
 
-The lock is on the journal itself, which is never truncated by taking it (unlike the files of
-`producer/processes/lock.py`, in which the holder signs).
+The lock is on the journal itself, and taking it never truncates the file (unlike the lock files of
+`producer/processes/lock.py`, which contain the holder's process id).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.failpoints import failpoint
 
 
 def take(path: Path) -> int:
-    """The descriptor that holds the lock; closing it lets go. Creates the file if need be.
+    """The descriptor that holds the lock; closing it releases it. Creates a missing file.
 
     Raises:
         UsageError: another process has the job, or `path` is a symbolic link.
@@ -26,11 +26,11 @@ def take(path: Path) -> int:
         fd = _try(path)
         if not lost(path, fd):
             return fd
-        os.close(fd)  # its holder removed the file before letting go of it
+        os.close(fd)  # its holder removed the file before releasing it
 
 
 def lost(path: Path, lock: int) -> bool:
-    """Whether the locked file is no longer the one at the path."""
+    """Whether the path is no longer the locked file."""
     try:
         return path.lstat().st_ino != os.fstat(lock).st_ino
     except OSError:
@@ -38,7 +38,7 @@ def lost(path: Path, lock: int) -> bool:
 
 
 def empty(path: Path, lock: int) -> None:
-    """Make the locked journal a new one, whatever it held."""
+    """Empty the locked journal and remove its log."""
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
         failpoint("journal.log-removed")
@@ -58,6 +58,6 @@ def _try(path: Path) -> int:
         os.close(fd)
         output = path.with_suffix("")
         raise UsageError(
-            f"the job of {output} is running already; follow it with: hangtag collect {output}"
+            f"the job of {output} is already running; follow it with: hangtag collect {output}"
         )
     return fd

@@ -1,6 +1,6 @@
-"""The properties of a job: what its journal says beside the batches. Each has a checksum.
+"""The properties of a job: the journal's data beside the batches. Each has a checksum.
 
-Every function raises sqlite3.DatabaseError where the disk is full or the file damaged.
+Every function raises sqlite3.DatabaseError if the disk is full or the file damaged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from producer.journal.sqlite_errors import blob, checksum
 
 
 def put(database: sqlite3.Connection, **values: bytes) -> None:
-    """Set properties, in the transaction that is open."""
+    """Set properties, in the open transaction."""
     database.executemany(
         "INSERT OR REPLACE INTO job VALUES (?, ?, ?)",
         ((key, value, checksum(key, value)) for key, value in values.items()),
@@ -19,13 +19,11 @@ def put(database: sqlite3.Connection, **values: bytes) -> None:
 
 
 def get(database: sqlite3.Connection, key: str) -> bytes | None:
-    """One property."""
     row = database.execute("SELECT key, value, crc FROM job WHERE key = ?", (key,)).fetchone()
     return None if row is None else _checked(*row)
 
 
 def read(database: sqlite3.Connection) -> dict[str, bytes]:
-    """All properties."""
     rows = database.execute("SELECT key, value, crc FROM job")
     return {key: _checked(key, value, crc) for key, value, crc in rows}
 

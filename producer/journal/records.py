@@ -1,24 +1,25 @@
 """The records of a journal, one for each batch, each with two checksums: of its files, which
-cannot be had again, and of its result, which can.
+cannot be restored, and of its result, which can be computed again.
 
-A checksum is a CRC-32: it finds every damage of up to 32 bits in a row and all but one in 2^32 of
-the others, and costs a hundredth of reading the files. It is no signature.
+A checksum is a CRC-32: it detects every burst of up to 32 damaged bits and all but one in 2^32 of
+other damages, at a hundredth of the cost of reading the files. It is no signature.
 
-Every function raises sqlite3.DatabaseError where the file is damaged, and is called inside the
-journal's transaction where it writes.
+Every function raises sqlite3.DatabaseError if the file is damaged. Functions that write are called
+inside the journal's transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 
-from producer.journal.sqlite_errors import blob, checksum
-from shared.errors import MISFITS, BadMessage
+from producer.journal.sqlite_errors import blob, checksum, sqlite_errors
+from shared.errors import SetupError
 from shared.image_status import Flagged
 from shared.messages.files import STAMP, Stamp
 
@@ -26,29 +27,26 @@ _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
     " files_crc, result_crc"
 )
-#: The property of a job that holds its unlisted folders. Nothing but --restart forgets it, since
-#: files that were passed over are taken in by no later run.
-UNLISTED = "unlisted"
 
 
 class FrozenBatch(msgspec.Struct, frozen=True):
-    """A batch as it was frozen: its files never change again."""
+    """A frozen batch: its list of files never changes again."""
 
     n: int
     argument: int
     names: list[bytes]
     stamps: list[Stamp]
     digests: bytes = b""  #: CRC-32 of each file's bytes, little-endian; empty: not known
-    places: list[Place] = []  #: of a repeat: whose rows these are, in path order
+    places: list[Place] = []  #: of a repeat: the rows that it replaces, in path order
 
 
 class StoredResult(NamedTuple):
-    """What came back for batch `n`."""
+    """The result of batch `n`."""
 
     n: int
     result: bytes
-    failed: int  #: how many images have no label
-    flagged: Flagged = {}  #: how many have each flag
+    failed: int  #: number of images without a label
+    flagged: Flagged = {}  #: number of images with each flag
     digests: bytes = b""  #: of the files, if the worker has read them
 
 
@@ -69,12 +67,12 @@ class Record(NamedTuple):
 
     @property
     def files_crc(self) -> int:
-        """Of what was frozen."""
+        """The checksum of the frozen columns."""
         return checksum(*self[:7])
 
     @property
     def result_crc(self) -> int:
-        """Of what came back, or of there being nothing yet."""
+        """The checksum of the result columns, also while they are empty."""
         return result_crc(self.n, *self[7:])
 
 
@@ -106,12 +104,12 @@ def recorded(batch: FrozenBatch) -> Record:
 def result_crc(
     n: int, failed: int | None, flagged: str | None, again: int, result: bytes | None
 ) -> int:
-    """The checksum of what came back for batch `n`."""
+    """The checksum of the result of batch `n`."""
     return checksum(n, failed, flagged, again, result)
 
 
 def insert(database: sqlite3.Connection, record: Record) -> None:
-    """A new batch. Raises sqlite3.IntegrityError if its number is taken."""
+    """Insert a new batch. Raises sqlite3.IntegrityError if its number is taken."""
     cells = (*record, record.files_crc, record.result_crc)
     database.execute(
         f"INSERT INTO batch ({_COLUMNS}) VALUES ({', '.join('?' * len(cells))})", cells
@@ -119,7 +117,7 @@ def insert(database: sqlite3.Connection, record: Record) -> None:
 
 
 def put_files(database: sqlite3.Connection, record: Record) -> None:
-    """Replace what is known of a batch's files."""
+    """Replace the file columns of a batch."""
     database.execute(
         "UPDATE batch SET argument = ?, count = ?, names = ?, stamps = ?, digests = ?, places = ?,"
         " files_crc = ? WHERE n = ?",
@@ -137,42 +135,41 @@ def put_result(database: sqlite3.Connection, record: Record) -> None:
 
 
 def reopen(database: sqlite3.Connection, n: int) -> int:
-    """Drop the damaged result of a batch; answers how many images it has."""
+    """Drop the damaged result of a batch; returns its number of images."""
     record, _ = next(_read(database, "WHERE n = ?", n))
-    opened = Record(*record[:7])
-    put_result(database, opened)
-    return opened.images
+    reopened = Record(*record[:7])
+    put_result(database, reopened)
+    return reopened.images
 
 
 def one(database: sqlite3.Connection, n: int) -> Record:
-    """Batch `n`."""
     record = next(read(database, "WHERE n = ?", n), None)
     if record is None:
-        raise sqlite3.DatabaseError(f"batch {n} is gone")
+        raise sqlite3.DatabaseError(f"batch {n} is missing")
     return record
 
 
 def read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[Record]:
-    """The records that a clause of SQL selects, one in memory at a time."""
+    """The records that an SQL clause selects, one in memory at a time."""
     for record, good in _read(database, clause, *values):
         if not good:
             raise sqlite3.DatabaseError(f"the result of batch {record.n} is damaged")
         yield record
 
 
-def rotten(database: sqlite3.Connection) -> list[int]:
-    """The batches whose results are damaged; all records are read."""
+def damaged(database: sqlite3.Connection) -> list[int]:
+    """The batches with damaged results. Reads all records."""
     found = []
     for expected, (record, good) in enumerate(_read(database, "ORDER BY n")):
         if record.n != expected:
-            raise sqlite3.DatabaseError(f"batch {expected} is gone")
+            raise sqlite3.DatabaseError(f"batch {expected} is missing")
         if not good:
             found.append(record.n)
     return found
 
 
 def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[tuple[Record, bool]]:
-    """Records, and whether the result of each is what was written."""
+    """Records, and whether the result of each matches its checksum."""
     for row in database.execute(f"SELECT {_COLUMNS} FROM batch {clause}", values):
         record = Record(*row[:11])
         if record.files_crc != row[11]:
@@ -185,45 +182,67 @@ def result_of(record: Record) -> bytes:
     return blob(record.result)
 
 
-class Unlisted(msgspec.Struct, frozen=True):
-    """How many folders, and the first of them."""
-
-    count: int = 0
-    first: str = ""  #: in one line, and why
-
-    def and_one(self, folder: str, why: str) -> Unlisted:
-        """With one more folder."""
-        return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
-
-
-def encode_unlisted(unlisted: Unlisted) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(unlisted)
-
-
-def decode_unlisted(data: bytes | None) -> Unlisted:
-    """What a journal holds, if it holds any. Raises BadMessage."""
-    if data is None:
-        return Unlisted()
-    try:
-        return msgspec.json.decode(data, type=Unlisted)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's folders that could not be listed cannot be read ({error}); "
-            "begin anew with --restart"
-        ) from error
-
-
-#: Whose row an image of a repeat is: the number of the batch, and the index in it.
+#: The row of an image in a repeat: the number of the batch, and the index in it.
 Place = tuple[int, int]
 _PLACE = Struct("<II")
 
 
 def pack(places: Sequence[Place]) -> bytes | None:
-    """Places for the journal; None for those of a batch, which are its own."""
+    """Places for the journal; None for none, since a batch's rows are its own."""
     return b"".join(_PLACE.pack(*place) for place in places) or None
 
 
 def unpack(places: bytes) -> list[Place]:
-    """What `pack` made."""
+    """The inverse of `pack`."""
     return [(n, index) for n, index in _PLACE.iter_unpack(places)]
+
+
+class BatchReader:
+    """Reads the batches of an open journal.
+
+    Every method raises SetupError where the file is damaged.
+    """
+
+    path: Path
+    _db: sqlite3.Connection
+
+    def last(self) -> FrozenBatch | None:
+        """The batch that was frozen last, after which the walk resumes."""
+        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
+
+    def batch(self, n: int) -> FrozenBatch:
+        found = self._one("WHERE n = ?", n)
+        if found is None:
+            raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
+        return found
+
+    def open_batches(self) -> list[int]:
+        """The batches without a result; at most a window of them."""
+        with sqlite_errors(self.path):
+            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
+            return [row[0] for row in rows]
+
+    def open_count(self, n: int) -> int | None:
+        """The number of images in the batch; None if there is no such open batch."""
+        with sqlite_errors(self.path):
+            row = self._db.execute(
+                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order, one batch in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in read(self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0"), result_of(record)
+
+    def names(self) -> Iterator[list[bytes]]:
+        """The names of every frozen batch, in order."""
+        with sqlite_errors(self.path):
+            for record in read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0")
+
+    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
+        with sqlite_errors(self.path):
+            record = next(read(self._db, clause, *values), None)
+            return None if record is None else from_record(record)

@@ -1,7 +1,7 @@
-"""Repeats in the journal: which failed rows are done again, and their results put in place.
+"""Repeats in the journal: schedules failed rows for a repeat, and stores the new results.
 
-Every function is called with the journal's database, inside its transaction where it writes, and
-raises sqlite3.DatabaseError or struct.error where the file is damaged.
+Every function takes the journal's database, and raises sqlite3.DatabaseError or struct.error if the
+file is damaged. Functions that write are called inside the journal's transaction.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, decode_result, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP
 
-#: Up to where failed rows are in a repeat already, as a property of the job.
+#: The property of a job that holds the place of the last failed row that is in a repeat.
 REACHED = "repeated"
 _BEFORE_ALL: Place = (-1, 0)
 
 
-def begin(database: sqlite3.Connection, k: int) -> None:
-    """Every failed row waits to be repeated, and so does every row of a batch that has no result,
-    since its files may have been mended, too. No repeat is open; the job is not finished.
-    `k` is how many labels each row has."""
+def start(database: sqlite3.Connection, k: int) -> None:
+    """Schedule every failed row for a repeat, and every row of a batch without a result, since its
+    files may have been fixed, too. Closes open repeats and marks the job as unfinished.
+    `k` is the number of labels of each row."""
     for n in _numbers(database, "places IS NOT NULL"):
         _clear(database, n)
     for n in _numbers(database, "failed IS NULL"):
@@ -43,21 +43,21 @@ def begin(database: sqlite3.Connection, k: int) -> None:
 
 
 def under_way(database: sqlite3.Connection) -> int:
-    """How many failed rows wait for their repeat or its result."""
+    """The number of rows that wait for their repeat or its result."""
     (count,) = database.execute("SELECT total(again) FROM batch").fetchone()
     return int(count)
 
 
 def reached(database: sqlite3.Connection, place: Place) -> None:
-    """Failed rows up to this one are in a repeat."""
+    """Record that the failed rows up to this one are in a repeat."""
     properties.put(database, **{REACHED: pack([place]) or b""})
 
 
 def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
-    """(place, path) of every failed row that is in no repeat yet, in path order."""
+    """(place, path) of every scheduled row that is in no repeat yet, in path order."""
     after = _after(database)
     n = after[0]
-    # No cursor stays open between two batches, since repeats are frozen and folded meanwhile.
+    # No cursor stays open between two batches, since repeats are frozen and stored meanwhile.
     while (found := _failed_of_next(database, n)) is not None:
         n, names, statuses = found
         for index, (name, code) in enumerate(zip(names, statuses, strict=True)):
@@ -67,17 +67,17 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
 
 
 def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
-    """Put a repeat's results into the batches whose rows they are; leave only its number."""
+    """Store a repeat's results in the batches of its rows. Of the repeat only its number stays."""
     new = decode_result(result, len(repeat.names))
     stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
     for target, images in groups(repeat.places):
         old = records.one(database, target)
         folded = fold(decode_result(result_of(old), old.images), new, images)
         flagged = count_flags(folded.flags)
-        digests = old.digests  # what is not known stays so
+        digests = old.digests  # unknown digests stay unknown
         if digests:
             digests = replaced(digests, repeat.digests, images, DIGEST_BYTES)
-        whole = old._replace(
+        updated = old._replace(
             stamps=replaced(old.stamps, stamps, images, STAMP.size),
             digests=digests,
             result=encode_result(folded),
@@ -86,13 +86,13 @@ def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) ->
             + sum(new.statuses[source] != Status.OK.code for source, _ in images),
             again=old.again - len(images),
         )
-        records.put_files(database, whole)
-        records.put_result(database, whole)
+        records.put_files(database, updated)
+        records.put_result(database, updated)
     _clear(database, repeat.n)
 
 
 def _clear(database: sqlite3.Connection, n: int) -> None:
-    """Leave nothing of a repeat but its number."""
+    """Delete the data of a repeat, except its number."""
     cleared = recorded(FrozenBatch(n, 0, [], []))._replace(places=b"", failed=0, result=b"")
     records.put_files(database, cleared)
     records.put_result(database, cleared)
@@ -103,7 +103,7 @@ def _numbers(database: sqlite3.Connection, where: str) -> list[int]:
 
 
 def _unknown(count: int, k: int) -> bytes:
-    """A result that says nothing yet, so that a late one cannot speak of what the files were."""
+    """A placeholder result, so that a late result of the files' earlier content is rejected."""
     statuses = bytes([Status.CHANGED.code]) * count
     return encode_result(BatchResult(k, statuses, bytes(2 * count * k), bytes(4 * count * k)))
 
@@ -123,13 +123,13 @@ def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[byt
 
 
 def groups(places: Sequence[Place]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Batch by batch: (index in the repeat, index in the batch) of its images."""
+    """For each batch: its number, and (index in the repeat, index in the batch) of its images."""
     for n, images in groupby(enumerate(places), key=lambda image: image[1][0]):
         yield n, [(source, place[1]) for source, place in images]
 
 
 def fold(old: BatchResult, new: BatchResult, images: Sequence[tuple[int, int]]) -> BatchResult:
-    """`old` with the answers of `new` at (index in `new`, index in `old`); both have the same k."""
+    """`old` with the results of `new` at (index in `new`, index in `old`); both have the same k."""
     flags = old.flags or bytes(len(old.statuses))
     new_flags = new.flags or bytes(len(new.statuses))
     folded = BatchResult(
@@ -139,7 +139,7 @@ def fold(old: BatchResult, new: BatchResult, images: Sequence[tuple[int, int]]) 
         replaced(old.probabilities, new.probabilities, images, 4 * old.k),
         replaced(flags, new_flags, images, 1),
     )
-    # Without a flag there are none: so the bytes are those of a result that came at once.
+    # Without a flag the field is empty: the bytes are the same as those of a first result.
     return folded if any(folded.flags) else msgspec.structs.replace(folded, flags=b"")
 
 

@@ -7,9 +7,9 @@ import sqlite3
 from producer.journal import properties
 from producer.journal.totals import JobCounts, store_counts
 
-#: The schema that this Hangtag reads and writes, as the property `schema` of a job has it.
+#: The schema version that this version of Hangtag reads and writes, in the property `schema`.
 NOW = b"5"
-#: The small columns of a batch come first: a query that needs no others reads no overflow page.
+#: The small columns of a batch come first: a query that needs only these reads no overflow page.
 _TABLES = (
     """
 CREATE TABLE job (
@@ -23,15 +23,15 @@ CREATE TABLE batch (
     n INTEGER PRIMARY KEY,
     argument INTEGER NOT NULL,  -- the argument (or line of a list) of the last file
     count INTEGER NOT NULL,
-    failed INTEGER,             -- how many have no label; NULL while there is no result
-    flagged TEXT,               -- JSON: how many have each flag; NULL where none has
-    again INTEGER NOT NULL,     -- how many failed and are being done again
+    failed INTEGER,             -- number without a label; NULL while there is no result
+    flagged TEXT,               -- JSON: number with each flag; NULL if there are none
+    again INTEGER NOT NULL,     -- number that failed and are being repeated
     files_crc INTEGER NOT NULL,  -- of n, argument, count, names, stamps, digests, places
     result_crc INTEGER NOT NULL,  -- of n, failed, flagged, again, result
     names BLOB NOT NULL,        -- the files' paths, separated by NUL
     stamps BLOB NOT NULL,       -- size and modification time of each
-    digests BLOB NOT NULL,      -- CRC-32 of each file's bytes; empty: not known
-    places BLOB,                -- of a repeat: the row of each; NULL where they are its own
+    digests BLOB NOT NULL,      -- CRC-32 of each file's bytes; empty if unknown
+    places BLOB,                -- of a repeat: the row of each; NULL for other batches
     result BLOB
 )
 """,
@@ -39,8 +39,7 @@ CREATE TABLE batch (
 
 
 def prepare(database: sqlite3.Connection) -> None:
-    """Have commits be on the disk, check SQLite's own structure, and make the tables of a file
-    that has none.
+    """Make commits durable, check SQLite's own structure, and create missing tables.
 
     Raises:
         sqlite3.DatabaseError: the disk is full or the file damaged.
@@ -54,13 +53,13 @@ def prepare(database: sqlite3.Connection) -> None:
             database.execute(table)
         properties.put(database, schema=NOW)
         store_counts(database, JobCounts())
-    # Changes nothing, and fails where a damaged header says that nothing may be written.
+    # Changes nothing, and fails if a damaged header forbids writing.
     database.execute("DELETE FROM job WHERE key IS NULL")
     database.execute("COMMIT")
 
 
 def clear(database: sqlite3.Connection) -> None:
-    """Drop all batches and properties, in the transaction that is open.
+    """Delete all batches and properties, in the open transaction.
 
     Raises:
         sqlite3.DatabaseError: the disk is full or the file damaged.
@@ -71,7 +70,7 @@ def clear(database: sqlite3.Connection) -> None:
 
 
 def check_structure(database: sqlite3.Connection) -> None:
-    """What no checksum of a record can find: records that are gone or out of order.
+    """Find what no checksum of a record detects: records that are missing or out of order.
 
     Raises:
         sqlite3.DatabaseError: the file is damaged.
@@ -82,6 +81,6 @@ def check_structure(database: sqlite3.Connection) -> None:
 
 
 def is_now(database: sqlite3.Connection) -> bool:
-    """Whether the tables are those of this Hangtag. Raises sqlite3.DatabaseError."""
+    """Whether this version of Hangtag can read the tables. Raises sqlite3.DatabaseError."""
     row = database.execute("SELECT value FROM job WHERE key = 'schema'").fetchone()
     return row is not None and row[0] == NOW

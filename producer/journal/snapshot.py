@@ -1,4 +1,4 @@
-"""A look at a job from outside, without its lock: what `status` and `collect` see."""
+"""The state of a job, read without its lock, for `status` and `collect`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from producer.inputs.skipped import Unlisted
 from producer.journal import properties
 from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
 from producer.journal.journal import journal_path
-from producer.journal.records import Unlisted
 from producer.journal.totals import JobCounts, load_counts
 from shared import file_lock
 from shared.errors import Exit, HangtagError
@@ -41,22 +41,22 @@ class JobView(msgspec.Struct, frozen=True):
     model: str
     output: str
     exit_code: int | None = None
-    flagged: dict[str, int] = {}  #: how many pictures have each flag
-    rate: float | None = None  #: images/s of late; None unless it runs, and its producer told
-    left_s: float | None = None  #: None while files are still looked for, or there is no rate
+    flagged: dict[str, int] = {}  #: number of images with each flag
+    rate: float | None = None  #: recent images/s; None unless its producer runs and publishes it
+    left_s: float | None = None  #: None while the walk lasts, or without a rate
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
-    attempt: AttemptResult = AttemptResult()  #: of the last that ended
+    attempt: AttemptResult = AttemptResult()  #: the last finished one
 
     @property
     def counts(self) -> JobCounts:
-        """Its images."""
+        """The numbers of its images."""
         return JobCounts(self.found, self.done, self.failed, self.flagged)
 
 
 def is_running(output: Path) -> bool:
-    """Whether some process holds the job's journal."""
+    """Whether a process holds the job's journal."""
     try:
         fd = os.open(journal_path(output), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -68,15 +68,15 @@ def is_running(output: Path) -> bool:
 
 
 def read_snapshot(output: Path) -> JobView | None:
-    """The job of this output; None if there is none, or none that has begun."""
+    """The job of this output; None if no job was started."""
     try:
         found, totals = _read(journal_path(output))
     except sqlite3.DatabaseError:
         if not journal_path(output).exists() or is_running(output):
-            return None  # whoever holds it writes its first lines
+            return None  # its producer is creating it
         return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
     job = _Snapshot(found)
-    if not job.begun:
+    if not job.started:
         return None
     try:
         record, unlisted, attempt = job.record, job.unlisted, job.attempt
@@ -102,7 +102,7 @@ def read_snapshot(output: Path) -> JobView | None:
 
 
 class _Snapshot(JobProperties):
-    """Properties as of one moment."""
+    """Properties at one moment."""
 
     def __init__(self, found: dict[str, bytes]) -> None:
         self._found = found
@@ -120,22 +120,23 @@ def _state(output: Path, job: JobProperties) -> JobState:
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], JobCounts]:
-    """Properties and sums. Without a log the file is read as it is, or SQLite would leave a log
-    and its index beside it; a producer that starts meanwhile is noticed."""
-    while (before := _alone(path)) is not None:
+    """Properties and totals. A file without a log is opened as immutable, since SQLite would
+    otherwise leave a log and its index beside it. The file is read again if a producer starts
+    meanwhile."""
+    while (before := _state_without_log(path)) is not None:
         try:
             found = _query(path, immutable=True)
         except sqlite3.DatabaseError:
-            if _alone(path) == before:
+            if _state_without_log(path) == before:
                 raise
         else:
-            if _alone(path) == before:
+            if _state_without_log(path) == before:
                 return found
     return _query(path, immutable=False)
 
 
-def _alone(path: Path) -> tuple[int, int, int] | None:
-    """Which file it is, in which state; None where a log belongs to it."""
+def _state_without_log(path: Path) -> tuple[int, int, int] | None:
+    """Inode, size and modification time of the file; None if it is missing or has a log."""
     if Path(f"{path}-wal").exists() or not path.exists():
         return None
     info = path.stat()

@@ -1,4 +1,4 @@
-"""The journal's file as SQLite sees it: what is said where it is full or damaged."""
+"""Maps SQLite's errors of the journal to error messages; checksums."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from struct import error as StructError
 
 from shared.errors import Damaged, SetupError
 
-#: SQLite's codes for a file that is not (any more) what we wrote; text and numbers that cannot be
-#: read back say the same.
+#: SQLite's codes for a damaged file. Text and numbers that cannot be decoded count as damage, too.
 _DAMAGE = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -25,26 +24,26 @@ _DAMAGE = {
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """What SQLite says of the file `path` becomes a SetupError that says what to do."""
+    """Raise SetupError, with what to do, for an error of SQLite in the file `path`."""
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError, StructError) as error:
-        # What is quoted of a damaged file may hold any character.
+        # Quoted content of a damaged file may have any character.
         text = "".join(c if c.isprintable() else "?" for c in str(error))
         if _is_damage(error):
-            raise Damaged(f"{path}: {text}; run again with --restart") from error
+            raise Damaged(f"{path}: {text}; start over with --restart") from error
         raise SetupError(f"{path}: {text}; free space, run again") from error
 
 
 def blob(cell: object) -> bytes:
-    """A cell that was written as bytes: a damaged schema may have it be anything."""
+    """A cell that was written as bytes; with a damaged schema it may have any type."""
     if not isinstance(cell, bytes):
         raise sqlite3.DatabaseError("a batch has lost its content")
     return cell
 
 
 def checksum(*cells: object) -> int:
-    """CRC-32 of cells, each with its type and length: no byte can move from one to the next."""
+    """CRC-32 of cells, each with its type and length, so that shifted bytes are detected."""
     value = 0
     for cell in cells:
         data = cell if isinstance(cell, bytes) else repr(cell).encode()
@@ -55,5 +54,5 @@ def checksum(*cells: object) -> int:
 
 def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    # Our descriptor may write: so it is the file's header that says otherwise.
+    # The file is open for writing, so READONLY comes from a damaged header.
     return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_READONLY

@@ -1,7 +1,7 @@
-"""How far a job is: what the batches of its journal add up to.
+"""The totals of a job, summed over the batches of its journal.
 
-The sums are kept beside the batches, in the transaction that changes either, so that a look at a
-job costs the same whatever its size.
+They are stored beside the batches, in the same transaction, so that reading a job's state costs
+the same for every size.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from producer.journal import properties
 from shared.errors import MISFITS
 from shared.image_status import add_flags
 
-#: The property of a job that holds its sums.
+#: The property of a job that holds its totals.
 PROPERTY = "totals"
 
 
 class JobCounts(msgspec.Struct):
-    """Images of a job so far."""
+    """The numbers of images of a job so far."""
 
-    found: int = msgspec.field(default=0, name="frozen")  #: in the batches so far
-    done: int = 0  #: a failed row that is being repeated is not
+    found: int = msgspec.field(default=0, name="frozen")  #: in frozen batches
+    done: int = 0  #: without failed rows that are being repeated
     failed: int = 0  #: done, and without a label
-    flagged: dict[str, int] = {}  #: by flag; those that none has are left out
+    flagged: dict[str, int] = {}  #: by flag, without zeros
 
 
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
-    """Write the sums, in the transaction that is open. Raises sqlite3.DatabaseError."""
+    """Write the totals, in the open transaction. Raises sqlite3.DatabaseError."""
     properties.put(database, **{PROPERTY: msgspec.json.encode(totals)})
 
 
 def load_counts(found: Mapping[str, bytes]) -> JobCounts:
-    """The sums among a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
+    """The totals in a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
     try:
         return msgspec.json.decode(found[PROPERTY], type=JobCounts)
     except (KeyError, *MISFITS) as error:
-        raise sqlite3.DatabaseError("the job has lost its sums") from error
+        raise sqlite3.DatabaseError("the job's totals are missing or damaged") from error
 
 
 def sums(database: sqlite3.Connection) -> JobCounts:
-    """What the batches of a journal add up to, all of which are read.
+    """The totals, summed over all batches of a journal.
 
     Raises:
         sqlite3.DatabaseError: the file is damaged.
@@ -56,5 +56,5 @@ def sums(database: sqlite3.Connection) -> JobCounts:
         " GROUP BY key"
     )
     found, done, failed = map(int, row)
-    # In the order of `shared/image_status.py`, whatever that of the rows is.
+    # In the order of `shared/image_status.py`, not of the rows.
     return JobCounts(found, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

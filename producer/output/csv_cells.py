@@ -1,17 +1,16 @@
 """Cells of the table: any file name as UTF-8 text, reversibly, and never as a formula.
 
-The rules are stated in docs/table.md; `unescape` is the function that reverses them.
+docs/table.md states the rules; `unescape` reverses them.
 """
 
 from __future__ import annotations
 
 import re
 
-#: A spreadsheet runs a cell that begins like this (OWASP ASVS 1.2.10); `'` itself is guarded so
-#: that taking one `'` away is always the way back.
-#: A tab or carriage return would do so, too, but is escaped.
+#: A spreadsheet runs a cell that starts with one of these (OWASP ASVS 1.2.10). `'` is escaped, too,
+#: so that removing one `'` always restores the name. Tabs and carriage returns are escaped anyway.
 _FORMULA_STARTS = ("=", "+", "-", "@", "'")
-#: C0, DEL and C1: a terminal obeys them, and a row with a line feed is not one line.
+#: C0, DEL and C1: terminals interpret them, and a line feed would split a row.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _QUOTED = re.compile(r'[",\r\n]')
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
@@ -35,7 +34,7 @@ def _hexadecimal(control: re.Match[str]) -> str:
 
 
 def unescape(cell: str) -> bytes:
-    """The file name that `escape` made this cell of."""
+    """The file name of a cell; the inverse of `escape`."""
     text = cell.removeprefix("'")
     parts: list[bytes] = []
     end = 0
@@ -49,7 +48,7 @@ def unescape(cell: str) -> bytes:
 
 
 def quote(cell: str) -> str:
-    """A cell as CSV has it: in quotes only where they are needed."""
+    """A cell in CSV, quoted only if needed."""
     if _QUOTED.search(cell) is None:
         return cell
     return '"' + cell.replace('"', '""') + '"'

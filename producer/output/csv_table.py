@@ -1,7 +1,7 @@
-"""The table: rows of CSV from the journal, in path order, written whole or not at all.
+"""The table: rows of CSV from the journal, in path order, written atomically.
 
 Columns: path,label,confidence,status,error,flag,model, then label_2,confidence_2,... (--top-k) and
-p_LABEL,... (--probabilities). UTF-8 without a mark, lines end in a line feed.
+p_LABEL,... (--probabilities). UTF-8 without a byte order mark, lines end in a line feed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from shared.messages.model_card import Card
 COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
 PART_SUFFIX = ".part"
 _WRITE_BUFFER_BYTES = 1 << 20
-#: A batch in which no name needs escaping or quoting is the usual case, found in one search.
+#: Usually no name of a batch needs escaping or quoting, which one search finds out.
 _SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 
 
 class Table:
-    """How the rows of one job are written."""
+    """Formats the rows of one job."""
 
     def __init__(self, card: Card, top_k: int, probabilities: bool) -> None:
         self._labels = [_cell(label) for label in card.labels]
@@ -47,7 +47,6 @@ class Table:
 
     @property
     def header(self) -> str:
-        """The first line."""
         more = [f"{c}_{k}" for k in range(2, self._k + 1) for c in ("label", "confidence")]
         every = [_cell(f"p_{label}") for label in self._names] if self._probabilities else []
         return ",".join([*COLUMNS, *more, *every]) + "\n"
@@ -64,7 +63,7 @@ class Table:
                 self._wide(path, indices[at : at + result.k], values[at : at + result.k])
                 for path, at in zip(paths, range(0, len(indices), result.k), strict=True)
             ]
-        for i, flag in enumerate(result.flags):  # nearly always none
+        for i, flag in enumerate(result.flags):  # usually empty
             if flag:
                 some = slice(i * result.k, (i + 1) * result.k)
                 lines[i] = self._wide(paths[i], indices[some], values[some], flag)
@@ -108,15 +107,15 @@ def cells(names: Sequence[bytes]) -> list[str]:
 
 
 def write(journal: Journal, table: Table, output: Path) -> str:
-    """Write the rows of every finished batch and put them in the output's place at once; answers
-    the SHA-256 of what was written, in hexadecimal.
+    """Write the rows of every finished batch, and replace the output atomically. Returns the
+    SHA-256 of the table, in hexadecimal.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
     part = Path(f"{output}{PART_SUFFIX}")
     sha256 = hashlib.sha256()
-    with atomic_file.writing(output, "mend that and run the same command again"):
+    with atomic_file.writing(output, "fix this and run the same command again"):
         with atomic_file.created(part, _WRITE_BUFFER_BYTES) as file:
             for text in lines(journal, table):
                 data = text.encode()
@@ -129,7 +128,7 @@ def write(journal: Journal, table: Table, output: Path) -> str:
 
 
 class Rows(Protocol):
-    """Where rows come from: a journal."""
+    """A source of rows: a journal."""
 
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of every finished batch, in order."""
@@ -143,7 +142,7 @@ def lines(journal: Rows, table: Table) -> Iterator[str]:
 
 
 def failures(result: BatchResult) -> int:
-    """How many images of a batch have no label."""
+    """The number of images of a batch without a label."""
     return len(result.statuses) - result.statuses.count(Status.OK.code)
 
 

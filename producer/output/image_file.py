@@ -1,4 +1,5 @@
-"""Writing a picture where somebody asked for it: whole or not at all, and over nothing unasked."""
+"""Writes a plot to the path that the user gave: atomically, and never over a file without
+`force`."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ SUFFIX = ".png"
 
 
 def check(path: Path, force: bool) -> None:
-    """Find what is wrong with a picture's place before work starts.
+    """Check a plot's path before work starts.
 
     Raises:
-        UsageError: it is no place for a PNG file, or something is there (unless `force`).
+        UsageError: a PNG file cannot be written there, or the path exists (unless `force`).
     """
     if path.suffix.lower() != SUFFIX:
-        raise UsageError(f"{printable(path)} is to be a PNG file; let its name end in {SUFFIX}")
+        raise UsageError(f"{printable(path)} must be a PNG file; let its name end in {SUFFIX}")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
     if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
@@ -29,7 +30,7 @@ def check(path: Path, force: bool) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put the bytes of a picture in its place at once.
+    """Write the bytes of a plot atomically.
 
     Raises:
         SetupError: the disk is full or the folder read-only.
@@ -45,7 +46,7 @@ def write(path: Path, data: bytes) -> None:
                 os.unlink(part.name)
                 raise
     except OSError as error:
-        raise SetupError(f"{printable(path)}: {error.strerror}; mend that and run again") from error
+        raise SetupError(f"{printable(path)}: {error.strerror}; fix this and run again") from error
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""What a running job shows: a progress bar on a terminal, plain lines elsewhere."""
+"""The display of a running job: a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ PLAIN_EVERY_S = 5.0
 
 
 class JobProgress(Protocol):
-    """Where progress and notices go."""
+    """Displays progress and notices."""
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
-        """The figures as they stand; called often."""
+        """Display the current figures; called often."""
 
     def notice(self, text: str) -> None:
-        """One line; the same text twice in a row is shown once."""
+        """Display one line; the same text twice in a row is displayed once."""
 
     def close(self) -> None:
-        """The last figures stay visible."""
+        """End the display; the last figures stay visible."""
 
 
 class NoticesOnly(Notices):
-    """Shows notices only."""
+    """Displays notices only."""
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _print(self, text: str) -> None:
         print_line(one_line(text))
@@ -40,17 +40,17 @@ class ProgressLines(NoticesOnly):
     """A line every few seconds, for logs."""
 
     def __init__(self) -> None:
-        self._begun = self._shown = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._first: int | None = None
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
         if self._first is None:
             self._first = totals.done
         now = time.monotonic()
-        if now - self._shown < PLAIN_EVERY_S:
+        if now - self._printed < PLAIN_EVERY_S:
             return
-        self._shown = now
-        rate = (totals.done - self._first) / (now - self._begun)
+        self._printed = now
+        rate = (totals.done - self._first) / (now - self._started)
         left = "" if walking or not rate else f", {(totals.found - totals.done) / rate:.0f} s left"
         found = f"{totals.found}+" if walking else f"{totals.found}"
         print_line(
@@ -72,14 +72,14 @@ class ProgressBar(LiveNotices):
             TimeRemainingColumn(),
             transient=False,
         )
-        self._begun, self._first = time.monotonic(), 0
+        self._started, self._first = time.monotonic(), 0
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
         if self._task is None:
-            self._begun, self._first = time.monotonic(), totals.done
+            self._started, self._first = time.monotonic(), totals.done
             self._task = self._bar.add_task("", total=None, found="", failed=0, rate=0.0)
             self._bar.start()
-        elapsed = max(time.monotonic() - self._begun, 1e-3)
+        elapsed = max(time.monotonic() - self._started, 1e-3)
         self._bar.update(
             self._task,
             completed=totals.done,
@@ -94,9 +94,9 @@ class ProgressBar(LiveNotices):
 
 
 def make_progress(quiet: bool) -> JobProgress:
-    """The report that fits where standard error goes."""
+    """The display for standard error: a terminal, a log, or notices only."""
     if quiet:
         return NoticesOnly()
     if not sys.stderr.isatty():
         return ProgressLines()
-    return ProgressBar()  # with rich, which takes longer to import than a small job to run
+    return ProgressBar()  # imports rich, which takes longer than a small job

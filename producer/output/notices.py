@@ -1,4 +1,4 @@
-"""Notices on standard error: what the displays of jobs and of requests have in common."""
+"""Notices on standard error, shared by the displays of jobs and of requests."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ if TYPE_CHECKING:
 
 
 def print_line(text: str) -> None:
-    """One line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 class Notices:
-    """Shows notices, the same text twice in a row once."""
+    """Displays notices; the same text twice in a row is displayed once."""
 
     _last = ""
 
     def notice(self, text: str) -> None:
-        """One line, where there is a text."""
+        """Display one line, unless the text is empty."""
         if text and text != self._last:
             self._print(text)
         self._last = text
 
     def close(self) -> None:
-        """What was shown last stays visible."""
+        """End the display; the last output stays visible."""
 
     def _print(self, text: str) -> None:
         print_line(text)
 
 
 class LiveNotices(Notices):
-    """Shows notices above a live bar, which a subclass starts by setting `_task`."""
+    """Displays notices above a live bar, which a subclass starts by setting `_task`."""
 
     def __init__(self, *columns: ProgressColumn, transient: bool) -> None:
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""An outage of Redis, as people are told of it: since when, and that it is over."""
+"""Notices about an outage of Redis: its start and its end."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Callable
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
-#: Between two looks whether it is over.
+#: Between two attempts during an outage.
 PAUSE_S = 0.5
 
 
 class Outage:
-    """Whether Redis is away, and since when. `tell` shows one line."""
+    """Whether Redis is unreachable, and since when. `notice` displays one line."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._answered = time.time()  #: when Redis did last
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._reached = time.time()  #: time of the last response
         self.lasts = False
 
-    def goes_on(self, error: RedisError) -> None:
-        """Redis does not answer."""
+    def report(self, error: RedisError) -> None:
+        """Record a failed command."""
         if not self.lasts:
             self.lasts = True
-            since = time.strftime("%H:%M:%S", time.localtime(self._answered))
-            self._tell(f"Redis is away since {since} ({error}); going on when it is back")
+            since = time.strftime("%H:%M:%S", time.localtime(self._reached))
+            self._notice(f"Redis has been unreachable since {since} ({error}); waiting")
 
     def over(self) -> None:
-        """Redis has answered."""
-        self._answered = time.time()
+        """Record a successful command."""
+        self._reached = time.time()
         if self.lasts:
             self.lasts = False
-            self._tell("Redis is back")
+            self._notice("Redis is back")
 
 
-#: What it answers to any write while its files cannot be written.
+#: The server's error for writes while it cannot write its files.
 _NO_DISK = "MISCONF"
-#: And while fewer replicas follow it than it must have (min-replicas-to-write).
+#: Its error for writes with fewer replicas than min-replicas-to-write.
 _NO_REPLICAS = "NOREPLICAS"
 _DISK_FULL = "No space left on device"
 #: redis-py has no class of its own for this one.
@@ -44,12 +44,12 @@ _MAX_CLIENTS = "max number of clients reached"
 
 
 def write_refusal(error: RedisError) -> str:
-    """Why the server refuses what is written to it; empty for any other error."""
+    """Why the server refuses writes; empty for any other error."""
     if isinstance(error, OutOfMemoryError):
         return "Redis' memory is full"
     text = str(error)
     if _NO_REPLICAS in text:
-        return "Redis has too few replicas to take anything in"
+        return "Redis has too few replicas to accept writes"
     if _MAX_CLIENTS in text:
         return "Redis refuses more connections (its maxclients is reached)"
     if _NO_DISK not in text:

@@ -1,4 +1,4 @@
-"""What `-o` may name: a regular file whose name does not promise another format."""
+"""Checks `-o`: it must be a regular file whose name has no ending of another format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from shared.errors import UsageError
 from shared.messages.files import IMAGE_SUFFIXES
 
-#: Names of formats that are not written. Any other ending, or none, is taken for CSV.
+#: Endings of other formats. Any other ending, or none, means CSV.
 _OTHER_FORMATS = (
     *(".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml"),
     *(".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
@@ -21,26 +21,26 @@ def checked_output(typed: str) -> str:
     """The absolute path of a table.
 
     Raises:
-        UsageError: it is a folder or another special file, standard output, or named like another
-            format; or its path is no printable text.
+        UsageError: it is a folder or a special file, standard output, or has the ending of another
+            format; or its path is not printable text.
     """
     if typed == "-":
-        raise UsageError("-o - is not possible: a job is resumed by its table; name a file")
+        raise UsageError("-o - is not possible: a job needs a file to resume; name a file")
     output = os.path.abspath(typed)
     if not output.isprintable():
-        raise UsageError(f"the path of -o has {_odd(output)}; choose another")
+        raise UsageError(f"the path of -o has {_unprintable(output)}; choose another")
     if os.path.isdir(output) or typed.endswith("/"):
         inside = os.path.join(typed, "results.csv")
         raise UsageError(f"-o {typed} is a folder; name a file in it, for example -o {inside}")
     if os.path.exists(output) and not os.path.isfile(output):
-        raise UsageError(f"-o {typed} is no regular file; choose another")
+        raise UsageError(f"-o {typed} is not a regular file; choose another")
     stem, suffix = os.path.splitext(typed)
     if suffix.lower() in _OTHER_FORMATS:
         raise UsageError(f"-o {typed}: the table is CSV, not {suffix}; for example -o {stem}.csv")
     return output
 
 
-def _odd(path: str) -> str:
+def _unprintable(path: str) -> str:
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What a request shows while it is waited for: a live bar on a terminal, plain lines elsewhere."""
+"""The display of a request in progress: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from producer.output.text import duration
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 
-#: What leaves room for the figures on a terminal of 80 columns.
+#: Leaves room for the figures on a terminal of 80 columns.
 BAR_CELLS = 20
 
 
 class RequestProgress(Protocol):
-    """Where a request's progress and notices go."""
+    """Displays a request's progress and notices."""
 
     def view(self, view: RequestView) -> None:
-        """The request as it stands; called several times a second."""
+        """Display the current state; called several times a second."""
 
     def notice(self, text: str) -> None:
-        """One line; the same text twice in a row is shown once."""
+        """Display one line; the same text twice in a row is displayed once."""
 
     def close(self) -> None:
-        """What was shown last stays visible."""
+        """End the display; the last output stays visible."""
 
 
 class NoticesOnly(Notices):
-    """Shows notices only."""
+    """Displays notices only."""
 
     def view(self, view: RequestView) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class ProgressLines(NoticesOnly):
     """A line for each stage and each epoch, for logs."""
 
     def __init__(self) -> None:
-        self._news = Changes()
+        self._changes = Changes()
 
     def view(self, view: RequestView) -> None:
-        for line in self._news.of(view):
+        for line in self._changes.of(view):
             print_line(line)
 
 
 class LiveDisplay(LiveNotices):
-    """What is under way moves; what is over stays above it."""
+    """A live bar for the current stage, below a line for each finished one."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, TextColumn
@@ -58,13 +58,13 @@ class LiveDisplay(LiveNotices):
             TextColumn("{task.fields[figures]}"),
             transient=True,
         )
-        self._news = Changes()
+        self._changes = Changes()
 
     def view(self, view: RequestView) -> None:
         if self._task is None:
             self._task = self._bar.add_task("", total=None, figures="")
             self._bar.start()
-        for line in self._news.of(view):
+        for line in self._changes.of(view):
             self._print(line)
         now = view.progress
         if now is None:
@@ -80,34 +80,34 @@ class LiveDisplay(LiveNotices):
 
 
 class Changes:
-    """What is new in each view, in lines: stages that began and epochs that ended."""
+    """The changes between views, as lines: stages that started and epochs that ended."""
 
     def __init__(self) -> None:
         self._stage = ""
-        self._epoch: Progress | None = None  #: the last that was seen of the epoch under way
+        self._epoch: Progress | None = None  #: the last progress of the current epoch
 
     def of(self, view: RequestView) -> Iterator[str]:
-        """The lines since the view before."""
+        """The lines for the changes since the previous view."""
         now, before = view.progress, self._epoch
         if now is not None:
             if before is not None and _ended(before, now):
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is RequestState.WAITING:
-            yield from self._begins(
-                RequestState.WAITING, f"request {view.request.id} waits for a trainer"
+            yield from self._started(
+                RequestState.WAITING, f"request {view.request.id} is waiting for a trainer"
             )
         elif view.state is RequestState.RUNNING and now is not None:
-            yield from self._begins(now.stage, now.stage)
+            yield from self._started(now.stage, now.stage)
 
-    def _begins(self, stage: str, line: str) -> Iterator[str]:
+    def _started(self, stage: str, line: str) -> Iterator[str]:
         if stage != self._stage:
             self._stage = stage
             yield line
 
 
 def _ended(epoch: Progress, now: Progress) -> bool:
-    """Whether an epoch is over; not if its trainer died in it, and the work begins anew."""
+    """Whether an epoch has ended; false if its trainer crashed and the work started over."""
     if (now.stage, now.epoch) == (epoch.stage, epoch.epoch):
         return False
     trained = not now.epoch and now.heldout_accuracy is not None
@@ -115,13 +115,13 @@ def _ended(epoch: Progress, now: Progress) -> bool:
 
 
 def _heldout_of(epoch: Progress, now: Progress) -> float | None:
-    """What that epoch came to, if `now` tells: it knows of the last one that is over."""
+    """The held-out accuracy of that epoch, if `now` has it: it has that of the last ended one."""
     last = now.epoch - 1 if now.epoch else epoch.epochs
     return now.heldout_accuracy if epoch.epoch == last else None
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
-    """An epoch that has ended."""
+    """The line for an epoch that has ended."""
     parts = [f"epoch {progress.epoch} of {progress.epochs}"]
     figures = {
         "loss": progress.loss,
@@ -137,12 +137,12 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
 
 
 def title(now: Progress) -> str:
-    """What is under way."""
+    """The current stage or epoch."""
     return f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
 
 
 def figures(now: Progress) -> str:
-    """The numbers that there are: how fast in one line, how well in the next."""
+    """The available figures: speed in one line, quality in the next."""
     pace, quality = [], []
     if now.rate:
         pace.append(f"{now.rate:,.0f} images/s")
@@ -158,9 +158,9 @@ def figures(now: Progress) -> str:
 
 
 def make_progress(quiet: bool = False) -> RequestProgress:
-    """The watch that fits where standard error goes."""
+    """The display for standard error: a terminal, a log, or notices only."""
     if quiet:
         return NoticesOnly()
     if not sys.stderr.isatty():
         return ProgressLines()
-    return LiveDisplay()  # with rich, which takes a while to import
+    return LiveDisplay()  # imports rich, which is slow

@@ -1,4 +1,4 @@
-"""How figures and foreign text are shown to people: short, and in one line."""
+"""Formats figures and foreign text for people: short, and in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GAP = "  "  #: between columns
 
 
 def size(count: int | None) -> str:
-    """`3.4 MB`; `-` where it is not known."""
+    """`3.4 MB`; `-` if unknown."""
     if count is None:
         return "-"
     value, unit = float(count), 0
@@ -29,7 +29,7 @@ def mib(count: int) -> str:
 
 
 def share(value: float | None, digits: int = 4) -> str:
-    """A fraction with so many decimals; `-` where there is none."""
+    """A fraction with `digits` decimals; `-` for None."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -50,14 +50,13 @@ def duration(seconds: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """What somebody else wrote, without anything that a terminal would obey."""
-    kept = " ".join(text.split())
-    return kept if kept.isprintable() else ascii(kept)[1:-1]
+    """Foreign text in one line, without control characters for a terminal."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else ascii(line)[1:-1]
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """A command as a shell takes it, whatever bytes its arguments have, and as a terminal shows
-    it without obeying."""
+    """A command quoted for a shell, whatever bytes its arguments have; printable on a terminal."""
     return " ".join(shlex.quote(a) if a.isprintable() else _dollar_quoted(a) for a in arguments)
 
 
@@ -80,9 +79,9 @@ def show_json(value: object) -> None:
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
-    """The heading and one line per row; the columns named in `left` begin at the left.
+    """The heading and one line per row; the columns in `left` are left-aligned.
 
-    No line is cut at the width of a terminal: a pipe has none.
+    Lines are never truncated: a pipe has no terminal width.
     """
     table = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

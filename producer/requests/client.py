@@ -1,4 +1,4 @@
-"""The desk where requests to the owner of the store are handed in, in Redis."""
+"""The client that submits requests to the owner of the store, through Redis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROLE = "producer"
 
 
 class RequestClient:
-    """Every method raises redis.exceptions.RedisError when the server is away or full."""
+    """Every method raises redis.exceptions.RedisError when the server is unreachable or full."""
 
     def __init__(self, settings: Settings) -> None:
         url = broker_url(settings)
@@ -39,7 +39,7 @@ class RequestClient:
         self.requests = RequestLedger(self.client, settings.lease_s)
 
     def submit(self, request: Request, input: bytes | None = None) -> bool:
-        """Hand a request in and say so; False if it was there already.
+        """Submit a request and send its hint; False if Redis had it already.
 
         Raises:
             UsageError: other work has this id.
@@ -49,16 +49,16 @@ class RequestClient:
         return new
 
     def get(self, request_id: str) -> RequestView | None:
-        """The request as it stands; None if Redis does not know it."""
+        """The current state of a request; None if Redis does not have it."""
         return self.requests.get(request_id)
 
     def has_trainer(self) -> bool:
-        """Whether one is alive."""
+        """Whether a trainer is alive."""
         return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(self.client))
 
 
 def open_client(settings: Settings) -> RequestClient:
-    """The desk of the broker that is configured, or of this machine's stack, started if need be.
+    """A client of the configured broker, or of this machine's stack, which is started if needed.
 
     Raises:
         SetupError: the stack does not start.
@@ -69,22 +69,22 @@ def open_client(settings: Settings) -> RequestClient:
 
 @contextmanager
 def broker_errors(settings: Settings) -> Iterator[None]:
-    """For one look into Redis: raises BrokerAway, with the cure, where there is none."""
+    """Raise BrokerAway, with what to do, if Redis is unreachable."""
     try:
         yield
     except RedisError as error:
         url = address.redacted(settings.redis_url)
-        cure = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
+        line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
         if not url:
-            cure = f"this machine's stack does not answer ({error}); hangtag down clears it away"
-        raise BrokerAway(cure) from error
+            line = f"this machine's stack does not answer ({error}); remove it with: hangtag down"
+        raise BrokerAway(line) from error
 
 
 def make_request(work: Work, request_id: str = "") -> Request:
     """A request by this user, with a new id if none is given.
 
     Raises:
-        UsageError: the id or a name in the work cannot be one.
+        UsageError: the id or a name in the work is invalid.
     """
     request = Request(request_id or new_id(), work, user_name(), time.time())
     try:
@@ -98,7 +98,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
 
 
 def user_name() -> str:
-    """This user, for the history: user@host."""
+    """This user, for the history, as user@host."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may run as a number without a name

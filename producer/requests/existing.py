@@ -1,4 +1,4 @@
-"""Requests that were made before, by their id: follow one, cancel one."""
+"""Follows or cancels an existing request by its id."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ from shared.settings import Settings
 def follow(
     settings: Settings, request_id: str, *, quiet: bool = False, timeout_s: float | None = None
 ) -> tuple[Request, Outcome]:
-    """Wait for a request that was made before, and for its good outcome.
+    """Wait for an existing request, and return its good outcome.
 
     Raises:
-        UsageError: nobody knows such a request.
-        SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `ask`.
+        UsageError: there is no such request.
+        SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `submit`.
     """
     settings = other_stacks.holder(settings, request_id)
     request = find(settings, request_id)
     outcome = stored_outcome(settings, request_id)
     if outcome is None:
         settings = other_stacks.taken(settings, request)
-        desk = open_client(settings)
-        with watching(request_id, quiet) as watch:
-            outcome = RequestWaiter(settings, desk, request, watch, timeout_s=timeout_s).wait()
+        client = open_client(settings)
+        with watching(request_id, quiet) as display:
+            outcome = RequestWaiter(settings, client, request, display, timeout_s=timeout_s).wait()
     return request, check_outcome(outcome)
 
 
 def cancel(settings: Settings, request_id: str) -> None:
-    """Let nobody work on a request any more.
+    """Cancel a request, so that no trainer works on it any more.
 
     Raises:
-        UsageError: there is none, or it is answered.
+        UsageError: there is none, or it has finished.
         BrokerAway: the broker does not answer.
     """
     settings = other_stacks.holder(settings, request_id)
     request = find(settings, request_id)
     if stored_outcome(settings, request_id) is not None or not _cancelled(settings, request):
-        raise UsageError(f"request {request_id} is answered; there is nothing to cancel")
+        raise UsageError(f"request {request_id} has finished; there is nothing to cancel")
 
 
 def _cancelled(settings: Settings, request: Request) -> bool:
-    desk = open_client(settings)
+    client = open_client(settings)
     with broker_errors(settings):
-        desk.requests.submit(request)  # if this machine's server has forgotten it
-        view = desk.get(request.id)
-        cancelled = desk.requests.cancel(request.id)
+        client.requests.submit(request)  # this machine's server may have lost it
+        view = client.get(request.id)
+        cancelled = client.requests.cancel(request.id)
     running = view is not None and view.state is RequestState.RUNNING
     if cancelled and not running and not settings.redis_url:
-        request_store.forget(settings.store_path, request.id)  # a trainer would do so, too
+        request_store.forget(settings.store_path, request.id)  # as a running trainer does
     return cancelled
 
 
-def _kept(settings: Settings, request_id: str) -> Request | None:
+def _stored(settings: Settings, request_id: str) -> Request | None:
     store = settings.store_path
-    kept = request_store.load(store, request_id)
-    if kept is None or request_store.is_here(store, request_id):
-        return kept
-    return kept if request_store.outcome(store, request_id) is not None else None
+    stored = request_store.load(store, request_id)
+    if stored is None or request_store.is_here(store, request_id):
+        return stored
+    return stored if request_store.outcome(store, request_id) is not None else None
 
 
 def find(settings: Settings, request_id: str) -> Request:
@@ -76,11 +76,11 @@ def find(settings: Settings, request_id: str) -> Request:
     """
     found = None
     if not settings.redis_url:
-        found = _kept(settings, request_id)
+        found = _stored(settings, request_id)
     if found is None and (settings.redis_url or socket_path(settings).exists()):
-        desk = open_client(settings)
+        client = open_client(settings)
         with broker_errors(settings):
-            view = desk.get(request_id)
+            view = client.get(request_id)
         found = view.request if view is not None else None
     if found is None:
         raise UsageError(f"there is no request {request_id!r:.80}; see: hangtag train --list")

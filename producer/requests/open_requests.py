@@ -1,4 +1,4 @@
-"""The requests that are not answered yet: those in Redis, and those that only the store knows."""
+"""The unfinished requests: those in Redis, and those that are only in the store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Request, Work
 from shared.settings import Settings
 
-#: Nobody works on it and no Redis knows it: this machine's stack has ended.
+#: The request is only in the store: this machine's stack has stopped.
 PAUSED = "paused"
-HEAD = ("request", "state", "asks for", "where", "left", "by")
-_LEFT = ("request", "state", "asks for", "where", "by")
+HEAD = ("request", "state", "work", "where", "left", "by")
+_LEFT = ("request", "state", "work", "where", "by")
 
 
 class OpenRequest(msgspec.Struct, frozen=True):
-    """One request at a glance."""
+    """The state of one request."""
 
     request: str
     state: str  #: waiting, running, or paused
@@ -37,12 +37,12 @@ class OpenRequest(msgspec.Struct, frozen=True):
 
 
 def open_requests(settings: Settings) -> list[OpenRequest]:
-    """Every request without an answer, oldest first.
+    """Every unfinished request, oldest first.
 
     Raises:
-        BrokerAway: the broker that is configured does not answer.
+        BrokerAway: the configured broker does not answer.
     """
-    found = {one.request: one for one in _kept(settings)}
+    found = {one.request: one for one in _stored(settings)}
     for broker in other_stacks.stacks(settings):
         try:
             for request_id, seen in _in_redis(broker, list(found)):
@@ -69,21 +69,21 @@ def describe(work: Work) -> str:
     return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
 
 
-def _kept(settings: Settings) -> Iterator[OpenRequest]:
+def _stored(settings: Settings) -> Iterator[OpenRequest]:
     if not settings.redis_url:
         for request in request_store.unanswered(settings.store_path, here=True):
             yield _open(request, PAUSED)
 
 
-def _in_redis(settings: Settings, kept: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:
-    """What Redis knows of those that are open there, and of those that the store keeps. None: it
-    has ended, and its trainer has not forgotten it yet."""
+def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:
+    """The state in Redis of its open requests and of the stored ones. None for a finished request
+    that its trainer has not deleted from the store yet."""
     if not settings.redis_url and not socket_path(settings).exists():
         return
     with connect_briefly(broker_url(settings), "status") as client:
         requests = RequestLedger(client, settings.lease_s)
-        for request_id in dict.fromkeys([*requests.open(), *kept]):
-            with suppress(BadMessage):  # of another version, which will show it
+        for request_id in dict.fromkeys([*requests.open(), *stored]):
+            with suppress(BadMessage):  # written by another version of Hangtag
                 view = requests.get(request_id)
                 if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
                     yield request_id, _open(view.request, str(view.state), view.progress)

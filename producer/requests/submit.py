@@ -1,4 +1,4 @@
-"""Asking the owner of the store for work that only it can do, and waiting for the answer."""
+"""Submits requests to the owner of the store, and waits for their outcomes."""
 
 from __future__ import annotations
 
@@ -29,109 +29,110 @@ def submit(
     timeout_s: float | None = None,
     wait_for_trainer: bool = True,
 ) -> Outcome:
-    """Have a request answered well, once: with the same id it is the same request. The outcome of
-    one that is not waited for is empty.
+    """Submit a request and return its good outcome. The same id is the same request. Without `wait`
+    the outcome is empty.
 
-    Progress is shown on standard error unless `quiet`. `input` are bytes that travel along.
-    Without `wait_for_trainer` nothing is asked of a broker that no trainer serves.
+    Progress is displayed on standard error unless `quiet`. `input` are bytes that are sent along.
+    Without `wait_for_trainer` nothing is submitted if no trainer is alive.
 
     Raises:
-        UsageError: what was typed is at fault; other work has this id.
-        SetupError: the work failed, or cannot be asked for; the message names the cure.
-        RequestCancelled: somebody cancelled it.
-        StillOpen: it was not finished in `timeout_s`; it goes on.
-        KeyboardInterrupt: it goes on.
+        UsageError: an argument is invalid, or other work has this id.
+        SetupError: the work failed, or cannot be submitted; the message says what to do.
+        RequestCancelled: it was cancelled.
+        StillOpen: it did not finish in `timeout_s`, and continues.
+        KeyboardInterrupt: it continues.
     """
-    _check_kept(settings, request)
+    _check_stored(settings, request)
     outcome = stored_outcome(settings, request.id)
     if outcome is not None:
-        _check_well(request.id, outcome)
+        _check_succeeded(request.id, outcome)
         return outcome
     settings = other_stacks.taken(settings, request)
-    desk = _hand_in(settings, request, input, wait_for_trainer, wait)
+    client = _submit(settings, request, input, wait_for_trainer, wait)
     if not wait:
         return Outcome(ok=True)
-    with watching(request.id, quiet) as watch:
-        follow = RequestWaiter(
-            settings, desk, request, watch, input=input, on_view=on_view, timeout_s=timeout_s
+    with watching(request.id, quiet) as display:
+        waiter = RequestWaiter(
+            settings, client, request, display, input=input, on_view=on_view, timeout_s=timeout_s
         )
-        return check_outcome(follow.wait())
+        return check_outcome(waiter.wait())
 
 
 def check_outcome(outcome: Outcome) -> Outcome:
-    """The same outcome. Raises UsageError or SetupError for a bad one."""
+    """Return a good outcome. Raises UsageError or SetupError for a bad one."""
     if not outcome.ok:
         raise (UsageError if outcome.usage else SetupError)(outcome.error)
     return outcome
 
 
 def picture(settings: Settings, request_id: str, name: str) -> bytes:
-    """A picture beside the answer to a request. Raises SetupError if it is gone."""
+    """A plot that belongs to a request's outcome. Raises SetupError if it no longer exists."""
     settings = other_stacks.holder(settings, request_id)
     with broker_errors(settings):
         return RequestClient(settings).requests.file(request_id, name)
 
 
-def _hand_in(
+def _submit(
     settings: Settings, request: Request, input: bytes | None, wait_for_trainer: bool, wait: bool
 ) -> RequestClient:
     if not settings.redis_url:
         commands.check_can(request.work)
         request_store.keep(settings.store_path, request, input, stack_name(settings))
-    desk = open_client(settings)
+    client = open_client(settings)
     with broker_errors(settings):
-        served = not settings.redis_url or desk.has_trainer()
+        served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        if not desk.submit(request, input):
-            _check_before(desk.get(request.id), request.id)
+        if not client.submit(request, input):
+            _check_before(client.get(request.id), request.id)
     if not served and not wait:
-        NoticesOnly().notice(how_to_start_trainer(settings))  # who waits is told while waiting
-    return desk
+        NoticesOnly().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
+    return client
 
 
 def _check_before(view: RequestView | None, request_id: str) -> None:
-    """What was asked for before is answered once, and not tried again."""
+    """An existing request is not retried, also if it failed."""
     if view is not None and view.state is RequestState.CANCELLED:
         raise RequestCancelled(
             f"request {request_id} was cancelled before; choose another --request-id"
         )
     if view is not None and view.outcome is not None:
-        _check_well(request_id, view.outcome)
+        _check_succeeded(request_id, view.outcome)
 
 
-def _check_well(request_id: str, outcome: Outcome) -> None:
+def _check_succeeded(request_id: str, outcome: Outcome) -> None:
     if not outcome.ok:
         raise (UsageError if outcome.usage else SetupError)(
             f"request {request_id} failed before: {outcome.error}; choose another --request-id"
         )
 
 
-def _check_kept(settings: Settings, request: Request) -> None:
-    """Redis may have forgotten what the store has not."""
+def _check_stored(settings: Settings, request: Request) -> None:
+    """Check the id against the store: Redis may have lost the request."""
     if settings.redis_url:
         return
-    kept = request_store.load(settings.store_path, request.id)
-    if kept is not None and kept.work != request.work:
-        raise UsageError(f"request {request.id} asks for other work; choose another id")
+    stored = request_store.load(settings.store_path, request.id)
+    if stored is not None and stored.work != request.work:
+        raise UsageError(f"request {request.id} already exists for other work; choose another id")
 
 
 def data_place(typed: str, settings: Settings) -> str:
-    """As a request has it: `fashion-mnist`, or an absolute path.
+    """The place of data in a request: `fashion-mnist`, or an absolute path.
 
     The trainer has another current folder, and may have another disk.
 
     Raises:
-        UsageError: the path is empty or no text, or this machine's stack would not find the folder.
+        UsageError: the path is empty or not text, or the folder does not exist for this machine's
+            stack.
         SetupError: this machine's stack may not read the folder.
     """
     if typed == FASHION_MNIST:
         return typed
-    if not typed:  # a variable of a script that is not set, and not the current folder
+    if not typed:  # probably an unset variable of a script, not the current folder
         raise UsageError(f"--data is empty; name a folder, or {FASHION_MNIST}")
     path = os.path.abspath(typed)
     if not path.isprintable():
-        raise UsageError("the path of --data has bytes that are no text; choose another")
+        raise UsageError("the path of --data is not printable text; choose another")
     if not settings.redis_url:
         _check_here(path)
     return path
@@ -144,7 +145,7 @@ def _check_here(path: str) -> None:
             return
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
-            f"{path} is no folder; name one with a subfolder for each class, or {FASHION_MNIST}"
+            f"{path} is not a folder; name one with a subfolder for each class, or {FASHION_MNIST}"
         ) from None
     except OSError as error:
         raise SetupError(

@@ -1,4 +1,4 @@
-"""Following a request to its outcome, whatever Redis does in between."""
+"""Waits for the outcome of a request, through outages of Redis."""
 
 from __future__ import annotations
 
@@ -20,115 +20,114 @@ from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
 
-LOOK_EVERY_S = 0.25
-#: A trainer of this machine's stack is there within seconds: until then nothing is amiss.
-TRAINER_SOON_S = 15.0
+POLL_EVERY_S = 0.25
+#: The time in which a trainer of this machine's stack starts; a missing one is reported later.
+TRAINER_START_S = 15.0
 
 
 class RequestWaiter:
-    """One attempt at waiting for the outcome of a request that was handed in."""
+    """Waits for the outcome of a submitted request."""
 
     def __init__(
         self,
         settings: Settings,
-        desk: RequestClient,
+        client: RequestClient,
         request: Request,
-        watch: RequestProgress,
+        display: RequestProgress,
         *,
         input: bytes | None = None,
         on_view: Callable[[RequestView], None] = lambda view: None,
         timeout_s: float | None = None,
     ) -> None:
-        self._settings, self._desk, self._watch = settings, desk, watch
+        self._settings, self._client, self._display = settings, client, display
         self._request, self._input, self._on_view = request, input, on_view
         now = time.monotonic()
         self._deadline = now + timeout_s if timeout_s else float("inf")
-        self._trainer_due = now + (0 if settings.redis_url else TRAINER_SOON_S)
-        self._outage = Outage(watch.notice)
-        self._told = False
+        self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
+        self._outage = Outage(display.notice)
+        self._reported = False  #: whether a missing trainer was reported
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
 
         Raises:
-            RequestCancelled: somebody cancelled it.
+            RequestCancelled: it was cancelled.
             StillOpen: the time is over.
-            UsageError: Redis has forgotten it and knows other work under its id.
-            SetupError: this machine's stack has ended and does not start again.
+            UsageError: Redis lost it, and has other work with its id.
+            SetupError: this machine's stack has stopped and does not start again.
         """
-        while (outcome := self._look()) is None:
+        while (outcome := self._poll()) is None:
             if time.monotonic() > self._deadline:
                 raise StillOpen(
-                    f"request {self._request.id} goes on; {how_to_follow(self._request.id)}"
+                    f"request {self._request.id} continues; {how_to_follow(self._request.id)}"
                 )
-            time.sleep(PAUSE_S if self._outage.lasts else LOOK_EVERY_S)
+            time.sleep(PAUSE_S if self._outage.lasts else POLL_EVERY_S)
         return outcome
 
-    def _look(self) -> Outcome | None:
+    def _poll(self) -> Outcome | None:
         try:
-            outcome = self._turn()
+            outcome = self._read()
         except RedisError as error:
-            self._outage.goes_on(error)
+            self._outage.report(error)
             stack.revive(self._settings)
             return None
         self._outage.over()
         return outcome
 
-    def _turn(self) -> Outcome | None:
-        view = self._desk.get(self._request.id)
+    def _read(self) -> Outcome | None:
+        view = self._client.get(self._request.id)
         if view is None:
-            return self._hand_in_again()
-        self._watch.view(view)
+            return self._resubmit()
+        self._display.view(view)
         self._on_view(view)
         if view.state is RequestState.CANCELLED:
             raise RequestCancelled(f"request {self._request.id} is cancelled")
         if view.state is RequestState.WAITING:
-            self._look_for_trainer()
+            self._check_trainer()
         return view.outcome
 
-    def _hand_in_again(self) -> Outcome | None:
-        """Redis has lost everything: this side has the record, and the store may have more."""
+    def _resubmit(self) -> Outcome | None:
+        """Redis has lost the request: read its outcome from the store, or submit it again."""
         outcome = stored_outcome(self._settings, self._request.id)
         if outcome is None:
-            self._desk.submit(self._request, self._input)
-            self._watch.notice("Redis has forgotten the request; it is handed in again")
+            self._client.submit(self._request, self._input)
+            self._display.notice("Redis has lost the request; submitted it again")
         return outcome
 
-    def _look_for_trainer(self) -> None:
-        if not self._told and time.monotonic() > self._trainer_due:
-            self._told = not self._desk.has_trainer()
-            if self._told:
-                self._watch.notice(how_to_start_trainer(self._settings))
+    def _check_trainer(self) -> None:
+        if not self._reported and time.monotonic() > self._trainer_due:
+            self._reported = not self._client.has_trainer()
+            if self._reported:
+                self._display.notice(how_to_start_trainer(self._settings))
 
 
 @contextmanager
 def watching(request_id: str, quiet: bool) -> Iterator[RequestProgress]:
-    """Ctrl-C ends the watching, not the work; how to come back is said."""
-    watch = make_progress(quiet)
+    """A progress display. Ctrl-C ends the display, not the work, and prints how to follow it."""
+    display = make_progress(quiet)
     try:
-        yield watch
+        yield display
     except KeyboardInterrupt:
-        watch.close()
-        watch.notice(f"request {request_id} goes on; {how_to_follow(request_id)}")
+        display.close()
+        display.notice(f"request {request_id} continues; {how_to_follow(request_id)}")
         raise
     finally:
-        watch.close()
+        display.close()
 
 
 def how_to_follow(request_id: str) -> str:
-    """How to follow a request again."""
     return f"follow it with: hangtag train --follow {request_id}"
 
 
 def how_to_start_trainer(settings: Settings) -> str:
-    """What to do where no trainer is alive."""
+    """What to do if no trainer is alive."""
     if not settings.redis_url:
         return f"no trainer has started yet; see {log_path(settings)}"
     return f"no trainer is alive; start one with: {trainer_line(settings)}"
 
 
 def stored_outcome(settings: Settings, request_id: str) -> Outcome | None:
-    """How a request of this machine's stack ended, from the store; None if that is not known."""
+    """The outcome of a request of this machine's stack, from the store; None if it has none."""
     if settings.redis_url:
-        return None  # the store is elsewhere
+        return None  # the store is on another machine
     return request_store.outcome(settings.store_path, request_id)

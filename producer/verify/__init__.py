@@ -1,1 +1,1 @@
-"""Proof that a table is complete and unchanged."""
+"""Proves that a table is complete and unchanged."""

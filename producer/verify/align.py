@@ -1,4 +1,4 @@
-"""Two streams that should be the same, side by side, while memory stays flat."""
+"""Aligns two streams that should be equal, in constant memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TypeVar
 
 E = TypeVar("E")
 F = TypeVar("F")
-#: A longer run of what only one stream has is told as pairs of which neither fits: the streams
-#: differ all the same.
+#: A longer run of entries in only one stream is reported as unmatched entries of both; the streams
+#: differ either way.
 AHEAD = 2_048
 
 
@@ -20,7 +20,7 @@ def align(
     key: Callable[[E], object],
     key_found: Callable[[F], object],
 ) -> Iterator[tuple[E | None, F | None]]:
-    """Pairs with equal keys, in order; None beside what only one of the streams has there."""
+    """Pairs with equal keys, in order; None for the stream that lacks an entry."""
     left: deque[E] = deque(islice(expected, AHEAD))
     right: deque[F] = deque(islice(found, AHEAD))
     while left and right:
@@ -47,5 +47,5 @@ def align(
 
 
 def _position(queue: deque[F], key: Callable[[F], object], wanted: object) -> int:
-    """Where `wanted` is; 0 if nowhere behind the first."""
+    """The index of `wanted`; 0 if it is not after the first entry."""
     return next((i for i, one in enumerate(queue) if i and key(one) == wanted), 0)

@@ -1,4 +1,4 @@
-"""A finished job's files held against its folders as they are now."""
+"""Compares a finished job's files with its folders as they are now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.messages.files import NO_STAMP, Stamp, digest, printable
 
 
 class _File(msgspec.Struct, frozen=True):
-    name: bytes  #: as it is in the table
+    name: bytes  #: as in the table
     real: bytes
     stamp: Stamp
     digest: bytes
@@ -27,8 +27,9 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def file_problems(sealed: SealedJournal, deep: bool, skipped: dict[str, int]) -> Iterator[str]:
-    """One line for each file that is not what its row says, has no row, or is gone; `deep`
-    reads every file again. At the end `skipped` has what is no row, by reason. Raises SetupError.
+    """One line for each file that differs from its row, has no row, or was removed; `deep` reads
+    every file again. At the end `skipped` has the entries without a row, by reason. Raises
+    SetupError.
     """
     try:
         check_roots(sealed.options)
@@ -38,38 +39,36 @@ def file_problems(sealed: SealedJournal, deep: bool, skipped: dict[str, int]) ->
     closed = _Closed()
     walked = _walked(sealed.options, closed, skipped)
     for file, path in align(_there(sealed), walked, lambda file: file.name, lambda path: path):
-        yield from closed.news()
+        yield from closed.take_problems()
         if file is None:
-            yield f"{printable(path or b'')}: has no row; --restart takes it in"
+            yield f"{printable(path or b'')}: has no row; classify with --restart to add it"
         elif path is None and closed.holds(file.name):
-            continue  # nobody can tell
+            continue  # unknown: its folder cannot be listed
         elif path is None:
-            yield f"{printable(file.name)}: is gone, or is not where it was"
+            yield f"{printable(file.name)}: was removed or moved"
         elif problem := _problem(file, deep, sealed.options.max_file_bytes):
             yield f"{printable(path)}: {problem}"
-    yield from closed.news()
+    yield from closed.take_problems()
 
 
 class _Closed:
-    """The folders that cannot be listed, as the walk comes to them."""
+    """The folders that cannot be listed, as the walk finds them."""
 
     def __init__(self) -> None:
         self._folders: set[bytes] = set()
-        self._news: list[str] = []
+        self._problems: list[str] = []
 
     def add(self, folder: bytes, why: str) -> None:
         self._folders.add(folder)
-        self.tell(
-            f"{printable(folder)}: cannot be listed ({why}), so nobody can tell what is in it"
-        )
+        self.report(f"{printable(folder)}: cannot be listed ({why}), so its files are unknown")
 
-    def tell(self, problem: str) -> None:
-        self._news.append(problem)
+    def report(self, problem: str) -> None:
+        self._problems.append(problem)
 
-    def news(self) -> list[str]:
-        """One line for each, once."""
-        news, self._news = self._news, []
-        return news
+    def take_problems(self) -> list[str]:
+        """The lines since the last call."""
+        problems, self._problems = self._problems, []
+        return problems
 
     def holds(self, name: bytes) -> bool:
         """Whether a file is below one of them."""
@@ -80,16 +79,16 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
     walk = Walk(options, closed.add)
     try:
         for _, path in walk.paths():
-            # A list may name what is not there.
+            # A list may name missing files.
             if not options.list_file or os.path.exists(_real(options, path)):
                 yield path
         skipped.update(walk.skipped)
     except SetupError as error:
-        closed.tell(str(error))
+        closed.report(str(error))
 
 
 def _there(sealed: SealedJournal) -> Iterator[_File]:
-    """The job's files but those whose rows say that there is none, and there is none."""
+    """The job's files, except those that are missing and whose rows say so."""
     for names, stamps, digests, result in sealed.files():
         statuses = decode_result(result, len(names)).statuses
         for name, stamp, known, code in zip(names, stamps, digests, statuses, strict=True):
@@ -102,15 +101,15 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
 def _problem(file: _File, deep: bool, max_bytes: int) -> str:
     if file.status is Status.CHANGED:
         return ""  # its row says so
-    cure = "--restart" if file.status is Status.OK else "--retry-failed"
+    option = "--restart" if file.status is Status.OK else "--retry-failed"
+    repeat = f"classify it again with {option}"
     if file.status is Status.MISSING:
-        return f"was gone when it was to be read, and is there now; {cure} does it again"
+        return f"was missing when the job read it, and exists now; {repeat}"
     if file.stamp == NO_STAMP:
         _, now = read(file.real)
-        again = f"could not be read, and can be now; {cure} does it again"
-        return "" if now == NO_STAMP else again
+        return "" if now == NO_STAMP else f"could not be read, and can be read now; {repeat}"
     if stamp_of(file.real) != file.stamp:
-        return f"has another size or time than when it was classified; {cure} does it again"
+        return f"has another size or time than when it was classified; {repeat}"
     if deep and file.digest and digest(read(file.real, max_bytes)[0]) != file.digest:
         return "has other content than when it was classified, with the same size and time"
     return ""

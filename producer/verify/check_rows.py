@@ -1,4 +1,4 @@
-"""A table held against what its journal says: byte for byte, and where it differs, row by row."""
+"""Compares a table with its journal: byte for byte, and if it differs, row by row."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
 
 _READ_BYTES = 1 << 20
-_SHOWN_CHARS = 80
-Row = tuple[int, list[str]]  # its number, as a spreadsheet has it, and its cells
+_CELL_CHARS = 80
+Row = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
 
 
 def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
-    """One line for each thing that is wrong with the table. Raises OSError, SetupError."""
+    """One line for each problem of the table. Raises OSError, SetupError."""
     same, sha256 = _same_bytes(output, sealed)
     if sha256 != sealed.sha256:
-        yield f"{sealed.path}: its results are not those that the table was written from"
+        yield f"{sealed.path}: its results differ from those that the table was written from"
     if same:
         return
     found = False
@@ -30,7 +30,7 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         found = True
         yield problem
     if not found:
-        yield f"{output}: its rows are right, but not its bytes: line ends, quotes or encoding"
+        yield (f"{output}: its rows are right, but its bytes differ: line ends, quotes or encoding")
 
 
 def sha256_of(output: Path) -> str:
@@ -40,7 +40,7 @@ def sha256_of(output: Path) -> str:
 
 
 def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
-    """Whether the file is what the journal makes of it, and the SHA-256 of the latter."""
+    """Whether the file equals the journal's table, and the SHA-256 of the latter."""
     sha256, same = hashlib.sha256(), True
     with output.open("rb") as file:
         for text in lines(sealed, sealed.table):
@@ -59,7 +59,7 @@ def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
             for should, is_ in align(expected, found, lambda cells: cells[0], _path):
                 yield from _problems(columns, should, is_)
         except csv.Error as error:
-            yield f"{output}: its rows cannot be told apart after that ({error})"
+            yield f"{output}: its remaining rows cannot be parsed ({error})"
 
 
 def _expected(sealed: SealedJournal) -> Iterator[list[str]]:
@@ -78,25 +78,25 @@ def _path(row: Row) -> str | None:
 def _problems(columns: list[str], should: list[str] | None, is_: Row | None) -> Iterator[str]:
     if is_ is None:
         assert should is not None
-        yield f"{shown_cell(should[0])}: its row is missing, or not where it belongs"
+        yield f"{display_cell(should[0])}: its row is missing, or in the wrong place"
     elif should is None:
         number, cells = is_
-        yield f"row {number} ({shown_cell(cells[0] if cells else '')}): does not belong there"
+        yield f"row {number} ({display_cell(cells[0] if cells else '')}): does not belong there"
     elif should != is_[1]:
         yield _difference(columns, should, *is_)
 
 
 def _difference(columns: list[str], should: list[str], number: int, cells: list[str]) -> str:
-    where = f"row {number} ({shown_cell(should[0])})"
+    where = f"row {number} ({display_cell(should[0])})"
     if len(cells) != len(should):
         return f"{where}: has {len(cells)} cells, not {len(should)}"
     column, wrong, right = next(
         triple for triple in zip(columns, cells, should, strict=True) if triple[1] != triple[2]
     )
-    return f"{where}: {column} is {shown_cell(wrong)!r}, not {shown_cell(right)!r}"
+    return f"{where}: {column} is {display_cell(wrong)!r}, not {display_cell(right)!r}"
 
 
-def shown_cell(text: str) -> str:
-    """A cell for a person: one line, not too long, nothing that a terminal would obey."""
+def display_cell(text: str) -> str:
+    """A cell for display: one short line without control characters."""
     line = one_line(text)
-    return line if len(line) <= _SHOWN_CHARS else f"{line[:_SHOWN_CHARS]}..."
+    return line if len(line) <= _CELL_CHARS else f"{line[:_CELL_CHARS]}..."

@@ -1,4 +1,4 @@
-"""A finished job's journal, read and never written: also on a disk that is read-only."""
+"""Reads a finished job's journal without writing, also on a read-only disk."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 
 class SealedJournal(JobProperties):
-    """The journal of `output`. As long as it is open no producer can begin.
+    """The journal of `output`. While it is open, no producer can start.
 
     Raises:
-        UsageError: a producer has it, or the job never began.
+        UsageError: a producer holds it, or the job was never started.
         SetupError: it cannot be read.
     """
 
     def __init__(self, output: Path) -> None:
         self.path = journal_path(output)
-        #: Called with the number of rows of each batch that is read.
+        #: Called with the number of rows of each batch read.
         self.passed: Callable[[int], None] = lambda rows: None
         self._lock = _share(self.path, output)
         try:
@@ -42,8 +42,8 @@ class SealedJournal(JobProperties):
             raise
 
     def _open(self, output: Path) -> None:
-        # Without a log there is nothing but this file, and nobody writes it: so it may be on a
-        # disk where SQLite could not create its own files.
+        # Without a log this is the only file, and no process writes it. Opened as immutable it
+        # may be on a read-only disk, where SQLite cannot create its own files.
         log = Path(f"{self.path}-wal").exists()
         with sqlite_errors(self.path):
             self._db = open_read_only(self.path, immutable=not log)
@@ -59,11 +59,13 @@ class SealedJournal(JobProperties):
             if not schema.is_now(self._db):
                 raise SetupError(
                     f"{self.path} was written by an incompatible version of Hangtag; use that "
-                    "version, or classify again with --restart"
+                    "version, or start over with --restart"
                 )
             self._properties = properties.read(self._db)
-        if not self.begun:
-            raise UsageError(f"the job of {output} never began; start it with: hangtag classify")
+        if not self.started:
+            raise UsageError(
+                f"the job of {output} was never started; start it with: hangtag classify"
+            )
         self._options = msgspec.structs.replace(super().options, output=str(output))
 
     def __enter__(self) -> SealedJournal:
@@ -79,17 +81,15 @@ class SealedJournal(JobProperties):
         os.close(self._lock)
 
     def get(self, key: str) -> bytes | None:
-        """A property of the job."""
         return self._properties.get(key)
 
     @property
     def options(self) -> JobOptions:
-        """With the output's present path."""
+        """The options with the output's current path."""
         return self._options
 
     @property
     def table(self) -> Table:
-        """How its rows are written."""
         return Table(self.card, self.options.top_k, self.options.probabilities)
 
     @property
@@ -99,7 +99,7 @@ class SealedJournal(JobProperties):
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         with sqlite_errors(self.path):
             return load_counts(self._properties).done
 
@@ -109,7 +109,7 @@ class SealedJournal(JobProperties):
             yield record.names.split(b"\0"), records.result_of(record)
 
     def files(self) -> Iterator[tuple[list[bytes], list[Stamp], list[bytes], bytes]]:
-        """(names, stamps, digests, result) of each batch, in order; an empty digest is unknown."""
+        """(names, stamps, digests, result) of each batch, in order; an unknown digest is empty."""
         for record in self._records():
             digests = record.digests
             each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
@@ -120,7 +120,7 @@ class SealedJournal(JobProperties):
     def _records(self) -> Iterator[records.Record]:
         with sqlite_errors(self.path):
             if self.finished and sums(self._db) != load_counts(self._properties):
-                raise sqlite3.DatabaseError("batches are gone")
+                raise sqlite3.DatabaseError("batches are missing")
             for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
                 yield record
                 self.passed(record.images)

@@ -1,4 +1,4 @@
-"""`hangtag verify`: prove that a table is complete and as it was written, or say what is wrong."""
+"""`hangtag verify`: proves that a table is complete and unchanged, or reports the problems."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.batch import decode_result
 from shared.messages.model_card import card_sha256
 
-#: So many are told; a table with more is compared no further.
-PROBLEMS_SHOWN = 100
+#: The maximum number of problems; a table with more is not compared further.
+PROBLEMS_MAX = 100
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What was found. `proven` if the table is complete, in order and as it was written."""
+    """The result of a check. `proven` if the table is complete, in order and unchanged."""
 
     output: str
     proven: bool
-    problems: list[str]  #: one line each, at most PROBLEMS_SHOWN
-    unproven: list[str]  #: what could not be looked at, and why
+    problems: list[str]  #: one line each, at most PROBLEMS_MAX
+    unproven: list[str]  #: what was not checked, and why
     job: str = ""
     model: str = ""
     rows: int = 0
     failed: int = 0
-    skipped: dict[str, int] = {}  #: what is no row in the folders, by reason, if all were walked
+    skipped: dict[str, int] = {}  #: entries without a row, by reason, if all folders were walked
 
 
 def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = None) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
 
     Raises:
-        UsageError: there is no such table; or its job runs.
+        UsageError: there is no such table, or its job is running.
         SetupError: the table or its journal cannot be read.
     """
     output = output.absolute()
@@ -51,7 +51,7 @@ def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = N
         raise UsageError(f"there is no table {output}; name one that classify has written")
     try:
         if not journal.exists():
-            return _alone(output, journal)
+            return _without_journal(output, journal)
         with SealedJournal(output) as sealed:
             if checking is not None:
                 checking.rows, sealed.passed = sealed.count, checking.passed
@@ -62,11 +62,8 @@ def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = N
         raise SetupError(f"{output}: {error.strerror}; check its permissions") from error
 
 
-def _alone(output: Path, journal: Path) -> Proof:
-    unproven = [
-        f"{journal} is not there: without it nobody can tell whether a row is missing, or is "
-        "another than was written"
-    ]
+def _without_journal(output: Path, journal: Path) -> Proof:
+    unproven = [f"{journal} does not exist: without it missing and changed rows cannot be detected"]
     return Proof(str(output), False, _some(form_problems(output)), unproven)
 
 
@@ -77,16 +74,16 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     if output.exists():
         problems += _some(table_problems(output, sealed))
     else:
-        problems.append(f"{output}: is gone; the command that made it writes it again")
+        problems.append(f"{output}: was removed; run its classify command again to rewrite it")
     skipped: dict[str, int] = {}
     problems += _some(file_problems(sealed, deep, skipped))
-    return _proof(output, sealed, problems[:PROBLEMS_SHOWN], _unproven(sealed, deep), skipped)
+    return _proof(output, sealed, problems[:PROBLEMS_MAX], _unproven(sealed, deep), skipped)
 
 
 def _not_finished(output: Path) -> str:
     view = read_snapshot(output)
     if view is not None and view.over_budget:
-        return "its job was stopped by --max-failures; classify it with a higher one"
+        return "its job was stopped by --max-failures; classify with a higher limit to finish it"
     return f"its job is not finished; finish it with: hangtag collect {output}"
 
 
@@ -113,30 +110,30 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
     record, card = sealed.record, sealed.card
     pinned = (record.name, record.version, record.card_sha256)
     if pinned != (card.name, card.version, card_sha256(card)):
-        yield f"{sealed.path}: its card is not the one that the job is pinned to"
+        yield f"{sealed.path}: its card differs from the one that the job is pinned to"
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     if not deep:
-        return ["the files' content, beyond size and time; --deep reads it again"]
+        return ["the files' content, beyond size and time; check it with --deep"]
     if any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
         return ["some files' content: the journal has no digests of them"]
     return []
 
 
 def _some(problems: Iterator[str]) -> list[str]:
-    return list(islice(problems, PROBLEMS_SHOWN))
+    return list(islice(problems, PROBLEMS_MAX))
 
 
 def verdict(proof: Proof) -> str:
-    """The last line: what is proven, or that it is not."""
+    """The last line: what is proven, or that nothing is."""
     if proof.proven:
         return (
             f"{proof.output}: proven: {counted(proof.rows, 'row')} ({proof.failed:,} failed), one "
             f"for each file, in order, as job {proof.job} wrote them with {proof.model}"
         )
     if not proof.problems:
-        return f"{proof.output}: NOT proven: its journal is not there"
-    count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_SHOWN else ''}"
+        return f"{proof.output}: NOT proven: its journal does not exist"
+    count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_MAX else ''}"
     what = "problem" if len(proof.problems) == 1 else "problems"
     return f"{proof.output}: NOT proven: {count} {what}"

@@ -8,6 +8,6 @@ from producer.dispatch import loop
 from tests.support.failpoints import armed
 
 if __name__ == "__main__":
-    loop.LOOK_EVERY_AT_FIRST_S = 0.0  # every turn takes every step, however quick the job is
+    loop.POLL_EVERY_AT_FIRST_S = 0.0  # every turn takes every step, however quick the job is
     armed.watch()
     main.main()

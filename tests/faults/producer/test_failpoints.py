@@ -107,7 +107,7 @@ def test_a_server_that_dies_at_any_point_and_comes_back_empty_costs_no_row(
 ) -> None:
     server = stage.fleet.server
     producer = start(stage, points, shot._replace(pid=server.pid))
-    producer.wait_for_log("Redis is away")
+    producer.wait_for_log("Redis has been unreachable")
     assert points.victim() == producer.pid
     assert not server.running
     assert producer.view is None or producer.view.done < FEW

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.loop import LOOK_EVERY_S
+from producer.dispatch.loop import POLL_EVERY_S
 from producer.dispatch.window import BATCHES_PER_SLOT
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import JobView
@@ -61,7 +61,7 @@ def test_a_small_job_waits_no_longer_beside_many_large_ones_than_beside_one(
     large = [_listed(stage, f"large{n}", paths) for n in range(MANY)]
     for producer in large:
         producer.wait_until_done(1)
-    time.sleep(2 * LOOK_EVERY_S)  # by then each has seen all others
+    time.sleep(2 * POLL_EVERY_S)  # by then each has seen all others
     small = _listed(stage, "small", stage.gallery.paths[: BATCH_IMAGES // MANY])
     assert small.wait() == Exit.OK
     for producer in large:

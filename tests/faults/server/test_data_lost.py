@@ -54,7 +54,7 @@ def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Scenario) -> Non
     held = stage.catch(producer, worker)
     stage.fleet.server.kill()
     stage.let_go(held)
-    producer.wait_for_log("Redis is away since")
+    producer.wait_for_log("Redis has been unreachable since")
     time.sleep(AWAY_S)
     assert producer.running, producer.story
     assert worker.running, worker.story

@@ -46,7 +46,7 @@ def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
     held = stage.catch(producer, worker)
     end(server)
     stage.let_go(held)
-    producer.wait_for_log("Redis is away since")
+    producer.wait_for_log("Redis has been unreachable since")
     worker.wait_for_log("Cannot connect")
     stage.check_outstanding(producer)
     server.start()

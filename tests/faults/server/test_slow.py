@@ -77,7 +77,7 @@ def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Scenario) ->
     left = sorted(path.name for path in stage.folder.glob("*.hangtag"))
     assert left == ["0.csv.hangtag", "later.csv.hangtag"]
     waiting.wait_for_log("Redis is back")
-    assert waiting.log.count("Redis is away since") == 1
+    assert waiting.log.count("Redis has been unreachable since") == 1
     worker = stage.fleet.worker()
     assert waiting.wait() == Exit.OK, waiting.story
     stage.check_table((stage.folder / "0.csv").read_bytes())
@@ -131,7 +131,7 @@ def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Sce
     stage.fleet.server.freeze()
     frozen = time.monotonic()
     stage.let_go(held)
-    producer.wait_for_log("Redis is away since")
+    producer.wait_for_log("Redis has been unreachable since")
     seconds = time.monotonic() - frozen
     print(f"noticed after {seconds:.1f} s")
     assert TIMEOUT_S - 1 < seconds < TIMEOUT_S + 5

@@ -82,12 +82,12 @@ def test_it_is_told_since_when_redis_is_away_and_progress_goes_on(stage: Scenari
     producer = _begin(stage)
     gone = time.strftime("%H:%M:%S")
     stage.fleet.server.kill()
-    producer.wait_for_log("Redis is away since ")
-    since = producer.log.partition("Redis is away since ")[2][: len(gone)]
+    producer.wait_for_log("Redis has been unreachable since ")
+    since = producer.log.partition("Redis has been unreachable since ")[2][: len(gone)]
     assert _seconds(gone) - 2 <= _seconds(since) <= _seconds(gone) + 2
     lines = producer.log.count(" done, ")
     wait_for("another line of progress", lambda: producer.log.count(" done, ") > lines)
-    assert producer.log.count("Redis is away") == 1
+    assert producer.log.count("Redis has been unreachable") == 1
     stage.fleet.server.start()
     producer.wait_for_log("Redis is back")
     worker = stage.fleet.worker()

@@ -140,7 +140,9 @@ def test_the_output_folder_is_removed_while_the_job_runs(stage: Scenario, tmp_pa
     shutil.rmtree(folder)
     stage.let_go(held)
     assert producer.wait() == Exit.SETUP, producer.story
-    assert "was removed while the job ran; the same command begins anew" in _last_line(producer)
+    assert "was removed while the job ran; the same command starts the job over" in _last_line(
+        producer
+    )
     assert job_keys(stage.fleet.client) == []
     folder.mkdir()
     stage.check_finished(stage.classify())  # the journal was in it: from the start

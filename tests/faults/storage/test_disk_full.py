@@ -72,7 +72,7 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     assert worker.running, worker.story
     filler.unlink()
     stage.check_finished(producer)
-    assert "Redis is away" not in producer.log
+    assert "Redis has been unreachable" not in producer.log
     assert worker.children == children
     stage.check_nothing_runs(worker)
 

@@ -145,7 +145,7 @@ def test_results_are_read_while_the_server_refuses_writes(
         record = keys.job(RECORD.id, "record")
         world.client.pexpire(record, 60_000)
         world.client.config_set(*refusal)
-        producer.run._look_due = 0.0
+        producer.run._poll_due = 0.0
         producer.run._try()
         assert producer.journal.open_batches() == [1, 2]
         if refusal[0] == "maxmemory":  # which keeps nobody from deleting and renewing
@@ -165,7 +165,7 @@ def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World)
     with producing(world) as producer:
         producer.turn(look=True)
         leave_room(world, 5 * MIB)
-        producer.run._look_due = 0.0
+        producer.run._poll_due = 0.0
         producer.run._try()
         assert set(world.client.hkeys(keys.job(RECORD.id, "payload"))) == {b"0", b"1", b"3"}
         world.model.payload.discard(2)  # the oracle knows no refusals

@@ -94,7 +94,11 @@ def test_a_process_that_lives_on_is_found(leftover: int) -> None:
         (Exit.SETUP, "hangtag: Redis at unix:///x does not answer (gone); start it", True),
         (Exit.INTERRUPTED, "resume it with: hangtag classify", True),
         (-9, "", True),
-        (Exit.SETUP, "hangtag: the journal is another Hangtag's", False),
+        (
+            Exit.SETUP,
+            "hangtag: the journal was written by an incompatible version of Hangtag",
+            False,
+        ),
         (Exit.SETUP, "Traceback (most recent call last):\nfree space, run again", False),
         (Exit.SOME_FAILED, "job x: 9 images, 1 failed", False),
         (-11, "", False),

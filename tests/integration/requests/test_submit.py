@@ -178,13 +178,13 @@ def test_redis_may_come_back_with_nothing_while_it_is_followed(scene: Scene) -> 
     scene.hand.tell("r1", scene.hand.claim("r1"), Progress("loading"))
     command.wait_for_log("loading")
     scene.fleet.server.kill()
-    command.wait_for_log("Redis is away since")
+    command.wait_for_log("Redis has been unreachable since")
     scene.fleet.server.start()
     grant = scene.hand.claim("r1")  # handed in again, by itself
     command.wait_for_log("Redis is back")
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
-    assert "handed in again" in command.log
+    assert "submitted it again" in command.log
 
 
 def test_without_a_trainer_the_line_that_starts_one_is_said_once(scene: Scene) -> None:

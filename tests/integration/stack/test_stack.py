@@ -123,7 +123,7 @@ def test_a_running_job_outlasts_a_server_that_is_slow_to_come_back(
         procfs.stop(supervisor)
         try:
             running.killed("server")
-            job.wait_for_log("Redis is away")
+            job.wait_for_log("Redis has been unreachable")
             time.sleep(4 * HASTY_START_S)
             assert job.running, job.story
         finally:
@@ -264,7 +264,7 @@ def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under
     _, log = job.communicate(timeout=30)
     assert job.returncode == Exit.INTERRUPTED, log
     assert "resume it with" in log
-    assert not re.search("Redis is away|hangtag up", log), log
+    assert not re.search("Redis has been unreachable|hangtag up", log), log
     time.sleep(1.5)
     assert place.processes() == []
     paused = read_snapshot(tmp_path / "out.csv")

@@ -20,7 +20,7 @@ from tests.support.machine.network_namespaces import Network, Site
 from tests.support.processes import procfs
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
 
-AWAY, BACK = "Redis is away since", "Redis is back"
+AWAY, BACK = "Redis has been unreachable since", "Redis is back"
 NO_WORKER = "no worker is alive"
 
 

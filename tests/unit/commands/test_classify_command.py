@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from producer.cli.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, encode_options
+from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.records import Unlisted, encode_unlisted
 from shared.errors import Exit
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
@@ -101,8 +101,8 @@ def test_version_is_the_distributions() -> None:
         ([], "give folders of images, or a list of paths with --list"),
         (["photos", "--list", "list"], "give folders of images, or a list of paths with --list"),
         (["absent"], "absent: No such file or directory; check the path"),
-        (["photos", "photos"], "name each picture once"),
-        (["photos", "./photos/1.png"], "name each picture once"),
+        (["photos", "photos"], "name each image once"),
+        (["photos", "./photos/1.png"], "name each image once"),
         (["--list", "absent"], "absent: No such file or directory; check the path"),
         (["--list", "photos"], "save the list as one"),
         (["/dev/null"], "is neither a folder nor a file"),
@@ -194,7 +194,7 @@ def test_an_existing_file_of_another_program_is_not_overwritten(here: Path) -> N
         ("photos", "-o photos/results.csv"),
         ("photos/", "-o photos/results.csv"),
         ("absent/", "-o absent/results.csv"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("-", "name a file"),
         ("x.xlsx", "-o x.csv"),
         ("x.JSON", "-o x.csv"),
@@ -407,7 +407,7 @@ def test_restart_and_retry_failed_exclude_each_other(command: str) -> None:
 def test_a_running_job_is_refused_and_collect_is_named(here: Path) -> None:
     with closing(Journal(started_job(here))):
         line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
-    assert "running already" in line
+    assert "already running" in line
     assert "hangtag collect" in line
 
 

@@ -162,7 +162,7 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
         (["rollback", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
         (["evaluate", "shoes", "--data", ""], Exit.USAGE, "--data is empty"),
         (["evaluate", "../shoes"], Exit.USAGE, "does not name a model"),
-        (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is no folder"),
+        (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is not a folder"),
         (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
         (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "is not a file"),
         (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),

@@ -110,6 +110,6 @@ def test_a_plot_is_replaced_atomically_with_the_permissions_of_a_new_file(here: 
 
 def test_a_plot_that_cannot_be_written_leaves_nothing(here: Path) -> None:
     before = set(here.iterdir())
-    with pytest.raises(SetupError, match="mend that"):
+    with pytest.raises(SetupError, match="fix this"):
         image_file.write(here / "folder", b"new")  # a folder cannot be replaced by a file
     assert set(here.iterdir()) == before

@@ -129,7 +129,7 @@ def test_the_default_recipe_suits_the_data(here: Path) -> None:
 
 def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) -> None:
     options = TrainOptions("absent", "garments")
-    with pytest.raises(UsageError, match="absent is no folder"):
+    with pytest.raises(UsageError, match="absent is not a folder"):
         make_work(options, Settings())
     assert make_work(options, ELSEWHERE).data == f"{here}/absent"
 

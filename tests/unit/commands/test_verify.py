@@ -24,7 +24,7 @@ from producer.journal import records
 from producer.journal.journal import Journal, journal_path
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
-from producer.verify.verify import PROBLEMS_SHOWN, Proof, verdict, verify
+from producer.verify.verify import PROBLEMS_MAX, Proof, verdict, verify
 from shared.errors import Exit, SetupError
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.machine.unlistable_folders import too_deep
@@ -161,7 +161,7 @@ def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
 
 def test_right_rows_with_other_line_ends_are_refused(table: Path) -> None:
     table.write_bytes(table.read_bytes().replace(b"fashion-mnist@0\n", b"fashion-mnist@0\r\n"))
-    assert "not its bytes" in problem(verify(table))
+    assert "its bytes differ" in problem(verify(table))
 
 
 def test_an_edited_journal_is_reported(table: Path) -> None:
@@ -175,13 +175,13 @@ def test_an_edited_journal_is_reported(table: Path) -> None:
         records.put_result(database, record._replace(result=result))
         database.commit()
     proof = verify(table)
-    assert "not those that the table was written from" in proof.problems[0]
+    assert "differ from those that the table was written from" in proof.problems[0]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.unlink(), "was removed"),
         (lambda path: path.write_bytes(b"other, longer"), "has another size or time"),
         (lambda path: os.utime(path, (1, 1)), "has another size or time"),
         (lambda path: shutil.copy(path, path.with_name("aa.png")), "has no row"),
@@ -238,11 +238,11 @@ def test_without_a_journal_only_the_format_is_checked(table: Path) -> None:
     journal_path(table).unlink()
     proof = verify(table)
     assert (proof.proven, proof.problems) == (False, [])
-    assert verdict(proof).endswith("NOT proven: its journal is not there")
-    assert "without it nobody can tell" in proof.unproven[0]
+    assert verdict(proof).endswith("NOT proven: its journal does not exist")
+    assert "without it missing and changed rows" in proof.unproven[0]
     rows = rows_of(table.read_bytes())
     table.write_text("".join([*rows, rows[2]]), newline="")
-    assert "is there twice" in problem(verify(table))
+    assert "occurs twice" in problem(verify(table))
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_table_and_its_journal_may_be_on_a_read_only_disk(table: Path) -> None
 
 def test_a_long_list_of_problems_is_shortened(table: Path) -> None:
     table.write_text(table.read_bytes().decode() + "x\n" * 500, newline="")
-    assert len(verify(table).problems) == PROBLEMS_SHOWN
+    assert len(verify(table).problems) == PROBLEMS_MAX
 
 
 def run(*arguments: str) -> Result:
@@ -305,7 +305,7 @@ def test_the_command_has_an_exit_code_for_each_verdict(table: Path, tmp_path: Pa
     table.write_bytes(table.read_bytes()[:-1])
     assert run(str(table)).exit_code == Exit.NOT_PROVEN
     table.unlink()
-    assert "writes it again" in run(str(table)).stdout
+    assert "to rewrite it" in run(str(table)).stdout
     absent = run(str(tmp_path / "absent.csv"))
     assert absent.exit_code == Exit.USAGE
     assert "there is no table" in absent.stderr
@@ -346,7 +346,7 @@ def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:
 
 
 def test_a_long_check_reports_its_progress(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.verify.progress.SHOWN_AFTER_S", 0)
+    monkeypatch.setattr("producer.verify.progress.DISPLAY_AFTER_S", 0)
     monkeypatch.setattr("producer.output.job_progress.PLAIN_EVERY_S", 0)
     rows = 2 * len(NAMES)
     result = CliRunner().invoke(hangtag, ["verify", str(table)])

@@ -127,16 +127,16 @@ def test_after_consecutive_refusals_the_rest_is_sent_inline() -> None:
             else:
                 refuse(transport, n)
             assert isinstance(transport.take(file)[0], Reference)
-        assert transport.told(f"{UNSEEN}: x") == f"{UNSEEN}: x; their bytes are sent"
+        assert transport.explained(f"{UNSEEN}: x") == f"{UNSEEN}: x; their bytes are sent"
         transport.lost(0, lambda: f"{UNSEEN}: an old one, that was sent inline since")
         transport.sent(100)
         transport.lost(100, lambda: "the server was restarted")
         assert isinstance(transport.take(file)[0], Reference)
         refuse(transport, 101)
         assert transport.take(file)[0] == b"a"
-        assert "; from here on the bytes of all" in transport.told(f"{UNSEEN}: x")
-        assert transport.told("no model") == "no model"
-        assert transport.told("") == ""
+        assert "; from here on the bytes of all" in transport.explained(f"{UNSEEN}: x")
+        assert transport.explained("no model") == "no model"
+        assert transport.explained("") == ""
 
 
 def test_typed_paths_must_be_below_the_root(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_properties_are_set_all_or_none(path: Path) -> None:
 
 def test_a_second_opener_is_refused_and_the_command_that_follows_is_named(path: Path) -> None:
     with closing(Journal(path)):
-        with pytest.raises(UsageError, match=r"running already.*hangtag collect") as error:
+        with pytest.raises(UsageError, match=r"already running.*hangtag collect") as error:
             Journal(path)
         with pytest.raises(UsageError):
             Journal(path, restart=True)
@@ -178,7 +178,7 @@ def test_a_restart_preserves_the_old_job_until_the_new_one_starts_empty(
     Journal(path, restart=True).close()
     with closing(Journal(path, restart=True)) as journal:
         assert everything(journal) == before
-        journal.begin(record=b"new")
+        journal.start(record=b"new")
         new = everything(journal)
         assert new == (b"new", (0, 0, 0, {}), None, [], [], [])
     with closing(Journal(path)) as journal:
@@ -223,7 +223,7 @@ def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
     with pytest.raises(SetupError, match="--restart"):
         Journal(path)
     with closing(Journal(path, restart=True)) as journal:
-        journal.begin(record=b"new")
+        journal.start(record=b"new")
     with closing(Journal(path)) as journal:
         assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
 

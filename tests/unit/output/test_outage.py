@@ -17,12 +17,15 @@ def test_start_and_end_are_reported_once() -> None:
     outage.over()
     assert reported == []
     for _ in range(3):
-        outage.goes_on(ConnectionError("refused"))
+        outage.report(ConnectionError("refused"))
         assert outage.lasts
     outage.over()
     outage.over()
     assert not outage.lasts
-    assert [line[:13] for line in reported] == ["Redis is away", "Redis is back"]
+    assert [line.split(" since ")[0] for line in reported] == [
+        "Redis has been unreachable",
+        "Redis is back",
+    ]
     assert "(refused)" in reported[0]
 
 
@@ -33,7 +36,7 @@ def test_an_outage_lasts_since_the_last_reply(monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as at:
         at.setattr(time, "time", lambda: now - 7_205)
         outage.over()
-    outage.goes_on(ConnectionError("silence"))
+    outage.report(ConnectionError("silence"))
     since = re.search(r"since (\S+)", reported[0])
     assert since is not None
     assert since[1] == time.strftime("%H:%M:%S", time.localtime(now - 7_205))

@@ -96,7 +96,7 @@ ALONE = {
     "producer/demo.py:main": "the same command starts over",
     "producer/demo.py:_run": "the same command starts over",
     "shared/broker/redis_client.py:execute": "called by every pipeline; its callers have points",
-    "producer/dispatch/loop.py:_look": "calls `touch`, which has one",
+    "producer/dispatch/loop.py:_poll": "calls `touch`, which has one",
     "producer/dispatch/job_queue.py:renew": "extends lives of keys, as the next `touch` does",
     "producer/verify/check_format.py:_rows": "a table in memory",
     "producer/journal/journal.py:_record": "in a transaction, which has two",

@@ -36,7 +36,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     ),
     "reconciler: what Redis lost is offered again": (
         Reconciler,
-        "_mend_one",
+        "_repair_one",
         "self._offer_again(n)",
         "pass",
     ),

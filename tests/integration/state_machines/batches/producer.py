@@ -154,7 +154,7 @@ class Producer:
 
     def turn(self, look: bool) -> Exit | None:
         """One turn of its loop; how the job ended, if it did. Of errors it catches RedisError."""
-        self.run._look_due = 0.0 if look else float("inf")
+        self.run._poll_due = 0.0 if look else float("inf")
         with suppress(RedisError):
             self.run._turn()
         if not self.run._ended():

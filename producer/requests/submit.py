@@ -113,7 +113,7 @@ def _check_kept(settings: Settings, request: Request) -> None:
         return
     kept = request_store.load(settings.store_path, request.id)
     if kept is not None and kept.work != request.work:
-        raise UsageError(f"request {request.id} asks for other work; choose another id")
+        raise UsageError(f"request {request.id} exists with other work; choose another id")
 
 
 def data_place(typed: str, settings: Settings) -> str:

@@ -202,7 +202,7 @@ def test_the_first_outcome_stays_with_its_pictures(requests: RequestLedger) -> N
     assert (view.outcome.ok, bytes(view.outcome.answer)) == (True, bytes(GOOD.answer))
     assert view.outcome.files == ("curves.png",)
     assert requests.file("r1", "curves.png") == b"PNG"
-    with pytest.raises(SetupError, match=r"other.png of request r1 is gone"):
+    with pytest.raises(SetupError, match=r"other.png of request r1 has expired"):
         requests.file("r1", "other.png")
 
 

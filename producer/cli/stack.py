@@ -36,14 +36,14 @@ def up(workers: Wanted, as_json: bool) -> None:
         return
     click.echo(f"this machine's stack is up; workers: {_said(found)}, supervisor: {found.pid}")
     click.echo(f"log: {found.log}")
-    click.echo("it stays until: hangtag down")
+    click.echo("stop it with: hangtag down")
 
 
 def _said(found: Stack) -> str:
     if found.floor < found.ceiling:
         return f"{found.floor} to {found.ceiling} as the backlog asks, {found.now} now"
     if found.now < found.ceiling:
-        return f"{found.ceiling} ({found.now} now, the others are on their way)"
+        return f"{found.ceiling} ({found.now} running, {found.ceiling - found.now} starting)"
     if found.now > found.ceiling:
         return f"{found.ceiling} ({found.now} until what they have in hand is done)"
     return str(found.ceiling)

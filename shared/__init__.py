@@ -1,1 +1,1 @@
-"""What producer and worker agree on: wire structs, settings, the ledger, the registry, errors."""
+"""Shared by producer and worker: wire structs, settings, the ledger, the registry, errors."""

@@ -1,7 +1,7 @@
-"""Files and folders that outlive a power failure: whole, or not there.
+"""Files and folders that survive a power failure: either complete or absent.
 
-The content of a file and its name are two things on a disk. `created` has the content there when
-its block ends, `place` the name when it returns; so a name never shows half a file.
+A file's content and its name are stored separately on disk. The content is synced when the block
+of `created` ends, the name when `place` returns, so a name never refers to a partial file.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from shared.errors import SetupError
 
 @contextmanager
 def created(path: Path, buffering: int = -1) -> Iterator[IO[bytes]]:
-    """A new file to write; after the block its content is on the disk, after an error it is gone.
+    """A new file to write: synced to disk after the block, removed after an error.
 
-    What was at `path` is unlinked, and never written through: it may be a symbolic link.
+    An existing file at `path` is unlinked, not overwritten, since it may be a symbolic link.
     """
     path.unlink(missing_ok=True)
     with open(path, "xb", buffering=buffering) as file:
@@ -32,7 +32,7 @@ def created(path: Path, buffering: int = -1) -> Iterator[IO[bytes]]:
 
 
 def place(part: Path, path: Path) -> None:
-    """Rename a file, durably. What was at `path` is replaced at once; `part` is gone anyway."""
+    """Rename `part` to `path`, atomically and durably. `part` is removed also on an error."""
     try:
         part.replace(path)
     except OSError:
@@ -42,14 +42,14 @@ def place(part: Path, path: Path) -> None:
 
 
 def replace_volatile(path: Path, data: bytes) -> None:
-    """Replace a file at once, without a sync: for content that need not outlive a power failure."""
+    """Replace a file atomically, without a sync, for content that a power failure may destroy."""
     part = path.with_name(f"{path.name}.new")
     part.write_bytes(data)
     part.replace(path)
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents, durably; one that is there stays."""
+    """Create a folder and its parents durably, if they do not exist."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
@@ -57,13 +57,13 @@ def make_folder(path: Path) -> None:
 
 
 def sync(file: IO[bytes]) -> None:
-    """Have what was written to an open file on the disk."""
+    """Flush an open file to disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Flush the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -73,12 +73,12 @@ def sync_folder(folder: Path) -> None:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):
-        path.unlink(missing_ok=True)  # a full disk needs the room
+        path.unlink(missing_ok=True)  # frees space on a full disk
 
 
 @contextmanager
 def writing(path: Path, remedy: str) -> Iterator[None]:
-    """An OSError in the block becomes a SetupError: `path`, the reason, and what to do."""
+    """Convert an OSError in the block to a SetupError with `path`, the reason and the remedy."""
     try:
         yield
     except OSError as error:

@@ -1,18 +1,18 @@
 """The errors of Hangtag, by who must act, and the exit codes of the `hangtag` command.
 
 HangtagError
-├── ImageError         this image: it becomes a row with a status, its neighbours go on
-├── Unavailable        the moment: wait and try again
-│   └── BrokerAway         Redis does not answer
-├── Unseen             files that a worker cannot open for itself: their bytes are sent instead
-├── BadMessage         a payload that is not ours: rejected, logged, never executed
-├── Unanswered         a request that has no answer, and nothing is wrong
-│   ├── RequestCancelled   somebody cancelled it
-│   └── StillOpen          it goes on, and is waited for no longer
-└── SetupError         the set-up: stop, the message names the cure
-    ├── Damaged            a job's journal: it cannot be read any more
-    ├── BrokerRefuses      Redis does not let us in, or not do this: waiting changes nothing
-    └── UsageError         what was typed: exit code 2
+├── ImageError         one image: it becomes a row with a status, the others continue
+├── Unavailable        temporary: wait and retry
+│   └── BrokerAway         Redis is unreachable
+├── Unseen             files that a worker cannot open itself: their bytes are sent instead
+├── BadMessage         an invalid payload: rejected, logged, never executed
+├── Unanswered         a request without an answer, which is not an error
+│   ├── RequestCancelled   it was cancelled
+│   └── StillOpen          it is in progress, and the wait for it has ended
+└── SetupError         the set-up: stop, the message names the fix
+    ├── Damaged            a job's journal that cannot be read
+    ├── BrokerRefuses      Redis denies access or a command: retrying does not help
+    └── UsageError         the command line: exit code 2
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ import msgspec
 
 from shared.image_status import Status
 
-#: What msgspec raises for bytes that do not fit: also for text that is not UTF-8, and for nesting
-#: without end.
+#: What msgspec raises for invalid bytes, including text that is not UTF-8 and unbounded nesting.
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-#: Of a text that may quote what somebody has sent: its head, and its tail where a cure stands.
+#: The kept parts of a text that may quote foreign input: its head, and its tail with the fix.
 HEAD_CHARS, TAIL_CHARS = 250, 200
 
 
 def bounded(text: str) -> str:
-    """One printable line of at most so many characters; what is left out is in the middle."""
+    """One printable line of bounded length; a longer text loses its middle."""
     if len(text) > HEAD_CHARS + TAIL_CHARS:
         text = f"{text[:HEAD_CHARS]} ... {text[-TAIL_CHARS:]}"
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class HangtagError(Exception):
-    """Base of every error that Hangtag raises on purpose. Its text is one line for a person."""
+    """Base of every error that Hangtag raises on purpose. Its text is one readable line."""
 
 
 class ImageError(HangtagError):
@@ -52,17 +51,17 @@ class ImageError(HangtagError):
 
 
 class Unavailable(HangtagError):
-    """Something outside this process is away for the moment; the caller waits and tries again."""
+    """Something outside this process is temporarily unavailable; the caller waits and retries."""
 
 
 class BrokerAway(Unavailable):
-    """Redis does not answer."""
+    """Redis is unreachable."""
 
 
 class BadMessage(HangtagError):
     """A message or record that does not have the agreed form.
 
-    Its text may quote what somebody has sent, so it is one line of bounded length.
+    Its text may quote foreign input, so it is one line of bounded length.
     """
 
     def __init__(self, text: str) -> None:
@@ -70,7 +69,7 @@ class BadMessage(HangtagError):
 
 
 class Unseen(HangtagError):
-    """Files that a worker was to open and cannot have, or that are not what the producer saw.
+    """Files that a worker cannot open, or that differ from what the producer saw.
 
     Its text names a file, so it is one line of bounded length.
     """
@@ -80,19 +79,19 @@ class Unseen(HangtagError):
 
 
 class Unanswered(HangtagError):
-    """A request that has no answer, and nothing is wrong."""
+    """A request has no answer, which is not an error."""
 
 
 class RequestCancelled(Unanswered):
-    """Somebody cancelled it."""
+    """The request was cancelled."""
 
 
 class StillOpen(Unanswered):
-    """It goes on, and is waited for no longer."""
+    """The request is in progress, and the wait for it has ended."""
 
 
 class SetupError(HangtagError):
-    """The set-up is at fault; the message says what to do."""
+    """The set-up is at fault; the message names the fix."""
 
 
 class Damaged(SetupError):
@@ -100,7 +99,7 @@ class Damaged(SetupError):
 
 
 class BrokerRefuses(SetupError):
-    """Redis does not let us in, or denies what we ask; the message says what to change."""
+    """Redis denies access or a command; the message says what to change."""
 
 
 class UsageError(SetupError):
@@ -108,11 +107,11 @@ class UsageError(SetupError):
 
 
 class Exit(enum.IntEnum):
-    """What the shell is told. A finished job run again repeats its first code."""
+    """The exit codes. A finished job that is run again repeats its first code."""
 
-    OK = 0  #: every picture was classified
-    SETUP = 1  #: the set-up is at fault; a job that was begun is intact
-    USAGE = 2  #: the command line is at fault, or names no picture
+    OK = 0  #: every image was classified
+    SETUP = 1  #: the set-up is at fault; a job that was started is intact
+    USAGE = 2  #: the command line is at fault, or names no image
     SOME_FAILED = 3  #: finished, with rows that have no label, or folders without rows
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled

@@ -1,4 +1,4 @@
-"""Locks on open files. The kernel frees a lock when its last descriptor closes: none is stale."""
+"""Locks on open files. The kernel frees a lock when its last descriptor closes: no stale locks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def acquire(file: int) -> None:
 
 
 def acquire_within(file: int, wait_s: float, pause_s: float) -> bool:
-    """Poll for the exclusive lock for so long; answers whether it was acquired."""
+    """Poll for the exclusive lock for up to `wait_s`; returns whether it was acquired."""
     deadline = time.monotonic() + wait_s
     while not try_acquire(file):
         if time.monotonic() > deadline:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Status(enum.StrEnum):
-    """What became of one image. The order is the wire code: append only."""
+    """The result of one image. The order is the wire code: append only."""
 
     OK = "ok"
     UNREADABLE = "unreadable"
@@ -43,24 +43,24 @@ BY_CODE = tuple(Status)
 _STATUS_CODES = {status: code for code, status in enumerate(BY_CODE)}
 _SENTENCES = {
     Status.OK: "",
-    Status.UNREADABLE: "The file is empty, damaged, or may not be read.",
-    Status.UNSUPPORTED: "The file is not a JPEG, PNG, WebP, BMP, GIF or TIFF picture.",
+    Status.UNREADABLE: "The file is empty, damaged or not readable.",
+    Status.UNSUPPORTED: "The file is not a JPEG, PNG, WebP, BMP, GIF or TIFF image.",
     Status.TOO_LARGE: "The file has more bytes or pixels than Hangtag accepts.",
-    Status.MISSING: "The file was gone when it was to be read.",
+    Status.MISSING: "The file no longer existed when it was read.",
     Status.CHANGED: "The file changed while the job ran.",
-    Status.CRASHED: "Decoding the picture ended the worker process twice.",
+    Status.CRASHED: "Decoding the image crashed the worker process twice.",
 }
 
 
 class Flag(enum.StrEnum):
-    """What is odd about an image that has its label all the same: the table's column `flag`.
+    """A warning about an image that has a label nevertheless: the table's column `flag`.
 
     The order is the wire code: append only.
     """
 
     NONE = ""
-    UNLIKE_TRAINING = "unlike_training"  #: outside of what nearly all training images keep to
-    BUSY_BACKGROUND = "busy_background"  #: the garment could not be told from its ground
+    UNLIKE_TRAINING = "unlike_training"  #: outside the range of nearly all training images
+    BUSY_BACKGROUND = "busy_background"  #: the garment could not be separated from its background
 
     @property
     def code(self) -> int:
@@ -71,17 +71,17 @@ class Flag(enum.StrEnum):
 FLAGS = tuple(Flag)
 _FLAG_CODES = {flag: code for code, flag in enumerate(FLAGS)}
 
-Flagged = Mapping[str, int]  #: how many pictures have each flag; those that none has are left out
+Flagged = Mapping[str, int]  #: number of images by flag; flags without images are left out
 
 
 def count_flags(codes: bytes) -> dict[str, int]:
-    """How many of these wire codes stand for each flag."""
+    """Number of these wire codes by flag; flags without one are left out."""
     return {
         str(flag): found for flag in FLAGS[1:] if codes and (found := codes.count(flag.code)) > 0
     }
 
 
 def add_flags(one: Flagged, other: Flagged) -> dict[str, int]:
-    """Both counts together."""
+    """The sum of both counts."""
     names = (str(flag) for flag in FLAGS[1:])
     return {name: sum_ for name in names if (sum_ := one.get(name, 0) + other.get(name, 0))}

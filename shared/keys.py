@@ -1,17 +1,17 @@
-"""Names of queues and keys in Redis. Everything of Hangtag's begins with `hangtag:`."""
+"""Names of queues and keys in Redis. All of them start with `hangtag:`."""
 
 from __future__ import annotations
 
 PREFIX = "hangtag:"
 CLASSIFY_QUEUE = PREFIX + "classify"
 TRAIN_QUEUE = PREFIX + "train"
-MODELS = PREFIX + "model:"  #: before the name and the version of a serving copy
-JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last sign of life (server time, s)
-REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> when it was made (server time, s)
-REMOTE = PREFIX + "remote:"  #: of a monitor that asks workers
-INBOX = REMOTE + "inbox:"  #: before a worker's name; no key has it
-EVENTS = REMOTE + "events"  #: likewise
-ANSWERS = REMOTE + "answers:"  #: before the id of whoever asks: a list
+MODELS = PREFIX + "model:"  #: prefix of a serving copy's name and version
+JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last heartbeat (server time, s)
+REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (server time, s)
+REMOTE = PREFIX + "remote:"  #: prefix of the monitoring of workers
+INBOX = REMOTE + "inbox:"  #: prefix of a worker's name; a channel, not a key
+EVENTS = REMOTE + "events"  #: a channel, not a key
+ANSWERS = REMOTE + "answers:"  #: prefix of a monitor's id: a list
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
 #: The keys that a job may have. Finishing a job deletes exactly these.
@@ -22,7 +22,7 @@ JOB_PARTS = (
 
 
 def job(job_id: str, part: str) -> str:
-    """The key of one part of a job; `part` is one of JOB_PARTS."""
+    """The key of one part of a job; `part` is in JOB_PARTS."""
     return f"{PREFIX}job:{job_id}:{part}"
 
 
@@ -47,7 +47,7 @@ def model_aliases(name: str) -> str:
 
 
 def model_history(name: str) -> str:
-    """JSON list of every decision on a model's aliases, oldest first."""
+    """JSON list of all decisions on a model's aliases, oldest first."""
     return f"{PREFIX}history:{name}"
 
 
@@ -62,5 +62,5 @@ def blob(sha256: str) -> str:
 
 
 def request(request_id: str, part: str) -> str:
-    """A part of a request: `state` (hash), `files` (hash, pictures), `input` (a blob)."""
+    """A part of a request: `state` (hash), `files` (hash, plots), `input` (a blob)."""
     return f"{PREFIX}request:{request_id}:{part}"

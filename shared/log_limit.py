@@ -1,4 +1,4 @@
-"""Bounds what a flood of bad input writes to a log: some lines, then their number at intervals."""
+"""Bounds the log lines for a flood of bad input: some lines, then their number at intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 
 INTERVAL_S = 60.0
-#: Lines of one interval; the others are counted.
+#: Lines in one interval; further ones are only counted.
 LINES = 30
 
 
@@ -20,7 +20,7 @@ class LogLimit:
         self._last = ""
 
     def error(self, line: str) -> None:
-        """Log this line, or count it."""
+        """Log this line, or count it if there were too many."""
         self.flush()
         if self._lines < LINES:
             self._lines += 1
@@ -30,12 +30,12 @@ class LogLimit:
             self._last = line
 
     def flush(self) -> None:
-        """At the end of an interval, log how many were left out. Cheap: call it often."""
+        """At the end of an interval, log the number of omitted lines. Cheap: call it often."""
         now = time.monotonic()
         if now - self._since < self._interval_s:
             return
         if self._left_out:
             self._log.error(
-                "%d more like it were not logged; the last: %s", self._left_out, self._last
+                "%d more lines like it were not logged; the last: %s", self._left_out, self._last
             )
         self._since, self._lines, self._left_out = now, 0, 0

@@ -1,4 +1,4 @@
-"""Who a process is: its number alone is used again after a while, with its start it is not."""
+"""The identity of a process: its pid and its start time, since pids are reused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _START_FIELD = 19  # of /proc/PID/stat, counted after the command's closing brac
 
 
 def started(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 where that cannot be told."""
+    """When a process started, in clock ticks since boot; 0 if unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return int(stat.rpartition(")")[2].split()[_START_FIELD])
@@ -20,17 +20,17 @@ def started(pid: int) -> int:
 
 
 def parent_id() -> str:
-    """This process as a worker parent: host:pid:started."""
+    """The id of this process as a worker parent: host:pid:started."""
     return f"{socket.gethostname()}:{os.getpid()}:{started(os.getpid())}"
 
 
 def child_id(pid: int) -> str:
-    """A process as a worker child: pid:started."""
+    """The id of a worker child: pid:started."""
     return f"{pid}:{started(pid)}"
 
 
 def resident_bytes(pid: int) -> int:
-    """The resident memory of a process; 0 where that cannot be told."""
+    """The resident memory of a process; 0 if unknown."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, ValueError, IndexError):

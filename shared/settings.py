@@ -13,66 +13,67 @@ import msgspec
 from shared.errors import SetupError
 
 PREFIX = "HANGTAG_"
-#: A claim lives this much longer than the work that it is for may take.
+#: A claim outlives the time limit of its work by this.
 CLAIM_SLACK_S = 30.0
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Every number and place that can be set from outside.
+    """Every value that the environment can set.
 
-    The times are settings so that tests can be quick; the defaults are what people run.
+    The times are settings for the tests; users keep the defaults.
     """
 
     redis_url: str = ""  #: the broker; empty: this machine's stack
-    redis_user: str = ""  #: who we are there (docs/security.md); empty: as the URL says
-    redis_password_file: str = ""  #: one line; so that the URL need not hold it
-    redis_ca: str = ""  #: PEM file: who is trusted to have signed the server's certificate
-    redis_cert: str = ""  #: PEM file: our own certificate, where the server asks for one
-    redis_key: str = ""  #: PEM file: its key
-    redis_insecure: str = ""  #: 1: no password, or no verified certificate, is all right
-    celery_events: str = ""  #: 1: workers may be looked at with Flower (docs/security.md)
+    redis_user: str = ""  #: user at the broker (docs/security.md); empty: that of the URL
+    redis_password_file: str = ""  #: one line; keeps the password out of the URL
+    redis_ca: str = ""  #: PEM file: authority that signed the server's certificate
+    redis_cert: str = ""  #: PEM file: client certificate, if the server requires one
+    redis_key: str = ""  #: PEM file: key of the client certificate
+    redis_insecure: str = ""  #: 1: allow a missing password or an unverified certificate
+    celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stacks; empty: the user's runtime folder
-    #: Whose stack there; empty: that of the environment that runs and of what it has
-    #: (shared/installation.py). A stack gives it to its processes.
+    #: Name of the installation whose stack is used; empty: that of the running environment
+    #: (shared/installation.py). A stack passes it to its processes.
     installation: str = ""
-    #: Folder that `--transport path` counts from. A worker opens files below it and no others;
-    #: empty: none. A producer cuts it off the paths that it sends; empty: /
+    #: Root folder of `--transport path`. A worker opens only files below it; empty: none. A
+    #: producer removes it from the paths that it sends; empty: /
     root: str = ""
-    #: One message. Of 28x28 pictures, messages of 2,048 cost 10 to 20 % less of the whole than
-    #: those of 1,024, and of photos of 170 kB, messages of 2 MiB as much less than those of 1.
+    #: Limits of one message. With images of 28x28, messages of 2,048 take 10 to 20 % less total
+    #: time than those of 1,024; with photos of 170 kB the same holds for 2 MiB against 1 MiB.
     batch_images: int = 2048
     batch_bytes: int = 2 << 20
     heartbeat_s: float = 5.0
     heartbeat_ttl_s: float = 15.0
-    #: A batch nobody has claimed for this long is hinted again.
+    #: A hint is sent again for a batch that was not claimed for this long.
     orphan_s: float = 10.0
-    #: A child that works longer than this on one batch is ended (a hung decoder).
+    #: A child that works longer than this on one batch is killed (a hung decoder).
     batch_limit_s: float = 120.0
     #: The same for one image of a batch that is classified carefully.
     careful_limit_s: float = 20.0
-    #: What one batch may take of memory beside what its child has anyway. One picture takes 0.8 GB
-    #: at most (worker/decoding/limits.py), unless a decoder has a fault.
+    #: Memory limit of one batch beyond its child's own. One image takes at most 0.8 GB
+    #: (worker/decoding/limits.py), unless a decoder is faulty.
     child_memory_mb: int = 3072
-    #: A worker that takes no hint for so long, with nothing to do and hints waiting, begins anew.
+    #: An idle worker that receives no hint for this long although hints wait restarts itself.
     watchdog_s: float = 60.0
-    #: A worker that was let in and is refused later (a new password, other rights) tries again for
+    #: A worker that had access and is refused later (a new password, other rights) retries for
     #: this long before it ends. One that is refused at its start ends at once.
     refused_s: float = 60.0
-    #: A health check takes a worker for stuck whose pulse stood still for so long. A turn of it
-    #: takes up to 45 s where Redis does not answer.
+    #: A health check reports a worker as stuck after this long without a beat of its pulse. One
+    #: beat takes up to 45 s while Redis is unreachable.
     health_limit_s: float = 120.0
-    #: A worker lets a model version go that no batch has asked for in this time, but the last one.
+    #: A worker evicts a model version that no batch has used for this long, except the last one.
     model_unused_s: float = 60.0
-    #: Keys of a job outlive the producer's last sign of life by this long.
+    #: Keys of a job outlive the producer's last heartbeat by this long.
     job_ttl_s: float = 86_400.0
-    #: A trainer that has not renewed its lease for so long has lost its request to the next.
+    #: A trainer that does not renew its lease for this long loses its request to the next one.
     lease_s: float = 30.0
-    #: A trainer looks so often for requests that wait: a hint may be lost, or its trainer dead.
+    #: Interval at which a trainer polls for waiting requests: a hint may be lost, or its trainer
+    #: dead.
     round_s: float = 5.0
-    #: This machine's stack ends after so long without jobs or clients.
+    #: This machine's stack ends after this long without jobs or clients.
     idle_s: float = 60.0
-    #: The stack's trainer ends after so long without a request.
+    #: The stack's trainer ends after this long without a request.
     trainer_idle_s: float = 20.0
 
     @classmethod
@@ -80,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True):
         """Settings from `HANGTAG_...` variables.
 
         Raises:
-            SetupError: a variable does not have the form of its setting.
+            SetupError: a variable is invalid.
         """
         environ = os.environ if environ is None else environ
         found: dict[str, object] = {}
@@ -92,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> bool:
-        """Whether workers say what they do, and answer a monitor that asks.
+        """Whether workers send events and reply to a monitor.
 
         Raises:
             SetupError: the setting is neither 1 nor 0.
@@ -103,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def claim_limit_s(self) -> float:
-        """How long a claim may be held without a sign of life."""
+        """How long a claim may be held without a renewal."""
         return max(self.batch_limit_s, self.careful_limit_s) + CLAIM_SLACK_S
 
     @property

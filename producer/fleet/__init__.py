@@ -1,1 +1,1 @@
-"""Workers on any machine: their commands, their number, their state."""
+"""Workers on any machine: their command lines, their number, their state."""

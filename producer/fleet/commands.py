@@ -1,4 +1,4 @@
-"""Command lines of workers and of the trainer, and whether what they need is installed here."""
+"""Command lines of workers and of the trainer, and checks that their packages are installed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from shared.messages.requests import Evaluate, Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
-#: Settings that name a file or a folder. A worker runs in another folder than its command.
+#: Settings that name a file or a folder. A worker runs in a different folder from its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 
 
 def command(children: int, events: bool) -> list[str]:
     """The command line of a worker with this many children. Run it in a folder without modules.
 
-    With `events` it shows a monitor that it lives.
+    With `events` it sends heartbeats to a monitor.
     """
     return _celery("worker.app", children, events)
 
 
 def trainer_command(events: bool) -> list[str]:
-    """The command line of a trainer, which does one thing at a time. Run it like a worker."""
+    """The command line of a trainer, which has one child. Run it like a worker."""
     return _celery("worker.trainer", 1, events)
 
 
@@ -51,7 +51,7 @@ def check_can_train() -> None:
 
 
 def check_can(work: Work) -> None:
-    """Raises SetupError if this machine's stack could not do this work."""
+    """Raises SetupError if this machine's stack cannot do this work."""
     needed = needs(work)
     if needed and (lack := installation.missing({**WORKER_PACKAGES, **needed}, "all")):
         raise SetupError(
@@ -61,23 +61,23 @@ def check_can(work: Work) -> None:
 
 
 def needs(work: Work) -> Mapping[str, str]:
-    """The packages that this work needs beside those of a worker."""
+    """The packages that this work needs in addition to those of a worker."""
     if isinstance(work, Evaluate):
         return DRAW_PACKAGES if work.pictures else {}
     return _NEEDS.get(type(work), {})
 
 
 def check_can_measure() -> None:
-    """Raises SetupError if a package that the endpoint for metrics needs is not installed."""
+    """Raises SetupError if a package that the metrics endpoint needs is not installed."""
     if lack := installation.missing(METRICS_PACKAGES, "metrics"):
         raise SetupError(f"this installation cannot serve metrics: {lack}")
 
 
 def run(settings: Settings, children: int) -> NoReturn:
-    """Become a worker for the broker that is configured.
+    """Become a worker for the configured broker.
 
     Raises:
-        SetupError: there is none, or something is not installed.
+        SetupError: no broker is configured, or something is not installed.
     """
     _check_broker(
         settings,
@@ -90,15 +90,15 @@ def run(settings: Settings, children: int) -> NoReturn:
 
 
 def run_trainer(settings: Settings) -> NoReturn:
-    """Become the trainer for the broker that is configured.
+    """Become the trainer for the configured broker.
 
     Raises:
-        SetupError: there is none, or something is not installed.
+        SetupError: no broker is configured, or something is not installed.
     """
     _check_broker(
         settings,
-        "this machine's stack starts a trainer by itself when one is asked for; "
-        "set it, or just ask: hangtag train",
+        "this machine's stack starts a trainer by itself for a request; "
+        "set it, or submit a request: hangtag train",
     )
     check_can_train()
     _become(trainer_command(settings.events), settings)
@@ -108,7 +108,7 @@ def _celery(app: str, children: int, events: bool) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
         *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
-        # Talk among workers that nobody hears; without it a worker starts and stops 1 s sooner.
+        # Unused messages among workers; without them a worker starts and stops 1 s sooner.
         *("--without-gossip", "--without-mingle"),
         *(() if events else ("--without-heartbeat",)),
     ]
@@ -121,29 +121,29 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
 
 
 def _more(settings: Settings) -> str:
-    """What `hangtag up` would do."""
+    """The effect of `hangtag up`."""
     if lock.held(stack_dir(settings) / lock.SUPERVISOR):
-        return "scale the worker that it has"
+        return "scale its worker"
     return "start one"
 
 
 def _check_root(settings: Settings) -> None:
     if settings.root and not os.path.isdir(settings.root):
         raise SetupError(
-            f"the root {settings.root!r:.200} is no folder here; name the one in which this "
-            "machine sees the pictures with --root or HANGTAGinstallation.ROOT, or leave it out"
+            f"the root {settings.root!r:.200} is not a folder here; name the folder of the images "
+            "on this machine with --root or HANGTAG_ROOT, or leave it out"
         )
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:
-    env = environment(settings)  # which knows from where places are relative
-    # Celery looks for modules in the current folder first; the root has none.
+    env = environment(settings)  # before chdir, since it resolves relative paths
+    # Celery searches the current folder for modules first; the root has none.
     os.chdir("/")
     os.execve(sys.executable, argv, env)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment that gives a process in any folder these settings and these packages."""
+    """The environment that passes these settings and packages to a process in any folder."""
     given = {PREFIX + name.upper(): getattr(settings, name) for name in Settings.__struct_fields__}
     made = {name: value for name, value in os.environ.items() if name not in given}
     made |= {name: str(value) for name, value in given.items() if value != ""}

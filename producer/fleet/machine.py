@@ -1,4 +1,4 @@
-"""What this machine, or the container that we are in, gives us: cores and memory."""
+"""Cores and memory of this machine, within the limits of the container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-#: What a worker process takes without a batch, and what its parent does; both are generous.
+#: Memory of a worker process without a batch, and of its parent; a generous estimate.
 PROCESS_BYTES = 200 << 20
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -26,10 +26,10 @@ def cores() -> int:
 
 
 def children(batch_bytes: int) -> int:
-    """Processes of a worker: one for each core, and no more than its container holds; at least 1.
+    """Children of a worker: one per core, as far as the container's memory allows; at least 1.
 
-    Each may take `batch_bytes` for its batch. In a container without room for all, the kernel would
-    end one for what another takes, and a good picture would be to blame.
+    Each may take `batch_bytes` for its batch. If the container's memory is too small for all, the
+    kernel may kill a child for the memory of another one, and a good image would be blamed.
     """
     found = cores()
     if limit := container_bytes():
@@ -38,13 +38,13 @@ def children(batch_bytes: int) -> int:
 
 
 def memory_bytes() -> int:
-    """Memory that this process may use: the machine's, or its container's limit."""
+    """Memory that this process may use: the machine's, or the container's limit."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(found, container_bytes() or found)
 
 
 def container_bytes() -> int | None:
-    """Memory that the container which we are in may use; None without a limit."""
+    """Memory limit of the container; None without a limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         limit = _read(_CGROUP / name)
         if limit.isdigit():

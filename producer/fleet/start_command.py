@@ -1,6 +1,6 @@
-"""What to type on other machines, where a broker is configured: all that is needed there.
+"""The complete command lines that start workers for a configured broker on other machines.
 
-A password is never shown, nor who was named in a URL: it may be a password that lacks its colon.
+They never contain a password, nor the user of a URL: it may be a password without its colon.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from shared.broker.address import Address
 from shared.errors import SetupError
 from shared.settings import PREFIX, Settings
 
-#: Stands for what is only known there.
+#: Placeholder for values that are known only on the other machine.
 TO_BE_FILLED_IN = "..."
-#: What the users of deploy/redis/users.acl are called: this, and the part.
+#: Prefix of the users of deploy/redis/users.acl, before the name of the part.
 _USERS = "hangtag-"
 
 
 def worker_line(settings: Settings, children: int | None = None) -> str:
-    """The line that starts a worker for the broker in use."""
+    """The command line that starts a worker for the broker in use."""
     concurrency = "" if children is None else f" --concurrency {children}"
     return _line(settings, "worker", f"hangtag worker{concurrency}")
 
 
 def trainer_line(settings: Settings) -> str:
-    """The line that starts a trainer for the broker in use."""
+    """The command line that starts a trainer for the broker in use."""
     return _line(settings, "trainer", "hangtag worker --queue train")
 
 
@@ -50,7 +50,7 @@ def _url(broker: Address, settings: Settings) -> str:
 
 
 def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
-    """What is set there beside the URL, by the name of the setting; empty: nothing."""
+    """The settings that are needed besides the URL, by name; empty: not set."""
     given = bool(broker.password or settings.redis_password_file)
     demanded = not address.is_private(broker) and not settings.redis_insecure
     secret = given or demanded
@@ -59,7 +59,7 @@ def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
         "user": _user(broker, settings, part) if secret else "",
         "password_file": TO_BE_FILLED_IN if secret else "",
         "ca": settings.redis_ca or broker.ca,
-        # Of each machine its own.
+        # Each machine has its own.
         "cert": TO_BE_FILLED_IN if settings.redis_cert or broker.cert else "",
         "key": TO_BE_FILLED_IN if settings.redis_key or broker.key else "",
         "insecure": settings.redis_insecure if insecure else "",
@@ -67,7 +67,7 @@ def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
 
 
 def _user(broker: Address, settings: Settings, part: str) -> str:
-    """Who has the rights of this part, where we are somebody."""
+    """The user with the rights of this part; empty if none is configured."""
     ours = settings.redis_user or broker.user
     if ours.startswith(_USERS):
         return _USERS + part

@@ -1,4 +1,4 @@
-"""Who is alive, for people: one line per worker."""
+"""The live workers, as a table with one line per worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD = (
     "host", "pid", "queue", "since", "children", "models", "images", "images/s", "failed",
     "memory MB",
 )  # fmt: skip
-_LATEST_MS = 1 << 43  #: in the year 2248: what no clock says
+_LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
 _LEFT = ("host", "queue", "since", "models", "failed")
 
 
@@ -29,7 +29,7 @@ def live_workers(settings: Settings) -> list[Heartbeat]:
     """Every worker of the broker in use, by id; none if this machine's stack does not run.
 
     Raises:
-        BrokerAway: the broker that is configured does not answer.
+        BrokerAway: the configured broker is unreachable.
     """
     if not settings.redis_url and not socket_path(settings).exists():
         return []
@@ -39,18 +39,18 @@ def live_workers(settings: Settings) -> list[Heartbeat]:
             return heartbeats.alive(client)
     except RedisError as error:
         if not settings.redis_url:
-            return []  # a stack that has just ended, or died
+            return []  # the stack has just ended
         raise BrokerAway(f"Redis at {redacted(url)} does not answer ({error}); start it") from error
 
 
 def live_children(settings: Settings) -> int:
-    """How many children the living workers have that classify. Raises BrokerAway."""
+    """Number of children of the live workers that classify. Raises BrokerAway."""
     beats = live_workers(settings)
     return sum(len(beat.children) for beat in beats if beat.queue == keys.CLASSIFY_QUEUE)
 
 
 def how_to_start(settings: Settings) -> str:
-    """What to do where no worker is alive."""
+    """The message that no worker is alive, with the command that starts one."""
     start = worker_line(settings) if settings.redis_url else "hangtag up"
     return f"no worker is alive; start one with: {start}"
 
@@ -76,7 +76,7 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
 
 
 def _moment(ms: int) -> str:
-    """In local time; `-` of what is no time that a worker could have."""
+    """The local time; `-` for an invalid one."""
     return (
         time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
         if 0 < ms < _LATEST_MS

@@ -1,1 +1,1 @@
-"""Metrics of the whole fleet for Prometheus."""
+"""Metrics of the whole fleet, for Prometheus."""

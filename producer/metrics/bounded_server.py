@@ -1,4 +1,4 @@
-"""An HTTP server whose threads and connections are bounded in number and in time."""
+"""An HTTP server with limits on the number and the duration of its connections."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-#: Of one server, each with a thread. Prometheus has one.
+#: Limit on connections of one server, each with a thread. Prometheus has one.
 CONNECTIONS = 16
-#: Limit of a connection's life, from its acceptance. A scrape takes 6 s at most.
+#: Limit on the duration of a connection. A scrape takes 6 s at most.
 LIMIT_S = 15.0
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
@@ -29,10 +29,10 @@ class _Handler(WSGIRequestHandler):
 
 
 class BoundedServer(ThreadingMixIn, WSGIServer):
-    """Answers with 503 above CONNECTIONS, and ends a connection after `limit_s`."""
+    """Responds with 503 above CONNECTIONS, and closes a connection after `limit_s`."""
 
     daemon_threads = True
-    request_queue_size = 2 * CONNECTIONS  # a client above the limit gets its answer at once
+    request_queue_size = 2 * CONNECTIONS  # a client above the limit gets its 503 at once
     limit_s = LIMIT_S
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
@@ -40,12 +40,12 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         self.address_family, _, _, _, address = found[0]
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, float] = {}  #: and when each was accepted
+        self._open: dict[socket.socket, float] = {}  #: connection -> when it was accepted
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
         self.set_app(app)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """In a thread, if there may be one more."""
+        """Handle a request in a new thread, or respond with 503 if there are too many."""
         with self._lock:
             free = len(self._open) < CONNECTIONS
             if free:
@@ -64,15 +64,15 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Called twice a second: end the connections that have lasted too long."""
+        """Called twice a second: close the connections that have lasted too long."""
         due = time.monotonic() - self.limit_s
         for one in self._older(due):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)  # its thread reads the end, or fails to write
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log nothing: a client that leaves is no error of ours."""
+        """Log nothing: a client that disconnects is not an error."""
 
     def _older(self, due: float) -> Iterable[socket.socket]:
         with self._lock:
-            return [one for one, begun in self._open.items() if begun < due]
+            return [one for one, accepted in self._open.items() if accepted < due]

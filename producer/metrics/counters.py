@@ -1,4 +1,4 @@
-"""Sums over workers that come and go, and that never fall."""
+"""Counters summed over workers that start and end; they never decrease."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from collections.abc import Iterable
 from shared.image_status import BY_CODE, Status
 from shared.ledger.heartbeats import Heartbeat
 
-#: What another version's worker calls a failure that this one has no name for.
+#: Label for failure codes of another version that this one does not know.
 OTHER = "other"
 CODES = tuple(str(status) for status in BY_CODE if status is not Status.OK)
-_Life = tuple[str, int]  #: a worker, and since when it counts
+_Life = tuple[str, int]  #: a worker's id and the start of its counters
 
 
 class WorkerCounters:
-    """What the workers that were seen here have done, each since its own start.
+    """The totals of all workers that were seen here, each since its own start.
 
-    A worker that has left keeps its part, also if it comes back: its id is of one process, which
-    counts anew where it has replaced itself (worker/lifecycle/watchdog.py). What it did after its
-    last
-    heartbeat that was seen is not in the sum.
+    A worker that has ended stays in the sum. Its id names one process, which counts from 0 again
+    after it has restarted itself (worker/lifecycle/watchdog.py). Work after the last heartbeat that
+    was seen is not included.
     """
 
     def __init__(self) -> None:
-        self._images: dict[_Life, int] = {}  # the most that was told of each
+        self._images: dict[_Life, int] = {}  # the highest reported count of each
         self._failures: dict[_Life, dict[str, int]] = {}
-        self._lock = threading.Lock()  # several may look at once, and not in the order of the beats
+        self._lock = threading.Lock()  # scrapes may be concurrent and out of order
 
     def add(self, beats: Iterable[Heartbeat]) -> None:
-        """See these workers."""
+        """Update the counts from these heartbeats."""
         with self._lock:
             for beat in beats:
                 life = beat.id, beat.since_ms
@@ -40,13 +39,13 @@ class WorkerCounters:
 
     @property
     def images(self) -> int:
-        """Images that were classified, with or without a label."""
+        """Number of images that were classified, with or without a label."""
         with self._lock:
             return sum(self._images.values())
 
     @property
     def failures(self) -> dict[str, int]:
-        """Those without a label, by status; of each that there is."""
+        """Number of images without a label, by status; every status is present."""
         sums = Counter(dict.fromkeys((*CODES, OTHER), 0))
         with self._lock:
             for failures in self._failures.values():

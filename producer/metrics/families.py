@@ -1,4 +1,4 @@
-"""What is seen, as Prometheus reads it. Names and labels are a promise: dashboards hold them."""
+"""The metric families for Prometheus. Names and labels are stable: dashboards depend on them."""
 
 from __future__ import annotations
 
@@ -16,41 +16,40 @@ _QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
 
 
 class Families:
-    """One scrape. `look` answers what there is, or None while the server does not answer.
+    """A collector for prometheus_client. `take` returns None while the server is unreachable.
 
-    It is prometheus_client's idea of a collector. The counters live here, so they begin anew with
-    the process, which Prometheus expects of counters.
+    The counters restart with the process, which Prometheus expects of counters.
     """
 
-    def __init__(self, look: Callable[[], Snapshot | None]) -> None:
-        self._look = look
-        self._accrual = WorkerCounters()
+    def __init__(self, take: Callable[[], Snapshot | None]) -> None:
+        self._take = take
+        self._counters = WorkerCounters()
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: so that nobody looks before the first scrape."""
+        """Nothing, so that registration takes no snapshot."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every family; only whether Redis is up where it is not, as no other figure is known."""
-        figures = self._look()
-        yield gauge("redis_up", "Whether Redis answers.", float(figures is not None))
+        """Every family; only `redis_up` if Redis is unreachable, since no other is known."""
+        figures = self._take()
+        yield gauge("redis_up", "Whether Redis responds.", float(figures is not None))
         if figures is not None:
-            self._accrual.add(figures.workers)
+            self._counters.add(figures.workers)
             yield from _backlog(figures)
-            yield from self._counters()
+            yield from self._totals()
             yield from _fleet(figures)
             yield from _models(figures)
 
-    def _counters(self) -> Iterator[Metric]:
+    def _totals(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "hangtag_images",
             "Images that workers have classified, also without a label, since each started.",
-            self._accrual.images,
+            self._counters.images,
         )
         failures = CounterMetricFamily(
             "hangtag_failures", "Images that got no label, by status.", labels=("code",)
         )
-        for code, count in self._accrual.failures.items():
+        for code, count in self._counters.failures.items():
             failures.add_metric((code,), count)
         yield failures
 
@@ -67,7 +66,7 @@ def _backlog(figures: Snapshot) -> Iterator[Metric]:
     )  # fmt: skip
     yield gauge(
         "oldest_batch_age_seconds",
-        "For how long the oldest batch of a running job has waited for its result; 0 without one.",
+        "How long the oldest batch of a running job has waited for its result; 0 without one.",
         figures.oldest_s,
     )
     jobs = GaugeMetricFamily("hangtag_jobs", "Jobs in Redis, by state.", labels=("state",))
@@ -80,7 +79,7 @@ def _backlog(figures: Snapshot) -> Iterator[Metric]:
 def _fleet(figures: Snapshot) -> Iterator[Metric]:
     classifying = [beat for beat in figures.workers if beat.queue == keys.CLASSIFY_QUEUE]
     rate = sum(beat.rate for beat in classifying)
-    yield gauge("images_per_second", "Images that all workers classify per second, of late.", rate)
+    yield gauge("images_per_second", "Images per second of all workers, of late.", rate)
     workers = GaugeMetricFamily("hangtag_workers", "Workers alive, by queue.", labels=("queue",))
     for queue in _QUEUES:
         count = sum(beat.queue == queue for beat in figures.workers)
@@ -99,5 +98,5 @@ def _models(figures: Snapshot) -> Iterator[Metric]:
     for name, alias, version in figures.aliases:
         info.add_metric((name, alias, str(version)), 1)
     yield info
-    yield gauge("requests_open", "Requests that are not answered yet.", figures.requests_open)
+    yield gauge("requests_open", "Requests without an outcome.", figures.requests_open)
     yield gauge("training_leases", "Requests that a trainer works on.", figures.leases)

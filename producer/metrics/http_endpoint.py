@@ -27,30 +27,30 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: Of the connections; this machine's stack does not live on for them
+#: Role of the connections; they do not keep this machine's stack running
 #: (producer/stack/server_client.py).
 ROLE = "metrics"
-#: For a connection, or an answer. A scrape takes three answers, and Prometheus waits for 10 s.
+#: For a connection or a reply. A scrape takes three replies, and Prometheus waits for 10 s.
 ANSWER_S = 2.0
 _PAGES = ("/metrics", "/")
 _HEALTH = "/healthz"
 
 
 def serve(settings: Settings, host: str, port: int) -> NoReturn:
-    """Serve until SIGTERM, or Ctrl-C. Whether Redis answers is a metric, and no condition.
+    """Serve until SIGTERM or Ctrl-C, also while Redis is unreachable.
 
     Raises:
-        SetupError: the address cannot be used, or the broker not as it is configured.
-        BrokerRefuses: the broker does not let us in.
+        SetupError: the address or the configured broker cannot be used.
+        BrokerRefuses: the broker denies access.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
-    look = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
-    look.first()
+    exporter = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
+    exporter.first()
     registry = CollectorRegistry()
-    registry.register(Families(look))
+    registry.register(Families(exporter))
     server = _listening(registry, host, port)
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"metrics: http://{shown}:{server.server_port}/metrics")
+    url_host = f"[{host}]" if ":" in host else host
+    click.echo(f"metrics: http://{url_host}:{server.server_port}/metrics")
     try:
         while True:
             signal.pause()
@@ -60,7 +60,7 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
 
 
 class Exporter:
-    """A look at everything that never fails; what keeps it from seeing is told once."""
+    """Takes snapshots without raising; each outage or refusal is logged once."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -68,24 +68,24 @@ class Exporter:
         self._lock = threading.Lock()
 
     def first(self) -> None:
-        """Raises BrokerRefuses: no waiting helps."""
-        with suppress(RedisError):  # one that is away may come
+        """Raises BrokerRefuses, since a refusal does not pass by waiting."""
+        with suppress(RedisError):  # an outage may pass
             take_snapshot(self._client)
 
     def __call__(self) -> Snapshot | None:
-        """What there is; None while the server does not answer, or refuses us."""
+        """A snapshot; None while the server is unreachable or denies access."""
         try:
             figures = take_snapshot(self._client)
         except BrokerRefuses as error:
-            self._tell(str(error))
+            self._report(str(error))
         except RedisError as error:
-            self._tell(f"Redis does not answer: {bounded(one_line(str(error)))}")
+            self._report(f"Redis does not answer: {bounded(one_line(str(error)))}")
         else:
-            self._tell("")
+            self._report("")
             return figures
         return None
 
-    def _tell(self, trouble: str) -> None:
+    def _report(self, trouble: str) -> None:
         with self._lock:
             before, self._trouble = self._trouble, trouble
         if bool(trouble) != bool(before):
@@ -103,13 +103,13 @@ def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServ
             f"cannot listen at {host}, port {port}: {reason}; choose another --host or --port"
         ) from error
     except UnicodeError as error:
-        raise SetupError(f"{host:.80} is no name of a host; choose another --host") from error
+        raise SetupError(f"{host:.80} is not a valid host name; choose another --host") from error
     threading.Thread(target=server.serve_forever, name="hangtag-metrics", daemon=True).start()
     return server
 
 
 def _routes(metrics: WSGIApplication) -> WSGIApplication:
-    """The metrics; whether this process lives, without a look at Redis; and nothing else."""
+    """Serve the metrics, and a health check of this process without access to Redis."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]

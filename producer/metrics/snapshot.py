@@ -1,7 +1,7 @@
-"""Everything that metrics tell, read at one moment.
+"""A snapshot of everything that the metrics report.
 
-It takes three round trips, or a few more for a server with thousands of keys, and costs the same
-for jobs of any size: of a job there are only counts and moments.
+It takes three round trips, or a few more for a server with thousands of keys. The cost does not
+depend on the size of jobs, since only counts and times are read.
 """
 
 from __future__ import annotations
@@ -22,16 +22,14 @@ from shared.ledger.jobs import SILENT_S, memory_share
 from shared.messages.model_name import PRODUCTION
 from shared.registry import packaged as pretrained
 
-#: Keys that the server looks at in one step of a SCAN: about a millisecond of its time.
+#: Keys that the server visits in one step of a SCAN, which takes it about a millisecond.
 KEYS_PER_SCAN = 2_000
 STATES = (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED)
 _ALIASES = keys.model_aliases("")
-_WORKER = keys.worker("").encode()  # what follows is anybody's, maybe no UTF-8
+_WORKER = keys.worker("").encode()  # any client may write the rest, also what is not UTF-8
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """What there was at that moment."""
-
     workers: list[Heartbeat]
     jobs: dict[JobState, int]
     outstanding: int  #: batches in Redis without a result, of jobs that run
@@ -43,7 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class _Names(NamedTuple):
-    """What there is to look at."""
+    """The keys whose content is read."""
 
     now_ms: int
     memory: dict[str, int]
@@ -54,9 +52,9 @@ class _Names(NamedTuple):
 
 
 class _Job(NamedTuple):
-    """What is known of a job without its pictures."""
+    """The data of a job without its images."""
 
-    at_s: float  #: its producer's last sign of life
+    at_s: float  #: its producer's last heartbeat
     state: bytes | None
     oldest_ms: bytes | None
     batches: int
@@ -67,10 +65,11 @@ class _Job(NamedTuple):
 
 
 def take_snapshot(client: redis.Redis) -> Snapshot:
-    """Look at everything.
+    """Read everything.
 
     Raises:
-        redis.exceptions.RedisError, BrokerRefuses: the server is away, or does not let us.
+        redis.exceptions.RedisError: the server is unreachable.
+        BrokerRefuses: it denies access.
     """
     names = _names(client)
     now_ms = names.now_ms
@@ -79,15 +78,15 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
     jobs = [_job(at, record, held) for (_, at), record, held in pairs]
     running = [job for job in jobs if job.runs(now_ms)]
     states = [_state(job, now_ms) for job in jobs]
-    asked = [request for request in requests if request and request[0] == b"open"]
+    submitted = [request for request in requests if request and request[0] == b"open"]
     return Snapshot(
         workers=_alive(beats, now_ms),
         jobs={state: states.count(state) for state in STATES},
         outstanding=sum(job.batches for job in running),
         oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
         aliases=sorted(_aliases(names.aliases, aliases)),
-        requests_open=len(asked),
-        leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in asked),
+        requests_open=len(submitted),
+        leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in submitted),
         memory_ratio=memory_share(names.memory),
     )
 
@@ -106,8 +105,8 @@ def _names(client: redis.Redis) -> _Names:
 
 
 def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
-    """Of each job its record and how many batches have pictures, then of each worker, request
-    and model what there is."""
+    """The records of jobs, their numbers of batches with images, and the content of workers,
+    requests and models."""
     with client.pipeline(transaction=False) as pipe:
         for job, _ in names.jobs:
             pipe.hmget(keys.job(_text(job), "record"), ("state", "oldest_ms"))
@@ -130,7 +129,7 @@ def _job(at_s: float, record: list[bytes | None] | None, held: int | None) -> _J
 
 
 def _state(job: _Job, now_ms: int) -> JobState | None:
-    """As `hangtag status` tells it; None of a job that has expired."""
+    """The state as in `hangtag status`; None if the job has expired."""
     if job.state is None:
         return None
     if job.state == b"cancelled":
@@ -139,10 +138,10 @@ def _state(job: _Job, now_ms: int) -> JobState | None:
 
 
 def _age_s(job: _Job, now_ms: int) -> float:
-    """For how long the oldest batch under way has been so, 0 where there is none.
+    """The age of the oldest batch under way, 0 if there is none.
 
-    It counts from when the producer first offered it in this run until its result is in the
-    journal, as the producer knew at its last sign of life, which comes about once a second.
+    It counts from the batch's first offer in this run until its result is in the journal, as of
+    the producer's last heartbeat, about once a second.
     """
     oldest_ms = _number(job.oldest_ms)
     return max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
@@ -156,7 +155,7 @@ def _alive(values: Iterable[bytes | None], now_ms: int) -> list[Heartbeat]:
 def _aliases(
     names: Iterable[bytes], contents: Iterable[dict[bytes, bytes] | None]
 ) -> Iterator[tuple[str, str, int]]:
-    """Every alias, and that of the packaged version where nobody has moved it."""
+    """Every alias, with the packaged version's unless it has moved."""
     packaged = (pretrained.NAME, PRODUCTION)
     for name, versions in zip(names, contents, strict=True):
         for alias, version in (versions or {}).items():
@@ -168,7 +167,7 @@ def _aliases(
 
 
 def _number(text: bytes | None) -> int:
-    """0 where there is none."""
+    """The number; 0 if it is missing or invalid."""
     return int(text) if text and text.isdigit() and len(text) < 16 else 0
 
 

@@ -1,4 +1,4 @@
-"""A lock on a file: the kernel frees it when its holder dies, so it is never stale."""
+"""File locks with the identity of the holder. The kernel frees them when the holder dies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 from producer.processes.process_handle import ManagedProcess
 from shared import file_lock
 
-#: Held by the supervisor as long as it lives, and signed by it.
+#: Held and signed by the supervisor during its lifetime.
 SUPERVISOR = "supervisor.lock"
-#: Held by whoever starts, scales or ends the stack.
+#: Held by a command that starts, scales or ends the stack.
 START = "start.lock"
 _POLL_S = 0.01
 
@@ -30,27 +30,27 @@ class Lock:
         self._file = -1
 
     def take(self, wait_s: float) -> bool:
-        """Take it, within `wait_s` seconds; answers whether it was got. Forks share it."""
+        """Take the lock within `wait_s` seconds; returns whether that succeeded. Forks share it."""
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not file_lock.acquire_within(self._file, wait_s, _POLL_S):
             self.free()
             return False
-        os.ftruncate(self._file, 0)  # whoever signed it held it before
+        os.ftruncate(self._file, 0)  # removes a previous holder's identity
         return True
 
     def free(self) -> None:
-        """Let the next one have it."""
+        """Release the lock."""
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
 
     def sign(self, holder: ManagedProcess) -> None:
-        """Write down who holds it."""
+        """Write the holder's identity to the file."""
         os.pwrite(self._file, msgspec.json.encode(holder), 0)
 
     @property
     def lost(self) -> bool:
-        """Whether the file that is locked is no longer the one at the path."""
+        """Whether the locked file was removed or replaced at its path."""
         try:
             return not os.path.samestat(os.fstat(self._file), self.path.stat())
         except OSError:
@@ -59,7 +59,7 @@ class Lock:
 
 @contextmanager
 def locked(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the lock for a block. Raises TimeoutError if another one keeps it for `wait_s`."""
+    """Hold the lock for a block. Raises TimeoutError if it is not free within `wait_s`."""
     lock = Lock(path)
     if not lock.take(wait_s):
         raise TimeoutError(f"{path} is held by another process")
@@ -70,7 +70,7 @@ def locked(path: Path, wait_s: float) -> Iterator[None]:
 
 
 def held(path: Path) -> bool:
-    """Whether some process holds the lock at this moment."""
+    """Whether a process currently holds the lock."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def held(path: Path) -> bool:
 
 
 def holder(path: Path) -> ManagedProcess | None:
-    """Who signed the lock last; None if nobody did."""
+    """The process that signed the lock last; None if there is none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ManagedProcess)
     except (OSError, msgspec.MsgspecError):

@@ -1,7 +1,7 @@
-"""A process of this machine's stack, known by its number and its start, and the list of them.
+"""A process of this machine's stack, identified by its pid and start time, and their list.
 
-The list is a file, so that whoever comes after a crash can end what was left behind. A number
-alone may belong to someone else by then, so nothing is ever sent to a process whose start differs.
+The list is a file, so that after a crash the next supervisor can end leftover processes. The pid
+may have been reused by then, so no signal is sent to a process with another start time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROSTER = "members.json"
 
 
 class ManagedProcess(msgspec.Struct, frozen=True):
-    """One process. `started` is in clock ticks since boot, 0 where that cannot be told."""
+    """One process. `started` is in clock ticks since boot, 0 if unknown."""
 
     name: str
     pid: int
@@ -30,17 +30,17 @@ class ManagedProcess(msgspec.Struct, frozen=True):
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; a zombie, which nobody may ever fetch, does not."""
+        """Whether it still runs; a zombie, which may never be reaped, does not."""
         return self.started > 0 and started(self.pid) == self.started and not _zombie(self.pid)
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it is still the process that is meant."""
+        """Send it a signal, if its pid was not reused."""
         if self.alive:
             with suppress(ProcessLookupError):  # it ended in between
                 os.kill(self.pid, number)
 
     def wait(self, limit_s: float) -> bool:
-        """Wait until it has ended, `limit_s` seconds at most; answers whether it has."""
+        """Wait at most `limit_s` seconds for its end; returns whether it has ended."""
         deadline = time.monotonic() + limit_s
         while self.alive:
             if time.monotonic() > deadline:
@@ -49,7 +49,7 @@ class ManagedProcess(msgspec.Struct, frozen=True):
         return True
 
     def end(self, grace_s: float) -> None:
-        """End it: in good order if it does so within `grace_s` seconds."""
+        """Send SIGTERM, and SIGKILL if it still runs after `grace_s` seconds."""
         self.send(signal.SIGTERM)
         if not self.wait(grace_s):
             self.send(signal.SIGKILL)
@@ -57,17 +57,17 @@ class ManagedProcess(msgspec.Struct, frozen=True):
 
 
 def managed_process(name: str, pid: int) -> ManagedProcess:
-    """The process that has this number now."""
+    """The process that has this pid now."""
     return ManagedProcess(name, pid, started(pid))
 
 
 def save_roster(folder: Path, members: list[ManagedProcess]) -> None:
-    """Write down which processes there are."""
+    """Write the list of processes."""
     atomic_file.replace_volatile(folder / _ROSTER, msgspec.json.encode(members))
 
 
 def load_roster(folder: Path) -> list[ManagedProcess]:
-    """The processes that were written down last."""
+    """Read the list of processes."""
     try:
         return msgspec.json.decode((folder / _ROSTER).read_bytes(), type=list[ManagedProcess])
     except (OSError, msgspec.MsgspecError):
@@ -75,7 +75,7 @@ def load_roster(folder: Path) -> list[ManagedProcess]:
 
 
 def forget_roster(folder: Path) -> None:
-    """There are no processes any more."""
+    """Delete the list of processes."""
     (folder / _ROSTER).unlink(missing_ok=True)
 
 

@@ -1,1 +1,1 @@
-"""This machine's server, worker and trainer, under one supervisor."""
+"""This machine's stack: server, worker and trainer under one supervisor."""

@@ -1,13 +1,12 @@
-"""The pace: how many worker children there should be for the work that waits.
+"""Autoscaling: the number of worker children for the current backlog.
 
-It rises fast and falls slowly. While batches wait that no child has, there are twice as many
-children after a second or two; there are fewer only once some were not needed for a while, and
-then at once as few as were needed. A new number is a new worker process, so small savings are not
-worth one.
+It rises fast and falls slowly. While unclaimed batches wait, the number of children doubles after a
+second or two. It falls only after some children were not needed for a while, and then directly to
+the number that was needed. A new number needs a new worker process, so small savings are skipped.
 
-The producer keeps about two batches per child under way, and more where there are many jobs. So a
-fleet that is too small always has twice as many batches as children, one that is too large about
-one batch for each busy child, and what is between changes nothing.
+The producer keeps about two batches per child under way, and more for several jobs. So a fleet that
+is too small has at least twice as many batches as children, and one that is too large about one
+batch for each busy child. In between, the number stays.
 """
 
 from __future__ import annotations
@@ -19,59 +18,59 @@ from collections.abc import Callable
 
 import msgspec
 
-#: So many looks in a row are judged together: one alone may fall between two batches.
+#: Number of consecutive polls that are averaged: a single one may fall between two batches.
 LOOKS = 3
-#: More batches than this per child, and some of them wait.
+#: Above this number of batches per child some of them wait.
 CROWDED = 1.5
 #: Two batches per child keep it busy.
 BATCHES_PER_CHILD = 2
-#: Fewer children only after so long in which fewer would have done.
+#: Scale down only after this time in which fewer children would have been enough.
 QUIET_S = 15.0
-#: And only if no more than this share of them was needed.
+#: Scale down only if at most this share of the children was needed.
 WORTH_IT = 0.75
-#: Looks that are further apart have seen nothing of what was between.
+#: After a longer gap between two polls, the earlier ones are discarded.
 GAP_S = 5.0
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How many children there may be. The same number twice is that number, whatever waits."""
+    """Limits on the number of children. With two equal limits it is fixed."""
 
     floor: int
     ceiling: int
 
     @property
     def fixed(self) -> bool:
-        """Whether there is nothing to decide."""
+        """Whether autoscaling is off."""
         return self.floor == self.ceiling
 
     def clamp(self, children: float) -> int:
-        """The number within the bounds that is next to this one."""
+        """The nearest number within the bounds."""
         return max(self.floor, min(self.ceiling, math.ceil(children)))
 
 
 class Target(msgspec.Struct, frozen=True):
-    """How many children there should be, and the backlog since that was decided."""
+    """The target number of children, and the backlog since it was decided."""
 
     children: int
     seen: tuple[tuple[float, int], ...] = ()  #: time in seconds, batches without a result
 
 
-def decide(pace: Target, bounds: Bounds, now_s: float, batches: int) -> Target:
-    """The pace after a look at `now_s` that found `batches` without a result.
+def decide(target: Target, bounds: Bounds, now_s: float, batches: int) -> Target:
+    """The target after a poll at `now_s` that found `batches` without a result.
 
-    To be called a few times a second at most, and only while the children that were asked for last
-    are at work: those that still start say nothing about whether they are enough.
+    Call it a few times a second at most, and only once the requested children have started:
+    before that, the backlog does not show whether they are enough.
     """
-    children = bounds.clamp(pace.children)
-    if children != pace.children:
+    children = bounds.clamp(target.children)
+    if children != target.children:
         return Target(children)
-    seen = (*_lately(pace.seen, now_s), (now_s, batches))
+    seen = (*_recent(target.seen, now_s), (now_s, batches))
     wanted = bounds.clamp(_wanted(children, seen))
     return Target(wanted) if wanted != children else Target(children, seen)
 
 
-def _lately(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[float, int], ...]:
-    """The looks of the last QUIET_S, and the last one before: so one sees that they cover it."""
+def _recent(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[float, int], ...]:
+    """The polls of the last QUIET_S and the last one before, which shows that they cover it."""
     if not seen or now_s - seen[-1][0] > GAP_S:
         return ()
     older = sum(now_s - at_s > QUIET_S for at_s, _ in seen)
@@ -95,22 +94,22 @@ LOOK_EVERY_S = 0.5
 
 
 class Autoscaler:
-    """How many children the worker should have now. It begins with as few as there may be."""
+    """Decides the worker's number of children. It starts with the lower bound."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._pace = Target(bounds.floor)
+        self._target = Target(bounds.floor)
         self._due = 0.0
 
     def children(self, bounds: Bounds, backlog: Callable[[], int | None]) -> int:
-        """The number within `bounds`; `backlog` answers None while it says nothing."""
-        before, now = self._pace.children, time.monotonic()
+        """The number within `bounds`; `backlog` returns None while it is unknown."""
+        before, now = self._target.children, time.monotonic()
         if bounds.clamp(before) != before:
-            self._pace = Target(bounds.clamp(before))
+            self._target = Target(bounds.clamp(before))
         elif not bounds.fixed and now >= self._due:
             self._due = now + LOOK_EVERY_S
             batches = backlog()
             if batches is not None:
-                self._pace = decide(self._pace, bounds, now, batches)
-        if self._pace.children != before:
-            log.info("worker processes: %d instead of %d", self._pace.children, before)
-        return self._pace.children
+                self._target = decide(self._target, bounds, now, batches)
+        if self._target.children != before:
+            log.info("scaling from %d to %d worker processes", before, self._target.children)
+        return self._target.children

@@ -1,4 +1,4 @@
-"""What commands ask of the stack. It is in files, so that it outlives a crash of the supervisor."""
+"""The desired state of the stack, in files, so that it survives a crash of the supervisor."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _ENDED = "ended"
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """What `hangtag up` asks for."""
+    """The state that `hangtag up` requests."""
 
-    keep: bool = False  #: the stack stays without jobs
-    workers: int | None = None  #: children of the worker, at most; None is one per core
-    floor: int | None = None  #: and at least, as the backlog asks; None is always as many
+    keep: bool = False  #: whether the stack stays without jobs
+    workers: int | None = None  #: upper bound on the worker's children; None: one per core
+    floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
 
     @property
     def bounds(self) -> Bounds:
-        """How many children of the worker there may be."""
+        """The limits on the worker's number of children."""
         ceiling = self.workers or machine.cores()
         return Bounds(ceiling if self.floor is None else min(self.floor, ceiling), ceiling)
 
 
 def load(folder: Path) -> Desired:
-    """What is asked for; the default if nothing, or nothing that can be read, is."""
+    """The desired state; the default if there is none, or it is unreadable."""
     try:
         return msgspec.json.decode((folder / _FILE).read_bytes(), type=Desired)
     except (OSError, msgspec.MsgspecError):
@@ -38,22 +38,22 @@ def load(folder: Path) -> Desired:
 
 
 def save(folder: Path, desired: Desired) -> None:
-    """Ask for it. The supervisor looks several times a second."""
+    """Write the desired state. The supervisor polls it several times a second."""
     atomic_file.replace_volatile(folder / _FILE, msgspec.json.encode(desired))
 
 
 def forget(folder: Path) -> None:
-    """Ask for nothing any more."""
+    """Delete the desired state."""
     (folder / _FILE).unlink(missing_ok=True)
 
 
 def announce(folder: Path) -> None:
-    """Say, before knocking at the door, that someone is about to use the stack."""
+    """Record, before connecting, that a command is about to use the stack."""
     (folder / _NEEDED).touch(mode=0o600)
 
 
 def announced(folder: Path) -> int:
-    """When that was said last, in ns; good for comparing only."""
+    """When that was last recorded, in ns; only for comparison."""
     return _touched(folder / _NEEDED)
 
 
@@ -63,7 +63,7 @@ def end(folder: Path) -> None:
 
 
 def ended(folder: Path) -> int:
-    """When the stack was last ended on request, in ns; good for comparing only."""
+    """When the stack was last ended on request, in ns; only for comparison."""
     return _touched(folder / _ENDED)
 
 

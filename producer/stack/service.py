@@ -1,4 +1,4 @@
-"""One command that is kept running. Another command takes its place without a gap."""
+"""Keeps one command running, and replaces it by another one without a gap."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from producer.processes.process_handle import ManagedProcess, managed_process
 
 log = logging.getLogger(__name__)
-#: A command that ends is started again after this long, then twice as long, and so on.
+#: A command that ends is restarted after this time, which doubles with each failure in a row.
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 30.0
-#: What ran for so long was well.
-WELL_S = 30.0
-#: How long the one before waits for its successor to be ready.
+#: A process that ran for longer resets the backoff.
+STABLE_S = 30.0
+#: How long a process that is to be replaced waits for its successor to be ready.
 READY_S = 20.0
-#: How long it may then take to finish what it has in hand.
+#: How long a retired process may take to finish its work in progress.
 RETIRE_S = 150.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -32,14 +32,14 @@ class Running:
 
     def __init__(self, name: str, argv: Sequence[str], env: dict[str, str]) -> None:
         self.argv = list(argv)
-        self.begun = time.monotonic()
-        self.ready = False  #: whether it has ever taken up its work
-        self.retired = 0.0  #: when it was asked to end
+        self.started = time.monotonic()
+        self.ready = False  #: whether it was ever ready for work
+        self.retired = 0.0  #: when it was sent SIGTERM; 0 if it was not
         self.process = _spawn(self.argv, env)
         self.member = managed_process(name, self.process.pid)
 
     def retire(self) -> None:
-        """Ask it to end in good order; insist after RETIRE_S."""
+        """Send SIGTERM, and kill it if it still runs after RETIRE_S."""
         if not self.retired:
             self.retired = time.monotonic()
             self.process.terminate()
@@ -47,13 +47,13 @@ class Running:
             self.kill()
 
     def kill(self) -> None:
-        """End it and its children at once."""
+        """Kill it and its children."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Service:
-    """Keeps one command running. `ready` tells whether a process of it has taken up its work."""
+    """Keeps one command running. `ready` returns whether a process of it is ready for work."""
 
     def __init__(
         self,
@@ -63,34 +63,34 @@ class Service:
         backoff_max_s: float = BACKOFF_MAX_S,
     ) -> None:
         self.name = name
-        self.failures = 0  #: ends in a row that nobody asked for
+        self.failures = 0  #: unexpected ends in a row
         self._env, self._ready, self._backoff_max_s = env, ready, backoff_max_s
         self._argv: list[str] | None = None
         self._running: list[Running] = []  # the newest is last
         self._due = 0.0
-        self._obituary = ""
+        self._failure = ""
 
     @property
     def members(self) -> list[ManagedProcess]:
-        """Its processes, also those that are about to end."""
+        """Its processes, including retired ones."""
         return [one.member for one in self._running]
 
     @property
     def newest(self) -> ManagedProcess | None:
-        """The process that has, or will have, the work."""
+        """The process that does the work, or will."""
         return self._running[-1].member if self._running else None
 
     @property
     def settled(self) -> bool:
-        """Whether what is wanted is there and has taken up its work."""
+        """Whether the wanted command runs and is ready for work."""
         return self._argv is None or any(one.ready for one in self._serving())
 
     def want(self, argv: Sequence[str] | None) -> None:
-        """From now on this command; None is none."""
+        """Set the wanted command; None for no command."""
         self._argv = None if argv is None else list(argv)
 
     def tend(self) -> None:
-        """Start what is wanted and not there, retire what is there and not wanted."""
+        """Start the wanted command if it does not run, and retire processes of others."""
         self._running = [one for one in self._running if not self._ended(one)]
         serving = self._serving()
         if self._argv is not None and not serving and time.monotonic() >= self._due:
@@ -99,17 +99,17 @@ class Service:
             one.ready = one.ready or self._ready(one.member)
         replaced = self._replaced(serving)
         for one in self._running:
-            # One that has not begun, and is not wanted any more, need not begin.
+            # An unwanted process that is not ready yet has no work to finish.
             if one not in serving and (one.retired or replaced or not one.ready):
                 one.retire()
 
     def retire(self) -> None:
-        """Ask every process to end in good order."""
+        """Ask every process to shut down."""
         for one in self._running:
             one.retire()
 
     def end(self, limit_s: float) -> None:
-        """End every process, in good order if that takes less than `limit_s` seconds."""
+        """Shut every process down, and kill those that take longer than `limit_s` seconds."""
         self.retire()
         deadline = time.monotonic() + limit_s
         for one in self._running:
@@ -124,9 +124,10 @@ class Service:
         return [one for one in self._running if one.argv == self._argv and not one.retired]
 
     def _start(self, argv: list[str]) -> Running:
-        if self._obituary:  # not said before, so that its own last words are the last
-            log.warning("%s and is started again", self._obituary)
-            self._obituary = ""
+        # Logged only on restart, so that otherwise the log ends with the service's own error.
+        if self._failure:
+            log.warning("%s; restarting it", self._failure)
+            self._failure = ""
         self._running.append(Running(self.name, argv, self._env))
         return self._running[-1]
 
@@ -135,17 +136,17 @@ class Service:
         if code is None:
             return False
         if not one.retired:
-            well = time.monotonic() - one.begun > WELL_S
-            self.failures = 1 if well else self.failures + 1
+            stable = time.monotonic() - one.started > STABLE_S
+            self.failures = 1 if stable else self.failures + 1
             pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
             self._due = time.monotonic() + pause_s
-            self._obituary = f"{self.name} {one.process.pid} ended with code {code}"
+            self._failure = f"{self.name} {one.process.pid} ended with code {code}"
         return True
 
     def _replaced(self, serving: list[Running]) -> bool:
         if self._argv is None:
             return True
-        return any(one.ready or time.monotonic() - one.begun > READY_S for one in serving)
+        return any(one.ready or time.monotonic() - one.started > READY_S for one in serving)
 
 
 def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -155,7 +156,7 @@ def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
-            os._exit(1)  # it died before it could be tied to
+            os._exit(1)  # the parent died before prctl
 
     return subprocess.Popen(
         argv, env=env, cwd="/", stdin=subprocess.DEVNULL, process_group=0,

@@ -1,4 +1,4 @@
-"""The processes of this machine's stack: which there are, and the list of them on disk."""
+"""The processes of this machine's stack, and their list on disk."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from shared.settings import PREFIX, Settings
 
 WORKER = "worker"
 TRAINER = "trainer"
-#: Work that is cut short at the end is done again: a journal knows of it, or the store.
+#: Interrupted work is repeated: it is recorded in a journal or in the store.
 END_S = 6.0
 SERVER_END_S = 2.0
 LEFTOVER_END_S = 1.0
-#: A command waits for the server to come back for START_S: it must be started again before.
+#: A command waits START_S for the server to return: it must be restarted before that.
 SERVER_BACKOFF_MAX_S = START_S / 2
 
 
 class Services:
-    """The server, which binds `bound`, the worker, and the trainer while it is wanted.
+    """The server, which binds `bound`, the worker, and the trainer while it is needed.
 
-    `ready` tells whether a process has taken up its work, so that the one before may end.
+    `ready` returns whether a process is ready for work, so that its predecessor may end.
     """
 
     def __init__(
         self, settings: Settings, folder: Path, bound: Path, ready: Callable[[ManagedProcess], bool]
     ) -> None:
         self._folder = folder
-        # Whoever can reach this server is this user, who sees these files anyway.
+        # Only this user can access this server, and has access to these files anyway.
         env = commands.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = redis_server.executable(redis_server.find(), folder)
         self._server = Service("server", env, lambda _: True, SERVER_BACKOFF_MAX_S)
@@ -49,23 +49,23 @@ class Services:
 
     @property
     def server(self) -> ManagedProcess | None:
-        """The server's process at this moment."""
+        """The current process of the server."""
         return self._server.newest
 
     @property
     def server_failed(self) -> bool:
-        """Whether the server has ended by itself."""
+        """Whether the server has ended unexpectedly."""
         return self._server.failures > 0
 
     @property
     def settled(self) -> bool:
-        """Whether the worker that was wanted last is at work."""
+        """Whether the worker that was requested last is ready."""
         return self._others[WORKER].settled
 
     def tend(self, children: int, training: bool) -> None:
-        """Start and end processes so that there is what is wanted, and write down which.
+        """Start and end processes to match the desired state, and write their list.
 
-        `children` are the worker's.
+        `children` is the worker's number of children.
         """
         self._server.tend()
         worker = commands.command(children, self._events) if children else None
@@ -73,7 +73,7 @@ class Services:
         self._others[TRAINER].want(commands.trainer_command(self._events) if training else None)
         for service in self._others.values():
             service.tend()
-        self._note()
+        self._save_roster()
 
     def end(self) -> None:
         """End every process, the server last."""
@@ -84,7 +84,7 @@ class Services:
             service.end(max(0.0, deadline - time.monotonic()))
         self._server.end(SERVER_END_S)
 
-    def _note(self) -> None:
+    def _save_roster(self) -> None:
         members = [*self._server.members]
         members += [one for service in self._others.values() for one in service.members]
         if members != self._roster:
@@ -93,7 +93,7 @@ class Services:
 
 
 def end_leftovers(folder: Path) -> bool:
-    """End what a supervisor that is gone left behind; answers whether there was any."""
+    """End the processes that a dead supervisor left behind; returns whether there were any."""
     leftovers = [one for one in load_roster(folder) if one.alive]
     for one in leftovers:
         one.end(LEFTOVER_END_S)

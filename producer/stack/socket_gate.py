@@ -1,8 +1,8 @@
-"""The socket that clients find, opened when everything behind it is ready.
+"""The socket that clients connect to, opened once the server is ready to use.
 
-The server binds another name. The supervisor, of which there is one, renames it: so no client
-comes in before the models are there or after the end was decided, and no server ever removes or
-takes the socket of another.
+The server binds another name, and the only supervisor renames it. So no client connects before the
+models are published or after the decision to end, and no server removes or replaces the socket of
+another one.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ class SocketGate:
         self._closed = path.with_name(_CLOSED_NAME)
 
     def open(self) -> None:
-        """Show the server that answers at `bound`."""
+        """Make the server at `bound` accessible."""
         self.bound.replace(self.path)
 
     def close(self) -> None:
-        """Let nobody in any more; who is in stays in."""
+        """Accept no new clients; connected ones stay."""
         if self.path.exists():
             self.path.replace(self._closed)
 
     def reopen(self) -> None:
-        """After all, let them in."""
+        """Undo `close`."""
         if self._closed.exists():
             self._closed.replace(self.path)
 
     def remove(self) -> None:
-        """Nothing is left behind it."""
+        """Remove all names of the socket."""
         for path in (self.path, self.bound, self._closed):
             path.unlink(missing_ok=True)
 
 
 def is_ready(path: Path) -> bool:
-    """Whether a server answers PING at the socket `path`. It takes well under a millisecond."""
+    """Whether a server replies to PING at the socket `path`. It takes well under a millisecond."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_TIMEOUT_S)
         try:

@@ -1,7 +1,7 @@
-"""This machine's stack, for those who use it: a server, a worker and their supervisor.
+"""The interface of commands to this machine's stack: a server, a worker and their supervisor.
 
-One per user and installation, in a private folder. A command that needs it connects if it answers,
-or else starts it under a lock; it ends by itself when nothing needs it.
+There is one per user and installation, in a private folder. A command that needs it connects, or
+starts it under a lock if it does not respond. It ends by itself when it is not needed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ from shared.errors import BrokerAway, SetupError
 from shared.process import started
 from shared.settings import Settings
 
-#: The supervisor's own limits for its parts, and some.
+#: The supervisor's own limits for its parts, with a margin.
 END_S = 15.0
 KILL_S = 2.0
 _POLL_S = 0.005
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """The stack as it is; `pid` is the supervisor's or 0.
+    """The state of the stack; `pid` is the supervisor's or 0.
 
-    Workers are counted in children: `floor` and `ceiling` are what was asked for, the same number
-    twice unless it follows the backlog; `now` are there, also those that finish what they have in
-    hand before they end.
+    Workers are counted in children: `floor` and `ceiling` were requested, equal without
+    autoscaling; `now` are alive, including those that finish their work before they end.
     """
 
     running: bool
@@ -64,11 +63,11 @@ class BrokerSession:
         return self._ended_now() != self._ended
 
     def ensure(self) -> None:
-        """As the function. Raises SetupError."""
+        """Like the function `ensure`. Raises SetupError, BrokerAway."""
         ensure(self._settings)
 
     def revive(self) -> None:
-        """As the function. Raises SetupError."""
+        """Like the function `revive`. Raises SetupError."""
         revive(self._settings)
 
     def _ended_now(self) -> int:
@@ -76,11 +75,13 @@ class BrokerSession:
 
 
 def ensure(settings: Settings) -> None:
-    """Have a broker: the one that is configured, or this machine's stack, started if need be.
+    """Ensure that there is a broker: the configured one, or this machine's stack.
+
+    The stack is started if needed.
 
     Raises:
-        SetupError: the stack does not start; the message names the cure, or its log.
-        BrokerAway: it has not started in time, and may yet.
+        SetupError: the stack does not start; the message names the fix, or its log.
+        BrokerAway: it has not started in time, but may still do so.
     """
     if settings.redis_url:
         return
@@ -89,14 +90,14 @@ def ensure(settings: Settings) -> None:
     if not serving(settings, folder):
         if stack_name(settings) != stack_name(Settings.from_env()):
             raise SetupError(
-                "the stack of another installation has ended; type the same command again"
+                "the stack of another installation has ended; run the same command again"
             )
-        with _alone(folder):
+        with _exclusive(folder):
             launch(settings, folder)
 
 
 def revive(settings: Settings) -> None:
-    """As `ensure`, for work that has begun: the caller waits for a stack that may yet start.
+    """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
 
     Raises:
         SetupError: the stack does not start.
@@ -106,22 +107,22 @@ def revive(settings: Settings) -> None:
 
 
 def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
-    """Start the stack, keep it, and have this many worker children.
+    """Start the stack, keep it running, and set its number of worker children.
 
-    With a floor their number follows the backlog, between it and `workers`, or one per core where
-    that is None. None for both leaves what was asked for.
+    With a floor the number follows the backlog, up to `workers`, or to one per core if that is
+    None. None for both leaves the previous request.
 
     Raises:
         SetupError: it does not start, or a broker is configured.
-        BrokerAway: as `ensure`.
+        BrokerAway: as in `ensure`.
     """
     if settings.redis_url:
         raise SetupError(
-            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; where there are cores "
-            f"to spare, type: {worker_line(settings, workers)}"
+            "HANGTAG_REDIS_URL is set, so this machine's stack is not used; on a machine with free "
+            f"cores, run: {worker_line(settings, workers)}"
         )
     folder = private_stack_dir(settings)
-    with _alone(folder):
+    with _exclusive(folder):
         before = desired_state.load(folder)
         if workers is None and floor is None:
             workers, floor = before.workers, before.floor
@@ -130,14 +131,14 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         try:
             launch(settings, folder)
         except (SetupError, BrokerAway):
-            desired_state.save(folder, before)  # or a later command's stack would stay for ever
+            desired_state.save(folder, before)  # otherwise a later stack would stay for ever
             raise
 
 
 def down(settings: Settings) -> bool:
-    """End the stack and wait until it is gone; answers whether there was anything to end.
+    """End the stack and wait for it; returns whether there was anything to end.
 
-    Commands that use it end, too: none starts it again.
+    Commands that use it end, too: none restarts it.
 
     Raises:
         BrokerAway: another command is starting or ending it.
@@ -145,7 +146,7 @@ def down(settings: Settings) -> bool:
     if not stack_dir(settings).is_dir():
         return False
     folder = private_stack_dir(settings)
-    with _alone(folder):
+    with _exclusive(folder):
         desired_state.forget(folder)
         desired_state.end(folder)
         found = _end_supervisor(folder / lock.SUPERVISOR)
@@ -155,8 +156,8 @@ def down(settings: Settings) -> bool:
 
 
 def describe(settings: Settings) -> Stack:
-    """The stack as it is at this moment."""
-    from producer.fleet.workers import live_children  # with Redis' client, which takes 0.1 s
+    """The current state of the stack."""
+    from producer.fleet.workers import live_children  # imports Redis' client, which takes 0.1 s
 
     folder = stack_dir(settings)
     path, wanted = folder / lock.SUPERVISOR, desired_state.load(folder)
@@ -176,7 +177,7 @@ def describe(settings: Settings) -> Stack:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[None]:
     try:
         with lock.locked(folder / lock.START, START_S + END_S):
             yield
@@ -193,13 +194,13 @@ def _end_supervisor(path: Path) -> bool:
 
 
 def _freed(path: Path, number: signal.Signals, limit_s: float) -> bool:
-    deadline, told = time.monotonic() + limit_s, False
+    deadline, signalled = time.monotonic() + limit_s, False
     while lock.held(path):
         if time.monotonic() > deadline:
             return False
-        holder = lock.holder(path)  # there is none right after the lock was taken
-        if holder and not told and started(holder.pid) == holder.started:
+        holder = lock.holder(path)  # None right after the lock was taken
+        if holder and not signalled and started(holder.pid) == holder.started:
             os.kill(holder.pid, number)
-            told = True
+            signalled = True
         time.sleep(_POLL_S)
     return True

@@ -1,8 +1,8 @@
 """The supervisor of this machine's stack: `python -m producer.stack.supervisor`.
 
 It goes into the background once it holds the lock, so there is one per folder. It keeps a server
-and a worker running, and a trainer while there is something to train, and ends them all when
-nobody needs them. What it started dies with it.
+and a worker running, and a trainer while there are requests, and ends them all when they are not
+needed. Its processes are killed if it dies.
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from producer.stack.server_client import ServerClient
 
-#: Whoever asks whether the lock is held has it for microseconds.
+#: A check whether the lock is held takes it for microseconds.
 LOCK_WAIT_S = 1.0
 TURN_S = 0.5
 TURN_WHILE_CLOSED_S = 0.005
-#: Not at once: Redis' client is imported then, while the worker wants the cores for its start.
+#: Also the delay of the first poll, which imports Redis' client while the worker still starts.
 LOOK_EVERY_S = 1.0
 
 
 class Supervisor:
-    """Keeps the stack in `folder` running until nobody needs it or it is told to end."""
+    """Keeps the stack in `folder` running until it is not needed or receives a signal."""
 
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
-        self._door = SocketGate(socket_path(settings))
-        self._services = Services(settings, folder, self._door.bound, self._ready)
-        self._behind: ManagedProcess | None = None  #: the server that the door is open to
-        self._made: ServerClient | None = None
-        self._look_due = 0.0
-        self._pacer = Autoscaler(desired_state.load(folder).bounds)
+        self._gate = SocketGate(socket_path(settings))
+        self._services = Services(settings, folder, self._gate.bound, self._ready)
+        self._serving: ManagedProcess | None = None  #: the server that the gate is open to
+        self._client: ServerClient | None = None
+        self._poll_due = 0.0
+        self._autoscaler = Autoscaler(desired_state.load(folder).bounds)
         self._training = False
         self._ending = False
 
     def run(self) -> None:
-        """Until the end. Whatever goes wrong, no process is left.
+        """Run until the end. No process is left behind, also after an error.
 
         Raises:
-            SetupError: the server does not start; it has written why.
+            SetupError: the server does not start; it has logged the reason.
         """
         wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
         end_leftovers(self._folder)
-        self._door.remove()
+        self._gate.remove()
         try:
             while not self._ending:
                 self._turn()
-                told = wakeup.wait(TURN_S if self._is_open else TURN_WHILE_CLOSED_S)
-                if told & {signal.SIGTERM, signal.SIGINT}:
+                received = wakeup.wait(TURN_S if self._is_open else TURN_WHILE_CLOSED_S)
+                if received & {signal.SIGTERM, signal.SIGINT}:
                     desired_state.forget(self._folder)
                     self._ending = True
         finally:
@@ -73,7 +73,7 @@ class Supervisor:
 
     @property
     def _is_open(self) -> bool:
-        return self._behind is not None and self._behind == self._services.server
+        return self._serving is not None and self._serving == self._services.server
 
     def _turn(self) -> None:
         if self._lock.lost:
@@ -81,92 +81,93 @@ class Supervisor:
             return
         log_file.bound(self._folder / LOG_NAME)
         wanted = desired_state.load(self._folder)
-        self._services.tend(self._pacer.children(wanted.bounds, self._backlog), self._training)
+        children = self._autoscaler.children(wanted.bounds, self._backlog)
+        self._services.tend(children, self._training)
         if self._is_open:
-            if time.monotonic() >= self._look_due:
-                self._look(wanted)
-        elif is_ready(self._door.bound):
+            if time.monotonic() >= self._poll_due:
+                self._poll(wanted)
+        elif is_ready(self._gate.bound):
             self._open()
-        elif self._behind is None and self._services.server_failed:
+        elif self._serving is None and self._services.server_failed:
             raise SetupError("the server does not start")
 
     def _open(self) -> None:
         self._publish()
-        self._door.open()
-        self._behind = self._services.server
-        self._look_due = time.monotonic() + LOOK_EVERY_S
+        self._gate.open()
+        self._serving = self._services.server
+        self._poll_due = time.monotonic() + LOOK_EVERY_S
 
     def _publish(self) -> None:
-        """Models are there before the first client is: a job may name one at once."""
+        """Publish models before the first client connects: a job may name one at once."""
         if self._settings.store_path.is_dir():
             from producer.stack.server_client import connect, publish_copies
 
-            with connect(self._door.bound) as client:
+            with connect(self._gate.bound) as client:
                 publish_copies(client, self._settings)
 
-    def _look(self, wanted: Desired) -> None:
-        self._look_due = time.monotonic() + LOOK_EVERY_S
-        self._attendant.refresh()
-        self._training = self._attendant.training()
+    def _poll(self, wanted: Desired) -> None:
+        self._poll_due = time.monotonic() + LOOK_EVERY_S
+        self._server_client.refresh()
+        self._training = self._server_client.training()
         if self._unneeded(wanted):
-            self._door.close()
-            # Someone may have come in at the last moment.
+            self._gate.close()
+            # A client may have connected at the last moment.
             self._ending = self._unneeded(desired_state.load(self._folder))
             if not self._ending:
-                self._door.reopen()
+                self._gate.reopen()
 
     def _unneeded(self, wanted: Desired) -> bool:
-        return not wanted.keep and self._attendant.idle_s() > self._settings.idle_s
+        return not wanted.keep and self._server_client.idle_s() > self._settings.idle_s
 
     def _backlog(self) -> int | None:
-        """Only once the worker is at work: before, it is not to blame for what waits."""
-        if self._is_open and self._made is not None and self._services.settled:
-            return self._made.outstanding()
+        """The backlog; None until the worker is ready, since it says nothing before that."""
+        if self._is_open and self._client is not None and self._services.settled:
+            return self._client.outstanding()
         return None
 
     def _ready(self, one: ManagedProcess) -> bool:
-        return self._is_open and self._made is not None and self._made.ready(one)
+        return self._is_open and self._client is not None and self._client.ready(one)
 
     @property
-    def _attendant(self) -> ServerClient:
-        if self._made is None:
+    def _server_client(self) -> ServerClient:
+        if self._client is None:
             from producer.stack.server_client import ServerClient
 
-            self._made = ServerClient(self._settings, self._folder, self._door.path)
-        return self._made
+            self._client = ServerClient(self._settings, self._folder, self._gate.path)
+        return self._client
 
     def _end(self) -> None:
         mine = not self._lock.lost
         if mine:
-            self._door.close()
+            self._gate.close()
         self._services.end()
         if mine:
-            self._door.remove()
+            self._gate.remove()
             forget_roster(self._folder)
 
 
 def main() -> None:
-    """Take the lock, go into the background, keep the stack. Without the lock, do nothing."""
+    """Take the lock, go into the background and run the stack. Without the lock, do nothing."""
     settings = Settings.from_env()
     folder = private_stack_dir(settings)
     mine = lock.Lock(folder / lock.SUPERVISOR)
     if not mine.take(LOCK_WAIT_S):
         return
     if os.fork():
-        os._exit(0)  # the child has the lock now, and whoever started us has nothing to wait for
+        os._exit(0)  # the child holds the lock now, so the caller can continue
     mine.sign(managed_process("supervisor", os.getpid()))
     logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
     try:
         Supervisor(settings, folder, mine).run()
     except SetupError:
-        raise SystemExit(1) from None  # so that the log's last line is the server's own
+        raise SystemExit(1) from None  # without a traceback: the log ends with the server's error
 
 
 _SIZE_BYTES = 4096
 
 
 class Wakeup:
-    """From its making on, these signals end `wait` and do nothing else.
+    """Once constructed, these signals end `wait` and do nothing else.
 
     Handlers are Python functions rather than SIG_IGN, which children would inherit.
     """
@@ -180,7 +181,7 @@ class Wakeup:
             signal.signal(number, lambda *_: None)
 
     def wait(self, limit_s: float) -> set[signal.Signals]:
-        """The signals that came, at once; or none, after `limit_s` seconds."""
+        """The signals that were received, at once; none after `limit_s` seconds."""
         if not select.select([self._out], [], [], limit_s)[0]:
             return set()
         return {signal.Signals(number) for number in self._out.recv(_SIZE_BYTES)}

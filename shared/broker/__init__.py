@@ -1,1 +1,1 @@
-"""Reaching Redis, and what is changed in Celery's transport."""
+"""Connections to Redis, and the changes to Celery's transport."""

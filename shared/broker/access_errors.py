@@ -1,7 +1,7 @@
-"""Whether an error means that Redis does not let us in, which no waiting changes.
+"""Tells refusals of access from outages.
 
-A server that is merely away is waited for. One that refuses us is a fault of the set-up: it ends
-a command, or a worker, with one line that names the cure.
+Outages are retried. A refusal (authentication, permissions, certificates) is a set-up error: it
+ends the command or worker with one line that names the fix.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from shared.errors import BrokerRefuses
 
 _CA = "name its authority's file with HANGTAG_REDIS_CA"
-#: By OpenSSL's number: what is wrong with the server's certificate, and the cure.
+#: By OpenSSL's error number: what is wrong with the server's certificate, and the fix.
 _CERTIFICATE: Mapping[int, str] = {
     9: "its certificate is not valid yet; check the clocks, or renew it",
     10: "its certificate has expired; renew it",
-    18: f"its certificate is signed by itself; {_CA}",
-    19: f"nobody trusted here has signed its certificate; {_CA}",
-    20: f"nobody trusted here has signed its certificate; {_CA}",
-    21: f"nobody trusted here has signed its certificate; {_CA}",
+    18: f"its certificate is self-signed; {_CA}",
+    19: f"its certificate is not signed by a trusted authority; {_CA}",
+    20: f"its certificate is not signed by a trusted authority; {_CA}",
+    21: f"its certificate is not signed by a trusted authority; {_CA}",
     62: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
     64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
 }
-#: A connection that broke off says nothing about who we are.
+#: A connection that broke off is an outage, not a refusal.
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
-#: What one says that wants a password and was given none.
-_WANTED = ("required", "already authenticated")
-#: What a server says of a command inside a script.
+#: In the error of a server that requires a password and got none.
+_REQUIRED = ("required", "already authenticated")
+#: In the error for a command inside a script.
 _IN_SCRIPT = "ACL failure in script"
 _COMMAND_CHARS = 40
 
@@ -38,9 +38,9 @@ _COMMAND_CHARS = 40
 def access_error(
     error: BaseException, handled: BaseException | None = None
 ) -> BrokerRefuses | None:
-    """The same error in one line that says what to do, if it is a refusal; no text of the server's.
+    """The refusal as one line that names the fix, without the server's text; None for an outage.
 
-    `handled` is an error that was being handled already when this one was raised.
+    `handled` is an error that was already being handled when this one was raised.
     """
     for one in _chain(error, handled):
         if why := _why(one):
@@ -58,7 +58,7 @@ def _why(error: BaseException) -> str:
         return _tls(error.reason)
     if isinstance(error, NoPermissionError) or _IN_SCRIPT in str(error):
         return (
-            f"this user may not do {_denied(error)}; give each part its user of "
+            f"this user may not run {_denied(error)}; give each part its user of "
             "deploy/redis/users.acl with HANGTAG_REDIS_USER"
         )
     return _authentication(error)
@@ -66,28 +66,28 @@ def _why(error: BaseException) -> str:
 
 def _tls(reason: str) -> str:
     if "CERTIFICATE" in reason:
-        return "it asks for our certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
-    return f"no TLS with it ({reason:.60}); check HANGTAG_REDIS_CA, _CERT and _KEY"
+        return "it requires a client certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
+    return f"the TLS handshake failed ({reason:.60}); check HANGTAG_REDIS_CA, _CERT and _KEY"
 
 
 def _authentication(error: BaseException) -> str:
     text = str(error)
-    if isinstance(error, AuthenticationError) and any(word in text for word in _WANTED):
-        return f"it wants a password; {_PASSWORD}"
+    if isinstance(error, AuthenticationError) and any(word in text for word in _REQUIRED):
+        return f"it requires a password; {_PASSWORD}"
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text:
         return f"wrong user or password; {_PASSWORD}"
     return ""
 
 
 def _denied(error: BaseException) -> str:
-    """The command in `User x has no permissions to run the 'set' command`, or `that`."""
+    """The command in `User x has no permissions to run the 'set' command`, if it is named."""
     quoted = str(error).split("'")
     named = len(quoted) == 3 and quoted[1].isprintable()
-    return repr(quoted[1][:_COMMAND_CHARS]) if named else "that"
+    return repr(quoted[1][:_COMMAND_CHARS]) if named else "that command"
 
 
 def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, up to the one that was being handled already."""
+    """The error and its causes, up to the one that was already being handled."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and one is not handled and id(one) not in seen:

@@ -1,8 +1,7 @@
-"""How a broker is reached: its address, who we are there, and how its certificate is verified.
+"""The broker's address, our credentials there, and how its certificate is verified.
 
 Everything that decides about access is here, so that both clients (redis-py in
-`shared/broker/redis_client.py`, Celery's in `shared/broker/transport.py`) reach a server in the
-same way or not at all.
+`shared/broker/redis_client.py`, Celery's in `shared/broker/transport.py`) behave the same.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ MAX_PASSWORD_BYTES = 4096
 MAX_PORT = 65535
 SOCKET, PLAIN, TLS = "unix", "redis", "rediss"
 _ENCODE = "write each of / ? # @ : % in a password as %XX, or use HANGTAG_REDIS_PASSWORD_FILE"
-_OTHERWISE = "or, knowing what that means, set HANGTAG_REDIS_INSECURE=1"
+_OTHERWISE = "or accept the risk with HANGTAG_REDIS_INSECURE=1"
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NO = ("0", "f", "false", "n", "no")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A broker. As text it is its URL without user and password, also in a traceback."""
+    """A broker. Its text is the URL without user and password, also in a traceback."""
 
     scheme: str
     host: str = ""
@@ -39,11 +38,11 @@ class Address(msgspec.Struct, frozen=True):
     db: int = 0
     user: str = ""
     password: str = ""
-    password_file: str = ""  #: read for each connection, so that it may change
-    ca: str = ""  #: PEM file of who is trusted beside the system's authorities
+    password_file: str = ""  #: read for each connection, so that the password may change
+    ca: str = ""  #: PEM file of authorities that are trusted in addition to the system's
     cert: str = ""
     key: str = ""
-    verified: bool = True  #: the server's certificate, and that it is for this host
+    verified: bool = True  #: verify the server's certificate and its host name
 
     def __str__(self) -> str:
         if self.scheme == SOCKET:
@@ -54,10 +53,10 @@ class Address(msgspec.Struct, frozen=True):
     __repr__ = __str__
 
     def credentials(self) -> tuple[str, ...]:
-        """(password,) or (user, password); empty where there is no password.
+        """(password,) or (user, password); empty without a password.
 
         Raises:
-            SetupError: the file with the password cannot be read.
+            SetupError: the password file cannot be read.
         """
         password = _read_password(self.password_file) if self.password_file else self.password
         if not password:
@@ -65,7 +64,7 @@ class Address(msgspec.Struct, frozen=True):
         return (self.user, password) if self.user else (password,)
 
     def tls(self) -> dict[str, Any]:
-        """How both clients verify the server, by the names of redis-py; empty without TLS."""
+        """TLS options of both clients, by redis-py's names; empty without TLS."""
         if self.scheme != TLS:
             return {}
         return {
@@ -78,14 +77,14 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def address(settings: Settings) -> Address:
-    """The broker that is configured, checked.
+    """The configured broker, checked.
 
     Raises:
-        SetupError: it cannot be used as it is configured, or should not be; with the cure.
+        SetupError: the configuration is unusable or insecure.
     """
     insecure = _insecure(settings.redis_insecure)
     found = parse(settings.redis_url, insecure=insecure)
-    found = _told(found, settings)
+    found = _with_settings(found, settings)
     if not insecure and not is_private(found) and not found.credentials():
         raise SetupError(
             f"{VARIABLE} names a server on another machine and no password; set "
@@ -98,10 +97,10 @@ def address(settings: Settings) -> Address:
 
 
 def parse(url: str, *, insecure: bool = False) -> Address:
-    """The address in a URL: redis://, rediss:// or unix://. No text of it is in an error.
+    """The address in a URL: redis://, rediss:// or unix://. Errors never quote the URL.
 
     Raises:
-        SetupError: it is none, or asks for a certificate not to be verified, unless `insecure`.
+        SetupError: it is invalid, or turns verification off, unless `insecure`.
     """
     try:
         parts = urlsplit(url)
@@ -110,7 +109,7 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     except ValueError:
         raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}") from None
     if parts.scheme not in (SOCKET, PLAIN, TLS):
-        raise SetupError(f"{VARIABLE} must begin with redis://, rediss:// or unix://")
+        raise SetupError(f"{VARIABLE} must start with redis://, rediss:// or unix://")
     if not whole:
         raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}")
     given = _parameters(parts)
@@ -121,17 +120,15 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     ca, cert, key = (
         given.pop(name, "") for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
     )
-    if given:  # not named here: it may be a part of a password
-        raise SetupError(
-            f"{VARIABLE} has a parameter that is none of Hangtag's; leave it out, or {_ENCODE}"
-        )
+    if given:  # not quoted: it may be a part of a password
+        raise SetupError(f"{VARIABLE} has an unknown parameter; remove it, or {_ENCODE}")
     if parts.scheme == SOCKET:
         return Address(
             SOCKET, path=unquote(parts.netloc.rpartition("@")[2] + parts.path), db=db,
             user=user, password=password,
         )  # fmt: skip
     if not 0 < port <= MAX_PORT:
-        raise SetupError(f"{VARIABLE} cannot be read; its port is none")
+        raise SetupError(f"{VARIABLE} has no valid port; give one from 1 to {MAX_PORT}")
     return Address(
         parts.scheme, unquote(parts.hostname or "localhost"), port, db=db, user=user,
         password=password, ca=ca, cert=cert, key=key, verified=verified,
@@ -139,7 +136,7 @@ def parse(url: str, *, insecure: bool = False) -> Address:
 
 
 def address_of(broker: Address | str) -> Address:
-    """The address of a broker that is given by its URL or its address.
+    """The address of a broker that is given as a URL or an address.
 
     Raises:
         SetupError: the URL cannot be used.
@@ -148,7 +145,7 @@ def address_of(broker: Address | str) -> Address:
 
 
 def redacted(broker: Address | str) -> str:
-    """A broker's URL for people: without user and password, whatever it is."""
+    """A broker's URL for display, without user and password, also if it is invalid."""
     if isinstance(broker, Address):
         return str(broker)
     try:
@@ -164,7 +161,7 @@ def _insecure(text: str) -> bool:
 
 
 def _is_whole(parts: SplitResult) -> bool:
-    """Whether no part of a password that was not encoded has become a path, a host or a port."""
+    """Whether no part of an unencoded password was parsed as a path, a host or a port."""
     if parts.fragment:
         return False
     if parts.scheme == SOCKET and not parts.netloc:  # there is no user: all of it is a path
@@ -185,17 +182,17 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
             "or use HANGTAG_REDIS_PASSWORD_FILE"
         )
     if parts.scheme != TLS and any(name.startswith("ssl_") for name in found):
-        raise SetupError(f"{VARIABLE} speaks of certificates; let it begin with rediss://")
+        raise SetupError(f"{VARIABLE} has parameters for TLS; start it with rediss://")
     return found
 
 
 def _verified(given: dict[str, str], insecure: bool) -> bool:
-    """Whether the server is to be verified. Both clients have these two names for it."""
+    """Whether to verify the server. Both clients have these two parameters for it."""
     demanded = given.pop("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required"
     named = given.pop("ssl_check_hostname", "true").lower() not in _NO
     if not (demanded and named) and not insecure:
         raise SetupError(
-            f"{VARIABLE} asks for the server's certificate not to be verified; name the authority "
+            f"{VARIABLE} turns off the check of the server's certificate; name the authority "
             f"that signed it with HANGTAG_REDIS_CA instead, {_OTHERWISE}"
         )
     return demanded and named
@@ -204,32 +201,34 @@ def _verified(given: dict[str, str], insecure: bool) -> bool:
 def _db(given: dict[str, str], parts: SplitResult) -> int:
     text = given.pop("db", "" if parts.scheme == SOCKET else parts.path.strip("/")) or "0"
     if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise SetupError(f"{VARIABLE} cannot be read: after the host comes a number, or nothing")
+        raise SetupError(f"{VARIABLE} has no valid database; give a number or leave it out")
     return int(text)
 
 
-def _told(found: Address, settings: Settings) -> Address:
-    """With what has settings of its own; each may be said once."""
-    told = {
+def _with_settings(found: Address, settings: Settings) -> Address:
+    """The address, completed by the settings for its parts. A password may be given only once."""
+    configured = {
         "user": settings.redis_user,
         "password_file": settings.redis_password_file,
         "ca": settings.redis_ca,
         "cert": settings.redis_cert,
         "key": settings.redis_key,
     }
-    if found.scheme != TLS and (found.ca or told["ca"] or told["cert"] or told["key"]):
+    if found.scheme != TLS and (
+        found.ca or any(configured[name] for name in ("ca", "cert", "key"))
+    ):
         raise SetupError(
-            f"HANGTAG_REDIS_CA, _CERT and _KEY need TLS; let {VARIABLE} begin with rediss://"
+            f"HANGTAG_REDIS_CA, _CERT and _KEY need TLS; start {VARIABLE} with rediss://"
         )
-    if found.password and told["password_file"]:
+    if found.password and configured["password_file"]:
         raise SetupError(
-            f"there is a password in {VARIABLE} and HANGTAG_REDIS_PASSWORD_FILE; unset one"
+            f"both {VARIABLE} and HANGTAG_REDIS_PASSWORD_FILE set a password; unset one"
         )
-    return msgspec.structs.replace(found, **{k: v for k, v in told.items() if v})
+    return msgspec.structs.replace(found, **{k: v for k, v in configured.items() if v})
 
 
 def is_private(found: Address) -> bool:
-    """Whether nobody but this machine is between us and the server."""
+    """Whether traffic to the server stays on this machine."""
     if found.scheme == SOCKET or found.host == "localhost":
         return True
     try:
@@ -245,14 +244,14 @@ def _read_password(path: str) -> str:
         text = data.decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path}: {reason}; mend that") from None
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path}: {reason}; fix that file") from None
     if not text or len(data) > MAX_PASSWORD_BYTES or not text.isprintable():
-        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path} does not hold one line, a password")
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path} must hold one line, the password")
     return text
 
 
 def _check_file(path: str) -> None:
-    """Raises SetupError for a certificate or key that cannot be read: at the start, not later."""
+    """Raises SetupError for an unreadable certificate or key: at the start, not on first use."""
     try:
         Path(path).read_bytes()
     except OSError as error:

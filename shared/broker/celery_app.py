@@ -1,7 +1,7 @@
-"""Everything Hangtag sets in Celery and in Redis clients, each with its reason.
+"""Hangtag's configuration of Celery, each setting with its reason.
 
-Messages are hints that may be lost or doubled (the ledger and the reconciler recover), so they
-are acked early and none of Celery's redelivery is in play.
+Messages are hints that may be lost or duplicated (the ledger and the reconciler recover), so they
+are acknowledged early and Celery's redelivery is off.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with t
 
 _CONFIG: dict[str, object] = {
     "task_ignore_result": True,  # results travel in the job's stream
-    "result_backend": None,  # one key and one subscription a task would be its price
+    "result_backend": None,  # would cost one key and one subscription for each task
     "task_acks_late": False,
     "task_serializer": "json",
     "accept_content": ["json"],  # never pickle
@@ -34,13 +34,13 @@ _CONFIG: dict[str, object] = {
     "task_create_missing_queues": True,
     "task_publish_retry_policy": {"max_retries": 3, "interval_step": 0.2, "interval_max": 1},
     "worker_prefetch_multiplier": 2,
-    "worker_enable_remote_control": False,  # whoever can write to Redis must not steer workers
-    "worker_send_task_events": False,  # nobody listens
+    "worker_enable_remote_control": False,  # write access to Redis must not control workers
+    "worker_send_task_events": False,  # no consumer
     "event_queue_prefix": keys.EVENTS,
     "worker_proc_alive_timeout": 120,  # the default of 4 s kills children that load slowly
     "worker_soft_shutdown_timeout": 60,
-    # A dead child's last answer was read when it was found dead: the default waits 10 s for it, and
-    # by then the batch is in other hands and the death convicts nobody.
+    # The last result of a dead child was read before its death was noticed. The default waits 10 s
+    # for it; by then another worker holds the batch and the death is blamed on no image.
     "worker_lost_wait": 0.1,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_hijack_root_logger": True,
@@ -50,17 +50,16 @@ _CONFIG: dict[str, object] = {
 }
 
 
-#: With HANGTAG_CELERY_EVENTS=1. What may be asked of a worker is in
-#: shared/broker/remote_control.py.
-_WATCHED = {"worker_enable_remote_control": True, "worker_send_task_events": True}
-#: The role of a process that looks at workers.
+#: With HANGTAG_CELERY_EVENTS=1. shared/broker/remote_control.py lists the allowed commands.
+_MONITORED = {"worker_enable_remote_control": True, "worker_send_task_events": True}
+#: The role of a process that monitors workers.
 MONITOR = "monitor"
 
 
 def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
     """The Celery application of this process; `role` names its connections on the server.
 
-    With `events` a worker says what it does and answers a monitor.
+    With `events` a worker sends events and replies to a monitor.
 
     Raises:
         SetupError: the broker's URL cannot be used.
@@ -74,9 +73,9 @@ def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
         amqp=_AMQP,
         control=remote_control.CONTROL,
     )
-    app.conf.update(_CONFIG | (_WATCHED if events else {}))
+    app.conf.update(_CONFIG | (_MONITORED if events else {}))
     if tls := address.tls():
-        # Without this Celery would accept any certificate.
+        # Without this, Celery accepts any certificate.
         app.conf.broker_use_ssl = tls
     app.conf.broker_transport_options = {
         "socket_timeout": TIMEOUT_S,
@@ -86,29 +85,29 @@ def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
         "client_name": client_name(role),
         **transport.OPTIONS,
         transport.CREDENTIALS: Credentials(address),
-        transport.HEARS: transport.hears(events, monitors=role == MONITOR),
+        transport.SUBSCRIPTIONS: transport.subscriptions(events, monitors=role == MONITOR),
     }
     return app
 
 
 def _celery_url(address: Address) -> str:
-    """Without user and password: Celery shows its URL in its banner, its report and its log."""
+    """Without user and password: Celery writes its URL to its banner, its report and its log."""
     if address.scheme == SOCKET:
         return f"redis+socket://{quote(address.path)}?virtual_host={address.db}"
     return str(address)
 
 
 def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
-    """Say that there is work. Lost, it is a delay; doubled, nothing happens.
+    """Announce work. A lost hint causes a delay, a duplicate has no effect.
 
     Raises:
-        redis.exceptions.RedisError: the server is away or full.
-        BrokerRefuses: it does not let us in.
+        redis.exceptions.RedisError: the server is unreachable or full.
+        BrokerRefuses: it denies access.
     """
     try:
         app.send_task(task, args=args, queue=queue, retry=False)
         failpoint("hint.sent")
-    except OperationalError as error:  # what Celery makes of any error of the server
+    except OperationalError as error:  # Celery wraps every server error in it
         if found := access_error(error):
             raise found from error
         if isinstance(error.__cause__, RedisError):

@@ -1,7 +1,7 @@
-"""Where this machine's stack lives: a private folder with the server's socket.
+"""The folder of this machine's stack, which holds the server's socket.
 
-Below the user's runtime folder each installation has its own, so that no command uses a stack that
-lacks what its own environment has.
+Each installation has its own below the user's runtime folder, so that no command uses a stack that
+lacks packages of its own environment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.broker.address import Address
 from shared.errors import SetupError
 from shared.settings import Settings
 
-#: A socket path longer than this does not fit into a sockaddr_un.
+#: A longer path does not fit into a sockaddr_un.
 MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 LOG_NAME = "stack.log"
@@ -37,14 +37,16 @@ def runtime_dir(settings: Settings) -> Path:
 
 
 def stack_name(settings: Settings) -> str:
-    """The installation whose stack is used.
+    """The name of the installation whose stack is used.
 
     Raises:
-        SetupError: the setting names no installation.
+        SetupError: the setting is not the name of an installation.
     """
     name = settings.installation or installation.name()
     if not _STACK.fullmatch(name):
-        raise SetupError(f"HANGTAG_INSTALLATION={name!r:.40} names no installation; unset it")
+        raise SetupError(
+            f"HANGTAG_INSTALLATION={name!r:.40} is not an installation's name; unset it"
+        )
     return name
 
 
@@ -55,7 +57,7 @@ def stack_dir(settings: Settings) -> Path:
 
 def stack_names(settings: Settings) -> Iterator[str]:
     """The installations that have or had a stack here, in any order."""
-    with suppress(OSError):  # there has never been one
+    with suppress(OSError):  # there has never been a stack
         yield from filter(_STACK.fullmatch, os.listdir(runtime_dir(settings)))
 
 
@@ -63,7 +65,7 @@ def private_runtime_dir(settings: Settings) -> Path:
     """This user's runtime folder, created for this user only.
 
     Raises:
-        SetupError: someone else owns it.
+        SetupError: another user owns it.
     """
     return _private(runtime_dir(settings))
 
@@ -72,12 +74,12 @@ def private_stack_dir(settings: Settings) -> Path:
     """The folder of this installation's stack, created for this user only.
 
     Raises:
-        SetupError: someone else owns it, or its path is too long for a socket.
+        SetupError: another user owns it, or its path is too long for a socket.
     """
     folder = stack_dir(settings)
     if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
         raise SetupError(
-            f"{folder} is too long for a socket; set HANGTAG_RUNTIME_DIR to a short one"
+            f"{folder} is too long for a socket; set HANGTAG_RUNTIME_DIR to a shorter path"
         )
     private_runtime_dir(settings)
     return _private(folder)
@@ -87,8 +89,7 @@ def broker_url(settings: Settings) -> Address:
     """The broker: HANGTAG_REDIS_URL, or the socket of this machine's stack.
 
     Raises:
-        SetupError: what is configured cannot be used, or should not be; see
-        shared/broker/address.py.
+        SetupError: the configuration is unusable or insecure; see shared/broker/address.py.
     """
     if settings.redis_url:
         return address.address(settings)
@@ -96,12 +97,10 @@ def broker_url(settings: Settings) -> Address:
 
 
 def socket_path(settings: Settings) -> Path:
-    """The socket of this machine's stack."""
     return stack_dir(settings) / _SOCKET_NAME
 
 
 def log_path(settings: Settings) -> Path:
-    """The log of this machine's stack."""
     return stack_dir(settings) / LOG_NAME
 
 
@@ -109,7 +108,9 @@ def _private(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
-        raise SetupError(f"{folder} belongs to someone else; set HANGTAG_RUNTIME_DIR to a folder")
+        raise SetupError(
+            f"{folder} belongs to another user; set HANGTAG_RUNTIME_DIR to another folder"
+        )
     if info.st_mode & 0o077:
         folder.chmod(0o700)
     return folder

@@ -1,11 +1,10 @@
-"""What a worker lets Celery see of a message: a hint, written anew, and nothing else.
+"""Filters messages before Celery parses them: each valid hint is rebuilt, all else is dropped.
 
-Whoever can push into a queue could otherwise ask Celery for more than a hint does: to publish
-elsewhere (callbacks, chains), to hold a message for years (eta), to end a child (time limits), or
-to inflate a megabyte to gigabytes (compression). So the bytes are read here, by a schema, before
-Celery or kombu look at them. What they get has the task and its arguments from the sender, and all
-else from here: ids, tags, limits, destinations. A later Celery may send more fields; they are left
-out rather than refused.
+Otherwise write access to a queue could make Celery do more than a hint does: publish elsewhere
+(callbacks, chains), hold a message for years (eta), kill a child (time limits), or inflate a
+megabyte to gigabytes (compression). So the bytes are validated here by a schema. The rebuilt
+message takes only the task and its arguments from the sender; ids, tags, limits and destinations
+are set here. A later Celery may send more fields; they are ignored, not refused.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from shared.messages.requests import check_request_id
 
 CLASSIFY_TASK = "hangtag.classify"
 TRAIN_TASK = "hangtag.train"  #: any request to the owner of the store; its argument is the id
-#: A hint has about a thousand; a request's id may be long.
+#: A hint takes about a thousand; a request's id may be long.
 MAX_MESSAGE_BYTES = 16_384
-#: kombu puts a priority behind the name of a queue.
+#: kombu appends a priority to the name of a queue.
 _PRIORITY = b"\x06\x16"
 
 Empty = Annotated[dict[str, Any], Meta(max_length=0)]
 
 
 class _Headers(msgspec.Struct):
-    """Those with which Celery does something. A hint asks for nothing of it."""
+    """The headers on which Celery acts. A hint uses none of them but the task."""
 
     task: str
     eta: None = None
@@ -61,7 +60,7 @@ class _Message(msgspec.Struct):
 
 
 class _Embedded(msgspec.Struct):
-    """What is to be sent when the task is done: nothing."""
+    """What Celery sends when the task is done: nothing."""
 
     callbacks: None = None
     errbacks: None = None
@@ -70,7 +69,7 @@ class _Embedded(msgspec.Struct):
 
 
 class _Form(NamedTuple):
-    """What a queue's hints look like."""
+    """The form of a queue's hints."""
 
     task: str
     body: Any  #: type of the decoded body
@@ -89,17 +88,17 @@ QUEUES = frozenset(queue.decode() for queue in _FORMS)
 
 
 def sanitized(source: bytes, raw: bytes) -> bytes:
-    """The hint in `raw`, which came from the list `source`, as a message of our own.
+    """The hint in `raw`, popped from the list `source`, as a rebuilt message.
 
     Raises:
-        BadMessage: it is no hint of that queue.
+        BadMessage: it is not a hint of that queue.
     """
     queue = source.partition(_PRIORITY)[0]
     form = _FORMS.get(queue)
     if form is None:
-        raise BadMessage("it came from no queue of Hangtag's")
+        raise BadMessage("its queue is not one of Hangtag's")
     if len(raw) > MAX_MESSAGE_BYTES:
-        raise BadMessage(f"it has {len(raw)} bytes, of {MAX_MESSAGE_BYTES} at most")
+        raise BadMessage(f"it has {len(raw)} bytes, more than {MAX_MESSAGE_BYTES}")
     try:
         message = msgspec.json.decode(raw, type=_Message)
         body = base64.b64decode(message.body, validate=True)
@@ -109,23 +108,23 @@ def sanitized(source: bytes, raw: bytes) -> bytes:
     if message.headers.task != form.task:
         raise BadMessage(f"its task is {message.headers.task!r:.60} and not {form.task}")
     form.check(*arguments)
-    return _written(queue.decode(), form.task, arguments)
+    return _rebuilt(queue.decode(), form.task, arguments)
 
 
-def _written(queue: str, task: str, arguments: tuple[object, ...]) -> bytes:
-    """A message as Celery's protocol 2 has it, with what Celery cannot do without."""
-    told = str(uuid.uuid4())
+def _rebuilt(queue: str, task: str, arguments: tuple[object, ...]) -> bytes:
+    """A message in Celery's protocol 2, with only the fields that Celery requires."""
+    message_id = str(uuid.uuid4())
     body = msgspec.json.encode((arguments, {}, {}))
     return msgspec.json.encode(
         {
             "body": base64.b64encode(body).decode(),
             "content-type": "application/json",
             "content-encoding": "utf-8",
-            # The producer counts its hints in the queue by what is legible of the arguments.
-            "headers": {"lang": "py", "task": task, "id": told, "argsrepr": repr(arguments)},
+            # The producer counts its hints in the queue by `argsrepr`.
+            "headers": {"lang": "py", "task": task, "id": message_id, "argsrepr": repr(arguments)},
             "properties": {
-                "correlation_id": told,
-                "delivery_tag": told,
+                "correlation_id": message_id,
+                "delivery_tag": message_id,
                 "delivery_info": {"exchange": "", "routing_key": queue},
                 "priority": 0,
                 "body_encoding": "base64",

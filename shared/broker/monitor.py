@@ -1,7 +1,6 @@
 """The Celery application of a monitor: `celery -A shared.broker.monitor flower`.
 
-It hears what workers say of themselves where HANGTAG_CELERY_EVENTS is 1, and asks them. It does
-nothing else, so it needs no more than what is here.
+With HANGTAG_CELERY_EVENTS=1 it receives the workers' events and sends them read-only commands.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A Redis client that tells a server that refuses us from one that is away.
+"""A Redis client that raises BrokerRefuses for refusals of access, and RedisError for outages.
 
-Everywhere in Hangtag a `redis.exceptions.RedisError` is something to wait for. What waiting does
-not change is a `BrokerRefuses` instead, so that it comes through to whoever ends.
+Callers retry a `redis.exceptions.RedisError`. Authentication, permission and TLS errors do not pass
+by waiting, so they propagate to the top of the command.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from shared.errors import SetupError
 
 
 class Credentials(CredentialProvider):
-    """User and password, for each connection anew; neither is in anything that is shown."""
+    """User and password, read again for each connection; neither appears in any text form."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
 
     def get_credentials(self) -> Any:
-        """What AUTH is given; nothing where there is no password."""
+        """The arguments of AUTH; empty without a password."""
         try:
             return self._address.credentials()
-        except SetupError as error:  # it was there at the start
+        except SetupError as error:  # the file was readable at the start
             raise AuthenticationError(str(error)) from error
 
     def __repr__(self) -> str:
         return f"Credentials({self._address})"
 
     def __json__(self) -> str:
-        """What a worker tells a monitor, among its connection's options."""
+        """What a worker reports to a monitor, among its connection's options."""
         return repr(self)
 
 
 class Client(redis.Redis):
-    """As redis.Redis. Every command may raise BrokerRefuses."""
+    """Like redis.Redis, but every command may raise BrokerRefuses."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        with _told_apart():
+        with _refusals_translated():
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -59,24 +59,24 @@ class Client(redis.Redis):
 
 class _Pipeline(Pipeline):
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        with _told_apart():
+        with _refusals_translated():
             return super().immediate_execute_command(  # type: ignore[no-untyped-call]
                 *args, **options
             )
 
     def execute(self, raise_on_error: bool = True) -> Any:
-        with _told_apart():
+        with _refusals_translated():
             return super().execute(raise_on_error)
 
     def annotate_exception(self, exception: Any, number: Any, command: Any) -> None:
-        # Command and key only: the original converts all arguments to text before it cuts it to
-        # 100 characters, which takes 8 s and 1 GB for 50 MiB of images.
+        # Command and key only: redis-py converts all arguments to text before it truncates to 100
+        # characters, which takes 8 s and 1 GB for 50 MiB of images.
         super().annotate_exception(exception, number, command[:2])  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
-    handled = sys.exception()  # it says nothing about the command that follows
+def _refusals_translated() -> Iterator[None]:
+    handled = sys.exception()  # not caused by the command that follows
     try:
         yield
     except RedisError as error:
@@ -87,7 +87,7 @@ def _told_apart() -> Iterator[None]:
 
 
 def check_server(client: redis.Redis) -> None:
-    """Refuse a server that throws keys away.
+    """Refuse a server that evicts keys.
 
     Raises:
         SetupError: its eviction policy is not noeviction.
@@ -100,16 +100,16 @@ def check_server(client: redis.Redis) -> None:
         )
 
 
-TIMEOUT_S = 15.0  #: a reply that takes longer means a dead connection
+TIMEOUT_S = 15.0  #: for a reply; after that the connection counts as dead
 CONNECT_TIMEOUT_S = 5.0
-GLANCE_TIMEOUT_S = 3.0  #: a person waits for the answer
+GLANCE_TIMEOUT_S = 3.0  #: for interactive commands
 
 
 def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
     """A client for the ledger. A dead connection is noticed after `timeout_s`.
 
-    Every command raises redis.exceptions.RedisError where the server is away or full, and
-    BrokerRefuses where it does not let us in.
+    Every command raises redis.exceptions.RedisError if the server is unreachable or full, and
+    BrokerRefuses if it denies access.
 
     Raises:
         SetupError: the broker's URL cannot be used.
@@ -127,17 +127,17 @@ def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> r
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
         client_name=client_name(role),
-        # Enough for a reset connection; callers see an outage soon and say so. What took too long
-        # is not tried again here: three times as long would pass before anybody heard of it.
+        # Enough for a reset connection; callers report an outage soon. Timeouts are not retried
+        # here: that would triple the time until the caller learns of the outage.
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
     )
 
 
 def connect_briefly(broker: Address | str, role: str) -> redis.Redis:
-    """A client for a look that a person waits for: a server that sleeps is soon told."""
+    """A client for an interactive command, which reports an unresponsive server soon."""
     return connect(broker, role, GLANCE_TIMEOUT_S)
 
 
 def client_name(role: str) -> str:
-    """How a connection is named on the server: hangtag-ROLE-HOST-PID, without spaces."""
+    """The name of a connection on the server: hangtag-ROLE-HOST-PID, without spaces."""
     return f"hangtag-{role}-{socket.gethostname()}-{os.getpid()}".replace(" ", "_")

@@ -1,7 +1,7 @@
-"""How a monitor and workers tell each other things: by channels, and by lists that expire.
+"""Messages between a monitor and workers: publish-subscribe channels, and reply lists that expire.
 
-kombu would keep a table of who listens for each, under names of its own, and a script to clear it
-away. Nothing of that is needed: who listens to a channel knows so, and an answer goes to one list.
+kombu would keep a table of subscribers for each exchange, under keys of its own, and a script that
+cleans it up. Neither is needed: Redis knows a channel's subscribers, and a reply goes to one list.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _UNFIT = (BadMessage, KeyError, ValueError, TypeError, RecursionError)
 
 
 class RemoteChannel(redis.Channel):
-    """A channel whose remote control leaves nothing behind, and of which a worker reads first."""
+    """A channel whose remote control leaves no keys behind and validates commands first."""
 
-    # Of kombu's, which has no types.
+    # kombu's attributes, which have no types.
     connection_errors: tuple[type[Exception], ...]
     _fanout_queues: dict[str, tuple[str, str]]
     _fanout_to_queue: dict[str, str]
@@ -51,7 +51,7 @@ class RemoteChannel(redis.Channel):
         if not queue.startswith(keys.ANSWERS):
             super()._put(queue, message, **kwargs)
             return
-        # Both or neither: a worker that dies in between would leave it for ever.
+        # Atomic: a worker that dies in between would leave the list for ever.
         with self.conn_or_acquire() as client, client.pipeline(transaction=True) as pipe:
             pipe.lpush(queue, dumps(message))
             pipe.pexpire(queue, remote_control.ANSWER_TTL_MS)
@@ -68,7 +68,7 @@ class RemoteChannel(redis.Channel):
                 client.delete(queue)
 
     def _receive_one(self, c: Any) -> bool:
-        """As kombu's, where channels have other names."""
+        """Like kombu's, for channels with other names."""
         try:
             response = c.parse_response()
         except self.connection_errors:
@@ -76,14 +76,14 @@ class RemoteChannel(redis.Channel):
             raise
         if not isinstance(response, list | tuple):
             return False
-        heard = self._handle_message(c, response)  # type: ignore[attr-defined]
-        if not bytes_to_str(heard["type"]).endswith("message"):
+        received = self._handle_message(c, response)  # type: ignore[attr-defined]
+        if not bytes_to_str(received["type"]).endswith("message"):
             return False
-        channel = bytes_to_str(heard["channel"]).removeprefix(self.keyprefix_fanout)
-        return self._heard(channel.partition("/")[0], heard["data"])
+        channel = bytes_to_str(received["channel"]).removeprefix(self.keyprefix_fanout)
+        return self._deliver_checked(channel.partition("/")[0], received["data"])
 
-    def _heard(self, exchange: str, data: bytes) -> bool:
-        """A command is read before kombu sees it; whatever else comes is a monitor's."""
+    def _deliver_checked(self, exchange: str, data: bytes) -> bool:
+        """Validate a command before kombu parses it. Only a monitor receives anything else."""
         try:
             message = (
                 remote_control.sanitized(data)

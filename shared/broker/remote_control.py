@@ -1,9 +1,9 @@
-"""What a monitor such as Flower may ask of a worker: to be looked at, and nothing else.
+"""The remote control of workers by a monitor such as Flower, restricted to read-only commands.
 
-All of it is off unless HANGTAG_CELERY_EVENTS is 1. Celery would let whoever can write to Redis end
-a worker, grow it, or give it other queues. So a command is read here, by a schema, before Celery or
-kombu look at it, and written anew: its name is one of LOOKS, its arguments are ours, and its answer
-goes to the place for answers.
+All of it is off unless HANGTAG_CELERY_EVENTS is 1. With Celery's own, write access to Redis is
+enough to end a worker, grow it, or add queues. So a command is validated here by a schema before
+Celery or kombu parse it, and rebuilt: its name is in READ_ONLY, its arguments are set here, and its
+reply goes to the exchange for replies.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from shared.errors import MISFITS, BadMessage
 
 #: By name, for the Celery application.
 CONTROL = "shared.broker.remote_control:HintControl"
-#: The names of exchanges. Celery makes them of its own settings; the transport prefixes channels.
+#: Names of exchanges. Celery derives them from its settings; the transport prefixes channels.
 COMMANDS = "celery.pidbox"
 EVENTS = "celeryev"
 ANSWERS = "reply.celery.pidbox"
-#: What tells and changes nothing. Flower switches events on, which they are, and asks for a sign.
-LOOKS = frozenset(
+#: Commands that change nothing. Flower enables events, which are on already, and heartbeats.
+READ_ONLY = frozenset(
     {
         "active", "active_queues", "clock", "conf", "enable_events", "heartbeat", "ping",
         "registered", "reserved", "revoked", "scheduled", "stats",
     }
 )  # fmt: skip
-#: Those of Celery's that would be asked with arguments, and which.
+#: The arguments of those commands that take any.
 _ARGUMENTS: dict[str, dict[str, object]] = {"active": {"safe": True}}
 MAX_COMMAND_BYTES = 65_536
-#: An answer that nobody fetches is gone after so long.
+#: A reply that is not fetched expires.
 ANSWER_TTL_MS = 30_000
 
 _Id = Annotated[str, Meta(max_length=36, pattern=r"\A[0-9a-f-]{36}\Z")]
 
 
 class _Answer(msgspec.Struct):
-    """Where to; the exchange is ours whatever is said."""
+    """The destination of the reply; its exchange is fixed."""
 
     routing_key: _Id
 
@@ -53,7 +53,7 @@ class _Answer(msgspec.Struct):
 class _Command(msgspec.Struct):
     method: str
     destination: list[str] | None = None
-    pattern: None = None  #: a regular expression may take years
+    pattern: None = None  #: a regular expression may run for years
     matcher: None = None
     ticket: _Id | None = None
     reply_to: _Answer | None = None
@@ -76,47 +76,47 @@ class _Message(msgspec.Struct):
 
 
 class HintMailbox(Mailbox):
-    """Whose queues have names below the prefix of all of Hangtag's."""
+    """A mailbox whose queues have Hangtag's key prefix."""
 
     def get_queue(self, hostname: str) -> Queue:
-        """Of a worker; it is in that worker's memory alone."""
+        """The queue of a worker, which exists only in that worker's memory."""
         queue = super().get_queue(hostname)
         queue.name = keys.INBOX + hostname
         return queue
 
     def get_reply_queue(self) -> Queue:
-        """Of whoever asks: the list that answers are put into."""
+        """The list for replies to this client."""
         queue = super().get_reply_queue()
         queue.name = keys.ANSWERS + self.oid
         return queue
 
 
 class HintControl(Control):
-    """The part of a Celery application that asks workers."""
+    """The part of a Celery application that sends commands to workers."""
 
     Mailbox = HintMailbox
 
 
 def sanitized(raw: bytes) -> dict[str, Any]:
-    """The command in `raw`, as a message of our own.
+    """The command in `raw`, as a rebuilt message.
 
     Raises:
-        BadMessage: it is none, or one that steers.
+        BadMessage: it is not a command, or not a read-only one.
     """
     if len(raw) > MAX_COMMAND_BYTES:
-        raise BadMessage(f"it has {len(raw)} bytes, of {MAX_COMMAND_BYTES} at most")
+        raise BadMessage(f"it has {len(raw)} bytes, more than {MAX_COMMAND_BYTES}")
     try:
         message = msgspec.json.decode(raw, type=_Message)
         body = base64.b64decode(message.body, validate=True)
         command = msgspec.json.decode(body, type=_Command)
     except (*MISFITS, binascii.Error, ValueError) as error:
         raise BadMessage(str(error) or type(error).__name__) from error
-    if command.method not in LOOKS:
-        raise BadMessage(f"{command.method!r:.60} is not for others to ask")
-    return _written(command)
+    if command.method not in READ_ONLY:
+        raise BadMessage(f"{command.method!r:.60} is not a read-only command")
+    return _rebuilt(command)
 
 
-def _written(command: _Command) -> dict[str, Any]:
+def _rebuilt(command: _Command) -> dict[str, Any]:
     body: dict[str, object] = {
         "method": command.method,
         "arguments": _ARGUMENTS.get(command.method, {}),

@@ -1,9 +1,9 @@
-"""Kombu's Redis transport, cut down to what hints need: its keys, its password, its faults.
+"""Kombu's Redis transport, reduced to what hints need.
 
-A worker hears nothing but its queue, unless it may be looked at: then also what a monitor asks.
+A worker consumes only its queue and, if monitoring is on, the commands of a monitor.
 
-Messages are hints: one that is lost is sent again, so giving one up is always the right answer. Two
-faults that would end a worker were seen with kombu 5.7.0; a test of each is in tests/.
+Messages are hints: a lost hint is sent again, so dropping one is always safe. Two faults of kombu
+5.7.0 would end a worker; tests/ has a test for each.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from shared.log_limit import LogLimit
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
-#: The transport option that says what is heard beside hints: beginnings of names.
-HEARS = "hears"
-#: The others. One list for each queue: no hint is more urgent than another.
+#: The transport option with the prefixes of further queues to consume.
+SUBSCRIPTIONS = "subscriptions"
+#: The other options. One list for each queue: all hints have the same priority.
 OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
 log = logging.getLogger(__name__)
 _junk = LogLimit(log)
-_heard_at = 0.0
+_received_at = 0.0
 _ANSWERS = keys.ANSWERS.encode()
 
 
 class UnstartedHints(virtual.QoS):
-    """What a worker has received and not begun, in its own memory alone.
+    """The hints that a worker has received and not started, in its memory only.
 
-    kombu's own keeps a copy of each message in Redis for an hour, to send it again: two round
-    trips for each, a key that anybody may fill with rubbish, and none of it is needed.
+    kombu's class stores a copy of each message in Redis for an hour, to send it again. That takes
+    two round trips for each message and a key that other clients can corrupt, for no benefit.
     """
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
-        """A channel that closes gives its hints back; with the server away they are given up."""
+        """Return the hints of a channel that closes; drop them if the server is unreachable."""
         try:
             super().restore_unacked_once(stderr)
         except Exception as error:
-            log.warning("hints in hand were not given back: %r", error)
+            log.warning("unstarted hints were not returned to the queue: %r", error)
             (self._delivered or {}).clear()
 
     def restore_unacked(self) -> None:
-        """Put them back where they would be taken next."""
+        """Return the hints to the end of the queue that is consumed next."""
         self._flush()  # type: ignore[attr-defined]
         delivered: dict[str, Any] = self._delivered or {}
         for message in reversed(delivered.values()):
@@ -64,25 +64,25 @@ class UnstartedHints(virtual.QoS):
 
 
 class HintChannel(RemoteChannel):
-    """A channel that survives whatever else was pushed into its queue."""
+    """A channel that survives foreign messages in its queue."""
 
     QoS = UnstartedHints  # type: ignore[assignment]
-    # Names of its own keys, below the prefix that all keys of Hangtag have.
+    # The names of kombu's own keys, with Hangtag's prefix.
     keyprefix_queue = keys.PREFIX + "binding:%s"
     keyprefix_binding_permanent = keys.PREFIX + "binding:permanent:%s"
     keyprefix_binding_deadlines = keys.PREFIX + "binding:deadlines"
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        """As kombu's; the password comes from here and is in no URL, which would be shown."""
+        """Like kombu's, but without a password in the URL, which may be logged."""
         params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
         connection: Any = self.connection.client
         params["credential_provider"] = connection.transport_options[CREDENTIALS]
         return {k: v for k, v in params.items() if k not in ("username", "password")}
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
-        """Not from what workers would tell each other, which anybody can tell them, too."""
+        """Skip the channels between workers: any client could publish there."""
         connection: Any = self.connection.client
-        if queue in QUEUES or queue.startswith(connection.transport_options[HEARS]):
+        if queue in QUEUES or queue.startswith(connection.transport_options[SUBSCRIPTIONS]):
             return super().basic_consume(queue, *args, **kwargs)
         return None
 
@@ -92,15 +92,15 @@ class HintChannel(RemoteChannel):
         return client
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Where the queue is no list, make room for one; Celery would begin anew each time."""
+        """Delete a queue's key that is not a list; Celery would restart the consumer each time."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except RedisError as error:
             if not is_foreign(error):
                 raise
             with self.conn_or_acquire() as client:
-                gone = remove(client, dict.fromkeys(self.active_queues, "list"))
-            log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+                removed = remove(client, dict.fromkeys(self.active_queues, "list"))
+            log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(removed))
             raise Empty from error
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
@@ -110,56 +110,56 @@ class HintChannel(RemoteChannel):
         failpoint("hint.given-back")
 
 
-def hears(events: bool, monitors: bool) -> tuple[str, ...]:
-    """For the option HEARS: a worker that may be looked at hears commands, a monitor all else."""
+def subscriptions(events: bool, monitors: bool) -> tuple[str, ...]:
+    """The option SUBSCRIPTIONS: commands for a worker, events and replies for a monitor."""
     if not events:
         return ()
     return (keys.EVENTS, keys.ANSWERS) if monitors else (keys.INBOX,)
 
 
 def last_receipt() -> float:
-    """When this process last took something from a queue (monotonic); 0.0 if it never has."""
-    return _heard_at
+    """When this process last received a message from a queue (monotonic); 0.0 if never."""
+    return _received_at
 
 
 def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
-    """What BRPOP has popped, if it is a hint. None is what it answers when there is nothing."""
+    """The reply to BRPOP, if it is a hint; None as for an empty queue."""
     _junk.flush()
     if not answer:
         return None
-    global _heard_at
-    _heard_at = time.monotonic()
+    global _received_at
+    _received_at = time.monotonic()
     source, raw = answer
-    if source.startswith(_ANSWERS):  # which only a monitor takes
+    if source.startswith(_ANSWERS):  # only a monitor consumes these
         return source, raw
     try:
         return source, sanitized(source, raw)
     except BadMessage as error:
-        _junk.error(f"a message that is no hint was dropped: {error}")
+        _junk.error(f"dropped a message that is not a hint: {error}")
         return None
 
 
 def install() -> None:
-    """Use it for every connection of this process."""
+    """Make kombu use HintChannel for every connection of this process."""
     redis.Transport.Channel = HintChannel
 
 
-#: The first wait, and by how much each is longer than the one before.
+#: The first wait between attempts, and the increment for each further one.
 STEP_S = 0.5
-#: A look costs one refused connection.
+#: An attempt costs one refused connection.
 LONGEST_S = 2.0
 
 
 class HintConnection(Connection):
-    """Looks every 2 s, however long the server is away."""
+    """Retries every 2 s while the server is unreachable."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
-        """As kombu's, with other intervals unless the caller names some."""
+        """Like kombu's, with other default intervals."""
         waits = {"interval_start": STEP_S, "interval_step": STEP_S, "interval_max": LONGEST_S}
         return super().ensure_connection(*args, **{**waits, **kwargs})
 
 
 class HintAMQP(AMQP):
-    """The part of a Celery application that makes its connections."""
+    """The part of a Celery application that opens its connections."""
 
     Connection = HintConnection

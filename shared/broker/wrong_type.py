@@ -1,4 +1,4 @@
-"""Keys of ours in Redis that somebody has put something else into."""
+"""Hangtag's keys in Redis that another client has overwritten with another type."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ JOB_TYPES = dict.fromkeys(keys.JOB_PARTS, "hash") | {"done": "string", "results"
 
 
 def is_foreign(error: RedisError) -> bool:
-    """Whether a command has failed because a key holds what is not ours: that does not pass."""
+    """Whether a command failed because a key has the wrong type; retrying does not help."""
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 
 def job_types(job_id: str) -> dict[str, str]:
-    """Every key that a job may have, and the list of jobs, and their types."""
+    """Every key that a job may have, and the set of jobs, with their types."""
     return {keys.job(job_id, part): kind for part, kind in JOB_TYPES.items()} | {keys.JOBS: "zset"}
 
 
 def worker_types(queue: str) -> dict[str, str]:
-    """The keys that workers share, and their types."""
+    """The keys that workers share, with their types."""
     return {queue: "list", keys.WORKERS: "zset"}
 
 
 def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
-    """Delete those keys that have another type; answers which.
+    """Delete the keys that have another type; returns their names.
 
-    What was lost with them is put there again, as after any loss: by whoever knows it.
+    Their content is restored as after any other loss of data.
 
     Raises:
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     with client.pipeline(transaction=False) as pipe:
         for key in wanted:
             pipe.type(key)
         found = [cast(bytes, kind).decode() for kind in pipe.execute()]
     pairs = zip(wanted.items(), found, strict=True)
-    wrong = [key for (key, kind), has in pairs if has not in (kind, "none")]
+    wrong = [key for (key, kind), actual in pairs if actual not in (kind, "none")]
     if wrong:
         client.delete(*wrong)
         failpoint("foreign.removed")
@@ -52,7 +52,7 @@ def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
 
 
 def answers(pipe: redis.client.Pipeline) -> list[Any]:
-    """Of a pipeline; None where a key holds what is not ours. Other errors are raised."""
+    """The replies of a pipeline; None for a key of the wrong type. Raises every other error."""
     found: list[Any] = pipe.execute(raise_on_error=False)
     for answer in found:
         if isinstance(answer, Exception) and not _is_foreign(answer):

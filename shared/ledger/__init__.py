@@ -1,1 +1,1 @@
-"""The state of batches and requests in Redis, and requests on disk."""
+"""The state of batches and requests in Redis, and the requests on disk."""

@@ -1,6 +1,6 @@
-"""The ledger: who works on which batch of a job, and what came back, decided in Redis by Lua.
+"""The ledger: claims and results of a job's batches, decided in Redis by Lua scripts.
 
-Celery's messages are hints; this is the truth while a job runs. Every write is idempotent,
+Celery's messages are hints; this is authoritative while a job runs. Every write is idempotent,
 because clients repeat commands after a timeout. Neither claiming nor completing creates a job.
 """
 
@@ -19,58 +19,58 @@ from shared.errors import MISFITS, BadMessage
 from shared.failpoints import failpoint
 
 _SCRIPTS = Path(__file__).parent / "lua" / "batch"
-#: How many deaths at one image convict it, and how many of a batch make the next owner careful.
-CONVICTING_DEATHS = 2
-#: What CAREFUL is given in the place of an image's index; the scripts have the same number.
+#: An image is blamed after this many deaths; a batch is classified carefully after as many.
+BLAMING_DEATHS = 2
+#: Stands for the model instead of an image's index; the scripts have the same number.
 LOADING = -1
 
 
 class ClaimVerdict(enum.StrEnum):
-    """What CLAIM answers. Only RUN hands out work."""
+    """The verdict on a claim. Only RUN grants the batch."""
 
     RUN = "run"
     DONE = "done"
     HELD = "held"
     LOST = "lost"
     CANCELLED = "cancelled"
-    DEADLY = "deadly"  #: its model ends the processes that load it
+    DEADLY = "deadly"  #: its model crashes the processes that load it
     UNKNOWN = "unknown"
 
 
 class BatchState(enum.StrEnum):
-    """How the ledger sees a batch that the producer waits for."""
+    """The ledger's state of a batch that the producer waits for."""
 
     HELD = "held"  #: a live owner works on it
-    FREE = "free"  #: nobody has claimed it
-    FREED = "freed"  #: its owner was dead; the claim is gone now
+    FREE = "free"  #: it is not claimed
+    FREED = "freed"  #: its owner was dead; the claim was deleted
     DONE = "done"  #: its result is in the stream, or was
     LOST = "lost"  #: its images are not in Redis
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The answer to a claim. The last four fields are filled for RUN only."""
+    """The result of a claim. The last four fields are set for RUN only."""
 
     verdict: ClaimVerdict
     record: bytes = b""
     payload: bytes = b""
     deaths: int = 0
-    crashes: dict[int, int] = {}  #: image index -> deaths while a careful child had it in hand
+    crashes: dict[int, int] = {}  #: image index -> deaths while a careful child worked on it
 
     @property
     def careful(self) -> bool:
         """Whether the batch must be classified one image at a time."""
-        return self.deaths >= CONVICTING_DEATHS
+        return self.deaths >= BLAMING_DEATHS
 
     @property
     def blamed(self) -> frozenset[int]:
-        """The images that are not to be touched again."""
-        return frozenset(i for i, deaths in self.crashes.items() if deaths >= CONVICTING_DEATHS)
+        """The images that must not be decoded again."""
+        return frozenset(i for i, deaths in self.crashes.items() if deaths >= BLAMING_DEATHS)
 
 
 class BatchLedger:
-    """One job's ledger. `limit_s` bounds how long a claim may be held without a sign of life.
+    """One job's ledger. `limit_s` bounds how long a claim may be held without a renewal.
 
-    Every method raises redis.exceptions.RedisError when the server is away or full.
+    Every method raises redis.exceptions.RedisError if the server is unreachable or full.
     """
 
     def __init__(self, client: redis.Redis, job_id: str, limit_s: float) -> None:
@@ -81,7 +81,7 @@ class BatchLedger:
         self.results = keys.job(job_id, "results")
 
     def claim(self, batch: int, owner: str) -> Claim:
-        """Take a batch, or learn why not. An owner that asks again gets the same answer."""
+        """Claim a batch. A repeated claim of the same owner returns the same result."""
         answer = cast(list[bytes], self._run("claim", batch, owner, self._limit_ms))
         verdict = ClaimVerdict(answer[0].decode())
         if verdict is not ClaimVerdict.RUN:
@@ -98,7 +98,7 @@ class BatchLedger:
         """Add a result; True if it is the batch's first, and no other live owner holds the batch.
 
         Raises:
-            BadMessage: it is larger than any result of this job may be.
+            BadMessage: it exceeds the job's limit on results.
         """
         answer = self._run("complete", batch, owner, self._limit_ms, result)
         if answer == b"large":
@@ -106,9 +106,9 @@ class BatchLedger:
         return answer == b"first"
 
     def release(self, batch: int, owner: str, why: str, damaged: bool = False) -> bool:
-        """Give a batch back unfinished, with the reason for `status`; True if it was held.
+        """Release a batch unfinished, with the reason for `status`; True if it was held.
 
-        Images that are `damaged` are deleted: the producer reads them again from disk.
+        `damaged` images are deleted: the producer reads them again from disk.
         """
         return self._run("release", batch, owner, why, int(damaged)) == 1
 
@@ -117,11 +117,11 @@ class BatchLedger:
         return self._run("report_death", batch, child) == 1
 
     def mark_image(self, batch: int, owner: str, index: int) -> bool:
-        """Say which image comes next; False if the claim is lost and the owner must stop."""
+        """Record the next image; False if the claim is lost and the owner must stop."""
         return self._run("mark_image", batch, owner, index) == 1
 
     def loaded(self, batch: int, owner: str) -> bool:
-        """Report that the model is loaded, after `careful` with LOADING; False as there."""
+        """Record that the model is loaded, after `mark_image` with LOADING; False as there."""
         return self._run("mark_image", batch, owner, "") == 1
 
     def cancel(self) -> bool:
@@ -141,12 +141,12 @@ class BatchLedger:
 
 
 def _count(field: bytes) -> int:
-    """A counter; none where somebody has written something else."""
+    """A counter; 0 if it is invalid."""
     return int(field) if field.isdigit() and len(field) < 10 else 0
 
 
 def _crashes(field: bytes) -> dict[int, int]:
-    """Deaths by image; none where somebody has written something else."""
+    """Deaths by image; none if the field is invalid."""
     try:
         return msgspec.json.decode(field, type=dict[int, int])
     except MISFITS:

@@ -1,4 +1,4 @@
-"""The sign of life of one worker parent: the one source for who is alive."""
+"""Heartbeats of worker parents: the only source for which workers are alive."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from shared import keys
 from shared.errors import MISFITS, BadMessage
 from shared.failpoints import failpoint
 
-#: What is so far in the future was written before the server's clock was put back, and says
-#: nothing. The ledger's scripts have the same number.
+#: Heartbeats dated further in the future predate a reset of the server's clock and are ignored.
+#: The ledger's scripts have the same number.
 FUTURE_MS = 10_000
-#: A worker that has been silent for so long is forgotten; by workers, so that whoever only looks
-#: need not write.
+#: A worker without a heartbeat for this long is forgotten. Workers do that, so that readers need
+#: no write access.
 FORGET_S = 3600
-#: Whoever sums or divides takes it for a float; JSON for programs has no more, either.
+#: The largest integer that a float holds exactly, as in JSON for programs.
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What a worker parent says of itself. Lists are as of `at_ms`, the server's clock."""
+    """The report of a worker parent on itself as of `at_ms`, by the server's clock."""
 
     id: str  #: host:pid:started
     host: str
     pid: Count
     queue: str
     children: list[str]  #: `pid:started` of each
-    #: `name@version` in the memory of any child, also of an idle one: each names what it has loaded
-    #: with every batch that it finishes. One that has finished none has none.
+    #: `name@version` in the memory of any child, also of an idle one. Each child reports its loaded
+    #: versions with every finished batch, so none are known before its first.
     versions: list[str]
     images: Count  #: classified since the start
     rate: float  #: images per second, of whole batches, over the last half minute
     memory_bytes: Count  #: resident, parent and children together
     at_ms: Count
     since_ms: Count  #: when this worker started, by the server's clock
-    #: Images with a row other than `ok`, by status, since the start; as `images` does, it counts
-    #: work: a batch that two workers did is in the figures of both.
+    #: Images with a row other than `ok`, by status, since the start. Like `images` it counts work:
+    #: a batch that two workers did counts for both.
     failures: dict[str, Count]
 
 
@@ -58,7 +58,9 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
     """Every living worker, by id."""
-    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # anybody's, maybe no UTF-8
+    ids = cast(
+        list[bytes], client.zrange(keys.WORKERS, 0, -1)
+    )  # any client may write here, also what is not UTF-8
     if not ids:
         return []
     prefix = keys.worker("").encode()
@@ -69,14 +71,14 @@ def alive(client: redis.Redis) -> list[Heartbeat]:
 
 
 def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
-    """Those of this version; what another one writes is not a reason to stop."""
+    """The valid heartbeats; others may come from another version and are skipped."""
     for value in values:
         with suppress(BadMessage):
             yield decode(value)
 
 
 def stop(client: redis.Redis, worker_id: str) -> None:
-    """Forget a worker that ends in good order."""
+    """Remove the heartbeat of a worker that shuts down."""
     client.delete(keys.worker(worker_id))
     failpoint("heartbeat.withdrawn")
     client.zrem(keys.WORKERS, worker_id)

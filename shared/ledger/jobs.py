@@ -1,4 +1,4 @@
-"""Which versions of a model the jobs in Redis are pinned to."""
+"""The jobs in Redis: the model versions that they are pinned to, and their backlog."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from shared.ledger.heartbeats import server_ms
 
 
 class Pin(msgspec.Struct):
-    """What matters here of a job's record, whichever Hangtag wrote it."""
+    """The fields of a job's record that are read here, whichever version wrote it."""
 
     name: str
     version: int
 
 
 def pinned(client: redis.Redis, name: str) -> dict[int, str]:
-    """Version -> why it stays, for every job of any machine that Redis knows.
+    """Version -> why it stays, for every job in Redis, of any machine.
 
-    A job is known until a day after its producer's last sign of life.
+    A job stays in Redis until a day after its producer's last heartbeat.
 
     Raises:
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     found: dict[int, str] = {}
     for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
@@ -36,21 +36,21 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
         try:
             pin = msgspec.json.decode(data or b"", type=Pin)
         except MISFITS:
-            continue  # expired: its journal, where it is, brings it back
+            continue  # expired; a resume from its journal restores it
         if pin.name == name:
             found[pin.version] = f"job {name_of_job} is pinned to it"
     return found
 
 
-#: A job whose producer was silent for longer is paused: nobody hints at what is left of it.
+#: A job whose producer was silent for longer is paused: no hints are sent for the rest of it.
 SILENT_S = 15.0
 
 
 def outstanding(client: redis.Redis) -> int:
-    """Batches that are in Redis and have no result, of jobs whose producers are alive.
+    """Number of batches in Redis without a result, of jobs whose producers are alive.
 
     Raises:
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     since = server_ms(client) / 1000 - SILENT_S
     jobs = cast(Sequence[bytes], client.zrangebyscore(keys.JOBS, since, "+inf"))
@@ -58,14 +58,14 @@ def outstanding(client: redis.Redis) -> int:
         for job in jobs:
             pipe.hlen(keys.job(job.decode(errors="replace"), "payload"))
         found = pipe.execute(raise_on_error=False)
-    return sum(n for n in found if isinstance(n, int))  # a key of another type is no backlog
+    return sum(n for n in found if isinstance(n, int))  # skips keys of another type
 
 
 def memory_share(info: dict[str, int]) -> float:
-    """How full the server is, by its INFO on memory."""
+    """The used share of the server's memory, by its INFO."""
     return info["used_memory"] / memory_limit(info)
 
 
 def memory_limit(info: dict[str, int]) -> float:
-    """How many bytes the server may use; without a limit half the machine's."""
+    """Bytes that the server may use; half of the machine's memory if there is no limit."""
     return info.get("maxmemory") or info.get("total_system_memory", 0) / 2 or math.inf

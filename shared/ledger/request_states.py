@@ -1,4 +1,4 @@
-"""What the ledger of requests answers: who may work on a request, and how it stands."""
+"""Results of the ledger of requests: verdicts on claims and renewals, and states of requests."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from shared.messages.requests import Outcome, Progress, Request
 
 
 class RequestVerdict(enum.StrEnum):
-    """What CLAIM answers. Only GRANTED hands out work."""
+    """The verdict on a claim. Only GRANTED grants the request."""
 
     GRANTED = "granted"
-    HELD = "held"  #: another's lease is live
+    HELD = "held"  #: another owner's lease is live
     DONE = "done"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    EXHAUSTED = "exhausted"  #: too many trainers died at it; it is done, with an error
+    EXHAUSTED = "exhausted"  #: too many trainers died while working on it; it has failed
 
 
 class RenewalVerdict(enum.StrEnum):
-    """What RENEW answers. After anything but OK the work must stop."""
+    """The verdict on a renewal. Without OK the work must stop."""
 
     OK = "ok"
-    LOST = "lost"  #: another has it, it has ended, or Redis has forgotten it
+    LOST = "lost"  #: another owner has it, it has ended, or Redis has lost it
     CANCELLED = "cancelled"
 
 
 class RequestState(enum.StrEnum):
-    """Where a request is."""
+    """The state of a request."""
 
-    WAITING = "waiting"  #: nobody has it, or its trainer has not renewed in time
+    WAITING = "waiting"  #: it is not claimed, or its trainer has not renewed in time
     RUNNING = "running"
-    DONE = "done"  #: it has an outcome, good or bad
+    DONE = "done"  #: it has an outcome, success or failure
     CANCELLED = "cancelled"
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The answer to a claim. What follows the verdict is filled for GRANTED only."""
+    """The result of a claim. The fields after the verdict are set for GRANTED only."""
 
     verdict: RequestVerdict
     fence: int = 0
     request: Request | None = None
-    input: bytes | None = None  #: what travelled beside the request
-    attempts: int = 0  #: this one included; those that were given back do not count
+    input: bytes | None = None  #: the bytes submitted with the request
+    attempts: int = 0  #: including this one, without released ones
 
 
 class RequestView(msgspec.Struct, frozen=True):
-    """A request at one moment."""
+    """A snapshot of a request."""
 
     request: Request
     state: RequestState
     owner: str  #: empty unless RUNNING
     attempts: int
-    progress: Progress | None  #: as of the last renewal, also while it waits again
+    progress: Progress | None  #: as of the last renewal, also if it is waiting again
     outcome: Outcome | None  #: of DONE

@@ -1,12 +1,12 @@
-"""Requests as the store keeps them: what is asked of its owner outlives Redis.
+"""The copies of requests in the store, which survive a loss of Redis.
 
-STORE/.requests/ID/request.json   written by the rounds of a trainer that see it wait, or when one
-                                  claims it; on this machine's stack already when it is made
-STORE/.requests/ID/here           it was made on this machine, not at a broker; names the
-                                  installation whose stack has it. Two stacks that took each other's
-                                  requests would never come to an end
-STORE/.requests/ID/input          what travelled beside it
-STORE/.requests/ID/outcome.json   arrives last, and answers it
+STORE/.requests/ID/request.json   written by a trainer that finds the request waiting or claims it;
+                                  on this machine's stack already by its submission
+STORE/.requests/ID/here           the request was submitted on this machine, not at a broker; names
+                                  the installation whose stack has it. Two stacks that took each
+                                  other's requests would never finish
+STORE/.requests/ID/input          the bytes submitted with it
+STORE/.requests/ID/outcome.json   written last; closes the request
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ REQUEST_FILE = "request.json"
 INPUT_FILE = "input"
 HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
-#: Renaming a file takes far less: a process that has the lock for longer sleeps.
+#: Renaming a file takes far less: a process that holds the lock for longer is suspended.
 LOCK_WAIT_S = 5.0
 _LOCK_PAUSE_S = 0.02
 _LOCK_FILE = ".lock"
 
 
 def folder(store: Path, request_id: str) -> Path:
-    """Where a request of this store is kept; not created here.
+    """The folder of a request in this store; not created here.
 
     Raises:
-        BadMessage: the id cannot be one, a path say.
+        BadMessage: the id is invalid, for example a path.
     """
     if not REQUEST_ID.fullmatch(request_id):
         raise BadMessage(f"{request_id!r:.80} is not the id of a request")
@@ -48,9 +48,9 @@ def folder(store: Path, request_id: str) -> Path:
 
 
 def keep(store: Path, request: Request, input: bytes | None = None, installation: str = "") -> None:
-    """Keep a request that is made on the machine of the store; one that is there stays.
+    """Store a request that is submitted on this machine, unless it is stored already.
 
-    `installation` names the stack that has it; with an empty name the next stack adopts it.
+    `installation` names the stack that has it; if empty, the next stack adopts it.
 
     Raises:
         SetupError: the store cannot be written.
@@ -67,13 +67,13 @@ def keep(store: Path, request: Request, input: bytes | None = None, installation
 
 
 def forget(store: Path, request_id: str) -> None:
-    """Keep nothing of a request that nobody works on."""
+    """Delete the copy of a request that no trainer works on."""
     shutil.rmtree(folder(store, request_id), ignore_errors=True)
     failpoint("kept.forgotten")
 
 
 def load(store: Path, request_id: str) -> Request | None:
-    """The request that is kept under this id; None if none is, or it cannot be read."""
+    """The request that is stored under this id; None if there is none, or it is unreadable."""
     try:
         return decode_request((folder(store, request_id) / REQUEST_FILE).read_bytes())
     except (OSError, BadMessage):
@@ -81,7 +81,7 @@ def load(store: Path, request_id: str) -> Request | None:
 
 
 def outcome(store: Path, request_id: str) -> Outcome | None:
-    """How it ended; None if it has not, or that cannot be read."""
+    """The outcome of a request; None if it has none, or it is unreadable."""
     try:
         data = (folder(store, request_id) / OUTCOME_FILE).read_bytes()
         return msgspec.json.decode(data, type=Outcome)
@@ -90,12 +90,12 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
 
 
 def is_here(store: Path, request_id: str) -> bool:
-    """Whether a request was made on this machine's stack."""
+    """Whether a request was submitted to this machine's stack."""
     return (folder(store, request_id) / HERE_FILE).exists()
 
 
 def owner(store: Path, request_id: str) -> str | None:
-    """The installation whose stack has a request; None if it was not made on this machine."""
+    """The installation whose stack has a request; None if it was not submitted on this machine."""
     try:
         return (folder(store, request_id) / HERE_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -105,10 +105,10 @@ def owner(store: Path, request_id: str) -> str | None:
 
 
 def adopt(store: Path, request_id: str, before: str, after: str) -> bool:
-    """Make another installation the owner; False if `before` is not the owner any more.
+    """Make another installation the owner; False if `before` is no longer the owner.
 
     Raises:
-        Unavailable: a process that sleeps holds the lock.
+        Unavailable: a suspended process holds the lock.
         SetupError: the store cannot be written.
     """
     path = folder(store, request_id)
@@ -121,35 +121,35 @@ def adopt(store: Path, request_id: str, before: str, after: str) -> bool:
 
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """Exclude all other processes that enter, answer or adopt a request of this store: be brief.
+    """Exclude other processes that store, close or adopt a request of this store: be brief.
 
     Raises:
-        Unavailable: a process that sleeps holds the lock.
+        Unavailable: a suspended process holds the lock.
     """
     with open(store / FOLDER / _LOCK_FILE, "ab") as file:
         if not file_lock.acquire_within(file.fileno(), LOCK_WAIT_S, _LOCK_PAUSE_S):
-            raise Unavailable(f"{file.name} is held by a process that sleeps; wake it")
+            raise Unavailable(f"{file.name} is locked by a suspended process; resume or end it")
         yield
 
 
 def unanswered(store: Path, here: bool | None = None) -> list[Request]:
-    """Every request that is kept and has no outcome, oldest first.
+    """Every stored request without an outcome, oldest first.
 
-    `here`: only those of this machine's stack, or only the others.
+    `here`: True for this machine's stack only, False for the others only.
     """
     found = (r for r in _unanswered(store) if here in (None, is_here(store, r.id)))
     return sorted(found, key=lambda request: (request.created, request.id))
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write a file as a whole, durably."""
+    """Replace a file atomically and durably."""
     atomic_file.place(write_part(path, data), path)
     failpoint("kept.replaced")
 
 
 def write_part(path: Path, data: bytes) -> Path:
-    """What is to replace `path`, durably written beside it; nothing of it stays after an error."""
-    # Trainers of several machines may share a store, and their processes have the same numbers.
+    """Write the replacement of `path` durably, in the same folder; removed after an error."""
+    # Trainers on several machines may share a store and have the same pids.
     part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     with atomic_file.created(part) as file:
         file.write(data)

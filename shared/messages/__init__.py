@@ -1,1 +1,1 @@
-"""What crosses the wire: records, batches, requests, replies, cards."""
+"""Messages between processes: records, batches, requests, replies, cards."""

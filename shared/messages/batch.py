@@ -1,14 +1,13 @@
-"""What crosses the wire, as frozen structs, and one error for whatever does not fit.
+"""Batches of images and their results, in binary form. Invalid bytes raise BadMessage.
 
-A message is `(job, batch)`. The images of a batch travel beside it as one blob:
+The hint for a batch is `(job, batch)`. Its images are stored in Redis as one blob:
 
     count: u32 | word: u32 x count | bytes of the images, one after the other
 
-A word is the image's length in bytes; with the top bit set it is a status code instead, for a
-file that could not be read (and has no bytes); with the bit below it set, it is the length of a
-reference to a file (shared/messages/files.py), which stands in the place of the bytes. All numbers
-are
-little-endian. A worker that does not know references refuses the blob, and gets the bytes.
+A word is the image's length in bytes. With the top bit set it is a status code, for a file that
+could not be read (and has no bytes). With the next bit set it is the length of a reference to a
+file (shared/messages/files.py), which replaces the bytes. All numbers are little-endian. A worker
+that does not know references refuses the blob, and is sent the bytes.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from shared.errors import MISFITS, BadMessage
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.files import DIGEST_BYTES, Reference, unpack
 
-_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
+_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # without similar ones
 _ID_LENGTH = 8
-#: A batch has no more images, whatever HANGTAG_BATCH_IMAGES says: so a result has a limit.
+#: Upper bound on HANGTAG_BATCH_IMAGES, which bounds the size of a result.
 MAX_BATCH_IMAGES = 1 << 16
-#: A larger file is a row `too_large`: it would not fit beside its neighbours in Redis.
+#: A larger file is a row `too_large`, to bound the memory of Redis.
 MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
 _REFERS = 1 << 30
@@ -37,16 +36,16 @@ _LENGTH = _REFERS - 1
 
 
 def new_id() -> str:
-    """Of a job or a request: short enough to be typed."""
+    """A new id of a job or a request, short enough to type."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
 class BatchResult(msgspec.Struct, frozen=True, array_like=True):
-    """The answers to one batch of n images, k pairs each.
+    """The results of one batch of n images, k pairs each.
 
     statuses: n wire codes. indices: uint16[n, k] label indices, most probable first.
-    probabilities: float32[n, k]. flags: n wire codes, or nothing where no image has a flag.
-    CRC-32 of the files' bytes, where the worker has read them (shared/messages/files.py).
+    probabilities: float32[n, k]. flags: n wire codes, or empty if no image has a flag.
+    digests: CRC-32 of the files that the worker has read (shared/messages/files.py), or empty.
     Rows of images that are not `ok` hold zeros. Little-endian.
     """
 
@@ -58,10 +57,10 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     digests: bytes = b""
 
     def check(self, count: int) -> BatchResult:
-        """This result, if it has the form of `count` answers.
+        """This result, if its fields fit `count` images.
 
         Raises:
-            BadMessage: it does not.
+            BadMessage: they do not.
         """
         good = (
             len(self.statuses) == count
@@ -74,14 +73,14 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
             and len(self.digests) in (0, DIGEST_BYTES * count)
         )
         if not good:
-            raise BadMessage(f"a result does not have the form of {count} answers")
+            raise BadMessage(f"a result does not fit a batch of {count} images")
         return self
 
     def check_labels(self, k: int, labels: int) -> BatchResult:
-        """This result, if it names `k` of so many labels for each image.
+        """This result, if it names `k` of `labels` labels for each image.
 
         Raises:
-            BadMessage: it does not; written into a table it would end the producer.
+            BadMessage: it does not; writing it to a table would crash the producer.
         """
         indices = array("H", self.indices)
         if sys.byteorder == "big":
@@ -92,7 +91,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encode_result(result: BatchResult) -> bytes:
-    """MessagePack."""
+    """The result as MessagePack."""
     return msgspec.msgpack.encode(result)
 
 
@@ -111,7 +110,7 @@ def max_result_bytes(k: int) -> int:
 
 
 def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
-    """One blob of the encoded files, of references to them, or of the reasons for neither."""
+    """One blob of encoded files, references to files, and statuses of unreadable files."""
     words = array("I", (len(i) if isinstance(i, bytes) else _word(i) for i in images))
     if sys.byteorder == "big":
         words.byteswap()
@@ -129,12 +128,12 @@ def _word(image: Reference | Status) -> int:
 
 
 def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
-    """What `encode_images` packed. Raises BadMessage."""
+    """The images in a blob of `encode_images`. Raises BadMessage."""
     try:
         (count,) = struct.unpack_from("<I", blob)
         words = struct.unpack_from(f"<{count}I", blob, 4)
     except struct.error as error:
-        raise BadMessage("an image blob is cut short") from error
+        raise BadMessage("an image blob is truncated") from error
     images: list[bytes | Reference | Status] = []
     start = 4 + 4 * count
     for word in words:
@@ -146,16 +145,16 @@ def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
         images.append(data if word <= _LENGTH else unpack(data, MAX_FILE_BYTES))
         start = end
     if start != len(blob):
-        raise BadMessage("an image blob does not have the length that it announces")
+        raise BadMessage("an image blob does not have the length that its header states")
     return images
 
 
 def decode_images(blob: bytes) -> list[bytes | Status]:
-    """What `encode_images` packed, without references. Raises BadMessage."""
+    """The images in a blob of `encode_images` without references. Raises BadMessage."""
     images = decode_payload(blob)
     whole = [image for image in images if not isinstance(image, Reference)]
     if len(whole) != len(images):
-        raise BadMessage("an image blob refers to files where their bytes were due")
+        raise BadMessage("an image blob has references to files instead of their bytes")
     return whole
 
 

@@ -1,15 +1,4 @@
-"""What crosses the wire, as frozen structs, and one error for whatever does not fit.
-
-A message is `(job, batch)`. The images of a batch travel beside it as one blob:
-
-    count: u32 | word: u32 x count | bytes of the images, one after the other
-
-A word is the image's length in bytes; with the top bit set it is a status code instead, for a
-file that could not be read (and has no bytes); with the bit below it set, it is the length of a
-reference to a file (shared/messages/files.py), which stands in the place of the bytes. All numbers
-are
-little-endian. A worker that does not know references refuses the blob, and gets the bytes.
-"""
+"""Hints and job records. Anything invalid raises BadMessage."""
 
 from __future__ import annotations
 
@@ -34,7 +23,7 @@ def check_hint(job: object, batch: object) -> None:
 
 
 class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a worker must know of a job. A job is pinned to a version when it is submitted."""
+    """What a worker needs to know of a job. A job is pinned to a version by its submission."""
 
     id: str
     name: str
@@ -42,7 +31,7 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card_sha256: str  #: the card names the sha256 of every other file
     runtime: str
     top_k: int  #: how many (label, probability) pairs each image gets
-    output: str  #: shown by `status`, never opened by anyone but the producer
+    output: str  #: displayed by `status`, opened only by the producer
     host: str
     created: float  #: seconds since 1970
 
@@ -50,7 +39,7 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """This record, if every field is in range.
 
         Raises:
-            BadMessage: a field is not.
+            BadMessage: a field is out of range.
         """
         good = (
             JOB_ID.fullmatch(self.id)
@@ -66,7 +55,7 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def encode_job(record: JobRecord) -> bytes:
-    """JSON, so that a person can read it in Redis."""
+    """The record as JSON, which is readable in Redis."""
     return msgspec.json.encode(record)
 
 

@@ -1,4 +1,4 @@
-"""The card of a model version: what it is, what it expects, how good it is."""
+"""The card of a model version: its origin, its input and its accuracy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.messages.model_name import NAME
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a picture becomes the network's input.
+    """The conversion of an image to the network's input.
 
-    `letterbox`: scaled to fit, never cropped. `ground` fills what is left and stands behind
-    transparent pixels, 0 to 255; `invert` negates the grey values afterwards.
-    `garment`: a picture that has not the form of Fashion-MNIST's images is converted as those
-    were made (arXiv:1708.07747, section 2).
+    `letterbox`: scaled to fit, never cropped. `ground`, 0 to 255, fills the rest and transparent
+    pixels; `invert` negates the grey values afterwards.
+    `garment`: an image that does not look like Fashion-MNIST's is converted as those were
+    (arXiv:1708.07747, section 2).
     """
 
     height: int
@@ -29,15 +29,15 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What nearly all training images keep to; a picture outside is marked in the table.
+    """The range of nearly all training images; images outside are flagged in the table.
 
     Values of the network's input, 0 to 255, and shares of its pixels, 0 to 1.
     """
 
     border: int  #: highest median of the outermost pixels, and highest corner
     foreground: int  #: a pixel above this belongs to the object
-    smallest: float  #: share of the pixels that belong to it
-    largest: float
+    smallest: float  #: smallest share of pixels that belong to the object
+    largest: float  #: largest share
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Metrics(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True):
-    """`card.json`. It arrives last and makes a version exist."""
+    """`card.json`. It is written last and makes a version exist."""
 
     name: str
     version: int
@@ -66,20 +66,20 @@ class Card(msgspec.Struct, frozen=True):
     seed: int
     epochs: int
     parameters: int
-    dataset: str  #: its name
+    dataset: str  #: name of the data set
     dataset_fingerprint: str  #: sha256 over the training images and labels
     code_version: str
     created: str  #: ISO 8601, UTC
     files: dict[str, str]  #: file name -> sha256, every file of the version but the card
     notes: str = ""
-    gates: Gates | None = None  #: None: nothing is marked
-    request: str = ""  #: mark of the request that made it: it is published once
-    #: Where its data were when it was made, as in a request's `data`; empty where that is unknown.
+    gates: Gates | None = None  #: None: no image is flagged
+    request: str = ""  #: `Request.mark` of its request, so that it is published once
+    #: Location of its data when it was made, as in a request's `data`; empty if unknown.
     source: str = ""
 
     @property
     def ref(self) -> str:
-        """`name@version`, as the table's `model` column has it."""
+        """`name@version`, as in the table's column `model`."""
         return f"{self.name}@{self.version}"
 
 
@@ -92,7 +92,7 @@ def decode_card(data: bytes) -> Card:
     """The card in `data`.
 
     Raises:
-        BadMessage: it is not a valid card.
+        BadMessage: the card is invalid.
     """
     try:
         card = msgspec.json.decode(data, type=Card)
@@ -104,5 +104,5 @@ def decode_card(data: bytes) -> Card:
 
 
 def card_sha256(card: Card) -> str:
-    """What a job is pinned to: the card names the sha256 of every other file."""
+    """The hash that a job is pinned to: the card names the sha256 of every other file."""
     return hashlib.sha256(encode_card(card)).hexdigest()

@@ -1,4 +1,4 @@
-"""How people name a model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`."""
+"""The names of models on the command line: `NAME`, `NAME@VERSION` or `NAME@ALIAS`."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import msgspec
 from shared.errors import UsageError
 
 DEFAULT_NAME = "fashion-mnist"
-PRODUCTION = "production"  #: the alias that a bare name stands for
+PRODUCTION = "production"  #: the alias of a name without one
 MAX_VERSION = (1 << 31) - 1  #: the job record's field
 
 
 class ModelName(msgspec.Struct, frozen=True):
-    """A model and either a fixed version or an alias, which is resolved when a job begins."""
+    """A model and either a fixed version or an alias, which is resolved when a job starts."""
 
     name: str = DEFAULT_NAME
     version: int | None = None
-    alias: str | None = PRODUCTION  #: None where a version is given
+    alias: str | None = PRODUCTION  #: None if a version is given
 
     def __str__(self) -> str:
         return f"{self.name}@{self.alias if self.version is None else self.version}"
 
 
 def parse(text: str) -> ModelName:
-    """The model that `text` names; the empty text names the default.
+    """The model that `text` names; an empty text names the default.
 
     Raises:
-        UsageError: it is no such name.
+        UsageError: the name is invalid.
     """
     name, at, which = text.partition("@")
     name = name or DEFAULT_NAME
     if not at:
         which = PRODUCTION
     if not (NAME.fullmatch(name) and NAME.fullmatch(which)):
-        raise UsageError(_cure(text))
+        raise UsageError(_invalid(text))
     if not is_number(which):
         return ModelName(name, None, which)
     if int(which) > MAX_VERSION:
-        raise UsageError(_cure(text))
+        raise UsageError(_invalid(text))
     return ModelName(name, int(which), None)
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` would be read as a version, so that no alias may be called so."""
+    """Whether `text` is parsed as a version, which makes it invalid as an alias."""
     return text.isascii() and text.isdigit()
 
 
-def _cure(text: str) -> str:
+def _invalid(text: str) -> str:
     return (
         f"{text!r:.80} does not name a model; give NAME, NAME@VERSION or NAME@ALIAS in small "
         f"letters and digits, such as {DEFAULT_NAME}, {DEFAULT_NAME}@2 or "
@@ -56,5 +56,5 @@ def _cure(text: str) -> str:
     )
 
 
-#: Names of models and aliases. Anything else (a path, say) is refused before it is used.
+#: Names of models and aliases. Anything else, for example a path, is refused before any use.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

@@ -1,4 +1,4 @@
-"""What requests are answered with: plain data, shown by the producer or printed as JSON."""
+"""The answers to requests: plain data, which the producer displays or prints as JSON."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 class DataReport(msgspec.Struct, frozen=True):
-    """What a data set holds, and what of it could not be used."""
+    """The content of a data set, and the files that could not be used."""
 
     name: str
-    shape: tuple[int, int, int]  #: height, width, channels as the network sees it
+    shape: tuple[int, int, int]  #: height, width, channels of the network's input
     labels: tuple[str, ...]
-    training: tuple[int, ...]  #: images of each label to learn from
-    heldout: tuple[int, ...]  #: to choose and calibrate
-    test: tuple[int, ...]  #: read once, at the end; zeros where there are none
+    training: tuple[int, ...]  #: training images of each label
+    heldout: tuple[int, ...]  #: images of each label for model selection and calibration
+    test: tuple[int, ...]  #: images of each label for the final test; zeros if there are none
     unreadable: tuple[str, ...] = ()  #: paths below the folder, the first thousand
     unreadable_count: int = 0
     notes: tuple[str, ...] = ()  #: imbalance, duplicates, ...
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """What became of an alias, and why."""
+    """A decision on an alias, and its reason."""
 
     alias: str
-    version: int  #: that it stands for now
+    version: int  #: that the alias stands for now
     before: int | None
     changed: bool
     why: str
@@ -58,7 +58,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     model: str
     data: DataReport
     evaluation: Evaluation
-    split: str  #: what was measured: `test`, else `heldout`, else `all`
+    split: str  #: the evaluated part: `test` if there is one, otherwise `heldout` or `all`
 
 
 class Pruned(msgspec.Struct, frozen=True):

@@ -1,8 +1,7 @@
-"""Which version an alias stands for: an append-only log, one JSON line per decision.
+"""The aliases of a model: an append-only log, one JSON line per decision.
 
-The last line of an alias wins. A line torn by a crash is no JSON and is passed over, by readers
-at once and for ever, since the next line begins on its own. A line that the disk has no room for
-is taken back.
+The last line of an alias wins. A line torn by a crash is invalid JSON and is skipped; the next
+append starts a new line. A line that does not fit on the disk is truncated again.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ class Decision(msgspec.Struct, frozen=True):
     who: str
     why: str
     action: Literal["promote", "rollback"] = "promote"
-    request: str = ""  #: mark of the request that asked for it: it is done once
+    request: str = ""  #: `Request.mark` of its request, so that it is applied once
 
 
 def current_aliases(decisions: Iterable[Decision]) -> dict[str, int]:
-    """What each alias stands for after these decisions."""
+    """Alias -> version after these decisions."""
     return {decision.alias: decision.version for decision in decisions}
 
 
 def decode_history(data: bytes | None) -> list[Decision]:
-    """The decisions in a serving copy; none where it is absent or damaged."""
+    """The decisions in a serving copy; none if it is absent or damaged."""
     try:
         return msgspec.json.decode(data or b"[]", type=list[Decision])
     except MISFITS:
@@ -64,18 +63,18 @@ class AliasLog:
         return [decision for line in lines if (decision := _decode(line)) is not None]
 
     def current(self) -> dict[str, int]:
-        """What each alias stands for."""
+        """Alias -> version."""
         return current_aliases(self.decisions())
 
     def of_request(self, request: str) -> Decision | None:
-        """What the request of this mark has led to already; None for the empty one."""
+        """The decision that the request with this mark has made; None for an empty mark."""
         found = (decision for decision in self.decisions() if decision.request == request)
         return next(found, None) if request else None
 
     def previous(self, alias: str, first: int | None = None) -> int | None:
-        """What the alias stood for before its last promotion that was not taken back.
+        """The version before the alias' last promotion that was not rolled back.
 
-        `first` is what it stood for before there was a log.
+        `first` is its version before any decision.
         """
         promoted = [] if first is None else [first]
         for decision in self.decisions():
@@ -97,8 +96,8 @@ class AliasLog:
         """Write one line, durably.
 
         Raises:
-            UsageError: the alias could be taken for a version or a path.
-            OSError: the line cannot be written; the log is as it was.
+            UsageError: the alias looks like a version or a path.
+            OSError: the line cannot be written; the log is unchanged.
         """
         if not NAME.fullmatch(alias) or is_number(alias):
             raise UsageError(
@@ -112,7 +111,7 @@ class AliasLog:
 
     @contextmanager
     def locked(self) -> Iterator[AliasLog]:
-        """Between reading a decision and writing the next, nobody else writes."""
+        """Exclude other writers between reading a decision and writing the next."""
         atomic_file.make_folder(self._path.parent)
         with open(self._path, "ab") as file:
             file_lock.acquire(file.fileno())
@@ -136,7 +135,7 @@ class AliasLog:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """A disk that is nearly full takes a part of the data, and reports no error."""
+    """Write in a loop, since a nearly full disk accepts a part of the data without an error."""
     while data:
         data = data[os.write(descriptor, data) :]
 

@@ -1,4 +1,4 @@
-"""What there is: every version of every model at a glance, from the store or from its copies."""
+"""The catalog: every version of every model, from the store or from its copies in Redis."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from shared.registry.registry import Registry
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One version and the bytes of its files, as far as they are known."""
+    """One version and the known sizes of its files in bytes."""
 
     card: Card
     sizes: dict[str, int]
 
 
 class Model(msgspec.Struct, frozen=True):
-    """One model: its versions, rising, what its aliases stand for, and how that came about."""
+    """One model: its versions in rising order, its aliases and their history."""
 
     name: str
     versions: tuple[Version, ...]
@@ -29,7 +29,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 def of_store(registry: Registry, on_fault: Callable[[str], None]) -> list[Model]:
-    """Every model of a store. A version whose card is damaged is told, and left out."""
+    """Every model of a store. Versions with a damaged card are reported and left out."""
     return [_model(registry, name, on_fault) for name in registry.names()]
 
 

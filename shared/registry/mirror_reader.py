@@ -1,8 +1,7 @@
-"""Serving copies, as those read them who have no store: nothing but Redis is between machines.
+"""Reads the serving copies in Redis, for processes without access to the store.
 
-`shared/registry/mirror_writer.py` puts them there. `fashion-mnist@0` is read from the package on
-each side and
-needs no copy.
+`shared/registry/mirror_writer.py` writes them. `fashion-mnist@0` has no copy: each side reads it
+from the package.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ PRODUCTION = "production"
 
 
 def resolve(client: redis.Redis, model: ModelName) -> Card:
-    """The card of the version that a name stands for at this moment.
+    """The card of the version that a name currently stands for.
 
     Raises:
-        SetupError: there is no such version or alias; the message lists what there is.
-        redis.exceptions.RedisError: the server is away.
+        SetupError: there is no such version or alias; the message lists the existing ones.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     version = model.version
     if version is None:
@@ -48,7 +47,7 @@ def load_card(client: redis.Redis, name: str, version: int) -> Card:
         return pretrained.card()
     data = _get(client, keys.model_card(name, version))
     if data is None:
-        raise SetupError(f"there is no model {name}@{version}; there is: {_what_there_is(client)}")
+        raise SetupError(f"there is no model {name}@{version}; there is: {_listed(client)}")
     return decode_card(data)
 
 
@@ -56,8 +55,8 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     """A file of a version, verified against its card.
 
     Raises:
-        SetupError: it is nowhere to be had, or is not what the card says.
-        redis.exceptions.RedisError: the server is away.
+        SetupError: it is not in Redis, or does not match the card.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     if _is_packaged(card.name, card.version):
         return pretrained.read(filename)
@@ -68,7 +67,7 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise SetupError(f"{filename} of {card.ref} is not what its card says; publish it again")
+        raise SetupError(f"{filename} of {card.ref} does not match its card; publish it again")
     return data
 
 
@@ -78,15 +77,15 @@ def _get(client: redis.Redis, key: str) -> bytes | None:
     except RedisError as error:
         if not is_foreign(error):
             raise
-        raise SetupError(f"what is under {key} is not Hangtag's; publish the model again") from None
+        raise SetupError(f"the value of {key} is not Hangtag's; publish the model again") from None
 
 
 def load_catalog(client: redis.Redis) -> list[Model]:
-    """Every model of which there are copies, and the packaged one.
+    """Every model with copies, and the packaged one.
 
     Raises:
         SetupError: a card is damaged.
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     copies = sorted({(pretrained.NAME, pretrained.VERSION), *_copies(client)})
     grouped = itertools.groupby(copies, key=lambda copy: copy[0])
@@ -94,7 +93,7 @@ def load_catalog(client: redis.Redis) -> list[Model]:
 
 
 def _is_packaged(name: str, version: int) -> bool:
-    """Whether everybody has this version, in the package."""
+    """Whether this version is part of the package."""
     return (name, version) == (pretrained.NAME, pretrained.VERSION)
 
 
@@ -125,16 +124,16 @@ def _alias(client: redis.Redis, name: str, alias: str) -> int:
         return int(version)
     if (name, alias) == (pretrained.NAME, PRODUCTION):
         return pretrained.VERSION
-    raise SetupError(f"there is no model {name}@{alias}; there is: {_what_there_is(client)}")
+    raise SetupError(f"there is no model {name}@{alias}; there is: {_listed(client)}")
 
 
-def _what_there_is(client: redis.Redis) -> str:
+def _listed(client: redis.Redis) -> str:
     copies = (f"{name}@{version}" for name, version in _copies(client))
     return ", ".join([f"{pretrained.NAME}@{pretrained.VERSION}", *copies])
 
 
 def _copies(client: redis.Redis) -> list[tuple[str, int]]:
-    """Name and version of every card that is there, sorted."""
+    """Name and version of every card in Redis, sorted."""
     found = (key.decode() for key in client.scan_iter(f"{keys.MODELS}*"))
     parts = (key.removeprefix(keys.MODELS).rpartition(":") for key in found)
     return sorted((name, int(version)) for name, _, version in parts)

@@ -1,7 +1,7 @@
-"""Serving copies, as the owner of a store puts them into Redis.
+"""Writes the serving copies of a store to Redis.
 
-That happens when a version is published or an alias moved, and again on a timer, since Redis may
-lose them. Several processes may own one store; whoever knows less changes nothing.
+The owner of a store does so when a version is published or an alias moves, and on a timer, since
+Redis may lose them. Several processes may own one store; one with an older state changes nothing.
 """
 
 from __future__ import annotations
@@ -24,60 +24,60 @@ from shared.registry.alias_log import Decision, decode_history
 from shared.registry.registry import Registry, aliases_after
 
 log = logging.getLogger(__name__)
-#: Larger files come from a store that is mounted on the workers.
+#: Larger files have no copy; workers need a mounted store for them.
 MAX_COPY_BYTES = 16 << 20
-#: What somebody wants to look at: of one picture, and of one model, the newest versions first.
+#: Limits for one plot and for all plots of a model, newest versions first.
 MAX_PICTURE_BYTES = 1 << 20
 MAX_PICTURES_BYTES = 16 << 20
-#: Pictures that are no longer among the newest go after this long.
+#: Plots that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
 SERVED = (".tflite", ".keras")
 PICTURE = ".png"
 
 
 def publish(client: redis.Redis, registry: Registry) -> None:
-    """Put every version and alias of the store into Redis, and take out what was removed.
+    """Copy every version and alias of the store to Redis, and delete removed versions.
 
     Raises:
-        SetupError: a version is damaged; all the others are there nevertheless.
-        redis.exceptions.RedisError: the server is away.
+        SetupError: a version is damaged; all others are copied nevertheless.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     faults: list[SetupError] = []
     cards: list[Card] = []
     for name in registry.names():
         of_name = list(_cards(registry, name, faults))
         for card in of_name:
-            with _noted(faults):
+            with _collected(faults):
                 _put_version(client, registry, card)
-        with _noted(faults):
-            _put_pictures(client, registry, of_name)
+        with _collected(faults):
+            _put_plots(client, registry, of_name)
         _put_aliases(client, name, registry.history(name))
         cards += of_name
     if faults:
-        raise faults[0]  # what a damaged card lists is not known, so nothing is taken out
-    _take_out(client, registry, cards)
+        raise faults[0]  # the files of a damaged card are unknown, so no file is deleted
+    _delete_removed(client, registry, cards)
 
 
 def refresh(client: redis.Redis, registry: Registry) -> None:
-    """`publish`, where something else has just been done well: a damaged version is logged.
+    """Like `publish`, but a damaged version is only logged: the caller's work has succeeded.
 
     Raises:
-        redis.exceptions.RedisError: the server is away.
+        redis.exceptions.RedisError: the server is unreachable.
     """
     try:
         publish(client, registry)
     except SetupError as error:
-        log.warning("not all of %s is published: %s", registry.root, error)
+        log.warning("not all versions of %s are published: %s", registry.root, error)
 
 
 def _cards(registry: Registry, name: str, faults: list[SetupError]) -> Iterator[Card]:
     for version in registry.versions(name):
-        with _noted(faults):
+        with _collected(faults):
             yield registry.card(name, version)
 
 
 @contextmanager
-def _noted(faults: list[SetupError]) -> Iterator[None]:
+def _collected(faults: list[SetupError]) -> Iterator[None]:
     try:
         yield
     except SetupError as error:
@@ -86,7 +86,7 @@ def _noted(faults: list[SetupError]) -> Iterator[None]:
 
 def _put_version(client: redis.Redis, registry: Registry, card: Card) -> None:
     if (card.name, card.version) == (packaged.NAME, packaged.VERSION):
-        return  # everybody has it
+        return  # part of every installation
     for filename, sha256 in card.files.items():
         if not filename.endswith(SERVED) or client.exists(keys.blob(sha256)):
             continue
@@ -101,27 +101,27 @@ def _put_version(client: redis.Redis, registry: Registry, card: Card) -> None:
     failpoint("copies.card-put")
 
 
-def _put_pictures(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
+def _put_plots(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
     room = MAX_PICTURES_BYTES
     for card in reversed(cards):
         sizes = registry.sizes(card)
-        pictures = [n for n, size in sizes.items() if _is_picture(n) and size <= MAX_PICTURE_BYTES]
-        room -= sum(sizes[filename] for filename in pictures)
+        plots = [n for n, size in sizes.items() if _is_plot(n) and size <= MAX_PICTURE_BYTES]
+        room -= sum(sizes[filename] for filename in plots)
         if room < 0:
             return
-        for filename in pictures if card.ref != packaged.card().ref else ():
+        for filename in plots if card.ref != packaged.card().ref else ():
             key = keys.blob(card.files[filename])
             if not client.expire(key, PICTURE_TTL_S):
                 client.set(key, registry.read(card, filename), ex=PICTURE_TTL_S)
                 failpoint("copies.picture-put")
 
 
-def _is_picture(filename: str) -> bool:
+def _is_plot(filename: str) -> bool:
     return filename.endswith(PICTURE)
 
 
 def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> None:
-    """Unless Redis knows of later decisions: another process has read the log after us."""
+    """Copy the aliases, unless Redis has later decisions from another process."""
     key = keys.model_history(name)
 
     def change(pipe: Pipeline) -> None:
@@ -137,14 +137,14 @@ def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> Non
         failpoint("copies.aliases-put")
 
 
-def _take_out(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
+def _delete_removed(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
     needed = {sha256 for card in cards for sha256 in card.files.values()}
     for name in registry.names():
         for version in registry.removed(name):
             key = keys.model_card(name, version)
             data = cast(bytes | None, client.get(key))
             if data is None or version in registry.versions(name):
-                continue  # not there, or it has come into being since
+                continue  # no copy, or the version has appeared since
             client.delete(key)
             failpoint("copies.card-removed")
             client.hdel(keys.model_sizes(name), str(version))
@@ -153,7 +153,7 @@ def _take_out(client: redis.Redis, registry: Registry, cards: list[Card]) -> Non
 
 
 def _listed(data: bytes) -> set[str]:
-    """The files of a card; none where it cannot be read, by which nothing good must fail."""
+    """The hashes of a card's files; none if it is unreadable, which must not stop the others."""
     with suppress(BadMessage):
         return set(decode_card(data).files.values())
     return set()

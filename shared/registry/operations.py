@@ -1,7 +1,7 @@
-"""What can be done to the versions of a store: promote, roll back, prune.
+"""Operations on the versions of a store: promote, roll back, prune.
 
-The owner of a store calls these directly; from elsewhere they are queued to it and called there.
-With the mark of a `request` a move is made once, however often the request is worked on.
+The owner of a store calls these directly; other clients send it requests. With the mark of a
+`request` an alias moves once, however often the request is repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.registry import packaged, staging
 from shared.registry.alias_log import Decision
 from shared.registry.registry import Registry, aliases_after
 
-#: Called right before something becomes visible; raises if it must not.
+#: Called right before a change becomes visible; raises to prevent it.
 Confirm = Callable[[], None]
 
 
@@ -29,7 +29,7 @@ def promote(
     request: str = "",
     confirm: Confirm = lambda: None,
 ) -> Decided:
-    """Let an alias stand for a version; nothing happens where it does already.
+    """Point an alias at a version; no change if it does already.
 
     Raises:
         SetupError: there is no such version, or the alias is not allowed.
@@ -59,10 +59,10 @@ def rollback(
     request: str = "",
     confirm: Confirm = lambda: None,
 ) -> Decided:
-    """Take the last promotion of an alias back.
+    """Undo the last promotion of an alias.
 
     Raises:
-        SetupError: nothing came before it, or that version was removed.
+        SetupError: there is no previous version, or it was removed.
     """
     now = registry.rollback(
         work.name, alias=work.alias, who=who, why=work.why, request=request, confirm=confirm
@@ -71,7 +71,7 @@ def rollback(
 
 
 def decided(registry: Registry, name: str, request: str) -> Decided | None:
-    """What a request has done to an alias of a model; None if nothing, or without a mark."""
+    """A request's decision on an alias of a model; None if there is none, or without a mark."""
     found = [one for one in registry.history(name) if request and one.request == request]
     return _decided(registry, name, found[0]) if found else None
 
@@ -83,9 +83,9 @@ def prune(
     *,
     confirm: Confirm = lambda: None,
 ) -> Pruned:
-    """Delete the versions that nobody needs, and what broken attempts have left.
+    """Delete unneeded versions and the files of failed attempts.
 
-    `busy` tells of versions that jobs are pinned to, and why they stay.
+    `busy` maps versions that jobs are pinned to to the reason why they stay.
 
     Raises:
         SetupError: there is no such model.
@@ -94,18 +94,18 @@ def prune(
     for version, why in _needed(registry, work, busy):
         reasons.setdefault(version, []).append(why)
     kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
-    gone = [version for version in registry.existing(work.name) if version not in kept]
+    removed = [version for version in registry.existing(work.name) if version not in kept]
     freed = 0
-    for version in gone:
+    for version in removed:
         freed += _bytes(registry, work.name, version)
         if not work.dry_run:
             confirm()
             registry.remove(work.name, version)
-    return Pruned(tuple(gone), kept, freed + _leftovers(registry, work, confirm))
+    return Pruned(tuple(removed), kept, freed + _leftovers(registry, work, confirm))
 
 
 def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
-    """Bytes of what never became a version, and is deleted too."""
+    """Delete the files of attempts that never became a version; returns their bytes."""
     found = staging.leftovers(registry, work.name)
     for number in found if not work.dry_run else ():
         confirm()
@@ -114,7 +114,7 @@ def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
 
 
 def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:
-    """Versions that there are and that stay, with every reason, the strongest first."""
+    """Existing versions that stay, with every reason, the strongest first."""
     numbers = registry.existing(work.name)
     pinned = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
     if work.name == packaged.NAME:

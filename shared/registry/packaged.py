@@ -1,4 +1,4 @@
-"""The version that ships with the package, so that a fresh machine answers without training."""
+"""The version that ships with the package, so that a new installation works without training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDER = resources.files("shared.registry") / "packaged_model"
 
 @functools.cache
 def card() -> Card:
-    """Its card.
+    """The card of the packaged version.
 
     Raises:
         SetupError: the installation is damaged.
@@ -28,7 +28,7 @@ def card() -> Card:
 
 
 def card_sha256() -> str:
-    """sha256 of the card's bytes, by which both sides know that they mean the same version."""
+    """sha256 of the card's bytes, by which producer and worker verify that they use one version."""
     return hashlib.sha256(_bytes("card.json")).hexdigest()
 
 

@@ -1,8 +1,8 @@
 """The registry: every version of every model, in one folder that several processes may use.
 
-    STORE/NAME/VERSION/card.json     arrives last and makes the version exist
-    STORE/NAME/VERSION/model.keras   and whatever else the card lists
-    STORE/NAME/aliases.log           which version `production` is
+    STORE/NAME/VERSION/card.json     written last; makes the version exist
+    STORE/NAME/VERSION/model.keras   and all other files that the card lists
+    STORE/NAME/aliases.log           the versions of aliases such as `production`
 
 Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 """
@@ -27,34 +27,34 @@ REMEDY = "make room there or make it writable, and run the same command again"
 
 class Registry:
     """The store in the folder `root`, which need not exist yet.
-    What writes to it raises SetupError where the disk is full or read-only; nothing has changed."""
+    Every change raises SetupError if the disk is full or read-only; nothing has changed then."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def names(self) -> list[str]:
-        """Every model of which there is a version, sorted."""
+        """Every model with a version, sorted."""
         found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
         return sorted(name for name in found | {pretrained.NAME} if self.versions(name))
 
     def versions(self, name: str) -> list[int]:
-        """The numbers of a model's versions, rising; empty where there is no such model."""
+        """The numbers of a model's versions, rising; empty if there is no such model."""
         packaged = [pretrained.VERSION] if name == pretrained.NAME else []
         return packaged + version_folder.numbers(self.folder(name))
 
     def existing(self, name: str) -> list[int]:
-        """Like `versions`. Raises SetupError where there is none."""
+        """Like `versions`. Raises SetupError if there is none."""
         found = self.versions(name)
         if not found:
             raise SetupError(f"there is no model {name}; there is: {', '.join(self.names())}")
         return found
 
     def removed(self, name: str) -> list[int]:
-        """Numbers that are taken and of which there is no version: removed, or in the making."""
+        """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
     def resolve(self, model: ModelName) -> Card:
-        """The card of the version that a name stands for at this moment.
+        """The card of the version that a name currently stands for.
 
         Raises:
             SetupError: there is no such version or alias.
@@ -82,14 +82,14 @@ class Registry:
         """A file of a version, verified by its card's sha256.
 
         Raises:
-            SetupError: the card lists no such file, or it is not what the card says.
+            SetupError: the card lists no such file, or the file does not match the card.
         """
         if _is_packaged(card.name, card.version):
             return pretrained.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def sizes(self, card: Card) -> dict[str, int]:
-        """Bytes of each file of a version that is there, the card aside."""
+        """Bytes of each existing file of a version, without the card."""
         if _is_packaged(card.name, card.version):
             return {filename: len(pretrained.read(filename)) for filename in card.files}
         return version_folder.sizes(self._version(card.name, card.version), card)
@@ -102,13 +102,13 @@ class Registry:
         who: str = "",
         confirm: Callable[[], None] = lambda: None,
     ) -> Card:
-        """Add a version of `card.name`; answers with the card, its number and hashes filled in.
+        """Add a version of `card.name`; returns the card, completed by its number and hashes.
 
-        `confirm` is called right before the card arrives; if it raises, there is no version.
+        `confirm` is called right before the card is placed; if it raises, there is no version.
         The first version of a name becomes `production`.
 
         Raises:
-            SetupError: a name is not allowed.
+            SetupError: a name is invalid.
         """
         for filename in files:
             version_folder.check_filename(filename)
@@ -120,7 +120,7 @@ class Registry:
         return card
 
     def remove(self, name: str, version: int) -> None:
-        """Delete a version for good; its empty folder stays and keeps the number taken.
+        """Delete a version for good; its empty folder stays and reserves the number.
 
         Raises:
             SetupError: there is no such version, it is packaged, or an alias stands for it.
@@ -128,14 +128,14 @@ class Registry:
         if _is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
-        with self._writing(name), AliasLog(self.folder(name)).locked():  # no promotion meanwhile
+        with self._writing(name), AliasLog(self.folder(name)).locked():  # excludes promotions
             if version in self.aliases(name).values():
-                cure = "promote another one first"
-                raise SetupError(f"{name}@{version} is in use by an alias; {cure}")
+                remedy = "promote another version first"
+                raise SetupError(f"{name}@{version} is in use by an alias; {remedy}")
             version_folder.empty(folder)
 
     def aliases(self, name: str) -> dict[str, int]:
-        """What each alias of a model stands for."""
+        """Alias -> version of a model."""
         return aliases_after(name, self.history(name))
 
     def history(self, name: str) -> list[Decision]:
@@ -153,14 +153,14 @@ class Registry:
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
-        """From now on `alias` stands for `version`. With the mark of a `request`, once for it.
+        """Point `alias` at `version`. With the mark of a `request`, only once for it.
 
-        `confirm` is called right before, while nobody else can move an alias; it may raise.
+        `confirm` is called right before, while aliases are locked; it may raise.
 
         Raises:
-            SetupError: there is no such version, or the alias is not allowed.
+            SetupError: there is no such version, or the alias is invalid.
         """
-        self._check(name, version)  # so that no log is made for a model that there is not
+        self._check(name, version)  # before a log is created
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
@@ -178,11 +178,11 @@ class Registry:
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
     ) -> Decision:
-        """Take the last promotion back; called again, the one before it too.
+        """Undo the last promotion; a second call undoes the one before.
         `request` and `confirm` as in `promote`.
 
         Raises:
-            SetupError: nothing came before it, or that version was removed.
+            SetupError: there is no previous version, or it was removed.
         """
         if alias not in self.aliases(name):
             raise SetupError(f"there is no {name}@{alias}; name a version to promote")
@@ -199,14 +199,14 @@ class Registry:
             return log.append(alias, version, "rollback", who, why, request)
 
     def previous(self, name: str, alias: str) -> int | None:
-        """What a rollback would lead to; None where nothing came before."""
+        """The version that a rollback leads to; None if there is none."""
         return AliasLog(self.folder(name)).previous(alias, _first(name, alias))
 
     def folder(self, name: str) -> Path:
-        """Where the versions of a model are, if there are any.
+        """The folder of a model's versions, if there are any.
 
         Raises:
-            SetupError: the name is none, or a symbolic link is in the folder's place.
+            SetupError: the name is invalid, or the folder is a symbolic link.
         """
         if not NAME.fullmatch(name):
             raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
@@ -215,7 +215,7 @@ class Registry:
         return self.root / name
 
     def _promote_first(self, folder: Path, card: Card, who: str) -> None:
-        """A version that cannot be promoted is withdrawn. Raises OSError."""
+        """Promote a first version; delete it if that fails. Raises OSError."""
         try:
             with AliasLog(folder.parent).locked() as log:
                 if PRODUCTION not in self.aliases(card.name):
@@ -238,7 +238,7 @@ class Registry:
 
 
 def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
-    """What each alias of a model stands for after these decisions."""
+    """Alias -> version of a model after these decisions."""
     first = _first(name, PRODUCTION)
     return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
 
@@ -248,5 +248,5 @@ def _is_packaged(name: str, version: int) -> bool:
 
 
 def _first(name: str, alias: str) -> int | None:
-    """What an alias stands for before anything was promoted."""
+    """The version of an alias before any promotion."""
     return pretrained.VERSION if (name, alias) == (pretrained.NAME, PRODUCTION) else None

@@ -1,6 +1,6 @@
-"""What attempts at a version have come to: published, staged, or left behind by the dead.
+"""The results of attempts to publish a version: published, staged, or left behind by a crash.
 
-An attempt that dies leaves a number that is taken, perhaps with files, and no version.
+An attempt that crashes leaves a number that is taken, perhaps with files, and no version.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from shared.messages.model_card import Card
 from shared.registry import version_folder
 from shared.registry.registry import REMEDY, Registry
 
-#: A version is written within minutes; whoever began it so long ago is dead.
+#: A version is written within minutes; an older attempt has crashed.
 LEFTOVER_S = 86_400.0
 
 
 def published(registry: Registry, name: str, mark: str) -> Card | None:
-    """The version that the request of this mark has led to already; None for the empty one."""
+    """The version that the request with this mark has published; None for an empty mark."""
     for version in reversed(registry.versions(name) if mark else []):
-        with suppress(SetupError):  # a damaged version is none
+        with suppress(SetupError):  # a damaged version does not count
             card = registry.card(name, version)
             if card.request == mark:
                 return card
@@ -29,10 +29,10 @@ def published(registry: Registry, name: str, mark: str) -> Card | None:
 
 
 def sweep(registry: Registry, name: str, mark: str) -> None:
-    """Clear away what earlier attempts at a request have staged, so that it cannot appear.
+    """Discard what earlier attempts at a request have staged, so that it cannot be published.
 
-    What `published` answers afterwards is all that they have published, and ever will: for those
-    that ask `confirm` after their card was staged.
+    Afterwards `published` is final for all earlier attempts that call `confirm` after staging
+    their card.
     """
     for number in registry.removed(name):
         folder = registry.folder(name) / str(number)
@@ -42,7 +42,7 @@ def sweep(registry: Registry, name: str, mark: str) -> None:
 
 
 def leftovers(registry: Registry, name: str) -> dict[int, int]:
-    """Numbers under which a file lies and no version, for a day or longer: bytes of each."""
+    """Number -> bytes, for numbers with files but no version for a day or longer."""
     before = time.time() - LEFTOVER_S
     found = {
         number: version_folder.left_bytes(registry.folder(name) / str(number), before)
@@ -52,7 +52,7 @@ def leftovers(registry: Registry, name: str) -> dict[int, int]:
 
 
 def discard(registry: Registry, name: str, number: int) -> None:
-    """Delete what an attempt has left under a number, unless it is a version by now.
+    """Delete the files of an attempt under a number, unless it is a version by now.
 
     Raises:
         SetupError: the store cannot be written.

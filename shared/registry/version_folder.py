@@ -1,4 +1,4 @@
-"""One version on disk: a folder that is filled once, made valid by its card, and then only read."""
+"""One version on disk: a folder that is filled once, validated by its card, and then only read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 
 CARD = "card.json"
-#: Until it is renamed there is no version. Written first: it tells whose the folder is.
+#: Renamed to CARD to publish the version. Written first: it names the folder's request.
 STAGED = f".{CARD}"
 DISCARDED = f".discarded.{CARD}"
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -25,19 +25,19 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def numbers(model: Path) -> list[int]:
-    """The versions in a model's folder, rising. Symbolic links and versions without card: none."""
+    """The versions in a model's folder, rising, without symbolic links and folders without card."""
     found = (name for name in folders(model) if _VERSION.fullmatch(name))
     return sorted(int(name) for name in found if _is_file(model / name / CARD))
 
 
 def numbers_without_card(model: Path) -> list[int]:
-    """The numbers that are taken by a folder without a card, rising."""
+    """The numbers of folders without a card, rising."""
     found = (int(name) for name in folders(model) if _VERSION.fullmatch(name))
     return sorted(set(found) - set(numbers(model)))
 
 
 def folders(parent: Path) -> list[str]:
-    """The names of the real folders in `parent`; none where it is absent or a symbolic link."""
+    """The names of the real folders in `parent`; none if it is absent or a symbolic link."""
     if parent.is_symlink() or not parent.is_dir():
         return []
     with os.scandir(parent) as entries:
@@ -45,7 +45,7 @@ def folders(parent: Path) -> list[str]:
 
 
 def create(model: Path) -> Path:
-    """A new empty folder in a model's folder: whoever makes it has taken its number."""
+    """Create an empty folder in a model's folder, which reserves its number."""
     atomic_file.make_folder(model)
     taken = [int(name) for name in folders(model) if _VERSION.fullmatch(name)]
     number = max(taken, default=0) + 1
@@ -59,13 +59,13 @@ def create(model: Path) -> Path:
 
 
 def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable[[], None]) -> Card:
-    """Write the files; then the card, completed with number and hashes, makes them a version.
+    """Write the files, then publish them by the card, completed with number and hashes.
 
-    `confirm` is called right before that; if it raises, there is no version. Whoever takes the
-    work over sweeps what its predecessor had staged: a card that was swept cannot be renamed.
+    `confirm` is called right before that; if it raises, there is no version. The next attempt at
+    the same request sweeps what this one has staged: a swept card cannot be renamed.
 
     Raises:
-        SetupError: the folder was swept, and `confirm` knows of no reason.
+        SetupError: the folder was swept, and `confirm` did not raise.
     """
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     card = msgspec.structs.replace(card, version=int(folder.name), files=hashes)
@@ -73,7 +73,7 @@ def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable
         _write(folder / STAGED, encode_card(card))
         for name, data in files.items():
             _write(folder / name, data)
-        atomic_file.sync_folder(folder)  # the card must not be there before them
+        atomic_file.sync_folder(folder)  # the files must be durable before the card
         atomic_file.sync_folder(folder.parent)
         confirm()
         _appear(folder, confirm)
@@ -84,7 +84,7 @@ def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable
 
 
 def staged(folder: Path) -> Card | None:
-    """The card of a version that is not there yet, or never will be; None if none is legible."""
+    """The card of an unpublished version; None if there is none, or it is unreadable."""
     for name in (STAGED, DISCARDED):
         with suppress(BadMessage, OSError):
             return decode_card(_read(folder / name))
@@ -94,8 +94,8 @@ def staged(folder: Path) -> Card | None:
 def discard(folder: Path) -> None:
     """Delete what was staged, unless it is a version by now; the number stays taken.
 
-    The card goes first, so that it cannot be renamed any more, and last, so that whoever comes
-    after one that died here knows whose the rest is.
+    The card is renamed first, so that it cannot be published, and deleted last, so that after a
+    crash the next attempt knows whose files they are.
     """
     with suppress(FileNotFoundError):
         (folder / STAGED).rename(folder / DISCARDED)
@@ -108,7 +108,7 @@ def discard(folder: Path) -> None:
 
 
 def left_bytes(folder: Path, before: float) -> int:
-    """Bytes of the files in a folder without a card; 0 where one is newer than `before`."""
+    """Bytes of the files in a folder without a card; 0 if one is newer than `before`."""
     found = [path.lstat() for path in folder.iterdir()]
     if any(one.st_mtime >= before for one in found):
         return 0
@@ -127,7 +127,7 @@ def read_card(folder: Path) -> Card:
     except (BadMessage, OSError) as error:
         raise SetupError(f"the card of {ref} is damaged ({error}); train it again") from error
     if card.ref != ref:
-        raise SetupError(f"the card of {ref} is that of {card.ref}; train it again")
+        raise SetupError(f"the card of {ref} is for {card.ref}; train it again")
     return card
 
 
@@ -135,7 +135,7 @@ def read_file(folder: Path, card: Card, filename: str) -> bytes:
     """A file that the card lists, verified by its sha256.
 
     Raises:
-        SetupError: the card does not list it, or it is not what the card says.
+        SetupError: the card does not list it, or it does not match the card.
     """
     check_filename(filename)
     if filename not in card.files:
@@ -145,7 +145,7 @@ def read_file(folder: Path, card: Card, filename: str) -> bytes:
     except OSError as error:
         raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
     if hashlib.sha256(data).hexdigest() != card.files[filename]:
-        raise SetupError(f"{filename} of {card.ref} is not what its card says; train it again")
+        raise SetupError(f"{filename} of {card.ref} does not match its card; train it again")
     return data
 
 
@@ -164,7 +164,7 @@ def empty(folder: Path) -> None:
 
 
 def check_filename(name: str) -> None:
-    """Let a plain name pass. Raises SetupError for a path, a hidden file, or the card's name."""
+    """Raises SetupError for a path, a hidden file, or the card's name."""
     if not _FILENAME.fullmatch(name) or name == CARD:
         raise SetupError(f"{name!r:.80} cannot be a file of a version; give it a plain name")
 
@@ -188,7 +188,7 @@ def _appear(folder: Path, confirm: Callable[[], None]) -> None:
         failpoint("version.appeared")
     except FileNotFoundError:
         confirm()
-        raise SetupError(f"somebody emptied {folder}; train it again") from None
+        raise SetupError(f"another process emptied {folder}; train it again") from None
 
 
 def _is_file(path: Path) -> bool:

@@ -97,7 +97,7 @@ class Maintenance(threading.Thread):
                 self._keep_one(Workspace(self._store, request_id), request_id)
 
     def _keep_one(self, folder: Workspace, request_id: str) -> None:
-        if folder.request() is None and (found := self._requests.handed_in(request_id)):
+        if folder.request() is None and (found := self._requests.submitted(request_id)):
             folder.keep(*found)
 
     def _restore(self) -> None:

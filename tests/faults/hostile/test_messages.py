@@ -17,7 +17,7 @@ from tests.support.jobs.claims import claims
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
 
-DROPPED = "a message that is no hint was dropped: "
+DROPPED = "dropped a message that is not a hint: "
 #: Asked for by nobody, and harmless: the hint is written anew, and these fields are not.
 HARMLESS = {"header: nesting", "header: result", "tag is a list", "tag is missing"}
 LINE_CHARS = 600

@@ -59,7 +59,7 @@ def test_a_worker_finds_a_file_where_its_command_was_typed(
 
 @pytest.mark.parametrize("part", [*APPS, "classify"])
 def test_no_password_where_one_is_wanted_ends_it(strict: Scene, part: str) -> None:
-    strict.check_refused(part, "it wants a password; check")
+    strict.check_refused(part, "it requires a password; check")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_another_parts_user_ends_it(
     strict: Scene, guarded: GuardedServer, part: str, user: str
 ) -> None:
     settings = guarded.users.settings(user)
-    why = "this user may not do .*; give each part its user of deploy/redis/users.acl"
+    why = "this user may not run .*; give each part its user of deploy/redis/users.acl"
     strict.check_refused(part, why, guarded.users.password(user), **settings)
 
 
@@ -91,7 +91,7 @@ def test_a_right_that_is_taken_away_ends_a_worker(
     guarded.client.acl_setuser(name, enabled=True, passwords=["+x"], keys=["*"], commands=commands)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
     assert worker.wait(30) == Exit.SETUP, worker.story
-    assert worker.log.count("Redis refuses: this user may not do") == 1, worker.story
+    assert worker.log.count("Redis refuses: this user may not run") == 1, worker.story
 
 
 @pytest.mark.parametrize("part", APPS)

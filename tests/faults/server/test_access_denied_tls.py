@@ -65,7 +65,7 @@ TLS_PARTS = [*APPS, "classify", "hangtag worker"]
 @pytest.mark.parametrize(
     ("name", "why"),
     [("expired", "its certificate has expired; renew it"),
-     ("unknown", "nobody trusted here has signed its certificate; name its authority's file"),
+     ("unknown", "its certificate is not signed by a trusted authority; name its authority's file"),
      ("other host", "its certificate is for another host; use a name that it holds")],
 )  # fmt: skip
 def test_a_certificate_that_does_not_hold_ends_it(
@@ -78,7 +78,7 @@ def test_a_certificate_that_does_not_hold_ends_it(
 def test_rediss_without_the_authority_is_refused(
     scene: Scene, tls: dict[str, str], part: str
 ) -> None:
-    why = "nobody trusted here has signed its certificate; name its authority's file"
+    why = "its certificate is not signed by a trusted authority; name its authority's file"
     scene.check_refused(part, why, HANGTAG_REDIS_URL=tls["good"])
 
 
@@ -91,7 +91,7 @@ def test_a_server_that_asks_for_our_certificate_lets_nobody_in_without(
     assert process.wait(30) == Exit.SETUP, process.story
     # The reason comes after the handshake, and may be lost when the server hangs up at once. Then
     # a worker tries again, and a command says that there is no answer.
-    why = "it asks for our certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
+    why = "it requires a client certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
     unheard = part == "classify" and "hangtag: Redis at rediss://localhost" in process.log
     assert process.log.count(why) == 1 or unheard, process.story
     assert "Traceback" not in process.log, process.story

@@ -98,8 +98,8 @@ def _another_shape(client: redis.Redis, card: Card) -> str:
 
 #: What is changed, and what the producer then says.
 TAMPERS: dict[str, tuple[Tamper, str]] = {
-    "file is damaged": (_flip, "is not what its card says; publish it again"),
-    "file is another's": (_another_file, "is not what its card says; publish it again"),
+    "file is damaged": (_flip, "does not match its card; publish it again"),
+    "file is another's": (_another_file, "does not match its card; publish it again"),
     "file has the wrong type": (_no_string, "is not Hangtag's; publish"),
     "card is rubbish": (_no_card, "not a model card"),
     "card names another file": (_another_card, "is not the version the job was submitted with"),

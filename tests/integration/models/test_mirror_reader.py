@@ -78,7 +78,7 @@ def test_a_file_that_was_tampered_with_is_refused(server: RedisServer, registry:
     card = published(registry)
     mirror_writer.publish(server.client, registry)
     server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
-    with pytest.raises(SetupError, match="is not what its card says"):
+    with pytest.raises(SetupError, match="does not match its card"):
         mirror_reader.load_file(server.client, card, "model.tflite")
 
 

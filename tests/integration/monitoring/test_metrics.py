@@ -214,7 +214,7 @@ def test_a_server_that_refuses_is_not_up_and_the_reason_is_told(fleet: Fleet) ->
     fleet.client.client_kill_filter(_type="normal", skipme=True)
     assert endpoint.scrape() == endpoint.scrape() == ONLY_UP
     (line,) = endpoint.process.log.splitlines()
-    assert line.startswith("Redis refuses: it wants a password")
+    assert line.startswith("Redis refuses: it requires a password")
     fleet.client.config_set("requirepass", "")
     endpoint.wait_for("Redis", redis_up=1)
 

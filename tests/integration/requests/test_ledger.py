@@ -49,7 +49,7 @@ def test_a_request_reaches_one_trainer_with_what_travels_beside_it(requests: Req
 def test_the_same_request_again_is_no_other(requests: RequestLedger) -> None:
     assert requests.submit(asked())
     assert not requests.submit(asked(who="you@there", at=2.0))
-    with pytest.raises(UsageError, match="request r1 asks for other work; choose another id"):
+    with pytest.raises(UsageError, match="request r1 exists with other work; choose another id"):
         requests.submit(Request("r1", Train("fashion-mnist", "tutorial"), "me@here", 1.0))
     view = requests.get("r1")
     assert view is not None
@@ -202,7 +202,7 @@ def test_the_first_outcome_stays_with_its_pictures(requests: RequestLedger) -> N
     assert (view.outcome.ok, bytes(view.outcome.answer)) == (True, bytes(GOOD.answer))
     assert view.outcome.files == ("curves.png",)
     assert requests.file("r1", "curves.png") == b"PNG"
-    with pytest.raises(SetupError, match=r"other.png of request r1 is gone"):
+    with pytest.raises(SetupError, match=r"other.png of request r1 has expired"):
         requests.file("r1", "other.png")
 
 

@@ -299,7 +299,7 @@ def test_a_worker_without_a_broker_says_what_is_true_of_the_stack(
         (line,) = worker.stderr.splitlines()
         assert "HANGTAG_REDIS_URL" in line
         assert "hangtag up --workers 3" in line
-        assert ("worker that it has" in line) == runs
+        assert ("its worker" in line) == runs
 
 
 def _hangtag(

@@ -248,9 +248,9 @@ def test_a_root_that_is_not_a_folder_is_a_setup_error(
     monkeypatch: pytest.MonkeyPatch, here: Path, root: str
 ) -> None:
     monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://localhost")
-    assert "is no folder here" in complaint(run("worker", "--root", root), Exit.SETUP)
+    assert "is not a folder here" in complaint(run("worker", "--root", root), Exit.SETUP)
     monkeypatch.setenv("HANGTAG_ROOT", root)
-    assert "is no folder here" in complaint(run("worker"), Exit.SETUP)
+    assert "is not a folder here" in complaint(run("worker"), Exit.SETUP)
     train = run("worker", "--queue", "train", "--root", "photos")
     assert "leave out --root" in complaint(train, Exit.USAGE)
 

@@ -34,7 +34,7 @@ def test_an_image_has_a_line_with_its_best_labels_below() -> None:
         "a.png: Coat 75.00%",
         "  Coat   75.00%  ██████████████████",
         "  Bag    25.00%  ██████",
-        "b.png: unreadable. The file is empty, damaged, or may not be read.",
+        "b.png: unreadable. The file is empty, damaged or not readable.",
     ]
 
 

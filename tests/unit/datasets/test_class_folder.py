@@ -202,7 +202,7 @@ def test_unreadable_files_are_named_with_the_reason(root: Path) -> None:
     assert [line.partition(":")[0] for line in report.unreadable] == [
         "cat/empty.png", "dog/half.png", "dog/text.jpg",
     ]  # fmt: skip
-    assert report.unreadable[2].endswith("is not a JPEG, PNG, WebP, BMP, GIF or TIFF picture.")
+    assert report.unreadable[2].endswith("is not a JPEG, PNG, WebP, BMP, GIF or TIFF image.")
 
 
 def test_too_many_unreadable_files_are_an_error_that_names_some(root: Path) -> None:

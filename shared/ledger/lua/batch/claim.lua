@@ -1,6 +1,6 @@
--- CLAIM: may this owner work on this batch? If so, everything it needs comes with the answer.
+-- CLAIM: grant a batch to this owner, with everything that it needs.
 -- ARGV: batch, owner, limit_ms
--- Answers {verdict} or {'run', record, payload, deaths, convicted and suspected indices as JSON}
+-- Returns {verdict} or {'run', record, payload, deaths, deaths by image index as JSON}
 local batch, me, limit_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local record, state = unpack(redis.call('HMGET', RECORD, 'record', 'state'))
 if not record then return {'unknown'} end

@@ -1,12 +1,12 @@
--- Put before every script of the ledger. Times are the server's own clock, so that the clocks of
--- workers and producers never matter.
+-- Prepended to every script of the ledger. Times come from the server's clock, so the clocks of
+-- workers and producers do not matter.
 local RECORD, PAYLOAD, OWNER, DEATHS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local TROUBLE = KEYS[9]
--- In the place of an image's index, and of a batch's number: the model, while it is loaded.
+-- LOADING stands for the model instead of an image's index or a batch's number.
 local LOADING, DEADLY_LOADS = '-1', 3
 local WORKER_PREFIX = 'hangtag:worker:'
--- What is so far in the future was written before the server's clock was put back.
+-- Heartbeats dated further in the future predate a reset of the server's clock.
 local FUTURE_MS = 10000
 
 local function now_ms()
@@ -14,13 +14,13 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- What a worker creates dies with the job that it belongs to.
+-- Keys that a worker creates expire with their job.
 local function expire_with_job(key)
   local left = redis.call('PTTL', RECORD)
   if left > 0 then redis.call('PEXPIRE', key, left) end
 end
 
--- A claim is 'parent/child|claimed at, ms'. Answers the owner and the time, or nil.
+-- A claim is 'parent/child|claimed at, ms'. Returns the owner and the time, or nil.
 local function claim_of(batch)
   local claim = redis.call('HGET', OWNER, batch)
   if not claim then return nil end
@@ -28,9 +28,9 @@ local function claim_of(batch)
   return owner, tonumber(at)
 end
 
--- An owner lives while its parent's heartbeat does, unless that heartbeat, written after the
--- claim, no longer counts the child; and no claim outlives its limit. A heartbeat from before the
--- clock was put back expires too late to say anything.
+-- An owner is alive while its parent's heartbeat exists, unless a heartbeat written after the
+-- claim no longer lists the child. No claim outlives its limit. A heartbeat from before a reset of
+-- the clock is ignored, since it expires too late.
 local function alive(owner, at, limit_ms)
   local now = now_ms()
   if math.abs(now - at) > limit_ms then return false end
@@ -38,7 +38,7 @@ local function alive(owner, at, limit_ms)
   local beat = parent and redis.pcall('GET', WORKER_PREFIX .. parent)
   if type(beat) ~= 'string' then return false end
   local readable, heartbeat = pcall(cjson.decode, beat)
-  -- Another version's heartbeat is a sign of life all the same.
+  -- A heartbeat of another version counts too.
   if not readable or type(heartbeat) ~= 'table' then return true end
   if type(heartbeat.children) ~= 'table' or type(heartbeat.at_ms) ~= 'number' then return true end
   if heartbeat.at_ms > now + FUTURE_MS then return false end
@@ -49,7 +49,7 @@ local function alive(owner, at, limit_ms)
   return false
 end
 
--- Whether the model has ended one child after the other while it was loaded.
+-- Whether loading the model has crashed too many children.
 local function deadly()
   return (tonumber(redis.call('HGET', DEATHS, LOADING)) or 0) >= DEADLY_LOADS
 end

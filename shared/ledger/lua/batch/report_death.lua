@@ -1,7 +1,7 @@
--- BURY: a living parent reports that its child died. If the child held this batch, the claim is
--- freed and the death counts: against the model if it was being loaded, or else against the batch,
--- and against the image that a careful child had in hand. Reported twice, it counts once: the
--- second time there is no claim.
+-- REPORT_DEATH: a living parent reports the death of its child. If the child held this batch, the
+-- claim is freed and the death is counted: for the model if it was being loaded, otherwise for the
+-- batch and, with a careful child, for its current image. A repeated report does not count, since
+-- the claim is gone.
 -- ARGV: batch, 'parent/pid:' of the child
 local batch, child = ARGV[1], ARGV[2]
 if redis.call('EXISTS', RECORD) == 0 then return 0 end
@@ -11,7 +11,7 @@ redis.call('HDEL', OWNER, batch)
 local index = redis.call('HGET', CAREFUL, batch)
 local blamed = batch
 if index == LOADING then blamed = LOADING end
--- Who has written something else there shall not keep a deadly picture from being found.
+-- An invalid counter must not prevent a crashing image from being found.
 local counted = redis.pcall('HINCRBY', DEATHS, blamed, 1)
 if type(counted) == 'table' then redis.call('HSET', DEATHS, blamed, 1) end
 expire_with_job(DEATHS)

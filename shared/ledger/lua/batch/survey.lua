@@ -1,6 +1,6 @@
--- SURVEY: how does the ledger see these batches? Claims of dead owners are freed on the way.
+-- SURVEY: the states of these batches. Claims of dead owners are freed.
 -- ARGV: limit_ms, batch...
--- Answers {state of the job, state of each batch...}
+-- Returns {state of the job, state of each batch...}
 local limit_ms = tonumber(ARGV[1])
 local states = {redis.call('HGET', RECORD, 'state') or 'unknown'}
 if states[1] == 'running' and deadly() then states[1] = 'deadly' end

@@ -1,4 +1,4 @@
--- CANCEL: nobody is to work on this any more. Whoever does learns it when it renews.
+-- CANCEL: close a request without an outcome. Its trainer learns of it with its next renewal.
 -- ARGV: id, ttl_ms
 local found = read(STATE)
 if not found then return 0 end

@@ -1,7 +1,7 @@
--- CLAIM: may this owner work on this request? If so, everything it needs comes with the answer.
--- An owner that asks again while its lease is live gets the same fence, and no attempt is counted.
+-- CLAIM: grant a request to this owner, with everything that it needs.
+-- A repeated claim while the lease is live returns the same fence and does not count an attempt.
 -- ARGV: id, owner, floor, lease_ms, most attempts, outcome if they are used up, ttl_ms
--- Answers {verdict} or {'granted', fence, request, input or nil, attempts}
+-- Returns {verdict} or {'granted', fence, request, input or nil, attempts}
 local me, floor, lease_ms = ARGV[2], count(ARGV[3]), count(ARGV[4])
 local most, outcome, ttl_ms = count(ARGV[5]), ARGV[6], ARGV[7]
 local found = read(STATE)
@@ -17,7 +17,7 @@ if not again then
   end
   fence, attempts = math.max(fence, floor) + 1, attempts + 1
 end
--- Read first: where these keys are not ours, nothing has changed.
+-- Read first: keys of the wrong type raise an error before anything has changed.
 local request, input = redis.call('HGET', STATE, 'request'), redis.call('GET', INPUT)
 redis.call('HSET', STATE, 'owner', me, 'fence', fence, 'attempts', attempts,
   'until_ms', now_ms() + lease_ms)

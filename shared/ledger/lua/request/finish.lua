@@ -1,6 +1,6 @@
--- FINISH: the outcome, from whoever holds the request. The first wins; the same again is a
--- client that repeats itself.
--- ARGV: id, fence, outcome, ttl_ms, name of a picture, the picture...
+-- FINISH: store the outcome, from the owner of the request. The first wins; the same outcome
+-- again is a client's retry.
+-- ARGV: id, fence, outcome, ttl_ms, name of a plot, its data...
 local outcome, ttl_ms = ARGV[3], ARGV[4]
 local found = read(STATE)
 if not found or not holds(found, ARGV[2]) then return 0 end

@@ -1,6 +1,6 @@
--- LOOK: the request as it stands, at one moment.
+-- GET: the current state of a request, read atomically.
 -- ARGV: id
--- Answers nil, or {state, request, owner, attempts, progress or nil, outcome or nil}
+-- Returns nil, or {state, request, owner, attempts, progress or nil, outcome or nil}
 local found = read(STATE)
 if not found then return nil end
 local state, owner = found.status, ''

@@ -1,5 +1,5 @@
--- Put before every script about requests. Times are the server's own clock, so that the clocks of
--- trainers and producers never matter.
+-- Prepended to every script about requests. Times come from the server's clock, so the clocks of
+-- trainers and producers do not matter.
 local STATE, FILES, INPUT, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ID = ARGV[1]
 local STATES = {open = true, done = true, exhausted = true, cancelled = true}
@@ -15,8 +15,8 @@ local function count(text)
   return tonumber(text)
 end
 
--- The request as it stands, or nil if there is none. What is not ours is an error, and is found
--- out before anything has changed. A request without an owner has the owner ''.
+-- The current state of a request, or nil if there is none. Invalid state raises an error before
+-- anything has changed. A request without an owner has the owner ''.
 local function read(key)
   local status, fence, owner, until_ms, attempts =
     unpack(redis.call('HMGET', key, 'status', 'fence', 'owner', 'until_ms', 'attempts'))
@@ -28,19 +28,19 @@ local function read(key)
   }
 end
 
--- Whether somebody works on it, as far as anybody knows.
+-- Whether an owner holds a lease that has not run out.
 local function live(request)
   return request.owner ~= '' and request.until_ms > now_ms()
 end
 
--- Whether this fence is the last that was given out, and was not given back. A lease that has
--- run out is still its owner's until another claims.
+-- Whether this fence is the last one granted, and was not released. A lease that has run out
+-- belongs to its owner until another claims the request.
 local function holds(request, fence)
   return request.owner ~= '' and request.fence == count(fence)
 end
 
--- The end of a request: what only the work needed goes at once, the rest in ttl_ms.
--- HSET first: under full memory it is refused before anything has changed.
+-- Close a request: keys that only the work needs are deleted at once, the rest expires in ttl_ms.
+-- HSET first: if memory is full, it fails before anything has changed.
 local function close(status, outcome, ttl_ms)
   redis.call('HSET', STATE, 'status', status, 'outcome', outcome)
   redis.call('HDEL', STATE, 'progress')

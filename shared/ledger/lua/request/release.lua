@@ -1,5 +1,5 @@
--- RELEASE: an owner that ends in good order gives the request back; the attempt does not count.
--- Given back twice, it counts once: the second time there is no owner.
+-- RELEASE: an owner that shuts down releases the request; the attempt does not count.
+-- A repeated release has no effect, since there is no owner.
 -- ARGV: id, fence
 local found = read(STATE)
 if not found or found.status ~= 'open' then return 0 end

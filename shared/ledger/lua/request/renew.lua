@@ -1,5 +1,5 @@
--- RENEW: its owner is alive and this far. A lease that ran out counts again, unless another has
--- claimed meanwhile.
+-- RENEW: extend the lease and record the progress. A lease that ran out can be renewed unless
+-- another owner has claimed the request.
 -- ARGV: id, fence, lease_ms, progress
 local found = read(STATE)
 if not found or not holds(found, ARGV[2]) then return 'lost' end

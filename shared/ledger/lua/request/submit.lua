@@ -1,10 +1,10 @@
--- SUBMIT: hand a request in, once. The only script that creates one.
--- ARGV: id, request, input (left out: nothing travels beside it)
--- Answers the request that was there before under this id, or nil if this one is new.
+-- SUBMIT: create a request, once. No other script creates one.
+-- ARGV: id, request, input (optional)
+-- Returns the request that exists under this id, or nil if this one is new.
 local known = redis.call('HGET', STATE, 'request')
 if known then return known end
 if redis.call('EXISTS', STATE) == 1 then error('BADSTATE') end
--- HSET first: under full memory it is refused before anything has changed.
+-- HSET first: if memory is full, it fails before anything has changed.
 redis.call('HSET', STATE, 'request', ARGV[2], 'status', 'open', 'fence', 0, 'owner', '',
   'until_ms', 0, 'attempts', 0)
 redis.call('DEL', FILES, INPUT)

@@ -1,8 +1,8 @@
--- SURVEY: which requests are open, oldest first, and which of them nobody works on?
--- One that is gone or has ended leaves the list. What is not ours stays in it and is not
--- answered: another version may have written it, and it must not hide the others.
--- ARGV: '', what stands before and after the id in the key of a request's state
--- Answers {id, 1 if it waits or else 0...}
+-- SURVEY: the open requests, oldest first, and which of them wait for a trainer.
+-- Requests that are gone or closed are removed from the list. Invalid ones stay in it and are
+-- skipped: another version may have written them, and they must not hide the others.
+-- ARGV: '', the parts of the key of a request's state before and after its id
+-- Returns {id, 1 if it waits, otherwise 0...}
 local before, after = ARGV[2], ARGV[3]
 local answer = {}
 for _, id in ipairs(redis.call('ZRANGE', OPEN, 0, -1)) do

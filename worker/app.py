@@ -16,7 +16,7 @@ from shared.process import parent_id
 from worker.lifecycle import access_check, consumer, pool
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
-from worker.lifecycle.stats import Told
+from worker.lifecycle.stats import ChildReport
 from worker.lifecycle.watchdog import watchdog
 
 settings, broker, events = access_check.configuration()
@@ -27,7 +27,7 @@ _parent = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
-def classify(job: str, batch: int) -> Told | None:
+def classify(job: str, batch: int) -> ChildReport | None:
     """The task behind a hint."""
     from worker.inference.classify_batch import classify as work
 

@@ -22,13 +22,13 @@ from worker.inference.model_cache import Model
 from worker.inference.predictions import decode_batch, join, top_k
 from worker.inference.process_state import ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
-from worker.lifecycle.stats import Told
+from worker.lifecycle.stats import ChildReport
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 
 
-def classify(child: ProcessState, job: str, batch: int) -> Told:
+def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
     """Work on one hint. Answers what was done, for the parent.
 
     Raises:
@@ -86,7 +86,7 @@ def _model(child: ProcessState, ledger: BatchLedger, batch: int, record: JobReco
     return model if ledger.loaded(batch, child.owner) else None
 
 
-def _told(child: ProcessState, statuses: bytes) -> Told:
+def _told(child: ProcessState, statuses: bytes) -> ChildReport:
     failures = {str(BY_CODE[code]): n for code, n in Counter(statuses).items() if code}
     return os.getpid(), len(statuses), failures, child.loaded
 

@@ -68,7 +68,7 @@ class Maintenance(threading.Thread):
     def go(self) -> None:
         """One round."""
         for duty in (self._publish, self._keep, self._restore, self._hint_again, self._clear):
-            with self._tried_again(), gate.at_work():
+            with self._tried_again(), gate.delay_forks():
                 duty()
 
     def _publish(self) -> None:

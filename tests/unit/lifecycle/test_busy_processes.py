@@ -74,5 +74,5 @@ def test_a_death_that_is_never_told_keeps_nobody_waiting(
     at_work = BusyProcesses()
     at_work.busy(child.pid)
     assert at_work.listed([]) != []
-    monkeypatch.setattr(busy_processes, "TOLD_WITHIN_S", 0.0)
+    monkeypatch.setattr(busy_processes, "REPORTED_WITHIN_S", 0.0)
     assert at_work.listed([]) == []

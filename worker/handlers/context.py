@@ -31,11 +31,11 @@ class Reply(NamedTuple):
 class RequestLease(Protocol):
     """Knows whether the request is still ours: worker/requests/lease.py."""
 
-    def tell(self, progress: Progress) -> None:
-        """Say how far it is. Raises Stopped."""
+    def report(self, progress: Progress) -> None:
+        """Raises RequestStopped."""
 
     def confirm(self) -> None:
-        """Raises Stopped unless the request is ours at this moment."""
+        """Raises RequestStopped unless this attempt holds the request at this moment."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Context(msgspec.Struct, frozen=True):
     settings: Settings
     folder: Path  #: in the store; what is written here is there for the next attempt, too
     input: bytes | None  #: what travelled beside the request
-    began: float  #: when it was first worked on, seconds since 1970
+    started: float  #: when it was first worked on, seconds since 1970
     lease: RequestLease
 
     @property
@@ -57,11 +57,11 @@ class Context(msgspec.Struct, frozen=True):
 
     def stage(self, name: str) -> None:
         """A new stage begins. Raises Stopped."""
-        self.lease.tell(Progress(name))
+        self.lease.report(Progress(name))
 
     def report(self, progress: Progress) -> None:
         """Cheap: it is sent about once a second. Raises Stopped."""
-        self.lease.tell(progress)
+        self.lease.report(progress)
 
     def confirm(self) -> None:
         """Call it right before something becomes visible. Raises Stopped if it must not."""

@@ -58,7 +58,7 @@ def import_model(context: Context, work: Import) -> Reply:
     labelled = _labelled(context, work, card.preprocessing)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
     refresh(context.client, context.registry)
-    seconds = time.time() - context.began
+    seconds = time.time() - context.started
     report = labelled.report if labelled else None
     return Reply(Trained(card.ref, card.metrics, decided, seconds, report))
 

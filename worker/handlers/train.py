@@ -44,7 +44,7 @@ def train(context: Context, work: Train) -> Reply:
         card = _make(context, work, recipe, loaded)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
     refresh(context.client, context.registry)
-    seconds = time.time() - context.began
+    seconds = time.time() - context.started
     return Reply(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
 
 

@@ -25,7 +25,7 @@ class Notes:
         """The stages in their order, each once."""
         return list(dict.fromkeys(progress.stage for progress in self.told))
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         self.told.append(progress)
 
     def confirm(self) -> None:
@@ -51,7 +51,7 @@ def make(
         settings=Settings(store=str(store)),
         folder=folder,
         input=input,
-        began=time.time(),
+        started=time.time(),
         lease=notes,
     )
     return context, notes

@@ -71,7 +71,7 @@ def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
 ) -> None:
     folder.enter(grant(1, b"a model"))
     (folder.work / "state.npz").write_bytes(b"weights")
-    assert folder.answer(1, WELL, {"grid.png": b"pixels"})
+    assert folder.finish(1, WELL, {"grid.png": b"pixels"})
     folder.tidy()
     known = folder.outcome()
     assert known == msgspec.structs.replace(WELL, files=("grid.png",))
@@ -84,10 +84,10 @@ def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
 def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Workspace) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
-    assert not folder.answer(1, Outcome(ok=False, error="late"), {})
+    assert not folder.finish(1, Outcome(ok=False, error="late"), {})
     assert folder.outcome() is None
-    assert folder.answer(2, WELL, {})
-    assert not folder.answer(2, Outcome(ok=False, error="second thoughts"), {})
+    assert folder.finish(2, WELL, {})
+    assert not folder.finish(2, Outcome(ok=False, error="second thoughts"), {})
     assert folder.outcome() == WELL
 
 
@@ -96,9 +96,9 @@ def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
 ) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
-    assert folder.answer(2, WELL, {"grid.png": b"pixels"})
+    assert folder.finish(2, WELL, {"grid.png": b"pixels"})
     for fence in (1, 2):
-        assert not folder.answer(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
+        assert not folder.finish(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
     files = tmp_path / ".requests" / REQUEST.id / "files"
     assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
 
@@ -127,7 +127,7 @@ def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
 
 def test_what_was_answered_long_ago_is_found(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
-    folder.answer(1, WELL, {})
+    folder.finish(1, WELL, {})
     path = tmp_path / ".requests" / REQUEST.id
     os.utime(path / "outcome.json", (1_000, 1_000))
     assert list(finished_before(tmp_path, 999)) == []

@@ -91,7 +91,7 @@ ALONE = {
     "worker/handlers/train.py:_make": "deletes a useless state; the next attempt would, too",
     "worker/datasets/class_folder.py:_decode": "a part of what `stored` places when it is whole",
     "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
-    "worker/decoding/tiff.py:_point_stderr_nowhere": "this process' own standard error",
+    "worker/decoding/tiff.py:_redirect_stderr_to_null": "this process' own standard error",
     "producer/demo.py:main": "the same command starts over",
     "producer/demo.py:_run": "the same command starts over",
     "shared/broker/redis_client.py:execute": "called by every pipeline; its callers have points",

@@ -57,7 +57,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (BatchLedger, "claim", "claim"),
     (classify_batch, "decode_payload", "unpack"),
-    (classify_batch, "pixels", "decode"),
+    (classify_batch, "decode_batch", "decode"),
     (litert_runtime.LiteRT, "predict", "predict"),
     (classify_batch, "top_k", "top-k"),
     (classify_batch, "encode_result", "pack the answer"),

@@ -16,19 +16,19 @@ from shared.process import parent_id
 from worker.lifecycle import access_check, consumer, pool
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
-from worker.lifecycle.stats import Told
+from worker.lifecycle.stats import ChildReport
 from worker.lifecycle.watchdog import watchdog
 
 settings, broker, events = access_check.configuration()
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = consumer.NAME
-_child: Any = None  # worker.inference.process_state.Child, made in the process that works
+_child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
 _parent = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
-def classify(job: str, batch: int) -> Told | None:
-    """The task behind a hint."""
+def classify(job: str, batch: int) -> ChildReport | None:
+    """The task that a hint starts."""
     from worker.inference.classify_batch import classify as work
 
     with log_once(f"batch {batch} of job {job}"):
@@ -37,7 +37,7 @@ def classify(job: str, batch: int) -> Told | None:
 
 
 def child() -> Any:
-    """The state of this process. NumPy, Pillow and the runtime come here, after the fork."""
+    """The state of this process. It imports NumPy, Pillow and the runtime, after the fork."""
     global _child
     if _child is None:
         from worker.inference.process_state import ProcessState
@@ -51,8 +51,8 @@ def _prepare(**_: Any) -> None:
     child()
 
 
-class PulseStep(bootsteps.StartStopStep):
-    """Starts the pulse once there is a pool, ends it when the pool has nothing in hand any more."""
+class HeartbeatStep(bootsteps.StartStopStep):
+    """Starts the heartbeat once there is a pool, and stops it after the pool."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -64,7 +64,7 @@ class PulseStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         queue = keys.CLASSIFY_QUEUE
-        self._pulse = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
+        self._heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
         self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
@@ -72,16 +72,16 @@ class PulseStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         self._watchdog.stop()
-        # Celery would wait for the children next. A claim without a heartbeat is anybody's, and
-        # another worker would do a second time what they finish.
+        # Celery would wait for the children next. A claim without a heartbeat is free, and another
+        # worker would repeat the batches that they finish.
         try:
             parent.pool.stop()
         finally:
-            self._pulse.stop()
+            self._heartbeat.stop()
 
     def terminate(self, parent: Any) -> None:
         self._watchdog.stop()
-        self._pulse.stop()
+        self._heartbeat.stop()
 
 
 def _hint(job: str, batch: int) -> None:
@@ -89,4 +89,4 @@ def _hint(job: str, batch: int) -> None:
     failpoint("hint.repeated")
 
 
-app.steps["worker"].add(PulseStep)
+app.steps["worker"].add(HeartbeatStep)

@@ -1,8 +1,8 @@
-"""Whether the workers of this machine, or container, are well: `python -m worker.health [--ready]`.
+"""Check the workers of this machine or container: `python -m worker.health [--ready]`.
 
-Plain, it asks whether a worker parent lives and its pulse beats; Redis may be away. That is for
-whoever restarts what is not well: a restart would not bring Redis back. With --ready it asks
-whether Redis has its heartbeat as well. Exit code 0 or 1, and one line.
+Without options it is a liveness probe: each worker parent runs, and so does its heartbeat thread.
+Redis may be unreachable, since a restart of the worker would not repair that. With --ready it also
+requires that Redis has accepted a recent heartbeat. Prints one line; the exit code is 0 or 1.
 """
 
 from __future__ import annotations
@@ -17,37 +17,39 @@ from worker.lifecycle.liveness_file import Liveness, read_all
 
 
 def problem(settings: Settings, ready: bool) -> str:
-    """What is wrong with the workers here, in one line; empty where all is well."""
+    """The first problem of the workers here, in one line; empty if they are healthy."""
     found = list(read_all(settings))
     if not found:
-        return "no worker runs here, or its pulse has not begun"
-    return next(filter(None, (_complaint(sign, settings, ready) for sign in found)), "")
+        return "no worker runs here, or its heartbeat thread has not started"
+    return next(filter(None, (_problem(worker, settings, ready) for worker in found)), "")
 
 
-def _complaint(sign: Liveness, settings: Settings, ready: bool) -> str:
+def _problem(found: Liveness, settings: Settings, ready: bool) -> str:
     now = time.monotonic()
-    if now - sign.turned_s > settings.health_limit_s:
-        return f"the pulse of {sign.worker} has stood still for {now - sign.turned_s:.0f} s"
+    if now - found.turned_s > settings.health_limit_s:
+        stuck_s = now - found.turned_s
+        return f"the heartbeat thread of {found.worker} has been stuck for {stuck_s:.0f} s"
     if not ready:
         return ""
-    if sign.beaten_s is None:
-        return f"Redis has not taken a heartbeat of {sign.worker} yet"
-    if now - sign.beaten_s > settings.heartbeat_ttl_s:
-        return f"Redis has taken no heartbeat of {sign.worker} for {now - sign.beaten_s:.0f} s"
+    if found.beaten_s is None:
+        return f"Redis has not accepted a heartbeat of {found.worker} yet"
+    if now - found.beaten_s > settings.heartbeat_ttl_s:
+        late_s = now - found.beaten_s
+        return f"Redis has accepted no heartbeat of {found.worker} for {late_s:.0f} s"
     return ""
 
 
 def main(arguments: list[str]) -> int:
-    """The command. Answers its exit code."""
+    """Run the command. Returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m worker.health", description=__doc__)
-    parser.add_argument("--ready", action="store_true", help="and Redis has its heartbeat")
+    parser.add_argument("--ready", action="store_true", help="require a recent heartbeat in Redis")
     ready: bool = parser.parse_args(arguments).ready
     try:
-        wrong = problem(Settings.from_env(), ready)
+        found = problem(Settings.from_env(), ready)
     except SetupError as error:
-        wrong = str(error)
-    print(wrong or "well")
-    return int(Exit.SETUP if wrong else Exit.OK)
+        found = str(error)
+    print(found or "healthy")
+    return int(Exit.SETUP if found else Exit.OK)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Make a version of the Fashion-MNIST model and write its folder: `python -m worker.pretrain`.
+"""Train a version of the Fashion-MNIST model and write its folder: `python -m worker.pretrain`.
 
-`--recipe fast --out shared/registry/packaged_model` makes the version that ships with the package.
+`--recipe fast --out shared/registry/packaged_model` builds the version that ships with the package.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ NAME = "fashion-mnist"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, or 1 with one line that names the cure."""
+    """Returns exit code 0, or 1 with one line that names the fix."""
     options = _parser().parse_args(arguments)
     try:
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
-        made = build_version.build_version(
-            NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_show
+        built = build_version.build_version(
+            NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_print
         )
     except HangtagError as error:
         print(f"pretrain: {error}", file=sys.stderr)
         return 1
-    print(encode_card(write(made, options.out)).decode(), end="")
+    print(encode_card(write(built, options.out)).decode(), end="")
     return 0
 
 
 def fashion_data() -> load.DataSet:
-    """Fashion-MNIST. Raises SetupError where it is not to be had."""
-    return load.load(FASHION_MNIST, None, None, Path()).data  # which decodes nothing
+    """Fashion-MNIST. Raises SetupError if it is not available."""
+    return load.load(FASHION_MNIST, None, None, Path()).data  # uses no folder
 
 
 def write(made: build_version.BuiltVersion, folder: Path) -> Card:
-    """The version's files, the card last; answers with the card as written."""
+    """Write the version's files, the card last. Returns the card as written."""
     folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}
     card = msgspec.structs.replace(made.card, files=hashes)
@@ -55,7 +55,7 @@ def write(made: build_version.BuiltVersion, folder: Path) -> Card:
     return card
 
 
-def _show(epoch: object) -> None:
+def _print(epoch: object) -> None:
     print(epoch, flush=True)
 
 
@@ -63,9 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.pretrain", description=__doc__)
     parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's own number")
+    parser.add_argument("--epochs", type=int, help="number of epochs, instead of the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder of the version")
-    parser.add_argument("--state", type=Path, help="file to continue from, kept each epoch")
+    parser.add_argument(
+        "--state", type=Path, help="checkpoint file: resume from it, and update it after each epoch"
+    )
     return parser
 
 

@@ -1,7 +1,7 @@
 """The Celery application of the trainer: `celery -A worker.trainer worker --concurrency 1`.
 
-It answers requests to the owner of the store, one at a time, each in a process of its own: what
-TensorFlow has taken is given back, and its parent, which never loads it, may fork again.
+It runs requests to the owner of the store, one at a time, each in its own process: the memory of
+TensorFlow is released, and the parent, which never imports TensorFlow, can fork safely.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from worker.requests.maintenance import Maintenance
 from worker.requests.shutdown import ShutdownNotice
 
 ROLE = "trainer"
-#: A training that takes longer hangs.
+#: A training that takes longer counts as hung.
 LIMIT_S = 24 * 3600
 settings, broker, events = access_check.configuration()
-ending = ShutdownNotice()
+shutdown = ShutdownNotice()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
     worker_consumer=consumer.NAME,
@@ -40,34 +40,34 @@ app.conf.update(
     task_queues=[Queue(keys.TRAIN_QUEUE)],
     worker_max_tasks_per_child=1,
     worker_prefetch_multiplier=1,
-    worker_disable_prefetch=True,  # a hint in hand would keep it from an idle trainer
+    worker_disable_prefetch=True,  # an idle trainer could not take a prefetched hint
 )
 _parent = ""
-worker_shutting_down.connect(ending.send)
+worker_shutting_down.connect(shutdown.send)
 
 
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
-    """The task behind a hint."""
+    """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from worker.requests.runner import RequestConsumer
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}"):
-        return RequestConsumer(settings, connect(broker, ROLE), owner, ending, _cut_short).take(
+        return RequestConsumer(settings, connect(broker, ROLE), owner, shutdown, _cut_short).take(
             request
         )
     return "failed"
 
 
 def _cut_short() -> None:
-    """Where the pool is made of threads, its process goes on."""
+    """End this process, unless the pool consists of threads of the parent."""
     if parent_id() != _parent:
         end_process()
 
 
 class TrainerStep(bootsteps.StartStopStep):
-    """Starts the pulse and the rounds once there is a pool, ends them with the worker."""
+    """Starts heartbeat, maintenance and watchdog once there is a pool; stops them at the end."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -76,17 +76,17 @@ class TrainerStep(bootsteps.StartStopStep):
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
         access_check.check_access(broker, _parent, keys.TRAIN_QUEUE)
-        packaged.card()  # likewise: later a thread may be at it while the pool forks
+        packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
     def start(self, parent: Any) -> None:
         queue = keys.TRAIN_QUEUE
-        rounds = Maintenance(connect(broker, ROLE), settings, _hint)
+        maintenance = Maintenance(connect(broker, ROLE), settings, _hint)
         guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
-        pulse = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
-        rounds.start()
+        heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
+        maintenance.start()
         guard.start()
-        self._threads = [pulse, rounds, guard]
+        self._threads = [heartbeat, maintenance, guard]
         pool.detect_deaths(parent)
 
     def stop(self, parent: Any) -> None:
@@ -98,11 +98,11 @@ class TrainerStep(bootsteps.StartStopStep):
 
 
 def _no_batch(job: str, batch: int) -> None:
-    """Rounds queue a hint again at the request of a child that died."""
+    """Nothing to do: maintenance repeats the hint for the request of a child that died."""
 
 
 def _hint(request: str) -> None:
-    # Celery would write the task's limit into it; a hint with a limit is nobody's (admission.py).
+    # Celery would add the task's time limit; workers reject a hint with one (message_filter.py).
     queue = keys.TRAIN_QUEUE
     app.send_task(TRAIN_TASK, args=(request,), queue=queue, retry=False, time_limit=None)
     failpoint("request-hint.repeated")

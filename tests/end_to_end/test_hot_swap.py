@@ -61,7 +61,7 @@ def test_a_job_in_flight_keeps_its_version_and_the_next_has_the_new_one(
     assert set(order) == {old.card.ref, new.card.ref}
     assert worker.log.count(" (litert) is loaded") == 2
     finish(start(workers, pictures, tmp_path / "b.csv", paths[:1]), table_of_first(short))
-    worker.wait_for_log(f"{old.card.ref} (litert) is let go")
+    worker.wait_for_log(f"{old.card.ref} (litert) is evicted")
     assert worker.children == children
 
 

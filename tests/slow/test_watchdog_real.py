@@ -14,7 +14,7 @@ from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
-BITES = "this worker begins anew"
+BITES = "this worker restarts"
 SLACK_S = 30.0
 
 

@@ -1,1 +1,1 @@
-"""Bytes of hostile files to Pillow images."""
+"""Decoding of untrusted image files to Pillow images."""

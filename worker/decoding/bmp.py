@@ -1,4 +1,4 @@
-"""A BMP; the rare run-length kind within limits of its own."""
+"""BMP; the rare run-length encoding has its own limits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _RUN_LENGTH = (BmpImageFile.COMPRESSIONS["RLE8"], BmpImageFile.COMPRESSIONS["RLE
 
 
 def read(data: bytes) -> BmpImageFile:
-    """The decoded picture.
+    """The decoded image.
 
     Raises:
         ImageError: `too_large`.
-        Exception: whatever Pillow raises for a damaged file.
+        Exception: of any class that Pillow raises for a damaged file.
     """
     image = BmpImageFile(io.BytesIO(data))
     check_pixels(image.size)

@@ -1,9 +1,8 @@
-"""The hot path: a grey PNG of exactly the wanted size, with nothing in it but pixels.
+"""The hot path: a grey PNG of exactly the network's size that contains nothing but pixels.
 
-Most of the time that Pillow takes for a 28x28 PNG is Python around the C decoder (31 us, of which
-the decoder 5). Here the file is compared with the only form that it can have, and the decoder
-writes straight into an array: 9 us. Any other file is left to the general path, which gives the
-same pixels.
+Pillow needs 31 us for a 28x28 PNG, of which the C decoder takes 5 and Python code the rest. Here
+the file is compared with the only form that is accepted, and the decoder writes directly into an
+array: 9 us. Any other file takes the general path, which produces the same pixels.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ _TAIL_BYTES = 4 + len(_END)  #: the checksum of IDAT, and IEND
 
 
 class _Page:
-    """An array and the Pillow picture whose memory it is, used for one image after the other."""
+    """An array and a Pillow image on the same memory, reused for every image."""
 
     def __init__(self, height: int, width: int) -> None:
         header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
         checksum = zlib.crc32(header).to_bytes(4, "big")
         self.head = _SIGNATURE + b"\0\0\0\x0d" + header + checksum
         self.pixels: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
-        self.picture = Image.frombuffer("L", (width, height), self.pixels, "raw", "L", 0, 1)
+        self.image = Image.frombuffer("L", (width, height), self.pixels, "raw", "L", 0, 1)
         self.shared = self._is_shared()
 
     def _is_shared(self) -> bool:
-        """Whether Pillow still writes where the array reads: no public promise says so."""
-        self.picture.frombytes(b"\x5a" * self.pixels.size)
+        """Whether Pillow writes to the array's memory, which its documentation does not promise."""
+        self.image.frombytes(b"\x5a" * self.pixels.size)
         return bool((self.pixels == 0x5A).all())
 
 
 class _Pages(threading.local):
-    """Pages by height and width; a thread has its own, as they are written to."""
+    """Pages by height and width; each thread has its own, since they are written to."""
 
     def __init__(self) -> None:
         self.by_size: dict[tuple[int, int], _Page] = {}
@@ -51,9 +50,9 @@ _pages = _Pages()
 
 
 def read(data: bytes, out: NDArray[np.uint8]) -> bool:
-    """Decode into `out`, uint8 [height, width, 1], if `data` has the plain form and is whole.
+    """Decode into `out`, uint8 [height, width, 1], if `data` has the accepted form and is complete.
 
-    False: it has not, and `out` is untouched. Never raises for any bytes.
+    Otherwise returns False, and `out` is unchanged. Does not raise for any bytes.
     """
     page = _page(out.shape[0], out.shape[1])
     end = len(data) - _TAIL_BYTES
@@ -67,10 +66,10 @@ def read(data: bytes, out: NDArray[np.uint8]) -> bool:
 
 
 def _inflate(content: bytes, page: _Page, out: NDArray[np.uint8]) -> bool:
-    # Whoever sends a stream that ends early must not see rows of the picture before.
+    # A truncated stream must not expose rows of the previous image.
     page.pixels.fill(0)
     try:
-        page.picture.frombytes(content, "zip", "L", 0)
+        page.image.frombytes(content, "zip", "L", 0)
     except (ValueError, MemoryError):
         return False
     out[:, :, 0] = page.pixels

@@ -1,6 +1,6 @@
-"""The first frame of a GIF, handed to Pillow without the comments and extensions before it.
+"""The first frame of a GIF, passed to Pillow without the comments and extensions before it.
 
-Pillow keeps each block of a comment, up to 33 million in a file of 64 MiB (21 s and 2.8 GB).
+Pillow stores each block of a comment, up to 33 million in a file of 64 MiB (21 s and 2.8 GB).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def read(data: bytes) -> GifImageFile:
     """The decoded first frame on its canvas.
 
     Raises:
-        ImageError: `too_large`, or `unreadable` where no frame is found.
-        Exception: whatever Pillow raises for a damaged file.
+        ImageError: `too_large`, or `unreadable` if no frame is found.
+        Exception: of any class that Pillow raises for a damaged file.
     """
     palette_end = _palette_end(data)
     frame, control = _first_frame(data, palette_end)

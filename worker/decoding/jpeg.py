@@ -1,7 +1,8 @@
-"""A JPEG, decoded no larger than it will be needed: libjpeg can give 1/2, 1/4 or 1/8 at once.
+"""JPEG, decoded at the smallest sufficient size: libjpeg can decode to 1/2, 1/4 or 1/8.
 
-Pillow keeps every comment and profile of a file, and copies a growing EXIF block for each of its
-parts: minutes for a hostile file. So it gets the segments that decide the pixels, and no others.
+Pillow stores every comment and profile of a file, and copies a growing EXIF block for each of its
+parts, which takes minutes for a malicious file. So it gets only the segments that affect the
+pixels.
 """
 
 from __future__ import annotations
@@ -18,50 +19,50 @@ from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from worker.decoding.limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
 from worker.preprocessing import garment
-from worker.preprocessing.letterbox import REDUCING_GAP, Picture, Size, fitted
+from worker.preprocessing.letterbox import REDUCING_GAP, DecodedImage, Size, fitted
 from worker.preprocessing.orientation import orientation_of
 
 _START = b"\xff\xd8"
-#: The code of a marker; padding and stray bytes may stand before it.
+#: The code of a marker; padding and stray bytes may precede it.
 _CODE = re.compile(rb"(?<=\xff)[^\x00\xff]")
 _SCAN = 0xDA
 _BARE = {0x01, *range(0xD0, 0xDA)}  #: without content
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _BASELINE = {0xC0, 0xC1}
-_COMPONENTS = 9  #: where a frame says how many it has, in bytes
+_COMPONENTS = 9  #: offset in bytes of the number of components in a frame
 _COMMENTS = {0xFE, *range(0xE0, 0xF0)}
-#: The comments that matter: what the samples mean (JFIF, Adobe), and how the picture lies (EXIF).
-_TELLING = {0xE0: b"JFIF\0", 0xE1: b"Exif\0\0", 0xEE: b"Adobe"}
+#: The comments that affect the pixels: colour space (JFIF, Adobe) and orientation (EXIF).
+_RELEVANT_COMMENTS = {0xE0: b"JFIF\0", 0xE1: b"Exif\0\0", 0xEE: b"Adobe"}
 #: A colour profile takes up to 255, a depth map beside a photograph some hundreds.
 _MAX_SEGMENTS = 10_000
-#: Real files have up to a dozen. Each one of a large picture costs a pass over all of it.
+#: Real files have up to a dozen. Each one costs a pass over the whole image.
 _MAX_SCANS = 50
-#: How the scans of one to four components begin.
+#: The first bytes of scans of one to four components.
 _SCAN_HEADS = [bytes((0xFF, _SCAN, 0, 6 + 2 * n, n)) for n in range(1, 5)]
 
 
 class _Head(NamedTuple):
-    """What stands before the pixels."""
+    """The part of a file before the first scan."""
 
-    kept: bytes
+    retained: bytes  #: its segments that affect the pixels
     scan: int  #: offset in bytes of the first scan
-    #: libjpeg decodes row by row, as it can where one scan holds all components. Otherwise it
-    #: keeps two bytes for every sample of the picture, however small `draft` makes it.
+    #: libjpeg decodes row by row, which requires that one scan holds all components. Otherwise it
+    #: stores two bytes for every sample of the image, even if `draft` reduces its size.
     streams: bool
 
 
-def read(data: bytes, spec: Preprocessing) -> Picture:
-    """The decoded picture, grey if nothing else is needed.
+def read(data: bytes, spec: Preprocessing) -> DecodedImage:
+    """The decoded image, grey if the network needs no colour.
 
     It is at least REDUCING_GAP times as large as the letterbox needs, as large as the conversion
-    of garments needs, or as large as it was.
+    of garments needs, or has its original size.
 
     Raises:
-        ImageError: `too_large`, or `unreadable` where no scan is found.
-        Exception: whatever Pillow raises for a damaged file.
+        ImageError: `too_large`, or `unreadable` if no scan is found.
+        Exception: of any class that Pillow raises for a damaged file.
     """
     head = _head(data)
-    image = JpegImageFile(io.BytesIO(head.kept + data[head.scan :]))
+    image = JpegImageFile(io.BytesIO(head.retained + data[head.scan :]))
     size, orientation = image.size, orientation_of(image)
     check_pixels(size, MAX_JPEG_PIXELS if head.streams else MAX_PIXELS)
     if not head.streams and sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
@@ -69,37 +70,37 @@ def read(data: bytes, spec: Preprocessing) -> Picture:
     drafted = image.draft(*_wanted(size, orientation, spec))
     check_pixels(image.size)
     image.load()
-    return Picture(image, orientation, size, _shrink(size, drafted))
+    return DecodedImage(image, orientation, size, _shrink(size, drafted))
 
 
 def _wanted(size: Size, orientation: int, spec: Preprocessing) -> tuple[str | None, Size]:
-    """The mode, None for the file's own, and the least width and height."""
+    """The mode (None: the file's own) and the minimum width and height."""
     if spec.convert == "garment":
-        return None, garment.wanted(size)  # grounds are told apart by their colour
+        return None, garment.min_size(size)  # the background is detected by its colour
     width, height = (REDUCING_GAP * side for side in fitted(size, orientation, spec))
     return "L" if spec.channels == 1 else None, (width, height)
 
 
 def _shrink(size: Size, drafted: tuple[str, tuple[int, int, float, float]] | None) -> int:
-    """1, 2, 4 or 8, from what `draft` says that the picture now measures."""
+    """The reduction factor 1, 2, 4 or 8, from the size that `draft` returned."""
     return round(size[0] / drafted[1][2]) if drafted else 1
 
 
 def _head(data: bytes) -> _Head:
-    kept: list[bytes] = [_START]
+    retained: list[bytes] = [_START]
     frames: list[bytes] = []
-    telling = dict(_TELLING)
+    relevant = dict(_RELEVANT_COMMENTS)
     for code, start, end in _segments(data):
         if code == _SCAN:
-            return _Head(b"".join(kept), start, _streams(frames, data[start : start + 5]))
+            return _Head(b"".join(retained), start, _streams(frames, data[start : start + 5]))
         if code in _FRAMES:
             frames.append(data[start:end])
         if code in _COMMENTS:
-            prefix = telling.get(code)
+            prefix = relevant.get(code)
             if prefix is None or not data.startswith(prefix, start + 4):
                 continue
-            del telling[code]  # only the first of each
-        kept.append(data[start:end])
+            del relevant[code]  # only the first of each
+        retained.append(data[start:end])
     raise ImageError(Status.UNREADABLE)
 
 

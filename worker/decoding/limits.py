@@ -1,6 +1,6 @@
-"""What a picture may cost: everything beyond is `too_large`, before memory is taken for it.
+"""Size limits of an image. A larger one is `too_large` before memory is allocated for it.
 
-Together they keep the decoding of any file below 0.8 GB, 8 bytes for each of 100 megapixels.
+Together they bound the memory for decoding any file to 0.8 GB, 8 bytes for each of 100 megapixels.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from shared.errors import ImageError
 from shared.image_status import Status
 
-#: Pillow holds 4 bytes per colour pixel, and some decoders as much again beside it.
+#: Pillow stores 4 bytes per colour pixel, and some decoders as much again.
 MAX_PIXELS = 100_000_000
-#: libjpeg shrinks by 8 while it decodes and holds a few rows, unless it must hold all scans.
+#: libjpeg reduces by 8 while it decodes and stores a few rows, unless it must store all scans.
 MAX_JPEG_PIXELS = 200_000_000
 #: Pillow decodes every WebP as an animation: 16 bytes per pixel.
 MAX_WEBP_PIXELS = 50_000_000
-#: Pillow decodes these in Python, 1 us for 2 bytes and for each pixel left out.
+#: Pillow decodes these in Python, 1 us for 2 bytes and for each skipped pixel.
 MAX_RUN_LENGTH_BMP = 10_000_000
-#: Pillow keeps a pointer per row. No camera or scanner makes a strip so long.
+#: Pillow stores a pointer per row. No camera or scanner makes a longer strip.
 MAX_SIDE_PIXELS = 1_000_000
 
 

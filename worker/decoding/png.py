@@ -1,8 +1,8 @@
-"""The general way into a PNG: its container is read here, its pixels by Pillow's C decoder.
+"""The general path for PNG: this module reads the container, Pillow's C decoder the pixels.
 
-Only the chunks that decide the pixels are looked at, and their checksums verified. So a picture is
-not refused for a long text or profile beside it, none of which is ever decompressed, and an
-animation is its still picture.
+Only the chunks that affect the pixels are read, and their checksums verified. So an image is not
+refused for a long text or profile, which is never decompressed, and of an animation only the still
+image is read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Header(NamedTuple):
 
 
 def read(data: bytes) -> Image.Image:
-    """The decoded picture, with the EXIF block and the transparency in its `info`.
+    """The decoded image, with the EXIF block and the transparency in its `info`.
 
     Raises:
         ImageError: `too_large`, or `unreadable` for a damaged container.
@@ -66,12 +66,12 @@ def read(data: bytes) -> Image.Image:
     mode, raw = _MODES[header.depth, header.colour]
     pixels = b"".join(chunks[b"IDAT"])
     image = Image.frombytes(mode, size, pixels, "zip", raw, header.interlace)
-    _dress(image, header, chunks)
+    _set_metadata(image, header, chunks)
     return image
 
 
 def _chunks(data: memoryview) -> _Chunks:
-    """The content of every needed chunk, by name. A file without its end is damaged."""
+    """The content of every needed chunk, by name. A file without IEND is damaged."""
     found: _Chunks = {}
     at = _FIRST_CHUNK
     for _ in range(_MAX_CHUNKS):
@@ -87,7 +87,7 @@ def _chunks(data: memoryview) -> _Chunks:
     raise ImageError(Status.UNREADABLE)
 
 
-def _dress(image: Image.Image, header: _Header, chunks: _Chunks) -> None:
+def _set_metadata(image: Image.Image, header: _Header, chunks: _Chunks) -> None:
     if image.mode == "P":
         image.putpalette(bytes(chunks[b"PLTE"][0]), "RGB")
     if b"tRNS" in chunks and image.mode in ("1", "L", "I;16", "RGB", "P"):
@@ -97,7 +97,7 @@ def _dress(image: Image.Image, header: _Header, chunks: _Chunks) -> None:
 
 
 def _key(mode: str, depth_bits: int, content: bytes) -> bytes | int | tuple[int, ...]:
-    """Alpha values of a palette, or the one transparent colour, in the values of the mode."""
+    """The alpha values of a palette, or the transparent colour in the values of the mode."""
     if mode == "P":
         return content
     if mode == "RGB":

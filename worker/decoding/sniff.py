@@ -1,4 +1,4 @@
-"""Which of the six formats some bytes are, by their first bytes and never by a file's name."""
+"""Detects which of the six formats a file has, by its first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _MAGIC: dict[bytes, Kind] = {
     b"MM\0+": "TIFF",
 }
 _WEBP_CHUNKS = (b"VP8 ", b"VP8L", b"VP8X")
-#: "BM" alone also begins a text about BMW: the size of the header that follows must be known.
+#: "BM" can also be the start of a text about BMW, so the size of the next header is checked.
 _BMP_HEADERS_BYTES = (12, 40, 52, 56, 64, 108, 124)
 _BMP_PREFIX_BYTES = 18
 
 
 def sniff(data: bytes) -> Kind:
-    """The format of an encoded picture.
+    """The format of an encoded image.
 
     Raises:
-        ImageError: `unreadable` for no bytes or a beginning too short to tell, `unsupported`
-            for anything else.
+        ImageError: `unreadable` if there are too few bytes to detect it, `unsupported` for any
+            other format.
     """
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
@@ -39,21 +39,21 @@ def sniff(data: bytes) -> Kind:
         return "WEBP"
     if data[:2] == b"BM" and _u32(data[14:18]) in _BMP_HEADERS_BYTES:
         return "BMP"
-    raise ImageError(Status.UNREADABLE if _cut_short(data) else Status.UNSUPPORTED)
+    raise ImageError(Status.UNREADABLE if _is_truncated(data) else Status.UNSUPPORTED)
 
 
 def _u32(field: bytes) -> int:
     return int.from_bytes(field, "little")
 
 
-def _cut_short(data: bytes) -> bool:
-    """Whether more bytes could have made it one of the six."""
+def _is_truncated(data: bytes) -> bool:
+    """Whether these bytes are the start of one of the six formats."""
     if len(data) < _BMP_PREFIX_BYTES and data.startswith(b"BM"):
         return True
-    riff = len(data) < 16 and data[:4] == b"RIFF"[: len(data)] and _webp_so_far(data)
+    riff = len(data) < 16 and data[:4] == b"RIFF"[: len(data)] and _is_webp_prefix(data)
     return riff or any(magic.startswith(data) for magic in _MAGIC) or b"BM".startswith(data)
 
 
-def _webp_so_far(data: bytes) -> bool:
+def _is_webp_prefix(data: bytes) -> bool:
     name = data[8:16]
     return any((b"WEBP" + chunk).startswith(name) for chunk in _WEBP_CHUNKS)

@@ -1,7 +1,7 @@
-"""The first picture of a TIFF, checked before Pillow and libtiff believe what it declares.
+"""The first image of a TIFF, whose declared sizes are checked before Pillow and libtiff use them.
 
-A TIFF is a list of tags with counts and offsets. Declared tiles may be larger than the picture,
-and tables may have millions of entries, so the list is read here first.
+A TIFF is a list of tags with counts and offsets. Declared tiles may be larger than the image, and
+tables may have millions of entries, so the list is read here first.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from PIL.TiffImagePlugin import TiffImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from worker.decoding.limits import MAX_PIXELS, check_pixels
-from worker.preprocessing.letterbox import Picture
+from worker.preprocessing.letterbox import DecodedImage
 from worker.preprocessing.orientation import UPRIGHT
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _BITS, _COMPRESSION, _ORIENTATION = 258, 259, 274
-#: JPEG as of TIFF 6, given up in 1995 for 7: a string of faults in libtiff.
+#: JPEG as in TIFF 6, replaced by 7 in 1995: the cause of many bugs in libtiff.
 _OLD_JPEG = 6
 #: struct formats of the numbers that Hangtag reads, by TIFF's type number.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-#: Pillow makes some 300 bytes of each entry; 100 megapixels in strips of a row have fewer.
+#: Pillow needs about 300 bytes for each entry; 100 megapixels in strips of a row have fewer.
 _MAX_ENTRIES = 200_000
 _BYTE_TYPES = (1, 2, 6, 7)
 _STDERR = 2
@@ -36,7 +36,7 @@ _one_at_a_time = threading.Lock()
 
 
 class _Form(NamedTuple):
-    """How the classic and the big form lay out their numbers."""
+    """The layout of numbers in the classic and the big form."""
 
     link: int  #: offset in bytes of the link to the first list of tags
     length: str
@@ -51,15 +51,15 @@ _BIG = _Form(8, "Q", "HHQ8x", "Q")
 class _Tag(NamedTuple):
     kind: int
     entries: int
-    at: int  #: offset in bytes of the value, where it is short enough to stand in the list
+    at: int  #: offset in bytes of the value, if it is short enough for the list itself
 
 
-def read(data: bytes) -> Picture:
-    """The decoded first picture.
+def read(data: bytes) -> DecodedImage:
+    """The decoded first image.
 
     Raises:
-        ImageError: `too_large`, or `unsupported` for the old kind of JPEG in TIFF.
-        Exception: whatever Pillow raises for a damaged file.
+        ImageError: `too_large`, or `unsupported` for the old form of JPEG in TIFF.
+        Exception: of any class that Pillow raises for a damaged file.
     """
     order = "<" if data.startswith(b"II") else ">"
     form = _BIG if b"+" in data[:4] else _CLASSIC
@@ -69,18 +69,18 @@ def read(data: bytes) -> Picture:
     stream = io.BytesIO(data)
     orientation = values.get(_ORIENTATION) or UPRIGHT
     if orientation != UPRIGHT:
-        # Pillow would turn all of the pixels; upright.py turns the few that are left.
+        # Pillow would rotate all pixels; orientation.py rotates the reduced image.
         tag = tags[_ORIENTATION]
         stream.seek(tag.at)
         stream.write(struct.pack(order + _NUMBERS[tag.kind], UPRIGHT))
         stream.seek(0)
     image = _loaded(stream)
     image.info["bits"] = values.get(_BITS, 0)
-    return Picture(image, orientation, image.size)
+    return DecodedImage(image, orientation, image.size)
 
 
 def _tags(data: bytes, order: str, form: _Form) -> dict[int, _Tag]:
-    """The first list of tags, by number. Of several with a number, the first counts."""
+    """The first list of tags, by number. Of several with the same number, the first is used."""
     (start,) = struct.unpack_from(order + form.offset, data, form.link)
     (count,) = struct.unpack_from(order + form.length, data, start)
     layout = struct.Struct(order + form.tag)
@@ -97,19 +97,19 @@ def _tags(data: bytes, order: str, form: _Form) -> dict[int, _Tag]:
 
 
 def _value(data: bytes, order: str, tag: _Tag) -> int:
-    """A single number that stands in the list itself; 0 for anything else."""
+    """A single number that is stored in the list itself; 0 for any other value."""
     if tag.kind not in _NUMBERS or tag.entries != 1:
         return 0
     return int(struct.unpack_from(order + _NUMBERS[tag.kind], data, tag.at)[0])
 
 
 def _check(values: dict[int, int]) -> None:
-    picture = values[_WIDTH], values[_HEIGHT]
+    size = values[_WIDTH], values[_HEIGHT]
     tile = values.get(_TILE_WIDTH, 1), values.get(_TILE_HEIGHT, 1)
-    check_pixels(picture)
+    check_pixels(size)
     check_pixels(tile)
-    if 0 in picture or 0 in tile:
-        # Declared in a way that Pillow or libtiff may read differently.
+    if 0 in size or 0 in tile:
+        # Declared in a form that Pillow or libtiff may read differently.
         raise ImageError(Status.UNREADABLE)
     if values.get(_COMPRESSION) == _OLD_JPEG:
         raise ImageError(Status.UNSUPPORTED)
@@ -117,7 +117,7 @@ def _check(values: dict[int, int]) -> None:
 
 def _loaded(stream: io.BytesIO) -> TiffImageFile:
     image = TiffImageFile(stream)
-    # libtiff decodes whole strips or tiles beside Pillow's picture of 32 bits per pixel.
+    # libtiff decodes whole strips or tiles beside Pillow's image of 32 bits per pixel.
     bits = sum(image.tag_v2.get(_BITS, (1,)))
     check_pixels(image.size, MAX_PIXELS * 32 // max(bits, 32))
     with quiet():
@@ -127,25 +127,25 @@ def _loaded(stream: io.BytesIO) -> TiffImageFile:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within, what any code of this process writes to standard error is dropped.
+    """Discard what this process writes to standard error within the block.
 
-    libtiff prints a line for every fault of a file, up to one per row.
+    libtiff prints a line for every error in a file, up to one per row.
     """
     with _one_at_a_time:
         try:
-            kept = os.dup(_STDERR)
-        except OSError:  # there is no standard error to keep quiet
+            saved = os.dup(_STDERR)
+        except OSError:  # standard error is closed
             yield
             return
         try:
-            _point_stderr_nowhere()
+            _redirect_stderr_to_null()
             yield
         finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
+            os.dup2(saved, _STDERR)
+            os.close(saved)
 
 
-def _point_stderr_nowhere() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _STDERR)
-    os.close(nowhere)
+def _redirect_stderr_to_null() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, _STDERR)
+    os.close(null)

@@ -1,4 +1,4 @@
-"""A WebP, of an animation its first frame."""
+"""WebP; of an animation, the first frame."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from worker.decoding.limits import MAX_WEBP_PIXELS, check_pixels
 
 
 def read(data: bytes) -> WebPImageFile:
-    """The decoded picture.
+    """The decoded image.
 
     Raises:
         ImageError: `too_large`.
-        Exception: whatever Pillow raises for a damaged file.
+        Exception: of any class that Pillow raises for a damaged file.
     """
     image = WebPImageFile(io.BytesIO(data))
     check_pixels(image.size, MAX_WEBP_PIXELS)

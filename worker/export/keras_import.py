@@ -38,7 +38,7 @@ def network(archive: bytes, sha256: str, classes: int, scale: str) -> keras.Mode
     """
     if hashlib.sha256(archive).hexdigest() != sha256:
         raise SetupError("the .keras file is not the one that was sent; import it again")
-    loaded = load_model(keras_archive.for_answers(archive))
+    loaded = load_model(keras_archive.for_inference(archive))
     _check_shapes(loaded, classes)
     # A name of its own, so that it cannot be that of a layer around it.
     inner = keras.Model(loaded.inputs[0], loaded.outputs[0], name="imported")

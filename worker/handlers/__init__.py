@@ -1,1 +1,1 @@
-"""One function for each kind of request."""
+"""Handlers: one function for each kind of request."""

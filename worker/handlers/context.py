@@ -1,7 +1,7 @@
-"""What a handler of requests gets: the request, its place to work, and a way to say how far it is.
+"""The context of a request handler: the request, its working folder, and progress reports.
 
-A handler is a function `(context, work) -> Answered`. It may be run again from the start, in
-another process: what it makes visible it makes visible once, by the request's id.
+A handler is a function `(context, work) -> Reply`. It may run again from the start, in another
+process, so it uses the request's id to publish its results once.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ from shared.settings import Settings
 
 
 class RequestStopped(Exception):
-    """The work must end here: cancelled, somebody else's, or the trainer ends. Let it pass."""
+    """The request was cancelled or taken over, or the trainer shuts down. Do not catch it."""
 
 
 class Reply(NamedTuple):
-    """What a request is answered with, and pictures beside it."""
+    """The answer to a request, and plots beside it, PNG by name."""
 
     answer: msgspec.Struct
     files: dict[str, bytes] = {}
 
 
 class RequestLease(Protocol):
-    """Knows whether the request is still ours: worker/requests/lease.py."""
+    """The part of worker/requests/lease.py that handlers use."""
 
-    def tell(self, progress: Progress) -> None:
-        """Say how far it is. Raises Stopped."""
+    def report(self, progress: Progress) -> None:
+        """Raises RequestStopped."""
 
     def confirm(self) -> None:
-        """Raises Stopped unless the request is ours at this moment."""
+        """Raises RequestStopped unless this attempt holds the request at this moment."""
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Of one attempt at one request."""
+    """The context of one attempt at one request."""
 
     request: Request
     registry: Registry
     client: redis.Redis
     settings: Settings
-    folder: Path  #: in the store; what is written here is there for the next attempt, too
-    input: bytes | None  #: what travelled beside the request
-    began: float  #: when it was first worked on, seconds since 1970
+    folder: Path  #: in the store; its files stay for the next attempt
+    input: bytes | None  #: the bytes that were submitted with the request
+    started: float  #: start of the first attempt, seconds since 1970
     lease: RequestLease
 
     @property
     def who(self) -> str:
-        """Who asks, for the history of aliases."""
+        """The user who made the request, for the history of aliases."""
         return self.request.who
 
     def stage(self, name: str) -> None:
-        """A new stage begins. Raises Stopped."""
-        self.lease.tell(Progress(name))
+        """Report the start of a stage. Raises RequestStopped."""
+        self.lease.report(Progress(name))
 
     def report(self, progress: Progress) -> None:
-        """Cheap: it is sent about once a second. Raises Stopped."""
-        self.lease.tell(progress)
+        """Report progress. Cheap: it is sent about once a second. Raises RequestStopped."""
+        self.lease.report(progress)
 
     def confirm(self) -> None:
-        """Call it right before something becomes visible. Raises Stopped if it must not."""
+        """Call this right before a result becomes visible. Raises RequestStopped if it must not."""
         self.lease.confirm()

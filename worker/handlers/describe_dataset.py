@@ -1,4 +1,4 @@
-"""The request to describe a data set, in numbers and in the tutorial's first two pictures."""
+"""The request to describe a data set, in numbers and in the tutorial's first two plots."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from worker.recipes import recipes
 
 #: Folders of more files are counted but not decoded: that could take hours.
 CHECKED_FILES = 20_000
-TOO_MANY = f"more than {CHECKED_FILES:,} files: they were counted, and not all were opened"
-#: What images of a folder are shown as.
+TOO_MANY = f"more than {CHECKED_FILES:,} files: all were counted, but not all were opened"
+#: Images of a folder are displayed in this size.
 SIZE = recipes.RECIPES["photo"].size or recipes.GREY
 SPEC = Preprocessing(*SIZE)
-#: Where the image that was asked for is no image, one of the next is shown.
+#: If the requested file cannot be decoded, one of the next files is displayed.
 LOOK_AHEAD_FILES = 25
 SAMPLES = sample_grid.ROWS * sample_grid.COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
@@ -40,19 +40,19 @@ def show(context: Context, work: ShowData) -> Reply:
     """A DataReport, with `grid.png` and `image.png`.
 
     Raises:
-        SetupError: the data are not to be had where the trainer runs, or are no data set.
+        SetupError: the data are not available where the trainer runs, or are no data set.
         UsageError: there is no image with that index.
-        Stopped: the request was cancelled, or is somebody else's now.
+        RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
     if work.data == FASHION_MNIST:
         found = fashion(work.index, context.folder)
     else:
-        found = folder(Path(work.data), work.index, context.folder, tell)
+        found = folder(Path(work.data), work.index, context.folder, report)
     return Reply(found.report, found.files)
 
 
@@ -64,7 +64,7 @@ class Described(NamedTuple):
 
 
 def fashion(index: int, scratch: Path) -> Described:
-    """Fashion-MNIST, as in the tutorial; `index` is of the 60,000 training images.
+    """Fashion-MNIST, as in the tutorial; `index` refers to the 60,000 training images.
 
     Raises:
         SetupError: this machine does not have it.
@@ -80,13 +80,14 @@ def fashion(index: int, scratch: Path) -> Described:
 def folder(
     where: Path, index: int, scratch: Path, on_files: Callable[[int, int], None]
 ) -> Described:
-    """A folder with one subfolder per class; `index` is of its files in path order.
+    """A folder with one subfolder per class; `index` refers to its files in path order.
 
-    Up to CHECKED_FILES are all decoded, with their rows in `scratch`, so that the report is that
-    of a training. `on_files` is told how many files are done, and of how many (0: not known).
+    Up to CHECKED_FILES files are all decoded, with their rows in `scratch`, so that the report is
+    the same as that of a training. `on_files` gets the number of files done and the total (0: not
+    known).
 
     Raises:
-        SetupError: it is no such folder.
+        SetupError: the folder does not have this form.
         UsageError: there is no such image.
     """
     walk = folder_layout.Walk(where)
@@ -100,8 +101,8 @@ def folder(
     else:
         try:
             report = _checked(where, scratch, on_files)
-        except SetupError as error:  # what is wrong is seen in the counts
-            report = _counted(walk, counts, some, f"a training refuses it: {error}")
+        except SetupError as error:  # the counts help to find the reason
+            report = _counted(walk, counts, some, f"it cannot be trained on: {error}")
     return _drawn(report, some.examples, one, title)
 
 
@@ -118,7 +119,7 @@ def _single(walk: folder_layout.Walk, index: int, total: int) -> tuple[Image, st
 
 
 def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -> DataReport:
-    """As a training would see it, with every file that is no image."""
+    """The report as in a training, with every unreadable file."""
     return load.load(
         str(where), SIZE, None, scratch, max_unreadable=1.0, on_progress=on_files
     ).report
@@ -127,11 +128,11 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
 def _counted(
     walk: folder_layout.Walk, counts: sample.Counts, some: sample.Sample, note: str
 ) -> DataReport:
-    """From the names of the files alone."""
+    """A report from the names of the files alone."""
     notes = [note]
     if counts[:, UNDECIDED].any():
         notes.append(
-            "there are no splits: a training holds out a twelfth and keeps a sixth for the test"
+            "there are no splits: training holds out a twelfth, and sets a sixth aside for the test"
         )
     return DataReport(
         name=os.path.basename(walk.root).decode(errors="replace"),

@@ -1,4 +1,4 @@
-"""The request to evaluate: a version on labelled images that it may never have seen."""
+"""The request to evaluate a version on labelled images, which may be new to it."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from worker.handlers.context import Context, Reply
 from worker.runtimes import load_runtime, runtime
 
 LOADING, EVALUATING = "loading", "evaluating"
-#: Between two reports of progress, a second or so: whole graph calls.
+#: Images between two progress reports, about a second: a multiple of a graph call.
 PIECE_IMAGES = 16 * runtime.CALL_IMAGES
-#: What is measured is what CPU workers serve.
+#: The runtime that CPU workers use.
 RUNTIME = "litert"
-#: Names of labels in an error.
-NAMES_SHOWN = 5
-#: What the figures are worth, where there is no test/.
+#: Maximum number of label names in an error message.
+MAX_NAMES = 5
+#: Notes on how far the figures can be trusted, for a folder without test/.
 _HELDOUT_NOTE = (
-    "there is no test part, so the images held out are measured; a version that was trained with "
+    "there is no test part, so the held-out images are measured; a version that was trained with "
     "this folder was chosen and calibrated with them"
 )
-_APART_NOTE = (
-    "the images that a training sets apart for the test are measured; to measure all, put the "
+_SET_ASIDE_NOTE = (
+    "the images that training sets aside for the test are measured; to measure all, put the "
     "class folders into test/"
 )
 _ALL_NOTE = (
-    "all images are measured; the version may have learned from them, and its figures are too "
-    "good then"
+    "all images are measured; the version may have learned from them, which would make its "
+    "figures too good"
 )
 _ALL_NEW_NOTE = "all images are measured; the version has seen none of them"
 
 
 def evaluate(context: Context, work: Evaluate) -> Reply:
-    """An Evaluated, with `confusion.png` and `reliability.png` if pictures are wanted.
+    """An Evaluated, with `confusion.png` and `reliability.png` if plots are requested.
 
     Raises:
-        SetupError: the version or the data are not to be had, or do not suit each other.
-        Stopped: the request was cancelled, or is somebody else's now.
+        SetupError: the version or the data are not available, or do not fit each other.
+        RequestStopped: the request was cancelled or taken over.
     """
     card = context.registry.resolve(parse(work.model))
     served = context.registry.read(card, runtime.artifact_name(RUNTIME))
@@ -75,14 +75,14 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
     model = load_runtime.load(RUNTIME, card, served)
-    probabilities = _answer(context, model, [one.images for one in parts])
+    probabilities = _predict(context, model, [one.images for one in parts])
     files = {}
     if work.pictures:
         context.stage("drawing")
         files = _drawn(card, probabilities, truth)
     evaluation = score(probabilities, truth, card.labels)
-    told = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
-    return Reply(Evaluated(card.ref, told, evaluation, split), files)
+    report = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
+    return Reply(Evaluated(card.ref, report, evaluation, split), files)
 
 
 def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str, bytes]:
@@ -97,29 +97,27 @@ def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str,
 
 
 class Measured(NamedTuple):
-    """What is measured."""
-
     split: str  #: as in Evaluated
     parts: list[Examples]
-    notes: tuple[str, ...]  #: what its figures are worth
+    notes: tuple[str, ...]  #: on how far the figures can be trusted
 
 
 def source(card: Card) -> str:
     """The data that a version was made from.
 
     Raises:
-        SetupError: they are unknown, or not there any more.
+        SetupError: they are unknown, or no longer available.
     """
     if card.source == FASHION_MNIST or (not card.source and card.dataset == load.FASHION_NAME):
         return FASHION_MNIST
     if not card.source:
         raise SetupError(
-            f"{card.ref} does not say where its data are; name labelled images with --data DIR"
+            f"the card of {card.ref} names no data; pass labelled images with --data DIR"
         )
     if not os.path.isdir(card.source):
         raise SetupError(
-            f"{card.ref} was made from {card.source}, which is no folder here now; "
-            "name labelled images with --data DIR"
+            f"{card.ref} was trained on {card.source}, which is not a folder here; "
+            "pass labelled images with --data DIR"
         )
     return card.source
 
@@ -127,12 +125,12 @@ def source(card: Card) -> str:
 def measured(
     card: Card, found: DataSet, given: Collection[int], known: SeenImages | None = None
 ) -> Measured:
-    """The test images, else those held out; all where the folder has neither part of its own.
+    """The test images, else the held-out ones; all if the folder has neither part of its own.
 
-    `given` are the parts that the folder has. In one that has neither, some images are set apart
-    all the same. They are what counts where the version has learned from the others, and no more
-    than a part of all where it has not; by what the version has seen (`known`), or by the folder's
-    name where that is unknown.
+    `given` are the parts that the folder has. If it has neither, loading still sets some images
+    aside. Only those are measured if the version has learned from the others, and all images if it
+    has not. That is decided by the images that the version has seen (`known`), or by the folder's
+    name if they are unknown.
 
     Raises:
         SetupError: there are no images at all.
@@ -148,19 +146,19 @@ def measured(
     if known and not any(seen_images.count(known, parts)):
         return Measured("all", parts, (_ALL_NEW_NOTE,))
     if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
-        return Measured("test", test, (*_seen_note(known, test), _APART_NOTE))
+        return Measured("test", test, (*_seen_note(known, test), _SET_ASIDE_NOTE))
     return Measured("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
 
 
 def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
-    """Whether the version learned from most of these images and has seen none of the test."""
+    """Whether the version learned from most of `examples` and has seen no image of `test`."""
     if known is None or any(seen_images.count(known, test)):
         return False
     return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
 
 
 def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ...]:
-    """How many of the images that are measured the version has seen, if it has seen any."""
+    """A note with the number of measured images that the version has seen, if any."""
     learned, held = seen_images.count(known, parts) if known else (0, 0)
     if not learned and not held:
         return ()
@@ -176,16 +174,16 @@ def _some(part: Examples | None) -> list[Examples]:
 
 
 def given_parts(where: str) -> set[int]:
-    """The parts that the data have of their own, as in worker/datasets/split.py."""
+    """The parts that the data define themselves, as in worker/datasets/split.py."""
     if where == FASHION_MNIST:
         return {TEST}
     return {branch.part for branch in Walk(Path(where)).branches}
 
 
 def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels:
-    """Labels int64 [n] of the data set's `names` as those of the card, by their names.
+    """Convert labels int64 [n] of the data set's `names` to indices of the card's, by name.
 
-    A folder may be called as the label, or as that label can be called.
+    A folder is named like the label, or like the folder name made from that label.
 
     Raises:
         SetupError: the model does not know a label.
@@ -194,35 +192,35 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
     places |= {name: place for place, name in enumerate(known)}
     unknown = [name for name in names if name not in places]
     if unknown:
-        more = f" and {len(unknown) - NAMES_SHOWN} more" if len(unknown) > NAMES_SHOWN else ""
+        more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
         raise SetupError(
-            f"the model does not know {', '.join(map(repr, unknown[:NAMES_SHOWN]))}{more}; "
-            "name pictures of its own with --data DIR, in folders called as its labels are (see "
+            f"the model does not know {', '.join(map(repr, unknown[:MAX_NAMES]))}{more}; "
+            "pass images of its classes with --data DIR, in folders named like its labels (see "
             "`hangtag models show`)"
         )
     return np.array([places[name] for name in names], np.int64)[labels]
 
 
-def _answer(
+def _predict(
     context: Context, model: runtime.Runtime, parts: Sequence[runtime.Images]
 ) -> runtime.Probabilities:
     """Probabilities float32 [n, classes] of the images uint8 [_, H, W, C] of all parts, n > 0.
 
-    The parts may be larger than memory, where they are mapped from disk.
+    The parts may be larger than memory if they are mapped from disk.
 
     Raises:
-        Stopped: the request was cancelled, or is somebody else's now.
+        RequestStopped: the request was cancelled or taken over.
     """
-    begun, done, total = time.monotonic(), 0, sum(map(len, parts))
-    answers = []
+    start, done, total = time.monotonic(), 0, sum(map(len, parts))
+    predictions = []
     for images in _pieces(parts):
-        answers.append(model.predict(images))
+        predictions.append(model.predict(images))
         done += len(images)
-        rate = done / max(time.monotonic() - begun, 1e-9)
+        rate = done / max(time.monotonic() - start, 1e-9)
         context.report(
             Progress(EVALUATING, step=done, steps=total, rate=rate, left_s=(total - done) / rate)
         )
-    return np.concatenate(answers)
+    return np.concatenate(predictions)
 
 
 def _pieces(parts: Sequence[runtime.Images]) -> Iterator[runtime.Images]:

@@ -1,4 +1,4 @@
-"""The request to import: somebody else's Keras classifier becomes a version like any other."""
+"""The request to import a Keras classifier from another source as a version."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from worker.training.build_version import BuiltVersion, code_version
 LOADING, CALIBRATING, EXPORTING = "loading", "calibrating", "exporting"
 EVALUATING, PUBLISHING = "evaluating", "publishing"
 RECIPE = "imported"  #: in the card's field of that name
-UNKNOWN = "unknown"  #: what it was trained on
+UNKNOWN = "unknown"  #: the data set of an imported model
 
 
 class Labelled(NamedTuple):
-    """Images with the card's labels, to calibrate and to measure with."""
+    """Images with the card's labels, for calibration and evaluation."""
 
     held: Examples
     test: Examples | None
@@ -47,7 +47,7 @@ def import_model(context: Context, work: Import) -> Reply:
 
     Raises:
         SetupError: the file is refused, does not fit its labels, or the runtimes disagree.
-        Stopped: the request was cancelled, or is somebody else's now.
+        RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
     card = staging.published(context.registry, work.name, context.request.mark)
@@ -58,14 +58,14 @@ def import_model(context: Context, work: Import) -> Reply:
     labelled = _labelled(context, work, card.preprocessing)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
     refresh(context.client, context.registry)
-    seconds = time.time() - context.began
+    seconds = time.time() - context.started
     report = labelled.report if labelled else None
     return Reply(Trained(card.ref, card.metrics, decided, seconds, report))
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
     if context.input is None:
-        raise SetupError("the bytes of the .keras file are gone; import it again")
+        raise SetupError("the bytes of the .keras file are missing; import it again")
     network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
@@ -79,8 +79,9 @@ def _make(context: Context, work: Import) -> BuiltVersion:
     if labelled is None:
         return BuiltVersion(card, files)
     context.stage(EVALUATING)
-    worth: Assessment = assess(card, files, [], labelled.held, labelled.test)
-    return BuiltVersion(msgspec.structs.replace(card, metrics=worth.metrics), files | worth.files)
+    assessed: Assessment = assess(card, files, [], labelled.held, labelled.test)
+    card = msgspec.structs.replace(card, metrics=assessed.metrics)
+    return BuiltVersion(card, files | assessed.files)
 
 
 def _card(
@@ -97,8 +98,8 @@ def _card(
         cooling = temperature(networks.logits(network, held.images), held.labels)
         dataset, fingerprint = labelled.report.name, held.fingerprint()
         notes = (
-            f"Imported; calibrated on {len(held.labels)} images of {dataset}. Whether it has "
-            "learned from them is not known."
+            f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
+            "whether it was trained on them."
         )
     return Card(
         name=work.name,
@@ -124,7 +125,7 @@ def _card(
 
 
 def preprocessing(place: str, shape: tuple[int, int, int]) -> Preprocessing:
-    """How a picture becomes the network's input: as those of its data did, where that is known."""
+    """The preprocessing of the network's images: that of its data set if that is known."""
     if place == FASHION_MNIST and shape == load.FASHION_SHAPE:
         return fashion_mnist.PREPROCESSING
     return Preprocessing(*shape)
@@ -135,26 +136,26 @@ def _exported(network: keras.Model, card: Card, images: Images) -> dict[str, byt
         return export(network, card, images)
     except HangtagError:
         raise
-    except Exception as error:  # the converter raises whatever an operation makes it raise
+    except Exception as error:  # the converter raises exceptions of any class
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
-            f"LiteRT has no form of this network ({reason}); import one of simpler layers"
+            f"LiteRT cannot represent this network ({reason}); import one with simpler layers"
         ) from error
 
 
 def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
-    """The images of `--data` for a network of this form; None where there is none.
+    """The images of `--data`, preprocessed for this network; None without the option.
 
     Raises:
-        SetupError: they are not to be had, or none of them is held out.
+        SetupError: they are not available, or none of them is held out.
     """
     if not work.data:
         return None
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
-    found, report = load.load(work.data, None, spec, context.folder, on_progress=tell)
+    found, report = load.load(work.data, None, spec, context.folder, on_progress=report_progress)
     if found.heldout is None or not len(found.heldout.labels):
         raise SetupError(f"{found.name} has too few images to hold any out; add some")
 
@@ -168,12 +169,12 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
 
 
 def _heldout(context: Context, work: Import) -> promotion.HeldOut:
-    """The same held-out pictures, also as another version sees them."""
+    """Returns the held-out images, preprocessed for this or for another version."""
 
     def heldout(spec: Preprocessing) -> Examples | None:
         try:
             labelled = _labelled(context, work, spec)
-        except SetupError:  # it takes colour, say, where these are grey
+        except SetupError:  # the other version may need colour while these images are grey
             return None
         return None if labelled is None else labelled.held
 

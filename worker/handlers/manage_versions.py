@@ -1,5 +1,4 @@
-"""Requests to promote, roll back and prune: what `shared/registry/operations.py` does, done by the
-trainer."""
+"""Requests to promote, roll back and prune: `shared/registry/operations.py` run by the trainer."""
 
 from __future__ import annotations
 
@@ -21,24 +20,29 @@ PRUNING = "pruning"
 
 
 def promote(context: Context, work: Promote) -> Reply:
-    """A Decided. Raises SetupError, Stopped."""
+    """A Decided. Raises SetupError, RequestStopped."""
     return _moved(context, operations.promote, work)
 
 
 def rollback(context: Context, work: Rollback) -> Reply:
-    """A Decided. Raises SetupError, Stopped."""
+    """A Decided. Raises SetupError, RequestStopped."""
     return _moved(context, operations.rollback, work)
 
 
 def prune(context: Context, work: Prune) -> Reply:
-    """A Pruned. Versions that a job in Redis is pinned to stay. Raises SetupError, Stopped."""
+    """A Pruned. Versions that a job in Redis is pinned to are not deleted.
+
+    Raises:
+        SetupError: as `operations.prune`.
+        RequestStopped: the request was cancelled or taken over.
+    """
     context.stage(PRUNING)
     busy = pinned(context.client, work.name)
     pruned = operations.prune(context.registry, work, busy, confirm=context.confirm)
     try:
         refresh(context.client, context.registry)
-    except RedisError as error:  # run again, it would find nothing that is left to be removed
-        log.warning("the copies in Redis are brought up to date later: %s", error)
+    except RedisError as error:  # no retry: it would report that nothing was left to delete
+        log.warning("the copies in Redis will be updated later: %s", error)
     return Reply(pruned)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of `production` when a version was published: measured, judged, moved once."""
+"""Decides whether a published version becomes `production`, and moves the alias once."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from worker.handlers import quality_gate
 from worker.handlers.context import Context
 from worker.runtimes import load_runtime, runtime
 
-#: The held-out images, made for this preprocessing; None where that cannot be had.
+#: Returns the held-out images with this preprocessing; None if they are not available.
 HeldOut = Callable[[Preprocessing], Examples | None]
-#: What workers serve on a CPU is what is compared.
+#: The runtime that CPU workers use.
 RUNTIME = "litert"
 STAGE = "promoting"
 
 
 def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOut) -> Decided:
-    """Promote a published version or not; done already for this request, it is only told.
+    """Promote a published version or not. A decision made before for this request is returned.
 
     Raises:
-        Stopped: the request was cancelled, or is somebody else's now.
+        RequestStopped: the request was cancelled or taken over.
     """
     context.stage(STAGE)
     registry, request = context.registry, new.request
     if done := operations.decided(registry, new.name, request):
         return done
-    standing = registry.aliases(new.name).get(PRODUCTION)
-    if standing == new.version:
+    current = registry.aliases(new.name).get(PRODUCTION)
+    if current == new.version:
         why = f"{new.ref} is production already"
-        return Decided(PRODUCTION, new.version, standing, changed=False, why=why)
-    verdict = _verdict(context, new, standing, rule, heldout)
-    if standing is not None and not verdict.promote:
-        return Decided(PRODUCTION, standing, standing, changed=False, why=verdict.why)
+        return Decided(PRODUCTION, new.version, current, changed=False, why=why)
+    verdict = _verdict(context, new, current, rule, heldout)
+    if current is not None and not verdict.promote:
+        return Decided(PRODUCTION, current, current, changed=False, why=verdict.why)
     registry.promote(
         new.name,
         new.version,
@@ -53,14 +53,14 @@ def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOu
 
 
 def _verdict(
-    context: Context, new: Card, standing: int | None, rule: quality_gate.Rule, heldout: HeldOut
+    context: Context, new: Card, current: int | None, rule: quality_gate.Rule, heldout: HeldOut
 ) -> quality_gate.GateDecision:
-    if standing is None:
+    if current is None:
         return quality_gate.judge(rule, new, None, None)
     try:
-        old = context.registry.card(new.name, standing)
+        old = context.registry.card(new.name, current)
         measured = _measured(context, new, old, heldout) if rule == "if-better" else None
-    except SetupError as error:  # the training has gone well, and must not fail for that
+    except SetupError as error:  # the new version is valid, so its training must not fail
         return quality_gate.unreadable(rule, new, error)
     return quality_gate.judge(rule, new, old, measured)
 

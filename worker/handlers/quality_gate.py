@@ -1,4 +1,4 @@
-"""The quality gate: whether a new version becomes production by itself."""
+"""The quality gate: whether a new version becomes production automatically."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class GateDecision(NamedTuple):
 
 
 def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> GateDecision:
-    """Judge `new` against `old`, which `production` stands for; None: it stands for nothing.
+    """Judge `new` against `old`, the version behind `production`; None if there is none.
 
     `measured` is the accuracy of `old` on the held-out images of `new`; None if it cannot be
-    measured. The first version of a name is promoted whatever the rule: without it the name
-    would stand for nothing.
+    measured. The first version of a name is promoted under every rule: without it the name would
+    not refer to any version.
     """
     if old is None:
         return GateDecision(True, FIRST)
     if rule == "never":
-        return GateDecision(False, f"{new.ref} is published; not promoted: as was asked")
+        return GateDecision(False, f"{new.ref} is published; not promoted, as requested")
     if rule == "always":
-        return GateDecision(True, f"{new.ref} is promoted over {old.ref}, as was asked")
+        return GateDecision(True, f"{new.ref} is promoted over {old.ref}, as requested")
     if new.labels != old.labels:
         return GateDecision(False, _other_labels(new, old))
     if measured is None or not new.metrics.heldout_count:
@@ -41,14 +41,14 @@ def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> Ga
 def unreadable(rule: Rule, new: Card, error: Exception) -> GateDecision:
     """Judge `new` where production cannot be read."""
     promote = rule == "always"
-    what = "promoted, as was asked" if promote else "not promoted"
+    what = "promoted, as requested" if promote else "not promoted"
     return GateDecision(
         promote, f"{new.ref} is published; {what}: production cannot be read ({error})"
     )
 
 
 def standard_error(accuracy: float, count: int) -> float:
-    """Of a share that was found in `count` images."""
+    """The standard error of an accuracy that was measured on `count` images."""
     return math.sqrt(accuracy * (1 - accuracy) / count)
 
 
@@ -66,7 +66,7 @@ def _compare(new: Card, old: Card, measured: float) -> GateDecision:
 
 def _other_labels(new: Card, old: Card) -> str:
     same = sorted(new.labels) == sorted(old.labels)
-    what = "orders the labels otherwise than" if same else "has other labels than"
+    what = "orders the labels differently from" if same else "has other labels than"
     return (
         f"{new.ref} {what} production ({old.ref}); not promoted: tables would change their "
         f"meaning; promote it with: hangtag models promote {new.ref}"

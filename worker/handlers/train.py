@@ -1,4 +1,4 @@
-"""The request to train: data and a recipe become a version, and perhaps production."""
+"""The request to train a version from data and a recipe, and to promote it if it is better."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ STATE = "state.npz"
 
 
 def train(context: Context, work: Train) -> Reply:
-    """A Trained. An attempt that follows another one goes on from its last epoch.
+    """A Trained. A later attempt resumes after the last completed epoch.
 
     Raises:
         UsageError: there is no such recipe.
-        SetupError: the data are not to be had or do not do, or the runtimes disagree.
-        Stopped: the request was cancelled, or is somebody else's now.
+        SetupError: the data are not available or not usable, or the runtimes disagree.
+        RequestStopped: the request was cancelled or taken over.
     """
     recipe = _recipe(work)
     context.stage(LOADING)
@@ -44,7 +44,7 @@ def train(context: Context, work: Train) -> Reply:
         card = _make(context, work, recipe, loaded)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
     refresh(context.client, context.registry)
-    seconds = time.time() - context.began
+    seconds = time.time() - context.started
     return Reply(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
 
 
@@ -62,7 +62,7 @@ def _load(
     size: tuple[int, int, int] | None,
     spec: Preprocessing | None,
 ) -> Loaded:
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
     return load.load(
@@ -71,7 +71,7 @@ def _load(
         spec,
         context.folder,
         max_unreadable=work.max_unreadable,
-        on_progress=tell,
+        on_progress=report_progress,
     )
 
 
@@ -80,7 +80,7 @@ def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card
         return _trained(context, work, recipe, loaded)
     except OtherTraining:
         log.warning(
-            "request %s starts over: another Hangtag has begun it, or with other data",
+            "request %s starts over: its checkpoint is of another Hangtag version or of other data",
             context.request.id,
         )
         (context.folder / STATE).unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
     from worker.training import build_version
 
     count = len(loaded.data.examples.labels)
-    teller = ProgressReporter(context.report, count, plan(recipe, count).epochs)
+    reporter = ProgressReporter(context.report, count, plan(recipe, count).epochs)
     made = build_version.build_version(
         work.name,
         recipe,
@@ -101,30 +101,30 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
         request=context.request.mark,
         source=work.data,
         weighted=work.weighted,
-        on_epoch=teller.epoch,
-        on_step=teller.step,
-        on_stage=teller.stage,
+        on_epoch=reporter.epoch,
+        on_step=reporter.step,
+        on_stage=reporter.stage,
     )
-    teller.stage(PUBLISHING)
+    reporter.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
 def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut:
-    """The same held-out pictures, also as another version sees them."""
+    """Returns the held-out images, preprocessed for this or for another version."""
 
     def heldout(spec: Preprocessing) -> Examples | None:
         if spec == loaded.data.preprocessing:
             return loaded.data.heldout
         try:
             return _load(context, work, None, spec).data.heldout
-        except SetupError:  # it takes colour, say, where these are grey
+        except SetupError:  # the other version may need colour while these images are grey
             return None
 
     return heldout
 
 
 class ProgressReporter:
-    """Makes progress of the steps and epochs of a training on `count` images."""
+    """Converts steps and epochs of a training on `count` images to progress reports."""
 
     def __init__(self, report: Callable[[Progress], None], count: int, epochs: int) -> None:
         self._report, self._count, self._epochs = report, count, epochs
@@ -132,11 +132,11 @@ class ProgressReporter:
         self._steps = 0
 
     def stage(self, name: str) -> None:
-        """A stage of its own. What the last epoch came to stays visible."""
+        """Report the start of a stage; the accuracy of the last epoch stays visible."""
         self._report(Progress(name, heldout_accuracy=self._heldout_accuracy))
 
     def step(self, step: Step) -> None:
-        """In the middle of an epoch."""
+        """Report a step within an epoch."""
         self._steps = step.steps
         epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
         self._report(
@@ -155,7 +155,7 @@ class ProgressReporter:
         )
 
     def epoch(self, epoch: Epoch) -> None:
-        """After an epoch."""
+        """Report the end of an epoch."""
         self._heldout_accuracy = epoch.heldout_accuracy
         self._report(
             Progress(

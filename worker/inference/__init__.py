@@ -1,1 +1,1 @@
-"""One batch, from its claim to its result."""
+"""Classification of a batch, from its claim to its result."""

@@ -1,4 +1,4 @@
-"""One batch: claim it, decode it, ask the model, hand in the answers."""
+"""Claims a batch, decodes and classifies its images, and submits the result."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from worker.inference.model_cache import Model
 from worker.inference.predictions import decode_batch, join, top_k
 from worker.inference.process_state import ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
-from worker.lifecycle.stats import Told
+from worker.lifecycle.stats import ChildReport
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 
 
-def classify(child: ProcessState, job: str, batch: int) -> Told:
-    """Work on one hint. Answers what was done, for the parent.
+def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
+    """Work on one hint. Returns a report for the parent.
 
     Raises:
-        BadMessage: the hint, or what the ledger holds for it, does not have the agreed form.
-        Unseen: files are referred to that this worker cannot have.
-        redis.exceptions.RedisError: the server was away, or a key of the job is not ours; the
-            hint is lost, which is only a delay.
+        BadMessage: the hint, or its entry in the ledger, does not have the agreed form.
+        Unseen: the batch refers to files that this worker cannot read.
+        redis.exceptions.RedisError: the server was unreachable, or a key of the job has a foreign
+            type; the hint is lost, which only causes a delay.
     """
     check_hint(job, batch)
     ledger = child.ledger(job)
     try:
         result = _work(child, ledger, batch)
-        return _told(child, b"" if result is None else result.statuses)
+        return _report(child, b"" if result is None else result.statuses)
     except Exception as error:
-        # A living child that holds what it does not work on would keep everybody else from it.
-        # Even a claim that failed may have been granted: only the answer was lost.
-        away = isinstance(error, RedisError) and not is_foreign(error)
-        why = "" if away else str(error) or type(error).__name__
-        # Whatever is taken away the producer puts there anew, with the bytes of all files.
+        # A claim that a living child does not work on would block all other workers.
+        # A claim that failed may still have been granted: only the reply was lost.
+        unreachable = isinstance(error, RedisError) and not is_foreign(error)
+        why = "" if unreachable else str(error) or type(error).__name__
+        # The producer replaces a damaged payload by one with the bytes of all files.
         damaged = isinstance(error, BadMessage | Unseen)
-        _insist(child, "a claim", lambda: ledger.release(batch, child.owner, why, damaged))
+        _retry(child, "a claim", lambda: ledger.release(batch, child.owner, why, damaged))
         raise
 
 
@@ -60,24 +60,24 @@ def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult |
     record = decode_job(claim.record)
     if record.id != ledger.job:
         raise BadMessage(f"the record of job {ledger.job} is that of job {record.id}")
-    # Outside of any limit in time: a file system that hangs convicts no picture.
+    # Outside of any time limit: no image is blamed for a file system that hangs.
     payload = decode_payload(claim.payload)
-    images = child.sight.read(payload)
+    images = child.files.read(payload)
     model = _model(child, ledger, batch, record)
     if model is None:
         return None
-    result = _answer(child, ledger, claim, batch, record, model, images)
+    result = _result(child, ledger, claim, batch, record, model, images)
     if result is None:
         return None
     if any(isinstance(image, Reference) for image in payload):
         result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
     data = encode_result(result)
-    _insist(child, "a result", lambda: ledger.complete(batch, child.owner, data))
+    _retry(child, "a result", lambda: ledger.complete(batch, child.owner, data))
     return result
 
 
 def _model(child: ProcessState, ledger: BatchLedger, batch: int, record: JobRecord) -> Model | None:
-    """The job's version. A death while it is loaded counts against it, and against no image."""
+    """The job's version. A death during loading is blamed on the version, not on an image."""
     if model := child.model_in_memory(record):
         return model
     if not ledger.mark_image(batch, child.owner, LOADING):
@@ -86,12 +86,12 @@ def _model(child: ProcessState, ledger: BatchLedger, batch: int, record: JobReco
     return model if ledger.loaded(batch, child.owner) else None
 
 
-def _told(child: ProcessState, statuses: bytes) -> Told:
+def _report(child: ProcessState, statuses: bytes) -> ChildReport:
     failures = {str(BY_CODE[code]): n for code, n in Counter(statuses).items() if code}
     return os.getpid(), len(statuses), failures, child.loaded
 
 
-def _answer(
+def _result(
     child: ProcessState,
     ledger: BatchLedger,
     claim: Claim,
@@ -120,17 +120,17 @@ def _classify_images(
     try:
         batch, codes, flags = decode_batch(model.card, images)
         return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
-    except MemoryError as error:  # not of one picture, which would be its row
+    except MemoryError as error:  # of the batch: that of a single image becomes the image's status
         raise SetupError(
-            f"a batch of {len(images)} images takes more memory than HANGTAG_CHILD_MEMORY_MB "
+            f"a batch of {len(images)} images needs more memory than HANGTAG_CHILD_MEMORY_MB "
             "allows; raise it for the workers"
         ) from error
 
 
-def _insist(child: ProcessState, what: str, act: Callable[[], object]) -> None:
-    """Do it however long Redis is away or full: all other work comes from there, too.
+def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
+    """Retry while Redis is unreachable or full, without limit: all other work needs it as well.
 
-    A refusal is waited for as long as the parent does before it ends.
+    Refusals are retried for as long as the parent retries them before it stops.
     """
     pause_s = 0.05
     refused_until = time.monotonic() + child.settings.refused_s
@@ -144,7 +144,7 @@ def _insist(child: ProcessState, what: str, act: Callable[[], object]) -> None:
             log.warning("%s waits: %s", what, error)
         except RedisError as error:
             if is_foreign(error):
-                raise  # which does not pass, unless the producer mends it
+                raise  # permanent, unless the producer repairs it
             log.warning("%s waits: %s", what, error)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -1,9 +1,9 @@
-"""Files that a producer refers to: opened below one root, and nowhere else.
+"""Reads files that a producer refers to, below one root only.
 
-Symbolic links are resolved first, by the system, and what they lead to is looked at before it is
-opened: a handle that can only be asked (O_PATH) opens no device, waits for no FIFO, and stays with
-the one folder or file however names are changed meanwhile. Its real path decides. A file that is
-no link lies where its folder does, and is opened there, by its name alone.
+The kernel resolves symbolic links first, and their target is checked before it is opened: an O_PATH
+handle opens no device, does not block on a FIFO, and stays on the same folder or file if names are
+changed meanwhile. Its real path must lie below the root. A file that is no link is opened by its
+name in its folder, whose handle was checked.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN, Reference, read_whole, stamp
 
-#: Of all files of a batch that are read here. What travels is bounded by the server's memory.
-MAX_TOGETHER_BYTES = MAX_FILE_BYTES
+#: For all referenced files of a batch. Payloads are bounded by the server's memory instead.
+MAX_TOTAL_BYTES = MAX_FILE_BYTES
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-#: A handle that can be asked where it leads and what it is, and nothing else.
-_ASK = getattr(os, "O_PATH", 0) | os.O_CLOEXEC
+#: For a handle that can be inspected, but neither read nor written.
+_INSPECT = getattr(os, "O_PATH", 0) | os.O_CLOEXEC
 
 
 class SharedFiles:
-    """What a worker sees of the producers' files: all below `root`; nothing if it is empty."""
+    """The producers' files that a worker may read: all below `root`; none if it is empty."""
 
     def __init__(self, root: str) -> None:
         self._root = os.fsencode(os.path.abspath(root)) if root else b""
 
     def read(self, images: Sequence[bytes | Reference | Status]) -> list[bytes | Status]:
-        """The same images, with the bytes of the files that are referred to.
+        """The same images, with each reference replaced by the bytes of its file.
 
         Raises:
-            Unseen: a file cannot be had below the root, or is not what the producer saw.
+            Unseen: a file cannot be read below the root, or has changed since the producer saw it.
         """
         total = sum(image.stamp[0] for image in images if isinstance(image, Reference))
-        if total > MAX_TOGETHER_BYTES:
-            raise _unseen(f"{total >> 20} MiB at once are too many")
+        if total > MAX_TOTAL_BYTES:
+            raise _unseen(f"{total >> 20} MiB in one batch are too many")
         with _Root(self._root) as root:
             return [root.read(i) if isinstance(i, Reference) else i for i in images]
 
 
 class _Root:
-    """The root as it is while one batch is read. It is opened when a file is asked for."""
+    """The root while one batch is read. It is opened when the first file is read."""
 
     def __init__(self, path: bytes) -> None:
         self._path, self._below = path, b""
         self._fd = self._folder = -1
-        #: The folder that is open: files of a batch are mostly neighbours.
-        self._at: bytes | None = None
+        #: The open folder: most files of a batch lie in the same one.
+        self._folder_path: bytes | None = None
 
     def __enter__(self) -> _Root:
         return self
@@ -75,12 +75,12 @@ class _Root:
             self._open()
         folder, _, name = file.path.rpartition(b"/")
         try:
-            if folder != self._at:
+            if folder != self._folder_path:
                 self._enter(folder)
             fd = self._file(name)
         except OSError:
-            where = f"HANGTAG_ROOT={_shown(self._path)}"
-            raise _unseen(f"{_shown(file.path)} cannot be opened below {where}") from None
+            where = f"HANGTAG_ROOT={_printable(self._path)}"
+            raise _unseen(f"{_printable(file.path)} cannot be opened below {where}") from None
         try:
             return _content(fd, file)
         finally:
@@ -90,25 +90,25 @@ class _Root:
         if not self._path:
             raise _unseen("HANGTAG_ROOT is not set")
         if sys.platform != "linux":
-            raise _unseen(f"there is no safe way to open them on {sys.platform}")
+            raise _unseen(f"{sys.platform} has no safe way to open them")
         try:
-            self._fd = os.open(self._path, _ASK | os.O_DIRECTORY)
+            self._fd = os.open(self._path, _INSPECT | os.O_DIRECTORY)
             self._below = _real(self._fd).rstrip(b"/") + b"/"
         except OSError as error:
-            raise _unseen(f"HANGTAG_ROOT={_shown(self._path)}: {error.strerror}") from None
+            raise _unseen(f"HANGTAG_ROOT={_printable(self._path)}: {error.strerror}") from None
 
     def _enter(self, folder: bytes) -> None:
-        """Hold a folder below the root, or the root. Raises OSError."""
-        fd = os.open(folder or b".", _ASK | os.O_DIRECTORY, dir_fd=self._fd)
+        """Open a folder below the root, or the root itself. Raises OSError."""
+        fd = os.open(folder or b".", _INSPECT | os.O_DIRECTORY, dir_fd=self._fd)
         if self._folder >= 0:
             os.close(self._folder)
-        self._folder, self._at = fd, None
+        self._folder, self._folder_path = fd, None
         if not (_real(fd).rstrip(b"/") + b"/").startswith(self._below):
             raise OSError(errno.EXDEV, "outside")
-        self._at = folder
+        self._folder_path = folder
 
     def _file(self, name: bytes) -> int:
-        """A regular file in the folder, or where a link there leads to. Raises OSError."""
+        """Open a regular file in the folder, or the target of a link there. Raises OSError."""
         mode = os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
             return self._linked(name)
@@ -116,7 +116,7 @@ class _Root:
         return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=self._folder)
 
     def _linked(self, name: bytes) -> int:
-        handle = os.open(name, _ASK, dir_fd=self._folder)
+        handle = os.open(name, _INSPECT, dir_fd=self._folder)
         try:
             if not _real(handle).startswith(self._below):
                 raise OSError(errno.EXDEV, "outside")
@@ -134,12 +134,12 @@ def _check_regular(mode: int) -> None:
 def _content(fd: int, file: Reference) -> bytes:
     try:
         content = read_whole(fd, file.stamp[0])
-        info = os.fstat(fd)  # afterwards: so it has not changed while it was read, either
+        info = os.fstat(fd)  # after the read, to detect a change during it
     except OSError as error:
-        raise _unseen(f"{_shown(file.path)}: {error.strerror}") from None
+        raise _unseen(f"{_printable(file.path)}: {error.strerror}") from None
     same = stamp(info) == file.stamp and len(content) == file.stamp[0]
     if not (same and stat.S_ISREG(info.st_mode)):
-        raise _unseen(f"{_shown(file.path)} is not of the size and time it was found with")
+        raise _unseen(f"{_printable(file.path)} no longer has the size and time it was found with")
     return content
 
 
@@ -156,5 +156,5 @@ def _unseen(why: str) -> Unseen:
     return Unseen(f"{UNSEEN}: {why} (on {socket.gethostname()})")
 
 
-def _shown(path: bytes) -> str:
+def _printable(path: bytes) -> str:
     return path.decode(errors="backslashreplace")

@@ -1,8 +1,8 @@
-"""The versions that a worker process has loaded: the one in use, and the one before.
+"""The cache of loaded versions in a worker process: the current version and the previous one.
 
-A new version is loaded beside the old one, so a swap needs no restart and a job in flight keeps
-its own. A version that no batch has asked for is let go after a while; the last one that was used
-stays, since the next job will most likely want it.
+A new version is loaded beside the old one, so that a swap needs no restart and a running job keeps
+its version. A version that no batch has used for a while is evicted, except the most recently used
+one, which the next job most likely needs.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from shared.messages.model_card import Card
 from worker.runtimes.runtime import Runtime
 
 log = logging.getLogger(__name__)
-#: The version in use and the one before: a job of each may be running.
-MODELS_KEPT = 2
+#: The current version and the previous one: a job of each may be running.
+MAX_MODELS = 2
 Key = tuple[str, str]  #: sha256 of the card, runtime
 
 
@@ -36,72 +36,72 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelCache:
-    """At most MODELS_KEPT versions. All but the last used go once unused for `unused_s`."""
+    """At most MAX_MODELS versions. Evicts those unused for `unused_s`, except the last used."""
 
     def __init__(self, unused_s: float) -> None:
         self._unused_s = unused_s
-        self._models: OrderedDict[Key, Model] = OrderedDict()  # the one used last is the last
+        self._models: OrderedDict[Key, Model] = OrderedDict()  # most recently used at the end
         self._used: dict[Key, float] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
     @property
     def loaded(self) -> list[str]:
-        """What there is, `name@version`, the one used last at the end."""
+        """The versions, `name@version`, the most recently used at the end."""
         with self._lock:
             return [model.card.ref for model in self._models.values()]
 
     def find(self, key: Key) -> Model | None:
-        """The version, if it is here; from now on it is the one used last."""
+        """The version, or None. It becomes the most recently used one."""
         with self._lock:
             if key in self._models:
                 self._touch(key)
             return self._models.get(key)
 
     def put(self, key: Key, load: Callable[[], Model]) -> Model:
-        """Load a version. Room is made before, so that there are never more than MODELS_KEPT."""
+        """Load a version. Evicts others first, so that there are never more than MAX_MODELS."""
         with self._lock:
-            surplus = len(self._models) + 1 - MODELS_KEPT
-            self._let_go(list(self._models)[: max(0, surplus)])
+            surplus = len(self._models) + 1 - MAX_MODELS
+            self._evict(list(self._models)[: max(0, surplus)])
             self._models[key] = load()
             self._touch(key)
-            self._wait()
+            self._schedule_eviction()
             return self._models[key]
 
     def _touch(self, key: Key) -> None:
         self._models.move_to_end(key)
         self._used[key] = time.monotonic()
 
-    def _let_go(self, keys: Sequence[Key]) -> None:
+    def _evict(self, keys: Sequence[Key]) -> None:
         for key in keys:
-            log.info("%s (%s) is let go", self._models.pop(key).card.ref, key[1])
+            log.info("%s (%s) is evicted", self._models.pop(key).card.ref, key[1])
             del self._used[key]
         if keys:
             trim_memory()
 
-    def _wait(self) -> None:
-        """Look again when the first version may be unused. No thread where there is only one."""
+    def _schedule_eviction(self) -> None:
+        """Start a timer for the next eviction. No thread if there is only one version."""
         if len(self._models) > 1 and self._timer is None:
             unused_s = time.monotonic() - self._used[next(iter(self._models))]
-            self._timer = threading.Timer(max(0.0, self._unused_s - unused_s), self._tidy)
+            self._timer = threading.Timer(max(0.0, self._unused_s - unused_s), self._evict_unused)
             self._timer.daemon = True
             self._timer.start()
 
-    def _tidy(self) -> None:
+    def _evict_unused(self) -> None:
         with self._lock:
             self._timer = None
             now = time.monotonic()
             others = list(self._models)[:-1]
-            self._let_go([key for key in others if now - self._used[key] >= self._unused_s])
-            self._wait()
+            self._evict([key for key in others if now - self._used[key] >= self._unused_s])
+            self._schedule_eviction()
 
 
 def trim_memory() -> None:
-    """Return what is free to the system. Takes milliseconds, so not for every batch.
+    """Return free memory to the system. Takes milliseconds, so it is not done for every batch.
 
-    Measured over 40 swaps: LiteRT and TensorFlow free what a dropped version held, but the C
-    library keeps the pages. A child that took in eleven versions one after the other, two at a
-    time, grew from 78 to 113 MB; with its pages given back at each swap it stayed at 79.
+    Measured over 40 swaps: LiteRT and TensorFlow free the memory of a dropped version, but the C
+    library does not return the pages. A child that loaded eleven versions in a row, two at a time,
+    grew from 78 to 113 MB; with the pages returned at each swap it stayed at 79.
     """
     gc.collect()  # a Keras model is full of cycles
     trim = _malloc_trim()

@@ -1,7 +1,7 @@
-"""The gates: which pictures, as the network sees them, are unlike those that it learned from.
+"""The gates: a cheap out-of-distribution check of images in the form of the network's input.
 
-They are cheap, and tell no garment from a drawing of a digit: what they see is that the ground is
-not black, or that the picture is all but empty or full. See docs/photos.md.
+They detect a background that is not black, and an image that is nearly empty or full. They do not
+distinguish a garment from a drawing of a digit. See docs/photos.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shared.messages.model_card import Gates
 
 
 def are_outliers(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Bool [n] for uint8 [n, height, width, channels]: whether an image is outside of any gate."""
+    """Bool [n] for uint8 [n, height, width, channels]: whether an image fails any gate."""
     flat = _flat(images)
     share = np.count_nonzero(flat > gates.foreground, axis=1) / flat.shape[1]
     size = (share < gates.smallest) | (share > gates.largest)
@@ -33,7 +33,7 @@ def _border_is_bright(images: NDArray[np.uint8], limit: int) -> NDArray[np.bool_
 
 
 def _outermost(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The values of the four edges, [n, values]; a corner belongs to one of them."""
+    """The values of the four edges, [n, values]; each corner once."""
     edges = [images[:, :1], images[:, 1:][:, -1:]]
     middle = images[:, 1:-1]
     edges += [middle[:, :, :1], middle[:, :, 1:][:, :, -1:]]
@@ -41,5 +41,5 @@ def _outermost(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[n, values], also for no images at all."""
+    """[n, values], also for n = 0."""
     return images.reshape(len(images), math.prod(images.shape[1:]))

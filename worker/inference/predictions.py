@@ -1,4 +1,4 @@
-"""From encoded images to pixels, and from probabilities to answers."""
+"""Decodes a batch to pixels, and turns probabilities into the labels of a result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class DecodedBatch(NamedTuple):
-    """A decoded batch: what the model is asked about, and what is known without it."""
+    """A decoded batch: the input of the model, and the statuses and flags known without it."""
 
     images: NDArray[np.uint8]  #: [n, height, width, channels]
     statuses: bytes  #: n wire codes
@@ -30,7 +30,7 @@ class DecodedBatch(NamedTuple):
 def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
     """Decode a batch for the model of this card.
 
-    An image that cannot be decoded leaves zeros and its code; its neighbours go on.
+    An image that cannot be decoded leaves zeros and its code; the others are not affected.
     """
     spec = card.preprocessing
     batch = np.zeros((len(images), spec.height, spec.width, spec.channels), np.uint8)
@@ -45,14 +45,16 @@ def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
             codes[i], batch[i] = error.status.code, 0
         except MemoryError:
             codes[i], batch[i] = Status.TOO_LARGE.code, 0
-        except Exception:  # a fault of the decoder's own: one row of the table, not all of them
-            log.exception("decoding a picture of %d bytes failed", len(image))
+        except Exception:  # a bug of the decoder costs one row of the table, not the batch
+            log.exception("decoding an image of %d bytes failed", len(image))
             codes[i], batch[i] = Status.UNREADABLE.code, 0
-    return DecodedBatch(batch, bytes(codes), _marked(card, batch, codes, flags))
+    return DecodedBatch(batch, bytes(codes), _with_gate_flags(card, batch, codes, flags))
 
 
-def _marked(card: Card, batch: NDArray[np.uint8], codes: bytearray, flags: bytearray) -> bytes:
-    """The flags, with that of the gates where a labelled image has no other."""
+def _with_gate_flags(
+    card: Card, batch: NDArray[np.uint8], codes: bytearray, flags: bytearray
+) -> bytes:
+    """The flags, plus that of the gates for decoded images without another flag."""
     if card.gates is not None:
         known = np.frombuffer(codes, np.uint8) | np.frombuffer(flags, np.uint8)
         for i in np.flatnonzero(ood_check.are_outliers(card.gates, batch) & (known == 0)):

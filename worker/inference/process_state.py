@@ -1,4 +1,4 @@
-"""What one worker process keeps: its name, its connection, and the versions it has loaded."""
+"""The state of one worker process: its id, its connection, and its loaded versions."""
 
 from __future__ import annotations
 
@@ -24,21 +24,18 @@ from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
 
 log = logging.getLogger(__name__)
-_CURE = "start the owner of a store that has it, or begin the job anew with --restart"
+_FIX = "start the owner of a store that has it, or start the job over with --restart"
 
 
 class ProcessState:
-    """The state of one worker process."""
-
     def __init__(self, settings: Settings, broker: Address | str, parent: str) -> None:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
         self.client: redis.Redis = connect(broker, "worker")
-        self.sight = SharedFiles(settings.root)
+        self.files = SharedFiles(settings.root)
         self._models = ModelCache(settings.model_unused_s)
 
     def ledger(self, job: str) -> BatchLedger:
-        """The ledger of a job."""
         return BatchLedger(self.client, job, self.settings.claim_limit_s)
 
     def model_in_memory(self, record: JobRecord) -> Model | None:
@@ -49,8 +46,8 @@ class ProcessState:
         """The version that a job is pinned to, loaded at most once.
 
         Raises:
-            SetupError: it cannot be had, or is not the one that the job was pinned to.
-            redis.exceptions.RedisError: the server is away.
+            SetupError: it is not available, or differs from the one that the job was pinned to.
+            redis.exceptions.RedisError: the server is unreachable.
         """
         if model := self.model_in_memory(record):
             return model
@@ -60,15 +57,15 @@ class ProcessState:
 
     @property
     def loaded(self) -> list[str]:
-        """The versions in memory, `name@version`, the one used last at the end."""
+        """The versions in memory, `name@version`, the most recently used at the end."""
         return self._models.loaded
 
     def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
-        """The card and the file of a version, before anything makes room for it."""
+        """The card and the file of a version, fetched before other versions are evicted."""
         try:
             card = mirror_reader.load_card(self.client, record.name, record.version)
         except SetupError as error:  # it was there when the job was submitted
-            raise SetupError(f"{error}; {_CURE}") from error
+            raise SetupError(f"{error}; {_FIX}") from error
         if model_card.card_sha256(card) != record.card_sha256:
             raise SetupError(
                 f"{card.ref} here is not the version the job was submitted with; "
@@ -78,7 +75,7 @@ class ProcessState:
 
 
 def _load(runtime: str, card: Card, artifact: bytes) -> Model:
-    began = time.monotonic()
+    start = time.monotonic()
     model = Model(card, load(runtime, card, artifact))
-    log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - began)
+    log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - start)
     return model

@@ -1,1 +1,1 @@
-"""What Hangtag adds to a Celery worker, from its start to its end."""
+"""Extensions of a Celery worker: startup checks, heartbeat, pool supervision, watchdog."""

@@ -1,8 +1,8 @@
-"""Whether Redis lets this worker in. If it never will, the worker ends with one line.
+"""Checks that Redis grants this worker access, and stops the worker with one line if not.
 
-A server that is away is waited for. A wrong password, a certificate that is not to be trusted and a
-right that is missing end a worker that starts at once, and one that was let in after a while: a
-password that is rotated, or a file of users that is loaded again, need not end all workers.
+Outages are retried. A wrong password, an untrusted certificate or a missing permission stops a
+starting worker at once. A worker that was connected before retries for a while, so that a password
+rotation or a reload of the ACL file does not stop all workers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from shared.ledger import heartbeats
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
-#: Refusals further apart than this are not of one cause: each part of a worker tries more often.
-CALM_S = 15.0
+#: Refusals further apart than this have different causes: each part of a worker retries more often.
+SAME_CAUSE_S = 15.0
 
 
 def configuration() -> tuple[Settings, Address, bool]:
     """The settings, the broker, and whether events are sent.
 
-    A set-up that cannot be used ends this process with one line.
+    An invalid configuration ends this process with one line.
     """
     try:
         settings = Settings.from_env()
@@ -43,10 +43,10 @@ def configuration() -> tuple[Settings, Address, bool]:
 
 
 def check_access(broker: Address, worker_id: str, queue: str) -> None:
-    """End this process, which has begun nothing yet, if Redis refuses it.
+    """End this process, which has started no work yet, if Redis refuses it.
 
-    It is asked with what a worker does all the time: a heartbeat, here one that is withdrawn, and
-    a look at its queue.
+    The check runs two operations that every worker needs: it withdraws a heartbeat and reads the
+    length of the queue.
     """
     try:
         with connect(broker, "pulse") as client:
@@ -55,55 +55,54 @@ def check_access(broker: Address, worker_id: str, queue: str) -> None:
     except BrokerRefuses as error:
         _end(error)
     except RedisError:
-        pass  # away, which Celery waits for
+        pass  # unreachable: Celery retries
 
 
 class RefusalLimit:
-    """For how long a worker that was let in is refused before it ends. Used by all its threads.
+    """Limits how long a connected worker is refused before it stops. Used by all its threads.
 
-    One that was never let in ends at once: its start was refused.
+    A worker that never connected stops at the first refusal.
     """
 
     def __init__(self, limit_s: float) -> None:
-        self.let_in = False
+        self.was_connected = False
         self._limit_s = limit_s
-        self._since = self._last = -CALM_S
+        self._since = self._last = -SAME_CAUSE_S
         self._over = False
         self._lock = threading.Lock()
 
     def refused(self, error: BaseException) -> None:
-        """Note one more refusal; end the worker in good order once they have gone on too long."""
+        """Record a refusal; shut the worker down once refusals have lasted for the limit."""
         with self._lock:
             now = time.monotonic()
-            if self.let_in and now - self._last > CALM_S:
+            if self.was_connected and now - self._last > SAME_CAUSE_S:
                 self._since = now
-                log.warning("Redis refuses this worker; it tries again for %g s", self._limit_s)
+                log.warning("Redis refuses this worker; it retries for %g s", self._limit_s)
             self._last = now
-            if self._over or (self.let_in and now - self._since < self._limit_s):
+            if self._over or (self.was_connected and now - self._since < self._limit_s):
                 return
             self._over = True
-        log.critical("%s; the worker ends", access_error(error) or error)
+        log.critical("%s; the worker stops", access_error(error) or error)
         state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
 
 
 #: Set by the application modules from the settings.
-patience = RefusalLimit(Settings().refused_s)
+refusal_limit = RefusalLimit(Settings().refused_s)
 
 
 def note_refusal(error: BaseException) -> None:
-    """Note a refusal, from any thread of the parent."""
-    patience.refused(error)
+    """Record a refusal, from any thread of the parent."""
+    refusal_limit.refused(error)
 
 
 def note_connected() -> None:
-    """Note that the worker has been connected: from now on refusals are waited for."""
-    patience.let_in = True
+    """Record that the worker has connected: from now on refusals are retried up to the limit."""
+    refusal_limit.was_connected = True
 
 
 def set_limit(settings: Settings) -> None:
-    """Take the limit from the settings."""
-    global patience
-    patience = RefusalLimit(settings.refused_s)
+    global refusal_limit
+    refusal_limit = RefusalLimit(settings.refused_s)
 
 
 def _end(error: SetupError) -> NoReturn:

@@ -1,8 +1,8 @@
-"""Which processes of a pool have a hint in hand, also those that died with it a moment ago.
+"""Tracks busy pool processes, including dead ones whose death Celery has not reported yet.
 
-Celery tells a child's death half a second or more after the child has left the pool. If it left the
-heartbeat as soon, its batch would be in other hands by then, and the death would not be counted
-against the batch: a picture that kills would kill more often before it is found out.
+Celery reports a child's death half a second or more after the child has left the pool. If the child
+left the heartbeat as early, another worker would take its batch before the death is counted against
+the batch, and an image that kills its decoder would kill more often before it is found.
 """
 
 from __future__ import annotations
@@ -12,41 +12,43 @@ from collections.abc import Collection
 
 from shared.process import child_id
 
-#: After so long a death is not told any more.
-TOLD_WITHIN_S = 5.0
+#: Celery reports a death within this time, or not at all.
+REPORTED_WITHIN_S = 5.0
 
 
 class BusyProcesses:
-    """Told by the main thread, asked by the pulse."""
+    """Updated by the main thread, read by the heartbeat thread."""
 
     def __init__(self) -> None:
         self._ids: dict[int, str] = {}
         self._busy: set[int] = set()
-        self._gone_s: dict[int, float] = {}  #: since when the busy ones are missed in the pool
+        #: pid of a busy process -> when it was first missing from the pool (monotonic, s)
+        self._missing_since_s: dict[int, float] = {}
 
     def started(self, pid: int) -> None:
-        """It has begun. Who it is cannot be asked any more once it is dead."""
+        """Record the id of a new process: it cannot be read after the process has died."""
         self._ids[pid] = child_id(pid)
 
     def busy(self, pid: int) -> None:
-        """It has a hint in hand. It may be dead already: what it said before is heard later."""
+        """Record that it accepted a hint. It may be dead already: messages arrive late."""
         if pid not in self._ids:
             self.started(pid)
         self._busy.add(pid)
 
     def idle(self, pid: int) -> None:
-        """It has nothing in hand any more."""
+        """Record that it finished its hint."""
         self._busy.discard(pid)
 
     def reported(self, pid: int) -> None:
-        """It is dead, and its death is counted."""
+        """Forget a dead process whose death is counted."""
         self._busy.discard(pid)
-        self._gone_s.pop(pid, None)
+        self._missing_since_s.pop(pid, None)
         self._ids.pop(pid, None)
 
     def listed(self, living: Collection[int]) -> list[str]:
-        """The ids of the living, and of those that died at work and whose death may yet be told."""
+        """The ids of the living, and of busy ones that died and may still be reported as dead."""
         now = time.monotonic()
-        lost = [pid for pid in tuple(self._busy) if pid not in living]
-        told = [p for p in lost if now - self._gone_s.setdefault(p, now) < TOLD_WITHIN_S]
-        return [self._ids.get(pid) or child_id(pid) for pid in (*living, *told)]
+        dead = [pid for pid in tuple(self._busy) if pid not in living]
+        since_s = self._missing_since_s
+        unreported = [p for p in dead if now - since_s.setdefault(p, now) < REPORTED_WITHIN_S]
+        return [self._ids.get(pid) or child_id(pid) for pid in (*living, *unreported)]

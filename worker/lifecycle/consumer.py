@@ -1,5 +1,5 @@
-"""Celery's consumer connects again at once after an error of the server; this one waits first, and
-ends the worker where it is refused."""
+"""A Celery consumer that waits before it reconnects after a server error, and stops the worker if
+access is denied. Celery's own reconnects at once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shared.broker.transport import LONGEST_S, STEP_S
 from shared.errors import Exit
 from worker.lifecycle.access_check import note_connected, note_refusal
 
-#: Its place, for the setting `worker_consumer`.
+#: Import path, for the setting `worker_consumer`.
 NAME = "worker.lifecycle.consumer:HintConsumer"
-#: Errors further apart than this are not of one cause.
-CALM_S = 10.0
+#: Errors further apart than this have different causes.
+SAME_CAUSE_S = 10.0
 
 
 class HintConsumer(Consumer):
-    """Ends the worker where Redis denies what a worker needs, at its start or for long."""
+    """Stops the worker if Redis denies access at its start, or later for longer than the limit."""
 
     _failed_at = 0.0
     _pause_s = 0.0
@@ -43,16 +43,16 @@ class HintConsumer(Consumer):
         super().on_connection_error_after_connected(exc)
 
     def _wait(self, error: BaseException) -> None:
-        """Wait, each time longer, where the server answers with an error (READONLY, a refusal).
+        """Back off after an error reply of the server (READONLY, a refusal).
 
-        A connection that broke is left to kombu, which waits between its attempts.
+        Broken connections are left to kombu, which waits between its own attempts.
         """
         is_refused = access_error(error) is not None
         if is_refused:
             note_refusal(error)
         elif not isinstance(error, ResponseError):
             return
-        recent = time.monotonic() - self._failed_at < CALM_S
+        recent = time.monotonic() - self._failed_at < SAME_CAUSE_S
         self._pause_s = min(self._pause_s + STEP_S, LONGEST_S) if recent else STEP_S
         time.sleep(self._pause_s)
         self._failed_at = time.monotonic()

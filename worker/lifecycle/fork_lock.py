@@ -1,8 +1,7 @@
-"""No child is forked while a thread of the parent is in the middle of something.
+"""Delays forks while a thread of the parent is busy.
 
-A child is a copy of its parent at one moment, with every lock that was held then and nobody in it
-to let go: one that is forked while a thread imports a module waits for that module for ever, and
-is no help and no burden to anybody who looks for dead children.
+fork() copies locks in their current state. A child forked while another thread holds an import lock
+deadlocks on its first import, and still looks alive to the parent.
 """
 
 from __future__ import annotations
@@ -12,42 +11,42 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Longer than anything a thread waits for. Then a child that may hang is better than none.
-PATIENCE_S = 20.0
+#: Longer than any thread waits. After it, a child that may hang is better than no child.
+FORK_TIMEOUT_S = 20.0
 
 
 class ForkLock:
-    """Any number of threads may be at work at the same time; a fork waits for all of them."""
+    """Any number of threads may delay a fork at the same time; it waits for all of them."""
 
     def __init__(self) -> None:
-        self._calm = threading.Condition()
-        self._at_work = 0
+        self._idle = threading.Condition()
+        self._busy_threads = 0
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """What a thread does in the block is done before the next fork, or after it."""
-        with self._calm:
-            self._at_work += 1
+    def delay_forks(self) -> Iterator[None]:
+        """The process does not fork within the block."""
+        with self._idle:
+            self._busy_threads += 1
         try:
             yield
         finally:
-            with self._calm:
-                self._at_work -= 1
-                self._calm.notify_all()
+            with self._idle:
+                self._busy_threads -= 1
+                self._idle.notify_all()
 
     def close(self) -> None:
-        """Let nobody begin, once those at work have ended."""
-        self._calm.acquire()
-        self._calm.wait_for(lambda: not self._at_work, PATIENCE_S)
+        """Wait for the busy threads, and block new ones until `open`."""
+        self._idle.acquire()
+        self._idle.wait_for(lambda: not self._busy_threads, FORK_TIMEOUT_S)
 
     def open(self) -> None:
         """After the fork, in the parent."""
-        self._calm.release()
+        self._idle.release()
 
-    def renew(self) -> None:
-        """After the fork, in the child, where those threads are not."""
+    def reset(self) -> None:
+        """After the fork, in the child, which has none of the other threads."""
         self.__init__()  # type: ignore[misc]
 
 
 gate = ForkLock()
-os.register_at_fork(before=gate.close, after_in_parent=gate.open, after_in_child=gate.renew)
+os.register_at_fork(before=gate.close, after_in_parent=gate.open, after_in_child=gate.reset)

@@ -1,7 +1,7 @@
-"""The pulse of a worker parent: a thread that writes its heartbeat and reports dead children.
+"""A thread of a worker parent that writes its heartbeat and reports dead children.
 
-It is a thread because Celery's own loop stands still while it reconnects, and children that hold
-claims must not seem dead then.
+It is a thread because Celery's event loop blocks while it reconnects, and children that hold claims
+must not look dead then.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from worker.lifecycle.stats import WorkerStats
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
-#: A parent's main thread never waits for Redis: it leaves deaths here.
+#: The main thread queues deaths, since it must never wait for Redis.
 Death = tuple[str, int, int]  # job, batch, the child's pid
 _running: HeartbeatThread | None = None
 
 
 def running() -> HeartbeatThread | None:
-    """The pulse that `start_heartbeat` has made in this process, or in the parent of a child."""
+    """The thread that `start_heartbeat` started in this process; in a child, in its parent."""
     return _running
 
 
@@ -58,9 +58,9 @@ def start_heartbeat(
     parent: Any,
     hint: Callable[[str, int], None],
 ) -> HeartbeatThread:
-    """Start the pulse of a Celery worker `parent`, which has a pool by now.
+    """Start the heartbeat of a Celery worker `parent`, whose pool has started.
 
-    `hint` queues a batch once more whose child has died.
+    `hint` queues a batch again whose child has died.
     """
     global _running
     _running = HeartbeatThread(
@@ -74,13 +74,13 @@ def start_heartbeat(
         WorkerStats(settings.model_unused_s),
         LivenessFile(settings, worker_id),
     )
-    pool.notify_forks(parent.pool, _running.at_work.started)
+    pool.notify_forks(parent.pool, _running.busy_processes.started)
     _running.start()
     return _running
 
 
 class HeartbeatThread(threading.Thread):
-    """One per worker parent. `children` answers the pids of its living pool processes."""
+    """One per worker parent. `children` returns the pids of its living pool processes."""
 
     def __init__(
         self,
@@ -91,23 +91,23 @@ class HeartbeatThread(threading.Thread):
         hint: Callable[[str, int], None],
         interval_s: float,
         ttl_s: float,
-        tally: WorkerStats,
-        sign: LivenessFile | None = None,
+        stats: WorkerStats,
+        liveness: LivenessFile | None = None,
     ) -> None:
-        super().__init__(name="hangtag-pulse", daemon=True)
-        self.worker_id, self.tally, self.at_work = worker_id, tally, BusyProcesses()
+        super().__init__(name="hangtag-heartbeat", daemon=True)
+        self.worker_id, self.stats, self.busy_processes = worker_id, stats, BusyProcesses()
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
-        self._sign = sign
+        self._liveness = liveness
         self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
         self._pending: list[Death] = []
-        self._begun, self._started_ms = time.monotonic(), 0
+        self._start_s, self._started_ms = time.monotonic(), 0
         self._rate = Rate()
-        self._rate.mark(self._begun, 0)
+        self._rate.mark(self._start_s, 0)
 
     def died(self, job: str, batch: int, pid: int) -> None:
-        """A child died with this hint in hand."""
+        """Queue the report that a child died while it worked on this hint."""
         self._deaths.put((job, batch, pid))
 
     def stop(self) -> None:
@@ -118,12 +118,12 @@ class HeartbeatThread(threading.Thread):
     def run(self) -> None:
         due = 0.0
         while True:
-            beaten = False
-            self._tried(self._bury)  # before a beat that says no more who they were
+            sent = False
+            self._try(self._report_deaths)  # before a heartbeat that no longer lists the dead
             if time.monotonic() >= due:
-                beaten = self._tried(self._beat)
-                due = time.monotonic() + (self._interval_s if beaten else RETRY_S)
-            self._tried(partial(self._tell, beaten))
+                sent = self._try(self._beat)
+                due = time.monotonic() + (self._interval_s if sent else RETRY_S)
+            self._try(partial(self._update_liveness, sent))
             wait_s = RETRY_S if self._pending else max(0.0, due - time.monotonic())
             try:
                 death = self._deaths.get(timeout=wait_s)
@@ -132,43 +132,43 @@ class HeartbeatThread(threading.Thread):
             if death is None:
                 break
             self._pending.append(death)
-        self._tried(self._withdraw)
+        self._try(self._withdraw)
 
-    def _tried(self, duty: Callable[[], None]) -> bool:
-        """Whether it went well; if not, it is tried again, or time does it.
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Whether the step succeeded; if not, it is retried, or a timeout replaces it.
 
-        Whatever it is that fails: without this thread a living worker would count as dead.
+        No exception ends this thread: without it a living worker would count as dead.
         """
         try:
-            with gate.at_work():
-                duty()
+            with gate.delay_forks():
+                step()
         except BrokerRefuses as error:
             note_refusal(error)
             return False
         except (RedisError, OperationalError) as error:
-            log.debug("the pulse falters: %s", error)
+            log.debug("the heartbeat failed and is retried: %s", error)
             return False
         except Exception:
-            log.exception("the pulse falters for a reason nobody foresaw")
+            log.exception("unexpected error in the heartbeat thread; it retries")
             return False
         return True
 
     def _beat(self) -> None:
-        # The clock before the children: a claim made in between is newer than the beat.
+        # Read the clock before the children: a claim made in between is newer than the heartbeat.
         at_ms = heartbeats.server_ms(self._client)
         try:
             heartbeats.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
         except RedisError as error:
             if is_foreign(error):
-                self._mend()
+                self._delete_foreign_keys()
             raise
-        # Only now: what a beat that failed would have told is in the next one.
-        self._rate.mark(time.monotonic(), self.tally.images)
+        # Only after success: the next heartbeat includes the images of a failed one.
+        self._rate.mark(time.monotonic(), self.stats.images)
 
-    def _mend(self) -> None:
-        """Make room for heartbeats and hints where somebody has put something else."""
-        gone = wrong_type.remove(self._client, wrong_type.worker_types(self._queue_name))
-        log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(gone))
+    def _delete_foreign_keys(self) -> None:
+        """Delete keys of another type where heartbeats and hints belong."""
+        deleted = wrong_type.remove(self._client, wrong_type.worker_types(self._queue_name))
+        log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(deleted))
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
@@ -177,23 +177,23 @@ class HeartbeatThread(threading.Thread):
             host=socket.gethostname(),
             pid=os.getpid(),
             queue=self._queue_name,
-            children=self.at_work.listed(pids),
-            versions=self.tally.versions(pids),
-            images=self.tally.images,
-            rate=self._rate.seen(time.monotonic(), self.tally.images),
+            children=self.busy_processes.listed(pids),
+            versions=self.stats.versions(pids),
+            images=self.stats.images,
+            rate=self._rate.seen(time.monotonic(), self.stats.images),
             memory_bytes=sum(resident_bytes(pid) for pid in {os.getpid(), *pids}),
             at_ms=at_ms,
             since_ms=self._since_ms(at_ms),
-            failures=self.tally.failures,
+            failures=self.stats.failures,
         )
 
     def _since_ms(self, at_ms: int) -> int:
-        """When this worker started, as the server's clock was at the first beat."""
+        """When this worker started, by the server's clock at the first heartbeat."""
         if not self._started_ms:
-            self._started_ms = at_ms - int((time.monotonic() - self._begun) * 1000)
+            self._started_ms = at_ms - int((time.monotonic() - self._start_s) * 1000)
         return self._started_ms
 
-    def _bury(self) -> None:
+    def _report_deaths(self) -> None:
         while self._pending:
             job, batch, pid = self._pending[0]
             try:
@@ -205,15 +205,15 @@ class HeartbeatThread(threading.Thread):
             except RedisError as error:
                 if not is_foreign(error):
                     raise
-                log.warning("a death in job %s cannot be noted: %s", job, error)
+                log.warning("cannot record a death in job %s: %s", job, error)
             self._pending.pop(0)
-            self.at_work.reported(pid)
+            self.busy_processes.reported(pid)
 
-    def _tell(self, beaten: bool) -> None:
-        if self._sign:
-            self._sign.turned(beaten)
+    def _update_liveness(self, sent: bool) -> None:
+        if self._liveness:
+            self._liveness.update(sent)
 
     def _withdraw(self) -> None:
-        if self._sign:
-            self._sign.withdraw()
+        if self._liveness:
+            self._liveness.withdraw()
         heartbeats.stop(self._client, self.worker_id)

@@ -1,7 +1,7 @@
-"""A worker parent's sign of life for its own machine: a small file that health checks read.
+"""The liveness file of a worker parent: a small local file that health checks read.
 
-Its pulse writes it at each turn, whether Redis answers or not, so that a check needs neither Redis
-nor a password, and costs next to nothing.
+The heartbeat thread writes it in each iteration, even if Redis is unreachable, so that a check is
+cheap and needs neither Redis nor a password.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ FOLDER = "alive"
 
 
 class Liveness(msgspec.Struct, frozen=True):
-    """What one worker parent says. Times are the machine's monotonic clock, in seconds."""
+    """The liveness of one worker parent. Times are the machine's monotonic clock, in seconds."""
 
     worker: str  #: host:pid:started
-    turned_s: float  #: when its pulse turned last
-    beaten_s: float | None = None  #: when Redis last took its heartbeat
+    turned_s: float  #: last iteration of its heartbeat thread
+    beaten_s: float | None = None  #: when Redis last accepted its heartbeat
 
 
 class LivenessFile:
-    """The file of one worker parent. Whatever goes wrong with it, the worker goes on."""
+    """The file of one worker parent. A file that cannot be written does not stop the worker."""
 
     def __init__(self, settings: Settings, worker_id: str) -> None:
         self._settings, self._worker_id = settings, worker_id
         self._beaten_s: float | None = None
-        self._said = False
+        self._is_logged = False
 
-    def turned(self, beaten: bool) -> None:
-        """The pulse has turned; `beaten` says that Redis has just taken a heartbeat."""
+    def update(self, sent: bool) -> None:
+        """Record an iteration of the heartbeat thread; `sent`: Redis just accepted a heartbeat."""
         now = time.monotonic()
-        self._beaten_s = now if beaten else self._beaten_s
+        self._beaten_s = now if sent else self._beaten_s
         try:
             self._write(msgspec.json.encode(Liveness(self._worker_id, now, self._beaten_s)))
         except (OSError, SetupError) as error:
-            if not self._said:
+            if not self._is_logged:
                 log.warning("health checks will not see this worker: %s", error)
-            self._said = True
+            self._is_logged = True
 
     def withdraw(self) -> None:
-        """The worker ends."""
+        """Delete the file when the worker ends."""
         with suppress(OSError):
             self._path(runtime_dir(self._settings)).unlink(missing_ok=True)
 
@@ -62,23 +62,23 @@ class LivenessFile:
         path.parent.mkdir(exist_ok=True)
         draft = path.with_suffix(".part")
         draft.write_bytes(data)
-        draft.replace(path)  # a check never reads half of it
+        draft.replace(path)  # atomic: a check never reads a partial file
 
     @staticmethod
     def _path(runtime: Path) -> Path:
-        # By the process alone, so that what a killed one leaves is soon written over.
+        # Named by the pid alone, so that a later process overwrites the file of a killed one.
         return runtime / FOLDER / f"{os.getpid()}.json"
 
 
 def read_all(settings: Settings) -> Iterator[Liveness]:
-    """Those of the worker parents that run here; what dead ones left behind says nothing."""
+    """The liveness of the worker parents running here; files of dead ones are ignored."""
     for file in sorted((runtime_dir(settings) / FOLDER).glob("*.json")):
         with suppress(OSError, ValueError, *MISFITS):
-            sign = msgspec.json.decode(file.read_bytes(), type=Liveness)
-            if _runs(sign.worker):
-                yield sign
+            liveness = msgspec.json.decode(file.read_bytes(), type=Liveness)
+            if _is_running(liveness.worker):
+                yield liveness
 
 
-def _runs(worker_id: str) -> bool:
+def _is_running(worker_id: str) -> bool:
     host, pid, start = worker_id.rsplit(":", 2)
     return host == socket.gethostname() and 0 != started(int(pid)) == int(start)

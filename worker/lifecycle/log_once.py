@@ -1,4 +1,4 @@
-"""An error that is no fault of the program's own is one line in the log, and not a hundred."""
+"""Logs expected errors as one line instead of a traceback, and each at most once a minute."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from shared.errors import HangtagError, bounded
 from shared.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
-#: The same error of the same work is told again after so long: its hint comes every few seconds.
-AGAIN_S = 60.0
-_MAX_TOLD = 1_000
+#: Minimum interval between two logs of the same error: its hint returns every few seconds.
+REPEAT_S = 60.0
+_MAX_LOGGED = 1_000
 _lines = LogLimit(log)
-_told: dict[str, float] = {}  #: line -> when it was last told (monotonic)
+_logged: dict[str, float] = {}  #: line -> when it was last logged (monotonic, s)
 
 
 @contextmanager
 def log_once(what: str) -> Iterator[None]:
-    """End the block at an error that names its own cause, which is told. Others pass.
+    """Suppress and log errors that name their own cause; all others propagate.
 
-    Celery would write a traceback for each.
+    Celery would log a traceback for each.
     """
     _lines.flush()
     try:
         yield
     except (HangtagError, RedisError) as error:
-        _tell(f"{what}: {bounded(str(error)) or type(error).__name__}")
+        _log(f"{what}: {bounded(str(error)) or type(error).__name__}")
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     now = time.monotonic()
-    if now - _told.get(line, -AGAIN_S) < AGAIN_S:
+    if now - _logged.get(line, -REPEAT_S) < REPEAT_S:
         return
-    if len(_told) >= _MAX_TOLD:
-        _told.clear()
-    _told[line] = now
+    if len(_logged) >= _MAX_LOGGED:
+        _logged.clear()
+    _logged[line] = now
     _lines.error(line)

@@ -1,6 +1,6 @@
-"""What the children of a worker have done, and which versions they hold, as they tell the parent.
+"""Counts what the children of a worker have done, and tracks which versions they have loaded.
 
-A parent never sees a result: what it knows is in the answer of a task.
+A parent never sees the results of batches, only the return values of tasks.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-#: What a child answers for a hint: its pid, how many images it has handed in, how many of them
-#: have a status other than `ok`, and the versions it has loaded, the one used last at the end.
-#: Plain, since Celery gives the parent its `repr`.
-Told = tuple[int, int, dict[str, int], list[str]]
+#: What a child returns for a hint: its pid, the number of images it submitted, the number of them
+#: for each status other than `ok`, and its loaded versions, the most recently used at the end.
+#: Plain types, since Celery passes its `repr` to the parent.
+ChildReport = tuple[int, int, dict[str, int], list[str]]
 
 
 class WorkerStats:
-    """One per worker parent. A child lets go what it has not used for `unused_s`, but the last."""
+    """One per worker parent. A child evicts versions unused for `unused_s`, except the last."""
 
     def __init__(self, unused_s: float) -> None:
         self.images = 0  #: since the start
         self._unused_s = unused_s
         self._failures: Counter[str] = Counter()
-        self._loaded: dict[int, tuple[float, Sequence[str]]] = {}  # pid -> when it said so, what
+        #: pid -> time of its last report (monotonic, s), its versions
+        self._loaded: dict[int, tuple[float, Sequence[str]]] = {}
 
     def add(
         self, pid: int, images: int, failures: Mapping[str, int], loaded: Sequence[str]
     ) -> None:
-        """A child has answered: what is in a `Told`."""
+        """Add the fields of a `ChildReport`."""
         self.images += images
         self._failures.update(failures)
         self._loaded[pid] = (time.monotonic(), loaded)
@@ -38,11 +39,11 @@ class WorkerStats:
         return dict(sorted(self._failures.items()))
 
     def versions(self, pids: Collection[int]) -> list[str]:
-        """What these children have in memory; the others are gone, and are forgotten."""
+        """The versions that these children have loaded; forgets all other children."""
         for pid in self._loaded.keys() - set(pids):
             del self._loaded[pid]
-        return sorted({version for pid in pids for version in self._kept(pid)})
+        return sorted({version for pid in pids for version in self._in_memory(pid)})
 
-    def _kept(self, pid: int) -> Sequence[str]:
+    def _in_memory(self, pid: int) -> Sequence[str]:
         at, loaded = self._loaded.get(pid, (0.0, ()))
         return loaded if time.monotonic() - at < self._unused_s else loaded[-1:]

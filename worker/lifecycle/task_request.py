@@ -1,4 +1,4 @@
-"""How a worker parent sees its hints: it counts what children finish and reports who died."""
+"""A hint in a worker parent: counts what children finish, and reports children that died."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.lifecycle.heartbeat_thread import running
 
 
 class BatchRequest(Request):
-    """A hint in the parent. Its outcome is told to the pulse; Celery keeps no result."""
+    """Reports its outcome to the heartbeat thread; Celery stores no result."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Celery derives a class for each task, with an `on_success` that calls no other."""
@@ -20,27 +20,27 @@ class BatchRequest(Request):
         derived = cls.on_success
 
         def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
-            failed, answer, _ = outcome
-            if not failed and (pulse := running()):
-                pulse.at_work.idle(int(self.worker_pid or 0))
-                told = literal_eval(answer)  # the parent gets the answer's repr
-                if told is not None:
-                    pulse.tally.add(*told)
+            failed, value, _ = outcome
+            if not failed and (heartbeat := running()):
+                heartbeat.busy_processes.idle(int(self.worker_pid or 0))
+                report = literal_eval(value)  # the parent gets the value's repr
+                if report is not None:
+                    heartbeat.stats.add(*report)
             return derived(self, outcome, **kwargs)
 
         cls.on_success = on_success  # type: ignore[assignment,method-assign]
 
     def on_accepted(self, pid: Any, time_accepted: Any) -> None:
-        if pulse := running():
-            pulse.at_work.busy(int(pid))
+        if heartbeat := running():
+            heartbeat.busy_processes.busy(int(pid))
         super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its own
-        if self.worker_pid and (pulse := running()):
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its errors
+        if self.worker_pid and (heartbeat := running()):
             lost = isinstance(error, (WorkerLostError, SystemExit)) and len(self.args) == 2
             if lost:
-                pulse.died(self.args[0], self.args[1], int(self.worker_pid))
+                heartbeat.died(self.args[0], self.args[1], int(self.worker_pid))
             else:
-                pulse.at_work.idle(int(self.worker_pid))
+                heartbeat.busy_processes.idle(int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

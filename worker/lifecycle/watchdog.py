@@ -1,9 +1,8 @@
-"""A worker that has gone deaf begins anew: hints wait, its children are idle, and it takes none.
+"""Restarts a worker that takes no hints although hints wait and its children are idle.
 
-Celery has been seen to stop consuming after it had reconnected, three times thought to be mended
-(celery 8030, 9054, 10205). The process replaces itself by itself, under the same number, so that
-nobody needs to watch it: signals, exit codes and whoever started it stay as they are. Nothing is
-lost, since nothing was in hand.
+Celery can stop consuming after a reconnect; three releases claimed to fix it (celery 8030, 9054,
+10205). The process replaces itself with exec under the same pid, so that it needs no supervisor and
+its parent, signals and exit codes stay the same. No work is lost, since none was in progress.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from worker.lifecycle import pool
 from worker.lifecycle.fork_lock import gate
 
 log = logging.getLogger(__name__)
-#: So many looks within the limit: hints must wait at each of them.
-LOOKS = 12
+#: Number of checks within the limit: hints must wait at each of them.
+CHECKS = 12
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 
 
 class Watchdog(threading.Thread):
-    """One per worker parent. `is_busy` answers whether a child works or the parent ends."""
+    """One per worker parent. `is_busy` returns whether a child works or the parent shuts down."""
 
     def __init__(
         self,
@@ -40,71 +39,70 @@ class Watchdog(threading.Thread):
         queue: str,
         limit_s: float,
         is_busy: Callable[[], bool],
-        begin_anew: Callable[[], None],
+        restart: Callable[[], None],
     ) -> None:
         super().__init__(name="hangtag-watchdog", daemon=True)
         self._client, self._queue, self._limit_s = client, queue, limit_s
-        self._is_busy, self._begin_anew = is_busy, begin_anew
+        self._is_busy, self._restart = is_busy, restart
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """End the thread."""
         self._stopped.set()
 
     def run(self) -> None:
-        interval_s = self._limit_s / LOOKS
+        interval_s = self._limit_s / CHECKS
         since = last = time.monotonic()
         while not self._stopped.wait(interval_s):
             now = time.monotonic()
-            slept = now - last > 4 * interval_s  # with the machine, or stopped
+            was_suspended = now - last > 4 * interval_s  # machine or process
             last = now
             since = max(since, transport.last_receipt())
-            if slept or not self._is_deaf():
+            if was_suspended or not self._is_stuck():
                 since = time.monotonic()
             elif now - since >= self._limit_s:
                 since = now
-                self._bite()
+                self._restart_worker()
 
-    def _is_deaf(self) -> bool:
-        """Whether there is something to do and nobody here does it, as it seems at this moment."""
+    def _is_stuck(self) -> bool:
+        """Whether hints wait and no child of this worker is busy, at this moment."""
         try:
-            with gate.at_work():
+            with gate.delay_forks():
                 return not self._is_busy() and bool(self._client.llen(self._queue))
         except (RedisError, BrokerRefuses):
-            return False  # away: nothing can be heard
+            return False  # unreachable: no hint can arrive
 
-    def _bite(self) -> None:
+    def _restart_worker(self) -> None:
         log.error(
-            "no hint was taken for %.0f s although %s is not empty; this worker begins anew",
+            "no hint was taken for %.0f s although %s is not empty; this worker restarts",
             self._limit_s,
             self._queue,
         )
-        self._begin_anew()
+        self._restart()
 
 
 def watchdog(client: redis.Redis, queue: str, limit_s: float, parent: object) -> Watchdog:
-    """The one of a Celery worker. Call it in the main thread."""
-    dies_with = _parent_death_signal()
+    """The watchdog of a Celery worker. Call it in the main thread."""
+    death_signal = _parent_death_signal()
     return Watchdog(
         client,
         queue,
         limit_s,
         pool.is_busy,
-        lambda: restart(pool.pids(getattr(parent, "pool", None)), dies_with),
+        lambda: restart(pool.pids(getattr(parent, "pool", None)), death_signal),
     )
 
 
-def restart(children: list[int], dies_with: int) -> None:
-    """Replace this process by the command that it was started with; its children end.
+def restart(children: list[int], death_signal: int) -> None:
+    """Kill the children and replace this process by the command that it was started with.
 
-    `dies_with` is the signal that the kernel sends it when its parent dies, or 0: that belongs to
-    a thread, and this may be another one than before.
+    `death_signal` is the signal that the kernel sends when the parent dies, or 0. The kernel stores
+    it per thread, and this may be a different thread, so it is set again.
     """
     for pid in children:
         if pid != os.getpid():
             os.kill(pid, signal.SIGKILL)
-    if dies_with:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, dies_with)
+    if death_signal:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal)
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

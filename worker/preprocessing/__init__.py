@@ -1,1 +1,1 @@
-"""Pillow images to a network's input."""
+"""Conversion of Pillow images to the network's input."""

@@ -1,4 +1,4 @@
-"""What lies behind a garment: its colour, whether it is calm, and where the garment is."""
+"""The background of a garment: its colour, whether it is uniform, and the box of the garment."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Colours = NDArray[np.uint8]  #: [n, 3], RGB
-Box = tuple[int, int, int, int]  #: left, top, right, bottom in pixels; the last two are outside
+Box = tuple[int, int, int, int]  #: left, top, right, bottom in pixels; the last two are exclusive
 
-#: Of 255: nearer colours are the ground itself. Zalando's own: 5 % in RGB.
+#: Of 255: nearer colours count as background. Zalando's value: 5 % in RGB.
 NEAR = 12.75
-#: Of 255: if so many of the outermost pixels are further away, the ground is no plain one. A
-#: garment that is cut off at one side of the picture takes up a quarter of them at most.
-CALM = 0.12 * 255
-CALM_SHARE = 0.7
-#: Where fewer of them are near the ground, the light may fall off from one side to the other.
+#: Of 255: the background is uniform if at least UNIFORM_SHARE of the outermost pixels are within
+#: this distance. A garment that is cut off at one side covers a quarter of them at most.
+UNIFORM = 0.12 * 255
+UNIFORM_SHARE = 0.7
+#: If a smaller share of them is NEAR the background, the light may fall off towards one side.
 EVEN_SHARE = 0.95
-_GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as Pillow has it
+_GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as in Pillow
 
 
 class Background(NamedTuple):
-    """The ground of a picture."""
+    """The background of an image."""
 
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
-    calm: bool  #: nearly the same all around
-    even: bool  #: not even lighter on one side
+    is_uniform: bool  #: nearly the same on all sides
+    is_even: bool  #: evenly lit: no side is lighter
 
     @property
     def grey(self) -> float:
@@ -36,32 +36,33 @@ class Background(NamedTuple):
 
 
 def find(photo: Image.Image) -> Background:
-    """The median of the outermost pixels of an RGB picture."""
+    """The median of the outermost pixels of an RGB image."""
     ring = outermost(photo)
     colour = np.median(ring, axis=0)
     apart = np.abs(ring - colour).max(axis=1)
-    calm, even = (apart <= CALM).mean() >= CALM_SHARE, (apart <= NEAR).mean() >= EVEN_SHARE
-    return Background(colour, bool(calm), bool(even))
+    uniform = (apart <= UNIFORM).mean() >= UNIFORM_SHARE
+    even = (apart <= NEAR).mean() >= EVEN_SHARE
+    return Background(colour, bool(uniform), bool(even))
 
 
-def evened(photo: Image.Image, ground: Background) -> Image.Image:
-    """The picture as if its light did not fall off: Zalando's never did, but a window's does.
+def evened(photo: Image.Image, background: Background) -> Image.Image:
+    """The image corrected for light that falls off, as window light does and Zalando's did not.
 
-    What the ground has too much or too little of each colour, as a plane over the picture, is
-    taken from all of it.
+    For each colour, a plane is fitted to the deviation of the background and subtracted from the
+    whole image.
     """
     ring, at = outermost(photo).astype(np.float64), _places(photo)
-    near = np.abs(ring - ground.colour).max(axis=1) <= CALM
-    slope, *_ = np.linalg.lstsq(at[near], ring[near] - ground.colour, rcond=None)
+    near = np.abs(ring - background.colour).max(axis=1) <= UNIFORM
+    slope, *_ = np.linalg.lstsq(at[near], ring[near] - background.colour, rcond=None)
     down, across = np.indices((photo.height, photo.width))[..., np.newaxis]
     excess = slope[0] + slope[1] * across + slope[2] * down
     return Image.fromarray((np.asarray(photo) - excess).round().clip(0, 255).astype(np.uint8))
 
 
-def trimmed(photo: Image.Image, ground: Background) -> Box:
-    """The smallest box with all that is not near the ground; the whole picture if all of it is."""
+def trimmed(photo: Image.Image, background: Background) -> Box:
+    """The smallest box of all pixels not NEAR the background; the whole image if there are none."""
     values = np.arange(256)
-    table = [255 * (np.abs(values - middle) > NEAR) for middle in ground.colour]
+    table = [255 * (np.abs(values - middle) > NEAR) for middle in background.colour]
     box = photo.point(np.concatenate(table).tolist()).getbbox()
     return box or (0, 0, photo.width, photo.height)
 

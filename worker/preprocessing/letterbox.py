@@ -1,4 +1,4 @@
-"""A picture of any size into the frame of the network: whole, upright, its aspect kept."""
+"""Fits an image of any size into the network's frame: uncropped, upright, with its aspect ratio."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from shared.messages.model_card import Preprocessing
 from worker.preprocessing.orientation import SIDEWAYS, upright
 from worker.preprocessing.pixel_modes import EIGHT_BITS, WIDE, Mode, flatten, value_range
 
-#: Reducing by whole factors is coarse where a factor leaves a rest: it stops at so many times the
-#: final size, and at so many pixels. The filter does what is left.
+#: Reducing by whole factors is coarse if a factor leaves a remainder, so it stops at this multiple
+#: of the final size and at this side length. The filter does the rest.
 REDUCING_GAP = 3
 _REDUCED_SIDE_PIXELS = 1024
-#: Plain averages keep the edges that the network knows. Of Fashion-MNIST's test images enlarged
-#: ten times, the packaged network gets 1.2 points fewer right (2.9 with BILINEAR); of those
-#: reduced to 20 pixels, 3.5 (5.6).
+#: Plain averages preserve the edges that the network has learned. On Fashion-MNIST's test images
+#: enlarged ten times, the packaged network loses 1.2 points of accuracy (2.9 with BILINEAR); on
+#: those reduced to 20 pixels, 3.5 (5.6).
 _FILTER = Image.Resampling.BOX
-#: Larger pictures are flattened and reduced in parts, so that none is ever held twice.
+#: Larger images are flattened and reduced in parts, so that no full copy is in memory.
 _PART_SIDE_PIXELS = 1024
 
 Size = tuple[int, int]  #: width, height in pixels
 
 
-class Picture(NamedTuple):
-    """A decoded picture as it lies in its file."""
+class DecodedImage(NamedTuple):
+    """A decoded image in the orientation of its file."""
 
     image: Image.Image
     orientation: int  #: EXIF's, 1 to 8
-    size: Size  #: as the file has it
-    shrink: int = 1  #: so many of the file's pixels became one of `image`, each way
+    size: Size  #: in the file
+    shrink: int = 1  #: reduction factor of each side from the file to `image`
 
 
-def place(picture: Picture, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
-    """Fill `out`, uint8 [height, width, channels], with the picture centred on the ground."""
+def place(decoded: DecodedImage, spec: Preprocessing, out: NDArray[np.uint8]) -> None:
+    """Fill `out`, uint8 [height, width, channels], with the image centred on `spec.ground`."""
     mode: Mode = "L" if spec.channels == 1 else "RGB"
-    target = fitted(picture.size, picture.orientation, spec)
-    small = upright(_shrunk(picture, target, mode, spec.ground), picture.orientation)
+    target = fitted(decoded.size, decoded.orientation, spec)
+    small = upright(_shrunk(decoded, target, mode, spec.ground), decoded.orientation)
     pixels = np.asarray(small).reshape(small.height, small.width, spec.channels)
     top, left = (spec.height - small.height) // 2, (spec.width - small.width) // 2
     out.fill(spec.ground)
@@ -48,7 +48,7 @@ def place(picture: Picture, spec: Preprocessing, out: NDArray[np.uint8]) -> None
 
 
 def fitted(size: Size, orientation: int, spec: Preprocessing) -> Size:
-    """The largest size of the same aspect in the frame, as the picture lies before it is turned."""
+    """The largest size of the same aspect ratio in the frame, before rotation."""
     width, height = size
     frame_w, frame_h = spec.width, spec.height
     if orientation in SIDEWAYS:
@@ -63,23 +63,23 @@ def _share(side: int, target: int, whole: int, limit: int) -> int:
     return max(1, min(limit, (2 * side * target + whole) // (2 * whole)))
 
 
-def _shrunk(picture: Picture, size: Size, mode: Mode, ground: int) -> Image.Image:
-    """Flattened and resized to exactly `size`; untouched where it has that size already."""
-    image = picture.image
+def _shrunk(decoded: DecodedImage, size: Size, mode: Mode, ground: int) -> Image.Image:
+    """Flattened and resized to exactly `size`; not resized if it already has that size."""
+    image = decoded.image
     x, y = (
         max(1, have // max(_REDUCED_SIDE_PIXELS, REDUCING_GAP * want))
         for have, want in zip(image.size, size, strict=True)
     )
     small = reduced(image, (x, y), mode, ground)
-    if picture.size == size:
+    if decoded.size == size:
         return small
-    # Where the factors leave a rest, the last pixel stands for less than the others.
-    width, height = (side / picture.shrink for side in picture.size)
+    # If the factors leave a remainder, the last pixel covers less than the others.
+    width, height = (side / decoded.shrink for side in decoded.size)
     return small.resize(size, _FILTER, (0.0, 0.0, width / x, height / y))
 
 
 def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Image:
-    """Flattened, with every `by` pixels averaged to one."""
+    """Flattened, with blocks of `by` pixels averaged to one."""
     wide = image.mode in WIDE
     span = value_range(part for _, part in _parts(image, by)) if wide else EIGHT_BITS
     whole = Image.new(mode, (-(-image.width // by[0]), -(-image.height // by[1])))
@@ -92,7 +92,7 @@ def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Imag
 
 
 def _parts(image: Image.Image, by: Size) -> Iterator[tuple[Size, Image.Image]]:
-    """The picture in parts of whole multiples of `by`, each with its left and top edge."""
+    """The image in parts of whole multiples of `by`, each with its left and top edge."""
     width, height = (-(-_PART_SIDE_PIXELS // factor) * factor for factor in by)
     if image.width <= width and image.height <= height:
         yield (0, 0), image

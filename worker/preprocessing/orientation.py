@@ -1,4 +1,4 @@
-"""How EXIF says that a picture lies, and turning it upright."""
+"""Reads the EXIF orientation of an image and rotates it upright."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _TURNS = {
 
 
 def orientation_of(image: Image.Image) -> int:
-    """1 (upright) to 8, as EXIF numbers them; 1 where it does not say so."""
+    """1 (upright) to 8, as numbered in EXIF; 1 if there is no valid value."""
     try:
         return int(image.getexif().get(_ORIENTATION, UPRIGHT))
     except Exception:
-        # A damaged note beside a good picture; Pillow raises whatever its parsing runs into.
+        # Damaged EXIF beside a valid image; Pillow raises exceptions of any class.
         return UPRIGHT
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture turned and mirrored so that `orientation` becomes 1."""
+    """The image rotated and mirrored so that `orientation` becomes 1."""
     turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)

@@ -1,4 +1,4 @@
-"""Any mode of Pillow's to eight bits of grey or RGB without transparency."""
+"""Converts every Pillow mode to eight bits of grey or RGB without transparency."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Span = tuple[float, float]  #: the values of black and of white
 EIGHT_BITS: Span = (0.0, 255.0)
 
 _ALPHA = {"LA", "PA", "RGBA"}
-#: Premultiplied alpha, which Pillow turns into nothing but its plain form.
+#: Premultiplied alpha, which Pillow converts only to the plain form.
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _SIXTEEN_BITS = {"I;16", "I;16L", "I;16B", "I;16N"}
-#: Modes whose values have no agreed white: see `value_range`.
+#: Modes without a defined value of white: see `value_range`.
 WIDE = ("I", "F")
-#: What the brightest value may stand for, where a format does not say what white is.
+#: Candidates for the value of white in these modes.
 _WHITES = (1.0, 255.0, 65_535.0, 4_294_967_295.0)
 
 
 def value_range(parts: Iterable[Image.Image]) -> Span:
-    """What black and white are in a picture of mode I or F, given in parts.
+    """The values of black and white in an image of mode I or F, given in parts.
 
     Black is 0, or the lowest value if that is negative. White is the smallest of 1, 255, 65,535
-    and 2^32-1 that no value exceeds, or else the highest value. So nothing is clipped.
+    and 2^32-1 that no value exceeds, or else the highest value. So no value is clipped.
     """
     lowest = highest = 0.0
     for part in parts:
@@ -39,12 +39,12 @@ def value_range(parts: Iterable[Image.Image]) -> Span:
 
 
 def flatten(image: Image.Image, mode: Mode, ground: int, span: Span) -> Image.Image:
-    """The picture in `mode`; where it is transparent, `ground` (0 to 255) shows through.
+    """The image in `mode`; `ground` (0 to 255) shows through transparent pixels.
 
-    `span` is the `value_range` of the picture that this one may be a part of.
+    `span` is the `value_range` of the whole image, of which this one may be a part.
 
     Raises:
-        ValueError: the mode has no way to RGB (LAB).
+        ValueError: the mode has no conversion to RGB (LAB).
     """
     if image.mode in _SIXTEEN_BITS:
         return _from_16_bits(image, ground).convert(mode)
@@ -64,7 +64,7 @@ def _over(image: Image.Image, ground: int) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image, ground: int) -> Image.Image:
-    """The high byte, as Pillow has it for RGB. Its own conversion would clip at 255."""
+    """The high byte, as in Pillow's RGB modes. Pillow's own conversion would clip at 255."""
     values = np.asarray(image)
     grey = (values >> (4 if image.info.get("bits") == 12 else 8)).astype(np.uint8)
     if "transparency" in image.info:

@@ -1,1 +1,1 @@
-"""A request on the trainer: claim, lease, workspace, outcome."""
+"""Requests on the trainer: claim, lease, workspace, outcome."""

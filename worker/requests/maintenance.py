@@ -1,6 +1,7 @@
-"""The rounds of a trainer's parent: hints that were lost, requests that Redis may forget, models.
+"""Periodic maintenance in a trainer's parent.
 
-A hint may be lost, and a trainer may die; whoever is alive looks after what waits.
+It repeats lost hints, stores requests that Redis may lose, and publishes the serving copies of
+models. Hints can be lost and trainers can die, so each trainer does this for all waiting requests.
 """
 
 from __future__ import annotations
@@ -31,32 +32,31 @@ from worker.lifecycle.fork_lock import gate
 from worker.requests.workspace import Workspace, finished_before
 
 log = logging.getLogger(__name__)
-#: Redis may lose the serving copies; they are put back this often.
+#: Redis may lose the serving copies; they are published again at this interval.
 PUBLISH_S = 30.0
-#: An outcome stays in the store for so long, in case that the same request is made again.
-KEEP_S = 7 * 86_400.0
-#: Messages of the queue that are looked at.
-HINTS_LOOKED_AT = 10_000
+#: An outcome stays in the store for this time, in case the same request is submitted again.
+RETENTION_S = 7 * 86_400.0
+#: Messages of the queue that are read.
+HINTS_READ = 10_000
 
 
 class Maintenance(threading.Thread):
-    """One per trainer. `hint` queues a hint at a request."""
+    """One per trainer. `hint` queues a hint for a request."""
 
     def __init__(
         self, client: redis.Redis, settings: Settings, hint: Callable[[str], None]
     ) -> None:
-        super().__init__(name="hangtag-rounds", daemon=True)
+        super().__init__(name="hangtag-maintenance", daemon=True)
         self._client, self._settings, self._hint = client, settings, hint
         self._store = settings.store_path
         self._stack = stack_name(settings)
         self._requests = RequestLedger(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
-        self._cards = 0  #: how many were there after publishing
+        self._cards = 0  #: number in Redis after the last publishing
         self._logged: set[str] = set()
 
     def stop(self) -> None:
-        """End the thread."""
         self._ended.set()
         self.join(timeout=self._settings.round_s)
 
@@ -67,45 +67,46 @@ class Maintenance(threading.Thread):
 
     def go(self) -> None:
         """One round."""
-        for duty in (self._publish, self._keep, self._restore, self._hint_again, self._clear):
-            with self._tried_again(), gate.at_work():
-                duty()
+        steps = (self._publish, self._store_waiting, self._restore, self._hint_again, self._clear)
+        for step in steps:
+            with self._retried(), gate.delay_forks():
+                step()
 
     def _publish(self) -> None:
         due = time.monotonic() - self._published >= PUBLISH_S
-        if due or self._cards_there() < self._cards:  # Redis was emptied: workers wait for them
+        if due or self._count_cards() < self._cards:  # Redis lost them, and workers need them
             publish(self._client, Registry(self._store))
             self._published = time.monotonic()
-            self._cards = self._cards_there()
+            self._cards = self._count_cards()
 
-    def _cards_there(self) -> int:
-        """How many versions of the store Redis has."""
+    def _count_cards(self) -> int:
+        """The number of versions of the store whose card is in Redis."""
         registry = Registry(self._store)
         names = registry.names()
         cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
         return self._client.exists(*cards) if cards else 0
 
-    def _keep(self) -> None:
-        """What waits gets into the store: whoever asked may be gone, and Redis be emptied.
+    def _store_waiting(self) -> None:
+        """Store waiting requests: their producer may have ended, and Redis may lose them.
 
-        What was cancelled or answered meanwhile is found out by `_restore`, which comes next.
+        `_restore`, the next step, handles those that were cancelled or answered meanwhile.
         """
         if not self._settings.redis_url:
-            return  # whoever makes a request here keeps it, and forgets it if it is cancelled
+            return  # here the producer stores its request, and deletes it if it is cancelled
         for request_id in self._requests.waiting():
-            with self._tried_again():
-                self._keep_one(Workspace(self._store, request_id), request_id)
+            with self._retried():
+                self._store_one(Workspace(self._store, request_id), request_id)
 
-    def _keep_one(self, folder: Workspace, request_id: str) -> None:
+    def _store_one(self, folder: Workspace, request_id: str) -> None:
         if folder.request() is None and (found := self._requests.submitted(request_id)):
-            folder.keep(*found)
+            folder.store(*found)
 
     def _restore(self) -> None:
-        """What the store has and Redis does not know is made known to it again, and the reverse."""
+        """Submit unanswered requests of the store that Redis has lost; take outcomes over."""
         here = not self._settings.redis_url
         for request in request_store.unanswered(self._store, here):
-            with self._tried_again():
-                # What another stack has its own trainer restores.
+            with self._retried():
+                # A request of another stack is restored by that stack's trainer.
                 if not here or request_store.owner(self._store, request.id) == self._stack:
                     self._reconcile(request)
 
@@ -115,39 +116,39 @@ class Maintenance(threading.Thread):
         if view is None:
             self._requests.submit(request, folder.input())
         elif view.request.work != request.work:
-            return  # how that ends says nothing about what is kept
+            return  # another request with the same id
         elif view.state is RequestState.CANCELLED:
             folder.forget()
         elif view.state is RequestState.DONE and view.outcome is not None:
             folder.close(view.outcome)
 
     def _hint_again(self) -> None:
-        """At each request that nobody works on, unless a hint at it is queued."""
+        """Repeat the hint for each waiting request that has none in the queue."""
         waiting = self._requests.waiting()
         queued = self._queued() if waiting else []
         for request_id in waiting:
-            argument = f"'{request_id}'".encode()  # as Celery's headers show it
+            argument = f"'{request_id}'".encode()  # as in Celery's headers
             if not any(argument in message for message in queued):
                 self._hint(request_id)
 
     def _queued(self) -> list[bytes]:
-        """The messages that no trainer has taken."""
-        return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_LOOKED_AT))
+        """The messages in the queue."""
+        return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_READ))
 
     def _clear(self) -> None:
-        for folder in finished_before(self._store, time.time() - KEEP_S):
+        for folder in finished_before(self._store, time.time() - RETENTION_S):
             folder.forget()
 
     @contextmanager
-    def _tried_again(self) -> Iterator[None]:
-        """What fails is tried again in the next round. What nobody expected is logged once."""
+    def _retried(self) -> Iterator[None]:
+        """Suppress errors, since the next round retries. Unexpected ones are logged once."""
         try:
             yield
         except BrokerRefuses as error:
             note_refusal(error)
         except (RedisError, OperationalError, HangtagError, OSError) as error:
-            log.debug("to be tried again: %s", error)
+            log.debug("maintenance failed and is retried: %s", error)
         except Exception as error:
             if repr(error) not in self._logged:
                 self._logged.add(repr(error))
-                log.exception("a round of the trainer failed; the next ones try again")
+                log.exception("unexpected error in the trainer's maintenance; it is retried")

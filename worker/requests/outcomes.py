@@ -1,4 +1,4 @@
-"""The outcome of a request, from a handler's answer or from its error."""
+"""Builds the outcome of a request from a handler's reply or its error."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from worker.handlers.context import Reply
 log = logging.getLogger(__name__)
 #: Packages that a trainer may lack.
 NEEDED = WORKER_PACKAGES | TRAIN_PACKAGES
-#: How TensorFlow says that a GPU is too small.
+#: Exceptions of TensorFlow and Python for a lack of memory.
 OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
 SUMMARY_CHARS = 200
 
 
-def well(answered: Reply) -> Outcome:
-    """Of work that was done."""
-    answer = msgspec.Raw(msgspec.json.encode(answered.answer))
-    return Outcome(ok=True, answer=answer, files=tuple(answered.files))
+def succeeded(reply: Reply) -> Outcome:
+    """The outcome of completed work."""
+    answer = msgspec.Raw(msgspec.json.encode(reply.answer))
+    return Outcome(ok=True, answer=answer, files=tuple(reply.files))
 
 
 def unwritten(error: OSError) -> Outcome:
-    """Of work that the store cannot keep."""
-    cure = f"the store cannot be written ({error}); free the disk, or set HANGTAG_STORE"
-    return failed(SetupError(cure))
+    """The outcome of work whose result cannot be written to the store."""
+    line = f"the store cannot be written ({error}); free disk space, or set HANGTAG_STORE"
+    return failed(SetupError(line))
 
 
 def failed(error: Exception, log_file: str = "") -> Outcome:
-    """One line for the command that requested it; an unexpected error is in the log with its trace.
+    """One line for the command that requested it; unexpected errors are logged with a traceback.
 
-    `log_file` is the file of that log, where it is known.
+    `log_file` is the file of that log, if known.
     """
     if isinstance(error, HangtagError):
         return Outcome(ok=False, error=str(error), usage=isinstance(error, UsageError))
@@ -47,7 +47,7 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
     if type(error).__name__ in OUT_OF_MEMORY:
-        line = "the trainer has too little memory; use smaller pictures, or a larger machine"
+        line = "the trainer ran out of memory; use smaller images, or a machine with more memory"
         return Outcome(ok=False, error=f"{line} ({where})")
     what = " ".join(f"{type(error).__name__}: {error}".split())[:SUMMARY_CHARS]
     return Outcome(ok=False, error=f"the work failed ({what}); {where}")

@@ -1,5 +1,5 @@
-"""One request, from the claim to its outcome. What does the work is imported when it is needed:
-a promotion needs no TensorFlow."""
+"""Runs one request, from the claim to its outcome. Handlers are imported when they are needed,
+because a promotion needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.lease import RETRY_S, Lease
-from worker.requests.outcomes import failed, unwritten, well
+from worker.requests.outcomes import failed, succeeded, unwritten
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -48,21 +48,21 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Rollback: ("worker.handlers.manage_versions", "rollback"),
     Prune: ("worker.handlers.manage_versions", "prune"),
 }
-#: Redis is away or full: that passes.
-PASSING = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, Unavailable)
+#: Redis is unreachable or full, or the store is locked: the work is retried.
+TRANSIENT = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, Unavailable)
 LEFT, ANSWERED = "left", "answered"
-Files = dict[str, bytes]  #: pictures beside an outcome, by name
+Files = dict[str, bytes]  #: plots beside an outcome, by name
 
 
 class Resources(NamedTuple):
-    """What all requests of one store have in common."""
+    """Shared by all requests of one store."""
 
     settings: Settings
     client: redis.Redis
     requests: RequestLedger
     registry: Registry
-    ending: ShutdownNotice
-    log_file: str  #: where it is known
+    shutdown: ShutdownNotice
+    log_file: str  #: path; empty if unknown
 
 
 class RequestConsumer:
@@ -73,22 +73,22 @@ class RequestConsumer:
         settings: Settings,
         client: redis.Redis,
         owner: str,
-        ending: ShutdownNotice,
+        shutdown: ShutdownNotice,
         cut_short: Callable[[], None],
     ) -> None:
         self._owner, self._cut_short = owner, cut_short
         self._requests = RequestLedger(client, settings.lease_s)
-        # A trainer at a broker writes to its standard error, which may be anything.
+        # A trainer at a broker logs to its standard error, whose file is unknown.
         log_file = "" if settings.redis_url else str(log_path(settings))
         registry = Registry(settings.store_path)
-        self._common = Resources(settings, client, self._requests, registry, ending, log_file)
+        self._common = Resources(settings, client, self._requests, registry, shutdown, log_file)
 
     def take(self, request_id: str) -> str:
-        """Do what a hint is about, if there is something to do; what became of it, in a word.
+        """Run the request of a hint, if it is claimable. Returns LEFT, ANSWERED or the verdict.
 
         Raises:
-            BadMessage: the id, or what Redis holds under it, is not ours.
-            redis.exceptions.RedisError: the server is away; nothing was begun.
+            BadMessage: the id, or its value in Redis, does not have the agreed form.
+            redis.exceptions.RedisError: the server is unreachable; no work was started.
         """
         folder = Workspace(self._common.settings.store_path, request_id)
         grant = self._requests.claim(request_id, self._owner, folder.fence)
@@ -96,14 +96,14 @@ class RequestConsumer:
             return grant.verdict
         try:
             if not folder.enter(grant):
-                raise Unavailable(f"request {request_id} is somebody else's by now")
+                raise Unavailable(f"request {request_id} was taken over by another trainer")
         except Unavailable as error:
             log.warning("%s", error)
             self._requests.release(request_id, grant.fence)
             return LEFT
         except OSError as error:
-            told = self._requests.finish(request_id, grant.fence, unwritten(error))
-            return ANSWERED if told else LEFT
+            finished = self._requests.finish(request_id, grant.fence, unwritten(error))
+            return ANSWERED if finished else LEFT
         with self._lease(folder, grant.request.id, grant.fence) as lease:
             return RequestRunner(self._common, lease, folder, grant, grant.request).run()
 
@@ -115,13 +115,13 @@ class RequestConsumer:
             request_id,
             fence,
             self._common.settings.lease_s,
-            self._common.ending,
+            self._common.shutdown,
             self._cut_short,
         )
         lease.start()
         try:
             yield lease
-        except SystemExit:  # this process alone was told to end
+        except SystemExit:  # only this process ends, not the trainer
             lease.release()
             raise
         finally:
@@ -136,56 +136,61 @@ class RequestRunner:
     ) -> None:
         self._common, self._lease, self._folder = common, lease, folder
         self._grant, self._id = grant, request.id
-        kept = folder.request()
-        self._request = kept or request  # as it was when an earlier attempt published
-        #: The store keeps other work under this id: not for us to end or to forget.
-        self._is_other = kept is not None and kept.work != request.work
+        stored = folder.request()
+        self._request = stored or request  # as in an earlier attempt, which may have published
+        #: The store has other work under this id, which must be neither finished nor deleted.
+        self._is_other = stored is not None and stored.work != request.work
         log.info("request %s: %s, attempt %d", request.id, request.work, grant.attempts)
 
     def run(self) -> str:
-        """ANSWERED, or LEFT where another attempt has to answer."""
+        """ANSWERED, or LEFT if another attempt has to finish the request."""
         try:
-            outcome, files = self._ended()
+            outcome, files = self._outcome()
             self._finish(outcome, files)
         except (RequestStopped, Unavailable) as stopped:
-            log.warning("request %s is left: %s", self._id, stopped)
+            log.warning("request %s: this attempt stops: %s", self._id, stopped)
             self._leave()
             return LEFT
-        log.info("request %s is answered: %s", self._id, outcome.error or "well")
+        log.info("request %s is finished: %s", self._id, outcome.error or "ok")
         return ANSWERED
 
-    def _ended(self) -> tuple[Outcome, Files]:
-        """How it ends, or has ended before; the store has it first. Raises Stopped."""
+    def _outcome(self) -> tuple[Outcome, Files]:
+        """The outcome, of this attempt or of an earlier one; it is stored before Redis gets it.
+
+        Raises:
+            RequestStopped: another attempt has to finish the request.
+        """
         if self._is_other:
-            return failed(UsageError(f"{self._id} was other work before; choose another id")), {}
+            line = f"{self._id} is the id of earlier, other work; choose another id"
+            return failed(UsageError(line)), {}
         known = self._folder.outcome()
         if known is not None:
             outcome, files = known, self._folder.files(known)
         else:
-            outcome, files = self._handled()
+            outcome, files = self._run_handler()
             self._lease.confirm()
             try:
-                if not self._folder.answer(self._grant.fence, outcome, files):
-                    raise RequestStopped("somebody else has it, or has answered it")
+                if not self._folder.finish(self._grant.fence, outcome, files):
+                    raise RequestStopped("another trainer has taken it over, or finished it")
             except OSError as error:
                 return unwritten(error), {}
         self._folder.tidy()
         return outcome, files
 
-    def _handled(self) -> tuple[Outcome, Files]:
-        """What the handler answers, or what its error comes to. Raises Stopped."""
+    def _run_handler(self) -> tuple[Outcome, Files]:
+        """The outcome of the handler's reply or of its error. Raises RequestStopped."""
         while True:
             try:
-                answered = self._handle(self._request.work)
-                return well(answered), answered.files
+                reply = self._handle(self._request.work)
+                return succeeded(reply), reply.files
             except RequestStopped:
                 raise
-            except PASSING as error:
+            except TRANSIENT as error:
                 log.warning("request %s waits: %s", self._id, error)
-                self._common.ending.is_sent(RETRY_S)
-                self._lease.confirm()  # which waits until Redis is back
+                self._common.shutdown.is_sent(RETRY_S)
+                self._lease.confirm()  # waits until Redis is reachable
             except Exception as error:
-                # One whose files were taken away fails, and has nothing to say.
+                # An attempt that lost its request, and so its files, must not report an error.
                 self._lease.confirm()
                 return failed(error, self._common.log_file), {}
 
@@ -200,31 +205,31 @@ class RequestRunner:
             settings=common.settings,
             folder=folder.work,
             input=self._grant.input if self._grant.input is not None else folder.input(),
-            began=folder.began,
+            started=folder.started,
             lease=self._lease,
         )
         return _handler(work)(context, work)
 
     def _finish(self, outcome: Outcome, files: Files) -> None:
-        """Hand in what the store has by now. Raises Stopped: the next attempt hands it in."""
+        """Send the stored outcome to Redis. Raises RequestStopped: the next attempt sends it."""
         while True:
             try:
                 if self._common.requests.finish(self._id, self._grant.fence, outcome, files):
                     return
-                self._lease.confirm()  # which knows why not
-                raise RequestStopped("Redis takes no outcome from here")
+                self._lease.confirm()  # raises with the reason, if it knows one
+                raise RequestStopped("Redis does not accept the outcome of this attempt")
             except BadMessage as error:
                 raise RequestStopped(str(error)) from error
             except RedisError as error:
                 log.warning("the outcome of %s waits for Redis: %s", self._id, error)
-            self._common.ending.is_sent(RETRY_S)
+            self._common.shutdown.is_sent(RETRY_S)
             self._lease.check()
 
     def _leave(self) -> None:
         if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:
             self._folder.forget()
         elif self._folder.outcome() is not None:
-            self._folder.tidy()  # one that slept may have begun anew what was tidied up
+            self._folder.tidy()  # a suspended attempt may have written files again
         self._lease.release()
 
 

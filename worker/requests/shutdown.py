@@ -1,6 +1,6 @@
-"""How a trainer's parent tells its children to end: a byte in a pipe that all of them can see.
+"""A shutdown notice from a trainer's parent to its children: a byte in a pipe that all can poll.
 
-Signals do not do: Celery and billiard set, reset and ignore those of their children.
+Signals are not reliable: Celery and billiard set, reset and ignore those of their children.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 
 class ShutdownNotice:
-    """Made in the parent before it forks. Nobody reads the byte, so it is there for everyone."""
+    """Created in the parent before it forks. The byte is never read, so every child sees it."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
 
     def send(self, **_: Any) -> None:
-        """From now on it is told. Fit for a signal handler."""
+        """Send the notice. Safe in a signal handler."""
         os.write(self._writer, b".")
 
     def is_sent(self, wait_s: float = 0.0) -> bool:
-        """Whether it is, at the latest after so many seconds."""
+        """Whether it was sent; waits for it for up to `wait_s`."""
         return bool(select.select([self._reader], [], [], wait_s)[0])

@@ -1,12 +1,12 @@
-"""What the store keeps of one request, so that its work outlives trainers and Redis.
+"""The folder of one request in the store, so that its work survives trainers and Redis.
 
-STORE/.requests/ID/request.json   what is asked for: since a round saw it wait, or the first attempt
-STORE/.requests/ID/input          what travelled beside it
-STORE/.requests/ID/began          its time is that of the first attempt
-STORE/.requests/ID/fence          the highest that was granted and has got here
-STORE/.requests/ID/work/          checkpoint, decoded images: deleted with the outcome
-STORE/.requests/ID/files/         the outcome's pictures
-STORE/.requests/ID/outcome.json   arrives last
+STORE/.requests/ID/request.json   the request: written by maintenance, or by the first attempt
+STORE/.requests/ID/input          the bytes that were submitted with it
+STORE/.requests/ID/began          its mtime is the start of the first attempt
+STORE/.requests/ID/fence          the highest fence that has entered
+STORE/.requests/ID/work/          checkpoint, decoded images: deleted once there is an outcome
+STORE/.requests/ID/files/         the outcome's plots
+STORE/.requests/ID/outcome.json   written last
 """
 
 from __future__ import annotations
@@ -28,56 +28,56 @@ from shared.messages.requests import Outcome, Request, encode_request
 
 
 class Workspace:
-    """One request of a store. Nothing is created before `keep` or `enter`."""
+    """One request of a store. No file is created before `store` or `enter`."""
 
     def __init__(self, store: Path, request_id: str) -> None:
-        """Raises BadMessage if the id cannot be one."""
+        """Raises BadMessage if the id is invalid."""
         self._store, self._id = store, request_id
         self._path = request_store.folder(store, request_id)
-        self.work = self._path / "work"  #: for whoever has the request
+        self.work = self._path / "work"  #: for the trainer that holds the request
 
     @property
     def fence(self) -> int:
-        """The highest that has got here; 0 where there was none, or it cannot be read."""
+        """The highest fence that has entered; 0 if there is none, or it cannot be read."""
         try:
             return int((self._path / "fence").read_text())
-        except (OSError, ValueError):  # a store that does not do is found out by `enter`
+        except (OSError, ValueError):  # `enter` reports a store that cannot be used
             return 0
 
     @property
-    def began(self) -> float:
-        """When the request was first worked on, seconds since 1970; now where it was not."""
+    def started(self) -> float:
+        """Start of the first attempt, seconds since 1970; now if there was none."""
         try:
             return (self._path / "began").stat().st_mtime
         except FileNotFoundError:
             return time.time()
 
     def request(self) -> Request | None:
-        """What is kept under this id."""
+        """The stored request, or None."""
         return request_store.load(self._store, self._id)
 
     def input(self) -> bytes | None:
-        """What travelled beside the request."""
+        """The bytes that were submitted with the request, or None."""
         with suppress(FileNotFoundError):
             return (self._path / "input").read_bytes()
         return None
 
     def outcome(self) -> Outcome | None:
-        """How it ended, if it has."""
+        """The stored outcome, or None."""
         return request_store.outcome(self._store, self._id)
 
     def files(self, outcome: Outcome) -> dict[str, bytes]:
-        """The pictures beside an outcome, those that are still there."""
+        """The plots beside an outcome, as far as they still exist."""
         found = {}
         for name in outcome.files:
             with suppress(OSError):
                 found[name] = (self._path / "files" / name).read_bytes()
         return found
 
-    def keep(self, request: Request, input: bytes | None) -> None:
-        """Keep a request that waits at a broker, where nothing is kept under its id.
+    def store(self, request: Request, input: bytes | None) -> None:
+        """Store a request that waits at a broker, unless one is stored under its id.
 
-        Whether it waits still the caller finds out after this: what has ended is not to be kept.
+        The caller checks afterwards whether it still waits, and deletes it if it has ended.
         """
         if self.request() is not None:
             return
@@ -88,44 +88,44 @@ class Workspace:
         replace(self._path / REQUEST_FILE, encode_request(request))
 
     def enter(self, grant: Grant) -> bool:
-        """Take the request over, also in the eyes of the store. False: a later one has done so.
+        """Take the request over in the store as well. False: a later attempt has done so.
 
         Raises:
-            Unavailable: somebody has fallen asleep with the lock in hand.
+            Unavailable: a suspended process holds the lock.
         """
         atomic_file.make_folder(self._path)
         with request_store.locked(self._store):
             if grant.fence <= self.fence:
                 return False
             replace(self._path / "fence", str(grant.fence).encode())
-        self.work.mkdir(exist_ok=True)  # not by one that wakes when all is done and tidied up
+        self.work.mkdir(exist_ok=True)  # only here: a suspended attempt must not recreate it
         failpoint("request.entered")
         with suppress(FileExistsError):
             (self._path / "began").touch(exist_ok=False)
             failpoint("request.began")
-        kept, asked = self.request(), grant.request
-        other = kept is not None and asked is not None and kept.work != asked.work
+        stored, granted = self.request(), grant.request
+        other = stored is not None and granted is not None and stored.work != granted.work
         if grant.input is not None and not other:
             replace(self._path / "input", grant.input)
-        if asked is not None and kept is None:
-            replace(self._path / REQUEST_FILE, encode_request(asked))
+        if granted is not None and stored is None:
+            replace(self._path / REQUEST_FILE, encode_request(granted))
         return True
 
     def holds(self, fence: int) -> bool:
-        """Whether nobody with a higher fence has come by."""
+        """Whether no attempt with a higher fence has entered."""
         return self.fence == fence
 
-    def answer(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        """Keep how it ended. False: it is no longer ours, or has ended; nothing has changed.
+    def finish(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
+        """Store the outcome. False: the request was taken over or is finished; nothing changes.
 
         Raises:
             Unavailable: as `enter`.
             OSError: the store cannot be written.
         """
         atomic_file.make_folder(self._path / "files")
-        told = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
+        encoded = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
         contents = {self._path / "files" / name: data for name, data in files.items()}
-        contents[self._path / OUTCOME_FILE] = told  # the last to arrive
+        contents[self._path / OUTCOME_FILE] = encoded  # written last
         parts: dict[Path, Path] = {}
         try:
             for path, data in contents.items():
@@ -145,19 +145,19 @@ class Workspace:
         return True
 
     def close(self, outcome: Outcome) -> None:
-        """Keep an outcome that Redis has and nobody here has worked out."""
+        """Store an outcome that was found in Redis, not computed from this store."""
         replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
         self.tidy()
 
     def tidy(self) -> None:
-        """Delete what only the work needed."""
+        """Delete the files that only the work needed."""
         shutil.rmtree(self.work, ignore_errors=True)
         failpoint("request.work-removed")
         with suppress(OSError):
             (self._path / "input").unlink()
 
     def forget(self) -> None:
-        """Delete everything."""
+        """Delete the folder."""
         shutil.rmtree(self._path, ignore_errors=True)
         failpoint("request.forgotten")
 

@@ -1,1 +1,1 @@
-"""Runtimes that run a model: LiteRT and TensorFlow."""
+"""The runtimes that execute a model: LiteRT and TensorFlow."""

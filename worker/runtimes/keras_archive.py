@@ -1,8 +1,8 @@
-"""What a `.keras` file may hold. Read before Keras opens it, since loading one can run code.
+"""Checks a `.keras` file against an allowlist before Keras opens it, since loading can run code.
 
-Keras' `safe_mode` is a seat belt: about ten ways around it became known in 20 months. So only
-classes that compute and do nothing else are let through: none that holds code (Lambda), reads files
-(StringLookup, TFSMLayer), or was registered by anybody.
+Keras' `safe_mode` is not sufficient: about ten bypasses became known in 20 months. So only classes
+that do nothing but compute are allowed: none that contains code (Lambda), reads files
+(StringLookup, TFSMLayer), or is registered by an application.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from shared.errors import SetupError
 
 CONFIG = "config.json"
-#: What there must be, and how large it may be unpacked: a network of Hangtag's has a
-#: configuration of 20 kB, EfficientNet one of 500. A file that is imported has at most 64 MB.
+#: Required members and their maximum unpacked size in bytes. A network of Hangtag's has a
+#: configuration of 20 kB, EfficientNet one of 500. An imported file has at most 64 MB.
 MEMBERS = {"metadata.json": 4096, CONFIG: 4 << 20, "model.weights.h5": 256 << 20}
-#: How an optimizer, losses and metrics are remembered: nothing that classifies needs them.
+#: The key of optimizer, losses and metrics, which classification does not need.
 TRAINING = "compile_config"
-#: These vary the images of a training and let all others pass. LiteRT has no form of them.
-VARYING = {
+#: Layers that vary images in training and pass them through otherwise. LiteRT does not have them.
+AUGMENTATIONS = {
     "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
     "RandomZoom",
 }  # fmt: skip
-#: Arithmetic that is faster on some processors; weights are float32 under the first two.
-FASTER = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"}
+#: Reduced precision, faster on some processors; weights are float32 under the first two.
+REDUCED_PRECISION = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"}
 _BY_MODULE: dict[str | None, str] = {
     None: "__keras_tensor__",
     "keras": "DTypePolicy Sequential",
@@ -55,26 +55,26 @@ ALLOWED = {(module, name) for module, names in _BY_MODULE.items() for name in na
 
 
 def check(archive: bytes) -> None:
-    """Let an archive of allowed classes pass.
+    """Check that an archive contains allowed classes only.
 
     Raises:
-        SetupError: it is no `.keras` archive, or holds anything else.
+        SetupError: it is no `.keras` archive, or contains another class.
     """
     with _readable():
         for item in _objects(_config(archive)):
             _check_object(item)
 
 
-def for_answers(archive: bytes) -> bytes:
-    """The same network without what only its training needed; nothing of it is executed.
+def for_inference(archive: bytes) -> bytes:
+    """The same network for inference; no code of the archive is executed.
 
-    No optimizer, losses and metrics, no random variation of images, and float32 throughout.
+    Removes optimizer, losses, metrics and augmentation, and sets float32 throughout.
 
     Raises:
         SetupError: it is no `.keras` archive.
     """
     with _readable():
-        config = _for_answers(_config(archive))  # which checks what is read below
+        config = _for_inference(_config(archive))  # checks the sizes of the members read below
         data = io.BytesIO()
         with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
             for member in MEMBERS.keys() - {CONFIG}:
@@ -85,22 +85,22 @@ def for_answers(archive: bytes) -> bytes:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """What goes wrong in reading an archive is one line."""
+    """Convert every error of reading an archive to a SetupError of one line."""
     try:
         yield
     except SetupError:
         raise
-    except Exception as error:  # zipfile and its decompressors raise whatever damage makes them
+    except Exception as error:  # zipfile and its decompressors raise exceptions of any class
         reason = " ".join(str(error).split())[:200]
-        cure = "save it again with model.save('model.keras')"
-        raise SetupError(f"this is not a .keras file ({reason}); {cure}") from error
+        fix = "save it again with model.save('model.keras')"
+        raise SetupError(f"this is not a .keras file ({reason}); {fix}") from error
 
 
 def _config(archive: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
         members = [info.filename for info in file.infolist()]
         if sorted(members) != sorted(MEMBERS):
-            raise ValueError(f"it holds {', '.join(members)!r:.200}")
+            raise ValueError(f"it contains {', '.join(members)!r:.200}")
         for name, limit in MEMBERS.items():
             if file.getinfo(name).file_size > limit:
                 raise ValueError(f"its {name} has more than {limit} bytes")
@@ -108,7 +108,7 @@ def _config(archive: bytes) -> Any:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary that Keras would make an object of, at any depth."""
+    """Every dictionary that Keras would deserialize to an object, at any depth."""
     if isinstance(value, dict):
         if "class_name" in value:
             yield value
@@ -122,32 +122,32 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def _check_object(item: dict[str, Any]) -> None:
     name, module = item["class_name"], item.get("module")
     registered = item.get("registered_name")
-    if not (_known(module, name) and registered in (None, name)):
+    if not (_is_allowed(module, name) and registered in (None, name)):
         raise SetupError(
             f"the .keras file uses {module!s:.60}.{name!s:.60}, which Hangtag does not load; "
             "use a version that `hangtag train` made"
         )
 
 
-def _known(module: object, name: object) -> bool:
+def _is_allowed(module: object, name: object) -> bool:
     if not isinstance(name, str) or not isinstance(module, str | None):
         return False
     return (module, name) in ALLOWED
 
 
-def _for_answers(value: Any) -> Any:
+def _for_inference(value: Any) -> Any:
     if isinstance(value, list):
-        return [_for_answers(inner) for inner in value]
+        return [_for_inference(inner) for inner in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: _for_answers(inner) for key, inner in value.items() if key != TRAINING}
-    kind = (kept.get("module"), kept.get("class_name"))
-    config = kept.get("config")
+    cleaned = {key: _for_inference(inner) for key, inner in value.items() if key != TRAINING}
+    kind = (cleaned.get("module"), cleaned.get("class_name"))
+    config = cleaned.get("config")
     if not isinstance(config, dict):
-        return kept
-    if kind[0] == "keras.layers" and kind[1] in VARYING:
+        return cleaned
+    if kind[0] == "keras.layers" and kind[1] in AUGMENTATIONS:
         plain = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
-        return {**kept, "class_name": "Identity", "config": plain}
-    if kind == ("keras", "DTypePolicy") and config.get("name") in FASTER:
-        return {**kept, "config": {"name": "float32"}}
-    return kept
+        return {**cleaned, "class_name": "Identity", "config": plain}
+    if kind == ("keras", "DTypePolicy") and config.get("name") in REDUCED_PRECISION:
+        return {**cleaned, "config": {"name": "float32"}}
+    return cleaned

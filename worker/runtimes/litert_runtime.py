@@ -9,28 +9,35 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from worker.runtimes.runtime import Images, Probabilities, empty_answers, image_shape, in_calls
+from worker.runtimes.runtime import (
+    Images,
+    Probabilities,
+    empty_probabilities,
+    image_shape,
+    in_calls,
+)
 
-#: A worker has one child per core, so a child takes one core.
+#: A worker has one child per core, so a child uses one core.
 THREADS = 1
 
 
-#: Beside a full call. One image has kernels of its own in some libraries, and three are odd.
-TRIED_IMAGES = (1, 3)
+#: Call sizes that are compared with a full call. Some libraries have special kernels for one image,
+#: and three is an odd number.
+PROBE_IMAGES = (1, 3)
 
 
 class LiteRT:
     """A `.tflite` file, called with at most the number of images that it was exported for.
 
-    Smaller calls cost what their images cost. A graph that does not give an image the same bits
-    in calls of any size, or has a fixed size, gets full calls with padding.
+    The cost of a smaller call is proportional to its images. A graph whose results depend on the
+    call size, or whose size is fixed, gets full calls with padding.
     """
 
     def __init__(self, card: Card, artifact: bytes) -> None:
-        """Load and warm.
+        """Load the model and run it once.
 
         Raises:
-            SetupError: this is no `.tflite` file, or not one of the card's shapes.
+            SetupError: this is no `.tflite` file, or its shapes differ from the card's.
         """
         self._card = card
         self._interpreter, self._input, self._output = _loaded(card, artifact)
@@ -40,17 +47,17 @@ class LiteRT:
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
-        answers = empty_answers(images, self._card)
+        results = empty_probabilities(images, self._card)
         for rows, call in in_calls(images, self._call_images, pad=not self._resizable):
             self._resize(len(call))
-            answers[rows] = self._invoke(call)[: rows.stop - rows.start]
-        return answers
+            results[rows] = self._invoke(call)[: rows.stop - rows.start]
+        return results
 
     def _invoke(self, images: Images) -> Probabilities:
         self._interpreter.set_tensor(self._input["index"], images)
         self._interpreter.invoke()
-        answers: Probabilities = self._interpreter.get_tensor(self._output["index"])
-        return answers
+        probabilities: Probabilities = self._interpreter.get_tensor(self._output["index"])
+        return probabilities
 
     def _resize(self, count: int) -> None:
         if count != self._images:
@@ -64,10 +71,10 @@ class LiteRT:
         images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         whole = self._invoke(images)
         try:
-            for count in TRIED_IMAGES:
+            for count in PROBE_IMAGES:
                 self._resize(count)
                 if not np.array_equal(self._invoke(images[:count]), whole[:count]):
-                    raise RuntimeError("other bits, or another shape")
+                    raise RuntimeError("results differ in bits or shape")
         except (RuntimeError, ValueError):
             self._images = 0  # unknown after a resize that failed
             self._resize(self._call_images)
@@ -75,10 +82,11 @@ class LiteRT:
         return True
 
     def _check(self) -> None:
-        took = (self._input["dtype"], tuple(self._input["shape"][1:]))
-        gave = (self._output["dtype"], tuple(self._output["shape"]))
-        wanted = (np.uint8, image_shape(self._card))
-        if took != wanted or gave != (np.float32, (self._call_images, len(self._card.labels))):
+        input_form = (self._input["dtype"], tuple(self._input["shape"][1:]))
+        output_form = (self._output["dtype"], tuple(self._output["shape"]))
+        expected_output = (np.float32, (self._call_images, len(self._card.labels)))
+        expected_input = (np.uint8, image_shape(self._card))
+        if input_form != expected_input or output_form != expected_output:
             raise SetupError(
                 f"model.tflite of {self._card.ref} does not have the shapes of its card; "
                 "publish it again"
@@ -91,10 +99,10 @@ def _loaded(card: Card, artifact: bytes) -> tuple[Interpreter, dict[str, Any], d
         interpreter = Interpreter(model_content=artifact, num_threads=THREADS)
         interpreter.allocate_tensors()
         # The names in a damaged file may not be UTF-8.
-        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        (input_,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
             f"model.tflite of {card.ref} cannot be loaded ({reason}); publish it again"
         ) from error
-    return interpreter, taken, given
+    return interpreter, input_, output

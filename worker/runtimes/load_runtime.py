@@ -1,4 +1,4 @@
-"""Loads a version into the runtime that was chosen, and imports no other runtime."""
+"""Loads a version into the chosen runtime, and imports no other runtime."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PACKAGES = {"litert": "ai-edge-litert", "tensorflow": "tensorflow"}
 
 
 def load(kind: str, card: Card, artifact: bytes) -> Runtime:
-    """The version in `artifact` (the file `artifact_name(kind)`), warmed with one call.
+    """Load the version in `artifact` (the file `artifact_name(kind)`) and run it once.
 
     Raises:
-        SetupError: the kind is unknown, its package is absent, or the file is refused.
+        SetupError: the kind is unknown, its package is missing, or the file is refused.
     """
     artifact_name(kind)
     try:
@@ -26,7 +26,7 @@ def load(kind: str, card: Card, artifact: bytes) -> Runtime:
         extra = "worker" if kind == "litert" else "train"
         package = PACKAGES[kind]
         raise SetupError(
-            f"the {kind} runtime does not load ({error}); "
+            f"the {kind} runtime cannot be loaded ({error}); "
             f"install it with: {installation.command(extra, [package])}"
         ) from error
     return Kind(card, artifact)

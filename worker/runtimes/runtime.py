@@ -1,4 +1,4 @@
-"""The seam between a worker and what computes: images in, as many rows of probabilities out.
+"""The interface of all runtimes: images in, one row of probabilities per image out.
 
 Importing this module loads NumPy and no runtime: worker/runtimes/load_runtime.py does.
 """
@@ -17,20 +17,20 @@ from shared.messages.model_card import Card
 Images = npt.NDArray[np.uint8]  #: [n, height, width, channels]
 Probabilities = npt.NDArray[np.float32]  #: [n, classes]
 
-#: Images per graph call on a CPU, whatever the size of a message. Needs 74 MB where calls of
-#: 1,024 need 180, and is faster, since what one layer hands to the next stays in the cache.
+#: Images per graph call on a CPU, for messages of any size. Needs 74 MB, while calls of 1,024 need
+#: 180, and is faster, since the activations between two layers stay in the cache.
 CALL_IMAGES = 64
 ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
 
 
 class Runtime(Protocol):
-    """A loaded version, warmed and ready."""
+    """A loaded version that has run once."""
 
     def predict(self, images: Images) -> Probabilities:
         """Probabilities float32 [n, classes] of images uint8 [n, height, width, channels].
 
         Raises:
-            SetupError: the images do not have the shape that the version's card names.
+            SetupError: the images do not have the shape in the version's card.
         """
 
 
@@ -50,12 +50,12 @@ def artifact_name(kind: str) -> str:
 
 def image_shape(card: Card) -> tuple[int, int, int]:
     """Height, width and channels of one image."""
-    wanted = card.preprocessing
-    return wanted.height, wanted.width, wanted.channels
+    spec = card.preprocessing
+    return spec.height, spec.width, spec.channels
 
 
-def empty_answers(images: Images, card: Card) -> Probabilities:
-    """Room for one row of probabilities per image.
+def empty_probabilities(images: Images, card: Card) -> Probabilities:
+    """An uninitialized array float32 [n, classes] for the images.
 
     Raises:
         SetupError: the images do not have the card's shape.
@@ -70,7 +70,7 @@ def empty_answers(images: Images, card: Card) -> Probabilities:
 
 
 def in_calls(images: Images, call_images: int, *, pad: bool) -> Iterator[tuple[slice, Images]]:
-    """The images of each call, at most `call_images`, and the rows that the call answers.
+    """The images of each call, at most `call_images`, and the rows of its results.
 
     With `pad`, black images fill each call up to `call_images`.
     """

@@ -1,4 +1,4 @@
-"""`model.keras` by TensorFlow: for GPUs, or on request. Import it after the fork only."""
+"""`model.keras` by TensorFlow: for GPUs, or on request. Import this module after the fork only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.runtimes.runtime import (
     CALL_IMAGES,
     Images,
     Probabilities,
-    empty_answers,
+    empty_probabilities,
     image_shape,
     in_calls,
 )
@@ -29,13 +29,13 @@ GPU_CALL_IMAGES = 1024
 class TensorFlow:
     """A `.keras` file as one compiled function of a fixed shape.
 
-    TensorFlow's kernels depend on the number of images, so each call is padded to that shape:
-    an image gets the same bits in any company.
-    TensorFlow itself heeds TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
+    TensorFlow's kernels depend on the number of images, so each call is padded to that shape: the
+    result of an image is the same to the bit in every batch.
+    TensorFlow itself reads TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
     """
 
     def __init__(self, card: Card, artifact: bytes) -> None:
-        """Load and warm.
+        """Load the model and run it once.
 
         Raises:
             SetupError: the file is refused, or does not have the card's shapes.
@@ -58,10 +58,10 @@ class TensorFlow:
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
-        answers = empty_answers(images, self._card)
+        results = empty_probabilities(images, self._card)
         for rows, call in in_calls(images, self._call_images, pad=True):
-            answers[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
-        return answers
+            results[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
+        return results
 
 
 def load_model(artifact: bytes) -> keras.Model:
@@ -76,7 +76,7 @@ def load_model(artifact: bytes) -> keras.Model:
         path.write_bytes(artifact)
         try:
             return keras.saving.load_model(path, safe_mode=True, compile=False)
-        except Exception as error:  # Keras raises whatever a damaged file makes it raise
+        except Exception as error:  # Keras raises exceptions of any class for a damaged file
             reason = " ".join(str(error).split())[:200]
             raise SetupError(
                 f"the .keras file cannot be loaded ({reason}); publish the model again"
@@ -84,11 +84,11 @@ def load_model(artifact: bytes) -> keras.Model:
 
 
 def _gpus() -> list[Any]:
-    """The GPUs, told to take memory as needed rather than all of it."""
+    """The GPUs, configured to allocate memory as needed instead of all of it."""
     gpus: list[Any] = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
         except RuntimeError:
-            break  # a second version in this process: the first has settled it
+            break  # already configured by the first version in this process
     return gpus

@@ -49,15 +49,15 @@ def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
 
 
 def _each_stage(owner: Any) -> None:
-    tell = owner.tell
+    report = owner.report
 
-    def told(lease: Lease, progress: Progress) -> None:
-        tell(lease, progress)
+    def replaced(lease: Lease, progress: Progress) -> None:
+        report(lease, progress)
         if progress.stage != _stages.get(lease):
             _stages[lease] = progress.stage
             reach(_moments, progress.stage)
 
-    owner.tell = told
+    owner.report = replaced
 
 
 _each_stage(Lease)

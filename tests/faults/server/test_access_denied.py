@@ -156,7 +156,7 @@ def test_workers_outlive_a_rotation_that_reaches_the_server_first(
     guarded.client.acl_setuser(name, passwords=["+new"], reset_passwords=True, **rights)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
     procfs.go_on(held.child)
-    worker.wait_for_log("it tries again for")
+    worker.wait_for_log("it retries for")
     worker.wait_for_log(" waits: Redis refuses")
     password.write_text("new")
     assert job.wait() == Exit.OK, job.story

@@ -160,10 +160,10 @@ def test_a_trainer_that_slept_past_its_lease_publishes_nothing(
         school.expire(request)
         school.moments.let_go(moment)
         trained = school.trained(request)
-        left = trainer.log.count("is left")
+        left = trainer.log.count("this attempt stops")
     finally:
         trainer.wake()
-    wait_for("what the sleeper says", lambda: trainer.log.count("is left") > left)
+    wait_for("what the sleeper says", lambda: trainer.log.count("this attempt stops") > left)
     school.check_one_version(request, trained.model)
 
 

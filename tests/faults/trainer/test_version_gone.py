@@ -62,7 +62,7 @@ def test_a_worker_that_has_it_not_says_so_and_the_job_waits_until_it_is_back(
     take_away(fleet, version.card)
     procfs.kill(held.child)  # the next child has nothing loaded
     job.wait_for_log(f"there is no model {version.card.ref}; there is: fashion-mnist@0; ")
-    job.wait_for_log("begin the job anew with --restart")
+    job.wait_for_log("start the job over with --restart")
     view = job.view
     assert job.running
     assert view is not None

@@ -131,7 +131,7 @@ def test_a_dead_childs_batch_is_nobodys_before_the_death_is_counted(
             client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats(60)
         )
         pulse.start()
-        pulse.at_work.busy(child.pid)
+        pulse.busy_processes.busy(child.pid)
         BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
         child.kill()
     pool.clear()

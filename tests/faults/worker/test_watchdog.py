@@ -1,4 +1,4 @@
-"""A worker that no longer takes hints begins anew; one that has its reasons is left alone."""
+"""A worker that no longer takes hints restarts; one that has its reasons is left alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PICTURES = 480
 LIMIT_S = 3.0
 #: So long in which a watchdog that is wrong would have bitten more than once.
 LONG_S = 3 * LIMIT_S
-BITES = "this worker begins anew"
+BITES = "this worker restarts"
 DEAF_APP = "tests.faults.apps.deaf_worker"
 
 

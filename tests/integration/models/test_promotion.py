@@ -33,7 +33,7 @@ class Holder:
     def __init__(self, ours: bool = True) -> None:
         self.ours = ours
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         pass
 
     def confirm(self) -> None:
@@ -77,7 +77,7 @@ class Scene:
                 settings=Settings(),
                 folder=self.registry.root,
                 input=None,
-                began=0.0,
+                started=0.0,
                 lease=Holder(ours),
             ),
             new,

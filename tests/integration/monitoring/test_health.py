@@ -41,51 +41,51 @@ def wait_for_complaint(text: str, *options: str) -> None:
 
     def look() -> bool:
         code, line = check(*options)
-        assert (code == 1) == (line != "well")
+        assert (code == 1) == (line != "healthy")
         return code == 1 and text in line
 
     wait_for(f"the complaint {text!r}", look)
 
 
 def test_where_no_worker_runs_nobody_is_well() -> None:
-    assert check() == (1, "no worker runs here, or its pulse has not begun")
+    assert check() == (1, "no worker runs here, or its heartbeat thread has not started")
 
 
 @pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
 def test_a_worker_is_well_from_its_first_heartbeat_to_its_end(fleet: Fleet, app: str) -> None:
     worker = fleet.worker(1, app, ready=app == "worker.app")
     fleet.wait_ready(worker)
-    wait_for("a good word", lambda: check("--ready") == (0, "well"))
-    assert check() == (0, "well")
+    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
+    assert check() == (0, "healthy")
     assert worker.end() == 0, worker.story
     assert check()[0] == check("--ready")[0] == 1
 
 
 def test_without_redis_a_worker_lives_and_is_not_ready(fleet: Fleet) -> None:
     worker = fleet.worker(1)
-    wait_for("a good word", lambda: check("--ready") == (0, "well"))
+    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
     fleet.server.kill()
-    wait_for_complaint("Redis has taken no heartbeat", "--ready")
-    assert check() == (0, "well")
+    wait_for_complaint("Redis has accepted no heartbeat", "--ready")
+    assert check() == (0, "healthy")
     fleet.server.start()
-    wait_for("a good word", lambda: check("--ready") == (0, "well"))
+    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
     assert worker.running
 
 
 def test_a_worker_that_stands_still_is_told_and_so_is_one_that_was_killed(fleet: Fleet) -> None:
     worker = fleet.worker(1)
-    wait_for("a good word", lambda: check() == (0, "well"))
+    wait_for("a good word", lambda: check() == (0, "healthy"))
     procfs.stop(worker.pid)
-    wait_for_complaint("has stood still")
+    wait_for_complaint("has been stuck")
     worker.signal(signal.SIGCONT)
-    wait_for("a good word", lambda: check() == (0, "well"))
+    wait_for("a good word", lambda: check() == (0, "healthy"))
     worker.kill()
     wait_for_complaint("no worker runs here")
 
 
 def test_one_of_two_workers_that_stands_still_is_told(fleet: Fleet) -> None:
     stuck, _well = fleet.worker(1), fleet.worker(1)
-    wait_for("a good word", lambda: check() == (0, "well"))
+    wait_for("a good word", lambda: check() == (0, "healthy"))
     procfs.stop(stuck.pid)
     wait_for_complaint(f":{stuck.pid}:")
     stuck.signal(signal.SIGCONT)

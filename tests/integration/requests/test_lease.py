@@ -75,7 +75,7 @@ def held(server: RedisServer, tmp_path: Path) -> Iterator[Held]:
 
 
 def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
-    held.lease.tell(Progress("training", epoch=3))
+    held.lease.report(Progress("training", epoch=3))
     until = held.client.hget(keys.request(ID, "state"), "until_ms")
     wait_for("the progress", lambda: held.view().progress == Progress("training", epoch=3))
     wait_for(
@@ -89,7 +89,7 @@ def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
 def test_work_that_is_cancelled_learns_it(held: Held) -> None:
     held.requests.cancel(ID)
     assert "cancelled" in held.stopped()
-    for step in (held.lease.check, held.lease.confirm, lambda: held.lease.tell(Progress("x"))):
+    for step in (held.lease.check, held.lease.confirm, lambda: held.lease.report(Progress("x"))):
         with pytest.raises(RequestStopped):
             step()
     assert held.lease.standing is RenewalVerdict.CANCELLED
@@ -119,7 +119,7 @@ def test_a_lease_that_ran_out_and_that_nobody_took_is_good_again(held: Held) -> 
 
 def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> None:
     held.server.kill()
-    held.lease.tell(Progress("training"))
+    held.lease.report(Progress("training"))
     confirmed: list[Exception | None] = []
 
     def confirm() -> None:
@@ -142,7 +142,7 @@ def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> 
 def test_a_trainer_that_ends_stops_its_work_and_gives_it_back(held: Held) -> None:
     held.ending.send()
     with pytest.raises(RequestStopped):
-        held.lease.tell(Progress("training"))
+        held.lease.report(Progress("training"))
     held.lease.release()
     view = held.view()
     assert (view.state, view.attempts) == (RequestState.WAITING, 0)

@@ -29,7 +29,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import model_versions
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.maintenance import KEEP_S, Maintenance
+from worker.requests.maintenance import RETENTION_S, Maintenance
 from worker.requests.workspace import Workspace
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
@@ -135,7 +135,7 @@ def test_a_request_that_is_cancelled_while_it_waits_leaves_the_store(scene: Scen
 def test_what_ends_while_it_is_being_kept_does_not_come_back(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    keep = Workspace.keep
+    keep = Workspace.store
 
     def late(folder: Workspace, request: Request, input: bytes | None) -> None:
         """Between the round's look at Redis and what it writes."""
@@ -144,12 +144,12 @@ def test_what_ends_while_it_is_being_kept_does_not_come_back(
         else:
             fence = scene.claim()
             if end == "answered":
-                scene.folder.answer(fence, Outcome(ok=True), {})
+                scene.folder.finish(fence, Outcome(ok=True), {})
                 scene.folder.tidy()
             scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
         keep(folder, request, input)
 
-    monkeypatch.setattr(Workspace, "keep", late)
+    monkeypatch.setattr(Workspace, "store", late)
     scene.requests.submit(REQUEST, b"a model")
     scene.rounds.go()
     check_that_it_stays_ended(scene)
@@ -183,7 +183,7 @@ def test_what_waits_and_cannot_be_kept_is_no_end_of_the_rounds(scene: Scene) -> 
 
 def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
-    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    scene.folder.finish(scene.claim(), Outcome(ok=True), {})
     scene.client.flushall()
     scene.rounds.go()
     assert scene.requests.get(REQUEST.id) is None
@@ -263,9 +263,9 @@ def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
 
 def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
-    scene.folder.answer(scene.claim(), Outcome(ok=True), {})
+    scene.folder.finish(scene.claim(), Outcome(ok=True), {})
     path = scene.store / ".requests" / REQUEST.id / "outcome.json"
-    for age_s, stays in ((KEEP_S - 60, True), (KEEP_S + 60, False)):
+    for age_s, stays in ((RETENTION_S - 60, True), (RETENTION_S + 60, False)):
         os.utime(path, (time.time() - age_s,) * 2)
         scene.rounds.go()
         assert path.exists() == stays

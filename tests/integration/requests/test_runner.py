@@ -74,13 +74,13 @@ def office(server: RedisServer, tmp_path: Path) -> Iterator[Office]:
 def test_one_that_slept_before_its_answer_takes_nothing_from_its_successor(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Workspace.answer
+    answer = Workspace.finish
 
     def late(folder: Workspace, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
         office.succeed()
         return answer(folder, fence, outcome, files)
 
-    monkeypatch.setattr(Workspace, "answer", late)
+    monkeypatch.setattr(Workspace, "finish", late)
     assert office.take(input=b"a model") == LEFT
     assert (office.folder.work / "state.npz").read_bytes() == b"5 epochs"
     assert office.folder.input() == b"a model"

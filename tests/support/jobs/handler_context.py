@@ -24,7 +24,7 @@ class Notes:
         """The stages in their order, each once."""
         return list(dict.fromkeys(progress.stage for progress in self.reported))
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         self.reported.append(progress)
 
     def confirm(self) -> None:
@@ -50,7 +50,7 @@ def make(
         settings=Settings(store=str(store)),
         folder=folder,
         input=input,
-        began=time.time(),
+        started=time.time(),
         lease=notes,
     )
     return context, notes

@@ -108,7 +108,7 @@ def test_a_folder_that_a_training_refuses_is_displayed_with_the_reason(tmp_path:
     Image.new("RGB", (30, 30)).save(tmp_path / "few/lonely/1.png")
     report, files = describe_dataset.folder(tmp_path / "few", 0, tmp_path, ignore_progress)
     assert report.training == (1,)
-    assert report.notes[0].startswith("a training refuses it: ")
+    assert report.notes[0].startswith("it cannot be trained on: ")
     assert len(files) == 2
 
 

@@ -71,7 +71,7 @@ def test_an_outcome_is_stored_with_its_plots_and_without_the_work(
 ) -> None:
     folder.enter(grant(1, b"a model"))
     (folder.work / "state.npz").write_bytes(b"weights")
-    assert folder.answer(1, WELL, {"grid.png": b"pixels"})
+    assert folder.finish(1, WELL, {"grid.png": b"pixels"})
     folder.tidy()
     known = folder.outcome()
     assert known == msgspec.structs.replace(WELL, files=("grid.png",))
@@ -84,19 +84,19 @@ def test_an_outcome_is_stored_with_its_plots_and_without_the_work(
 def test_the_first_outcome_counts_and_only_its_trainer_may_store_it(folder: Workspace) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
-    assert not folder.answer(1, Outcome(ok=False, error="late"), {})
+    assert not folder.finish(1, Outcome(ok=False, error="late"), {})
     assert folder.outcome() is None
-    assert folder.answer(2, WELL, {})
-    assert not folder.answer(2, Outcome(ok=False, error="second thoughts"), {})
+    assert folder.finish(2, WELL, {})
+    assert not folder.finish(2, Outcome(ok=False, error="second thoughts"), {})
     assert folder.outcome() == WELL
 
 
 def test_a_late_outcome_leaves_the_plots_of_the_first(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
-    assert folder.answer(2, WELL, {"grid.png": b"pixels"})
+    assert folder.finish(2, WELL, {"grid.png": b"pixels"})
     for fence in (1, 2):
-        assert not folder.answer(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
+        assert not folder.finish(fence, WELL, {"grid.png": b"late", "other.png": b"late"})
     files = tmp_path / ".requests" / REQUEST.id / "files"
     assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
 
@@ -125,7 +125,7 @@ def test_a_lock_of_a_suspended_process_is_waited_for_only_briefly(
 
 def test_an_old_outcome_is_found(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
-    folder.answer(1, WELL, {})
+    folder.finish(1, WELL, {})
     path = tmp_path / ".requests" / REQUEST.id
     os.utime(path / "outcome.json", (1_000, 1_000))
     assert list(finished_before(tmp_path, 999)) == []

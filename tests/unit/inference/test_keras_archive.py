@@ -209,7 +209,7 @@ def test_a_damaged_archive_is_one_line(
     harmless: bytes, marker: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     archive = damage(harmless)
-    for call in (opened, keras_archive.check, keras_archive.for_answers):
+    for call in (opened, keras_archive.check, keras_archive.for_inference):
         line = refused(lambda: call(archive), marker)  # noqa: B023
         assert "not a .keras file" in line
 

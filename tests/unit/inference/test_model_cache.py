@@ -12,7 +12,7 @@ import pytest
 from shared.errors import SetupError
 from shared.registry import packaged
 from tests.support.processes.fleet import wait_for
-from worker.inference.model_cache import MODELS_KEPT, Key, Model, ModelCache
+from worker.inference.model_cache import MAX_MODELS, Key, Model, ModelCache
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.load_runtime import load
 
@@ -45,7 +45,7 @@ def test_the_two_most_recently_used_versions_are_cached() -> None:
     recent: list[int] = []
     for number in random.Random(1).choices(range(4), k=60):
         assert use(cache, number) == (number not in recent)
-        recent = [*(n for n in recent if n != number), number][-MODELS_KEPT:]
+        recent = [*(n for n in recent if n != number), number][-MAX_MODELS:]
 
 
 def test_a_version_that_fails_to_load_does_not_evict_the_last_one() -> None:

@@ -76,5 +76,5 @@ def test_an_unreported_death_is_listed_for_a_bounded_time(
     processes = BusyProcesses()
     processes.busy(child.pid)
     assert processes.listed([]) != []
-    monkeypatch.setattr(busy_processes, "TOLD_WITHIN_S", 0.0)
+    monkeypatch.setattr(busy_processes, "REPORTED_WITHIN_S", 0.0)
     assert processes.listed([]) == []

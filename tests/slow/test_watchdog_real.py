@@ -16,6 +16,7 @@ from tests.support.servers.redis_server import RedisServer
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 RESTARTS = "this worker begins anew"
 SLACK_S = 30.0
+UNRESPONSIVE_APP = "tests.faults.apps.unresponsive_worker"
 
 
 def test_an_unresponsive_worker_restarts_after_a_minute(
@@ -26,8 +27,7 @@ def test_an_unresponsive_worker_restarts_after_a_minute(
     unresponsive = tmp_path / "unresponsive"
     unresponsive.touch()
     with Fleet(server) as fleet:
-        settings = {"HANGTAG_TEST_UNRESPONSIVE": str(unresponsive)}
-        worker = fleet.worker(1, "tests.faults.apps.unresponsive_worker", **settings)
+        worker = fleet.worker(1, UNRESPONSIVE_APP, HANGTAG_TEST_UNRESPONSIVE=str(unresponsive))
         started = time.monotonic()
         job = fleet.producer("classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=images.cwd)
         worker.wait_for_log(RESTARTS)

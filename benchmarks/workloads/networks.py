@@ -31,7 +31,7 @@ class Network(NamedTuple):
 
 def shipped() -> Network:
     """The packaged version."""
-    folder = ROOT / "shared" / "pretrained"
+    folder = ROOT / "shared" / "registry" / "packaged_model"
     return Network("shipped", f"{packaged.NAME}@{packaged.VERSION}", folder)
 
 

@@ -45,20 +45,20 @@ def installation(folder: Path) -> Path:
         (folder / package).symlink_to(ROOT / package)
     for package in COPIED:  # with what is compiled
         shutil.copytree(ROOT / package, folder / package, ignore=_other_version)
-    (folder / "shared" / "pretrained").symlink_to(version())
+    (folder / "shared" / "registry" / "packaged_model").symlink_to(version())
     return folder
 
 
 def _other_version(folder: str, names: list[str]) -> list[str]:
     """The version that ships, and what other processes compile at this moment."""
-    return [name for name in names if name == "pretrained" or ".pyc." in name]
+    return [name for name in names if name == "packaged_model" or ".pyc." in name]
 
 
 @contextmanager
 def packaged(folder: Path) -> Iterator[None]:
     """Within the block this process has the packaged version of that installation, too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrained, "_FOLDER", folder / "shared" / "pretrained")
+        patch.setattr(pretrained, "_FOLDER", folder / "shared" / "registry" / "packaged_model")
         pretrained.card.cache_clear()
         yield
     pretrained.card.cache_clear()

@@ -16,11 +16,11 @@ from tests.support.images.image_zoo import Bytes, garment
 from tests.support.jobs import accuracy
 from worker.preprocessing.orientation import UPRIGHT, orientation_of
 
-#: The first of the benchmark's own sample. Each photograph takes 20 ms to make.
+#: The first images of the benchmark's own sample. Each photograph takes 20 ms to make.
 FEW = 400
-#: Points, of the 2,000 photographs of which README says 1.0.
+#: Percentage points, of the 2,000 photographs of which README says 1.0.
 MOST_LOST = 1.5
-#: Near chance (0.1): what the conversion is for.
+#: Near chance (0.1): the reason for the conversion.
 UNTREATED = 0.35
 
 
@@ -31,30 +31,30 @@ def photographed(count: int) -> list[Way]:
         pytest.skip("Fashion-MNIST is not on this machine")
 
 
-def test_the_conversion_loses_little_where_scaling_alone_loses_nearly_all() -> None:
-    """So few photographs lose a point by chance, but always the same ones."""
+def test_the_conversion_loses_little_and_scaling_alone_nearly_all() -> None:
+    """A few photographs lose a point by chance, but always the same ones."""
     _, scaled, _, converted = (way.right for way in photographed(FEW))
     assert not accuracy.off("photos", round(converted * FEW))
     assert scaled < UNTREATED
 
 
 @pytest.mark.nightly
-def test_photographs_lose_what_the_readme_says() -> None:
+def test_photographs_lose_the_documented_accuracy() -> None:
     clean, *_, converted = (way.right for way in photographed(COUNT))
     assert 100 * (clean - converted) <= MOST_LOST
 
 
 @pytest.mark.parametrize("make", [photograph, scene])
-def test_photographs_differ_by_seed_and_never_by_run(
+def test_photographs_depend_only_on_the_seed(
     make: Callable[[Bytes, int], bytes],
 ) -> None:
     assert make(garment(), 1) == make(garment(), 1)
     assert make(garment(), 1) != make(garment(), 2)
 
 
-def test_photographs_are_of_many_sizes_and_some_lie_on_their_side() -> None:
-    pictures = [Image.open(io.BytesIO(photograph(garment(), seed))) for seed in range(40)]
-    assert all(picture.format == "JPEG" and picture.mode == "RGB" for picture in pictures)
-    assert len({picture.size for picture in pictures}) > 30
-    turned = np.mean([orientation_of(picture) != UPRIGHT for picture in pictures])
+def test_photographs_have_many_sizes_and_some_are_rotated() -> None:
+    opened = [Image.open(io.BytesIO(photograph(garment(), seed))) for seed in range(40)]
+    assert all(photo.format == "JPEG" and photo.mode == "RGB" for photo in opened)
+    assert len({photo.size for photo in opened}) > 30
+    turned = np.mean([orientation_of(photo) != UPRIGHT for photo in opened])
     assert 0.2 < turned < 0.6

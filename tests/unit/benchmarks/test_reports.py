@@ -1,4 +1,4 @@
-"""The benchmark's yardstick must do the real work, and its arithmetic must be right."""
+"""The reference of the benchmark does the real work, and its arithmetic is right."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from worker.inference.ood_check import are_outliers
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import image_shape
 
-PICTURES = 7
+IMAGES = 7
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Random pictures in two folders; the last is none."""
+    """Random images in two folders; the last file is no image."""
     random = np.random.default_rng(1)
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (28, 28), np.uint8)).save(path)
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rows(folder: Path) -> Iterator[list[str]]:
-    """Each picture by itself, in the simplest way."""
+    """Classify each image separately, in the simplest way."""
     network = networks.shipped()
     card = network.card
     model = load("litert", card, (network.folder / "model.tflite").read_bytes())
@@ -62,11 +62,11 @@ def rows(folder: Path) -> Iterator[list[str]]:
         except ImageError as error:
             yield [str(path), "", "", error.status, error.status.sentence, "", card.ref]
             continue
-        answer = model.predict(image[np.newaxis])[0]
+        probabilities = model.predict(image[np.newaxis])[0]
         if card.gates and not flag and are_outliers(card.gates, image[np.newaxis])[0]:
             flag = Flag.UNLIKE_TRAINING
-        label = card.labels[answer.argmax()]
-        yield [str(path), label, f"{answer.max():.4f}", "ok", "", flag, card.ref]
+        label = card.labels[probabilities.argmax()]
+        yield [str(path), label, f"{probabilities.max():.4f}", "ok", "", flag, card.ref]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -90,7 +90,7 @@ def test_the_bare_loop_writes_the_products_table(
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert json.loads(done.stdout)["images"] == PICTURES
+    assert json.loads(done.stdout)["images"] == IMAGES
     header, *lines = csv.reader(output.read_text().splitlines())
     assert header == ["path", "label", "confidence", "status", "error", "flag", "model"]
     assert lines == list(rows(folder))
@@ -98,7 +98,7 @@ def test_the_bare_loop_writes_the_products_table(
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 8])
-def test_slices_are_the_whole(count: int) -> None:
+def test_slices_cover_the_whole(count: int) -> None:
     paths = [bytes([n]) for n in range(count)]
     assert [p for part in range(3) for p in slice_of(paths, part, 3)] == paths
 
@@ -123,7 +123,7 @@ def test_ratios_are_taken_within_a_repeat() -> None:
     assert "0.80" in tables.report(results, [])
 
 
-def test_goals_say_whether_they_are_reached() -> None:
+def test_goals_report_whether_they_are_reached() -> None:
     child = measured(Contender.WARM, 0, 1.0, peaks={"worker child": 121_000_000})
     found = {goal.what: goal.reached for goal in goals(Results([child]))}
     assert found.pop("peak memory of a worker child, either network") is False
@@ -140,7 +140,7 @@ def test_a_moment_counts_for_the_innermost_step() -> None:
     assert watch.spent == {"outer": 2, "inner": 1}
 
 
-def test_processes_are_found_by_their_mark(tmp_path: Path) -> None:
+def test_processes_are_found_by_their_tag(tmp_path: Path) -> None:
     program = [sys.executable, "-c", "input()  # benchmarks.contenders.traced_classify"]
     environment = {**os.environ, "BENCHMARK_RUN": str(tmp_path)}
     with subprocess.Popen(program, env=environment, stdin=subprocess.PIPE) as process:
@@ -151,7 +151,7 @@ def test_processes_are_found_by_their_mark(tmp_path: Path) -> None:
     assert 1 << 20 < watch.peaks["producer"] <= watch.together * 2
 
 
-def test_tables_are_compared_by_picture(tmp_path: Path) -> None:
+def test_tables_are_compared_by_image(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("path,label\nx/a/1.png,Bag\nx/a/2.png,Coat\n")
     other.write_text("path,label,confidence\n/far/a/2.png,Shirt,1\n/far/a/1.png,Bag,1\n")
@@ -160,7 +160,7 @@ def test_tables_are_compared_by_picture(tmp_path: Path) -> None:
 
 
 def test_transports_are_compared_within_a_repeat() -> None:
-    """A repeat that was slow for both says as much as one that was fast."""
+    """A slow repeat counts as much as a fast one."""
     turns = [
         transport.Turn("small", way, repeat, 1_000, seconds, {"producer": 0.01})
         for repeat, both in enumerate([(1.0, 2.0), (10.0, 5.0), (4.0, 2.0)])
@@ -177,7 +177,7 @@ def test_transports_are_compared_within_a_repeat() -> None:
     assert [cell.strip() for cell in path.split("|")][1:5] == ["small", "path", "500", "2.00"]
 
 
-def test_what_all_runs_are_compared_with_is_asked_for_before_the_first_one(
+def test_the_baseline_is_required_before_the_first_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["scaling", "--workers", "2", "4"])
@@ -189,39 +189,39 @@ def test_what_all_runs_are_compared_with_is_asked_for_before_the_first_one(
 
 
 @pytest.mark.timeout(60)
-def test_whatever_happens_behind_the_proxy_it_ends(server: RedisServer) -> None:
+def test_the_proxy_ends_after_any_error(server: RedisServer) -> None:
     before = set(procfs.children(os.getpid()))
-    begun: list[int] = []
+    started: list[int] = []
 
     def fails() -> None:
         with way_to(server, "0"):
-            begun.extend(set(procfs.children(os.getpid())) - before)
+            started.extend(set(procfs.children(os.getpid())) - before)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fails()
-    (proxy,) = begun
+    (proxy,) = started
     assert not procfs.is_alive(proxy)
 
 
-def test_the_server_tells_more_of_its_processor_time_than_ticks(server: RedisServer) -> None:
+def test_the_cpu_time_of_the_server_is_finer_than_ticks(server: RedisServer) -> None:
     seen = [server_cpu_s(server.client)]
     for _ in range(20):
         for _ in range(20):
             server.client.ping()
         seen.append(server_cpu_s(server.client))
     assert seen == sorted(seen)
-    assert len(set(seen)) > 10, "a tick of 10 ms is more than twenty pings take"
+    assert len(set(seen)) > 10, "twenty pings take less than a tick of 10 ms"
     assert seen[-1] - seen[0] < 1
 
 
 def job(way: str, workers: int, messages: int, steady_s: float, **cpu_s: float) -> Run:
-    """A job of messages of one picture."""
+    """A job of messages with one image."""
     spent = {PRODUCER: cpu_s["producer"], SERVER: cpu_s["server"]}
     return Run("", way, workers, messages, messages, steady_s, 1.0, spent, 0.1)
 
 
-def test_the_queue_ends_where_a_message_is_cheapest_and_a_picture_is_measured_over_all_pairs() -> (
+def test_the_queue_is_limited_by_the_cheapest_message_and_an_image_is_measured_over_all_pairs() -> (
     None
 ):
     empties = [
@@ -243,7 +243,7 @@ def test_the_queue_ends_where_a_message_is_cheapest_and_a_picture_is_measured_ov
     assert "1,000" in queue_limits.fastest_table(empties)
 
 
-def test_a_picture_is_measured_over_as_many_jobs_as_that_takes(
+def test_an_image_is_measured_over_enough_jobs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(what: str, way: str, workers: int, folder: Path, images: int, batch: int) -> Run:

@@ -1,4 +1,4 @@
-"""`make bench-train`: its arithmetic is right, and what was trained is not trained again."""
+"""`make bench-train`: its arithmetic is right, and finished trainings are not repeated."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def trained(
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for Python that writes the packaged card, as `worker.pretrain` would one."""
+    """A replacement for Python that writes the packaged card, as `worker.pretrain` does."""
     metrics = Metrics(0.9, 5000, 0.3, 0.02, test_accuracy=0.875, test_ece=0.0125)
     made = tmp_path / "card.json"
     made.write_bytes(encode_card(msgspec.structs.replace(card(), metrics=metrics)))
@@ -59,8 +59,8 @@ def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
 
 
-def test_a_training_is_a_process_whose_card_is_read(program: Path, tmp_path: Path) -> None:
-    found = train(FAST, 7, tmp_path / "kept")
+def test_a_training_runs_in_a_process_and_its_card_is_read(program: Path, tmp_path: Path) -> None:
+    found = train(FAST, 7, tmp_path / "stored")
     (call,) = calls(tmp_path)
     assert call.startswith("-m worker.pretrain --recipe fast --seed 7 --epochs")
     assert (found.recipe, found.seed, found.epochs) == ("fast", 7, FAST.epochs)
@@ -69,30 +69,30 @@ def test_a_training_is_a_process_whose_card_is_read(program: Path, tmp_path: Pat
     assert found.peak_bytes > 100_000
 
 
-def test_what_is_finished_is_not_trained_again(program: Path, tmp_path: Path) -> None:
-    first = train(FAST, 1, tmp_path / "kept")
-    assert train(FAST, 1, tmp_path / "kept") == first
+def test_a_finished_training_is_not_repeated(program: Path, tmp_path: Path) -> None:
+    first = train(FAST, 1, tmp_path / "stored")
+    assert train(FAST, 1, tmp_path / "stored") == first
     assert len(calls(tmp_path)) == 1
-    train(FAST, 2, tmp_path / "kept")
-    train(msgspec.structs.replace(FAST, peak_rate=0.5), 1, tmp_path / "kept")
-    train(FAST, 1, tmp_path / "kept", again=True)
+    train(FAST, 2, tmp_path / "stored")
+    train(msgspec.structs.replace(FAST, peak_rate=0.5), 1, tmp_path / "stored")
+    train(FAST, 1, tmp_path / "stored", again=True)
     assert len(calls(tmp_path)) == 4
 
 
-def test_one_that_failed_or_was_interrupted_is_trained_again(program: Path, tmp_path: Path) -> None:
+def test_a_failed_or_interrupted_training_is_repeated(program: Path, tmp_path: Path) -> None:
     right = program.read_text()
     program.write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(Failed, match="exit code 3"):
-        train(FAST, 1, tmp_path / "kept")
-    place = tmp_path / "kept" / key(FAST, 1)
+        train(FAST, 1, tmp_path / "stored")
+    place = tmp_path / "stored" / key(FAST, 1)
     (place / training_run.RECORD).write_bytes(b'{"recipe": "fa')
     assert recall(place) is None
     program.write_text(right)
-    assert train(FAST, 1, tmp_path / "kept").test_accuracy == 0.875
+    assert train(FAST, 1, tmp_path / "stored").test_accuracy == 0.875
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
-def test_the_mean_and_the_deviation_are_those_of_the_seeds(accuracies: list[float]) -> None:
+def test_mean_and_deviation_are_computed_over_the_seeds(accuracies: list[float]) -> None:
     table = training_table.table([trained(n, accuracy) for n, accuracy in enumerate(accuracies)])
     last = [cell.strip() for cell in table.splitlines()[-1].split("|")]
     mean, deviation = map(float, last[6].split(" ± "))
@@ -102,13 +102,13 @@ def test_the_mean_and_the_deviation_are_those_of_the_seeds(accuracies: list[floa
     assert len(table.splitlines()) == 3 + len(accuracies)
 
 
-def test_each_recipe_has_its_own_mean_and_a_single_seed_none() -> None:
+def test_each_recipe_has_its_own_mean_and_a_single_seed_has_none() -> None:
     runs = [trained(1, 0.88, recipe="tutorial"), trained(1, 0.94), trained(2, 0.95)]
     means = re.findall(r"\| (\w+) .*mean of (\d).*(0\.94\d+) ±", training_table.table(runs))
     assert means == [("fast", "2", "0.9450")]
 
 
-def test_goals_are_of_the_promised_recipe_and_count_the_slowest() -> None:
+def test_goals_cover_the_promised_recipe_and_the_slowest_run() -> None:
     runs = [trained(1, 0.88, 2.0, recipe="tutorial"), trained(1, 0.946), trained(2, 0.945, 11.0)]
     reached = {goal.what.partition(": ")[2]: goal.reached for goal in training_table.goals(runs)}
     assert reached == {
@@ -119,25 +119,25 @@ def test_goals_are_of_the_promised_recipe_and_count_the_slowest() -> None:
     assert training_table.goals(runs[:1]) == []
 
 
-def test_a_busy_machine_is_told() -> None:
+def test_a_busy_machine_is_reported() -> None:
     runs = [trained(1), trained(2, load=1.5)]
     assert training_table.busy(runs[:1]) == []
     assert "fast 2 (1.5)" in training_table.busy(runs)[0]
 
 
 @pytest.mark.parametrize("after", ["", "## The shipped model\n\nAnd more.\n"])
-def test_the_section_is_replaced_and_nothing_else(after: str) -> None:
+def test_only_the_section_is_replaced(after: str) -> None:
     before = "# Results\n\n## The queue\n\n| a | b |\n"
     old = training_table.section([trained(1)], "command", "machine", "2026-01-01")
     new = training_table.section([trained(1), trained(2)], "command", "machine", "2026-01-02")
     whole = f"{before}\n{old}\n{after}" if after else f"{before}\n{old}"
-    wanted = whole.replace(old, new)
-    assert training_table.replaced(whole, new) == wanted
-    assert training_table.replaced(wanted, new) == wanted
+    expected = whole.replace(old, new)
+    assert training_table.replaced(whole, new) == expected
+    assert training_table.replaced(expected, new) == expected
     assert training_table.replaced(before, new) == f"{before}\n{new}"
 
 
-def test_a_try_with_fewer_epochs_does_not_touch_the_results(
+def test_a_trial_with_fewer_epochs_does_not_change_the_results(
     program: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -146,7 +146,7 @@ def test_a_try_with_fewer_epochs_does_not_touch_the_results(
     results = tmp_path / "RESULTS.md"
     results.write_text("# Results\n")
     monkeypatch.setattr(training, "RESULTS", results)
-    monkeypatch.setattr(training, "FOLDER", tmp_path / "kept")
+    monkeypatch.setattr(training, "FOLDER", tmp_path / "stored")
     assert training.main(["--epochs", "1", "--seeds", "1", "2"]) == 0
     assert results.read_text() == "# Results\n"
     assert training.main(["--seeds", "1", "2"]) == 0

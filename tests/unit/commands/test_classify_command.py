@@ -1,4 +1,4 @@
-"""Whatever is typed wrongly is one line with its cure and the right exit code, with no server."""
+"""A wrong command line gives one line with its fix and the right exit code, without a server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JOB = "testjb01"
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with pictures, and a broker that is away: whoever reaches for it is told so."""
+    """A folder with images and an unreachable broker; a command that connects fails."""
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
@@ -44,7 +44,7 @@ def run(*arguments: str | bytes) -> Result:
 
 
 def complaint(result: Result, code: Exit) -> str:
-    """The one line of a command that failed as it should."""
+    """The one line of a command that must fail."""
     assert result.exit_code == code, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert result.stdout == ""
@@ -54,14 +54,14 @@ def complaint(result: Result, code: Exit) -> str:
 
 
 def refused(result: Result) -> str:
-    """What click says of an option: its usage, then the reason."""
+    """The last line of click's usage error."""
     assert result.exit_code == Exit.USAGE, result.output
     assert result.stderr.startswith("Usage:")
     return result.stderr.splitlines()[-1]
 
 
-def begun(here: Path, **properties: bytes) -> Path:
-    """The journal of a job of `photos` that was begun, and ended when `exit` is given."""
+def started_job(here: Path, **properties: bytes) -> Path:
+    """Start a job of `photos` and return its journal; `exit` marks it as finished."""
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
@@ -90,13 +90,13 @@ def test_each_command_has_help(name: str) -> None:
     assert result.stdout.startswith("Usage:")
 
 
-def test_the_version_is_the_distributions() -> None:
+def test_version_is_the_distributions() -> None:
     assert run("--version").stdout.startswith("hangtag, version ")
 
 
 @pytest.mark.parametrize("command", ["classify", "submit"])
 @pytest.mark.parametrize(
-    ("arguments", "cure"),
+    ("arguments", "fix"),
     [
         ([], "name folders of pictures, or a list of paths with --list"),
         (["photos", "--list", "list"], "name folders of pictures, or a list of paths with --list"),
@@ -109,17 +109,17 @@ def test_the_version_is_the_distributions() -> None:
         ([""], "No such file or directory"),
     ],
 )
-def test_arguments_that_name_no_pictures_are_usage_errors(
-    here: Path, command: str, arguments: list[str], cure: str
+def test_arguments_that_name_no_images_are_usage_errors(
+    here: Path, command: str, arguments: list[str], fix: str
 ) -> None:
     result = run(command, *arguments, "-o", "out.csv")
-    assert cure in complaint(result, Exit.USAGE)
+    assert fix in complaint(result, Exit.USAGE)
     assert sorted(os.listdir(here)) == ["list", "photos"]
 
 
 @pytest.mark.parametrize("command", ["classify", "submit"])
 @pytest.mark.parametrize(
-    ("files", "arguments", "said"),
+    ("files", "arguments", "expected"),
     [
         ([], ["empty"], ["empty", ".jpg", ".tiff", "no file at all", "--glob"]),
         (["a.txt", "b.TXT", "c.heic", "d"], ["empty"], ["2 .txt", "1 .heic", "1 without"]),
@@ -128,8 +128,8 @@ def test_arguments_that_name_no_pictures_are_usage_errors(
         ([], ["--list", "/dev/stdin"], ["one path a line"]),
     ],
 )
-def test_a_job_without_files_is_a_usage_error_that_says_what_was_looked_for_and_what_is_there(
-    here: Path, command: str, files: list[str], arguments: list[str], said: list[str]
+def test_a_job_without_files_is_a_usage_error_that_names_the_patterns_and_the_files_found(
+    here: Path, command: str, files: list[str], arguments: list[str], expected: list[str]
 ) -> None:
     (here / "empty").mkdir()
     (here / "blank").write_text("\n\n")
@@ -138,25 +138,25 @@ def test_a_job_without_files_is_a_usage_error_that_says_what_was_looked_for_and_
     if arguments[0] == "--list":
         arguments = ["--list", "blank"]
     line = complaint(run(command, *arguments, "-o", "out.csv"), Exit.USAGE)
-    assert all(words in line for words in said), line
+    assert all(words in line for words in expected), line
     assert not list(here.glob("out.csv*"))
 
 
-def test_a_restart_without_files_leaves_the_old_job_as_it_is(here: Path) -> None:
-    journal = begun(here, exit=b"0").read_bytes()
+def test_a_restart_without_files_leaves_the_old_job_unchanged(here: Path) -> None:
+    journal = started_job(here, exit=b"0").read_bytes()
     (here / "photos/1.png").unlink()
     complaint(run("classify", "photos", "-o", "out.csv", "--restart"), Exit.USAGE)
     assert (here / f"out.csv{SUFFIX}").read_bytes() == journal
 
 
-def test_a_finished_job_whose_files_are_gone_is_finished_all_the_same(here: Path) -> None:
-    begun(here, exit=b"0")
+def test_a_finished_job_stays_finished_after_its_files_are_deleted(here: Path) -> None:
+    started_job(here, exit=b"0")
     (here / "out.csv").touch()
     (here / "photos/1.png").unlink()
     assert run("classify", "photos", "-o", "out.csv").exit_code == Exit.OK
 
 
-def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
+def test_undecodable_bytes_of_a_name_are_displayed_in_one_line() -> None:
     assert "\\xff" in complaint(run("classify", b"\xff\n", "-o", "out.csv"), Exit.USAGE)
 
 
@@ -173,11 +173,11 @@ def test_bytes_of_a_name_that_are_no_text_are_shown_in_one_line() -> None:
         (["-o", "out.csv", "--topk", "3"], "--top-k"),
     ],
 )
-def test_options_that_make_no_sense_are_usage_errors(arguments: list[str], reason: str) -> None:
+def test_invalid_options_are_usage_errors(arguments: list[str], reason: str) -> None:
     assert reason in refused(run("classify", "photos", *arguments))
 
 
-def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
+def test_an_existing_file_of_another_program_is_not_overwritten(here: Path) -> None:
     (here / "out.csv").write_text("mine")
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
     assert "--restart" in line
@@ -189,7 +189,7 @@ def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
 @pytest.mark.parametrize("command", ["classify", "submit"])
 @pytest.mark.parametrize("more", [(), ("--restart",)])
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "expected"),
     [
         ("photos", "-o photos/results.csv"),
         ("photos/", "-o photos/results.csv"),
@@ -206,21 +206,21 @@ def test_an_output_that_is_not_ours_is_left_alone(here: Path) -> None:
     ],
 )
 def test_an_output_that_cannot_be_a_table_is_a_usage_error_and_leaves_nothing(
-    here: Path, command: str, more: tuple[str, ...], output: str, said: str
+    here: Path, command: str, more: tuple[str, ...], output: str, expected: str
 ) -> None:
     os.mkfifo("pipe")
     before = sorted(os.listdir(os.fsencode(here)))
     line = complaint(run(command, "photos", "-o", output, *more), Exit.USAGE)
-    assert said in line
+    assert expected in line
     assert sorted(os.listdir(os.fsencode(here))) == before
 
 
 @pytest.mark.parametrize("output", ["table", "x.csv", "x.TSV", "x.txt", "x.2024", "./-"])
-def test_any_other_name_is_taken_for_an_output(output: str) -> None:
+def test_any_other_name_is_accepted_as_output(output: str) -> None:
     assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
 
 
-def test_an_output_in_a_folder_that_is_not_there_names_the_cure() -> None:
+def test_an_output_in_an_absent_folder_names_the_folder() -> None:
     line = complaint(run("classify", "photos", "-o", "absent/out.csv"), Exit.USAGE)
     assert "there is no folder" in line
 
@@ -230,21 +230,21 @@ def test_an_output_that_is_a_folder_is_refused(here: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["../etc/passwd", "Model", "m@", "m@@1", "m@-1", "m@99999999999"])
-def test_a_model_that_cannot_be_one_is_a_usage_error_before_anything_starts(
+def test_an_invalid_model_name_is_a_usage_error_before_anything_starts(
     here: Path, model: str
 ) -> None:
     complaint(run("classify", "photos", "-o", "out.csv", "--model", model), Exit.USAGE)
     assert sorted(os.listdir(here)) == ["list", "photos"]
 
 
-def test_a_broker_that_is_away_is_a_setup_error_and_nothing_is_begun(here: Path) -> None:
+def test_an_unreachable_broker_is_a_setup_error_and_starts_nothing(here: Path) -> None:
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
     assert "HANGTAG_REDIS_URL" in line
     assert sorted(os.listdir(here)) == ["list", "photos"]
 
 
 @pytest.mark.parametrize("root", ["absent", "photos/1.png"])
-def test_a_root_that_is_no_folder_is_a_setup_error(
+def test_a_root_that_is_not_a_folder_is_a_setup_error(
     monkeypatch: pytest.MonkeyPatch, here: Path, root: str
 ) -> None:
     monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://localhost")
@@ -262,7 +262,7 @@ def test_a_broker_of_another_kind_is_a_setup_error(monkeypatch: pytest.MonkeyPat
     assert "secret" not in line
 
 
-def test_a_setting_that_is_no_number_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_is_not_a_number_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGTAG_BATCH_IMAGES", "many")
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
     assert "HANGTAG_BATCH_IMAGES" in line
@@ -280,10 +280,10 @@ def test_a_setting_that_is_no_number_is_a_setup_error(monkeypatch: pytest.Monkey
         (["--list", "list"], "--list"),
     ],
 )
-def test_other_options_on_a_job_that_exists_are_named_with_the_cure(
+def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     here: Path, arguments: list[str], differs: str
 ) -> None:
-    journal = begun(here)
+    journal = started_job(here)
     before = journal.read_bytes()
     line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.USAGE)
     assert differs in line
@@ -291,10 +291,10 @@ def test_other_options_on_a_job_that_exists_are_named_with_the_cure(
     assert journal.read_bytes() == before
 
 
-def test_the_same_folders_seen_from_another_folder_are_other_options(
+def test_the_same_folder_names_in_another_current_folder_are_changed_options(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun(here)
+    started_job(here)
     (here / "sub/photos").mkdir(parents=True)
     monkeypatch.chdir(here / "sub")
     line = complaint(run("classify", "photos", "-o", "../out.csv"), Exit.USAGE)
@@ -302,11 +302,11 @@ def test_the_same_folders_seen_from_another_folder_are_other_options(
 
 
 @pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
-def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
+def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     here: Path, code: Exit
 ) -> None:
     lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
-    begun(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
+    started_job(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
     result = run("classify", "photos", "-o", "out.csv")
     assert result.exit_code == code
     assert "finished already" in result.stderr
@@ -320,7 +320,7 @@ def test_a_finished_job_says_so_and_repeats_its_code_without_a_server(
 
 
 @pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])
-def test_a_restart_asks_nothing_of_the_old_job_and_leaves_it_where_no_server_answers(
+def test_a_restart_ignores_the_old_job_and_leaves_it_where_the_server_is_unreachable(
     here: Path, monkeypatch: pytest.MonkeyPatch, old: str
 ) -> None:
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{here}/no.sock")
@@ -346,7 +346,7 @@ def test_a_restart_asks_nothing_of_the_old_job_and_leaves_it_where_no_server_ans
     assert journal.read_bytes() == before
 
 
-def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path) -> None:
+def test_a_changed_table_is_reported_and_left_unchanged(here: Path) -> None:
     (here / "photos/a.png").write_bytes(b"a")
     options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
     finish(options)
@@ -365,33 +365,33 @@ def test_a_table_that_is_not_as_its_job_wrote_it_is_named_and_left_so(here: Path
 
 
 @pytest.mark.parametrize(
-    ("skipped", "said"),
+    ("skipped", "expected"),
     [
         ({"unreadable folders": 1, "links": 2}, "skipped: 1 unreadable folder, 2 links"),
         ({"hidden": 1, "special files": 1, "links": 0}, "skipped: 1 hidden, 1 special file"),
         ({"hidden": 2, "vanished folders": 2}, "skipped: 2 hidden, 2 vanished folders"),
     ],
 )
-def test_what_was_skipped_is_counted(
-    skipped: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
+def test_skipped_files_are_counted(
+    skipped: dict[str, int], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_job_summary(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
-    assert said in capsys.readouterr().err.splitlines()
+    assert expected in capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize(("done", "said"), [(5, "5 of 12 images"), (12, "12 images")])
-def test_a_job_that_stopped_says_how_many_images_have_a_row(
-    done: int, said: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("done", "expected"), [(5, "5 of 12 images"), (12, "12 images")])
+def test_a_stopped_job_reports_how_many_images_have_a_row(
+    done: int, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = Summary("j", "out.csv", "m@1", 12, done, 0, 0, {}, 1.0, 0)
     show_job_summary(summary)
-    assert f"job j: {said}, 0 failed" in capsys.readouterr().err
+    assert f"job j: {expected}, 0 failed" in capsys.readouterr().err
     encoded = msgspec.json.decode(msgspec.json.encode(summary))
     assert (encoded["images"], encoded["done"]) == (12, done)
 
 
-def test_what_resumes_a_job_does_not_begin_it_anew() -> None:
-    """But a folder may be called like the option."""
+def test_the_command_that_resumes_a_job_does_not_restart_it() -> None:
+    """A folder may have the same name as the option."""
     arguments = ["classify", "--restart", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
     without = ["classify", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
     assert resuming(arguments) == without
@@ -399,66 +399,66 @@ def test_what_resumes_a_job_does_not_begin_it_anew() -> None:
 
 
 @pytest.mark.parametrize("command", ["classify", "submit"])
-def test_everything_again_and_failed_rows_only_contradict_each_other(command: str) -> None:
+def test_restart_and_retry_failed_exclude_each_other(command: str) -> None:
     line = complaint(
         run(command, "photos", "-o", "out.csv", "--restart", "--retry-failed"), Exit.USAGE
     )
     assert "give one" in line
 
 
-def test_a_job_that_runs_is_refused_and_collect_is_named(here: Path) -> None:
-    with closing(Journal(begun(here))):
+def test_a_running_job_is_refused_and_collect_is_named(here: Path) -> None:
+    with closing(Journal(started_job(here))):
         line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
     assert "running already" in line
     assert "hangtag collect" in line
 
 
-def test_a_damaged_journal_is_a_setup_error_with_the_cure(here: Path) -> None:
-    begun(here).write_bytes(b"no database" * 1000)
+def test_a_damaged_journal_is_a_setup_error_with_the_fix(here: Path) -> None:
+    started_job(here).write_bytes(b"no database" * 1000)
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
     assert "--restart" in line
 
 
 @pytest.mark.parametrize("command", ["status", "collect", "cancel"])
 @pytest.mark.parametrize("job", ["abcdefgh", "absent.csv", "../x", ""])
-def test_a_job_that_nobody_knows_is_a_usage_error(command: str, job: str) -> None:
+def test_an_unknown_job_is_a_usage_error(command: str, job: str) -> None:
     if command == "status" and not job:
         return
-    if command == "cancel" and job == "abcdefgh":  # it may be another machine's
+    if command == "cancel" and job == "abcdefgh":  # it may belong to another machine
         assert "Redis" in complaint(run(command, job), Exit.SETUP)
         return
     assert "hangtag status" in complaint(run(command, job), Exit.USAGE)
 
 
-def test_status_without_jobs_says_how_to_begin_one() -> None:
+def test_status_without_jobs_names_the_command_that_starts_one() -> None:
     result = run("status")
     assert result.exit_code == 0
     assert "hangtag classify" in result.stdout
     assert msgspec.json.decode(run("status", "--json").stdout) == []
 
 
-def test_status_shows_a_paused_and_a_finished_job_by_its_output(here: Path) -> None:
-    begun(here)
+def test_status_displays_a_paused_and_a_finished_job_by_its_output(here: Path) -> None:
+    started_job(here)
     assert "paused" in run("status", "out.csv").stdout
-    begun(here, exit=b"0")
+    started_job(here, exit=b"0")
     found = msgspec.json.decode(run("status", "out.csv", "--json").stdout)
     assert (found["job"], found["state"], found["exit_code"]) == (JOB, "finished", 0)
 
 
 def test_cancelling_a_finished_job_is_a_usage_error(here: Path) -> None:
-    begun(here, exit=b"0")
+    started_job(here, exit=b"0")
     assert "nothing to cancel" in complaint(run("cancel", "out.csv"), Exit.USAGE)
 
 
 def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
-    begun(here)
+    started_job(here)
     result = run("cancel", "out.csv")
     assert result.exit_code == 0
     assert "cancelled" in result.stdout
     assert "cancelled" in run("status", "out.csv").stdout
 
 
-def test_submit_tells_what_its_producer_died_of(here: Path) -> None:
+def test_submit_reports_why_its_producer_exited(here: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "producer.cli", "submit", "photos", "-o", "absent/out.csv"],
         capture_output=True,

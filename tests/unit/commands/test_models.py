@@ -1,4 +1,4 @@
-"""`hangtag models` on this machine's store: what is shown, what is moved, what is refused."""
+"""`hangtag models` on this machine's store: what it displays, changes and refuses."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 
 NAME = "shoes"
-PICTURES = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
-FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PICTURES}
+PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
+FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PLOTS}
 PAGE = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
 
 
@@ -59,7 +59,7 @@ def good(*arguments: str) -> str:
 
 
 def complaint(result: Result, code: Exit) -> str:
-    """The one line of a command that failed as it should."""
+    """The one line of a command that must fail."""
     assert result.exit_code == code, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -67,7 +67,7 @@ def complaint(result: Result, code: Exit) -> str:
     return line
 
 
-def test_every_version_is_listed_with_what_tells_it_apart(registry: Registry) -> None:
+def test_every_version_is_listed_with_its_differences(registry: Registry) -> None:
     registry.promote(NAME, 2, alias="canary")
     head, *rows = good("list").splitlines()
     assert [row.split()[0] for row in rows] == [
@@ -81,24 +81,24 @@ def test_every_version_is_listed_with_what_tells_it_apart(registry: Registry) ->
         "-",
     ]
     card, figures = packaged.card(), packaged.card().metrics
-    shown = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
-    for text in (*shown, "test", "2.5 MB", "fast", "Fashion-MNIST"):
+    displayed = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
+    for text in (*displayed, "test", "2.5 MB", "fast", "Fashion-MNIST"):
         assert text in rows[1]
     assert head.split()[:4] == ["model", "aliases", "accuracy", "on"]
 
 
-def test_programs_get_the_same_as_people(registry: Registry) -> None:
+def test_json_has_the_same_data_as_the_text(registry: Registry) -> None:
     rows = msgspec.json.decode(good("list", NAME, "--json"))
     assert [row["model"] for row in rows] == ["shoes@1", "shoes@2", "shoes@3"]
     assert rows[0]["aliases"] == ["production"]
     assert rows[0]["bytes"] == len(FILES["model.tflite"])
     assert rows[0]["accuracy"] == packaged.card().metrics.test_accuracy
-    shown = msgspec.json.decode(good("show", "shoes@2", "--json"))
-    assert msgspec.convert(shown["card"], Card) == registry.card(NAME, 2)
-    assert shown["sizes"] == {name: len(data) for name, data in FILES.items()}
+    displayed = msgspec.json.decode(good("show", "shoes@2", "--json"))
+    assert msgspec.convert(displayed["card"], Card) == registry.card(NAME, 2)
+    assert displayed["sizes"] == {name: len(data) for name, data in FILES.items()}
 
 
-def test_what_was_not_measured_is_not_a_zero(registry: Registry) -> None:
+def test_an_absent_measurement_is_not_displayed_as_zero(registry: Registry) -> None:
     registry.publish(card(4, metrics=Metrics(0.0, 0, 0.0, 0.0)), FILES)
     registry.publish(card(5, metrics=Metrics(0.5, 12, 1.0, 0.25)), FILES)
     *_, never, heldout = msgspec.json.decode(good("list", NAME, "--json"))
@@ -108,7 +108,7 @@ def test_what_was_not_measured_is_not_a_zero(registry: Registry) -> None:
     assert "not evaluated" in good("show", "shoes@4")
 
 
-def test_a_promotion_and_its_rollback_are_told_with_who_and_why(registry: Registry) -> None:
+def test_a_promotion_and_its_rollback_are_listed_with_user_and_reason(registry: Registry) -> None:
     assert "version 3 now; before: version 1" in good("promote", "shoes@3", "--why", "better soles")
     assert "version 1 now; before: version 3" in good("rollback", NAME, "--why", "they squeak")
     assert registry.aliases(NAME) == {"production": 1}
@@ -125,12 +125,12 @@ def test_a_promotion_and_its_rollback_are_told_with_who_and_why(registry: Regist
         assert "@" in line
 
 
-def test_what_is_promoted_already_is_said_and_no_error(registry: Registry) -> None:
+def test_promoting_the_production_version_is_reported_and_is_no_error(registry: Registry) -> None:
     assert "is version 1 already" in good("promote", "shoes@1")
     assert len(registry.history(NAME)) == 1
 
 
-def test_what_others_wrote_cannot_steer_a_terminal(registry: Registry) -> None:
+def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
     registry.publish(card(4, notes="\x1b[2J\rgone", dataset="a\nb", recipe="\x07"), FILES)
     registry.promote(NAME, 4, who="\x1b]0;x\x07", why="two\nlines \x1b[31m")
     for arguments in (("list",), ("show", "shoes@4")):
@@ -140,7 +140,7 @@ def test_what_others_wrote_cannot_steer_a_terminal(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "cure"),
+    ("arguments", "code", "fix"),
     [
         (["list", "../shoes"], Exit.USAGE, "cannot be a model"),
         (["list", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
@@ -169,15 +169,15 @@ def test_what_others_wrote_cannot_steer_a_terminal(registry: Registry) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_typed_wrongly_is_one_line_with_its_cure(
-    registry: Registry, arguments: list[str], code: Exit, cure: str
+def test_a_wrong_command_line_is_one_line_with_its_fix(
+    registry: Registry, arguments: list[str], code: Exit, fix: str
 ) -> None:
-    assert cure in complaint(run(*arguments), code)
+    assert fix in complaint(run(*arguments), code)
     assert registry.versions(NAME) == [1, 2, 3]
     assert registry.aliases(NAME) == {"production": 1}
 
 
-def test_a_damaged_version_is_told_and_hides_none_of_the_others(registry: Registry) -> None:
+def test_a_damaged_version_is_reported_and_hides_no_other(registry: Registry) -> None:
     (registry.root / NAME / "2/card.json").write_bytes(b"{")
     result = run("list", NAME)
     assert result.exit_code == 0
@@ -185,13 +185,13 @@ def test_a_damaged_version_is_told_and_hides_none_of_the_others(registry: Regist
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["shoes@1", "shoes@3"]
 
 
-def test_pictures_are_written_and_nothing_is_replaced_unasked(
+def test_plots_are_written_and_existing_files_are_not_replaced(
     registry: Registry, tmp_path: Path
 ) -> None:
     folder = tmp_path / "new" / "folder"
-    for _ in range(2):  # the same pictures again are no quarrel
+    for _ in range(2):  # identical plots are no conflict
         good("show", "shoes@1", "--pictures", str(folder))
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PICTURES
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PLOTS
     mine = folder / "samples.png"
     mine.write_bytes(b"mine")
     (folder / "confusion.png").unlink()
@@ -200,10 +200,10 @@ def test_pictures_are_written_and_nothing_is_replaced_unasked(
     assert mine.read_bytes() == b"mine"
     assert not (folder / "confusion.png").exists()
     good("show", "shoes@1", "--pictures", str(folder), "--force")
-    assert mine.read_bytes() == PICTURES["samples.png"]
+    assert mine.read_bytes() == PLOTS["samples.png"]
 
 
-def test_the_pictures_of_the_packaged_version_are_those_of_its_card(tmp_path: Path) -> None:
+def test_the_plots_of_the_packaged_version_are_those_of_its_card(tmp_path: Path) -> None:
     listed = {name for name in packaged.card().files if name.endswith(".png")}
     result = run("show", packaged.card().ref, "--pictures", str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == listed
@@ -213,7 +213,7 @@ def test_the_pictures_of_the_packaged_version_are_those_of_its_card(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/tmp/hangtag-out.png", ".png", "a/b.png"])
-def test_a_card_from_elsewhere_cannot_name_a_path(tmp_path: Path, name: str) -> None:
+def test_a_foreign_card_cannot_name_a_path(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "inside"
     evil = card(1, files={name: "0" * 64})
     shelf = Catalog([], lambda *_: b"\x89PNG")
@@ -223,7 +223,7 @@ def test_a_card_from_elsewhere_cannot_name_a_path(tmp_path: Path, name: str) -> 
 
 
 def job(version: int, output: Path, **properties: bytes) -> None:
-    """A job that was begun here with a version of NAME; ended when `exit` is given."""
+    """A job that was started here with a version of NAME; finished if `exit` is given."""
     pinned = msgspec.structs.replace(card(version), version=version)
     record = JobRecord(
         f"testjb0{version}", NAME, version, card_sha256(pinned), "litert", 1, "out.csv", "host", 0.0
@@ -233,7 +233,7 @@ def job(version: int, output: Path, **properties: bytes) -> None:
     remember(Entry(record.id, str(output), float(version)))
 
 
-def test_a_job_that_can_be_resumed_keeps_its_version_and_a_finished_one_does_not(
+def test_a_resumable_job_protects_its_version_and_a_finished_one_does_not(
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.publish(card(4), FILES)
@@ -249,13 +249,13 @@ def test_a_job_that_can_be_resumed_keeps_its_version_and_a_finished_one_does_not
     assert registry.versions(NAME) == [1, 2]
 
 
-def test_three_versions_stay_unless_more_or_fewer_are_asked_for(registry: Registry) -> None:
+def test_three_versions_remain_unless_another_number_is_requested(registry: Registry) -> None:
     registry.publish(card(4), FILES)
     registry.promote(NAME, 4)
     for seed in (5, 6):
         registry.publish(card(seed), FILES)
     assert "shoes@2" in good("prune", NAME)
-    assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: a rollback leads to it
+    assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: the target of a rollback
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_labels_are_lines(tmp_path: Path, content: str, labels: tuple[str, ...])
 
 
 @pytest.mark.parametrize(
-    ("content", "cure"),
+    ("content", "fix"),
     [
         (b"", "has 0 labels"),
         (b"bag\n", "has 1 labels"),
@@ -284,10 +284,10 @@ def test_labels_are_lines(tmp_path: Path, content: str, labels: tuple[str, ...])
         (b"bag\n" + b"d" * 201, "line 2"),
     ],
 )
-def test_a_list_that_is_none_names_its_line(tmp_path: Path, content: bytes, cure: str) -> None:
+def test_an_invalid_list_of_labels_names_its_line(tmp_path: Path, content: bytes, fix: str) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=cure):
+    with pytest.raises(UsageError, match=fix):
         read_labels(path)
 
 
@@ -310,7 +310,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         (2_500_000, "2.5 MB"),
     ],
 )
-def test_sizes_are_short(count: int | None, text: str) -> None:
+def test_sizes_are_short_text(count: int | None, text: str) -> None:
     assert size(count) == text
 
 

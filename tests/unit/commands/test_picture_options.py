@@ -1,4 +1,4 @@
-"""What is wrong with `predict` and `dataset show` is said in one line, before any work."""
+"""Errors of `predict` and `dataset show` are one line and come before any work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BROKEN = "raise ImportError('no such module')"
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a file, and a broker that is away: whoever reaches for it is told so."""
+    """A folder with a file and an unreachable broker; a command that connects fails."""
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "1.png").touch()
@@ -38,7 +38,7 @@ def run(*arguments: str) -> Result:
 
 
 def complaint(result: Result, code: Exit) -> str:
-    """The one line of a command that failed as it should."""
+    """The one line of a command that must fail."""
     assert result.exit_code == code, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -47,7 +47,7 @@ def complaint(result: Result, code: Exit) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "cure"),
+    ("arguments", "fix"),
     [
         (["predict", "folder"], "hangtag classify"),
         (["predict", "absent.png"], "check the path"),
@@ -65,19 +65,19 @@ def complaint(result: Result, code: Exit) -> str:
         (["dataset", "show", "-o", "new", "--data", ""], "--data is empty"),
     ],
 )
-def test_what_was_typed_wrongly_names_the_cure(arguments: list[str], cure: str) -> None:
-    assert cure in complaint(run(*arguments), Exit.USAGE)
+def test_a_wrong_command_line_names_the_fix(arguments: list[str], fix: str) -> None:
+    assert fix in complaint(run(*arguments), Exit.USAGE)
 
 
 @pytest.mark.parametrize(
     "arguments", [["predict", "1.png"], ["dataset", "show", "-o", "folder/new"]]
 )
-def test_without_redis_the_cure_is_named(arguments: list[str], here: Path) -> None:
+def test_an_unreachable_redis_names_the_setting(arguments: list[str], here: Path) -> None:
     assert "HANGTAG_REDIS_URL" in complaint(run(*arguments), Exit.SETUP)
     assert not [path for path in (here / "folder").rglob("*") if path.is_file()]
 
 
-def test_too_many_pictures_are_a_job(here: Path) -> None:
+def test_too_many_images_name_the_command_for_jobs(here: Path) -> None:
     for i in range(1001):
         (here / f"folder/{i}.png").touch()
     names = [f"folder/{i}.png" for i in range(1001)]
@@ -85,7 +85,9 @@ def test_too_many_pictures_are_a_job(here: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["matplotlib", "PIL"])
-def test_without_what_draws_the_cure_is_named_and_nothing_is_asked(here: Path, module: str) -> None:
+def test_missing_drawing_packages_are_named_before_anything_is_requested(
+    here: Path, module: str
+) -> None:
     (here / "broken").mkdir()
     (here / f"broken/{module}.py").write_text(BROKEN)
     done = subprocess.run(
@@ -98,15 +100,15 @@ def test_without_what_draws_the_cure_is_named_and_nothing_is_asked(here: Path, m
     assert "-m pip install -e" in line
 
 
-def test_a_picture_takes_its_place_at_once_with_the_rights_of_any_new_file(here: Path) -> None:
+def test_a_plot_is_replaced_atomically_with_the_permissions_of_a_new_file(here: Path) -> None:
     (here / "plain").touch()
     image_file.write(Path("there.png"), b"new")
     assert (here / "there.png").read_bytes() == b"new"
-    rights = [stat.S_IMODE((here / name).stat().st_mode) for name in ("plain", "there.png")]
-    assert rights[0] == rights[1]
+    permissions = [stat.S_IMODE((here / name).stat().st_mode) for name in ("plain", "there.png")]
+    assert permissions[0] == permissions[1]
 
 
-def test_a_picture_that_cannot_be_written_leaves_nothing(here: Path) -> None:
+def test_a_plot_that_cannot_be_written_leaves_nothing(here: Path) -> None:
     before = set(here.iterdir())
     with pytest.raises(SetupError, match="mend that"):
         image_file.write(here / "folder", b"new")  # a folder cannot be replaced by a file

@@ -1,4 +1,4 @@
-"""`hangtag up --workers`: what it takes, and what it says where a broker is configured."""
+"""`hangtag up --workers`: the values it accepts, and what it reports for a configured broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from producer.stack.desired_state import Desired
 from shared.errors import Exit, SetupError
 from shared.settings import Settings
 
-#: Of a line to type elsewhere, where a password is needed.
+#: The placeholder in a command for another machine that needs a password.
 FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
 
 
@@ -32,7 +32,7 @@ FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
         ("auto:3-3", Wanted(3, 3)),
     ],
 )
-def test_a_number_and_a_range_are_understood(text: str, expected: Wanted) -> None:
+def test_a_number_and_a_range_are_accepted(text: str, expected: Wanted) -> None:
     assert WorkersParam().convert(text, None, None) == expected
 
 
@@ -41,7 +41,7 @@ def test_a_number_and_a_range_are_understood(text: str, expected: Wanted) -> Non
     ["0", "-1", "1025", "99999999", "", "many", "auto:", "auto:2", "auto:8-2", "auto:0-0",
      "auto:1-1025", "2-8", "1.5", "\u0663", "auto:-1-2"],
 )  # fmt: skip
-def test_anything_else_is_refused_and_starts_nothing(
+def test_any_other_value_is_refused_and_starts_nothing(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "up", lambda *_: pytest.fail("it was started"))
@@ -69,7 +69,7 @@ def test_anything_else_is_refused_and_starts_nothing(
         ("secret", "2", "=... hangtag worker --concurrency 2"),
     ],
 )
-def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
+def test_with_a_remote_broker_the_command_is_printed_without_a_password(
     url: str, workers: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANGTAG_REDIS_URL", url)
@@ -80,7 +80,7 @@ def test_with_a_broker_elsewhere_the_line_to_type_is_named_without_a_password(
     assert "secret" not in result.output
 
 
-def test_a_worker_shows_that_it_lives_only_to_a_monitor() -> None:
+def test_only_monitors_see_a_workers_heartbeat() -> None:
     assert "--without-heartbeat" in commands.command(1, events=False)
     assert "--without-heartbeat" not in commands.command(1, events=True)
     assert Settings().events is False
@@ -90,17 +90,17 @@ def test_a_worker_shows_that_it_lives_only_to_a_monitor() -> None:
         _ = Settings(celery_events="yes").events
 
 
-def test_bounds_hold_what_is_between_them() -> None:
+def test_a_number_is_clamped_to_the_bounds() -> None:
     bounds = Bounds(2, 5)
     assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
     assert not bounds.fixed
 
 
 @pytest.mark.parametrize("before", [Desired(), Desired(keep=False, workers=3, floor=1)])
-def test_what_could_not_be_started_is_not_asked_for_any_more(
+def test_a_failed_start_restores_the_requested_number(
     before: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="ht-") as folder:  # short, for a socket
+    with tempfile.TemporaryDirectory(prefix="ht-") as folder:  # short, for the path of a socket
         desired_state.save(Path(folder), before)
         monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)

@@ -1,4 +1,4 @@
-"""Predictions as text: bars of the right length, odd names harmless, programs served."""
+"""Predictions as text: bars of the right length, escaped names, JSON for programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bad(path: str = "b.png") -> Prediction:
     return Prediction(path, "", None, status, status.sentence, "", {})
 
 
-def test_a_picture_has_a_line_and_its_best_labels_below() -> None:
+def test_an_image_has_a_line_with_its_best_labels_below() -> None:
     assert list(lines(found(good(), bad()), 2, "utf-8")) == [
         "a.png: Coat 75.00%",
         "  Coat   75.00%  ██████████████████",
@@ -46,12 +46,12 @@ def test_a_picture_has_a_line_and_its_best_labels_below() -> None:
         (good(flag=Flag.UNLIKE_TRAINING), ", unlike_training"),
     ],
 )
-def test_what_is_known_beside_the_label_is_said(image: Prediction, ending: str) -> None:
+def test_additional_findings_follow_the_label(image: Prediction, ending: str) -> None:
     assert next(lines(found(image), 1, "utf-8")) == f"a.png: Coat 75.00%{ending}"
 
 
 @given(st.floats(0, 1))
-def test_a_bar_is_as_long_as_its_share(share: float) -> None:
+def test_a_bar_has_the_length_of_its_share(share: float) -> None:
     blocks, plain = bar(share), bar(share, blocks=False)
     assert abs(len(plain) - share * BAR_WIDTH) <= 0.5
     eighths = sum(8 if c == "█" else " ▏▎▍▌▋▊▉".index(c) for c in blocks)
@@ -59,27 +59,27 @@ def test_a_bar_is_as_long_as_its_share(share: float) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "no-such-encoding"])
-def test_what_is_shown_can_be_written_to_the_terminal(encoding: str) -> None:
+def test_the_text_can_be_encoded_for_the_terminal(encoding: str) -> None:
     text = "\n".join(lines(found(good()), 3, encoding))
     assert text.encode("ascii" if encoding == "no-such-encoding" else encoding)
 
 
 @given(st.text(), st.text(min_size=1))
-def test_no_name_and_no_label_can_steer_a_terminal(path: str, label: str) -> None:
+def test_names_and_labels_cannot_control_a_terminal(path: str, label: str) -> None:
     image = Prediction(path, label, 1.0, Status.OK, "", "", {label: 1.0}, label)
     for line in lines(found(image), 1, "utf-8"):
         assert line.isprintable()
 
 
-def test_programs_get_numbers_and_as_many_labels_as_asked_for() -> None:
-    told = msgspec.json.decode(show_predictions.as_json(found(good(), bad()), 2))
-    assert told["model"] == "m@1"
-    assert told["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
-    assert told["images"][1]["confidence"] is None
-    assert [image["status"] for image in told["images"]] == ["ok", "unreadable"]
+def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
+    decoded = msgspec.json.decode(show_predictions.as_json(found(good(), bad()), 2))
+    assert decoded["model"] == "m@1"
+    assert decoded["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
+    assert decoded["images"][1]["confidence"] is None
+    assert [image["status"] for image in decoded["images"]] == ["ok", "unreadable"]
 
 
-def test_the_summary_counts_only_what_has_a_label_as_right_or_wrong() -> None:
+def test_the_summary_counts_only_images_with_a_truth_as_right_or_wrong() -> None:
     images = (good(truth="Coat"), good(truth="Bag"), msgspec.structs.replace(bad(), truth="Bag"))
     summary = show_predictions.summary(found(*images))
     assert summary == "3 images, 1 failed, 1 of 2 right, m@1"

@@ -1,4 +1,4 @@
-"""`hangtag train` and `hangtag worker --queue train`: what is typed wrongly, with no server."""
+"""`hangtag train` and `hangtag worker --queue train`: wrong command lines, without a server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of classes, and a broker that is away: whoever reaches for it is told so."""
+    """A folder of classes and an unreachable broker; a command that connects fails."""
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos/bag").mkdir(parents=True)
@@ -64,7 +64,7 @@ def run(*arguments: str) -> Result:
 
 
 def complaint(result: Result, code: Exit) -> str:
-    """The one line of a command that failed as it should."""
+    """The one line of a command that must fail."""
     assert result.exit_code == code, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -72,7 +72,7 @@ def complaint(result: Result, code: Exit) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "cure"),
+    ("arguments", "fix"),
     [
         (["--data", "photos"], "--name"),
         (["--name", "No/Name"], "small letters"),
@@ -83,8 +83,8 @@ def complaint(result: Result, code: Exit) -> str:
         (["--list", "--detach"], "--list stands alone; leave out --detach"),
     ],
 )
-def test_what_makes_no_sense_is_one_line_with_its_cure(arguments: list[str], cure: str) -> None:
-    assert cure in complaint(run("train", *arguments), Exit.USAGE)
+def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], fix: str) -> None:
+    assert fix in complaint(run("train", *arguments), Exit.USAGE)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_a_value_out_of_range_names_its_option(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "arguments", [[], ["--follow", "r1"], ["--cancel", "r1"], ["--list"]], ids=" ".join
 )
-def test_a_broker_that_is_away_is_a_setup_error(arguments: list[str]) -> None:
+def test_an_unreachable_broker_is_a_setup_error(arguments: list[str]) -> None:
     assert "Redis" in complaint(run("train", *arguments), Exit.SETUP)
 
 
-def test_what_is_typed_is_what_is_asked_for(here: Path) -> None:
+def test_the_request_has_the_typed_options(here: Path) -> None:
     options = TrainOptions(
         "photos", "garments", "tutorial", 3, 7, "always", weighted=True, max_unreadable=0.5
     )
@@ -121,32 +121,32 @@ def test_what_is_typed_is_what_is_asked_for(here: Path) -> None:
     assert make_work(options, Settings()) == expected
 
 
-def test_the_recipe_suits_the_data_where_none_is_named(here: Path) -> None:
+def test_the_default_recipe_suits_the_data(here: Path) -> None:
     assert make_work(TrainOptions(), Settings()) == Train("fashion-mnist", "fast")
     found = make_work(TrainOptions("photos", "garments"), Settings())
     assert (found.recipe, found.data) == ("photo", f"{here}/photos")
 
 
-def test_a_folder_is_looked_for_only_where_the_trainer_is_on_this_machine(here: Path) -> None:
+def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) -> None:
     options = TrainOptions("absent", "garments")
     with pytest.raises(UsageError, match="absent is no folder"):
         make_work(options, Settings())
     assert make_work(options, ELSEWHERE).data == f"{here}/absent"
 
 
-def test_a_path_that_is_no_text_is_a_usage_error() -> None:
+def test_an_undecodable_path_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no text"):
         make_work(TrainOptions(os.fsdecode(b"\xff"), "garments"), ELSEWHERE)
 
 
-def test_ids_can_be_typed_and_differ() -> None:
+def test_generated_ids_are_valid_and_unique() -> None:
     ids = {new_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(REQUEST_ID.fullmatch(one) for one in ids)
 
 
 @pytest.mark.usefixtures("bare")
-def test_without_tensorflow_nothing_is_queued_on_this_machines_stack(
+def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HANGTAG_REDIS_URL")
@@ -156,7 +156,7 @@ def test_without_tensorflow_nothing_is_queued_on_this_machines_stack(
 
 
 @pytest.mark.usefixtures("bare")
-def test_a_machine_without_tensorflow_cannot_become_a_trainer() -> None:
+def test_a_machine_without_tensorflow_cannot_start_a_trainer() -> None:
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
     assert "tensorflow" in line
     assert f"-m pip install -e '{ROOT}[train]'" in line
@@ -178,7 +178,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", find)
 
 
-def test_a_trainer_does_one_thing_at_a_time() -> None:
+def test_a_trainer_takes_no_concurrency() -> None:
     line = complaint(run("worker", "--queue", "train", "--concurrency", "2"), Exit.USAGE)
     assert "leave out --concurrency" in line
 
@@ -190,33 +190,35 @@ def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPa
     assert "hangtag train" in line
 
 
-def test_the_line_that_starts_a_trainer_shows_no_password() -> None:
+def test_the_command_that_starts_a_trainer_contains_no_password() -> None:
     line = how_to_start_trainer(ELSEWHERE)
     variables = "HANGTAG_REDIS_URL=redis://host:1 HANGTAG_REDIS_PASSWORD_FILE=..."
     assert line.endswith(f": {variables} hangtag worker --queue train")
     assert "secret" not in line
 
 
-def keep(store: Path, request: Request, *, answered: bool = False, elsewhere: bool = False) -> None:
-    """What a trainer leaves in its store: of this machine's stack, or of a broker elsewhere."""
+def store_request(
+    store: Path, request: Request, *, finished: bool = False, elsewhere: bool = False
+) -> None:
+    """Store a request as a trainer does: of the local stack, or of a remote broker."""
     request_store.keep(store, request)
     folder = request_store.folder(store, request.id)
     if elsewhere:
         (folder / request_store.HERE_FILE).unlink()
-    if answered:
+    if finished:
         outcome = msgspec.json.encode(Outcome(ok=True))
         (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
 
 
-def test_what_only_the_store_knows_is_listed_as_paused(here: Path) -> None:
+def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     assert open_requests(settings) == []
     old = make_request(Train("b", "fast"), "old")
     new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
     for request in (new, old):
-        keep(settings.store_path, request)
-    keep(settings.store_path, make_request(Train("a", "fast"), "done"), answered=True)
-    keep(settings.store_path, make_request(Train("a", "fast"), "theirs"), elsewhere=True)
+        store_request(settings.store_path, request)
+    store_request(settings.store_path, make_request(Train("a", "fast"), "done"), finished=True)
+    store_request(settings.store_path, make_request(Train("a", "fast"), "theirs"), elsewhere=True)
     damaged = request_store.folder(settings.store_path, "damaged")
     damaged.mkdir()
     (damaged / request_store.REQUEST_FILE).write_text("{")
@@ -224,7 +226,7 @@ def test_what_only_the_store_knows_is_listed_as_paused(here: Path) -> None:
     assert [(one.request, one.state) for one in found] == [("old", "paused"), ("new", "paused")]
 
 
-def test_a_request_that_is_no_name_reaches_no_file(here: Path) -> None:
+def test_an_invalid_request_id_reaches_no_file(here: Path) -> None:
     assert request_store.load(here, "../../etc") is None
     assert request_store.outcome(here, "/etc") is None
 
@@ -241,7 +243,7 @@ def test_a_request_is_described_in_a_few_words(work: Work, words: str) -> None:
 
 
 @given(st.floats(0, 1e6))
-def test_a_duration_can_be_read_back(seconds: float) -> None:
+def test_a_formatted_duration_can_be_parsed(seconds: float) -> None:
     number, unit = duration(seconds).split()
     total = 0
     for part in number.split(":"):
@@ -256,21 +258,23 @@ def view(state: RequestState, progress: Progress | None = None) -> RequestView:
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30).map(sorted))
-def test_an_epoch_that_is_over_is_told_once_however_often_one_looks(epochs: list[int]) -> None:
-    news = Changes()
+def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
+    epochs: list[int],
+) -> None:
+    changes = Changes()
     steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
     steps.append(Progress("calibrating", heldout_accuracy=0.2))
-    lines = [line for step in steps for line in news.of(view(RequestState.RUNNING, step))]
-    told = [line for line in lines if line.startswith("epoch")]
-    for line, epoch in zip(told, sorted(set(epochs)), strict=True):
+    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
+    reported = [line for line in lines if line.startswith("epoch")]
+    for line, epoch in zip(reported, sorted(set(epochs)), strict=True):
         plain = f"epoch {epoch} of 20"
         assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
         assert epoch + 1 not in (*epochs, 21) or line != plain
     assert lines.count("training") == lines.count("calibrating") == 1
 
 
-def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
-    news = Changes()
+def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> None:
+    changes = Changes()
     steps = [
         Progress("training", 2, 20, 5, 9, heldout_accuracy=0.5),
         Progress("starting"),
@@ -278,7 +282,7 @@ def test_an_epoch_in_which_the_trainer_died_is_not_told_as_over() -> None:
         Progress("training", 2, 20, 1, 9),
         Progress("training", 3, 20, 1, 9, heldout_accuracy=0.6),
     ]
-    lines = [line for step in steps for line in news.of(view(RequestState.RUNNING, step))]
+    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if line.startswith("epoch")] == [
         "epoch 2 of 20, held-out accuracy 0.6000"
     ]
@@ -291,24 +295,24 @@ def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
     assert request_progress.title(Progress("exporting")) == "exporting"
 
 
-def test_other_work_under_a_kept_id_is_refused_before_anything_starts(here: Path) -> None:
+def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"))
     with pytest.raises(UsageError, match="other work"):
         submit(settings, make_request(Train("garments", "fast", seed=2), "r1"))
     assert not (here / "stack").exists()
 
 
-def test_what_the_store_says_was_answered_is_not_asked_again(here: Path) -> None:
+def test_a_finished_request_in_the_store_is_not_submitted_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), answered=True)
+    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"), finished=True)
     assert submit(settings, make_request(Train("garments", "fast"), "r1")).ok
     assert not (here / "stack").exists()
 
 
-def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
+def test_a_failed_request_names_its_error_and_how_to_submit_it_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"))
     outcome = msgspec.json.encode(Outcome(ok=False, error="no images; name another folder"))
     folder = request_store.folder(settings.store_path, "r1")
     (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
@@ -316,7 +320,7 @@ def test_what_failed_before_says_so_and_how_to_ask_again(here: Path) -> None:
         submit(settings, make_request(Train("garments", "fast"), "r1"))
 
 
-def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:
+def test_a_request_is_stored_once_with_its_input(here: Path) -> None:
     first = make_request(Train("garments", "fast"), "r1")
     request_store.keep(here, first, b"weights")
     request_store.keep(here, msgspec.structs.replace(first, created=0.0), b"other")
@@ -328,9 +332,11 @@ def test_a_request_is_kept_once_with_what_travels_beside_it(here: Path) -> None:
     assert request_store.unanswered(here) == []
 
 
-def test_a_brokers_request_in_the_store_is_not_taken_by_this_machines_stack(here: Path) -> None:
+def test_a_request_of_a_remote_broker_is_not_taken_by_the_local_stack(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    keep(settings.store_path, make_request(Train("garments", "fast"), "r1"), elsewhere=True)
+    store_request(
+        settings.store_path, make_request(Train("garments", "fast"), "r1"), elsewhere=True
+    )
     assert request_store.unanswered(settings.store_path, here=True) == []
     assert len(request_store.unanswered(settings.store_path, here=False)) == 1
     with pytest.raises(UsageError, match="there is no request"):
@@ -338,21 +344,23 @@ def test_a_brokers_request_in_the_store_is_not_taken_by_this_machines_stack(here
     assert not (here / "stack").exists()
 
 
-def test_a_store_that_cannot_be_written_names_the_cure(here: Path) -> None:
+def test_a_store_that_cannot_be_written_names_the_setting(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
         request_store.keep(here / "file", make_request(Train("garments", "fast")))
 
 
 @pytest.mark.parametrize("before", [None, 1])
-def test_a_promotion_is_told_with_the_way_back_where_there_is_one(before: int | None) -> None:
+def test_a_promotion_is_reported_with_its_rollback_command_if_there_is_one(
+    before: int | None,
+) -> None:
     decision = Decided("production", 2, before, True, "it is better")
-    said = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
-    assert "garments@production is version 2 now: it is better" in said
-    assert said[-1].endswith("rollback garments" if before else "--model garments")
+    printed = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
+    assert "garments@production is version 2 now: it is better" in printed
+    assert printed[-1].endswith("rollback garments" if before else "--model garments")
 
 
-def test_a_folder_that_may_not_be_read_is_named_before_anything_is_queued(here: Path) -> None:
+def test_an_unreadable_folder_is_named_before_anything_is_queued(here: Path) -> None:
     (here / "photos").chmod(0)
     env = {**os.environ, "HANGTAG_RUNTIME_DIR": f"{here}/stack", "HANGTAG_STORE": f"{here}/store"}
     env.pop("HANGTAG_REDIS_URL")

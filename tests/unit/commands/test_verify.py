@@ -1,4 +1,4 @@
-"""`hangtag verify` proves a good table, and finds whatever is wrong with one."""
+"""`hangtag verify` proves a correct table, and finds every difference of a wrong one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NAMES = (
 
 
 def plant(folder: Path) -> Path:
-    """A finished job of two folders, with a row that failed; answers its table."""
+    """Finish a job of two folders with one failed row; return its table."""
     for root in (b"two", b"one"):
         for i, name in enumerate(NAMES):
             path = folder / os.fsdecode(root + b"/" + name)
@@ -60,21 +60,21 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[tuple[Path, bytes]]:
-    """A table for many tests, and what it must be."""
+    """A table that many tests share, and its rows."""
     with tempfile.TemporaryDirectory() as name:
         table = plant(Path(name))
         yield table, table.read_bytes()
 
 
 def problem(proof: Proof) -> str:
-    """The only one."""
+    """The only problem."""
     assert not proof.proven
     (line,) = proof.problems
     assert line.isprintable()
     return line
 
 
-def test_a_good_table_is_proven(table: Path) -> None:
+def test_a_correct_table_is_proven(table: Path) -> None:
     for deep in (False, True):
         proof = verify(table, deep)
         assert (proof.problems, proof.proven) == ([], True)
@@ -97,7 +97,7 @@ def _written(row: list[str]) -> str:
 @settings(max_examples=200)
 @given(st.data())
 def test_any_other_table_is_refused(whole: tuple[Path, bytes], data: st.DataObject) -> None:
-    """Rows dropped, doubled, swapped, appended; a cell edited; a byte changed, cut or added."""
+    """Rows dropped, doubled, swapped or appended; a cell edited; a byte changed, cut or added."""
     table, good = whole
     rows = rows_of(good)
     at = data.draw(st.integers(0, len(rows) - 1))
@@ -151,7 +151,7 @@ def test_a_doubled_row_is_named_by_its_number(table: Path) -> None:
     assert problem(edited(table, double)).startswith("row 5 (two/b,.png): does not belong")
 
 
-def test_an_edited_cell_is_named_with_what_was_written(table: Path) -> None:
+def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
     def edit(rows: list[str]) -> None:
         rows[2] = rows[2].replace(",ok,", ",crashed,")
 
@@ -159,13 +159,13 @@ def test_an_edited_cell_is_named_with_what_was_written(table: Path) -> None:
     assert line == "row 3 (two/a.png): status is 'crashed', not 'ok'"
 
 
-def test_rows_are_right_but_lines_end_as_on_another_system(table: Path) -> None:
+def test_right_rows_with_other_line_ends_are_refused(table: Path) -> None:
     table.write_bytes(table.read_bytes().replace(b"fashion-mnist@0\n", b"fashion-mnist@0\r\n"))
     assert "not its bytes" in problem(verify(table))
 
 
-def test_a_journal_that_was_edited_is_told(table: Path) -> None:
-    """Also by someone who has made its checksum right."""
+def test_an_edited_journal_is_reported(table: Path) -> None:
+    """Even if its checksum was recomputed."""
     with closing(sqlite3.connect(journal_path(table))) as database:
         record = records.one(database, 0)
         result = records.result_of(record).replace(b"?", b">")
@@ -187,9 +187,7 @@ def test_a_journal_that_was_edited_is_told(table: Path) -> None:
         (lambda path: shutil.copy(path, path.with_name("aa.png")), "has no row"),
     ],
 )
-def test_a_file_that_is_not_what_it_was_is_named(
-    table: Path, change: Callable[[Path], object], says: str
-) -> None:
+def test_a_changed_file_is_named(table: Path, change: Callable[[Path], object], says: str) -> None:
     change(table.parent / "one/a.png")
     line = problem(verify(table))
     assert line.startswith("one/a")
@@ -205,7 +203,7 @@ def test_each_folder_that_cannot_be_listed_is_named(table: Path) -> None:
     assert all("cannot be listed (File name too long)" in line for line in proof.problems)
 
 
-def test_other_content_behind_the_same_stamp_is_found_by_reading_again(table: Path) -> None:
+def test_changed_content_with_the_same_stamp_is_found_by_reading_again(table: Path) -> None:
     path = table.parent / "one/a.png"
     before = path.stat()
     path.write_bytes(path.read_bytes()[::-1])
@@ -214,7 +212,7 @@ def test_other_content_behind_the_same_stamp_is_found_by_reading_again(table: Pa
     assert problem(verify(table, deep=True)).startswith("one/a.png: has other content")
 
 
-def test_a_list_may_name_what_is_not_there_until_it_is(tmp_path: Path) -> None:
+def test_a_list_may_name_a_missing_file_until_it_exists(tmp_path: Path) -> None:
     (tmp_path / "here.png").write_bytes(b"1")
     (tmp_path / "list").write_bytes(b"gone.png\nhere.png\ngone.png\n")
     finish(options_of(tmp_path, list_file=b"list"))
@@ -228,7 +226,7 @@ def test_a_list_may_name_what_is_not_there_until_it_is(tmp_path: Path) -> None:
     assert verify(table, deep=True).proven
 
 
-def test_a_repeated_row_is_proven_with_the_file_that_it_is_of_now(table: Path) -> None:
+def test_a_repeated_row_is_proven_with_its_current_file(table: Path) -> None:
     (table.parent / "two/b,.png").write_bytes(b"mended")
     assert "another size or time" in problem(verify(table))
     finish(options_of(table.parent, b"two", b"one"), retry_failed=True)
@@ -236,7 +234,7 @@ def test_a_repeated_row_is_proven_with_the_file_that_it_is_of_now(table: Path) -
     assert (proof.proven, proof.failed) == (True, 1)
 
 
-def test_without_a_journal_only_the_form_is_told(table: Path) -> None:
+def test_without_a_journal_only_the_format_is_checked(table: Path) -> None:
     journal_path(table).unlink()
     proof = verify(table)
     assert (proof.proven, proof.problems) == (False, [])
@@ -258,7 +256,7 @@ def test_without_a_journal_only_the_form_is_told(table: Path) -> None:
         (",ok,", ",", "cells"),
     ],
 )
-def test_without_a_journal_a_row_that_is_none_is_named(
+def test_without_a_journal_an_invalid_row_is_named(
     table: Path, old: str, new: str, says: str
 ) -> None:
     journal_path(table).unlink()
@@ -274,7 +272,7 @@ def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
         verify(table)
 
 
-def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
+def test_a_refused_journal_is_closed(table: Path) -> None:
     with closing(sqlite3.connect(journal_path(table))) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
         database.commit()
@@ -284,13 +282,13 @@ def test_a_journal_that_is_refused_is_closed(table: Path) -> None:
     assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
 
 
-def test_a_table_and_its_journal_may_be_on_a_disk_that_is_read_only(table: Path) -> None:
+def test_a_table_and_its_journal_may_be_on_a_read_only_disk(table: Path) -> None:
     before = sorted(os.listdir(table.parent))
     assert verify(table).proven
     assert sorted(os.listdir(table.parent)) == before
 
 
-def test_many_problems_are_not_all_told(table: Path) -> None:
+def test_a_long_list_of_problems_is_shortened(table: Path) -> None:
     table.write_text(table.read_bytes().decode() + "x\n" * 500, newline="")
     assert len(verify(table).problems) == PROBLEMS_SHOWN
 
@@ -313,7 +311,7 @@ def test_the_command_has_an_exit_code_for_each_verdict(table: Path, tmp_path: Pa
     assert "there is no table" in absent.stderr
 
 
-def test_a_job_that_runs_or_is_not_finished_is_not_proven(table: Path) -> None:
+def test_a_running_or_unfinished_job_is_not_proven(table: Path) -> None:
     with closing(Journal(journal_path(table))) as journal:
         running = run(str(table))
         assert running.exit_code == Exit.USAGE
@@ -323,7 +321,7 @@ def test_a_job_that_runs_or_is_not_finished_is_not_proven(table: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 5)), st.lists(st.integers(0, 5)))
-def test_both_streams_come_out_of_the_alignment_whole_and_in_order(
+def test_the_alignment_returns_both_streams_complete_and_in_order(
     one: list[int], other: list[int]
 ) -> None:
     pairs = list(align(iter(one), iter(other), lambda x: x, lambda x: x))
@@ -333,8 +331,8 @@ def test_both_streams_come_out_of_the_alignment_whole_and_in_order(
     assert (one == other) == all(None not in pair for pair in pairs)
 
 
-def test_a_file_above_the_limit_of_its_job_is_proven_too(tmp_path: Path) -> None:
-    """Read again in full it would have another digest than it had as a row `too_large`."""
+def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:
+    """Read in full again, its digest would differ from that of the row `too_large`."""
     (tmp_path / "in").mkdir()
     for name, size in (("a.png", 4), ("b.png", 5), ("c.png", 4)):
         (tmp_path / "in" / name).write_bytes(bytes(size))
@@ -342,22 +340,20 @@ def test_a_file_above_the_limit_of_its_job_is_proven_too(tmp_path: Path) -> None
     output = tmp_path / "out.csv"
     assert output.read_text().count(",too_large,") == 1
     assert verify(output, deep=True).proven
-    job = Job(options_of(tmp_path, b"in"))  # as the same command makes them, on any server
+    job = Job(options_of(tmp_path, b"in"))  # the same result for each server
     with closing(job):
         assert job.options.max_file_bytes == 4
 
 
-def test_a_check_that_takes_long_shows_how_far_it_is(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_check_reports_its_progress(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.verify.progress.SHOWN_AFTER_S", 0)
     monkeypatch.setattr("producer.output.job_progress.PLAIN_EVERY_S", 0)
     rows = 2 * len(NAMES)
     result = CliRunner().invoke(hangtag, ["verify", str(table)])
-    shown = [int(line.split()[0]) for line in result.stderr.splitlines() if " done, " in line]
+    reported = [int(line.split()[0]) for line in result.stderr.splitlines() if " done, " in line]
     assert f"{rows} of {rows} done" in result.stderr
-    assert shown == sorted(shown)
-    assert len(shown) > 2
+    assert reported == sorted(reported)
+    assert len(reported) > 2
     assert " left" in result.stderr
     quiet = CliRunner().invoke(hangtag, ["verify", str(table), "--json"])
     assert " done, " not in quiet.stderr

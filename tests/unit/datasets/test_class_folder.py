@@ -1,4 +1,4 @@
-"""A folder per class is a data set: whatever lies in it, it is used, named or counted."""
+"""A folder per class is a data set: each file in it is used, named or counted."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PHOTO = RECIPES["photo"]
 
 
 class Stop(Exception):
-    """Stands for the end of a trainer."""
+    """Represents the end of a trainer."""
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two classes of 40 pictures."""
+    """Two classes of 40 images."""
     for number, name in enumerate(("cat", "dog")):
         fill(tmp_path / "root" / name, 40, 1000 * number)
     return tmp_path / "root"
@@ -61,7 +61,7 @@ def _total(loaded: Loaded) -> int:
     return sum(report.training) + sum(report.heldout) + sum(report.test)
 
 
-def test_every_picture_is_in_one_part_with_its_folder_as_label(root: Path) -> None:
+def test_every_image_is_in_one_part_with_its_folder_as_label(root: Path) -> None:
     loaded = _load(root)
     seen = _seen(loaded)
     assert loaded.report.labels == ("cat", "dog")
@@ -81,7 +81,7 @@ def test_sizes_formats_and_depth_do_not_matter(root: Path) -> None:
     assert loaded.data.examples.images.shape[1:] == PHOTO.size
 
 
-def test_a_recipe_says_what_pictures_are_made_to(root: Path) -> None:
+def test_a_recipe_determines_size_and_mode_of_the_images(root: Path) -> None:
     grey = _load(root, RECIPES["fast"]).data
     assert grey.examples.images.shape[1:] == (28, 28, 1)
     assert grey.preprocessing == Preprocessing(28, 28, 1)
@@ -99,7 +99,7 @@ def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
         assert ours.images.max((1, 2, 3)).tolist() == theirs.images.max((1, 2, 3)).tolist()
 
 
-def test_names_and_new_files_move_no_picture_to_another_part(root: Path) -> None:
+def test_names_and_new_files_move_no_image_to_another_part(root: Path) -> None:
     before = _seen(_load(root))
     for number, file in enumerate(sorted(root.rglob("*.png"))):
         file.rename(file.with_name(f"{-number % 97:03}-{number}.png"))
@@ -122,7 +122,7 @@ def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> N
     assert "1 image is in more than one class" in _load(root).report.notes
 
 
-def test_what_is_no_picture_is_passed_over_and_counted(root: Path) -> None:
+def test_other_files_are_skipped_and_counted(root: Path) -> None:
     (root / "cat" / ".hidden.png").write_bytes(b"")
     (root / ".git").mkdir()
     (root / "cat" / "notes.txt").write_text("about cats")
@@ -146,7 +146,7 @@ def test_what_is_no_picture_is_passed_over_and_counted(root: Path) -> None:
     ],
     ids="-".join,
 )
-def test_splits_that_a_folder_has_are_kept(
+def test_existing_splits_are_used(
     names: tuple[str, ...], decided: tuple[str, ...], tmp_path: Path
 ) -> None:
     parts = {"t": "training", "v": "heldout", "e": "test"}
@@ -166,7 +166,7 @@ def test_splits_that_a_folder_has_are_kept(
     assert (loaded.data.test is None) == ("test" not in given)
 
 
-def test_pictures_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
+def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
     root = tmp_path / "root"
     for label in "ab":
         fill(root / "train" / label, 20, ord(label) * 100)
@@ -176,13 +176,13 @@ def test_pictures_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
     assert "both in train/ and in test/" in notes
 
 
-def test_a_class_that_is_called_train_is_a_class(tmp_path: Path) -> None:
+def test_a_class_with_the_name_train_is_a_class(tmp_path: Path) -> None:
     for name in ("bus", "train"):
         fill(tmp_path / "root" / name, 10, len(name) * 100)
     assert _load(tmp_path / "root").report.labels == ("bus", "train")
 
 
-def test_labels_are_in_the_order_of_their_bytes_and_as_the_folders_are_called(
+def test_labels_have_the_names_of_the_folders_in_the_order_of_their_bytes(
     tmp_path: Path,
 ) -> None:
     names = ["T-shirt_top", "Zug", "zebra", "Ärmel", "a b", "日本"]
@@ -298,7 +298,7 @@ def _no_text(root: Path) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_a_folder_that_does_not_do_is_one_line_with_the_cure(
+def test_an_unusable_folder_is_one_line_with_the_fix(
     spoil: Callable[[Path], None], words: tuple[str, ...], root: Path
 ) -> None:
     spoil(root)
@@ -315,14 +315,14 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
         _load(tmp_path / "root")
 
 
-def test_imbalance_is_reported_with_its_cure(root: Path) -> None:
+def test_imbalance_is_reported_with_its_fix(root: Path) -> None:
     fill(root / "fox", 8, 9000)
     [note] = _load(root).report.notes
     assert "fox only" in note
     assert "--weighted" in note
 
 
-def test_a_second_load_needs_the_folder_no_more(root: Path) -> None:
+def test_a_second_load_does_not_need_the_folder(root: Path) -> None:
     scratch = root.parent / "scratch"
     first = load.load(str(root), PHOTO.size, None, scratch)
     shutil.rmtree(root)
@@ -331,7 +331,7 @@ def test_a_second_load_needs_the_folder_no_more(root: Path) -> None:
     assert second.data.examples.fingerprint() == first.data.examples.fingerprint()
 
 
-def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) -> None:
+def test_a_stopped_load_leaves_nothing_and_is_restarted(root: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise Stop
 
@@ -339,7 +339,7 @@ def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) ->
     with pytest.raises(Stop):
         load.load(str(root), PHOTO.size, None, scratch, on_progress=stop)
     assert not [path for path in scratch.rglob("*") if path.is_file()]
-    # One that was killed leaves files, but not the one that says they are whole.
+    # A killed load leaves files, but not the one that records their completion.
     whole = load.load(str(root), PHOTO.size, None, scratch).data.examples.fingerprint()
     [about] = scratch.rglob("about.json")
     about.unlink()
@@ -349,36 +349,36 @@ def test_a_load_that_was_stopped_leaves_nothing_and_is_begun_anew(root: Path) ->
     assert again.data.examples.fingerprint() == whole
 
 
-def test_an_attempt_that_wakes_up_late_harms_no_successor(root: Path) -> None:
-    """The successor decodes while the first sleeps, and is there or half way when it wakes."""
+def test_a_suspended_attempt_does_not_damage_its_successor(root: Path) -> None:
+    """The successor decodes while the first is suspended, which then resumes during or after it."""
     scratch = root.parent / "scratch"
-    asleep, awake, gone = threading.Event(), threading.Event(), threading.Event()
+    suspended, resumed, gone = threading.Event(), threading.Event(), threading.Event()
 
-    def sleeps(done: int, total: int) -> None:
-        asleep.set()
-        assert awake.wait(30)
+    def suspends(done: int, total: int) -> None:
+        suspended.set()
+        assert resumed.wait(30)
         raise Stop
 
     def first() -> None:
         with suppress(Stop):
-            load.load(str(root), PHOTO.size, None, scratch, on_progress=sleeps)
+            load.load(str(root), PHOTO.size, None, scratch, on_progress=suspends)
         gone.set()
 
-    def wakes(done: int, total: int) -> None:
-        awake.set()
+    def resumes(done: int, total: int) -> None:
+        resumed.set()
         assert gone.wait(30)
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert asleep.wait(30)
-    loaded = load.load(str(root), PHOTO.size, None, scratch, on_progress=wakes)
+    assert suspended.wait(30)
+    loaded = load.load(str(root), PHOTO.size, None, scratch, on_progress=resumes)
     thread.join()
     assert _total(loaded) == 80
     assert len(list(scratch.iterdir())) == 1
     assert load.load(str(root), PHOTO.size, None, scratch).report == loaded.report
 
 
-def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
+def test_an_attempt_that_ends_second_does_not_replace_the_files(root: Path) -> None:
     scratch = root.parent / "scratch"
     done_before: list[Loaded] = []
 
@@ -394,7 +394,7 @@ def test_an_attempt_that_ends_second_keeps_what_is_there(root: Path) -> None:
     assert (folder / "about.json").exists()
 
 
-def test_an_empty_folder_beside_the_splits_does_no_harm(tmp_path: Path) -> None:
+def test_an_empty_folder_beside_the_splits_is_ignored(tmp_path: Path) -> None:
     for name in "ab":
         fill(tmp_path / "root" / "train" / name, 10, ord(name) * 100)
     (tmp_path / "root" / "notes").mkdir()
@@ -403,14 +403,14 @@ def test_an_empty_folder_beside_the_splits_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_progress_ends_with_all_files(root: Path) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     load.load(str(root), PHOTO.size, None, root.parent / "scratch",
-              on_progress=lambda done, total: told.append((done, total)))  # fmt: skip
-    assert told[-1] == (80, 80)
-    assert all(one[0] < two[0] for one, two in pairwise(told))
+              on_progress=lambda done, total: reported.append((done, total)))  # fmt: skip
+    assert reported[-1] == (80, 80)
+    assert all(one[0] < two[0] for one, two in pairwise(reported))
 
 
-def test_anything_with_a_picture_can_be_measured(tmp_path: Path) -> None:
+def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:
     fill(tmp_path / "root" / "test" / "cat", 2)
     spec = Preprocessing(10, 12, 3)
     loaded = load.load(str(tmp_path / "root"), None, spec, tmp_path / "scratch")
@@ -420,7 +420,7 @@ def test_anything_with_a_picture_can_be_measured(tmp_path: Path) -> None:
     assert loaded.data.preprocessing == spec
 
 
-def test_a_folder_falls_into_the_same_parts_when_it_is_measured(root: Path) -> None:
+def test_a_folder_is_split_into_the_same_parts_for_an_evaluation(root: Path) -> None:
     learned = _seen(_load(root))
     measured = load.load(str(root), None, Preprocessing(96, 96, 3), root.parent / "scratch")
     assert _seen(measured) == learned
@@ -440,19 +440,17 @@ _CLOSED = """
 import sys
 from pathlib import Path
 from shared.errors import SetupError
-from worker import data
+from worker.datasets import load
 from worker.recipes.recipes import RECIPES
 try:
-    data.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
+    load.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """
 
 
 @pytest.mark.parametrize("place", ["a", "a/more", "."])
-def test_a_folder_that_cannot_be_read_is_named_and_not_called_empty(
-    tmp_path: Path, place: str
-) -> None:
+def test_an_unreadable_folder_is_named_and_not_called_empty(tmp_path: Path, place: str) -> None:
     root = tmp_path / "root"
     fill(root / "a/more", 6)
     fill(root / "b", 6, 100)

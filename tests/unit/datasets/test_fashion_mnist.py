@@ -1,4 +1,4 @@
-"""Fashion-MNIST is found where it is, verified, and never half there."""
+"""Fashion-MNIST is found, verified, and never stored in part."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(tmp_path: Path, test_split: Split) -> Path:
 
 @pytest.fixture
 def elsewhere(test_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without Debian's package; its (empty) cache of Keras is returned."""
+    """A machine without Debian's package; returns its (empty) cache of Keras."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "absent")
     monkeypatch.setattr(fashion_mnist, "BASE_URL", (tmp_path / "server").as_uri() + "/")
@@ -66,28 +66,28 @@ def test_the_train_split_has_the_published_mean() -> None:
     assert images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)
 
 
-def test_make_data_is_told_that_it_is_not_here(elsewhere: Path) -> None:
+def test_make_data_reports_that_it_is_not_here(elsewhere: Path) -> None:
     assert fashion_mnist.main() == 1
     assert not elsewhere.exists()
 
 
-def test_make_data_is_told_that_it_is_here() -> None:
+def test_make_data_reports_that_it_is_here() -> None:
     for split in ("train", "test"):
         _on_this_machine(split)
     assert fashion_mnist.main() == 0
 
 
 @pytest.mark.parametrize("download", [False, True])
-def test_without_any_source_one_line_names_three_cures(elsewhere: Path, download: bool) -> None:
+def test_without_any_source_one_line_names_three_fixes(elsewhere: Path, download: bool) -> None:
     with pytest.raises(SetupError) as error:
         fashion_mnist.load("test", download=download)
     text = str(error.value)
     assert "\n" not in text
-    for cure in ("dataset-fashion-mnist", str(elsewhere), "network"):
-        assert cure in text
+    for fix in ("dataset-fashion-mnist", str(elsewhere), "network"):
+        assert fix in text
 
 
-def test_a_download_is_kept_and_used_again(
+def test_a_download_is_stored_and_used_again(
     elsewhere: Path, server: Path, test_split: Split
 ) -> None:
     first = fashion_mnist.load("test")
@@ -108,7 +108,9 @@ def test_a_damaged_cache_is_replaced(elsewhere: Path, server: Path, test_split: 
         assert (elsewhere / file.name).read_bytes() == file.read_bytes()
 
 
-def test_other_data_from_the_server_is_neither_used_nor_kept(elsewhere: Path, server: Path) -> None:
+def test_other_data_from_the_server_is_neither_used_nor_stored(
+    elsewhere: Path, server: Path
+) -> None:
     for file in server.iterdir():
         content = bytearray(gzip.decompress(file.read_bytes()))
         content[-1] ^= 1

@@ -1,4 +1,4 @@
-"""What is held out once is held out for ever."""
+"""Held-out images stay held out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_twelfth_of_each_class_is_held_out(seed: int) -> None:
 
 
 @given(seeds)
-def test_other_classes_have_no_say(seed: int) -> None:
+def test_other_classes_do_not_change_the_choice(seed: int) -> None:
     examples = _examples(seed)
     of_class = examples.labels == 1
     alone = heldout_mask(examples.images[of_class], examples.labels[of_class])
@@ -57,7 +57,7 @@ def test_the_same_image_is_never_on_both_sides() -> None:
     )
 
 
-def test_a_class_of_a_few_images_is_learned_from() -> None:
+def test_a_class_of_a_few_images_is_used_for_training() -> None:
     images, _ = _examples(4, SMALLEST_HELDOUT)
     one_class = np.zeros(SMALLEST_HELDOUT, np.int64)
     assert heldout_mask(images, one_class).sum() == 1
@@ -72,5 +72,5 @@ def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:
     learn, held = hold_out(examples)
     assert np.bincount(held.labels).tolist() == [500] * 10
     assert len(learn.labels) == 55_000
-    # Changing this changes what every published version was measured on.
+    # Changing this changes the images on which every published version was measured.
     assert held.fingerprint().startswith("f9df0d2d129385d7")

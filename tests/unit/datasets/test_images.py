@@ -23,7 +23,7 @@ COUNT = 60
 
 @pytest.fixture(autouse=True)
 def data_set(monkeypatch: pytest.MonkeyPatch) -> tuple[Bytes, Bytes]:
-    """A hundred pictures in the place of Fashion-MNIST."""
+    """A hundred images in the place of Fashion-MNIST."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (100, 28, 28), np.uint8)
     labels = random.integers(0, 10, 100).astype(np.uint8)
@@ -43,7 +43,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_every_picture_is_in_the_folder_of_its_class(
+def test_every_image_is_in_the_folder_of_its_class(
     tmp_path: Path, data_set: tuple[Bytes, Bytes]
 ) -> None:
     assert samples.write(tmp_path) == (100, 100)
@@ -78,15 +78,17 @@ def test_without_the_data_set_garments_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert samples.main([str(tmp_path)]) == 0
-    said = capsys.readouterr()
-    assert said.err.count("\n") == 1
-    assert "connect it" in said.err
-    assert "wrote 1,000 of 1,000" in said.out
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "connect it" in printed.err
+    assert "wrote 1,000 of 1,000" in printed.out
     assert len(set(_files(tmp_path).values())) == 1000
     assert len(list(tmp_path.glob("Bag/drawn-*.png"))) == 100
 
 
-def test_large_pictures_show_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_have_the_same_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = np.stack([silhouette(label, 0) for label in range(10)])
     monkeypatch.setattr(fashion_mnist, "load", lambda *_: (drawn, np.arange(10, dtype=np.uint8)))
     assert samples.write(tmp_path, 3, large=True) == (3, 3)
@@ -95,7 +97,9 @@ def test_large_pictures_show_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
         assert np.abs(small - drawn[int(path.stem)]).mean() < 8
 
 
-def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_the_written_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for state in ("wrote 5 of 5", "already there: all of 5"):
         assert samples.main([str(tmp_path), "--count", "5"]) == 0
         assert capsys.readouterr().out == f"{state} pictures in {tmp_path}/\n"

@@ -1,4 +1,4 @@
-"""Data to learn from and to measure with, whatever they are called."""
+"""Data sets for training and evaluation, under each kind of name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _fashion(scratch: Path, spec: Preprocessing | None = None) -> Loaded:
     return load.load(FASHION_MNIST, RECIPES["fast"].size, spec, scratch)
 
 
-def test_fashion_mnist_is_split_as_every_version_of_it_was(fashion: Loaded) -> None:
+def test_fashion_mnist_is_split_as_for_every_published_version(fashion: Loaded) -> None:
     assert fashion.report.training == (5500,) * 10
     assert fashion.report.heldout == (500,) * 10
     assert fashion.report.test == (1000,) * 10
@@ -45,14 +45,16 @@ def test_fashion_mnist_is_split_as_every_version_of_it_was(fashion: Loaded) -> N
     assert fashion.data.gates == fashion_mnist.GATES
 
 
-def test_a_version_that_negates_gets_fashion_mnist_negated(fashion: Loaded, tmp_path: Path) -> None:
+def test_a_version_with_inversion_gets_fashion_mnist_inverted(
+    fashion: Loaded, tmp_path: Path
+) -> None:
     negated = _fashion(tmp_path, Preprocessing(28, 28, 1, invert=True)).data.test
     assert negated is not None
     assert fashion.data.test is not None
     np.testing.assert_array_equal(negated.images, 255 - fashion.data.test.images)
 
 
-def test_a_version_of_another_size_names_the_cure(tmp_path: Path) -> None:
+def test_a_version_of_another_size_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="--data"):
         _fashion(tmp_path, Preprocessing(96, 96, 3))
 

@@ -1,4 +1,4 @@
-"""Who learns from what: stable, balanced, and never the same picture on two sides."""
+"""Splits: stable, balanced, and never with the same image on two sides."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _undecided(labels: np.ndarray) -> Parts:
 
 
 @given(seeds, counts)
-def test_the_order_of_the_images_has_no_say(seed: int, sizes: list[int]) -> None:
+def test_the_order_of_the_images_does_not_matter(seed: int, sizes: list[int]) -> None:
     rng, labels = np.random.default_rng(seed), _labels(sizes)
     files, contents = _hashes(rng, len(labels)), _hashes(rng, len(labels))
     contents[::3] = contents[0]  # copies, also in other classes
@@ -44,14 +44,14 @@ def test_the_order_of_the_images_has_no_say(seed: int, sizes: list[int]) -> None
     given = _undecided(labels)
     whole = parts(given, labels, files, contents)
     again = parts(given, labels[order], files[order], contents[order])
-    if len(sizes) == 1:  # a copy in two small classes may be needed by both
+    if len(sizes) == 1:  # two small classes may both need a copy
         np.testing.assert_array_equal(again, whole[order])
     apart = [np.unique(whole[contents == one]) for one in contents]
     assert all(len(sides) == 1 for sides in apart)
 
 
 @given(seeds, counts, layouts)
-def test_every_class_of_enough_images_is_learned_from_and_held_out(
+def test_every_class_of_enough_images_is_trained_on_and_held_out(
     seed: int, sizes: list[int], layout: tuple[int, ...]
 ) -> None:
     rng, labels = np.random.default_rng(seed), _labels(sizes)
@@ -67,7 +67,7 @@ def test_every_class_of_enough_images_is_learned_from_and_held_out(
 
 
 @given(seeds, st.integers(200, 2000))
-def test_no_image_changes_sides_when_others_come_or_go(seed: int, count: int) -> None:
+def test_no_image_changes_sides_when_others_are_added_or_removed(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     files, labels = _hashes(rng, count), rng.integers(0, 2, count)
     stays = rng.random(count) < 0.7
@@ -77,7 +77,7 @@ def test_no_image_changes_sides_when_others_come_or_go(seed: int, count: int) ->
 
 
 @given(seeds, st.integers(200, 2000))
-def test_a_sixth_is_kept_for_the_test_and_a_twelfth_held_out(seed: int, count: int) -> None:
+def test_a_sixth_is_reserved_for_the_test_and_a_twelfth_held_out(seed: int, count: int) -> None:
     labels, files = np.zeros(count, np.int64), _hashes(np.random.default_rng(seed), count)
     chosen = parts(_undecided(labels), labels, files, files)
     for part, share in ((TEST, 1 / 6), (HELDOUT, 1 / 12)):
@@ -97,7 +97,7 @@ def test_an_image_is_held_out_with_or_without_a_test_folder(seed: int) -> None:
 
 
 @pytest.mark.parametrize("layout", [(TRAINING, HELDOUT), (TRAINING, HELDOUT, TEST), (TEST,)])
-def test_splits_that_are_given_stay(layout: tuple[int, ...]) -> None:
+def test_given_splits_are_unchanged(layout: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     given = rng.choice(np.array(layout, np.int8), 300)
     labels, files = rng.integers(0, 3, 300), _hashes(rng, 300)

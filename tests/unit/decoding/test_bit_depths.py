@@ -1,4 +1,4 @@
-"""More than eight bits: scaled, never clipped."""
+"""Images with more than eight bits are scaled and never clipped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREY = Preprocessing(SIDE, SIDE, 1)
 
 
 @given(arrays(np.uint16, (SIDE, SIDE)))
-def test_sixteen_bits_are_scaled_and_keep_their_order(values: NDArray[np.uint16]) -> None:
+def test_sixteen_bits_are_scaled_in_order(values: NDArray[np.uint16]) -> None:
     result = decode(png((SIDE, SIDE, 16, 0, 0), png_rows(values[..., None], 16)), GREY)
     order = np.argsort(values.ravel(), kind="stable")
     assert (np.diff(result.ravel()[order].astype(int)) >= 0).all()
@@ -52,7 +52,7 @@ def test_twelve_bits_of_a_tiff() -> None:
         ("<i4", np.linspace(0, 2e9, SIDE * SIDE).astype(int), 2**32 - 1),
     ],
 )
-def test_wide_values_are_scaled_to_the_white_that_holds_them(
+def test_wide_values_are_scaled_to_the_white_of_their_range(
     kind: str, values: Values, white: float
 ) -> None:
     data = _grey_tiff(values.astype(kind).tobytes(), 32, 3 if kind == "<f4" else 2)
@@ -67,16 +67,16 @@ def test_negative_values_are_not_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("special", "meant"),
+    ("special", "expected"),
     [((np.nan, 1, 0), [0, 255, 0]), ((np.inf, -np.inf, 1), [255, 0, 255])],
 )
-def test_what_is_not_a_number_is_black_or_white(
-    special: tuple[float, ...], meant: list[int]
+def test_special_float_values_are_black_or_white(
+    special: tuple[float, ...], expected: list[int]
 ) -> None:
     values = np.full(SIDE * SIDE, 0.5, "<f4")
     values[:3] = special
     result = decode(_grey_tiff(values.tobytes(), 32, 3), GREY).ravel()
-    assert result[:4].tolist() == [*meant, 127]
+    assert result[:4].tolist() == [*expected, 127]
 
 
 def _grey_tiff(

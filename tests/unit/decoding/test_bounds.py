@@ -1,4 +1,4 @@
-"""What a hostile file may cost: little time, and less memory than a large photograph."""
+"""A hostile file takes little time, and less memory than a large photograph."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from worker.decoding import jpeg
 from worker.decoding.decode import decode
 
 SPEC = Preprocessing(28, 28, 1)
-MAX_SECONDS = 5.0  #: all together take 0.2; machines that build are busy
-MAX_GROWTH_MB = 60  #: the largest file has 12, and the smallest asks for gigabytes
+MAX_SECONDS = 5.0  #: all together take 0.2; a busy machine takes longer
+MAX_GROWTH_MB = 60  #: the largest file has 12, and the smallest declares gigabytes
 JPEG_SIDE_PIXELS = 14_142  #: just below 200 megapixels
 
 
@@ -34,14 +34,14 @@ def outcome(data: bytes) -> Status:
 
 
 def growth_mb(files: list[str]) -> float:
-    """How much the peak memory of this process grows while it decodes them, in megabytes."""
+    """The growth of this process's peak memory in megabytes while it decodes the files."""
     before = _peak_mb()
     for file in files:
         outcome(Path(file).read_bytes())
     return _peak_mb() - before
 
 
-def test_every_bomb_is_refused_or_defused_quickly() -> None:
+def test_every_bomb_is_refused_or_decoded_quickly() -> None:
     made = bombs()
     start = time.monotonic()
     assert {name: outcome(data) for name, (data, _) in made.items()} == {
@@ -50,7 +50,7 @@ def test_every_bomb_is_refused_or_defused_quickly() -> None:
     assert time.monotonic() - start < MAX_SECONDS
 
 
-def test_pillow_gets_one_exif_block_of_many() -> None:
+def test_pillow_gets_only_one_exif_block() -> None:
     data, _ = bombs()["exif"]
     assert len(jpeg._head(data).kept) < 1_000
 
@@ -86,6 +86,6 @@ def test_too_little_memory_is_too_large(error: Exception, monkeypatch: pytest.Mo
 
 
 def _peak_mb() -> float:
-    # getrusage would also count what the parent had when it started this process.
+    # getrusage would also count the memory of the parent at the start of this process.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

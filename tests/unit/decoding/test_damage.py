@@ -1,4 +1,4 @@
-"""Damaged, hostile and foreign files: a picture or a status, and never anything else."""
+"""Damaged, hostile and foreign files give an image or a status, and never an exception."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOUR = Preprocessing(32, 20, 3, ground=255, invert=True)
 
 
 @pytest.mark.parametrize("name", [*broken(garment())])
-def test_what_cannot_be_read_has_its_status(name: str) -> None:
+def test_an_unreadable_file_has_its_status(name: str) -> None:
     data, status = broken(garment())[name]
     assert _status(data) is status
 
@@ -30,18 +30,18 @@ def test_what_cannot_be_read_has_its_status(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["la.png", "plain.tiff", "still.gif", "plain.bmp", "grey.jpg", "lossless.webp"]
 )
-def test_no_beginning_of_a_file_is_taken_for_another_format(name: str) -> None:
+def test_a_truncated_file_is_not_recognised_as_another_format(name: str) -> None:
     data = variants(garment())[name]
     statuses = {_status(data[:length]) for length in range(len(data) // 2)}
     assert statuses == {Status.UNREADABLE}
 
 
-def test_no_beginning_of_a_png_is_a_picture() -> None:
+def test_a_truncated_png_is_not_an_image() -> None:
     data = encoded(garment())
     assert {_status(data[:length]) for length in range(len(data))} == {Status.UNREADABLE}
 
 
-def test_no_flipped_bit_of_a_png_goes_unnoticed() -> None:
+def test_every_flipped_bit_of_a_png_is_detected() -> None:
     data = encoded(garment())
     for at in range(len(data)):
         for bit in range(8):
@@ -55,10 +55,10 @@ def test_more_bytes_than_the_limit_are_too_large() -> None:
 
 @pytest.mark.parametrize("name", [*variants(garment())])
 @given(data=st.data())
-def test_damage_anywhere_gives_a_picture_or_a_refusal(name: str, data: st.DataObject) -> None:
+def test_damage_anywhere_gives_an_image_or_a_refusal(name: str, data: st.DataObject) -> None:
     content = bytearray(variants(garment())[name])
     for _ in range(data.draw(st.integers(1, 4))):
-        # Most of what decides a file stands at its beginning.
+        # The start of a file decides most.
         at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, min(99, len(content) - 1)))
         content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
     for spec in (GREY, COLOUR):
@@ -68,7 +68,7 @@ def test_damage_anywhere_gives_a_picture_or_a_refusal(name: str, data: st.DataOb
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"MM\0+",
                         b"BM" + bytes(12) + b"\x28\0\0\0", b"RIFF\0\0\0\0WEBPVP8 "]),
        st.binary(max_size=300))  # fmt: skip
-def test_any_bytes_behind_any_magic(magic: bytes, rest: bytes) -> None:
+def test_any_bytes_after_any_magic_give_an_image_or_a_refusal(magic: bytes, rest: bytes) -> None:
     _check_any(magic + rest, GREY)
 
 

@@ -1,4 +1,4 @@
-"""What decoding promises for any bytes at all."""
+"""Properties of decoding for any bytes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from worker.demo.images import encoded
 Wide = NDArray[np.int64]
 GREY = Preprocessing(28, 28, 1)
 EIGHT_BITS = st.integers(0, 255)
-PICTURES = arrays(np.uint8, (28, 28), elements=EIGHT_BITS, fill=EIGHT_BITS)
+IMAGES = arrays(np.uint8, (28, 28), elements=EIGHT_BITS, fill=EIGHT_BITS)
 
 
-@given(PICTURES)
-def test_a_grey_png_of_the_right_size_passes_byte_for_byte(image: Bytes) -> None:
+@given(IMAGES)
+def test_a_grey_png_of_the_right_size_is_unchanged(image: Bytes) -> None:
     assert np.array_equal(decode(encoded(image), GREY)[:, :, 0], image)
 
 
-@given(PICTURES, st.lists(st.integers(0, 4), min_size=28, max_size=28))
+@given(IMAGES, st.lists(st.integers(0, 4), min_size=28, max_size=28))
 def test_every_filter_of_png_is_undone(image: Bytes, filters: list[int]) -> None:
     data = png((28, 28, 8, 0, 0), zlib.compress(_filtered(image, filters)))
     assert np.array_equal(decode(data, GREY)[:, :, 0], image)
@@ -51,31 +51,31 @@ def test_the_hot_path_and_the_general_path_agree(image: Bytes) -> None:
     assert np.array_equal(hot, general)
 
 
-def test_the_hot_path_is_taken_for_what_samples_write() -> None:
+def test_the_hot_path_is_used_for_the_demo_images() -> None:
     assert fast_png.read(encoded(garment()), np.empty((28, 28, 1), np.uint8))
 
 
-def test_a_stream_that_ends_early_shows_nothing_of_the_picture_before() -> None:
+def test_a_truncated_stream_contains_nothing_of_the_previous_image() -> None:
     decode(encoded(np.full((28, 28), 255, np.uint8)), GREY)
     half = png((28, 28, 8, 0, 0), zlib.compress(bytes(14 * 29)))
     assert not decode(half, GREY).any()
 
 
 @pytest.mark.parametrize("name", [*variants(garment())])
-def test_a_garment_is_itself_in_every_format(name: str) -> None:
+def test_a_garment_is_the_same_in_every_format(name: str) -> None:
     tolerance = 8 if name.endswith("jpg") else 0
     result = decode(variants(garment())[name], GREY)[:, :, 0]
     assert np.abs(result.astype(int) - garment()).max() <= tolerance
 
 
-def test_only_its_own_row_of_a_batch_is_written() -> None:
+def test_only_the_given_row_of_a_batch_is_written() -> None:
     batch = np.full((3, 28, 28, 1), 77, np.uint8)
     decode_into(encoded(garment()), GREY, batch[1])
     assert np.array_equal(batch[1, :, :, 0], garment())
     assert (batch[[0, 2]] == 77).all()
 
 
-def test_inverting_comes_last_and_includes_the_ground() -> None:
+def test_inversion_comes_last_and_includes_the_ground() -> None:
     wide = encoded(np.full((14, 28), 10, np.uint8))
     result = decode(wide, Preprocessing(28, 28, 1, ground=255, invert=True))[:, 0, 0]
     assert result.tolist() == [0] * 7 + [245] * 14 + [0] * 7
@@ -83,7 +83,7 @@ def test_inverting_comes_last_and_includes_the_ground() -> None:
     assert np.array_equal(exact[:, :, 0], 255 - garment())
 
 
-def test_what_pillow_warns_of_is_no_fault() -> None:
+def test_a_warning_of_pillow_is_no_error() -> None:
     entry = struct.pack("<HHI", 305, 7, 10)  # the name of a program, beyond the end of the file
     tags = {256: (4, [28]), 257: (4, [28]), 258: (3, [8]), 262: (3, [1]), 273: (4, [-1]),
             278: (4, [28]), 279: (4, [784]), 305: (7, [65] * 10)}  # fmt: skip
@@ -116,7 +116,7 @@ def _status(data: bytes) -> Status:
 
 
 def _filtered(image: Bytes, filters: list[int]) -> bytes:
-    """The rows as PNG's filters 0 to 4 (none, sub, up, average, Paeth) make them."""
+    """The rows after PNG's filters 0 to 4 (none, sub, up, average, Paeth)."""
     padded = np.pad(image.astype(int), ((1, 0), (1, 0)))
     left, up, corner, here = padded[1:, :-1], padded[:-1, 1:], padded[:-1, :-1], padded[1:, 1:]
     estimates = [np.zeros_like(here), left, up, (left + up) // 2, _paeth(left, up, corner)]

@@ -1,4 +1,4 @@
-"""Photographs become images of the data set; the data set's own images stay as they are."""
+"""Photographs become images like those of the data set, which themselves stay unchanged."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from worker.preprocessing.garment import in_form
 
 LABELS = range(10)
 GROUND = 253
-#: How unlike its drawing a converted photograph may be: mean over the pixels, of 255. What is
-#: near black in a drawing is near white on a photograph, and trimmed with the ground.
+#: The largest mean difference of a converted photograph and its drawing, of 255. Near black in a
+#: drawing is near white on a photograph, and trimmed with the ground.
 CLOSE = 12.0
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"]
 
 
 def framed(image: Bytes, left: int, top: int, right: int, bottom: int, ground: int) -> Bytes:
-    """A margin around a picture uint8 [height, width]."""
+    """A margin around an image uint8 [height, width]."""
     return np.pad(image, ((top, bottom), (left, right)), constant_values=ground)
 
 
 def shot(image: Bytes, zoom: int = 4, ground: int = GROUND) -> Bytes:
-    """Dark on a light ground, enlarged without a loss."""
+    """Dark on a light ground, enlarged without loss."""
     large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
     return (ground - large.astype(int) * ground // 255).astype(np.uint8)
 
 
-def converted(picture: Bytes) -> tuple[Bytes, Flag]:
+def converted(photo: Bytes) -> tuple[Bytes, Flag]:
     out = np.zeros((28, 28, 1), np.uint8)
-    flag = decode_into(encoded(picture), SPEC, out)
+    flag = decode_into(encoded(photo), SPEC, out)
     return out[:, :, 0], flag
 
 
@@ -57,7 +57,7 @@ def test_every_image_of_the_data_set_has_its_form(split: fashion_mnist.Split) ->
     assert all(in_form(image[..., np.newaxis]) for image in images_of(split))
 
 
-def test_images_of_the_data_set_pass_byte_for_byte() -> None:
+def test_images_of_the_data_set_are_unchanged() -> None:
     images = images_of("test")
     brightest = np.argsort(images[:, [0, -1]].mean(axis=(1, 2)))[-300:]
     for image in np.concatenate([images[:300], images[brightest]]):
@@ -67,17 +67,17 @@ def test_images_of_the_data_set_pass_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in variants(garment()) if not n.endswith("jpg")])
-def test_they_pass_in_every_format_that_keeps_pixels(name: str) -> None:
+def test_they_are_unchanged_in_every_lossless_format(name: str) -> None:
     assert np.array_equal(decode(variants(garment())[name], SPEC)[:, :, 0], garment())
 
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("ground", [255, GROUND, 230, 0])
-def test_a_picture_of_a_drawing_becomes_the_drawing(label: int, ground: int) -> None:
+def test_a_photograph_of_a_drawing_becomes_the_drawing(label: int, ground: int) -> None:
     drawing = silhouette(label, 3)
-    picture = shot(drawing, ground=ground) if ground else drawing.repeat(4, 0).repeat(4, 1)
-    result, flag = converted(framed(picture, 30, 20, 10, 50, ground))
-    expected, _ = converted(framed(picture, 1, 1, 1, 1, ground))
+    photo = shot(drawing, ground=ground) if ground else drawing.repeat(4, 0).repeat(4, 1)
+    result, flag = converted(framed(photo, 30, 20, 10, 50, ground))
+    expected, _ = converted(framed(photo, 1, 1, 1, 1, ground))
     assert np.array_equal(result, expected)
     assert flag is Flag.NONE
     dark, _ = converted(framed(drawing.repeat(4, 0).repeat(4, 1), 1, 1, 1, 1, 0))
@@ -85,27 +85,27 @@ def test_a_picture_of_a_drawing_becomes_the_drawing(label: int, ground: int) -> 
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
-def test_where_the_garment_stands_in_the_picture_does_not_matter(
+def test_the_position_of_the_garment_does_not_matter(
     left: int, top: int, right: int, bottom: int
 ) -> None:
-    picture = framed(shot(garment()), 1, 1, 1, 1, GROUND)
-    moved = framed(picture, left, top, right, bottom, GROUND)
-    assert np.array_equal(converted(moved)[0], converted(picture)[0])
+    photo = framed(shot(garment()), 1, 1, 1, 1, GROUND)
+    moved = framed(photo, left, top, right, bottom, GROUND)
+    assert np.array_equal(converted(moved)[0], converted(photo)[0])
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_a_picture_and_its_negative_are_the_same_garment(label: int) -> None:
-    picture = framed(shot(silhouette(label, 1)), 9, 9, 9, 9, GROUND)
-    one, other = converted(picture)[0], converted(np.invert(picture))[0]
-    # Rounding of the thumbnail, which sharpening widens.
+def test_an_image_and_its_negative_are_the_same_garment(label: int) -> None:
+    photo = framed(shot(silhouette(label, 1)), 9, 9, 9, 9, GROUND)
+    one, other = converted(photo)[0], converted(np.invert(photo))[0]
+    # Rounding of the thumbnail, which sharpening amplifies.
     assert np.abs(one.astype(int) - other).max() <= 3
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_a_camera_on_its_side_does_not_matter(orientation: int) -> None:
-    picture = framed(shot(garment()), 5, 9, 13, 2, GROUND)
-    upright = decode(encoded(picture), SPEC)
-    assert np.array_equal(decode(turned(picture, orientation), SPEC), upright)
+def test_a_rotated_camera_does_not_matter(orientation: int) -> None:
+    photo = framed(shot(garment()), 5, 9, 13, 2, GROUND)
+    upright = decode(encoded(photo), SPEC)
+    assert np.array_equal(decode(turned(photo, orientation), SPEC), upright)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -120,15 +120,15 @@ def test_it_fills_the_frame_is_centred_and_has_a_black_ground(label: int) -> Non
     assert (corners == 0).all() or width == height
 
 
-def test_what_is_transparent_stands_on_white() -> None:
-    picture = framed(shot(garment(), ground=255), 9, 9, 9, 9, 255)
-    alpha = Image.fromarray(np.where(picture < 255, 255, 0).astype(np.uint8))
-    cut = Image.fromarray(np.where(picture < 255, picture, 0).astype(np.uint8)).convert("RGBA")
+def test_transparent_pixels_become_white() -> None:
+    photo = framed(shot(garment(), ground=255), 9, 9, 9, 9, 255)
+    alpha = Image.fromarray(np.where(photo < 255, 255, 0).astype(np.uint8))
+    cut = Image.fromarray(np.where(photo < 255, photo, 0).astype(np.uint8)).convert("RGBA")
     cut.putalpha(alpha)
-    assert np.array_equal(decode(save(cut, "PNG"), SPEC)[:, :, 0], converted(picture)[0])
+    assert np.array_equal(decode(save(cut, "PNG"), SPEC)[:, :, 0], converted(photo)[0])
 
 
-def test_a_light_picture_of_the_exact_size_is_converted_too() -> None:
+def test_a_light_image_of_the_exact_size_is_converted_too() -> None:
     result, _ = converted(np.invert(garment()))
     assert np.abs(result.astype(int) - garment()).mean() < 2 * CLOSE
     assert result[0, 0] == 0
@@ -137,26 +137,26 @@ def test_a_light_picture_of_the_exact_size_is_converted_too() -> None:
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("across", [False, True])
 def test_light_from_one_side_does_not_matter(label: int, across: bool) -> None:
-    picture = framed(shot(silhouette(label, 1), ground=220), 15, 30, 25, 20, 220)
-    light = np.linspace(-25, 25, picture.shape[across]).reshape((1, -1) if across else (-1, 1))
-    lit = (picture + light * (picture / 220)).round().astype(np.uint8)
-    (even, _), (uneven, flag) = converted(picture), converted(lit)
+    photo = framed(shot(silhouette(label, 1), ground=220), 15, 30, 25, 20, 220)
+    light = np.linspace(-25, 25, photo.shape[across]).reshape((1, -1) if across else (-1, 1))
+    lit = (photo + light * (photo / 220)).round().astype(np.uint8)
+    (even, _), (uneven, flag) = converted(photo), converted(lit)
     assert np.abs(even.astype(int) - uneven).mean() < CLOSE
     assert flag is Flag.NONE
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_a_ground_of_many_colours_is_marked(busy: bool) -> None:
-    picture = framed(shot(garment()), 20, 20, 20, 20, GROUND)
+def test_a_ground_of_many_colours_is_flagged(busy: bool) -> None:
+    photo = framed(shot(garment()), 20, 20, 20, 20, GROUND)
     if busy:
-        boxes = (np.indices(picture.shape) // 9).sum(axis=0) % 2 * 200
-        picture = np.where(picture == GROUND, boxes, picture).astype(np.uint8)
-    assert converted(picture)[1] is (Flag.BUSY_BACKGROUND if busy else Flag.NONE)
+        boxes = (np.indices(photo.shape) // 9).sum(axis=0) % 2 * 200
+        photo = np.where(photo == GROUND, boxes, photo).astype(np.uint8)
+    assert converted(photo)[1] is (Flag.BUSY_BACKGROUND if busy else Flag.NONE)
 
 
 def test_a_garment_that_is_cut_off_at_one_side_has_a_calm_ground() -> None:
-    picture = framed(shot(silhouette(0, 0)), 40, 40, 40, 0, GROUND)[:-60]
-    assert converted(picture)[1] is Flag.NONE
+    photo = framed(shot(silhouette(0, 0)), 40, 40, 40, 0, GROUND)[:-60]
+    assert converted(photo)[1] is Flag.NONE
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -166,12 +166,12 @@ def test_a_garment_that_is_cut_off_at_one_side_has_a_calm_ground() -> None:
 @pytest.mark.parametrize("plain", [False, True])
 def test_any_size_and_mode_becomes_an_image(mode: str, size: tuple[int, int], plain: bool) -> None:
     values = np.random.default_rng(1).integers(0, 256, (size[1], size[0]), np.uint8)
-    picture = Image.fromarray(np.full_like(values, 255) if plain else values)
+    photo = Image.fromarray(np.full_like(values, 255) if plain else values)
     if mode in ("I;16", "I", "F"):
-        wide = np.asarray(picture).astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode])
+        wide = np.asarray(photo).astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode])
         data = save(Image.fromarray(wide * 200), "TIFF")
     else:
-        data = save(picture.convert("RGB").convert(mode), "TIFF")
+        data = save(photo.convert("RGB").convert(mode), "TIFF")
     result = decode(data, SPEC)
     assert result.shape == (28, 28, 1)
     if plain and size != (28, 28):
@@ -179,13 +179,13 @@ def test_any_size_and_mode_becomes_an_image(mode: str, size: tuple[int, int], pl
 
 
 @pytest.mark.parametrize("sides", [(100_000, 1), (3, 60_000)])
-def test_extremely_long_pictures_become_an_image(sides: tuple[int, int]) -> None:
+def test_extremely_long_images_are_converted(sides: tuple[int, int]) -> None:
     line = np.full(sides, GROUND, np.uint8)
     line[sides[0] // 3 : sides[0] // 2 + 1, sides[1] // 3 : sides[1] // 2 + 1] = 10
     assert converted(line)[0].any()
 
 
-def test_a_photograph_is_the_same_however_much_the_decoder_reduces_it() -> None:
+def test_the_reduction_of_the_decoder_does_not_change_the_result() -> None:
     small, *large = (
         decode(photograph(garment(), 5, (side, side)), SPEC).astype(int)
         for side in (450, 900, 1_500, 3_000)

@@ -1,4 +1,4 @@
-"""The geometry: whole, centred, its aspect kept; and JPEGs that are reduced while decoded."""
+"""Geometry: complete, centred, the aspect unchanged; and JPEGs that are reduced while decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAMES = st.integers(1, 64)
 
 
 @given(SIDES, SIDES, FRAMES, FRAMES)
-def test_the_whole_picture_fills_one_side_and_is_centred(
+def test_the_complete_image_fills_one_side_and_is_centred(
     width: int, height: int, frame_w: int, frame_h: int
 ) -> None:
     spec = Preprocessing(frame_h, frame_w, 1, ground=7)
@@ -30,13 +30,13 @@ def test_the_whole_picture_fills_one_side_and_is_centred(
     w, h = fitted((width, height), 1, spec)
     assert w == frame_w or h == frame_h
     left, top = (frame_w - w) // 2, (frame_h - h) // 2
-    wanted = np.full((frame_h, frame_w), 7)
-    wanted[top : top + h, left : left + w] = 250
-    assert np.array_equal(result, wanted)
+    expected = np.full((frame_h, frame_w), 7)
+    expected[top : top + h, left : left + w] = 250
+    assert np.array_equal(result, expected)
 
 
 @given(SIDES, SIDES, FRAMES, FRAMES, st.integers(1, 8))
-def test_the_aspect_is_kept_to_half_a_pixel(
+def test_the_aspect_is_correct_to_half_a_pixel(
     width: int, height: int, frame_w: int, frame_h: int, orientation: int
 ) -> None:
     w, h = fitted((width, height), orientation, Preprocessing(frame_h, frame_w, 1))
@@ -64,13 +64,13 @@ def test_no_edge_is_cropped(width: int, height: int) -> None:
 
 
 @given(arrays(np.uint8, (5, 7)), st.integers(1, 40))
-def test_an_enlarged_picture_is_itself_again(image: NDArray[np.uint8], zoom: int) -> None:
+def test_an_enlarged_image_is_restored(image: NDArray[np.uint8], zoom: int) -> None:
     enlarged = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
     result = decode(encoded(enlarged), Preprocessing(5, 7, 1))[:, :, 0]
     assert np.abs(result.astype(int) - image).max() <= 1
 
 
-def test_a_small_picture_is_enlarged() -> None:
+def test_a_small_image_is_enlarged() -> None:
     result = decode(encoded(np.full((7, 14), 9, np.uint8)), Preprocessing(28, 28, 1))
     assert (result[7:21] == 9).all()
     assert not result[:7].any()
@@ -89,7 +89,7 @@ def test_reducing_while_decoding_changes_little(width: int, height: int, channel
 
 
 @given(st.integers(28, 3000), st.integers(28, 3000))
-def test_a_jpeg_is_never_reduced_below_what_is_needed(width: int, height: int) -> None:
+def test_a_jpeg_is_never_reduced_below_the_needed_size(width: int, height: int) -> None:
     sizes: list[tuple[int, int]] = []
     spec, load = Preprocessing(28, 28, 1), JpegImageFile.load
 

@@ -1,4 +1,4 @@
-"""The modes that Pillow writes, through every format that has them."""
+"""The modes that Pillow writes, through every format that supports them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ OPTIONS: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}}
 def test_the_opaque_modes_that_pillow_writes(kind: str, mode: str) -> None:
     rgb = random(SIDE, SIDE, 3).astype(np.uint8)
     data = save(Image.fromarray(rgb).convert(mode), kind, **OPTIONS.get(kind, {}))
-    wanted = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-    near(decode(data, RGB), wanted)
-    near(decode(data, GREY), luma(wanted), 1.5)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    near(decode(data, RGB), expected)
+    near(decode(data, GREY), luma(expected), 1.5)
 
 
 def test_cmyk_of_a_jpeg() -> None:
@@ -50,7 +50,7 @@ def test_a_gif_is_its_first_frame_on_the_ground() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16", "F"])
-def test_a_picture_in_parts_is_the_picture_in_one(
+def test_an_image_decoded_in_parts_equals_the_image_decoded_in_one(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = random(97, 130, 3).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The eight ways in which EXIF says that a picture lies."""
+"""The eight orientations of EXIF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_orientation_is_turned_upright(orientation: int, kind: str) -> Non
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photograph_lies_as_its_exif_says_after_it_is_reduced(orientation: int) -> None:
+def test_a_photograph_has_the_orientation_of_its_exif_after_it_is_reduced(orientation: int) -> None:
     photo = np.kron(garment(), np.ones((16, 16), np.uint8))
     spec = Preprocessing(28, 28, 1)
     upright = decode(turned(photo, 1, "JPEG"), spec)
@@ -36,7 +36,7 @@ def test_a_photograph_lies_as_its_exif_says_after_it_is_reduced(orientation: int
 
 
 @pytest.mark.parametrize("block", [b"not a TIFF", b"MM\0*\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\5"])
-def test_a_damaged_exif_block_spoils_no_picture(block: bytes) -> None:
+def test_a_damaged_exif_block_does_not_prevent_decoding(block: bytes) -> None:
     exif = b"Exif\0\0" + block
     data = save(Image.fromarray(garment()), "PNG", exif=exif)
     assert np.array_equal(decode(data, Preprocessing(28, 28, 1))[..., 0], garment())

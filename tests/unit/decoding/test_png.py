@@ -1,4 +1,4 @@
-"""Every kind of PNG there is, against its specification."""
+"""Every kind of PNG, against its specification."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_every_kind_of_png(colour: int, depth: int, interlace: bool) -> None:
     extra = [chunk(b"PLTE", palette.tobytes())] if colour == 3 else []
     rows = png_rows(samples, depth, interlace)
     data = png((SIDE, SIDE, depth, colour, int(interlace)), rows, *extra)
-    rgb, alpha = _meant(samples, depth, colour, palette)
+    rgb, alpha = _expected(samples, depth, colour, palette)
     for ground in (0, 200):
-        wanted = over(rgb, alpha, ground)
-        near(decode(data, Preprocessing(SIDE, SIDE, 3, ground)), wanted)
-        near(decode(data, Preprocessing(SIDE, SIDE, 1, ground)), luma(wanted), 1.5)
+        expected = over(rgb, alpha, ground)
+        near(decode(data, Preprocessing(SIDE, SIDE, 3, ground)), expected)
+        near(decode(data, Preprocessing(SIDE, SIDE, 1, ground)), luma(expected), 1.5)
 
 
-def _meant(samples: Values, depth: int, colour: int, palette: Values) -> tuple[Values, Values]:
+def _expected(samples: Values, depth: int, colour: int, palette: Values) -> tuple[Values, Values]:
     """RGB and alpha of PNG samples, 0 to 255; of 16 bits the high byte."""
     if colour == 3:
         return palette[samples[..., 0]].astype(int), np.full(samples.shape[:2], 255)
@@ -55,7 +55,7 @@ def test_the_transparent_grey_of_a_png(depth: int) -> None:
     key = int(samples[3, 3, 0])
     trns = chunk(b"tRNS", key.to_bytes(2, "big"))
     data = png((SIDE, SIDE, depth, 0, 0), png_rows(samples, depth), trns)
-    rgb, opaque = _meant(samples, depth, 0, samples)
+    rgb, opaque = _expected(samples, depth, 0, samples)
     alpha = np.where(samples[..., 0] == key, 0, opaque)
     near(decode(data, Preprocessing(SIDE, SIDE, 1, 99)), over(rgb, alpha, 99)[..., 0])
 

@@ -1,4 +1,4 @@
-"""The zoo is what it says, for the tests that classify it."""
+"""The zoo matches its description, for the tests that classify it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_file_decodes_as_the_zoo_expects(tmp_path: Path) -> None:
             assert (name, _outcome(path)) == (name, Status.OK if wanted == SAME else wanted)
 
 
-def test_the_zoo_has_names_that_are_hard_to_write_down(tmp_path: Path) -> None:
+def test_the_zoo_has_names_that_are_hard_to_format(tmp_path: Path) -> None:
     names = "".join(write_zoo(tmp_path))
     assert all(character in names for character in ("\n", ",", '"', "=", "\udce9"))
 

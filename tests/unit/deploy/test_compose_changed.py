@@ -1,4 +1,4 @@
-"""CI runs the compose tests unless the last nightly passed them on the same inputs."""
+"""CI runs the compose tests unless the last nightly passed them with the same inputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def write(root: Path, name: str, text: str) -> None:
-    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(text, encoding="utf-8")
 
 
@@ -42,7 +42,7 @@ def commit(root: Path) -> str:
 
 
 def table(root: Path, result: str, revision: str) -> Path:
-    """The nightly page, outside the repository."""
+    """Write the nightly page, outside the repository."""
     file = root.parent / f"{root.name}.md"
     unit = Row("unit", "passed", "5", "0", "0", "60", "2026-01-02 03:04", "0" * 10, "0" * 12, "-")
     compose = unit._replace(step="compose", result=result, commit=revision)
@@ -50,7 +50,7 @@ def table(root: Path, result: str, revision: str) -> Path:
     return file
 
 
-def test_the_same_inputs_need_no_second_run(clone: Path) -> None:
+def test_unchanged_inputs_need_no_second_run(clone: Path) -> None:
     first = git(clone, "rev-parse", "HEAD")
     write(clone, "producer/inputs/walk.py", "# other tests run this\n")
     commit(clone)
@@ -70,17 +70,17 @@ def test_a_changed_or_new_input_needs_a_run(clone: Path, name: str, committed: b
 
 
 @pytest.mark.parametrize("result", ["failed", "not run"])
-def test_a_night_that_did_not_pass_proves_nothing(clone: Path, result: str) -> None:
+def test_a_nightly_that_did_not_pass_needs_a_run(clone: Path, result: str) -> None:
     assert reason_to_run(clone, table(clone, result, git(clone, "rev-parse", "HEAD")))
 
 
-def test_without_a_known_commit_they_run(clone: Path) -> None:
+def test_without_a_known_commit_a_run_is_needed(clone: Path) -> None:
     assert reason_to_run(clone, clone / "no page")
-    changed = git(clone, "rev-parse", "HEAD") + "+"  # with files that were not committed
+    changed = git(clone, "rev-parse", "HEAD") + "+"  # with uncommitted files
     assert reason_to_run(clone, table(clone, "passed", changed))
     assert "not in this clone" in reason_to_run(clone, table(clone, "passed", "abcdef0"))
 
 
-def test_every_input_is_there() -> None:
+def test_every_input_exists() -> None:
     """A file that is moved or renamed must be renamed in the list as well."""
     assert [name for name in INPUTS if not (ROOT / name).exists()] == []

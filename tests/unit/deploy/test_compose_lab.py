@@ -1,4 +1,4 @@
-"""Where no container engine can be had, the lab says why; where it can, no image lacks a recipe."""
+"""The lab reports why no container engine is available, and has a recipe for every image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.processes.fleet import ROOT
 
 
 def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command of the lab, with an engine configured that does not answer."""
+    """Run a command of the lab with an engine that does not respond."""
     return subprocess.run(
         [sys.executable, "-m", "tests.compose.lab", *arguments], cwd=ROOT, text=True,
         capture_output=True, env=os.environ | {"DOCKER_HOST": "unix:///no/engine"}, timeout=60,
@@ -30,7 +30,7 @@ def test_without_an_engine_the_command_is_skipped_in_one_line(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_an_engine_that_must_be_up_and_is_not_is_an_error() -> None:
+def test_a_required_engine_that_does_not_run_is_an_error() -> None:
     done = lab("up")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
 

@@ -1,4 +1,4 @@
-"""What the services of docker-compose.yml are given, and what they may do; without an engine."""
+"""The settings and permissions of the services in docker-compose.yml, without an engine."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from tests.support.deploy.compose_file import FILES, composed, mib, seconds, ser
 from tests.support.processes.fleet import ROOT
 from worker.requests.lease import GRACE_S
 
-#: Who it is for the server, and what is in the name of its password.
+#: Each service's user on the server, which is also in the name of its password.
 PART = {
     "worker": "worker", "trainer": "trainer", "producer": "producer", "metrics": "monitor",
     "flower": "flower",
 }  # fmt: skip
-#: Who has no way out, and who listens on this machine.
+#: Services without a route outside, and services that listen on this machine.
 INSIDE = {"worker", "trainer", "producer"}
 LISTENS = {"redis", "metrics", "flower"}
 EVERY = sorted({*PART, "redis"})
-#: What only docker-compose.yml sets.
+#: Keys that only docker-compose.yml sets.
 PROTECTIONS = {
     "user", "read_only", "cap_add", "cap_drop", "security_opt", "privileged", "network_mode", "pid",
     "ipc", "networks", "ports", "volumes", "secrets", "entrypoint",
 }  # fmt: skip
 PROCESS_MIB = PROCESS_BYTES >> 20
-#: Celery's own end and the container's, beside what is waited for.
+#: The shutdown of Celery and of the container, after the wait.
 SLACK_S = 15
 
 
-def test_no_service_is_forgotten_here() -> None:
+def test_every_service_is_in_these_lists() -> None:
     assert sorted(services()) == EVERY
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_service_can_change_nothing_and_become_nobody(name: str) -> None:
+def test_a_service_has_a_read_only_root_and_no_privileges(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"cap_add", "privileged", "network_mode", "pid", "ipc", "devices"} & service.keys()
-    # What can be written to is memory, or the trainer's models.
+    # Writable volumes: only the trainer's models.
     written = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
     assert written == (["models:/var/lib/hangtag"] if name == "trainer" else [])
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_service_is_an_ordinary_user(name: str) -> None:
+def test_a_service_runs_as_an_ordinary_user(name: str) -> None:
     service = services()[name]
     given = service.get("user") or user_of_stage(service["build"]["target"])
     assert given.partition(":")[0] not in ("", "0", "root")
 
 
 def user_of_stage(target: str) -> str:
-    """Who an image runs as."""
+    """The user that an image runs as."""
     _, _, stage = (ROOT / "Dockerfile").read_text().partition(f" AS {target}\n")
     (user,) = re.findall(r"^USER (\S+)$", stage.partition("\nFROM ")[0], re.MULTILINE)
     return str(user)
@@ -86,7 +86,9 @@ def test_each_secret_is_a_file_of_its_own_name() -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_only_who_listens_has_a_way_out_and_listens_to_this_machine_alone(name: str) -> None:
+def test_only_listening_services_have_a_route_outside_and_listen_on_this_machine_only(
+    name: str,
+) -> None:
     assert composed()["networks"] == {"inside": {"internal": True}, "outside": None}
     service = services()[name]
     assert name in INSIDE | LISTENS
@@ -96,7 +98,7 @@ def test_only_who_listens_has_a_way_out_and_listens_to_this_machine_alone(name: 
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_who_works_is_asked_whether_it_is_well_and_started_after_the_server() -> None:
+def test_workers_have_health_checks_and_start_after_the_server() -> None:
     found = services()
     health = {
         name: one["healthcheck"]["test"] for name, one in found.items() if "healthcheck" in one
@@ -108,7 +110,7 @@ def test_who_works_is_asked_whether_it_is_well_and_started_after_the_server() ->
         assert found[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
 
 
-def test_the_server_asks_for_passwords_and_forgets_nothing_for_lack_of_memory() -> None:
+def test_the_server_requires_passwords_and_evicts_nothing() -> None:
     program, *words = services()["redis"]["command"]
     options = dict(zip(words[::2], words[1::2], strict=True))
     assert program == "redis-server"
@@ -118,19 +120,19 @@ def test_the_server_asks_for_passwords_and_forgets_nothing_for_lack_of_memory() 
     assert (options["--save"], options["--appendonly"]) == ("", "no")
 
 
-def settings_for_one_command() -> list[dict[str, str]]:
-    """The settings of a worker's cores that people are shown, with what is set beside them."""
-    shown = [ROOT / ".env.example", ROOT / "docs/scaling.md", ROOT / "README.md"]
-    lines = [line for page in shown for line in page.read_text("utf-8").splitlines()]
+def documented_worker_settings() -> list[dict[str, str]]:
+    """The documented settings of a worker's cores, with the other settings in their lines."""
+    pages = [ROOT / ".env.example", ROOT / "docs/scaling.md", ROOT / "README.md"]
+    lines = [line for page in pages for line in page.read_text("utf-8").splitlines()]
     found = [dict(re.findall(r"(HANGTAG_\w+)=([\w.]+)", line)) for line in lines]
-    # One that is commented out is the default.
+    # A commented line is the default.
     return [
         one for one in found if "HANGTAG_WORKER_CPUS" in one and one != {"HANGTAG_WORKER_CPUS": "1"}
     ]
 
 
-@pytest.mark.parametrize("settings", [{}, *settings_for_one_command()])
-def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_container(
+@pytest.mark.parametrize("settings", [{}, *documented_worker_settings()])
+def test_an_image_that_needs_too_much_memory_fails_its_row_and_not_the_container(
     settings: dict[str, str],
 ) -> None:
     worker = services(**settings)["worker"]
@@ -140,16 +142,16 @@ def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_container(
     assert children * (allowed + PROCESS_MIB) + PROCESS_MIB <= mib(limits["memory"])
 
 
-def test_people_are_shown_how_a_worker_has_two_cores() -> None:
-    assert len(settings_for_one_command()) >= 2
+def test_a_worker_with_two_cores_is_documented() -> None:
+    assert len(documented_worker_settings()) >= 2
 
 
-def test_what_is_in_hand_is_finished_before_a_container_is_killed() -> None:
+def test_work_in_progress_is_finished_before_a_container_is_killed() -> None:
     found = services()
     assert seconds(found["worker"]["stop_grace_period"]) >= Settings().batch_limit_s + SLACK_S
     assert seconds(found["trainer"]["stop_grace_period"]) >= GRACE_S + SLACK_S
 
 
-def test_the_file_for_cards_takes_no_protection_away() -> None:
+def test_the_gpu_file_removes_no_protection() -> None:
     worker = services(FILES[1])["worker"]
     assert not PROTECTIONS & worker.keys()

@@ -1,4 +1,4 @@
-"""What can be set in docker-compose.yml is explained where a person looks for it."""
+"""The settings in docker-compose.yml are explained in .env.example."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.processes.fleet import ROOT
 FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
 
 
-def test_every_setting_of_the_compose_files_is_in_the_example_and_no_other() -> None:
+def test_the_example_has_every_setting_of_the_compose_files_and_no_other() -> None:
     used = {
         name
         for file in FILES
@@ -19,7 +19,7 @@ def test_every_setting_of_the_compose_files_is_in_the_example_and_no_other() -> 
     assert set(re.findall(r"^#?(HANGTAG_\w+)=", example, re.MULTILINE)) == used
 
 
-def test_nothing_but_the_packages_goes_into_an_image() -> None:
+def test_only_the_packages_go_into_an_image() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     allowed = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines

@@ -1,4 +1,4 @@
-"""Dashboard, rules and page name only metrics that the endpoint serves, and name them all."""
+"""Dashboard, rules and page name exactly the metrics that the endpoint serves."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD, RULES = DEPLOY / "grafana/hangtag.json", DEPLOY / "prometheus/rules.yml"
 PAGE = DEPLOY.parent / "docs/monitoring.md"
 NAME = re.compile(r"\bhangtag_[a-z_]+")
-#: A label that is asked for: `{state="running"}`, `without (code)`, or Grafana's `{{queue}}`.
+#: A label in a query: `{state="running"}`, `without (code)`, or Grafana's `{{queue}}`.
 LABEL = re.compile(r"([a-z_]+)=~?\"|without \(([a-z_]+)\)|\{\{([a-z_]+)\}\}")
-#: What Prometheus adds itself.
+#: Labels that Prometheus adds.
 ADDED = {"instance", "job"}
 ROWS = ["Backlog", "Throughput", "Fleet", "Models and training", "Redis"]
 
@@ -42,7 +42,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions() -> list[str]:
-    """What the dashboard asks for, with its legends."""
+    """The queries of the dashboard, with their legends."""
     targets = [target for panel in panels() for target in panel.get("targets", [])]
     return [f"{target['expr']} {target['legendFormat']}" for target in targets]
 
@@ -51,7 +51,7 @@ NAMES = {sample.partition("{")[0] for sample in served()}
 LABELS = {label for sample in served() for label in re.findall(r"(\w+)=\"", sample)} | ADDED
 
 
-def test_the_names_are_the_ones_that_were_promised() -> None:
+def test_the_metric_names_are_the_documented_ones() -> None:
     gauges = {
         "batches_outstanding", "oldest_batch_age_seconds", "jobs", "images_per_second", "workers",
         "slots", "model_version_info", "training_leases", "requests_open", "redis_up",
@@ -62,30 +62,30 @@ def test_the_names_are_the_ones_that_were_promised() -> None:
     assert set(JobState) - set(STATES) == {JobState.FINISHED, JobState.UNREADABLE}
 
 
-def test_the_page_on_monitoring_says_what_each_metric_is() -> None:
+def test_the_page_on_monitoring_explains_each_metric() -> None:
     rows = re.findall(r"^\| `(hangtag_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_a_panel_asks_for_what_is_served(expression: str) -> None:
-    asked = set(NAME.findall(expression))
-    assert asked
-    assert asked <= NAMES
+def test_a_panel_queries_served_metrics(expression: str) -> None:
+    queried = set(NAME.findall(expression))
+    assert queried
+    assert queried <= NAMES
     assert {"".join(groups) for groups in LABEL.findall(expression)} <= LABELS
 
 
-def test_every_metric_is_on_the_dashboard_in_its_row() -> None:
+def test_every_metric_is_on_the_dashboard() -> None:
     assert set(NAME.findall(" ".join(expressions()))) == NAMES
     assert [panel["title"] for panel in panels() if panel["type"] == "row"] == ROWS
     ids = [panel["id"] for panel in panels()]
     assert len(ids) == len(set(ids))
 
 
-def test_the_rules_ask_for_what_is_served() -> None:
-    asked = set(NAME.findall(RULES.read_text(encoding="utf-8")))
-    assert len(asked) > 5
-    assert asked <= NAMES
+def test_the_rules_query_served_metrics() -> None:
+    queried = set(NAME.findall(RULES.read_text(encoding="utf-8")))
+    assert len(queried) > 5
+    assert queried <= NAMES
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not on this machine")

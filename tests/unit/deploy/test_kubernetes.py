@@ -1,8 +1,8 @@
-"""The manifests are whole, fit together, and are what a cluster with strict rules takes.
+"""The manifests are complete, fit together, and satisfy a cluster with strict rules.
 
-No cluster runs here: the objects are built by kustomize and checked against the schemas that the
-package kubernetes-validate brings. It has none for KEDA's object, which is parsed, and compared
-with what it speaks of in test_kubernetes_agrees.py.
+No cluster runs here: kustomize builds the objects, and the schemas of the package
+kubernetes-validate check them. It has no schema for KEDA's object; test_kubernetes_settings.py
+parses it and compares it with the other objects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.deploy.kustomize import (
     pods,
 )
 
-#: Kubernetes' oldest and newest that are held to.
+#: The oldest and the newest supported version of Kubernetes.
 VERSIONS = ("1.31", "1.37")
 UNKNOWN = {"ScaledObject"}
 NAMESPACE = "hangtag"
@@ -37,7 +37,7 @@ ALL = (*OVERLAYS, JOB, "shelf")
 
 @pytest.fixture(params=ALL)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
-    """What each command of docs/scaling.md sends to the cluster."""
+    """The objects that each command of docs/scaling.md sends to the cluster."""
     if request.param == "shelf":
         return list(yaml.safe_load_all(SHELF.read_text(encoding="utf-8")))
     return kustomize.build(request.param)
@@ -45,12 +45,12 @@ def objects(request: pytest.FixtureRequest) -> list[Object]:
 
 @pytest.fixture(params=OVERLAYS)
 def overlay(request: pytest.FixtureRequest) -> list[Object]:
-    """A whole system."""
+    """A complete system."""
     return kustomize.build(request.param)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_has_the_form_that_kubernetes_demands(
+def test_every_object_conforms_to_the_schemas_of_kubernetes(
     objects: list[Object], version: str
 ) -> None:
     for one in objects:
@@ -85,20 +85,20 @@ def test_selectors_find_pods_and_ports_have_names(overlay: list[Object]) -> None
             _check_policy(overlay, spec)
 
 
-def test_the_parts_reach_the_server_and_nobody_else_does(overlay: list[Object]) -> None:
+def test_only_the_parts_reach_the_server(overlay: list[Object]) -> None:
     (job,) = pods(kustomize.build(JOB))
-    everybody = [*pods(overlay), job]
-    if "redis" not in {p.name for p in everybody}:
-        return  # a given one: who reaches it is decided there
+    clients = [*pods(overlay), job]
+    if "redis" not in {p.name for p in clients}:
+        return  # an external server decides itself who connects
     (rule,) = named(overlay, "NetworkPolicy", "redis-from-hangtag")["spec"]["ingress"]
     (source,) = rule["from"]
     assert source.keys() == {"podSelector"}  # so only in this namespace
-    assert all(_fits(source["podSelector"]["matchLabels"], p.labels) for p in everybody)
+    assert all(_fits(source["podSelector"]["matchLabels"], p.labels) for p in clients)
     assert not _fits(source["podSelector"]["matchLabels"], {"app.kubernetes.io/name": "other"})
     assert named(overlay, "NetworkPolicy", "nobody-in")["spec"]["podSelector"] == {}
 
 
-def test_what_pods_refer_to_is_there(overlay: list[Object]) -> None:
+def test_pods_refer_to_existing_objects(overlay: list[Object]) -> None:
     job = kustomize.build(JOB)
     for p in (*pods(overlay), *pods(job)):
         there = {(one["kind"], one["metadata"]["name"]) for one in overlay + job}
@@ -111,7 +111,7 @@ def test_what_pods_refer_to_is_there(overlay: list[Object]) -> None:
         assert {mount["name"] for mount in p.container["volumeMounts"]} == volumes
 
 
-def test_pods_keep_the_strictest_standard(objects: list[Object]) -> None:
+def test_pods_conform_to_the_restricted_standard(objects: list[Object]) -> None:
     for p in pods(objects):
         rules = p.spec["securityContext"]
         assert rules["runAsNonRoot"] is True
@@ -127,7 +127,7 @@ def test_pods_keep_the_strictest_standard(objects: list[Object]) -> None:
         assert all((volume.keys() - {"name"}) <= VOLUMES for volume in p.spec["volumes"])
 
 
-def test_everything_says_what_it_needs_and_how_it_is(objects: list[Object]) -> None:
+def test_every_pod_has_resources_and_probes(objects: list[Object]) -> None:
     for p in pods(objects):
         resources = p.container["resources"]
         assert resources["requests"].keys() >= {"cpu", "memory"}, p.name
@@ -165,7 +165,7 @@ def _ports(p: Pod) -> set[str]:
 
 
 def _check_policy(objects: list[Object], spec: dict[str, Any]) -> None:
-    """Its pods are there, and so are the ports that it names, of those that are connected to."""
+    """Pods match the policy, and pods and peers have the ports that it names."""
     selected = [
         p for p in pods(objects) if _fits(spec["podSelector"].get("matchLabels", {}), p.labels)
     ]

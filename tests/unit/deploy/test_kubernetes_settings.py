@@ -1,4 +1,4 @@
-"""The manifests say what the program knows: commands, settings, users, limits, exit codes."""
+"""The manifests match the program: commands, settings, users, limits, exit codes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from worker.requests.lease import GRACE_S
 
 MIB = 1 << 20
 _UNITS = {"Mi": MIB, "Gi": 1 << 30, "mb": MIB}
-#: Variables of others: Python's home, and where matplotlib may write.
+#: Variables of other programs: Python's home, and where matplotlib may write.
 FOREIGN = {"HOME", "MPLCONFIGDIR"}
-#: Celery's own end and the container's, beside what is waited for.
+#: The shutdown of Celery and of the container, after the wait.
 SLACK_S = 15
 
 
 @pytest.fixture(params=OVERLAYS)
 def overlay(request: pytest.FixtureRequest) -> list[Object]:
-    """A whole system, and the job that may run beside it."""
+    """A complete system, and the job that may run beside it."""
     return kustomize.build(request.param) + kustomize.build(JOB)
 
 
@@ -44,7 +44,7 @@ def ours(objects: list[Object]) -> list[Pod]:
     return [p for p in pods(objects) if p.container["image"].startswith("hangtag-")]
 
 
-def test_images_are_stages_of_the_dockerfile_and_of_this_version(overlay: list[Object]) -> None:
+def test_images_are_stages_of_the_dockerfile_with_this_version(overlay: list[Object]) -> None:
     stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     shelf = yaml.safe_load(SHELF.read_text(encoding="utf-8"))
@@ -66,9 +66,9 @@ def test_the_user_is_the_one_of_the_images(overlay: list[Object]) -> None:
         assert p.spec["securityContext"]["runAsUser"] == int(number)
 
 
-def test_commands_are_understood(overlay: list[Object]) -> None:
+def test_commands_are_valid(overlay: list[Object]) -> None:
     for p in ours(overlay):
-        assert "command" not in p.container  # the image's: hangtag
+        assert "command" not in p.container  # the image's entry point: hangtag
         name, *arguments = p.container["args"]
         with click.Context(hangtag):
             hangtag.commands[name].make_context(name, arguments)
@@ -88,7 +88,7 @@ def test_variables_are_settings_and_reach_the_server(overlay: list[Object], tmp_
         assert found.verified
 
 
-def test_users_are_those_that_ship(overlay: list[Object]) -> None:
+def test_users_are_those_of_the_shipped_acl(overlay: list[Object]) -> None:
     acl = (ROOT / "deploy/redis/users.acl").read_text(encoding="utf-8")
     users = dict(re.findall(r"^user (hangtag-(\w+)) on ", acl, re.MULTILINE))
     part = {"worker": "worker", "trainer": "trainer", "metrics": "monitor", "classify": "producer"}
@@ -96,7 +96,7 @@ def test_users_are_those_that_ship(overlay: list[Object]) -> None:
         assert users[p.env(overlay)["HANGTAG_REDIS_USER"]] == part[p.name]
 
 
-def test_probes_ask_modules_that_there_are(overlay: list[Object]) -> None:
+def test_probes_run_existing_modules(overlay: list[Object]) -> None:
     for p in ours(overlay):
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             command = p.container.get(name, {}).get("exec", {}).get("command", ())
@@ -104,14 +104,14 @@ def test_probes_ask_modules_that_there_are(overlay: list[Object]) -> None:
             assert not command or importlib.util.find_spec(command[2]), command
 
 
-def test_what_is_in_hand_is_finished_before_a_pod_is_killed(overlay: list[Object]) -> None:
+def test_work_in_progress_is_finished_before_a_pod_is_killed(overlay: list[Object]) -> None:
     worker, trainer = pod(overlay, "worker"), pod(overlay, "trainer")
     assert worker.spec["terminationGracePeriodSeconds"] >= RETIRE_S
     assert worker.spec["terminationGracePeriodSeconds"] >= Settings().batch_limit_s + SLACK_S
     assert trainer.spec["terminationGracePeriodSeconds"] >= GRACE_S + SLACK_S
 
 
-def test_workers_are_replaced_one_by_one_and_the_trainer_is_never_two() -> None:
+def test_workers_are_replaced_one_by_one_and_there_is_never_a_second_trainer() -> None:
     cluster = kustomize.build("overlays/cluster")
     rolling = named(cluster, "Deployment", "worker")["spec"]["strategy"]["rollingUpdate"]
     assert rolling == {"maxUnavailable": 0, "maxSurge": 1}
@@ -121,7 +121,7 @@ def test_workers_are_replaced_one_by_one_and_the_trainer_is_never_two() -> None:
 
 # Not with a GPU, whose memory counts as the process's.
 @pytest.mark.parametrize("name", sorted({*OVERLAYS} - {"overlays/gpu"}))
-def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_pod(name: str) -> None:
+def test_an_image_that_needs_too_much_memory_fails_its_row_and_not_the_pod(name: str) -> None:
     overlay = kustomize.build(name)
     worker = pod(overlay, "worker")
     allowed = Settings.from_env(worker.env(overlay)).child_memory_mb * MIB
@@ -129,7 +129,7 @@ def test_a_picture_that_takes_too_much_ends_as_a_row_not_as_a_pod(name: str) -> 
     assert needed <= size(worker.container["resources"]["limits"]["memory"])
 
 
-def test_the_server_has_room_for_what_it_may_hold_and_forgets_nothing() -> None:
+def test_the_server_has_enough_memory_and_evicts_nothing() -> None:
     server = pod(kustomize.build("overlays/cluster"), "redis")
     options = server_options(server)
     assert options["--maxmemory-policy"] == "noeviction"
@@ -138,20 +138,20 @@ def test_the_server_has_room_for_what_it_may_hold_and_forgets_nothing() -> None:
     assert (options["--save"], options["--appendonly"]) == ("", "no")
 
 
-def test_keda_scales_the_workers_by_the_batches_that_are_outstanding() -> None:
+def test_keda_scales_the_workers_by_the_outstanding_batches() -> None:
     objects = kustomize.build("overlays/keda")
     spec = named(objects, "ScaledObject", "worker")["spec"]
     worker = named(objects, "Deployment", spec["scaleTargetRef"]["name"])
-    assert "replicas" not in worker["spec"]  # or every apply would undo KEDA's
+    assert "replicas" not in worker["spec"]  # or every apply would undo KEDA's number
     (trigger,) = spec["triggers"]
     assert int(trigger["metadata"]["targetValue"]) == children(pod(objects, "worker"))
-    # A fleet that has enough to do is asked to grow, and one of nobody is asked to begin.
+    # A busy fleet has enough batches to grow; without workers a job has enough to start one.
     assert BATCHES_PER_SLOT > 1
     assert BATCHES_UNSEEN > 0
-    assert "fallback" not in spec  # Redis away: the number stays
+    assert "fallback" not in spec  # while Redis is unreachable the number stays
 
 
-def test_keda_finds_the_page() -> None:
+def test_keda_finds_the_metrics_page() -> None:
     objects = kustomize.build("overlays/keda")
     (trigger,) = named(objects, "ScaledObject", "worker")["spec"]["triggers"]
     url = urlsplit(trigger["metadata"]["url"])
@@ -171,9 +171,9 @@ def test_the_most_workers_that_keda_starts_do_not_fill_the_server() -> None:
     assert batches * Settings().batch_bytes <= room
 
 
-def test_the_job_is_tried_again_only_where_that_can_help() -> None:
+def test_the_job_is_retried_only_after_transient_errors() -> None:
     spec = named(kustomize.build(JOB), "Job", "classify")["spec"]
-    # Without this Kubernetes takes no policy by exit codes.
+    # Without this Kubernetes accepts no policy by exit codes.
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     ignored, failed = spec["podFailurePolicy"]["rules"]
     assert (ignored["action"], failed["action"]) == ("Ignore", "FailJob")
@@ -182,7 +182,7 @@ def test_the_job_is_tried_again_only_where_that_can_help() -> None:
     assert set(Exit) - final == {Exit.OK, Exit.SETUP, Exit.INTERRUPTED, Exit.NOT_PROVEN}
 
 
-def test_a_gpu_has_one_process_and_its_own_image() -> None:
+def test_a_gpu_pod_has_one_process_and_its_own_image() -> None:
     worker = pod(kustomize.build("overlays/gpu"), "worker")
     assert worker.container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert children(worker) == 1
@@ -190,13 +190,13 @@ def test_a_gpu_has_one_process_and_its_own_image() -> None:
 
 
 def children(worker: Pod) -> int:
-    """How many processes work in one pod."""
+    """The number of working processes in a pod."""
     args = worker.container["args"]
     return int(args[args.index("--concurrency") + 1])
 
 
 def server_options(server: Pod) -> dict[str, Any]:
-    """The server's options by name; the last word counts."""
+    """The server's options by name; the last one counts."""
     args = server.container["args"]
     return dict(zip(args[::2], args[1::2], strict=True))
 

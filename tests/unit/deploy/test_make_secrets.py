@@ -1,4 +1,4 @@
-"""What `make secrets` leaves behind, with the engines that people have."""
+"""The files that `make secrets` writes, with rootful and rootless engines."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.support.processes.path_commands import command, first
 
 ROOTFUL = "[name=apparmor name=seccomp,profile=builtin name=cgroupns]"
 ROOTLESS = "[name=seccomp,profile=builtin name=rootless name=cgroupns]"
-SOMEBODY = 4242
+CALLER_ID = 4242
 
 
 def make_secrets(folder: Path, engine: str = "exit 1", **settings: str) -> dict[str, str]:
-    """The settings that it writes where `docker` is this script."""
+    """The settings that it writes if `docker` is this script."""
     command(folder.parent / "bin", "docker", engine)
     others = {n: v for n, v in os.environ.items() if not n.startswith("SUDO_")}
     env = others | {"PATH": first(folder.parent / "bin")} | settings
@@ -43,12 +43,12 @@ def test_a_producers_files_belong_to_the_caller(folder: Path, engine: str) -> No
     assert user == (str(os.getuid()), str(os.getgid()))
 
 
-def test_where_a_containers_root_is_the_caller_a_producer_is_root(folder: Path) -> None:
+def test_a_producer_is_root_if_the_root_of_a_container_is_the_caller(folder: Path) -> None:
     settings = make_secrets(folder, security(ROOTLESS))
     assert (settings["HANGTAG_UID"], settings["HANGTAG_GID"]) == ("0", "0")
 
 
-def test_what_trainers_learn_from_can_be_put_there_by_the_caller_and_read_by_all(
+def test_the_data_folder_is_writable_by_the_caller_and_readable_by_all(
     folder: Path,
 ) -> None:
     before = os.umask(0o077)
@@ -61,14 +61,14 @@ def test_what_trainers_learn_from_can_be_put_there_by_the_caller_and_read_by_all
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be called with sudo")
-def test_who_calls_it_with_sudo_is_the_caller(folder: Path) -> None:
-    settings = make_secrets(folder, SUDO_UID=str(SOMEBODY), SUDO_GID=str(SOMEBODY))
+def test_under_sudo_the_calling_user_is_the_caller(folder: Path) -> None:
+    settings = make_secrets(folder, SUDO_UID=str(CALLER_ID), SUDO_GID=str(CALLER_ID))
     data = (folder / "data").stat()
-    assert (settings["HANGTAG_UID"], settings["HANGTAG_GID"]) == (str(SOMEBODY), str(SOMEBODY))
-    assert (data.st_uid, data.st_gid) == (SOMEBODY, SOMEBODY)
+    assert (settings["HANGTAG_UID"], settings["HANGTAG_GID"]) == (str(CALLER_ID), str(CALLER_ID))
+    assert (data.st_uid, data.st_gid) == (CALLER_ID, CALLER_ID)
 
 
-def test_data_that_is_there_is_left_alone(folder: Path) -> None:
+def test_existing_data_is_left_unchanged(folder: Path) -> None:
     (folder / "data/garments").mkdir(parents=True)
     (folder / "data").chmod(0o750)
     make_secrets(folder)
@@ -76,7 +76,7 @@ def test_data_that_is_there_is_left_alone(folder: Path) -> None:
     assert (folder / "data/garments").is_dir()
 
 
-def test_neither_git_nor_an_image_takes_what_is_made(folder: Path) -> None:
+def test_git_and_images_ignore_the_secrets(folder: Path) -> None:
     make_secrets(folder)
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
     assert {f"/{path.name}" for path in folder.iterdir()} == {"/.env", "/secrets", "/data"}

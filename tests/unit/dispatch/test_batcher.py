@@ -1,4 +1,4 @@
-"""Batches are bounded, hold every file once and in order, and go on exactly where they stopped."""
+"""Batches are bounded, hold every file once and in order, and resume exactly where they stopped."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ bounds = st.builds(Settings, batch_images=st.integers(1, 5), batch_bytes=st.inte
 
 
 @contextmanager
-def pictures(contents: list[bytes]) -> Iterator[JobOptions]:
-    """A job of one folder with a file for each content."""
+def image_files(contents: list[bytes]) -> Iterator[JobOptions]:
+    """The options of a job with one folder and a file for each content."""
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/p")
         for i, content in enumerate(contents):
@@ -43,7 +43,7 @@ def formed(options: JobOptions, settings: Settings, last: FrozenBatch | None = N
 def test_every_file_is_in_one_batch_in_order_with_its_bytes(
     contents: list[bytes], bounds: Settings
 ) -> None:
-    with pictures(contents) as options:
+    with image_files(contents) as options:
         batches = formed(options, bounds)
     assert [batch.frozen.n for batch in batches] == list(range(len(batches)))
     names = [name for batch in batches for name in batch.frozen.names]
@@ -54,10 +54,10 @@ def test_every_file_is_in_one_batch_in_order_with_its_bytes(
 
 
 @given(contents, bounds)
-def test_a_batch_is_bounded_but_has_a_file_and_is_as_full_as_it_may_be(
+def test_a_batch_is_bounded_not_empty_and_as_full_as_possible(
     contents: list[bytes], bounds: Settings
 ) -> None:
-    with pictures(contents) as options:
+    with image_files(contents) as options:
         batches = [decode_images(batch.blob) for batch in formed(options, bounds)]
     sizes = [[len(i) for i in batch if isinstance(i, bytes)] for batch in batches]
     for size in sizes:
@@ -69,10 +69,10 @@ def test_a_batch_is_bounded_but_has_a_file_and_is_as_full_as_it_may_be(
 
 
 @given(contents, bounds, bounds)
-def test_after_any_batch_the_rest_is_formed_exactly_also_within_other_bounds(
+def test_after_any_batch_the_rest_is_the_same_also_with_other_bounds(
     contents: list[bytes], before: Settings, after: Settings
 ) -> None:
-    with pictures(contents) as options:
+    with image_files(contents) as options:
         whole = formed(options, before)
         for i, batch in enumerate(whole):
             assert formed(options, before, batch.frozen) == whole[i + 1 :]
@@ -83,14 +83,14 @@ def test_after_any_batch_the_rest_is_formed_exactly_also_within_other_bounds(
 
 
 @given(contents, bounds)
-def test_a_frozen_batch_is_read_again_as_it_was(contents: list[bytes], bounds: Settings) -> None:
-    with pictures(contents) as options:
+def test_a_frozen_batch_is_read_again_unchanged(contents: list[bytes], bounds: Settings) -> None:
+    with image_files(contents) as options:
         for batch in formed(options, bounds):
             assert encode_images(read_batch_again(options, batch.frozen)) == batch.blob
 
 
-def test_a_batch_that_is_read_again_says_what_changed_and_what_is_gone() -> None:
-    with pictures([b"same", b"longer", b"gone", b"touched"]) as options:
+def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
+    with image_files([b"same", b"longer", b"gone", b"touched"]) as options:
         (batch,) = formed(options, Settings())
         folder = Path(os.fsdecode(options.cwd)) / "p"
         (folder / "001.png").write_bytes(b"longer now")
@@ -109,8 +109,8 @@ def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) 
     assert batch.frozen.names == [b"a.png", b"absent.png", b".", b"a.png"]
 
 
-def test_batches_know_when_they_are_exhausted_and_not_before(tmp_path: Path) -> None:
-    with pictures([b"a", b"b"]) as options:
+def test_batches_are_exhausted_only_after_the_last_file(tmp_path: Path) -> None:
+    with image_files([b"a", b"b"]) as options:
         batches = Batcher(options, Settings(batch_images=1), None)
         seen = []
         while batches.next() is not None:
@@ -120,7 +120,7 @@ def test_batches_know_when_they_are_exhausted_and_not_before(tmp_path: Path) -> 
         assert batches.next() is None
 
 
-def test_the_first_batch_leaves_before_the_walk_ends(tmp_path: Path) -> None:
+def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:
     for folder in ("a", "b", "c"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").touch()
@@ -129,12 +129,12 @@ def test_the_first_batch_leaves_before_the_walk_ends(tmp_path: Path) -> None:
     first = batches.next()
     assert first is not None
     assert first.frozen.names == [b"./a/1.png"]
-    (tmp_path / "c/2.png").touch()  # not seen yet, so it takes part
+    (tmp_path / "c/2.png").touch()  # not listed yet, so it is included
     assert len(list(iter(batches.next, None))) == 3
 
 
 @pytest.mark.parametrize("size", [1, 7])
-def test_the_argument_of_the_last_file_is_kept(tmp_path: Path, size: int) -> None:
+def test_the_argument_of_the_last_file_is_stored(tmp_path: Path, size: int) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").write_bytes(b"")

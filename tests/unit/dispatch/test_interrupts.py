@@ -1,4 +1,4 @@
-"""A request to end cuts waits short, and nothing else."""
+"""A request to end interrupts waits and nothing else."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 
 
-def test_what_is_no_wait_is_never_cut() -> None:
+def test_code_outside_a_wait_is_never_interrupted() -> None:
     waits = InterruptibleWaits()
     with waits.waiting():
         pass
     waits.cut()
 
 
-def test_the_wait_that_is_on_ends_at_once() -> None:
+def test_the_current_wait_ends_at_once() -> None:
     waits = InterruptibleWaits()
     before = signal.signal(signal.SIGALRM, lambda *_: waits.cut())
     signal.setitimer(signal.ITIMER_REAL, 0.05)
@@ -28,14 +28,14 @@ def test_the_wait_that_is_on_ends_at_once() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_whoever_was_asked_to_end_waits_no_more() -> None:
+def test_after_a_request_to_end_no_wait_starts() -> None:
     waits = InterruptibleWaits()
     waits.cut()
     with pytest.raises(WaitInterrupted), waits.waiting():
         pytest.fail("it waited")
 
 
-def test_an_error_that_a_library_makes_of_the_cut_is_the_cut() -> None:
+def test_an_error_that_a_library_raises_for_the_interrupt_becomes_the_interrupt() -> None:
     waits = InterruptibleWaits()
 
     def made_by_a_library() -> None:
@@ -48,6 +48,6 @@ def test_an_error_that_a_library_makes_of_the_cut_is_the_cut() -> None:
         made_by_a_library()
 
 
-def test_an_error_of_its_own_is_told_as_it_is() -> None:
+def test_an_unrelated_error_is_raised_unchanged() -> None:
     with pytest.raises(ConnectionError), InterruptibleWaits().waiting():
         raise ConnectionError

@@ -1,4 +1,4 @@
-"""Files that appeared since a job began are counted, all of them and nothing else."""
+"""Files that appear after the start of a job are counted exactly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from producer.journal.journal import Journal
 from shared.errors import UsageError
 from shared.settings import Settings
 
-#: Roots whose names begin alike, and a file that is named by hand.
+#: Roots with a common prefix, and a file that is named explicitly.
 ROOTS = (b"b", b"a", b"ab", b"a-", b"hand", b"z/y")
 names = st.sampled_from([b"1.png", b"2.png", b"a/1.png", b"a-/1.png", b"a0.png", b"z/z.png"])
 places = st.tuples(st.sampled_from([root for root in ROOTS if root != b"hand"]), names)
@@ -27,15 +27,15 @@ sets = st.sets(places, max_size=12)
 
 
 def appeared(options: JobOptions, journal: Journal, finished: bool) -> int:
-    """What is told, if counting stops after each file."""
-    told: list[int] = []
-    new = NewFiles(options, journal, finished, told.append)
+    """The reported number, if counting pauses after each file."""
+    reported: list[int] = []
+    new = NewFiles(options, journal, finished, reported.append)
     while not new.over:
-        assert not told
+        assert not reported
         new.advance(0)
     new.advance()
-    assert len(told) <= 1
-    return sum(told)
+    assert len(reported) <= 1
+    return sum(reported)
 
 
 def plant(folder: str, files: set[tuple[bytes, bytes]]) -> None:
@@ -47,7 +47,7 @@ def plant(folder: str, files: set[tuple[bytes, bytes]]) -> None:
 
 @settings(max_examples=50)
 @given(sets, sets, sets, st.integers(0, 12), st.booleans())
-def test_what_appeared_is_counted_against_a_plain_difference_of_sets(
+def test_the_count_equals_the_difference_of_the_sets(
     before: set[tuple[bytes, bytes]],
     new: set[tuple[bytes, bytes]],
     gone: set[tuple[bytes, bytes]],
@@ -80,7 +80,7 @@ def test_what_appeared_is_counted_against_a_plain_difference_of_sets(
 
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=6), st.integers(0, 3))
-def test_lines_that_were_added_to_a_list_are_counted(lines: list[bytes], more: int) -> None:
+def test_lines_added_to_a_list_are_counted(lines: list[bytes], more: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "list"
         listed.write_bytes(b"\n".join(lines) + b"\n")
@@ -101,7 +101,7 @@ def test_lines_that_were_added_to_a_list_are_counted(lines: list[bytes], more: i
     st.lists(st.sampled_from([b"a", b"b", b"c", b""]), min_size=1, max_size=6),
     st.integers(1, 4),
 )
-def test_a_list_is_taken_again_if_and_only_if_its_lines_so_far_are_the_same(
+def test_a_list_is_accepted_again_only_if_its_lines_so_far_are_unchanged(
     before: list[bytes], now: list[bytes], turns: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +116,7 @@ def test_a_list_is_taken_again_if_and_only_if_its_lines_so_far_are_the_same(
             last = journal.last()
             taken = 0 if last is None else last.argument + 1
             listed.write_bytes(b"\n".join(now))
-            # An empty line is none; but the next path to take in must be in the same line.
+            # An empty line is skipped, but the next path must be in the same line.
             same = list(filter(None, now[:taken])) == list(filter(None, before[:taken]))
             if not taken or (same and len(now) >= taken and now[taken - 1]):
                 more = sum(line != b"" for line in now[taken:])

@@ -1,4 +1,4 @@
-"""Jobs share the queue: together they have as much in it as one that is alone."""
+"""Jobs share the queue: together they have as much in it as a single job."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 from producer.dispatch.batcher import Batcher
 from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_SLOT, BATCHES_UNSEEN, share
 from shared.settings import Settings
-from tests.unit.dispatch.test_batcher import pictures
+from tests.unit.dispatch.test_batcher import image_files
 
 
 @given(st.integers(1, 200), st.integers(0, 2_000))
-def test_jobs_have_as_much_under_way_together_as_one_alone(slots: int, jobs: int) -> None:
+def test_jobs_have_as_many_images_under_way_together_as_a_single_one(slots: int, jobs: int) -> None:
     batches, size = share(slots, jobs)
     together = max(1, jobs) * batches
     alone = BATCHES_PER_SLOT * slots
     assert batches >= 1
-    assert together >= alone, "a worker process has nothing to take"
-    assert jobs * (batches - 1) < alone, "one batch less of each job would do"
+    assert together >= alone, "a worker process is idle"
+    assert jobs * (batches - 1) < alone, "one batch less of each job would suffice"
     assert BATCH_SHARE_MIN <= size <= 1
     assert together * size <= alone * (1 + 1e-9) or size == BATCH_SHARE_MIN
 
 
 @given(st.integers(1, 200))
-def test_a_job_that_is_alone_has_full_batches(slots: int) -> None:
+def test_a_single_job_has_full_batches(slots: int) -> None:
     assert share(slots, 1) == (BATCHES_PER_SLOT * slots, 1.0)
     assert share(0, slots) == (BATCHES_UNSEEN, 1.0)
 
@@ -35,7 +35,7 @@ def test_a_job_that_is_alone_has_full_batches(slots: int) -> None:
 def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
     shares: list[float], most: int
 ) -> None:
-    with pictures([b"x"] * 40) as options:
+    with image_files([b"x"] * 40) as options:
         batches = Batcher(options, Settings(batch_images=most), None)
         sizes, names = [], []
         for one in shares:

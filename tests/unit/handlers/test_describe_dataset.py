@@ -1,4 +1,4 @@
-"""A data set is described as it lies there: the counts of a loop, the images of the training."""
+"""A data set is described from its folder: the counts of a loop, the images of the training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from worker.handlers import describe_dataset
 from worker.handlers.describe_dataset import SPEC
 
 COLOURS = {"amber": (255, 191, 0), "blue": (0, 0, 255), "cyan": (0, 255, 255)}
-BROKEN = "amber/00.png"  #: the first file of all
+BROKEN = "amber/00.png"  #: the first of all files
 
 
-def told(done: int, total: int) -> None:
-    """What progress is given to."""
+def ignore_progress(done: int, total: int) -> None:
+    """A callback for the progress."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three colours, 8 to 10 pictures each, and a file that is no picture."""
+    """Three colours, 8 to 10 images each, and a file that is no image."""
     root = tmp_path / "colours"
     for extra, (name, colour) in enumerate(COLOURS.items()):
         (root / name).mkdir(parents=True)
@@ -66,22 +66,22 @@ def test_a_sample_holds_exactly_the_files_at_its_places(folder: Path) -> None:
     assert found.examples.labels.tolist() == labels
 
 
-def test_a_file_that_is_no_picture_is_named_and_not_shown(folder: Path) -> None:
+def test_a_file_that_is_no_image_is_named_and_not_displayed(folder: Path) -> None:
     found = sample.sample(Walk(folder), [0, 1], SPEC)
     assert len(found.examples.images) == 1
     assert [bad.path for bad in found.bad] == [bytes(folder / BROKEN)]
 
 
 @pytest.mark.parametrize(("total", "count"), [(0, 5), (3, 5), (5, 5), (1000, 25)])
-def test_places_are_spread_over_all_and_each_is_taken_once(total: int, count: int) -> None:
+def test_places_are_spread_over_all_and_each_is_used_once(total: int, count: int) -> None:
     places = sample.spread(total, count).tolist()
     assert len(places) == len(set(places)) == min(total, count)
     assert all(0 <= place < total for place in places)
     assert not places or max(places) >= total - total / len(places)
 
 
-def test_a_folder_is_reported_with_what_cannot_be_read(folder: Path, tmp_path: Path) -> None:
-    report, files = describe_dataset.folder(folder, 0, tmp_path, told)
+def test_a_folder_is_reported_with_its_unreadable_files(folder: Path, tmp_path: Path) -> None:
+    report, files = describe_dataset.folder(folder, 0, tmp_path, ignore_progress)
     assert report.labels == tuple(COLOURS)
     in_all = np.sum([report.training, report.heldout, report.test], axis=0)
     assert in_all.tolist() == [7, 9, 10]
@@ -90,40 +90,38 @@ def test_a_folder_is_reported_with_what_cannot_be_read(folder: Path, tmp_path: P
     assert all(Image.open(io.BytesIO(data)).format == "PNG" for data in files.values())
 
 
-def test_a_large_folder_is_counted_and_says_that_it_was_not_opened(
+def test_a_large_folder_is_counted_and_reported_as_not_opened(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(describe_dataset, "CHECKED_FILES", 10)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    report, files = describe_dataset.folder(folder, 3, scratch, told)
+    report, files = describe_dataset.folder(folder, 3, scratch, ignore_progress)
     assert sum(report.training) == 27
     assert any("not all were opened" in note for note in report.notes)
     assert len(files) == 2
     assert not list(scratch.iterdir())
 
 
-def test_a_folder_that_a_training_refuses_is_shown_with_the_reason(tmp_path: Path) -> None:
+def test_a_folder_that_a_training_refuses_is_displayed_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "few/lonely").mkdir(parents=True)
     Image.new("RGB", (30, 30)).save(tmp_path / "few/lonely/1.png")
-    report, files = describe_dataset.folder(tmp_path / "few", 0, tmp_path, told)
+    report, files = describe_dataset.folder(tmp_path / "few", 0, tmp_path, ignore_progress)
     assert report.training == (1,)
     assert report.notes[0].startswith("a training refuses it: ")
     assert len(files) == 2
 
 
 @pytest.mark.parametrize("index", [-1, 27, 10**9])
-def test_an_index_that_there_is_not_is_a_usage_error(
-    folder: Path, tmp_path: Path, index: int
-) -> None:
+def test_an_index_out_of_range_is_a_usage_error(folder: Path, tmp_path: Path, index: int) -> None:
     with pytest.raises(UsageError, match="from 0 to 26"):
-        describe_dataset.folder(folder, index, tmp_path, told)
+        describe_dataset.folder(folder, index, tmp_path, ignore_progress)
 
 
 def test_a_folder_without_images_is_a_setup_error(tmp_path: Path) -> None:
     (tmp_path / "empty/class").mkdir(parents=True)
     with pytest.raises(SetupError, match="no images"):
-        describe_dataset.folder(tmp_path / "empty", 0, tmp_path, told)
+        describe_dataset.folder(tmp_path / "empty", 0, tmp_path, ignore_progress)
 
 
 def test_stopping_while_files_are_counted_stops(folder: Path, tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_stopping_while_files_are_counted_stops(folder: Path, tmp_path: Path) ->
         describe_dataset.folder(folder, 0, tmp_path, stop)
 
 
-def test_fashion_mnist_is_shown_as_in_the_tutorial(tmp_path: Path) -> None:
+def test_fashion_mnist_is_displayed_as_in_the_tutorial(tmp_path: Path) -> None:
     try:
         fashion_mnist.load("train", download=False)
     except SetupError:

@@ -1,4 +1,4 @@
-"""What is measured of a folder, and what is said about the worth of its figures."""
+"""The images on which a version is evaluated, and the notes on the significance of its figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _measured(
 
 
 def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
-    """What a version that was published with these images says it has seen."""
+    """The record of the images that a version published with these images has seen."""
     files = {"model.tflite": b"", **seen_images.files(learn, held)}
     registry = Registry(tmp_path / "store")
     published = registry.publish(msgspec.structs.replace(CARD, name="mine", files={}), files)
@@ -43,7 +43,7 @@ def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
 
 
 def _seen(root: Path, tmp_path: Path) -> SeenImages:
-    """What a version has seen that was trained with this folder."""
+    """The record of the images that a version trained with this folder has seen."""
     found = _loaded(root)
     assert found.heldout is not None
     return _seen_of(found.examples, found.heldout, tmp_path)
@@ -70,7 +70,7 @@ def _count(measured: evaluate.Measured) -> int:
     ],
     ids=str,
 )
-def test_a_part_of_its_own_is_measured_whatever_the_folder_is_called(
+def test_a_split_of_a_folder_is_evaluated_under_any_name(
     places: tuple[str, ...], split: str, count: int, learned_from: str, tmp_path: Path
 ) -> None:
     found = _measured(_fill(tmp_path / "root", *places), learned_from)
@@ -78,26 +78,26 @@ def test_a_part_of_its_own_is_measured_whatever_the_folder_is_called(
     assert bool(found.notes) == (split == "heldout")
 
 
-def test_all_of_a_folder_with_another_name_is_measured_and_doubted(tmp_path: Path) -> None:
+def test_all_of_a_folder_with_another_name_is_evaluated_with_a_warning(tmp_path: Path) -> None:
     found = _measured(_fill(tmp_path / "root", "."))
     assert (found.split, _count(found)) == ("all", 40)
     assert "may have learned from them" in found.notes[0]
 
 
-def test_of_the_folder_that_was_learned_from_a_part_is_measured(tmp_path: Path) -> None:
+def test_of_the_training_folder_only_a_part_is_evaluated(tmp_path: Path) -> None:
     found = _measured(_fill(tmp_path / "root", "."), "root")
     assert found.split == "test"
     assert 0 < _count(found) < 40
     assert "to measure all" in found.notes[0]
 
 
-def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "root" / "a").mkdir(parents=True)
     with pytest.raises(SetupError, match="no images"):
         _measured(tmp_path / "root")
 
 
-def test_images_that_the_version_has_not_seen_are_measured_without_doubt(tmp_path: Path) -> None:
+def test_unseen_images_are_evaluated_without_a_warning(tmp_path: Path) -> None:
     root = _fill(tmp_path / "root", "train", "test")
     known = _seen(root, tmp_path)
     found = _measured(root / "test", known=known)
@@ -106,7 +106,7 @@ def test_images_that_the_version_has_not_seen_are_measured_without_doubt(tmp_pat
     assert _measured(root, known=known).notes == ()
 
 
-def test_images_that_the_version_learned_from_are_counted(tmp_path: Path) -> None:
+def test_images_from_the_training_are_counted(tmp_path: Path) -> None:
     root = _fill(tmp_path / "root", "train", "test")
     known = _seen(root, tmp_path)
     whole = tmp_path / "whole"
@@ -122,7 +122,7 @@ def test_images_that_the_version_learned_from_are_counted(tmp_path: Path) -> Non
         assert f"learned from {learned} and was chosen and calibrated with {held};" in note
 
 
-def test_a_folder_is_recognised_by_its_images_whatever_its_name_is(tmp_path: Path) -> None:
+def test_a_folder_is_recognised_by_its_images_whatever_its_name(tmp_path: Path) -> None:
     root = _fill(tmp_path / "root", ".")
     known = _seen(root, tmp_path)
     root.rename(tmp_path / "renamed")
@@ -143,7 +143,7 @@ def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path
     assert seen_images.read(registry, CARD) is None
 
 
-def test_without_data_a_version_is_measured_on_what_it_was_made_from(tmp_path: Path) -> None:
+def test_without_data_a_version_is_evaluated_on_its_own_data_set(tmp_path: Path) -> None:
     card = msgspec.structs.replace(CARD, dataset="photos", source=str(tmp_path))
     assert evaluate.source(card) == str(tmp_path)
     assert evaluate.source(CARD) == FASHION_MNIST

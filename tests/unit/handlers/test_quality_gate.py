@@ -1,4 +1,4 @@
-"""The quality gate: what becomes production by itself, and the sentence that says why."""
+"""The quality gate: which versions are promoted automatically, and the sentence with the reason."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def new_card(accuracy: float = 0.9, count: int = 5_000, labels: tuple[str, ...] 
 
 
 @given(accuracy=shares, measured=shares, count=st.integers(1, 100_000))
-def test_if_better_promotes_what_is_at_most_one_standard_error_worse(
+def test_if_better_promotes_versions_at_most_one_standard_error_worse(
     accuracy: float, measured: float, count: int
 ) -> None:
-    # The oracle: the standard deviation of the mean of that many right and wrong answers.
+    # The oracle: the standard deviation of the mean of this number of right and wrong predictions.
     right_and_wrong = np.array([0.0, 1.0])
     weights = [1 - measured, measured]
     mean = np.average(right_and_wrong, weights=weights)
@@ -49,7 +49,7 @@ def test_the_first_version_of_a_name_is_promoted_whatever_the_rule(
 
 
 @given(accuracy=shares, measured=st.none() | shares, other=st.booleans())
-def test_always_and_never_do_not_look_at_figures(
+def test_always_and_never_ignore_the_figures(
     accuracy: float, measured: float | None, other: bool
 ) -> None:
     labels = OLD.labels[::-1] if other else OLD.labels
@@ -61,7 +61,7 @@ def test_always_and_never_do_not_look_at_figures(
 @pytest.mark.parametrize(
     "labels", [OLD.labels[::-1], OLD.labels[:-1], (*OLD.labels, "Hat")], ids=["order", "-", "+"]
 )
-def test_other_labels_never_promote_by_themselves(labels: tuple[str, ...]) -> None:
+def test_other_labels_are_never_promoted_automatically(labels: tuple[str, ...]) -> None:
     verdict = judge("if-better", new_card(1.0, labels=labels), OLD, 0.1)
     assert not verdict.promote
     assert "labels" in verdict.why
@@ -69,7 +69,7 @@ def test_other_labels_never_promote_by_themselves(labels: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(("measured", "count"), [(None, 5_000), (0.5, 0)])
-def test_what_cannot_be_compared_is_not_promoted(measured: float | None, count: int) -> None:
+def test_incomparable_versions_are_not_promoted(measured: float | None, count: int) -> None:
     verdict = judge("if-better", new_card(1.0, count), OLD, measured)
     assert not verdict.promote
     assert "cannot be measured" in verdict.why

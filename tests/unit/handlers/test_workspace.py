@@ -1,4 +1,4 @@
-"""What the store keeps of a request: the latest trainer wins, and the first outcome."""
+"""The state of a request in the store: the latest trainer owns it, and the first outcome counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path, REQUEST.id)
 
 
-def test_a_request_is_in_the_store_once_it_was_taken(folder: Workspace, tmp_path: Path) -> None:
+def test_a_taken_request_is_in_the_store(folder: Workspace, tmp_path: Path) -> None:
     assert (folder.fence, folder.request(), list(tmp_path.iterdir())) == (0, None, [])
     assert folder.enter(grant(4, b"a model"))
     assert folder.request() == REQUEST
@@ -54,7 +54,7 @@ def test_only_a_higher_fence_takes_over(
 
 
 def test_of_trainers_with_the_same_fence_one_takes_over(folder: Workspace) -> None:
-    """Redis may forget and give it out twice."""
+    """Redis may lose its data and assign the same fence twice."""
     entered: list[bool] = []
     threads = [
         threading.Thread(target=lambda: entered.append(folder.enter(grant(1)))) for _ in range(8)
@@ -66,7 +66,7 @@ def test_of_trainers_with_the_same_fence_one_takes_over(folder: Workspace) -> No
     assert sorted(entered) == [False] * 7 + [True]
 
 
-def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
+def test_an_outcome_is_stored_with_its_plots_and_without_the_work(
     folder: Workspace, tmp_path: Path
 ) -> None:
     folder.enter(grant(1, b"a model"))
@@ -81,7 +81,7 @@ def test_an_outcome_is_kept_with_its_pictures_and_the_work_is_not(
     assert request_store.unanswered(tmp_path) == []
 
 
-def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Workspace) -> None:
+def test_the_first_outcome_counts_and_only_its_trainer_may_store_it(folder: Workspace) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
     assert not folder.answer(1, Outcome(ok=False, error="late"), {})
@@ -91,9 +91,7 @@ def test_the_first_outcome_wins_and_only_its_trainer_may_give_it(folder: Workspa
     assert folder.outcome() == WELL
 
 
-def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
-    folder: Workspace, tmp_path: Path
-) -> None:
+def test_a_late_outcome_leaves_the_plots_of_the_first(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
     folder.enter(grant(2))
     assert folder.answer(2, WELL, {"grid.png": b"pixels"})
@@ -103,7 +101,7 @@ def test_an_outcome_that_comes_too_late_leaves_the_pictures_of_the_first(
     assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
 
 
-def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
+def test_processes_with_the_same_pid_on_two_machines_write_distinct_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = set()
@@ -113,7 +111,7 @@ def test_processes_with_one_number_on_two_machines_write_files_of_their_own(
     assert sorted(part.read_bytes() for part in parts) == [b"here", b"there"]
 
 
-def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
+def test_a_lock_of_a_suspended_process_is_waited_for_only_briefly(
     folder: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
@@ -125,7 +123,7 @@ def test_a_process_that_sleeps_with_the_lock_is_not_waited_for_for_ever(
     assert folder.enter(grant(2))
 
 
-def test_what_was_answered_long_ago_is_found(folder: Workspace, tmp_path: Path) -> None:
+def test_an_old_outcome_is_found(folder: Workspace, tmp_path: Path) -> None:
     folder.enter(grant(1))
     folder.answer(1, WELL, {})
     path = tmp_path / ".requests" / REQUEST.id

@@ -33,7 +33,7 @@ def exported(network: keras.Model, card: Card) -> LiteRT:
 
 
 def calls_of(model: LiteRT) -> list[int]:
-    """The sizes of the graph calls from now on."""
+    """Record the sizes of the graph calls from now on."""
     sizes: list[int] = []
     invoke = model._invoke
 
@@ -66,7 +66,7 @@ def test_a_call_has_no_more_images_than_there_are(card: Card, images: Images) ->
 
 
 class AmongOthers(keras.layers.Layer):  # type: ignore[misc]
-    """Adds the mean of all images in a call, so that an answer depends on its neighbours."""
+    """Adds the mean of all images in a call, so that a result depends on the other images."""
 
     def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         return logits + keras.ops.mean(logits, axis=0, keepdims=True)

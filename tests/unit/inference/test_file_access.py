@@ -1,4 +1,4 @@
-"""A worker reads the files below its root that are what the producer saw, and no others."""
+"""A worker reads only files below its root, as the producer saw them."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from worker.inference.file_access import SharedFiles
 
 NOBODY = 65_534
 SECRET = b"a secret"
-PICTURE = b"a picture"
+IMAGE = b"a picture"
 SWAPS = 3_000
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root with a picture in a folder; beside it a secret that is not below it."""
+    """A root with an image in a folder; beside it a secret that is not below it."""
     (tmp_path / "root/sub").mkdir(parents=True)
-    (tmp_path / "root/sub/x.png").write_bytes(PICTURE)
-    (tmp_path / "rooted").mkdir()  # whose name begins alike
+    (tmp_path / "root/sub/x.png").write_bytes(IMAGE)
+    (tmp_path / "rooted").mkdir()  # a name with the same prefix
     for folder in (tmp_path, tmp_path / "rooted"):
         (folder / "secret.png").write_bytes(SECRET)
     return tmp_path / "root"
 
 
 def refer(root: Path, path: str | bytes) -> Reference:
-    """A reference with the stamp of the file that it leads to, if there is one."""
+    """A reference with the stamp of the target file, if there is one."""
     name = os.fsencode(path)
     try:
         return Reference(name, stamp(os.stat(os.path.join(os.fsencode(root), name))))
     except OSError:
-        return Reference(name, (len(PICTURE), 1))
+        return Reference(name, (len(IMAGE), 1))
 
 
 def see(root: Path, path: str | bytes) -> bytes | Status:
@@ -51,29 +51,29 @@ def see(root: Path, path: str | bytes) -> bytes | Status:
 
 
 def refused(root: Path, path: str | bytes) -> str:
-    """Why a file is not read; no descriptor stays open."""
+    """The reason why a file is not read; no descriptor stays open."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(Unseen) as caught:
         see(root, path)
     assert os.listdir("/proc/self/fd") == before
-    told = str(caught.value)
-    assert told.startswith(UNSEEN)
-    assert told.isprintable()
-    return told
+    reason = str(caught.value)
+    assert reason.startswith(UNSEEN)
+    assert reason.isprintable()
+    return reason
 
 
 def test_a_file_below_the_root_is_its_bytes_and_nothing_stays_open(root: Path) -> None:
     before = os.listdir("/proc/self/fd")
     images: list[bytes | Reference | Status] = [b"inline", refer(root, "sub/x.png"), Status.MISSING]
-    assert SharedFiles(str(root)).read(images) == [b"inline", PICTURE, Status.MISSING]
+    assert SharedFiles(str(root)).read(images) == [b"inline", IMAGE, Status.MISSING]
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_files_of_several_folders_are_each_found_where_they_are(root: Path) -> None:
+def test_files_of_several_folders_are_found(root: Path) -> None:
     before = os.listdir("/proc/self/fd")
     (root / "x.png").write_bytes(b"another")
     images = [refer(root, path) for path in ("sub/x.png", "x.png", "sub/x.png")]
-    assert SharedFiles(str(root)).read(images) == [PICTURE, b"another", PICTURE]
+    assert SharedFiles(str(root)).read(images) == [IMAGE, b"another", IMAGE]
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -83,7 +83,7 @@ def test_without_references_no_root_is_needed(root: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", bytes(3 << 20)])
-def test_content_of_any_size_is_read_whole(root: Path, content: bytes) -> None:
+def test_content_of_any_size_is_read_completely(root: Path, content: bytes) -> None:
     (root / "y").write_bytes(content)
     assert see(root, "y") == content
 
@@ -94,8 +94,8 @@ def test_any_name_is_found(name: bytes, tmp_path_factory: pytest.TempPathFactory
         return
     folder = tmp_path_factory.mktemp("root")
     with open(os.path.join(bytes(folder), name), "wb") as file:
-        file.write(PICTURE)
-    assert see(folder, name) == PICTURE
+        file.write(IMAGE)
+    assert see(folder, name) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_any_name_is_found(name: bytes, tmp_path_factory: pytest.TempPathFactory
         ("ABSOLUTE/sub/x.png", "sub/link"),
         ("sub", "link/x.png"),
         ("ABSOLUTE/sub", "link/x.png"),
-        ("../root/sub/x.png", "link"),  # out and in again: what counts is where it leads to
+        ("../root/sub/x.png", "link"),  # outside and inside again: the target decides
     ],
 )
 def test_a_link_that_stays_inside_is_followed(root: Path, target: str, path: str) -> None:
     link = root / path.replace("/x.png", "")
     link.symlink_to(target.replace("ABSOLUTE", str(root)))
-    assert see(root, path) == PICTURE
+    assert see(root, path) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_a_chain_of_links_is_followed_to_its_end(root: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "sub/../../secret.png", "../rooted/secret.png"])
-def test_also_what_no_message_can_name_is_refused(root: Path, path: str) -> None:
+def test_paths_that_no_message_can_contain_are_refused_too(root: Path, path: str) -> None:
     """The check of messages is not the only guard."""
     refused(root, path)
     refused(root, str(root.parent / "secret.png"))
 
 
-def test_what_is_no_regular_file_is_refused_and_is_not_waited_for(root: Path) -> None:
+def test_a_special_file_is_refused_and_does_not_block(root: Path) -> None:
     os.mkfifo(root / "fifo")
     (root / "dangling").symlink_to("absent")
     (root / "loop").symlink_to("loop")
@@ -161,7 +161,7 @@ def test_what_is_no_regular_file_is_refused_and_is_not_waited_for(root: Path) ->
 
 
 def test_a_device_is_not_even_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening one may already do something."""
+    """Opening a device may have an effect."""
     opened: list[int] = []
     real = os.open
 
@@ -183,7 +183,7 @@ def test_without_a_root_nothing_is_opened(root: Path, monkeypatch: pytest.Monkey
         SharedFiles("").read([refer(root, "sub/x.png")])
 
 
-def test_a_root_that_is_not_there_is_told(root: Path) -> None:
+def test_an_absent_root_is_reported(root: Path) -> None:
     for folder in (root / "absent", root / "sub/x.png"):
         with pytest.raises(Unseen, match="HANGTAG_ROOT="):
             SharedFiles(str(folder)).read([refer(root, "sub/x.png")])
@@ -191,21 +191,21 @@ def test_a_root_that_is_not_there_is_told(root: Path) -> None:
 
 def test_a_root_may_be_a_link_or_the_root_of_the_system(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
-    assert see(tmp_path / "link", "sub/x.png") == PICTURE
-    assert see(Path("/"), str(root / "sub/x.png").lstrip("/")) == PICTURE
+    assert see(tmp_path / "link", "sub/x.png") == IMAGE
+    assert see(Path("/"), str(root / "sub/x.png").lstrip("/")) == IMAGE
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda file: file.write_bytes(PICTURE + b"+"),
-        lambda file: file.write_bytes(PICTURE[1:]),
+        lambda file: file.write_bytes(IMAGE + b"+"),
+        lambda file: file.write_bytes(IMAGE[1:]),
         lambda file: os.utime(file, ns=(0, 1)),
         lambda file: file.write_bytes(b""),
     ],
     ids=["longer", "shorter", "time", "empty"],
 )
-def test_a_file_that_is_not_what_the_producer_saw_is_refused(
+def test_a_file_that_changed_since_the_producer_read_it_is_refused(
     root: Path, change: Callable[[Path], object]
 ) -> None:
     seen = refer(root, "sub/x.png")
@@ -233,11 +233,11 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 def test_a_file_that_only_the_producer_may_read_is_refused() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        (Path(folder) / "x.png").write_bytes(PICTURE)
-        assert see(Path(folder), "x.png") == PICTURE
+        (Path(folder) / "x.png").write_bytes(IMAGE)
+        assert see(Path(folder), "x.png") == IMAGE
         os.chmod(f"{folder}/x.png", 0)
         user = os.geteuid()
-        if user == 0:  # who may read everything
+        if user == 0:  # root may read everything
             os.seteuid(NOBODY)
         try:
             assert "is not below" not in refused(Path(folder), "x.png"), "it is there"
@@ -274,10 +274,10 @@ def _folder_or_folder(root: Path, outside: Path) -> None:
     ("swap", "path"),
     [(_file_or_link, b"x"), (_link_or_link, b"x"), (_folder_or_folder, b"folder/x")],
 )
-def test_what_is_swapped_all_the_time_never_leads_outside(
+def test_a_concurrently_swapped_path_never_leads_outside(
     root: Path, swap: Callable[[Path, Path], None], path: bytes
 ) -> None:
-    """Both files have the same stamp, so that only where they are tells them apart."""
+    """Both files have the same stamp, so that only their location distinguishes them."""
     outside = root.parent / "out"
     for folder, content in ((root / "a", b"A" * 8), (outside, b"B" * 8)):
         folder.mkdir()
@@ -308,15 +308,15 @@ def test_what_is_swapped_all_the_time_never_leads_outside(
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo"])
-def test_a_file_that_becomes_something_else_before_it_is_opened_is_refused(
+def test_a_file_that_is_replaced_before_it_is_opened_is_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     secret = root.parent / "secret.png"
     os.utime(secret, ns=(7, 7))
-    look = os.stat
+    real_stat = os.stat
 
     def late(*args: Any, **more: Any) -> os.stat_result:
-        info = look(*args, **more)
+        info = real_stat(*args, **more)
         if kind == "link":
             (root / "new").symlink_to(secret)
         else:

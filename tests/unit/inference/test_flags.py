@@ -1,4 +1,4 @@
-"""Flags: what the gates notice, which flag wins, and that no count of them is lost."""
+"""Flags: what the gates detect, which flag has priority, and that the counts are complete."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ GATES = st.builds(
     Gates, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
 )
 COUNTS = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 9))
-#: A card that marks pictures, whatever ships.
+#: A card that flags images, whatever version ships.
 CARD = msgspec.structs.replace(
     packaged.card(), preprocessing=fashion_mnist.PREPROCESSING, gates=fashion_mnist.GATES
 )
-MOST_MARKED = 0.01
+MOST_FLAGGED = 0.01
 
 
-def by_hand(gates: Gates, image: NDArray[np.uint8]) -> bool:
-    """One image [height, width, channels], pixel by pixel."""
+def by_loop(gates: Gates, image: NDArray[np.uint8]) -> bool:
+    """The result for one image [height, width, channels], pixel by pixel."""
     height, width, _ = image.shape
     border, corners, bright = [], [], 0
     for y, x, channel in np.ndindex(image.shape):
@@ -63,70 +63,70 @@ def flags_of(files: list[bytes | Status]) -> list[Flag]:
 
 
 @given(GATES, IMAGES)
-def test_the_gates_are_what_the_card_says_of_each_image(gates: Gates, images: Bytes) -> None:
-    assert are_outliers(gates, images).tolist() == [by_hand(gates, image) for image in images]
+def test_the_gates_match_their_definition_for_each_image(gates: Gates, images: Bytes) -> None:
+    assert are_outliers(gates, images).tolist() == [by_loop(gates, image) for image in images]
 
 
-def test_at_most_a_hundredth_of_the_training_images_is_marked() -> None:
+def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
     try:
         images, _ = fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    assert 0 < are_outliers(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_MARKED
+    assert 0 < are_outliers(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_FLAGGED
 
 
 @pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
-def test_most_pictures_that_are_none_of_garments_are_marked(
+def test_most_images_that_are_no_garments_are_flagged(
     make: Callable[[int, int], Bytes],
 ) -> None:
     flags = flags_of([encoded(image) for image in make(100, 1)])
     assert flags.count(Flag.NONE) < 20
 
 
-def test_a_photograph_is_not_marked_and_a_busy_ground_is() -> None:
+def test_a_photograph_is_not_flagged_and_a_busy_ground_is() -> None:
     flags = flags_of([photograph(garment(), 1), scene(garment(), 1), photograph(garment(), 2)])
     assert flags == [Flag.NONE, Flag.BUSY_BACKGROUND, Flag.NONE]
 
 
-def test_a_busy_ground_is_said_before_anything_else() -> None:
+def test_a_busy_ground_has_priority() -> None:
     found = decode_batch(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
-    assert are_outliers(fashion_mnist.GATES, found.images).any(), "no picture is both"
+    assert are_outliers(fashion_mnist.GATES, found.images).any(), "no image is both"
     assert found.flags == bytes([Flag.BUSY_BACKGROUND.code]) * 8
 
 
-def test_an_empty_picture_is_marked_and_one_without_a_label_is_not() -> None:
+def test_an_empty_image_is_flagged_and_one_without_a_label_is_not() -> None:
     empty = encoded(np.full((40, 40), 255, np.uint8))
     assert flags_of([empty, b"no picture", Status.MISSING, encoded(garment())]) == [
         Flag.UNLIKE_TRAINING, Flag.NONE, Flag.NONE, Flag.NONE,
     ]  # fmt: skip
 
 
-def test_without_a_flag_nothing_travels() -> None:
+def test_without_a_flag_no_flags_are_sent() -> None:
     assert decode_batch(CARD, [encoded(garment()), b"no picture"]).flags == b""
 
 
-def test_a_card_without_gates_marks_nothing_for_being_unlike() -> None:
+def test_a_card_without_gates_flags_no_image_as_unlike() -> None:
     card = msgspec.structs.replace(CARD, gates=None)
     assert decode_batch(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
 
 
-def test_one_by_one_is_the_same_as_all_at_once() -> None:
+def test_one_by_one_equals_all_at_once() -> None:
     files: list[bytes | Status] = [
         encoded(garment()), b"no picture", scene(garment(), 1), Status.CHANGED,
         encoded(np.full((40, 40), 255, np.uint8)), photograph(garment(), 1),
     ]  # fmt: skip
     random = np.random.default_rng(1).random((len(files), 10)).astype(np.float32)
 
-    def answer(start: int, end: int) -> BatchResult:
+    def classified(start: int, end: int) -> BatchResult:
         found = decode_batch(CARD, files[start:end])
         return top_k(random[start:end], found.statuses, found.flags, 3)
 
-    whole = answer(0, len(files))
-    assert join([answer(i, i + 1) for i in range(len(files))]) == whole
+    whole = classified(0, len(files))
+    assert join([classified(i, i + 1) for i in range(len(files))]) == whole
 
 
 @given(st.lists(st.integers(0, len(FLAGS) - 1)))
-def test_every_flag_is_counted_and_none_is_no_flag(codes: list[int]) -> None:
+def test_every_flag_is_counted_and_no_flag_is_not(codes: list[int]) -> None:
     found = count_flags(bytes(codes))
     assert sum(found.values()) == sum(code > 0 for code in codes)
     assert all(found[str(flag)] == codes.count(flag.code) for flag in FLAGS[1:] if flag in found)

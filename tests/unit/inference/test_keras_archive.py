@@ -1,4 +1,4 @@
-"""A `.keras` file that could do anything but compute is refused in one line, and nothing runs."""
+"""A `.keras` file that could run code is refused in one line, and nothing runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAYLOADS = [
 
 @pytest.fixture(autouse=True)
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that a payload makes where it runs."""
+    """The file that a payload creates when it runs."""
     path = tmp_path / "it-ran"
     monkeypatch.setenv(hostile_keras_archives.MARKER, str(path))
     return path
@@ -41,7 +41,7 @@ def harmless(tmp_path: Path) -> bytes:
 
 
 def opened(archive: bytes, sha256: str = "") -> keras.Model:
-    """As an import opens it."""
+    """Open the file as an import does."""
     sha256 = sha256 or hashlib.sha256(archive).hexdigest()
     return keras_import.network(archive, sha256, hostile_keras_archives.CLASSES, "0-255")
 
@@ -58,11 +58,11 @@ def refused(call: Callable[[], object], marker: Path) -> str:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_what_runs_code_is_refused_before_keras_sees_it(
+def test_code_is_refused_before_keras_reads_it(
     payload: Callable[[Path], bytes], tmp_path: Path, marker: Path
 ) -> None:
     archive = payload(tmp_path)
-    marker.unlink(missing_ok=True)  # making it may have run it
+    marker.unlink(missing_ok=True)  # creating it may have run it
     line = refused(lambda: opened(archive), marker)
     assert "which Hangtag does not load" in line
     refused(lambda: load_runtime.load("tensorflow", packaged.card(), archive), marker)
@@ -82,7 +82,7 @@ def test_the_payloads_would_run_if_keras_opened_them(
     assert marker.exists()
 
 
-def test_what_only_training_needed_is_left_out_unread(tmp_path: Path, marker: Path) -> None:
+def test_members_for_training_only_are_skipped_unread(tmp_path: Path, marker: Path) -> None:
     archive = hostile_keras_archives.with_loss(tmp_path)
     marker.unlink(missing_ok=True)
     refused(lambda: keras_archive.check(archive), marker)  # a version of ours has none
@@ -113,7 +113,7 @@ def test_what_only_training_needed_is_left_out_unread(tmp_path: Path, marker: Pa
         ({"keras": "layers"}, "ReLU"),
     ],
 )
-def test_a_forbidden_name_is_refused_wherever_it_stands(
+def test_a_forbidden_name_is_refused_anywhere(
     harmless: bytes, marker: Path, module: object, name: object
 ) -> None:
     item = {"module": module, "class_name": name, "config": {}, "registered_name": None}
@@ -150,7 +150,7 @@ def test_another_registered_name_is_refused(
     assert "does not load" in refused(lambda: opened(archive), marker)
 
 
-def test_a_file_that_is_not_the_one_announced_is_refused(harmless: bytes, marker: Path) -> None:
+def test_a_file_with_another_digest_is_refused(harmless: bytes, marker: Path) -> None:
     tampered = bytearray(harmless)
     tampered[len(tampered) // 2] ^= 1
     sha256 = hashlib.sha256(harmless).hexdigest()
@@ -168,8 +168,8 @@ def test_members_that_no_classifier_needs_are_refused(
     assert "not a .keras file" in refused(lambda: opened(archive), marker)
 
 
-def test_two_members_of_one_name_are_refused(harmless: bytes, marker: Path) -> None:
-    """Whoever reads the first and whoever reads the last would see two configurations."""
+def test_two_members_with_one_name_are_refused(harmless: bytes, marker: Path) -> None:
+    """Readers of the first and readers of the last would see two configurations."""
     data = io.BytesIO(harmless)
     with warnings.catch_warnings(), zipfile.ZipFile(data, "a") as file:
         warnings.simplefilter("ignore")
@@ -194,7 +194,7 @@ def _damaged(harmless: bytes) -> bytes:
 
 
 def _encrypted(harmless: bytes) -> bytes:
-    """It says that each member needs a password."""
+    """It declares a password for each member."""
     changed = bytearray(harmless)
     for signature, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
         place = changed.find(signature)
@@ -205,7 +205,7 @@ def _encrypted(harmless: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_damaged, _encrypted])
-def test_an_archive_that_cannot_be_unpacked_is_one_line(
+def test_a_damaged_archive_is_one_line(
     harmless: bytes, marker: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     archive = damage(harmless)
@@ -232,7 +232,7 @@ def test_bombs_are_refused_unpacked(harmless: bytes, marker: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", [400, 900, 100_000])
-def test_a_configuration_nested_without_end_is_refused(
+def test_a_deeply_nested_configuration_is_refused(
     harmless: bytes, marker: Path, depth: int
 ) -> None:
     deep = b'{"config":' * depth + b"1" + b"}" * depth
@@ -257,9 +257,7 @@ def test_an_archive_that_keras_cannot_load_is_one_line(
 
 
 @pytest.mark.parametrize("how", ["external dataset", "external link", "virtual dataset"])
-def test_weights_that_are_read_from_another_file_are_refused(
-    harmless: bytes, tmp_path: Path, how: str
-) -> None:
+def test_weights_in_an_external_file_are_refused(harmless: bytes, tmp_path: Path, how: str) -> None:
     with zipfile.ZipFile(io.BytesIO(harmless)) as file:
         members = {name: file.read(name) for name in file.namelist()}
     path = tmp_path / "weights.h5"

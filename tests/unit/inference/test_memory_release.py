@@ -1,4 +1,4 @@
-"""Data larger than memory works: what a training holds does not grow with its images."""
+"""The memory of a training does not grow with its images, so data may exceed the memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ ROOT = Path(__file__).parents[3]
 #: Of 160x160 pixels in colour: 23 MB, and four times as much.
 SMALL, LARGE = 300, 1200
 SIDE_PIXELS = 160
-#: Half of the difference of the two. A copy of the images, however short, is more than that.
+#: Half of the difference of the two. A copy of the images, even a short-lived one, is larger.
 ALLOWED_MB = (LARGE - SMALL) * SIDE_PIXELS**2 * 3 / 2e6
 
-#: Loads a class folder, trains one epoch, scores and fingerprints; prints the peak of the memory
-#: that is no file, in MB, and how much the images are.
+#: Loads a class folder, trains one epoch, scores and fingerprints; prints the peak of the anonymous
+#: memory in MB, and the size of the images.
 PROGRAM = """
 import sys, threading, time
 from pathlib import Path
 import msgspec
-from worker import data, recipes
+from worker.datasets import load
+from worker.recipes import recipes
 from worker.training.fit import train
 
 peak, over = 0, threading.Event()
@@ -43,7 +44,7 @@ recipe = msgspec.structs.replace(
     recipes.RECIPES["photo"].lasting(1),
     network="dense", widths=(2,), size=(size, size, 3), batch=16,
 )
-found = data.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data
+found = load.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data
 train(recipe, found.examples, found.heldout, len(found.labels), 1)
 over.set()
 watcher.join()

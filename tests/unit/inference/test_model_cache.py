@@ -1,4 +1,4 @@
-"""A worker process holds the version in use and the one before, and no more than it needs."""
+"""A worker process holds the current version and the one before, only while they are needed."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ def loader() -> Model:
 MODEL = loader()
 
 
-def ask(cache: ModelCache, number: int, load: Callable[[], Model] = lambda: MODEL) -> bool:
-    """Use a version as a worker does; answers whether it had to be loaded."""
+def use(cache: ModelCache, number: int, load: Callable[[], Model] = lambda: MODEL) -> bool:
+    """Use a version as a worker does; return whether it had to be loaded."""
     if cache.find(key(number)) is not None:
         return False
     cache.put(key(number), load)
     return True
 
 
-def test_the_two_used_last_are_there() -> None:
+def test_the_two_most_recently_used_versions_are_cached() -> None:
     cache = ModelCache(FOREVER_S)
     recent: list[int] = []
     for number in random.Random(1).choices(range(4), k=60):
-        assert ask(cache, number) == (number not in recent)
+        assert use(cache, number) == (number not in recent)
         recent = [*(n for n in recent if n != number), number][-MODELS_KEPT:]
 
 
-def test_a_version_that_cannot_be_loaded_leaves_the_last_one_where_it_is() -> None:
+def test_a_version_that_fails_to_load_does_not_evict_the_last_one() -> None:
     def fails() -> Model:
         raise SetupError("refused")
 
     cache = ModelCache(FOREVER_S)
-    assert ask(cache, 1)
-    assert ask(cache, 2)
+    assert use(cache, 1)
+    assert use(cache, 2)
     with pytest.raises(SetupError):
-        ask(cache, 3, fails)
-    assert not ask(cache, 2)
-    assert ask(cache, 3)
+        use(cache, 3, fails)
+    assert not use(cache, 2)
+    assert use(cache, 3)
 
 
-def test_an_unused_version_is_let_go_without_another_batch_and_the_last_one_stays() -> None:
+def test_an_unused_version_is_evicted_without_another_batch_and_the_last_one_stays() -> None:
     cache = ModelCache(SOON_S)
     cache.put(key(1), loader)
     old = weakref.ref(runtime(cache, 1))
@@ -71,12 +71,12 @@ def test_an_unused_version_is_let_go_without_another_batch_and_the_last_one_stay
     assert cache.find(key(2)) is not None
 
 
-def test_a_worker_with_one_version_has_no_thread_for_it() -> None:
+def test_a_worker_with_one_version_starts_no_thread_for_evictions() -> None:
     before = set(threading.enumerate())
     cache = ModelCache(SOON_S)
-    ask(cache, 1)
+    use(cache, 1)
     assert not set(threading.enumerate()) - before
-    ask(cache, 2)
+    use(cache, 2)
     (new,) = set(threading.enumerate()) - before
     wait_for("the end of the thread", lambda: not new.is_alive())
 

@@ -1,4 +1,4 @@
-"""Within the limit memory is refused, and afterwards it is not."""
+"""Above the limit allocations fail, and after it they succeed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.inference.resource_limits import memory_limit
 LIMIT_BYTES = 64 << 20
 
 
-def test_more_than_the_limit_is_refused_and_less_is_not() -> None:
+def test_an_allocation_above_the_limit_fails_and_one_below_does_not() -> None:
     with memory_limit(LIMIT_BYTES):
         assert np.ones(LIMIT_BYTES // 2, np.uint8).all()
         with pytest.raises(MemoryError):
@@ -20,7 +20,7 @@ def test_more_than_the_limit_is_refused_and_less_is_not() -> None:
     assert np.ones(2 * LIMIT_BYTES, np.uint8).all()
 
 
-def test_what_was_taken_before_does_not_count_and_a_stricter_limit_stays() -> None:
+def test_earlier_allocations_do_not_count_and_a_stricter_limit_stays() -> None:
     before = np.ones(4 * LIMIT_BYTES, np.uint8)
     own = resource.getrlimit(resource.RLIMIT_DATA)
     with memory_limit(LIMIT_BYTES):

@@ -1,4 +1,4 @@
-"""Runtimes: as many answers as images, equal bits in any company, and no file that runs code."""
+"""Runtimes: one result per image, equal bits in any batch, and no file that runs code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.runtimes.runtime import Images, Probabilities, Runtime
 
 #: Below and around the size of a call, and several calls.
 SIZES = [1, 2, 16, 63, 64, 65, 256]
-#: What a worker's child needs before it has decoded anything; 120 MB is promised with pictures.
+#: The memory of a worker's child before it has decoded anything; 120 MB is promised with images.
 CHILD_MEMORY_MB = 100
 
 
@@ -43,7 +43,7 @@ def tensorflow(card: Card) -> Runtime:
 
 @pytest.fixture(scope="module")
 def images(card: Card) -> Images:
-    """Noise of every brightness, black and white among it."""
+    """Noise of every brightness, with black and white images."""
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (256, *runtime.image_shape(card)))
     return (pixels * np.linspace(0, 1, 256)[:, None, None, None]).astype(np.uint8)
@@ -51,7 +51,7 @@ def images(card: Card) -> Images:
 
 @pytest.fixture(scope="module")
 def whole(litert: Runtime, tensorflow: Runtime, images: Images) -> dict[str, Probabilities]:
-    """The answers of each runtime to all the images at once."""
+    """The results of each runtime for all images at once."""
     return {"litert": litert.predict(images), "tensorflow": tensorflow.predict(images)}
 
 
@@ -82,15 +82,15 @@ def test_both_runtimes_agree(whole: dict[str, Probabilities]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
-def test_answers_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
-    answers = whole[kind]
-    assert answers.shape == (256, len(card.labels))
-    assert answers.dtype == np.float32
-    assert (answers >= 0).all()
-    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-5)
+def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
+    results = whole[kind]
+    assert results.shape == (256, len(card.labels))
+    assert results.dtype == np.float32
+    assert (results >= 0).all()
+    np.testing.assert_allclose(results.sum(1), 1, atol=1e-5)
 
 
-def test_no_images_get_no_answers(litert: Runtime, card: Card, images: Images) -> None:
+def test_no_images_give_no_results(litert: Runtime, card: Card, images: Images) -> None:
     assert litert.predict(images[:0]).shape == (0, len(card.labels))
 
 
@@ -111,7 +111,7 @@ def test_images_of_another_shape_are_refused(
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"\0" * 1000, "cut"])
-def test_a_file_that_is_no_tflite_is_refused_in_one_line(card: Card, data: bytes | str) -> None:
+def test_an_invalid_tflite_file_is_refused_in_one_line(card: Card, data: bytes | str) -> None:
     artifact = packaged.read("model.tflite")[:1000] if isinstance(data, str) else data
     with pytest.raises(SetupError) as error:
         load_runtime.load("litert", card, artifact)
@@ -122,7 +122,7 @@ def test_a_file_that_is_no_tflite_is_refused_in_one_line(card: Card, data: bytes
     "name",
     [b"serving_default_args_0:0\0", b"serving_default\0", b"StatefulPartitionedCall_1:0\0"],
 )
-def test_a_tflite_whose_names_are_no_text_is_refused_in_one_line(card: Card, name: bytes) -> None:
+def test_a_tflite_with_undecodable_names_is_refused_in_one_line(card: Card, name: bytes) -> None:
     data = packaged.read("model.tflite")
     assert name in data
     with pytest.raises(SetupError, match=r"cannot be loaded .* publish it again$") as error:
@@ -137,7 +137,7 @@ def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> 
         load_runtime.load(kind, fewer, packaged.read(runtime.artifact_name(kind)))
 
 
-def test_an_unknown_runtime_names_those_there_are(card: Card) -> None:
+def test_an_unknown_runtime_names_the_available_ones(card: Card) -> None:
     with pytest.raises(SetupError, match="litert, tensorflow"):
         load_runtime.load("onnx", card, b"")
 
@@ -146,7 +146,7 @@ def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
     program = (
         "import sys, numpy as np\n"
         "from shared.registry import packaged\n"
-        "from worker import load_runtime, runtime\n"
+        "from worker.runtimes import load_runtime, runtime\n"
         "card = packaged.card()\n"
         "loaded = load_runtime.load('litert', card, packaged.read('model.tflite'))\n"
         "loaded.predict(np.zeros((1024, *runtime.image_shape(card)), np.uint8))\n"
@@ -163,7 +163,7 @@ def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
 
 
 def _archive(change: Callable[[dict[str, Any]], object], extra: str = "") -> bytes:
-    """The packaged `.keras` file with a changed configuration, and perhaps another member."""
+    """The packaged `.keras` file with a changed configuration, and optionally another member."""
     changed = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(packaged.read("model.keras"))) as source,
@@ -205,7 +205,9 @@ def test_the_packaged_archive_passes() -> None:
         ("keras.layers", ["Softmax"]),
     ],
 )
-def test_a_class_that_could_run_code_is_refused_unopened(module: object, name: object) -> None:
+def test_a_class_that_could_run_code_is_refused_before_it_is_loaded(
+    module: object, name: object
+) -> None:
     def change(config: dict[str, Any]) -> None:
         _last_layer(config).update(module=module, class_name=name)
 
@@ -236,7 +238,7 @@ def test_an_archive_with_other_members_is_refused(extra: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + b"\0" * 64, "cut"])
-def test_what_is_no_archive_is_refused(data: bytes | str) -> None:
+def test_a_file_that_is_no_archive_is_refused(data: bytes | str) -> None:
     artifact = packaged.read("model.keras")[:-100] if isinstance(data, str) else data
     with pytest.raises(SetupError, match=r"not a \.keras file"):
         keras_archive.check(artifact)

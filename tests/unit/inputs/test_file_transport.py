@@ -1,4 +1,4 @@
-"""By path the same files are in the same batches as inline, and what workers cannot see is sent."""
+"""By path the batches are the same as inline; what workers cannot read is sent inline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.image_status import Status
 from shared.messages.batch import decode_images, decode_payload, encode_images
 from shared.messages.files import NO_DIGEST, PATH, UNSEEN, Reference
 from shared.settings import Settings
-from tests.unit.dispatch.test_batcher import bounds, contents, formed, pictures
+from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
 from worker.inference.file_access import SharedFiles
 
 ELSEWHERE = "redis://elsewhere"
@@ -38,10 +38,10 @@ def rooted(root: Path | str) -> Settings:
 
 
 @given(contents, bounds)
-def test_the_same_files_are_in_the_same_batches_and_a_worker_reads_the_same_bytes(
+def test_both_transports_form_the_same_batches_and_a_worker_reads_the_same_bytes(
     contents: list[bytes], bounds: Settings
 ) -> None:
-    with pictures(contents) as options:
+    with image_files(contents) as options:
         inline, path = formed(options, bounds), by_path(options, bounds)
         assert [(b.frozen.n, b.frozen.names, b.frozen.stamps) for b in path] == [
             (b.frozen.n, b.frozen.names, b.frozen.stamps) for b in inline
@@ -54,7 +54,7 @@ def test_the_same_files_are_in_the_same_batches_and_a_worker_reads_the_same_byte
             assert encode_images(read_batch_again(options, one.frozen)) == other.blob
 
 
-def test_what_cannot_be_read_is_the_same_status_as_inline(tmp_path: Path) -> None:
+def test_unreadable_files_have_the_same_status_as_inline(tmp_path: Path) -> None:
     names = [b"a.png", b"absent.png", b".", b"fifo", b"loop", b"large", b"empty.png"]
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "empty.png").touch()
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_the_same_status_as_inline(tmp_path: Path) -> Non
     assert Status.TOO_LARGE in decode_payload(path.blob)
 
 
-def test_roots_may_differ_and_links_in_the_way_do_not_matter(tmp_path: Path) -> None:
+def test_roots_may_differ_and_links_in_the_path_are_resolved(tmp_path: Path) -> None:
     (tmp_path / "here/p/q").mkdir(parents=True)
     (tmp_path / "here/p/q/\udcff.png").write_bytes(b"x")
     (tmp_path / "typed").symlink_to("here/p")
@@ -84,7 +84,7 @@ def test_roots_may_differ_and_links_in_the_way_do_not_matter(tmp_path: Path) -> 
     assert SharedFiles(str(tmp_path / "there")).read([image]) == [b"x"]
 
 
-def test_a_file_outside_the_root_travels_as_its_bytes_beside_the_others(tmp_path: Path) -> None:
+def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path) -> None:
     for folder in ("in", "outside", "in2"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.png").write_bytes(folder.encode())
@@ -95,11 +95,11 @@ def test_a_file_outside_the_root_travels_as_its_bytes_beside_the_others(tmp_path
     assert (outside, alike) == (b"outside", b"in2")
     assert isinstance(inside, Reference)
     assert inside.path == b"x.png"
-    assert batch.frozen.digests == b""  # not of some: nobody could tell which
+    assert batch.frozen.digests == b""  # partial digests could not be assigned to files
 
 
-def test_repeated_rows_travel_inline(tmp_path: Path) -> None:
-    with pictures([b"a"]) as options:
+def test_repeated_rows_are_sent_inline(tmp_path: Path) -> None:
+    with image_files([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         failed = [((0, 0), b"p/000.png")]
         batches = Batcher(
@@ -116,8 +116,8 @@ def refuse(transport: Transport, batch: int) -> None:
     transport.lost(batch, lambda: f"{UNSEEN}: no root")
 
 
-def test_after_some_refusals_in_a_row_the_rest_travels_inline() -> None:
-    with pictures([b"a"]) as options:
+def test_after_consecutive_refusals_the_rest_is_sent_inline() -> None:
+    with image_files([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         file = os.path.join(options.cwd, b"p/000.png")
         for n in range(3 * REFUSALS_MAX):
@@ -139,7 +139,7 @@ def test_after_some_refusals_in_a_row_the_rest_travels_inline() -> None:
         assert transport.told("") == ""
 
 
-def test_what_was_typed_must_be_below_the_root(tmp_path: Path) -> None:
+def test_typed_paths_must_be_below_the_root(tmp_path: Path) -> None:
     for folder in ("in/p", "out", "in2"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "in/link").symlink_to("../out")
@@ -153,13 +153,13 @@ def test_what_was_typed_must_be_below_the_root(tmp_path: Path) -> None:
         check_below(JobOptions((typed,), bytes(tmp_path), "/o", transport=PATH), settings)
 
 
-def test_this_machines_stack_sees_everything_whatever_the_root(tmp_path: Path) -> None:
+def test_the_local_stack_reads_everything_whatever_the_root(tmp_path: Path) -> None:
     assert real_root(Settings(root=str(tmp_path))) == b"/"
     assert real_root(Settings(redis_url=ELSEWHERE)) == b"/"
     assert real_root(rooted(tmp_path)) == bytes(tmp_path) + b"/"
 
 
-def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
+def test_digests_from_the_worker_are_stored_and_replace_no_others(
     tmp_path: Path,
 ) -> None:
     with closing(Journal(tmp_path / "journal")) as journal:
@@ -175,18 +175,18 @@ def test_digests_that_only_the_worker_knows_are_kept_and_no_others_are_replaced(
         assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
 
 
-def test_of_what_several_have_read_the_first_to_have_a_file_is_believed(tmp_path: Path) -> None:
-    """A producer that offers a batch again, and a worker that was given it before."""
+def test_of_several_readers_the_first_digest_of_a_file_counts(tmp_path: Path) -> None:
+    """A producer that offers a batch again, and a worker that received it before."""
     one, two, other = b"1111", b"2222", b"9999"
     with closing(Journal(tmp_path / "journal")) as journal:
         journal.commit([FrozenBatch(0, 0, [b"a", b"b", b"c"], [(1, 2)] * 3)])
-        journal.note_digests(0, one + NO_DIGEST + NO_DIGEST)  # the others were away for a moment
+        journal.note_digests(0, one + NO_DIGEST + NO_DIGEST)  # two files were absent then
         assert journal.open_batches() == [0]
         journal.commit(results=[StoredResult(0, b"result", 0, {}, other + two + NO_DIGEST)])
         assert journal.batch(0).digests == one + two + NO_DIGEST
 
 
-def test_a_job_that_was_begun_may_go_on_with_the_other_transport(tmp_path: Path) -> None:
+def test_a_started_job_may_continue_with_the_other_transport(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
     path = msgspec.structs.replace(inline, transport=PATH)
@@ -195,9 +195,9 @@ def test_a_job_that_was_begun_may_go_on_with_the_other_transport(tmp_path: Path)
     for options in (path, inline, path):
         with closing(Job(options)):
             pass
-        assert stored_options(tmp_path / "out.csv") == options  # what `collect` goes on with
+        assert stored_options(tmp_path / "out.csv") == options  # the options that `collect` uses
     with closing(Job(path)) as job:
         job.journal.put(exit=b"0")
     with closing(Job(inline)):
         pass
-    assert stored_options(tmp_path / "out.csv") == path  # of a finished one nothing changes
+    assert stored_options(tmp_path / "out.csv") == path  # a finished job stays unchanged

@@ -1,4 +1,4 @@
-"""A file is its bytes or the reason why there are none, and is known again by its stamp."""
+"""Reading a file returns its bytes or the reason for their absence; its stamp identifies it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def path(tmp_path: Path) -> bytes:
     return bytes(tmp_path / "x.png")
 
 
-def test_a_file_is_its_bytes(path: bytes) -> None:
+def test_a_readable_file_is_returned_as_bytes(path: bytes) -> None:
     content, stamp = read(path)
     assert content == b"content"
     assert read_again(path, stamp) == b"content"
 
 
 @given(st.binary(max_size=200_000))
-def test_content_of_any_size_is_read_whole(content: bytes) -> None:
+def test_content_of_any_size_is_read_completely(content: bytes) -> None:
     fd = os.memfd_create("x")
     try:
         os.write(fd, content)
@@ -41,11 +41,11 @@ def test_content_of_any_size_is_read_whole(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [b"absent", b"x.png/below", b"\0", b"a\0b"])
-def test_what_is_not_there_is_missing(path: bytes, name: bytes) -> None:
+def test_an_absent_file_is_missing(path: bytes, name: bytes) -> None:
     assert read(os.path.join(os.path.dirname(path), name)) == (Status.MISSING, NO_STAMP)
 
 
-def test_what_is_no_regular_file_is_unreadable_and_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_special_file_is_unreadable_and_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     os.symlink("loop", tmp_path / "loop")
     for name in ("fifo", "loop", ".", "n" * 300):
@@ -56,7 +56,7 @@ def test_what_is_no_regular_file_is_unreadable_and_is_not_waited_for(tmp_path: P
 def test_a_file_without_permission_is_unreadable(path: bytes) -> None:
     os.chmod(path, 0)
     user = os.geteuid()
-    if user == 0:  # who may read everything
+    if user == 0:  # root may read everything
         os.seteuid(NOBODY)
     try:
         assert read(path) == (Status.UNREADABLE, NO_STAMP)
@@ -73,7 +73,7 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
     assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
 
 
-def test_a_lower_limit_is_kept_whenever_the_file_is_read(path: bytes) -> None:
+def test_a_lower_limit_holds_whenever_the_file_is_read(path: bytes) -> None:
     _, stamp = read(path)
     assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
     assert probe(path, 7) == (None, stamp)
@@ -81,7 +81,7 @@ def test_a_lower_limit_is_kept_whenever_the_file_is_read(path: bytes) -> None:
     assert read_again(path, stamp, 6) is Status.TOO_LARGE
 
 
-def test_another_size_or_another_time_is_changed(path: bytes) -> None:
+def test_a_file_with_another_size_or_time_is_changed(path: bytes) -> None:
     _, stamp = read(path)
     os.utime(path, ns=(0, 1))
     assert read_again(path, stamp) is Status.CHANGED
@@ -94,7 +94,7 @@ def test_another_size_or_another_time_is_changed(path: bytes) -> None:
     assert read_again(path, stamp) is Status.MISSING
 
 
-def test_a_file_that_was_missing_and_is_there_now_is_changed(path: bytes) -> None:
+def test_a_missing_file_that_exists_now_is_changed(path: bytes) -> None:
     assert read_again(path, NO_STAMP) is Status.CHANGED
 
 

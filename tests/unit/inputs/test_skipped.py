@@ -1,4 +1,4 @@
-"""What a walk passes over is counted once, however often its job is interrupted."""
+"""Files that a walk skips are counted once, however often its job is interrupted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from producer.verify.verify import verify
 from shared.errors import BadMessage
 from shared.settings import Settings
 from tests.support.jobs import finished_job
-from tests.unit.inputs.test_walk import Tree, options, pictures, planted, trees
-from tests.unit.inputs.test_walk import passed_over as oracle
+from tests.unit.inputs.test_walk import Tree, image_paths, options, planted, trees
+from tests.unit.inputs.test_walk import skipped_files as oracle
 
 
 @given(trees, st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3))
-def test_a_job_that_is_interrupted_counts_each_file_that_is_skipped_once(
+def test_an_interrupted_job_counts_each_skipped_file_once(
     tree: Tree, batches_each: list[int], batch_images: int
 ) -> None:
     with planted(tree) as cwd:
@@ -38,10 +38,10 @@ def test_a_job_that_is_interrupted_counts_each_file_that_is_skipped_once(
         assert skipped == dict(oracle(tree))
         with closing(Journal(path)) as journal:
             names = [name for names in journal.names() for name in names]
-        assert names == sorted(pictures(tree, b"top"))
+        assert names == sorted(image_paths(tree, b"top"))
 
 
-def test_verify_counts_what_has_no_row_by_its_ending(tmp_path: Path) -> None:
+def test_verify_counts_files_without_a_row_by_their_ending(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     for name in ("a.png", "b.png", "c.HEIC", "d.txt", "e.txt", "f"):
         (tmp_path / "p" / name).write_bytes(name.encode())
@@ -51,7 +51,7 @@ def test_verify_counts_what_has_no_row_by_its_ending(tmp_path: Path) -> None:
     assert proof.skipped == {".heic": 1, ".txt": 2, "without an ending": 1}
 
 
-def test_counts_of_a_journal_that_cannot_be_read_name_the_cure() -> None:
+def test_unreadable_counts_of_a_journal_name_the_fix() -> None:
     with pytest.raises(BadMessage, match="--restart"):
         decode_skipped(b"{")
     assert decode_skipped(None) == {}

@@ -1,4 +1,4 @@
-"""The walk finds every picture once, in the order of the bytes of full paths, from any point on."""
+"""The walk finds every image once, in the byte order of full paths, from any starting point."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.files import IMAGE_SUFFIXES
 from tests.support.machine.unlistable_folders import too_deep
 
-#: Such as differ in how they sort beside "/", are hidden, or are no text.
+#: Names that sort differently beside "/", are hidden, or cannot be decoded.
 STEMS = [
     b"a",
     b"b",
@@ -49,7 +49,7 @@ STEMS = [
 ]
 SUFFIXES = [b"", b".png", b".PNG", b".jpeg", b".tiff", b".txt", b".png.txt"]
 names = st.builds(bytes.__add__, st.sampled_from(STEMS), st.sampled_from(SUFFIXES))
-#: A tree: what each name is, a folder being a dictionary.
+#: A tree: each name with its kind; a folder is a dictionary.
 kinds = st.sampled_from(["file", "file", "file", "link", "link to a folder", "fifo"])
 trees = st.recursive(
     st.dictionaries(names, kinds, max_size=4),
@@ -61,7 +61,7 @@ Tree = dict[bytes, object]
 
 @contextmanager
 def planted(tree: Tree) -> Iterator[bytes]:
-    """A folder that holds the tree as `top`, and a picture to link to."""
+    """A folder that holds the tree as `top`, and an image as the target of links."""
     folder = tempfile.mkdtemp().encode()
     try:
         (Path(os.fsdecode(folder)) / "elsewhere.png").write_bytes(b"")
@@ -85,26 +85,26 @@ def plant(folder: bytes, tree: Tree) -> None:
             os.symlink(b"/" if kind == "link to a folder" else b"elsewhere.png", path)
 
 
-def pictures(tree: Tree, folder: bytes) -> Iterator[bytes]:
-    """The oracle: every picture below a folder, in any order."""
+def image_paths(tree: Tree, folder: bytes) -> Iterator[bytes]:
+    """The oracle: every image below a folder, in any order."""
     for name, kind in tree.items():
         if name.startswith(b"."):
             continue
         if isinstance(kind, dict):
-            yield from pictures(kind, folder + b"/" + name)
+            yield from image_paths(kind, folder + b"/" + name)
         elif kind == "file" and name.lower().endswith(IMAGE_SUFFIXES):
             yield folder + b"/" + name
 
 
-def passed_over(tree: Tree) -> Counter[str]:
-    """The oracle of what is skipped, by reason."""
+def skipped_files(tree: Tree) -> Counter[str]:
+    """The oracle: the skipped files, by reason."""
     count: Counter[str] = Counter()
     for name, kind in tree.items():
         wanted = name.lower().endswith(IMAGE_SUFFIXES)
         if name.startswith(b"."):
             count[HIDDEN] += 1
         elif isinstance(kind, dict):
-            count += passed_over(kind)
+            count += skipped_files(kind)
         elif kind == "link to a folder" or (wanted and kind == "link"):
             count[LINK] += 1
         elif wanted and kind == "fifo":
@@ -120,11 +120,11 @@ def options(cwd: bytes, *roots: bytes, glob: str = "", list_file: bytes = b"") -
 
 
 @given(trees)
-def test_every_picture_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
+def test_every_image_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
     with planted(tree) as cwd:
         walk = Walk(options(cwd, b"top"))
-        assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
-        assert walk.skipped == dict(passed_over(tree))
+        assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
+        assert walk.skipped == dict(skipped_files(tree))
 
 
 @given(trees)
@@ -137,13 +137,13 @@ def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
 
 
 @given(trees)
-def test_what_is_skipped_before_and_after_any_path_is_all_that_is_skipped(tree: Tree) -> None:
+def test_the_counts_of_skipped_files_before_and_after_any_path_add_up(tree: Tree) -> None:
     with planted(tree) as cwd:
         whole = Walk(options(cwd, b"top"))
         for place in whole.paths():
             rest = Walk(options(cwd, b"top"), before=whole.skipped)
             list(rest.paths(after=place))
-            assert rest.skipped == dict(passed_over(tree))
+            assert rest.skipped == dict(skipped_files(tree))
 
 
 @pytest.mark.parametrize("run_names", [1, 2, 3, 1000])
@@ -154,13 +154,13 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
     with planted(tree) as cwd, pytest.MonkeyPatch.context() as patch:
         patch.setattr(directory_listing, "RUN_NAMES", run_names)
         walk = Walk(options(cwd, b"top"))
-        assert list(walk.paths()) == [(0, path) for path in sorted(pictures(tree, b"top"))]
-        assert walk.skipped == dict(passed_over(tree))
+        assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
+        assert walk.skipped == dict(skipped_files(tree))
         every = [path for _, path in Walk(options(cwd, b"top", glob="*")).paths()]
-        assert every == sorted(every)  # also where one name begins with another
+        assert every == sorted(every)  # also where one name is the prefix of another
 
 
-def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(
+def test_the_memory_of_a_large_directory_is_little_more_than_its_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory_listing, "RUN_NAMES", 1 << 12)
@@ -180,7 +180,9 @@ def test_a_large_directory_is_held_as_little_more_than_the_bytes_of_its_names(
     assert peak < packed + directory_listing.RUN_NAMES * 200
 
 
-def test_endings_without_end_are_counted_under_a_bounded_number_of_reasons(tmp_path: Path) -> None:
+def test_an_unlimited_number_of_endings_is_counted_under_a_bounded_number_of_reasons(
+    tmp_path: Path,
+) -> None:
     for i in range(50):
         (tmp_path / f"part.{i:03}").touch()
     (tmp_path / "long.not-an-ending-of-a-name").touch()
@@ -193,29 +195,25 @@ def test_endings_without_end_are_counted_under_a_bounded_number_of_reasons(tmp_p
 
 
 @given(trees, names)
-def test_resuming_after_a_file_that_is_gone_gives_what_comes_after_it(
-    tree: Tree, name: bytes
-) -> None:
+def test_resuming_after_a_deleted_file_returns_the_files_after_it(tree: Tree, name: bytes) -> None:
     with planted(tree) as cwd:
         gone = b"top/" + name
-        rest = [path for path in sorted(pictures(tree, b"top")) if path > gone]
+        rest = [path for path in sorted(image_paths(tree, b"top")) if path > gone]
         assert [path for _, path in Walk(options(cwd, b"top")).paths(after=(0, gone))] == rest
 
 
 @given(trees, st.sampled_from([b"top", b"./top", b"top/", b"top//", b"../{}/top", b"/{}/top"]))
-def test_paths_begin_as_they_were_typed(tree: Tree, typed: bytes) -> None:
+def test_paths_start_as_they_were_typed(tree: Tree, typed: bytes) -> None:
     with planted(tree) as cwd:
         if typed.startswith(b"/"):
             typed = cwd + b"/top"
         typed = typed.replace(b"{}", os.path.basename(cwd))
         found = [path for _, path in Walk(options(cwd, typed)).paths()]
-        assert found == sorted(pictures(tree, typed.rstrip(b"/")))
+        assert found == sorted(image_paths(tree, typed.rstrip(b"/")))
 
 
 @given(trees, st.sampled_from(["*.txt", "a*", "[!a]*", "*", "?.png", "a/*", "*/b.png"]))
-def test_a_glob_chooses_by_name_or_with_a_slash_by_the_path_below_the_folder(
-    tree: Tree, glob: str
-) -> None:
+def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree, glob: str) -> None:
     with planted(tree) as cwd:
         found = {path for _, path in Walk(options(cwd, b"top", glob=glob)).paths()}
         whole = {path for _, path in Walk(options(cwd, b"top", glob="*")).paths()}
@@ -232,7 +230,7 @@ def test_a_glob_chooses_by_name_or_with_a_slash_by_the_path_below_the_folder(
         max_size=8,
     )
 )
-def test_a_list_keeps_its_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
+def test_a_list_is_read_in_order_and_resumes_after_any_line(lines: list[bytes]) -> None:
     with planted({}) as cwd:
         with open(cwd + b"/list", "wb") as file:
             file.write(b"\n".join(lines))
@@ -246,14 +244,14 @@ def test_a_list_keeps_its_order_and_resumes_after_any_line(lines: list[bytes]) -
             assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
 
 
-def test_a_file_named_by_hand_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
+def test_an_explicit_file_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
     (tmp_path / "scan").touch()
     given_ = options(bytes(tmp_path), b"scan")
     check_roots(given_)
     assert list(Walk(given_).paths()) == [(0, b"scan")]
 
 
-def test_a_folder_called_like_a_picture_is_walked(tmp_path: Path) -> None:
+def test_a_folder_with_the_name_of_an_image_is_walked(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
     (tmp_path / "x.png/y.png").touch()
     assert list(Walk(options(bytes(tmp_path), b"x.png")).paths()) == [(0, b"x.png/y.png")]
@@ -270,36 +268,38 @@ def test_a_socket_is_counted_and_not_opened(
         assert walk.skipped == {SPECIAL: 1}
 
 
-def test_a_folder_that_vanishes_is_counted_and_the_rest_goes_on(
+def test_a_vanished_folder_is_counted_and_the_walk_continues(
     tmp_path: Path,
 ) -> None:
     for folder in ("a", "b"):
         (tmp_path / "top" / folder).mkdir(parents=True)
         (tmp_path / "top" / folder / "1.png").touch()
-    told: list[bytes] = []
-    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append(folder))
+    reported: list[bytes] = []
+    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: reported.append(folder))
     paths = walk.paths()
     assert next(paths) == (0, b"top/a/1.png")
     shutil.rmtree(tmp_path / "top/b")
     assert list(paths) == []
     assert walk.skipped == {VANISHED: 1}
-    assert told == []
+    assert reported == []
 
 
-def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_an_unlistable_folder_is_reported_and_the_walk_continues(tmp_path: Path) -> None:
     for folder in ("a", "b", "c"):
         (tmp_path / "top" / folder).mkdir(parents=True)
         (tmp_path / "top" / folder / "1.png").touch()
     deep = too_deep(tmp_path / "top/b").removeprefix(bytes(tmp_path) + b"/")
-    told: list[tuple[bytes, str]] = []
-    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: told.append((folder, why)))
+    reported: list[tuple[bytes, str]] = []
+    walk = Walk(
+        options(bytes(tmp_path), b"top"), lambda folder, why: reported.append((folder, why))
+    )
     found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
     assert list(walk.paths()) == found
-    assert told == [(deep, "File name too long")]
+    assert reported == [(deep, "File name too long")]
     assert walk.skipped == {UNREADABLE: 1}
 
 
-def test_a_folder_that_was_typed_and_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
+def test_a_typed_folder_that_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
     deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
     (tmp_path / "0.png").touch()
     paths = Walk(options(bytes(tmp_path), b"0.png", deep)).paths()
@@ -331,14 +331,16 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
         check_roots(options(bytes(tmp_path), *roots))
 
 
-def test_arguments_that_only_look_alike_are_taken(tmp_path: Path) -> None:
+def test_arguments_with_similar_names_are_accepted(tmp_path: Path) -> None:
     for name in ("a", "ab", "a.png"):
         (tmp_path / name).mkdir()
     check_roots(options(bytes(tmp_path), b"a", b"ab", b"a.png"))
 
 
 @pytest.mark.parametrize("root", [b"absent", b"pipe", b"file/below", b"\xff", b"a\nb", b""])
-def test_an_argument_that_is_no_folder_is_refused_in_one_line(tmp_path: Path, root: bytes) -> None:
+def test_an_argument_that_is_not_a_folder_is_refused_in_one_line(
+    tmp_path: Path, root: bytes
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError) as error:
@@ -355,7 +357,7 @@ def test_an_argument_that_is_no_folder_is_refused_in_one_line(tmp_path: Path, ro
         (b"find-print0", "one path a line"),
     ],
 )
-def test_what_is_no_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: str) -> None:
+def test_an_invalid_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
     with pytest.raises(UsageError, match=why):

@@ -24,12 +24,12 @@ def totals(draw: st.DrawFn) -> JobCounts:
 
 
 @given(st.integers(0, 10**9))
-def test_a_number_of_rows_is_read(limit: int) -> None:
+def test_a_number_of_rows_is_parsed(limit: int) -> None:
     assert parse_budget(str(limit)) == ErrorBudget(limit)
 
 
 @given(st.integers(0, 100), st.integers(0, 9))
-def test_a_share_is_read(whole: int, tenth: int) -> None:
+def test_a_share_is_parsed(whole: int, tenth: int) -> None:
     if whole < 100 or not tenth:
         assert parse_budget(f"{whole}.{tenth}%") == ErrorBudget(
             float(f"{whole}.{tenth}"), percent=True
@@ -37,12 +37,12 @@ def test_a_share_is_read(whole: int, tenth: int) -> None:
 
 
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
-def test_the_journal_keeps_what_was_typed(text: str) -> None:
+def test_the_journal_stores_the_typed_text(text: str) -> None:
     budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
     assert decode_budget(encode_budget(budget)) == budget
 
 
-def test_a_journal_without_one_has_no_limit() -> None:
+def test_a_journal_without_a_budget_has_no_limit() -> None:
     assert decode_budget(encode_budget(ErrorBudget())) == decode_budget(None) == ErrorBudget()
     with pytest.raises(BadMessage, match="--max-failures"):
         decode_budget(b"many")
@@ -51,23 +51,23 @@ def test_a_journal_without_one_has_no_limit() -> None:
 @pytest.mark.parametrize(
     "text", ["", "%", "-1", "1.5", "101%", "100.1%", "5 %", "1e3", "nan", "inf", "5%%", "ten"]
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_budget(text)
 
 
 @given(totals(), st.booleans())
-def test_without_a_budget_nothing_is_too_much(totals: JobCounts, finished: bool) -> None:
+def test_without_a_budget_nothing_exceeds_it(totals: JobCounts, finished: bool) -> None:
     assert not ErrorBudget().exceeded(totals, finished)
 
 
 @given(totals(), st.booleans(), st.integers(0, 3000))
-def test_a_number_is_judged_at_once(totals: JobCounts, finished: bool, limit: int) -> None:
+def test_a_number_is_checked_at_once(totals: JobCounts, finished: bool, limit: int) -> None:
     assert ErrorBudget(limit).exceeded(totals, finished) == (totals.failed > limit)
 
 
 @given(totals(), st.booleans(), st.integers(0, 100))
-def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
+def test_a_share_is_checked_after_a_thousand_rows_and_at_the_end(
     totals: JobCounts, finished: bool, percent: int
 ) -> None:
     judged = finished or totals.done >= ROWS_BEFORE_PERCENT
@@ -75,6 +75,6 @@ def test_a_share_is_judged_after_a_thousand_rows_and_at_the_end(
     assert ErrorBudget(percent, percent=True).exceeded(totals, finished) == (judged and above)
 
 
-def test_all_rows_may_fail_where_all_may() -> None:
+def test_a_budget_of_all_rows_is_never_exceeded() -> None:
     assert not ErrorBudget(100, percent=True).exceeded(JobCounts(9, 9, 9), finished=True)
     assert ErrorBudget(0, percent=True).exceeded(JobCounts(9, 9, 1), finished=True)

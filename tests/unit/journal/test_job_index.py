@@ -1,4 +1,4 @@
-"""What is kept of jobs is for their user only, and the index finds them again."""
+"""The files of jobs are readable by their user only, and the index finds the jobs again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_journal_and_its_log_are_readable_by_their_user_only(tmp_path: Path) -
 
 @pytest.mark.usefixtures("umask")
 @pytest.mark.parametrize("there", [False, True])
-def test_the_state_folder_is_for_its_user_only(
+def test_the_state_folder_is_accessible_to_its_user_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -1,4 +1,4 @@
-"""The journal keeps what was committed, whatever becomes of its process, its disk or its file."""
+"""The journal preserves committed data across crashes, full disks and damage."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from shared.image_status import FLAGS, add_flags
 names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
 stamps = st.tuples(st.integers(-1, 1 << 40), st.integers(-1, (1 << 63) - 1))
 files = st.lists(st.tuples(names, stamps), min_size=1, max_size=4)
-#: A step: a batch to freeze, or a result (of which batch, and what), or both kinds at once.
+#: A step: a batch to freeze, or a result (its batch and content), or both at once.
 flags = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 4))
-answers = st.builds(
+stored_results = st.builds(
     StoredResult,
     st.integers(0, 9),
     st.binary(max_size=5),
@@ -40,7 +40,9 @@ answers = st.builds(
     st.just({}) | flags,
     st.binary(max_size=4),
 )
-steps = st.lists(st.tuples(st.lists(files, max_size=2), st.lists(answers, max_size=3)), max_size=6)
+steps = st.lists(
+    st.tuples(st.lists(files, max_size=2), st.lists(stored_results, max_size=3)), max_size=6
+)
 Step = tuple[list[list[tuple[bytes, tuple[int, int]]]], list[StoredResult]]
 
 
@@ -65,7 +67,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def everything(journal: Journal) -> tuple[object, ...]:
-    """What a journal answers."""
+    """The data that a journal returns."""
     return (
         journal.get("record"),
         msgspec.structs.astuple(journal.totals),
@@ -77,22 +79,22 @@ def everything(journal: Journal) -> tuple[object, ...]:
 
 
 @given(steps)
-def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
+def test_the_journal_behaves_like_a_dictionary_also_when_it_is_opened_again(
     steps: list[Step],
 ) -> None:
     batches: list[FrozenBatch] = []
     results: dict[int, StoredResult] = {}
     with folder() as place:
         journal = Journal(place / "j")
-        for freeze, answers in steps:
+        for freeze, stored_results in steps:
             new = [
                 FrozenBatch(len(batches) + i, 0, [n for n, _ in files], [s for _, s in files])
                 for i, files in enumerate(freeze)
             ]
-            journal.commit(new, answers)
+            journal.commit(new, stored_results)
             batches += new
-            for recorded in answers:
-                if recorded.n < len(batches) and recorded.n not in results:  # the first one wins
+            for recorded in stored_results:
+                if recorded.n < len(batches) and recorded.n not in results:  # the first counts
                     results[recorded.n] = recorded
                     batches[recorded.n] = msgspec.structs.replace(
                         batches[recorded.n], digests=recorded.digests
@@ -120,7 +122,9 @@ def test_the_journal_answers_like_a_dictionary_also_when_it_is_opened_again(
         journal.close()
 
 
-def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_undone(path: Path) -> None:
+def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_rolled_back(
+    path: Path,
+) -> None:
     with closing(Journal(path)) as journal, pytest.raises(SetupError):
         journal.commit([frozen(2, b"d"), frozen(0, b"x")], [StoredResult(1, b"late", 0)])
     with closing(Journal(path)) as journal:
@@ -137,7 +141,7 @@ def test_properties_are_set_all_or_none(path: Path) -> None:
         assert journal.get("absent") is None
 
 
-def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
+def test_a_second_opener_is_refused_and_the_command_that_follows_is_named(path: Path) -> None:
     with closing(Journal(path)):
         with pytest.raises(UsageError, match=r"running already.*hangtag collect") as error:
             Journal(path)
@@ -150,16 +154,15 @@ def test_a_second_opener_is_refused_and_told_how_to_follow(path: Path) -> None:
 COMMITS_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from producer.journal.records import Frozen
 from producer.journal.journal import Journal
-from producer.journal.records import Recorded
+from producer.journal.records import FrozenBatch, StoredResult
 journal = Journal(Path(sys.argv[1]))
-journal.commit([Frozen(2, 0, [b"d"], [(1, 2)])], [Recorded(1, b"last", 0)])
+journal.commit([FrozenBatch(2, 0, [b"d"], [(1, 2)])], [StoredResult(1, b"last", 0)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) -> None:
+def test_committed_data_survives_a_kill_and_the_lock_does_not(path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", COMMITS_AND_IS_KILLED, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     with closing(Journal(path)) as journal:
@@ -167,7 +170,7 @@ def test_what_was_committed_outlives_a_kill_and_the_lock_does_not(path: Path) ->
         assert journal.open_batches() == [2]
 
 
-def test_a_restart_keeps_the_old_job_until_the_new_one_begins_with_nothing_else(
+def test_a_restart_preserves_the_old_job_until_the_new_one_starts_empty(
     path: Path,
 ) -> None:
     with closing(Journal(path)) as journal:
@@ -196,13 +199,13 @@ def cut(path: Path) -> None:
 
 
 def scramble(path: Path) -> None:
-    """The second page on: the tables, not the header."""
+    """From the second page on: the tables, not the header."""
     data = path.read_bytes()
     path.write_bytes(data[:4096] + bytes(random.Random(0).randbytes(len(data) - 4096)))
 
 
 @pytest.mark.parametrize("damage", [overwrite, cut, scramble])
-def test_a_damaged_journal_is_one_line_with_the_cure(
+def test_a_damaged_journal_is_one_line_with_the_fix(
     path: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(path)
@@ -226,7 +229,7 @@ def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
 
 
 @given(st.data())
-def test_no_damage_raises_anything_but_our_errors(data: st.DataObject) -> None:
+def test_damage_raises_only_errors_of_ours(data: st.DataObject) -> None:
     with folder() as place:
         with closing(Journal(place / "j")) as journal:
             journal.commit(
@@ -256,7 +259,7 @@ def files_no_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> None:
+def test_a_simulated_full_disk_is_one_line_and_preserves_committed_data(path: Path) -> None:
     journal = Journal(path)
     before = everything(journal)
     with files_no_larger_than(64 << 10), pytest.raises(SetupError, match="free space") as error:
@@ -271,7 +274,7 @@ def test_a_full_disk_is_one_line_and_what_was_committed_stays(path: Path) -> Non
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
-def test_a_really_full_disk_is_one_line_and_what_was_committed_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_preserves_committed_data(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
@@ -304,7 +307,7 @@ def suppressed_full(disk: Path) -> Iterator[None]:
         yield
 
 
-def test_a_folder_that_is_not_there_or_may_not_be_written_names_the_cure(tmp_path: Path) -> None:
+def test_an_absent_or_unwritable_folder_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="choose another -o"):
         Journal(tmp_path / "absent" / f"out.csv{SUFFIX}")
     with pytest.raises(SetupError, match="choose another -o"):
@@ -322,7 +325,7 @@ def test_a_journal_of_another_schema_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("target", [None, b"", b"letters"])
-def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(
+def test_a_symbolic_link_is_refused_and_its_target_is_unchanged(
     tmp_path: Path, target: bytes | None, restart: bool
 ) -> None:
     path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
@@ -335,7 +338,7 @@ def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(
     assert path.is_symlink()
 
 
-def test_a_link_that_comes_after_the_lock_is_refused(
+def test_a_link_that_is_created_after_the_lock_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite opens the file by its path."""
@@ -355,7 +358,9 @@ def test_a_link_that_comes_after_the_lock_is_refused(
     assert other.read_bytes() == b""
 
 
-def test_a_log_of_the_journal_that_is_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_the_place_of_the_write_ahead_log_is_not_followed(
+    tmp_path: Path,
+) -> None:
     path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
     other.write_bytes(b"letters")
     Path(f"{path}-wal").symlink_to(other)

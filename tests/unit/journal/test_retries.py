@@ -1,4 +1,4 @@
-"""Repeats in the journal: failed rows get new results, all others stay, at every moment."""
+"""Repeats in the journal: failed rows get new results and all others stay, at every moment."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ batches = st.lists(st.lists(rows, min_size=1, max_size=5), min_size=1, max_size=
 K = 2
 
 
-def result(answers: list[Row]) -> BatchResult:
-    """What a worker answers; a row's two labels are the one and the next."""
-    flags = bytes(flag for _, _, flag in answers)
+def result(predictions: list[Row]) -> BatchResult:
+    """The result of a worker; a row has its own label and the next one."""
+    flags = bytes(flag for _, _, flag in predictions)
     return BatchResult(
         K,
-        bytes(status.code for status, _, _ in answers),
-        b"".join(struct.pack("<2H", label, (label + 1) % 10) for _, label, _ in answers),
-        b"".join(struct.pack("<2f", label / 10, label / 20) for _, label, _ in answers),
+        bytes(status.code for status, _, _ in predictions),
+        b"".join(struct.pack("<2H", label, (label + 1) % 10) for _, label, _ in predictions),
+        b"".join(struct.pack("<2f", label / 10, label / 20) for _, label, _ in predictions),
         flags if any(flags) else b"",
     )
 
 
-def recorded(n: int, answers: list[Row]) -> StoredResult:
-    answer = result(answers)
-    kinds = {str(f): answer.flags.count(f.code) for f in FLAGS[1:] if f.code in answer.flags}
-    return StoredResult(n, encode_result(answer), failures(answer), kinds)
+def recorded(n: int, predictions: list[Row]) -> StoredResult:
+    encoded = result(predictions)
+    kinds = {str(f): encoded.flags.count(f.code) for f in FLAGS[1:] if f.code in encoded.flags}
+    return StoredResult(n, encode_result(encoded), failures(encoded), kinds)
 
 
 def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> FrozenBatch:  # noqa: B006
@@ -53,8 +53,8 @@ def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Froz
     return FrozenBatch(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
 
 
-def kept_sums(path: Path) -> JobCounts:
-    """The sums that whoever looks at a job reads, which are those of its batches."""
+def stored_sums(path: Path) -> JobCounts:
+    """The sums that status commands read; they equal those of the batches."""
     with closing(sqlite3.connect(path)) as database:
         found = load_counts(properties.read(database))
         assert found == sums(database)
@@ -63,18 +63,18 @@ def kept_sums(path: Path) -> JobCounts:
 
 @settings(max_examples=150)
 @given(batches, st.data())
-def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
-    answers: list[list[Row]], data: st.DataObject
+def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
+    predictions: list[list[Row]], data: st.DataObject
 ) -> None:
-    """Repeats of any size, whose results come in any order or not at all, opened again anywhere."""
+    """Repeats of any size, whose results come in any order or not at all; reopened at any point."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder) / "j"
         journal = Journal(path)
         stack.callback(lambda: journal.close())  # also where Hypothesis ends an example early
-        for n, of_batch in enumerate(answers):
+        for n, of_batch in enumerate(predictions):
             journal.commit([frozen(n, len(of_batch))], [recorded(n, of_batch)])
-        now = [list(of_batch) for of_batch in answers]
-        stamps = [[0] * len(of_batch) for of_batch in answers]
+        now = [list(of_batch) for of_batch in predictions]
+        stamps = [[0] * len(of_batch) for of_batch in predictions]
         for turn in range(1, data.draw(st.integers(1, 3)) + 1):
             waiting = {
                 (n, i) for n, b in enumerate(now) for i, row in enumerate(b) if row[0] != "ok"
@@ -82,7 +82,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
             assert journal.repeat(K) == len(waiting)
             under_way: dict[int, list[Place]] = {}
             seen = journal.failed_rows()
-            told: list[Place] = []
+            listed: list[Place] = []
             while True:
                 if data.draw(st.booleans()):
                     journal.close()
@@ -96,7 +96,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
                     journal.commit([frozen(n, len(places), places, turn)])
                     seen = journal.failed_rows()
                     under_way[n] = places
-                    told += places
+                    listed += places
                 assert sorted(under_way) == journal.open_batches()
                 if under_way and (not places or data.draw(st.booleans())):
                     n = data.draw(st.sampled_from(sorted(under_way)))
@@ -115,10 +115,10 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
                 assert (journal.totals.found, journal.totals.done, journal.totals.failed) == (
                     total, total - len(waiting), failed
                 )  # fmt: skip
-                assert kept_sums(path) == journal.totals
+                assert stored_sums(path) == journal.totals
                 if not places and (not under_way or data.draw(st.booleans())):
                     break  # or leave some open for the next turn
-            assert told == sorted(set(told))
+            assert listed == sorted(set(listed))
             assert waiting == {place for places in under_way.values() for place in places}
         for n, of_batch in enumerate(now):
             names = [b"%d-%d" % (n, i) for i in range(len(of_batch))]
@@ -132,7 +132,7 @@ def test_the_journal_ends_as_if_every_row_had_had_its_last_answer_at_once(
         assert journal.totals.flagged == {str(f): kinds.count(f) for f in FLAGS if f in kinds}
 
 
-def test_files_of_open_batches_are_read_again_and_a_late_result_of_theirs_is_dropped(
+def test_files_of_open_batches_are_read_again_and_their_late_results_are_dropped(
     tmp_path: Path,
 ) -> None:
     bad: Row = (Status.UNREADABLE, 0, 0)
@@ -141,14 +141,14 @@ def test_files_of_open_batches_are_read_again_and_a_late_result_of_theirs_is_dro
         journal.commit([frozen(0, 1), frozen(1, 2)], [recorded(0, [bad])])
         assert journal.repeat(K) == 3
         assert [place for place, _ in journal.failed_rows()] == [(0, 0), (1, 0), (1, 1)]
-        journal.commit(results=[recorded(1, [bad, bad])])  # of what the files were
+        journal.commit(results=[recorded(1, [bad, bad])])  # a result for the former files
         journal.commit([frozen(2, 3, [(0, 0), (1, 0), (1, 1)], 1)], [recorded(2, [good] * 3)])
         statuses = [decode_result(data, len(names)).statuses for names, data in journal.rows()]
         assert statuses == [b"\0", b"\0\0"]
         assert journal.next_number() == 3
 
 
-def test_a_repeat_of_a_batch_that_is_gone_is_damage(tmp_path: Path) -> None:
+def test_a_repeat_of_an_absent_batch_is_damage(tmp_path: Path) -> None:
     with closing(Journal(tmp_path / "j")) as journal:
         journal.commit([frozen(7, 1, [(3, 0)])])
         with pytest.raises(SetupError, match="--restart"):

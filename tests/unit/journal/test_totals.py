@@ -1,4 +1,4 @@
-"""What a look at a job reads: sums that are kept, at the same cost for a job of any size."""
+"""Status commands read stored sums, at the same cost for a job of any size."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from shared.messages.job import JobRecord, encode_job
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 NAME_BYTES, IMAGES = 90, 1_000
 FLAG = str(FLAGS[1])
-#: A look at one batch; whatever is read beyond that grows with the job.
+#: Reading one batch; more than that grows with the job.
 MORE_BYTES = 64 << 10
 
 
-def begun(folder: Path, batches: int) -> Path:
-    """The output of a job, of which one batch in two has its result, with one failure each."""
+def started_job(folder: Path, batches: int) -> Path:
+    """Start a job in which every second batch has a result with one failure; return its output."""
     output = folder / f"{batches}.csv"
     with closing(Journal(journal_path(output))) as journal:
         journal.put(record=encode_job(RECORD))
@@ -38,7 +38,7 @@ def begun(folder: Path, batches: int) -> Path:
 
 
 def read_bytes() -> int:
-    """What this process has read so far, also out of the system's cache."""
+    """The bytes that this process has read so far, also from the system's cache."""
     lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
 
@@ -50,28 +50,28 @@ def cost_of(output: Path) -> tuple[JobView, int]:
     return view, read_bytes() - before
 
 
-def test_a_look_at_a_job_reads_no_more_for_a_large_one(tmp_path: Path) -> None:
-    small, large = begun(tmp_path, 1), begun(tmp_path, 200)
+def test_reading_the_totals_costs_no_more_for_a_large_job(tmp_path: Path) -> None:
+    small, large = started_job(tmp_path, 1), started_job(tmp_path, 200)
     read_snapshot(small)
     (_, few), (view, many) = cost_of(small), cost_of(large)
     assert (view.found, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
     assert view.flagged == {FLAG: 200}
     assert many < few + MORE_BYTES
-    # All of it is far more than that: the test would see it.
+    # The whole journal is far larger: the test would notice it.
     assert journal_path(large).stat().st_size > 100 * MORE_BYTES
 
 
-@pytest.mark.parametrize("kept", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
-def test_a_journal_without_its_sums_or_with_others_is_damaged(
-    tmp_path: Path, kept: bytes | None
+@pytest.mark.parametrize("stored", [None, b"", b"[]", b'{"frozen":"x"}', b'{"frozen":1}'])
+def test_a_journal_with_missing_or_invalid_sums_is_damaged(
+    tmp_path: Path, stored: bytes | None
 ) -> None:
-    output = begun(tmp_path, 3)
+    output = started_job(tmp_path, 3)
     with closing(sqlite3.connect(journal_path(output))) as database:
         database.execute("DELETE FROM job WHERE key = 'totals'")
-        if kept is not None:
-            properties.put(database, totals=kept)
+        if stored is not None:
+            properties.put(database, totals=stored)
         database.commit()
-    if kept != b'{"frozen":1}':  # a look at a job adds nothing up
+    if stored != b'{"frozen":1}':  # reading the totals computes no sums
         view = read_snapshot(output)
         assert view is not None
         assert view.state is JobState.UNREADABLE
@@ -79,21 +79,21 @@ def test_a_journal_without_its_sums_or_with_others_is_damaged(
         Journal(journal_path(output))
 
 
-def test_sums_and_batches_change_together_or_not_at_all(tmp_path: Path) -> None:
-    output = begun(tmp_path, 2)
+def test_sums_and_batches_change_atomically(tmp_path: Path) -> None:
+    output = started_job(tmp_path, 2)
     with closing(Journal(journal_path(output))) as journal:
-        again = FrozenBatch(1, 0, [b"x"], [(0, 0)], bytes(4), [])  # a number that is taken
+        again = FrozenBatch(1, 0, [b"x"], [(0, 0)], bytes(4), [])  # a number that exists already
         with pytest.raises(SetupError):
             journal.commit([again], [StoredResult(1, b"r", 5)])
         journal.commit(results=[StoredResult(1, b"r", 5)])
-        journal.commit(results=[StoredResult(1, b"r", 7)])  # late: it has its result
+        journal.commit(results=[StoredResult(1, b"r", 7)])  # late: it has a result
     view = read_snapshot(output)
     assert view is not None
     assert (view.done, view.failed) == (2 * IMAGES, 1 + 5)
 
 
-def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) -> None:
-    output = begun(tmp_path, 2)
+def test_reading_the_totals_of_a_stopped_job_leaves_no_files(tmp_path: Path) -> None:
+    output = started_job(tmp_path, 2)
     before = sorted(tmp_path.iterdir())
     view = read_snapshot(output)
     assert view is not None
@@ -108,11 +108,11 @@ def test_a_look_leaves_nothing_beside_a_job_that_does_not_run(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_look_sees_what_a_producer_writes_meanwhile(
+def test_concurrent_writes_of_a_producer_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
-    """Which begins, and may end, just before the file is read as if it were alone."""
-    output = begun(tmp_path, 2)
+    """The producer starts, and may end, just before the file is read as immutable."""
+    output = started_job(tmp_path, 2)
     query = snapshot._query
     with ExitStack() as stack:
 
@@ -132,7 +132,7 @@ def test_a_look_sees_what_a_producer_writes_meanwhile(
     assert view.state is JobState.FINISHED
 
 
-def test_sums_that_are_added_up_have_their_flags_in_the_order_of_the_column(
+def test_computed_sums_have_their_flags_in_the_order_of_the_column(
     tmp_path: Path,
 ) -> None:
     output = tmp_path / "out.csv"

@@ -1,4 +1,4 @@
-"""A child that died with a hint in hand is listed until its death is counted, and no longer."""
+"""A child that died with a hint in progress is listed exactly until its death is counted."""
 
 from __future__ import annotations
 
@@ -26,53 +26,55 @@ def ended(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def test_who_dies_at_work_is_listed_by_its_id_until_it_is_counted(
+def test_a_child_that_dies_at_work_is_listed_by_its_id_until_it_is_counted(
     child: subprocess.Popen[bytes],
 ) -> None:
-    at_work, id_ = BusyProcesses(), child_id(child.pid)
-    at_work.started(child.pid)
-    at_work.busy(child.pid)
-    assert at_work.listed([child.pid]) == [id_]
+    processes, id_ = BusyProcesses(), child_id(child.pid)
+    processes.started(child.pid)
+    processes.busy(child.pid)
+    assert processes.listed([child.pid]) == [id_]
     ended(child)
-    assert at_work.listed([]) == [id_]
-    assert at_work.listed([os.getpid()]) == [child_id(os.getpid()), id_]
-    at_work.reported(child.pid)
-    assert at_work.listed([]) == []
+    assert processes.listed([]) == [id_]
+    assert processes.listed([os.getpid()]) == [child_id(os.getpid()), id_]
+    processes.reported(child.pid)
+    assert processes.listed([]) == []
 
 
-def test_that_it_took_a_hint_may_be_heard_when_it_is_dead(child: subprocess.Popen[bytes]) -> None:
-    at_work, id_ = BusyProcesses(), child_id(child.pid)
-    at_work.started(child.pid)
+def test_the_start_of_a_hint_may_be_reported_after_the_death(
+    child: subprocess.Popen[bytes],
+) -> None:
+    processes, id_ = BusyProcesses(), child_id(child.pid)
+    processes.started(child.pid)
     ended(child)
-    assert at_work.listed([child.pid]) == [id_], "the pool has it still"
-    at_work.busy(child.pid)
-    assert at_work.listed([]) == [id_]
+    assert processes.listed([child.pid]) == [id_], "the pool still lists it"
+    processes.busy(child.pid)
+    assert processes.listed([]) == [id_]
 
 
-def test_who_dies_without_work_is_not_missed(child: subprocess.Popen[bytes]) -> None:
-    at_work = BusyProcesses()
-    at_work.busy(child.pid)
-    at_work.idle(child.pid)
-    at_work.idle(child.pid)
-    assert at_work.listed([]) == []
+def test_an_idle_child_is_not_listed_after_its_death(child: subprocess.Popen[bytes]) -> None:
+    processes = BusyProcesses()
+    processes.busy(child.pid)
+    processes.idle(child.pid)
+    processes.idle(child.pid)
+    assert processes.listed([]) == []
 
 
-def test_who_is_born_with_the_number_of_a_dead_one_is_somebody_else(
+def test_a_new_child_with_a_reused_pid_is_another_process(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_work = BusyProcesses()
+    processes = BusyProcesses()
     with monkeypatch.context() as earlier:
         earlier.setattr(busy_processes, "child_id", lambda pid: f"{pid}:1")
-        at_work.started(child.pid)
-    at_work.started(child.pid)
-    assert at_work.listed([child.pid]) == [child_id(child.pid)]
+        processes.started(child.pid)
+    processes.started(child.pid)
+    assert processes.listed([child.pid]) == [child_id(child.pid)]
 
 
-def test_a_death_that_is_never_told_keeps_nobody_waiting(
+def test_an_unreported_death_is_listed_for_a_bounded_time(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_work = BusyProcesses()
-    at_work.busy(child.pid)
-    assert at_work.listed([]) != []
+    processes = BusyProcesses()
+    processes.busy(child.pid)
+    assert processes.listed([]) != []
     monkeypatch.setattr(busy_processes, "TOLD_WITHIN_S", 0.0)
-    assert at_work.listed([]) == []
+    assert processes.listed([]) == []

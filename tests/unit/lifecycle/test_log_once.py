@@ -1,4 +1,4 @@
-"""An error of the set-up is one line; the same again is none, and a fault of ours is not hidden."""
+"""A setup error is one line, logged once; errors of the program itself are not hidden."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from worker.lifecycle import log_once
 from worker.requests.outcomes import failed
 
 
-def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_error_is_logged_once_and_another_one_as_well(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     for error in (SetupError("a"), SetupError("a"), BadMessage("b\nc"), SetupError("a")):
         with log_once.log_once("batch 1 of job told0000"):
             raise error
@@ -21,12 +23,12 @@ def test_the_same_error_is_told_once_and_another_as_well(caplog: pytest.LogCaptu
     ]
 
 
-def test_what_nobody_raises_on_purpose_passes() -> None:
+def test_an_unexpected_error_is_raised_unchanged() -> None:
     with pytest.raises(ZeroDivisionError), log_once.log_once("x"):
         raise ZeroDivisionError
 
 
-def test_a_package_that_is_missing_is_named_with_the_command_that_adds_it() -> None:
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     outcome = failed(ModuleNotFoundError("No module named 'keras.src'", name="keras.src"))
     assert "keras is missing" in outcome.error
     assert "pip install" in outcome.error
@@ -34,6 +36,6 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_adds_it() -> N
     assert "No module named 'x'" in other.error
 
 
-def test_the_log_of_a_failure_is_named_as_a_file_where_it_is_one() -> None:
+def test_the_log_of_a_failure_is_named_as_a_file_if_it_is_one() -> None:
     assert "see /run/x/stack.log" in failed(ValueError("odd"), "/run/x/stack.log").error
     assert socket.gethostname() in failed(ValueError("odd")).error

@@ -1,4 +1,4 @@
-"""What a worker's parent knows of its children."""
+"""The statistics that a worker's parent has of its children."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from celery.utils.saferepr import saferepr
 from shared.image_status import BY_CODE
 from worker.lifecycle.stats import WorkerStats
 
-#: As Celery gives an answer to the parent (Task.resultrepr_maxsize).
+#: Celery limits a result to this length for the parent (Task.resultrepr_maxsize).
 REPR_CHARS = 1024
 
 
-def test_work_adds_up() -> None:
+def test_work_is_summed() -> None:
     tally = WorkerStats(60)
     tally.add(1, 16, {"unreadable": 2}, ["a@1"])
     tally.add(2, 8, {"unreadable": 1, "missing": 4}, ["a@1"])
@@ -21,7 +21,7 @@ def test_work_adds_up() -> None:
     assert (tally.images, tally.failures) == (24, {"missing": 4, "unreadable": 3})
 
 
-def test_an_idle_child_still_has_what_it_loaded_and_a_dead_one_has_not() -> None:
+def test_an_idle_child_still_lists_its_versions_and_a_dead_one_does_not() -> None:
     tally = WorkerStats(60)
     tally.add(1, 16, {}, ["a@1", "b@2"])
     tally.add(2, 16, {}, ["c@3"])
@@ -30,12 +30,12 @@ def test_an_idle_child_still_has_what_it_loaded_and_a_dead_one_has_not() -> None
     assert tally.versions([1, 2]) == ["a@1", "b@2"]
 
 
-def test_what_a_child_has_let_go_is_not_told_but_the_version_used_last() -> None:
+def test_evicted_versions_are_not_listed_except_the_last_used() -> None:
     tally = WorkerStats(unused_s=0)
     tally.add(1, 16, {}, ["a@1", "b@2"])
     assert tally.versions([1]) == ["b@2"]
 
 
-def test_the_longest_answer_comes_through_whole() -> None:
-    told = (4_194_304, 2_048, {str(s): 2_048 for s in BY_CODE}, ["n" * 64 + "@2147483647"] * 2)
-    assert literal_eval(saferepr(told, REPR_CHARS)) == told
+def test_the_longest_result_is_not_truncated() -> None:
+    result = (4_194_304, 2_048, {str(s): 2_048 for s in BY_CODE}, ["n" * 64 + "@2147483647"] * 2)
+    assert literal_eval(saferepr(result, REPR_CHARS)) == result

@@ -38,8 +38,8 @@ def server() -> Iterator[BoundedServer]:
 
 def scraped(server: BoundedServer) -> bytes:
     url = f"http://127.0.0.1:{server.server_port}/"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        body: bytes = answer.read()
+    with urllib.request.urlopen(url, timeout=10) as response:
+        body: bytes = response.read()
     return body
 
 
@@ -55,19 +55,19 @@ def test_idle_and_slow_clients_hold_a_bounded_number_of_threads_for_a_bounded_ti
         ]
         time.sleep(0.3)
         assert threading.active_count() - before <= CONNECTIONS
-        refused = [one for one in sockets if _answer(one).startswith(b"HTTP/1.0 503")]
+        refused = [one for one in sockets if _reply(one).startswith(b"HTTP/1.0 503")]
         assert len(refused) == 2 * CONNECTIONS
         open_ones = [one for one in sockets if one not in refused]
         ends = time.monotonic() + 10 * LIMIT_S
         while threading.active_count() > before and time.monotonic() < ends:
-            for one in open_ones:  # a byte now and then keeps no thread
+            for one in open_ones:  # a client that sends a byte now and then occupies no thread
                 _send(one)
             time.sleep(0.1)
         assert threading.active_count() <= before
         assert scraped(server) == b"here"
 
 
-def _answer(client: socket.socket) -> bytes:
+def _reply(client: socket.socket) -> bytes:
     client.settimeout(0.01)
     try:
         return client.recv(100)

@@ -18,20 +18,20 @@ def test_a_sum_never_falls_when_a_worker_leaves_comes_back_or_was_seen_earlier()
     accrual.add([beat("a", 100, missing=3), beat("b", 10, missing=1)])
     accrual.add([beat("b", 12, missing=1, crashed=2)])
     assert (accrual.images, accrual.failures["missing"]) == (112, 4)
-    accrual.add([beat("a", 90, missing=2)])  # of a look that took longer
+    accrual.add([beat("a", 90, missing=2)])  # of an older poll that took longer
     assert (accrual.images, accrual.failures["missing"]) == (112, 4)
     accrual.add([beat("a", 101, missing=3)])
     assert (accrual.images, accrual.failures["crashed"]) == (113, 2)
 
 
-def test_a_worker_that_has_replaced_itself_under_its_number_counts_on() -> None:
+def test_a_worker_that_was_replaced_under_its_number_continues_the_count() -> None:
     accrual = WorkerCounters()
     accrual.add([beat("a", 1_000, 5, missing=3)])
     accrual.add([beat("a", 10, 60_005, missing=1)])
     assert (accrual.images, accrual.failures["missing"]) == (1_010, 4)
 
 
-def test_every_code_is_there_from_the_start_and_no_other_can_be_added() -> None:
+def test_every_code_exists_from_the_start_and_no_other_is_added() -> None:
     accrual = WorkerCounters()
     assert accrual.failures == dict.fromkeys((*CODES, "other"), 0)
     accrual.add([beat("a", 9, **{"no such": 4, "neither": 5, "missing": -1})])

@@ -1,4 +1,4 @@
-"""Any file name becomes text that a spreadsheet does not run, and comes back byte by byte."""
+"""Any file name becomes text that a spreadsheet does not run, and is restored byte by byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from producer.output.csv_cells import escape, quote, unescape
 
 FORMULA_STARTS = tuple("=+-@\t\r")
-#: Any bytes, and such as are likely to be taken for something else.
+#: Any bytes, and names that are likely to be misread.
 names = st.one_of(
     st.binary(),
     st.text().map(str.encode),
@@ -65,14 +65,14 @@ def test_two_names_never_share_a_cell(one: bytes, other: bytes) -> None:
 @given(names)
 @example(b"=cmd|' /C calc'!A0")
 @example(b"\t=1")
-def test_no_cell_begins_like_a_formula(name: bytes) -> None:
+def test_no_cell_starts_like_a_formula(name: bytes) -> None:
     assert not escape(name).startswith(FORMULA_STARTS)
 
 
 @given(names)
 @example(b"\x1b[31m\r\n\t\x7f")
 @example("\x85\x9b".encode() + b"\xff")
-def test_no_cell_has_a_control_character_or_is_more_than_one_line(name: bytes) -> None:
+def test_every_cell_is_one_line_without_control_characters(name: bytes) -> None:
     cell = quote(escape(name))
     assert not [c for c in cell if unicodedata.category(c) == "Cc"]
     assert "\n" not in cell
@@ -96,7 +96,7 @@ def test_a_cell_is_utf8(name: bytes) -> None:
         min_size=1,
     )
 )
-def test_a_plain_name_stays_as_it_is(text: str) -> None:
+def test_a_plain_name_is_unchanged(text: str) -> None:
     if not text.startswith((*FORMULA_STARTS, "'")):
         assert escape(text.encode()) == text
 
@@ -105,5 +105,5 @@ def test_a_plain_name_stays_as_it_is(text: str) -> None:
     ("cell", "quoted"),
     [("a", "a"), ("a b", "a b"), ("a,b", '"a,b"'), ('a"b', '"a""b"'), ("a\nb", '"a\nb"'), ("", "")],
 )
-def test_quotes_are_put_only_where_they_are_needed(cell: str, quoted: str) -> None:
+def test_only_cells_that_need_quotes_have_them(cell: str, quoted: str) -> None:
     assert quote(cell) == quoted

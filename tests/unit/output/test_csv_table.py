@@ -1,4 +1,4 @@
-"""The table's rows are what a plain writer of CSV would have written, only faster."""
+"""The rows of the table equal those of a plain CSV writer."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.unit.output.test_csv_cells import names
 #: No path is empty or holds a NUL.
 paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
-Answer = list[tuple[int, float]]  # (label, probability), most probable first
-Row = tuple[bytes, Status, Answer, Flag]
+Prediction = list[tuple[int, float]]  # (label, probability), most probable first
+Row = tuple[bytes, Status, Prediction, Flag]
 
 
 def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> Card:
@@ -38,13 +38,13 @@ def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> C
 
 
 def packed(
-    k: int, statuses: list[Status], answers: list[Answer], flags: list[Flag] | None = None
+    k: int, statuses: list[Status], predictions: list[Prediction], flags: list[Flag] | None = None
 ) -> BatchResult:
     """A result as a worker makes it: failed rows hold zeros."""
     pairs = [
         pair
-        for status, answer in zip(statuses, answers, strict=True)
-        for pair in (answer if status is Status.OK else [(0, 0.0)] * k)
+        for status, prediction in zip(statuses, predictions, strict=True)
+        for pair in (prediction if status is Status.OK else [(0, 0.0)] * k)
     ]
     return BatchResult(
         k,
@@ -63,16 +63,16 @@ def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
     if every:
         columns += [f"p_{label}" for label in card.labels]
     lines = [written([escape(column.encode()) for column in columns])]
-    for name, status, answer, flag in rows:
+    for name, status, prediction, flag in rows:
         row = {"path": escape(name), "status": status.value, "model": card.ref}
         if status is Status.OK:
             row["flag"] = flag.value
-            for k, (label, p) in enumerate(answer[:top_k], 1):
+            for k, (label, p) in enumerate(prediction[:top_k], 1):
                 suffix = f"_{k}" if k > 1 else ""
                 row[f"label{suffix}"] = escape(card.labels[label].encode())
                 row[f"confidence{suffix}"] = f"{p:.4f}"
             if every:
-                row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in answer}
+                row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in prediction}
         else:
             row["error"] = status.sentence
         lines.append(written([row.get(column, "") for column in columns]))
@@ -80,7 +80,7 @@ def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
 
 
 def written(cells: list[str]) -> str:
-    """One line; the end that is given makes the writer quote both kinds of line end."""
+    """One line; the line terminator makes the writer quote both kinds of line end."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().removesuffix("\r\n") + "\n"
@@ -92,31 +92,31 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
     labels = draw(st.lists(texts, min_size=1, max_size=5, unique=True))
     top_k, every = draw(st.integers(1, 6)), draw(st.booleans())
     k = len(labels) if every else min(top_k, len(labels))
-    answers = st.tuples(
+    predictions = st.tuples(
         st.permutations(range(len(labels))),
         st.lists(st.floats(0, 1, width=32), min_size=len(labels), max_size=len(labels)),
     ).map(lambda pair: list(zip(pair[0], sorted(pair[1], reverse=True), strict=True))[:k])
     status = st.sampled_from([Status.OK] * 4 + list(Status))
     flags = st.sampled_from(draw(st.sampled_from([FLAGS[:1], FLAGS])))
-    rows = draw(st.lists(st.tuples(paths, status, answers, flags), min_size=1, max_size=5))
+    rows = draw(st.lists(st.tuples(paths, status, predictions, flags), min_size=1, max_size=5))
     return card(tuple(labels)), top_k, every, k, rows
 
 
 @given(tables())
-def test_the_table_is_what_a_plain_writer_would_have_written(
+def test_the_table_equals_that_of_a_plain_writer(
     given_: tuple[Card, int, bool, int, list[Row]],
 ) -> None:
     card, top_k, every, k, rows = given_
     table = Table(card, top_k, every)
-    names, statuses, answers, flags = map(list, zip(*rows, strict=True))
-    # A worker sends nothing where no picture has a flag.
-    result = packed(k, statuses, answers, flags if any(flags) else [])
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    # A worker sends no flags if no image has one.
+    result = packed(k, statuses, predictions, flags if any(flags) else [])
     text = table.header + "".join(table.rows(names, result))
     assert text == naive(card, top_k, every, rows)
 
 
 @given(st.lists(paths, min_size=1, max_size=6))
-def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
+def test_batched_cells_equal_single_cells(names: list[bytes]) -> None:
     one_by_one = [cells([name])[0] for name in names]
     assert cells(names) == one_by_one
     line = ",".join(one_by_one) + "\n"
@@ -124,14 +124,14 @@ def test_the_quick_way_to_cells_is_the_slow_way(names: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
-def test_a_failed_row_keeps_model_and_says_why_and_no_more(status: Status) -> None:
+def test_a_failed_row_has_only_model_and_error(status: Status) -> None:
     table = Table(card(), 2, True)
     (row,) = csv.reader(table.rows([b"x.png"], packed(3, [status], [[]])))
     assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
 
 
 @given(st.lists(st.integers(0, len(BY_CODE) - 1)))
-def test_failures_are_all_but_ok(codes: list[int]) -> None:
+def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
     result = BatchResult(1, bytes(codes), b"", b"")
     assert failures(result) == sum(BY_CODE[code] is not Status.OK for code in codes)
 
@@ -139,10 +139,10 @@ def test_failures_are_all_but_ok(codes: list[int]) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "out.csv.hangtag")
-    answer = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
+    encoded = encode_result(packed(1, [Status.OK], [[(0, 0.5)]]))
     for n, name in enumerate([b"a", b"b", b"c"]):
         journal.commit([FrozenBatch(n, 0, [name], [(1, 1)])])
-    journal.commit(results=[StoredResult(2, answer, 0), StoredResult(0, answer, 0)])
+    journal.commit(results=[StoredResult(2, encoded, 0), StoredResult(0, encoded, 0)])
     yield journal
     journal.close()
 
@@ -157,7 +157,7 @@ def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: P
     assert not (tmp_path / f"out.csv{PART_SUFFIX}").exists()
 
 
-def test_a_table_that_cannot_be_written_leaves_the_old_one_and_says_so_in_one_line(
+def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_one_line(
     journal: Journal, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"

@@ -1,4 +1,4 @@
-"""An outage is told once when it begins, with the moment of the last answer, and once when over."""
+"""An outage is reported once at its start, with the time of the last reply, and once at its end."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from redis.exceptions import ConnectionError
 from producer.output.outage import Outage
 
 
-def test_it_is_told_once_and_so_is_its_end() -> None:
-    told: list[str] = []
-    outage = Outage(told.append)
+def test_start_and_end_are_reported_once() -> None:
+    reported: list[str] = []
+    outage = Outage(reported.append)
     outage.over()
-    assert told == []
+    assert reported == []
     for _ in range(3):
         outage.goes_on(ConnectionError("refused"))
         assert outage.lasts
     outage.over()
     outage.over()
     assert not outage.lasts
-    assert [line[:13] for line in told] == ["Redis is away", "Redis is back"]
-    assert "(refused)" in told[0]
+    assert [line[:13] for line in reported] == ["Redis is away", "Redis is back"]
+    assert "(refused)" in reported[0]
 
 
-def test_it_lasts_since_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    outage = Outage(told.append)
+def test_an_outage_lasts_since_the_last_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[str] = []
+    outage = Outage(reported.append)
     now = time.time()
     with monkeypatch.context() as at:
         at.setattr(time, "time", lambda: now - 7_205)
         outage.over()
     outage.goes_on(ConnectionError("silence"))
-    since = re.search(r"since (\S+)", told[0])
+    since = re.search(r"since (\S+)", reported[0])
     assert since is not None
     assert since[1] == time.strftime("%H:%M:%S", time.localtime(now - 7_205))

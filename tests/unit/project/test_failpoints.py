@@ -1,7 +1,6 @@
 """Every step that changes something outside its process has a crash point.
 
-Whether each of them fires is seen by tests/support/failpoints/fired.py, after the tests that fire
-them.
+tests/support/failpoints/fired.py checks after the tests that each of them has fired.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ WITHOUT = {
         "producer/stack/supervisor.py",
         "shared/broker/location.py",
     },
-    "pictures and samples for a person: drawn again by the same command": {
+    "plots and samples for a user: drawn again by the same command": {
         "producer/models/dataset.py",
         "producer/predict/plot_file.py",
         "producer/output/image_file.py",
@@ -64,22 +63,24 @@ WITHOUT = {
         "producer/journal/retries.py",
         "producer/journal/totals.py",
     },
-    "what a monitor asks and is told: no work is in it": {"shared/broker/remote_channel.py"},
-    "tools of the developers: nothing goes on from what they leave": {"worker/pretrain.py"},
-    "a temporary file that nobody else knows of": {"worker/runtimes/tensorflow_runtime.py"},
-    "the cache of a download: renamed when it is whole": {"worker/datasets/fashion_mnist.py"},
+    "requests of a monitor and their replies: they contain no work": {
+        "shared/broker/remote_channel.py"
+    },
+    "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
+    "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
+    "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
 }
 #: Functions without a point, and why.
 ALONE = {
     "producer/journal/job_index.py:_make": "an empty folder",
-    "producer/journal/job_index.py:entries": "forgets what is gone already",
+    "producer/journal/job_index.py:entries": "removes entries of deleted files",
     "shared/atomic_file.py:created": "its callers have points after it",
     "shared/atomic_file.py:place": "its callers have points after it",
     "shared/atomic_file.py:replace_volatile": "state of this machine's stack, as above",
     "shared/atomic_file.py:make_folder": "an empty folder",
     "shared/atomic_file.py:sync": "changes nothing that a process could see",
     "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",
-    "shared/atomic_file.py:_remove": "a part that nobody else knows of",
+    "shared/atomic_file.py:_remove": "a part that no other process uses",
     "shared/registry/alias_log.py:_write_all": "a part of `_write`, which has a point",
     "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",
@@ -104,15 +105,15 @@ ALONE = {
     "producer/journal/schema.py:prepare": "empty tables, in one transaction",
     "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",
     "worker/requests/shutdown.py:tell": "a byte to this process itself",
-    "worker/export/export.py:keras_file": "a temporary file that nobody else knows of",
-    "worker/plots/style.py:_encode": "a picture in memory",
-    "worker/decoding/tiff.py:read": "a picture in memory",
+    "worker/export/export.py:keras_file": "a temporary file that no other process uses",
+    "worker/plots/style.py:_encode": "a plot in memory",
+    "worker/decoding/tiff.py:read": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",
 }
 
 
 def named(value: object) -> Iterator[str]:
-    """The points of the shots in it, and in the lists and tables in it."""
+    """The failpoints of the shots in a value, also in nested lists and tables."""
     if isinstance(value, Shot):
         yield value.name
     elif isinstance(value, dict | list | tuple):
@@ -120,17 +121,17 @@ def named(value: object) -> Iterator[str]:
             yield from named(one)
 
 
-def test_every_point_that_is_tested_is_there() -> None:
+def test_every_tested_failpoint_exists() -> None:
     tested = {name for suite in SUITES for value in vars(suite).values() for name in named(value)}
     assert tested
     assert tested - set(points()) == set()
 
 
-def test_a_point_stands_in_one_place() -> None:
+def test_a_failpoint_is_in_one_place() -> None:
     assert [name for name, count in points().items() if count > 1] == []
 
 
-def test_every_step_that_changes_something_outside_has_a_point() -> None:
+def test_every_step_with_an_external_effect_has_a_failpoint() -> None:
     exempt = {path for paths in WITHOUT.values() for path in paths}
     without = {
         f"{path}:{node.name}"
@@ -155,7 +156,7 @@ def test_every_step_that_changes_something_outside_has_a_point() -> None:
         "db.execute(f'{verb} job')", "db.execute('with x as (select 1) delete from job')",
     ],
 )  # fmt: skip
-def test_a_call_that_changes_something_is_seen(call: str) -> None:
+def test_a_call_with_an_external_effect_is_recognised(call: str) -> None:
     assert changes(ast.parse(f"def step():\n    return f({call})"))
 
 
@@ -169,12 +170,12 @@ def test_a_call_that_changes_something_is_seen(call: str) -> None:
         "db.execute('SELECT n FROM batch')", "db.execute(f'select n from batch {clause}', values)",
     ],
 )  # fmt: skip
-def test_a_call_that_changes_nothing_is_not_taken_for_a_step(call: str) -> None:
+def test_a_call_without_an_external_effect_is_ignored(call: str) -> None:
     assert not changes(ast.parse(f"def step():\n    return f({call})"))
 
 
 def test_functions_of_modules_are_called_by_the_modules_name() -> None:
-    """Otherwise the guard above could not tell them from methods of other things."""
+    """Otherwise the check above could not distinguish them from methods."""
     taken = {
         f"{path}: {node.module}.{one.name}"
         for path, tree in trees()
@@ -185,13 +186,13 @@ def test_functions_of_modules_are_called_by_the_modules_name() -> None:
     assert taken == set()
 
 
-def test_a_file_of_a_sub_package_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_file_of_a_sub_package_is_checked(tmp_path: Path) -> None:
     (tmp_path / "worker" / "sub").mkdir(parents=True)
     (tmp_path / "worker" / "sub" / "step.py").write_text("")
     assert [path for path, _ in trees(tmp_path)] == ["worker/sub/step.py"]
 
 
-def test_points_that_no_test_fired_are_listed(tmp_path: Path) -> None:
+def test_failpoints_that_no_test_fired_are_listed(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("a.first\na.second\n")
     (tmp_path / "two").write_text("a.second\n")
     assert report({"a.first", "a.second"}, fired(tmp_path)) == ("2 of 2 points fired", 0)
@@ -201,8 +202,8 @@ def test_points_that_no_test_fired_are_listed(tmp_path: Path) -> None:
     assert code == 1
 
 
-def test_a_point_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path) -> None:
-    """In a process of its own, and although it dies there."""
+def test_a_failpoint_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path) -> None:
+    """In a separate process that the failpoint kills."""
     armed = Points(tmp_path / "armed")
     armed.arm(Shot("a.point", 2))
     script = (
@@ -217,7 +218,7 @@ def test_a_point_is_noted_when_it_fires_and_not_when_it_is_passed(tmp_path: Path
     assert (tmp_path / "fired" / "fired").read_text() == "a.point\n"
 
 
-def test_an_unwatched_point_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inactive_failpoint_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failpoints._on_pass is None
     failpoints.failpoint("a.point")
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""Every guard in a Lua script has a mutant, or a reason to have none; found without a server."""
+"""Every guard in a Lua script has a mutant, or a reason for having none; without a server."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.mutants.scripts import LUA, guards, mutants, mutants_of, source
 FILES = sorted(f"{path.parent.name}/{path.stem}" for path in LUA.glob("*/*.lua"))
 EQUIVALENT = of_batches.EQUIVALENT | of_requests.EQUIVALENT
 QUICK = (of_batches.QUICK - of_batches.IN_PRODUCER.keys()) | of_requests.QUICK
-#: Reserved words that begin or join a condition, and comparisons.
+#: Reserved words that start or join a condition, and comparisons.
 GUARD = re.compile(r"\b(?:if|elseif|while|and|or)\b|[<>]=?|==|~=")
 
 
-def test_every_script_belongs_to_a_ledger_whose_histories_try_its_mutants() -> None:
+def test_every_script_belongs_to_a_ledger_whose_histories_test_its_mutants() -> None:
     of_each = {"batch": batches.SCRIPTS, "request": requests.SCRIPTS}
     names = [f"{kind}/{name}" for kind, all in of_each.items() for name in ("prelude", *all)]
     assert sorted(names) == FILES
@@ -37,8 +37,8 @@ def test_every_guard_has_a_mutant(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_no_guard_is_passed_over_by_the_reader(file: str) -> None:
-    """Counted without it: by the words and signs that a guard is made of."""
+def test_the_parser_finds_every_guard(file: str) -> None:
+    """Compared with a count of the words and signs that guards consist of."""
     text = source(file)
     plain = re.sub(r"--[^\n]*|'[^']*'", lambda found: " " * len(found[0]), text)
     spans = guards(text)
@@ -47,7 +47,7 @@ def test_no_guard_is_passed_over_by_the_reader(file: str) -> None:
         assert near, text[found.start() : found.start() + 60]
 
 
-def test_what_is_listed_by_name_is_a_mutant() -> None:
+def test_every_listed_name_is_a_mutant() -> None:
     assert (EQUIVALENT.keys() | QUICK) <= {mutant.id for mutant in mutants(FILES)}
     assert not EQUIVALENT.keys() & QUICK
     assert all(EQUIVALENT.values())
@@ -65,18 +65,18 @@ def test_a_new_guard_has_its_mutants() -> None:
 
 
 @pytest.mark.parametrize("text", ["while a do end", "x = [[a]]", "goto out", "if a then"])
-def test_lua_that_is_not_read_is_refused(text: str) -> None:
+def test_unsupported_lua_is_refused(text: str) -> None:
     with pytest.raises(SyntaxError):
         mutants_of("new", text)
 
 
-def test_a_fault_of_the_test_itself_is_not_taken_for_a_broken_promise() -> None:
+def test_an_error_of_the_test_is_not_a_broken_promise() -> None:
     with pytest.raises(Broken) as broken:
         agree(1, 2)
     assert is_broken(broken.value)
     with pytest.raises(ValueError, match="literal") as ours:
         int("x")
     assert not is_broken(ours.value)
-    with pytest.raises(BadMessage) as answered:
+    with pytest.raises(BadMessage) as caught:
         decode_result(b"nonsense", 1)
-    assert is_broken(answered.value)
+    assert is_broken(caught.value)

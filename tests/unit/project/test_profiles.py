@@ -1,4 +1,4 @@
-"""Property tests: the quick profile is the same on every run, the full one looks further."""
+"""Property tests: the quick profile is the same in every run, the full one is random."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SHOW = "import tests.conftest, hypothesis; print(hypothesis.settings.default.der
 
 @pytest.mark.parametrize(("profile", "same"), [("quick", True), ("full", False)])
 @pytest.mark.parametrize("ci", [{}, {"CI": "true"}], ids=["laptop", "CI"])
-def test_only_the_quick_profile_draws_the_same_each_time(
+def test_only_the_quick_profile_is_deterministic(
     profile: str, same: bool, ci: dict[str, str]
 ) -> None:
-    """Where CI is set, Hypothesis derandomizes every profile that does not say otherwise."""
+    """If CI is set, Hypothesis derandomizes every profile that does not state otherwise."""
     inherited = {name: value for name, value in os.environ.items() if name != "CI"}
     environment = {**inherited, **ci, "HYPOTHESIS_PROFILE": profile}
     command = [sys.executable, "-c", SHOW]
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-    assert said.stdout.decode().strip() == str(same)
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert printed.stdout.decode().strip() == str(same)

@@ -1,4 +1,4 @@
-"""What the fault tests allow for a recovery follows what the page says that it takes."""
+"""The bounds of the fault tests for a recovery follow the documented times."""
 
 from __future__ import annotations
 

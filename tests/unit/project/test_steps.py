@@ -1,4 +1,4 @@
-"""The night leaves out what is done, and nothing else; its page is its memory."""
+"""The nightly run skips exactly the steps that are done; its page is its state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ XML = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
-def test_tests_are_counted_as_pytest_wrote_them(tmp_path: Path) -> None:
+def test_tests_are_counted_from_the_report_of_pytest(tmp_path: Path) -> None:
     path = tmp_path / "unit.xml"
     path.write_text(XML)
     assert read([path]) == Counts(1, 2, 1, (("no root", 1),))
@@ -29,7 +29,7 @@ def test_tests_are_counted_as_pytest_wrote_them(tmp_path: Path) -> None:
     [(PASSED, inputs.digest(STEP), True), (FAILED, inputs.digest(STEP), False),
      (PASSED, "0" * 12, False)],
 )  # fmt: skip
-def test_a_step_is_done_if_it_passed_with_the_files_of_now(
+def test_a_step_is_done_if_it_passed_with_the_current_files(
     tmp_path: Path, result: str, used: str, done: bool
 ) -> None:
     page = tmp_path / "nightly.md"
@@ -39,14 +39,14 @@ def test_a_step_is_done_if_it_passed_with_the_files_of_now(
     assert record.done(STEP, record.read(page)) is done
 
 
-def test_the_digest_depends_on_what_is_run_and_on_every_file() -> None:
+def test_the_digest_depends_on_the_command_and_on_every_file() -> None:
     known = inputs.digest(STEP)
     assert inputs.digest(STEP) == known
     assert inputs.digest(STEP._replace(variables=("THIRD=1",))) != known
     assert inputs.digest(STEP._replace(inputs=("pyproject.toml", "Makefile"))) != known
 
 
-def test_every_step_depends_on_files_that_are_there() -> None:
+def test_every_step_depends_on_existing_files() -> None:
     for step in plan.nightly():
         for pattern in step.inputs:
             assert inputs.git("ls-files", "--", pattern).strip(), (step.name, pattern)

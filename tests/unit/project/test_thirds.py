@@ -32,7 +32,7 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> list[list[str] | None]:
-    """The cases that are run without the variable, with each third, and with a wrong one."""
+    """The cases that run without the variable, with each third, and with an invalid value."""
     found = tmp_path_factory.mktemp("thirds") / "found"
     values = json.dumps(["", *THIRDS, "3"])
     command = [sys.executable, "-c", COLLECT, str(found), values, *SUITES, OTHER]
@@ -40,8 +40,8 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> list[list[str] | None
     return list(json.loads(Path(found).read_text()))
 
 
-def test_the_thirds_are_all_cases_and_each_is_in_one(collected: list[list[str] | None]) -> None:
-    """On both servers in the same: CI runs another third and another server at each commit."""
+def test_each_case_is_in_exactly_one_third(collected: list[list[str] | None]) -> None:
+    """A case is in the same third on both servers: CI changes third and server at each commit."""
     whole, *thirds = [{*map(_anywhere, names or [])} for names in collected[:4]]
     of_points = {name for name in whole if OTHER not in name}
     assert len(of_points) > 200
@@ -61,5 +61,5 @@ def test_other_tests_are_in_each_third(collected: list[list[str] | None]) -> Non
     assert all(names == others[0] for names in others)
 
 
-def test_a_third_that_is_none_runs_nothing(collected: list[list[str] | None]) -> None:
+def test_an_invalid_third_runs_nothing(collected: list[list[str] | None]) -> None:
     assert collected[4] is None

@@ -1,4 +1,4 @@
-"""What is configured about the broker is checked before anything connects, and tells no secret."""
+"""The configuration of the broker is checked before a connection, and no secret is displayed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.settings import PREFIX, Settings
 
-#: With every character that means something in a URL.
+#: With every character that has a meaning in a URL.
 SECRET = "pa/ss?w#or@d:%41&=;"
 REMOTE = "redis://broker.example:6379"
 
@@ -43,7 +43,7 @@ def password_file(tmp_path: Path) -> str:
 @given(
     password=st.text(min_size=1), user=st.text(), host=st.sampled_from(["h", "[::1]", "1.2.3.4"])
 )
-def test_any_password_comes_through_a_url_and_is_shown_nowhere(
+def test_any_password_passes_through_a_url_and_is_not_displayed(
     password: str, user: str, host: str
 ) -> None:
     try:
@@ -66,33 +66,33 @@ def test_any_password_comes_through_a_url_and_is_shown_nowhere(
 def test_a_password_that_is_not_encoded_is_refused_and_not_repeated(scheme: str, text: str) -> None:
     with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
         of(f"{scheme}://{text}")
-    said = "".join(traceback.format_exception_only(caught.value))
-    assert not any(part in said for part in ("pa/", "w#or", "ss?", "%41"))
+    displayed = "".join(traceback.format_exception_only(caught.value))
+    assert not any(part in displayed for part in ("pa/", "w#or", "ss?", "%41"))
     assert access.redacted(f"{scheme}://{text}") == "HANGTAG_REDIS_URL"
 
 
-#: Of what passwords are made here: what means something in a URL, digits, which are ports and
-#: databases, and what stands in no message.
+#: Pieces of generated passwords: characters with a meaning in a URL, digits, which may be ports
+#: or databases, and texts that occur in no message.
 PIECES = [*"/?#@:%&=[] ", "//", "12", "%41", "XQZ", "QXJ", "db=", "password=", "ssl_"]
 HOSTS = ["h", "h:1/2", "[::1]:7", "h?db=1"]
 SOCKETS = ["/run/redis.sock", "/run/redis.sock?db=2", "run/redis.sock"]
 WHERE = {"unix": SOCKETS, "redis": HOSTS, "rediss": HOSTS}
 
 
-def _as_it_is(text: str) -> str:
+def _unchanged(text: str) -> str:
     return text
 
 
-def _but_for_slashes(text: str) -> str:
+def _quoted_except_slashes(text: str) -> str:
     return quote(text, safe="/")
 
 
-#: How the password is written, and what stands before and after it.
+#: How the password is written, with the separators before and after it.
 TYPED = [
-    (_as_it_is, ":", "@"),
-    (_but_for_slashes, ":", "@"),
-    (_but_for_slashes, ":", "%40"),
-    (_but_for_slashes, "%3A", "%40"),
+    (_unchanged, ":", "@"),
+    (_quoted_except_slashes, ":", "@"),
+    (_quoted_except_slashes, ":", "%40"),
+    (_quoted_except_slashes, "%3A", "%40"),
 ]
 
 
@@ -113,16 +113,16 @@ def test_no_part_of_a_password_in_a_url_is_in_any_message(
     write, before, after = typed
     where = data.draw(st.sampled_from(WHERE[scheme]))
     url = f"{scheme}://{user}{before}{write(secret)}{after}{where}"
-    said = [access.redacted(url)]
+    displayed = [access.redacted(url)]
     try:
         found = parse(url, insecure=True)
         app = make_app(found, "test")
-        said += [str(found), str(app.conf.broker_url), worker_line(Settings(redis_url=url))]
+        displayed += [str(found), str(app.conf.broker_url), worker_line(Settings(redis_url=url))]
         app.close()
     except SetupError as error:
-        said += traceback.format_exception(error)
+        displayed += traceback.format_exception(error)
     for part in ("XQZ", "QXJ"):
-        assert part not in "".join(said).upper()
+        assert part not in "".join(displayed).upper()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_no_part_of_a_password_in_a_url_is_in_any_message(
      "unix://user:SECRET", "unix://user%3ASECRET%40/run/redis.sock", "unix:user:SECRET@/run/s",
      "redis://user%3ASECRET%40h", "redis://:1?SECRET=2", "unix:///run/redis.sock?SECRET=1"],
 )  # fmt: skip
-def test_what_may_be_a_part_of_a_password_is_refused_and_not_repeated(url: str) -> None:
+def test_a_possible_part_of_a_password_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
         parse(url)
     assert "SECRET" not in str(caught.value)
@@ -152,9 +152,7 @@ def test_on_this_machine_no_password_is_needed(host: str) -> None:
      "redis://0.0.0.0", "redis://10.0.0.1:1/2", "redis://[fe80::1]", "redis://127.0.0.1.example",
      "redis://localhost.example", "redis://128.0.0.1"],
 )  # fmt: skip
-def test_elsewhere_a_password_is_required_unless_said_otherwise(
-    url: str, password_file: str
-) -> None:
+def test_a_remote_address_requires_a_password_unless_insecure(url: str, password_file: str) -> None:
     for settings in (Settings(redis_url=url), Settings(redis_url=url, redis_insecure="0")):
         with pytest.raises(SetupError, match=r"no password; set .*, use a socket, .*INSECURE=1"):
             broker_url(settings)
@@ -168,7 +166,7 @@ def test_elsewhere_a_password_is_required_unless_said_otherwise(
      "ssl_check_hostname=false", "ssl_check_hostname=0", "ssl_check_hostname=False",
      "ssl_cert_reqs=required&ssl_check_hostname=no"],
 )  # fmt: skip
-def test_verification_is_not_switched_off_unless_said_otherwise(query: str) -> None:
+def test_verification_is_not_disabled_unless_insecure(query: str) -> None:
     url = f"rediss://:x@broker?{query}"
     with pytest.raises(
         SetupError, match=r"not to be verified; name .*HANGTAG_REDIS_CA.*INSECURE=1"
@@ -193,7 +191,7 @@ def test_both_clients_verify_the_certificate_and_the_host(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("url", "cure"),
+    ("url", "fix"),
     [
         ("amqp://h", "must begin with"),
         ("//h", "must begin with"),
@@ -212,14 +210,14 @@ def test_both_clients_verify_the_certificate_and_the_host(tmp_path: Path) -> Non
         ("unix:///s?ssl_ca_certs=/x", "begin with rediss"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_one_line_with_the_cure(url: str, cure: str) -> None:
-    with pytest.raises(SetupError, match=cure) as caught:
+def test_an_unusable_url_is_one_line_with_the_fix(url: str, fix: str) -> None:
+    with pytest.raises(SetupError, match=fix) as caught:
         of(url)
     assert str(caught.value).isprintable()
 
 
 @given(text=st.text())
-def test_any_text_is_an_address_or_a_fault_of_the_set_up(text: str) -> None:
+def test_any_text_is_an_address_or_a_setup_error(text: str) -> None:
     for url in (text, f"redis://{text}", f"rediss://{text}", f"unix://{text}"):
         try:
             found = parse(url)
@@ -232,7 +230,7 @@ def test_any_text_is_an_address_or_a_fault_of_the_set_up(text: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"two\nlines", b"\xff", b"nul\0", b"x" * 5000], ids=repr
 )
-def test_a_file_that_holds_no_password_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_password_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "password").write_bytes(content)
     for path in (tmp_path / "password", tmp_path / "absent", tmp_path):
         with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE=") as caught:
@@ -240,13 +238,13 @@ def test_a_file_that_holds_no_password_is_refused(tmp_path: Path, content: bytes
         assert "lines" not in str(caught.value)
 
 
-def test_a_password_is_said_once(password_file: str) -> None:
+def test_a_password_is_given_only_once(password_file: str) -> None:
     with pytest.raises(SetupError, match="unset one"):
         of("redis://:x@broker", redis_password_file=password_file)
 
 
 @pytest.mark.parametrize("setting", ["redis_ca", "redis_cert", "redis_key"])
-def test_a_file_of_a_certificate_is_there_and_of_use(tmp_path: Path, setting: str) -> None:
+def test_a_certificate_file_exists_and_is_valid(tmp_path: Path, setting: str) -> None:
     with pytest.raises(SetupError, match="No such file"):
         of("rediss://:x@broker", **{setting: str(tmp_path / "absent")})
     (tmp_path / "there").touch()
@@ -269,7 +267,7 @@ def test_a_worker_in_another_folder_finds_the_same_files(
         assert made[PREFIX + name.upper()] == os.path.join(tmp_path, "file")
 
 
-def test_of_a_socket_the_number_of_the_database_counts_for_both_clients() -> None:
+def test_both_clients_use_the_database_number_of_a_socket() -> None:
     found = of("unix:///run/redis.sock?db=4")
     assert connect(found, "test").connection_pool.connection_kwargs["db"] == 4
     app = make_app(found, "test")

@@ -1,4 +1,4 @@
-"""What crosses the wire comes back as it was, and whatever is mangled is a BadMessage."""
+"""Messages are restored exactly, and mangled ones are a BadMessage."""
 
 from __future__ import annotations
 
@@ -60,25 +60,25 @@ def results(draw: st.DrawFn) -> tuple[int, BatchResult]:
 
 @st.composite
 def mangled(draw: st.DrawFn, good: bytes) -> bytes:
-    """`good` with a piece cut out, put in, or replaced."""
+    """`good` with a piece removed, inserted, or replaced."""
     start = draw(st.integers(0, len(good)))
     end = draw(st.integers(start, min(len(good), start + 8)))
     return good[:start] + draw(st.binary(max_size=8)) + good[end:]
 
 
 @given(records)
-def test_a_job_record_comes_back_as_it_was(record: JobRecord) -> None:
+def test_a_job_record_is_restored_exactly(record: JobRecord) -> None:
     assert decode_job(encode_job(record)) == record
 
 
 @given(results())
-def test_a_result_comes_back_as_it_was(counted: tuple[int, BatchResult]) -> None:
+def test_a_result_is_restored_exactly(counted: tuple[int, BatchResult]) -> None:
     count, result = counted
     assert decode_result(encode_result(result), count) == result
 
 
 @given(images)
-def test_images_and_the_reasons_why_there_are_none_come_back(images: list[bytes | Status]) -> None:
+def test_images_and_their_statuses_are_restored_exactly(images: list[bytes | Status]) -> None:
     back = decode_images(encode_images(images))
     assert back == images
     assert [type(image) for image in back] == [type(image) for image in images]
@@ -107,7 +107,7 @@ def test_a_mangled_image_blob_is_a_bad_message_or_a_list_of_images(
 
 
 @given(st.binary(max_size=40))
-def test_bytes_that_are_no_blob_are_a_bad_message_or_a_list_of_images(blob: bytes) -> None:
+def test_other_bytes_are_a_bad_message_or_a_list_of_images(blob: bytes) -> None:
     try:
         found = decode_images(blob)
     except BadMessage:
@@ -126,7 +126,7 @@ def test_a_blob_with_an_unknown_status_or_an_absurd_count_is_a_bad_message(
 
 
 @given(st.data(), results())
-def test_a_mangled_result_is_a_bad_message_or_has_the_agreed_form(
+def test_a_mangled_result_is_a_bad_message_or_has_the_documented_form(
     data: st.DataObject, counted: tuple[int, BatchResult]
 ) -> None:
     count, result = counted
@@ -213,9 +213,7 @@ def test_a_record_with_an_unknown_field_is_a_bad_message() -> None:
     ],
     ids=lambda data: repr(data[:12]),
 )
-def test_what_is_no_json_of_ours_is_a_bad_message(
-    decode: Callable[[bytes], object], data: bytes
-) -> None:
+def test_foreign_json_is_a_bad_message(decode: Callable[[bytes], object], data: bytes) -> None:
     with pytest.raises(BadMessage):
         decode(data)
 

@@ -1,4 +1,4 @@
-"""A reference comes back as it was, and names a file below a root or is a bad message."""
+"""A reference is restored exactly, and names a file below a root or is a bad message."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ stamps = st.tuples(st.integers(0, MAX_FILE_BYTES), st.integers(0, (1 << 63) - 1)
 references = st.builds(Reference, paths, stamps)
 failed = st.sampled_from([status for status in Status if status is not Status.OK])
 payloads = st.lists(st.one_of(references, st.binary(max_size=30), failed), max_size=20)
-#: What would lead out of a root, or is no path.
+#: Paths that lead out of a root, or are invalid.
 ODD = [
     b"", b"/", b"/etc/passwd", b"..", b"../x", b"a/..", b"a/../b", b"a/../../x", b".", b"./a",
     b"a/.", b"a//b", b"a/", b"//a", b"\0", b"a\0b", b"a/\0", b"a" * (MAX_PATH_BYTES + 1),
 ]  # fmt: skip
-#: What is a name like any other.
+#: Unusual but valid names.
 EVEN = [
     b"...",
     b"a/.../b",
@@ -45,7 +45,7 @@ EVEN = [
 
 
 @given(payloads)
-def test_a_payload_comes_back_as_it_was(payload: list[bytes | Reference | Status]) -> None:
+def test_a_payload_is_restored_exactly(payload: list[bytes | Reference | Status]) -> None:
     back = decode_payload(encode_images(payload))
     assert back == payload
     assert [type(image) for image in back] == [type(image) for image in payload]
@@ -86,25 +86,25 @@ def test_a_path_that_could_lead_out_of_the_root_is_a_bad_message(path: bytes) ->
 
 
 @pytest.mark.parametrize("path", [*EVEN, b"a" * MAX_PATH_BYTES], ids=lambda path: repr(path[:12]))
-def test_an_unusual_name_is_a_name(path: bytes) -> None:
+def test_an_unusual_name_is_valid(path: bytes) -> None:
     assert fits(path)
     assert unpack(Reference(path, (1, 1)).pack(), 1) == Reference(path, (1, 1))
 
 
 @pytest.mark.parametrize("stamp", [(-1, 1), (MAX_FILE_BYTES + 1, 1), (1, -1), (1 << 62, 1)])
-def test_a_size_or_time_that_no_file_can_have_is_a_bad_message(stamp: tuple[int, int]) -> None:
+def test_an_impossible_size_or_time_is_a_bad_message(stamp: tuple[int, int]) -> None:
     with pytest.raises(BadMessage):
         unpack(Reference(b"a", stamp).pack(), MAX_FILE_BYTES)
 
 
 @pytest.mark.parametrize("length", range(17))
-def test_a_reference_that_is_cut_short_is_a_bad_message(length: int) -> None:
+def test_a_truncated_reference_is_a_bad_message(length: int) -> None:
     with pytest.raises(BadMessage):
         unpack(Reference(b"a", (1, 1)).pack()[:length], MAX_FILE_BYTES)
 
 
 @given(references, payloads)
-def test_where_bytes_are_due_a_reference_is_a_bad_message(
+def test_a_reference_in_the_place_of_bytes_is_a_bad_message(
     reference: Reference, payload: list[bytes | Reference | Status]
 ) -> None:
     with pytest.raises(BadMessage):

@@ -1,6 +1,6 @@
-"""What is missing is named with a command that installs it here; a stack is named by what is here.
+"""Missing packages are named with the command that installs them; a stack is named by its code.
 
-Each case is an environment of its own: its own prefix, packages and metadata.
+Each case is a separate environment with its own prefix, packages and metadata.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ COMMAND = "from shared import installation; print(installation.command('all', ['
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A complete environment of its own."""
+    """A complete separate environment."""
     return Installation(tmp_path_factory.mktemp("complete") / "env", {})
 
 
-def said(environment: Installation, program: str, path: Path = ROOT) -> str:
-    """What a program says that finds its modules at `path` first."""
+def output_of(environment: Installation, program: str, path: Path = ROOT) -> str:
+    """The output of a program that finds its modules at `path` first."""
     command = [str(environment.python), "-c", program]
     env = {"PYTHONPATH": str(path)}
     return subprocess.check_output(command, cwd="/", env=env, text=True).strip()
 
 
-def test_a_stack_is_named_by_the_environment_and_by_what_it_has(
+def test_a_stack_is_named_by_the_environment_and_its_packages(
     environment: Installation, tmp_path: Path
 ) -> None:
-    complete = said(environment, NAME)
-    assert complete == said(environment, NAME)
+    complete = output_of(environment, NAME)
+    assert complete == output_of(environment, NAME)
     assert len(complete) == installation.NAME_CHARS
-    assert complete != installation.name(), "the packages are the same, the environment is not"
+    assert complete != installation.name(), "the packages are equal, the environments differ"
     (keras,) = environment.python.parent.parent.glob("lib/*/site-packages/keras")
     target = keras.readlink()
     keras.unlink()
     try:
-        assert said(environment, NAME) != complete
+        assert output_of(environment, NAME) != complete
     finally:
         keras.symlink_to(target)
-    assert said(environment, NAME) == complete
+    assert output_of(environment, NAME) == complete
     shutil.copytree(ROOT / "shared", tmp_path / "shared")
-    assert said(environment, NAME, tmp_path) != complete, "other code, another stack"
+    assert output_of(environment, NAME, tmp_path) != complete, "the code differs"
 
 
 @pytest.mark.parametrize("source", ["checkout", "folder", "wheel", "gone", "index"])
-def test_the_command_suits_where_hangtag_was_installed_from(
+def test_the_command_suits_the_source_of_the_installation(
     environment: Installation, tmp_path: Path, source: str
 ) -> None:
     site, origin = tmp_path / "site", tmp_path / "its source"
@@ -63,8 +63,8 @@ def test_the_command_suits_where_hangtag_was_installed_from(
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: hangtag\nVersion: 9\n")
     if source != "index":
-        told = {"url": origin.as_uri(), "dir_info": {}}
-        (about / "direct_url.json").write_text(json.dumps(told))
+        recorded = {"url": origin.as_uri(), "dir_info": {}}
+        (about / "direct_url.json").write_text(json.dumps(recorded))
     if source == "folder":
         origin.mkdir()
         (origin / "pyproject.toml").touch()
@@ -76,7 +76,7 @@ def test_the_command_suits_where_hangtag_was_installed_from(
         "folder": [f"{origin}[all]"],
         "wheel": [f"{origin}[all]"],
     }.get(source, ["keras", "x y"])
-    words = shlex.split(said(environment, COMMAND, path))
+    words = shlex.split(output_of(environment, COMMAND, path))
     assert words == [str(environment.python), "-m", "pip", "install", *expected]
 
 
@@ -88,9 +88,9 @@ def test_the_command_suits_where_hangtag_was_installed_from(
         (["a", "b", "c"], "a, b and c are missing; add them with: "),
     ],
 )
-def test_what_is_missing_is_listed_as_in_a_sentence(names: list[str], words: str) -> None:
+def test_missing_packages_are_listed_as_in_a_sentence(names: list[str], words: str) -> None:
     assert installation.lacks(names, "all").startswith(words)
 
 
-def test_nothing_missing_is_nothing_to_say() -> None:
+def test_without_missing_packages_nothing_is_reported() -> None:
     assert installation.missing({"shared": "hangtag"}, "all") == ""

@@ -1,4 +1,4 @@
-"""A flood of errors of one kind costs a log some lines and then a count, and none is forgotten."""
+"""A flood of errors of one kind is logged as some lines and then a count; no error is lost."""
 
 from __future__ import annotations
 

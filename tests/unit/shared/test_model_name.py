@@ -1,4 +1,4 @@
-"""A model is named NAME, NAME@VERSION or NAME@ALIAS, and nothing else is let through."""
+"""A model is named NAME, NAME@VERSION or NAME@ALIAS; any other name is refused."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ aliases = names.filter(lambda name: not name.isdigit())
         ("@2", ModelName("fashion-mnist", 2, None)),
     ],
 )
-def test_a_name_stands_for_a_version_or_an_alias(text: str, model: ModelName) -> None:
+def test_a_name_refers_to_a_version_or_an_alias(text: str, model: ModelName) -> None:
     assert parse(text) == model
 
 
 @given(names, st.integers(0, MAX_VERSION))
-def test_a_version_survives_being_written_and_read(name: str, version: int) -> None:
+def test_a_version_can_be_formatted_and_parsed(name: str, version: int) -> None:
     model = ModelName(name, version, None)
     assert parse(str(model)) == model
 
 
 @given(names, aliases)
-def test_an_alias_survives_being_written_and_read(name: str, alias: str) -> None:
+def test_an_alias_can_be_formatted_and_parsed(name: str, alias: str) -> None:
     model = ModelName(name, None, alias)
     assert parse(str(model)) == model
 
@@ -47,14 +47,14 @@ def test_an_alias_survives_being_written_and_read(name: str, alias: str) -> None
         "a b", "a\n", "a@1\n", ".hidden", "a@²", "a@٣", "hf://a", f"a@{MAX_VERSION + 1}", "x" * 65,
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_with_one_line_that_shows_the_form(text: str) -> None:
+def test_any_other_text_is_refused_with_one_line_that_contains_the_form(text: str) -> None:
     with pytest.raises(UsageError, match="NAME@VERSION") as error:
         parse(text)
     assert "\n" not in str(error.value)
 
 
 @given(st.text())
-def test_whatever_is_let_through_cannot_be_a_path(text: str) -> None:
+def test_an_accepted_name_cannot_be_a_path(text: str) -> None:
     try:
         model = parse(text)
     except UsageError:

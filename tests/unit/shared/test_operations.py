@@ -1,4 +1,4 @@
-"""Moves of a store: each is made once, and nothing that somebody needs is deleted."""
+"""Operations on a store: each is executed once, and no version in use is deleted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def versions(registry: Registry) -> set[int]:
     return set(registry.versions(NAME))
 
 
-def test_a_promotion_says_what_was_before_and_keeps_who_and_why(registry: Registry) -> None:
+def test_a_promotion_returns_the_previous_version_and_stores_user_and_reason(
+    registry: Registry,
+) -> None:
     decided = operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
     assert (decided.version, decided.before, decided.changed) == (3, 1, True)
     last = registry.history(NAME)[-1]
@@ -79,15 +81,15 @@ def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
     assert registry.aliases(NAME) == {"production": 4, "canary": 4}
 
 
-def test_promoting_what_is_in_production_changes_nothing(registry: Registry) -> None:
-    """Otherwise a rollback would lead to the version that is there already."""
+def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
+    """Otherwise a rollback would lead to the current version."""
     before = registry.history(NAME)
     decided = operations.promote(registry, Promote(f"{NAME}@1"), "")
     assert not decided.changed
     assert registry.history(NAME) == before
 
 
-def test_a_request_is_done_once_however_often_it_is_worked_on(registry: Registry) -> None:
+def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:
     for version in (2, 3):
         operations.promote(registry, Promote(f"{NAME}@{version}"), "")
     first = operations.rollback(registry, Rollback(NAME), "", request="r1")
@@ -99,7 +101,7 @@ def test_a_request_is_done_once_however_often_it_is_worked_on(registry: Registry
     assert registry.aliases(NAME) == {"production": 4}
 
 
-def test_what_is_not_confirmed_is_not_done(registry: Registry) -> None:
+def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
         raise SetupError("the lease is lost")
 
@@ -123,7 +125,7 @@ def test_what_is_not_confirmed_is_not_done(registry: Registry) -> None:
     in_use=st.sets(st.integers(1, VERSIONS + 2)),
     keep=st.integers(0, VERSIONS + 1),
 )
-def test_pruning_deletes_what_nobody_needs_and_only_that(
+def test_pruning_deletes_exactly_the_unused_versions(
     template: Path,
     tmp_path_factory: pytest.TempPathFactory,
     promotions: list[tuple[int, str]],
@@ -157,19 +159,19 @@ def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None
     assert 3 not in versions(registry)
 
 
-def test_the_packaged_version_stays_and_says_so(registry: Registry) -> None:
+def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
     pruned = operations.prune(registry, Prune(packaged.NAME, 0), {})
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
 
-def test_a_model_that_there_is_not_is_no_success(registry: Registry) -> None:
+def test_pruning_an_unknown_model_is_an_error(registry: Registry) -> None:
     with pytest.raises(SetupError, match="there is no model boots"):
         operations.prune(registry, Prune("boots", 0), {})
 
 
-def test_files_that_never_became_a_version_go_after_a_day(registry: Registry) -> None:
-    """Of a trainer that was killed, and whose request nobody takes up again."""
+def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> None:
+    """Left by a trainer that was killed, for a request that is not retried."""
     for number, age_s in ((6, LEFTOVER_S - 60), (7, LEFTOVER_S + 60)):
         folder = registry.root / NAME / str(number)
         folder.mkdir()
@@ -185,8 +187,8 @@ def test_files_that_never_became_a_version_go_after_a_day(registry: Registry) ->
     assert registry.publish(card(), FILES).version == 8
 
 
-def test_a_request_is_known_by_its_mark() -> None:
-    """The id may come again; the record in Redis and that in the store are the same."""
+def test_a_request_is_identified_by_its_tag() -> None:
+    """The id may be reused; the record in Redis and that in the store are the same."""
     request = Request("nightly", Rollback(NAME), "", time.time())
     assert decode_request(encode_request(request)).mark == request.mark
     assert request.mark.startswith("nightly~")
@@ -194,20 +196,20 @@ def test_a_request_is_known_by_its_mark() -> None:
     assert later.mark != request.mark
 
 
-def test_what_was_pruned_is_told_although_redis_went_away(
+def test_pruned_versions_are_reported_even_if_redis_becomes_unreachable(
     server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = Prune(NAME, 1)
     context, _ = handler_context.make(server, registry.root, work)
 
-    def last_answer(*asked: object) -> dict[int, str]:
+    def last_reply(*arguments: object) -> dict[int, str]:
         found = pinned(server.client, NAME)
         server.stop()
         return found
 
-    monkeypatch.setattr(manage_versions, "pinned", last_answer)
-    answer = manage_versions.prune(context, work).answer
-    assert isinstance(answer, Pruned)
-    assert answer.removed == (2, 3, 4)
+    monkeypatch.setattr(manage_versions, "pinned", last_reply)
+    pruned = manage_versions.prune(context, work).answer
+    assert isinstance(pruned, Pruned)
+    assert pruned.removed == (2, 3, 4)
     with pytest.raises(RedisError):
         server.client.ping()

@@ -1,4 +1,4 @@
-"""The packaged version is what its card says, figure by figure."""
+"""The packaged version has the figures of its card."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_accuracy_and_calibration_on_the_test_images_are_those_of_the_card() -> 
     assert found.ece == pytest.approx(metrics.test_ece, abs=TOLERANCE)
 
 
-def test_it_keeps_what_is_promised_of_it() -> None:
+def test_the_figures_have_the_promised_values() -> None:
     metrics = packaged.card().metrics
     assert metrics.test_accuracy == accuracy.USUAL.test / 10_000
     assert metrics.heldout_accuracy == accuracy.USUAL.heldout / 5_000
@@ -57,7 +57,7 @@ def test_it_keeps_what_is_promised_of_it() -> None:
 
 @pytest.mark.nightly
 def test_the_figures_on_the_held_out_images_are_those_of_the_card() -> None:
-    """Its accuracy on them is read in tests/end_to_end/test_training.py, too."""
+    """tests/end_to_end/test_training.py reads its accuracy on them, too."""
     metrics = packaged.card().metrics
     found = _evaluate("train", 1)
     assert found.count == metrics.heldout_count == 5_000
@@ -75,11 +75,13 @@ def test_the_figures_on_the_held_out_images_are_those_of_the_card() -> None:
         ("Features\t: fp asimd", 9_524, False),
     ],
 )
-def test_accuracy_is_exact_where_it_was_recorded(cpuinfo: str, right: int, good: bool) -> None:
+def test_accuracy_is_exact_on_the_processor_where_it_was_recorded(
+    cpuinfo: str, right: int, good: bool
+) -> None:
     assert (not accuracy.off("test", right, accuracy.features(cpuinfo))) is good
 
 
-def test_it_learned_from_the_images_that_are_not_held_out() -> None:
+def test_it_was_trained_on_the_images_that_are_not_held_out() -> None:
     try:
         learn, _ = hold_out(Examples.of(*fashion_mnist.load("train", download=False)))
     except SetupError:
@@ -96,7 +98,7 @@ def test_the_card_is_that_of_fashion_mnist_version_0() -> None:
     assert all(packaged.read(filename) for filename in card.files)
 
 
-def test_both_sides_know_it_by_the_same_hash() -> None:
+def test_producer_and_worker_compute_the_same_hash() -> None:
     folder = Path(packaged.__file__).with_name("packaged_model")
     data = (folder / "card.json").read_bytes()
     assert packaged.card_sha256() == hashlib.sha256(data).hexdigest()
@@ -104,7 +106,7 @@ def test_both_sides_know_it_by_the_same_hash() -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_a_damaged_installation_is_named_as_such(
+def test_a_damaged_installation_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     packaged.card()
@@ -121,7 +123,7 @@ def test_only_files_of_the_card_are_read(name: str) -> None:
         packaged.read(name)
 
 
-def test_predictions_do_not_depend_on_the_company_of_an_image() -> None:
+def test_predictions_do_not_depend_on_the_other_images_of_a_batch() -> None:
     loaded = load_runtime.load("litert", packaged.card(), packaged.read("model.tflite"))
     images = np.random.default_rng(1).integers(0, 256, (70, 28, 28, 1)).astype(np.uint8)
     apart = np.concatenate([loaded.predict(image[None]) for image in images])

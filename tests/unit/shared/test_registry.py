@@ -1,4 +1,4 @@
-"""The registry: versions that never change, aliases that never forget."""
+"""The registry: versions are immutable, aliases have a complete history."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_empty_registry_has_the_packaged_version_in_production(registry: Regi
     assert not registry.root.exists()
 
 
-def test_a_published_version_is_read_back_as_it_was(registry: Registry, card: Card) -> None:
+def test_a_published_version_is_read_back_unchanged(registry: Registry, card: Card) -> None:
     published = registry.publish(card, FILES)
     assert published.ref == "shoes@1"
     assert registry.card("shoes", 1) == published
@@ -52,7 +52,7 @@ def test_versions_count_up_and_only_the_first_is_promoted(registry: Registry, ca
     assert registry.aliases("shoes") == {"production": 1}
 
 
-def test_a_retrained_packaged_model_waits_for_its_promotion(registry: Registry) -> None:
+def test_a_retrained_packaged_model_needs_a_promotion(registry: Registry) -> None:
     registry.publish(packaged.card(), FILES)
     assert registry.versions(packaged.NAME) == [0, 1]
     assert registry.aliases(packaged.NAME) == {"production": 0}
@@ -61,7 +61,7 @@ def test_a_retrained_packaged_model_waits_for_its_promotion(registry: Registry) 
     assert registry.rollback(packaged.NAME).version == 0
 
 
-def test_publishers_at_once_get_numbers_of_their_own(registry: Registry, card: Card) -> None:
+def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Card) -> None:
     published: list[Card] = []
     threads = [
         threading.Thread(target=lambda n=n: published.append(registry.publish(card, {"n": n})))
@@ -76,7 +76,7 @@ def test_publishers_at_once_get_numbers_of_their_own(registry: Registry, card: C
 
 
 class Simultaneous(Registry):
-    """Its users look at the aliases at the same time, where nothing keeps them from it."""
+    """Its users read the aliases at the same time if no lock prevents it."""
 
     both = threading.Barrier(2, timeout=0.5)
 
@@ -87,7 +87,7 @@ class Simultaneous(Registry):
         return found
 
 
-def test_only_one_of_two_publishers_at_once_is_the_first(tmp_path: Path, card: Card) -> None:
+def test_only_one_of_two_concurrent_publishers_is_the_first(tmp_path: Path, card: Card) -> None:
     registry = Simultaneous(tmp_path)
     threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
     for thread in threads:
@@ -98,7 +98,7 @@ def test_only_one_of_two_publishers_at_once_is_the_first(tmp_path: Path, card: C
     assert len(registry.history("shoes")) == 1
 
 
-def test_a_version_without_its_card_does_not_exist_and_keeps_its_number(
+def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
     registry: Registry, card: Card
 ) -> None:
     def too_late() -> None:
@@ -112,7 +112,7 @@ def test_a_version_without_its_card_does_not_exist_and_keeps_its_number(
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone", "linked"])
-def test_a_file_that_is_not_what_the_card_says_is_refused(
+def test_a_file_that_differs_from_its_card_is_refused(
     registry: Registry, card: Card, damage: str
 ) -> None:
     card = registry.publish(card, FILES)
@@ -182,7 +182,7 @@ def test_only_versions_that_exist_are_promoted(registry: Registry, card: Card) -
 
 
 @pytest.mark.parametrize("alias", ["7", "", "a/b", "Production"])
-def test_an_alias_cannot_be_taken_for_a_version_or_a_path(
+def test_an_alias_cannot_look_like_a_version_or_a_path(
     registry: Registry, card: Card, alias: str
 ) -> None:
     registry.publish(card, FILES)
@@ -190,13 +190,13 @@ def test_an_alias_cannot_be_taken_for_a_version_or_a_path(
         registry.promote("shoes", 1, alias=alias)
 
 
-def test_the_history_says_when_who_and_why(registry: Registry, card: Card) -> None:
+def test_the_history_has_time_user_and_reason(registry: Registry, card: Card) -> None:
     registry.publish(card, FILES, who="trainer")
     registry.publish(card, FILES)
     registry.promote("shoes", 2, who="ann", why="better\nshoes\t!")
     registry.rollback("shoes", who="bob", why="worse")
-    told = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
-    assert told == [
+    history = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
+    assert history == [
         ("promote", 1, "trainer", "the first version"),
         ("promote", 2, "ann", "better\nshoes\t!"),
         ("rollback", 1, "bob", "worse"),
@@ -204,7 +204,7 @@ def test_the_history_says_when_who_and_why(registry: Registry, card: Card) -> No
     assert all(decision.when.endswith("+00:00") for decision in registry.history("shoes"))
 
 
-def test_a_torn_line_is_passed_over_and_hides_no_later_one(registry: Registry, card: Card) -> None:
+def test_a_torn_line_is_skipped_and_hides_no_later_one(registry: Registry, card: Card) -> None:
     for _ in range(3):
         registry.publish(card, FILES)
     registry.promote("shoes", 2)
@@ -213,13 +213,13 @@ def test_a_torn_line_is_passed_over_and_hides_no_later_one(registry: Registry, c
     last = whole.rindex(b"\n", 0, -1) + 1
     for cut in range(last, len(whole)):
         log.write_bytes(whole[:cut])
-        expected = 2 if cut == len(whole) - 1 else 1  # only the line's end is missing
+        expected = 2 if cut == len(whole) - 1 else 1  # only the line break is missing
         assert registry.aliases("shoes") == {"production": expected}
         registry.promote("shoes", 3)
         assert registry.aliases("shoes") == {"production": 3}
 
 
-def test_a_removed_version_is_gone_and_its_number_is_not_given_again(
+def test_a_removed_version_is_deleted_and_its_number_is_not_reused(
     registry: Registry, card: Card
 ) -> None:
     for _ in range(3):
@@ -228,7 +228,7 @@ def test_a_removed_version_is_gone_and_its_number_is_not_given_again(
     registry.remove("shoes", 3)
     assert registry.versions("shoes") == [1]
     assert registry.publish(card, FILES).version == 4
-    for version in (1, 2):  # in production; gone
+    for version in (1, 2):  # in production; removed
         with pytest.raises(SetupError):
             registry.remove("shoes", version)
     with pytest.raises(SetupError, match="part of Hangtag"):
@@ -257,7 +257,7 @@ def test_rollback_undoes_promotions_one_after_the_other(
     assert log.current().get("production") == (stack[-1] if stack else None)
 
 
-def test_a_version_tells_which_request_it_is_of(registry: Registry, card: Card) -> None:
+def test_a_version_records_its_request(registry: Registry, card: Card) -> None:
     asked = msgspec.structs.replace(card, request="asked")
     published = registry.publish(asked, FILES)
     registry.publish(card, FILES)
@@ -267,20 +267,20 @@ def test_a_version_tells_which_request_it_is_of(registry: Registry, card: Card) 
     assert staging.published(registry, "boots", "asked") is None
 
 
-def test_what_a_successor_has_swept_cannot_appear(registry: Registry, card: Card) -> None:
-    """Its author was asleep between the last question and the renaming."""
+def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, card: Card) -> None:
+    """The author is suspended between the last check and the renaming."""
 
-    def sleep() -> None:
+    def suspend() -> None:
         staging.sweep(registry, "shoes", "asked")
 
     with pytest.raises(SetupError, match="emptied"):
-        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=sleep)
+        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=suspend)
     assert registry.versions("shoes") == []
     assert list(registry.root.glob("shoes/*/*")) == []
     assert registry.publish(card, FILES).version == 2
 
 
-def test_only_what_the_request_has_staged_is_swept(registry: Registry, card: Card) -> None:
+def test_only_the_staged_files_of_the_request_are_swept(registry: Registry, card: Card) -> None:
     first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
 
     def sweep() -> None:
@@ -291,7 +291,7 @@ def test_only_what_the_request_has_staged_is_swept(registry: Registry, card: Car
     assert registry.read(first, "model.keras") == FILES["model.keras"]
 
 
-def test_a_refusal_leaves_no_files(registry: Registry, card: Card) -> None:
+def test_a_refused_publication_leaves_no_files(registry: Registry, card: Card) -> None:
     def refuse() -> None:
         raise RuntimeError
 

@@ -1,4 +1,4 @@
-"""What is left of a command that a monitor sends to workers."""
+"""The remaining parts of a command that a monitor sends to workers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from shared.broker import remote_control
 from tests.support.jobs import hostile_messages
 
 
-def test_a_command_that_is_admitted_has_nothing_of_its_senders_but_names() -> None:
-    asked = hostile_messages.command(
+def test_an_admitted_command_contains_only_names_of_its_sender() -> None:
+    command = hostile_messages.command(
         headers={"clock": "x"},
         method="active",
         arguments={"safe": False, "evil": 1},
@@ -18,7 +18,7 @@ def test_a_command_that_is_admitted_has_nothing_of_its_senders_but_names() -> No
         reply_to={"exchange": "elsewhere", "routing_key": "1" * 36},
         more="x",
     )
-    found = remote_control.sanitized(asked)
+    found = remote_control.sanitized(command)
     assert json.loads(base64.b64decode(found["body"])) == {
         "method": "active",
         "arguments": {"safe": True},

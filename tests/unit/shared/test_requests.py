@@ -1,4 +1,4 @@
-"""A request with a field out of range is refused by whoever reads it, not only by the CLI."""
+"""The workers refuse a request with a field out of range, not only the CLI."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
     ],
     ids=repr,
 )
-def test_what_the_commands_send_is_accepted(work: Work) -> None:
+def test_the_requests_of_the_commands_are_accepted(work: Work) -> None:
     request = Request("r1", work, "me@here", 1.0)
     assert decode_request(encode_request(request)) == request

@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a wrong one is an error that names its variable."""
+"""Settings come from the environment; an invalid one is an error that names its variable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(name: str, text: str) -> object:
 
 def test_without_variables_the_defaults_hold() -> None:
     assert Settings.from_env({}) == Settings()
-    assert Settings.from_env() == Settings()  # what the tests' own environment is like
+    assert Settings.from_env() == Settings()  # the environment of the tests
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -36,20 +36,20 @@ def test_every_number_can_be_set(name: str, number: int) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 @given(text=st.text(min_size=1))
-def test_every_place_can_be_set(name: str, text: str) -> None:
+def test_every_path_can_be_set(name: str, text: str) -> None:
     assert read(name, text) == text
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["five", "0", "-1", "nan", "inf", "1,5", "0x10", " "])
-def test_what_is_no_number_above_zero_is_refused_with_the_variable(name: str, text: str) -> None:
+def test_an_invalid_number_is_refused_with_the_variable(name: str, text: str) -> None:
     with pytest.raises(SetupError, match=PREFIX + name.upper()) as error:
         read(name, text)
     assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("name", [*NUMBERS, *TEXTS])
-def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
+def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert read(name, "") == DEFAULTS[name]
 
 
@@ -58,7 +58,7 @@ def test_other_variables_are_no_settings() -> None:
 
 
 @given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
-def test_a_claim_outlives_the_work_that_it_is_for(batch: float, careful: float) -> None:
+def test_a_claim_outlives_the_work_on_its_batch(batch: float, careful: float) -> None:
     settings = Settings(batch_limit_s=batch, careful_limit_s=careful)
     assert settings.claim_limit_s > max(batch, careful)
 

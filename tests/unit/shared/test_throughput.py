@@ -1,4 +1,4 @@
-"""How fast a job, or a worker, goes of late."""
+"""The current rate of a job or a worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from producer.jobs.status import left_s
 from shared.throughput import SPAN_S, Rate
 
 
-def test_nothing_is_said_at_once() -> None:
+def test_without_history_there_is_no_rate() -> None:
     rate = Rate()
     assert rate.mark(100.0, 5_000) == 0
     assert rate.mark(100.1, 5_100) == 0
@@ -27,15 +27,15 @@ def test_only_the_last_seconds_count() -> None:
     assert seen == 0
 
 
-def test_a_time_without_marks_counts_and_rows_done_again_are_no_speed() -> None:
+def test_gaps_count_as_time_and_repeated_rows_do_not_count() -> None:
     rate = Rate()
     rate.mark(0.0, 0)
-    assert rate.mark(1_000.0, 50_000) == 50  # Redis was away
+    assert rate.mark(1_000.0, 50_000) == 50  # Redis was unreachable
     assert rate.mark(1_001.0, 0) == 0
 
 
-def test_batches_that_outlast_many_marks_are_a_steady_rate() -> None:
-    """One child that takes 20 s for 2,048 images, as its parent sees it with every heartbeat."""
+def test_batches_that_take_longer_than_many_marks_have_a_steady_rate() -> None:
+    """One child that takes 20 s for 2,048 images, as its parent sees it at every heartbeat."""
     rate = Rate()
     seen = [rate.mark(float(second), second // 20 * 2_048) for second in range(0, 605, 5)]
     assert seen[:4] == [0, 0, 0, 0]
@@ -43,7 +43,7 @@ def test_batches_that_outlast_many_marks_are_a_steady_rate() -> None:
     assert sum(seen[6:]) / len(seen[6:]) == pytest.approx(2_048 / 20, rel=0.05)
 
 
-def test_looking_changes_nothing() -> None:
+def test_reading_the_rate_changes_nothing() -> None:
     rate = Rate()
     assert rate.seen(5.0, 100) == 0
     rate.mark(0.0, 0)
@@ -51,7 +51,7 @@ def test_looking_changes_nothing() -> None:
     assert rate.seen(20.0, 1_000) == 50
 
 
-def test_time_is_left_only_where_it_can_be_known() -> None:
+def test_the_remaining_time_is_given_only_if_it_can_be_known() -> None:
     assert left_s(1_000, 400, walking=False, rate=100.0) == 6
     assert left_s(1_000, 400, walking=True, rate=100.0) is None
     assert left_s(1_000, 400, walking=False, rate=0.0) is None

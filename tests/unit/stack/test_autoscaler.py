@@ -1,4 +1,4 @@
-"""How many children there are for a backlog: quick up, slow down, never to and fro."""
+"""Autoscaling: quick up, slow down, without oscillation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ backlogs = st.integers(0, 200)
 def run(
     start: Target, within: Bounds, seconds: float, backlog: Callable[[int], int]
 ) -> Iterator[int]:
-    """The number of children after each look; `backlog` answers for a number of children."""
+    """The number of children after each poll; `backlog` maps a number of children to a backlog."""
     now = 0.0
     while now < seconds:
         start = autoscaler.decide(start, within, now, backlog(start.children))
@@ -44,24 +44,22 @@ def changes(numbers: list[int]) -> int:
 
 
 @given(st.lists(st.tuples(bounds, backlogs, st.floats(0.1, 60)), max_size=60))
-def test_it_never_leaves_its_bounds(looks: list[tuple[Bounds, int, float]]) -> None:
+def test_the_number_stays_within_its_bounds(polls: list[tuple[Bounds, int, float]]) -> None:
     found, now = Target(1), 0.0
-    for within, batches, later_s in looks:
+    for within, batches, later_s in polls:
         now += later_s
         found = autoscaler.decide(found, within, now, batches)
         assert within.floor <= found.children <= within.ceiling
 
 
 @given(bounds, st.integers(0, 64), backlogs)
-def test_a_backlog_that_stays_the_same_leads_to_one_number(
-    within: Bounds, start: int, batches: int
-) -> None:
+def test_a_constant_backlog_leads_to_one_number(within: Bounds, start: int, batches: int) -> None:
     numbers = list(run(Target(start), within, 300, lambda _: batches))
     assert changes(numbers[int(3 * QUIET_S / LOOK_EVERY_S) :]) == 0
 
 
 @given(bounds, st.integers(0, 64))
-def test_load_leads_to_the_ceiling_in_few_steps(within: Bounds, start: int) -> None:
+def test_a_full_load_leads_to_the_ceiling_in_few_steps(within: Bounds, start: int) -> None:
     def full(children: int) -> int:
         return max(4, BATCHES_PER_CHILD * children)
 
@@ -79,13 +77,13 @@ def test_idleness_leads_to_the_floor_in_one_step(within: Bounds, start: int) -> 
 
 
 @given(bounds, st.integers(0, 10**6), st.floats(1, QUIET_S - 2))
-def test_a_break_that_is_short_changes_nothing(within: Bounds, seed: int, break_s: float) -> None:
-    """Jobs one after another: what the last one needed the next one finds."""
+def test_a_short_break_changes_nothing(within: Bounds, seed: int, break_s: float) -> None:
+    """Jobs in succession: the next job finds the children of the last one."""
     chance, period = random.Random(seed), int(break_s / LOOK_EVERY_S) + LOOKS
-    looks = iter(range(10**6))
+    polls = iter(range(10**6))
 
     def jobs(children: int) -> int:
-        busy = next(looks) % period < LOOKS
+        busy = next(polls) % period < LOOKS
         return BATCHES_PER_CHILD * children if busy else chance.randint(0, children // 2)
 
     numbers = list(run(Target(within.ceiling), within, 120, jobs))
@@ -93,10 +91,8 @@ def test_a_break_that_is_short_changes_nothing(within: Bounds, seed: int, break_
 
 
 @given(bounds, st.floats(1, 80), st.integers(0, 10**6))
-def test_a_fleet_that_could_do_with_less_does_not_swing(
-    within: Bounds, needed: float, seed: int
-) -> None:
-    """A producer that reads slowly: `needed` children are busy on average, with chance in it."""
+def test_a_partly_busy_fleet_does_not_oscillate(within: Bounds, needed: float, seed: int) -> None:
+    """A producer that reads slowly: `needed` children are busy on average, with variation."""
     chance = random.Random(seed)
 
     def backlog(children: int) -> int:
@@ -111,22 +107,22 @@ def test_a_fleet_that_could_do_with_less_does_not_swing(
 
 
 @given(bounds, st.integers(0, 64))
-def test_what_was_not_seen_for_a_while_counts_for_nothing(within: Bounds, start: int) -> None:
-    """The machine slept, or the server was away: one look after that is no proof of idleness."""
+def test_a_gap_between_polls_is_no_evidence_of_idleness(within: Bounds, start: int) -> None:
+    """After a suspension or an outage, the first poll must not scale down."""
     children = within.clamp(start)
     found = autoscaler.decide(Target(children), within, 0.0, 0)
     later = autoscaler.decide(found, within, 3_600.0, 0)
     assert [found.children, later.children] == [children, children]
 
 
-def test_where_nothing_says_how_much_waits_nothing_changes() -> None:
+def test_an_unknown_backlog_changes_nothing() -> None:
     pacer = Autoscaler(Bounds(1, 4))
     assert [pacer.children(Bounds(1, 4), lambda: None) for _ in range(3)] == [1, 1, 1]
     assert pacer.children(Bounds(3, 4), lambda: None) == 3
     assert pacer.children(Bounds(1, 2), lambda: None) == 2
 
 
-def test_what_is_asked_for_has_bounds() -> None:
+def test_the_desired_state_has_bounds() -> None:
     assert Desired(workers=3).bounds == Bounds(3, 3)
     assert Desired(workers=3, floor=0).bounds == Bounds(0, 3)
     assert Desired(workers=3, floor=9).bounds == Bounds(3, 3)

@@ -41,10 +41,10 @@ def test_it_is_bounded_while_several_processes_write_to_it(tmp_path: Path) -> No
     assert {line[8:] for line in lines[1:]} <= {f" {'x' * 60}"}
     for writer in range(WRITERS):
         numbers = [int(line.split()[1]) for line in lines[1:] if line.startswith(f"{writer} ")]
-        assert numbers == list(range(LINES))[LINES - len(numbers) :], "a writer did not go on"
+        assert numbers == list(range(LINES))[LINES - len(numbers) :], "lines of a writer are lost"
 
 
-def test_a_short_log_and_none_stay_as_they_are(tmp_path: Path) -> None:
+def test_a_short_or_absent_log_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "stack.log"
     log_file.bound(path)
     path.write_text("short")

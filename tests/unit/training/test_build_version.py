@@ -1,4 +1,4 @@
-"""A version as it is made: what the registry takes is what both runtimes load."""
+"""A built version: both runtimes load the files that the registry accepts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.recipes.recipes import RECIPES
 from worker.runtimes import load_runtime, runtime
 from worker.training.build_version import BuiltVersion, build_version
 
-#: Keras 3.15 saves with what NumPy 2 deprecates.
+#: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Colour, and not square: nothing may depend on 28x28 grey.
 SHAPE = (10, 14, 3)
@@ -26,7 +26,7 @@ RECIPE = msgspec.structs.replace(RECIPES["fast"].lasting(2), widths=(4,), batch=
 
 
 def _data(count: int) -> DataSet:
-    """Dark and bright noise: easy to tell apart."""
+    """Dark and bright noise, which is easy to distinguish."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, count)
     pixels = rng.integers(0, 100, (count, *SHAPE)) + 155 * labels[:, None, None, None]
@@ -47,7 +47,7 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 
 
 @pytest.mark.parametrize("kind", list(runtime.ARTIFACTS))
-def test_both_files_answer_with_the_figures_of_the_card(
+def test_both_files_have_the_accuracy_of_the_card(
     published: tuple[Registry, Card], kind: str
 ) -> None:
     registry, card = published
@@ -59,7 +59,7 @@ def test_both_files_answer_with_the_figures_of_the_card(
     assert found.loss == pytest.approx(card.metrics.test_loss, abs=1e-3)
 
 
-def test_the_card_says_how_it_was_made(made: BuiltVersion) -> None:
+def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
     card = made.card
     assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
     assert card.metrics.heldout_count == 25
@@ -68,6 +68,6 @@ def test_the_card_says_how_it_was_made(made: BuiltVersion) -> None:
     assert "Trained on 275 images; 25 were held out." in card.notes
 
 
-def test_too_few_images_to_hold_any_out_are_refused() -> None:
+def test_too_few_images_for_a_held_out_part_are_refused() -> None:
     with pytest.raises(SetupError, match="give it more pictures"):
         build_version("noise", RECIPE, _data(5), seed=1)

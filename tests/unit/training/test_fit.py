@@ -1,4 +1,4 @@
-"""Training: the same seed gives the same network, in one go or resumed."""
+"""Training: the same seed gives the same network, in one run or resumed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ RECIPE = msgspec.structs.replace(
 )
 
 ONE_EPOCH = RECIPE.lasting(1)
-#: Where the network does not matter: it is traced in no time.
+#: For tests that do not depend on the network: it is traced quickly.
 DENSE = msgspec.structs.replace(ONE_EPOCH, network="dense")
 
 
 class Killed(Exception):
-    """Stands for the death of a trainer between two epochs."""
+    """Represents the death of a trainer between two epochs."""
 
 
 @pytest.fixture(scope="module")
 def examples() -> Examples:
-    """Dark and bright noise: easy to tell apart."""
+    """Dark and bright noise, which is easy to distinguish."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 300)
     images = rng.integers(0, 100, (300, 12, 12, 1)) + 155 * labels[:, None, None, None]
@@ -59,7 +59,7 @@ def _weights(trained: Trained) -> bytes:
     return b"".join(variable.numpy().tobytes() for variable in trained.network.variables)
 
 
-def test_a_resumed_training_ends_with_the_weights_of_one_in_one_go(
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     examples: Examples, tmp_path: Path
 ) -> None:
     whole = _train(examples, 1)
@@ -103,41 +103,41 @@ def test_no_images_are_one_line(examples: Examples) -> None:
         train(DENSE, examples, examples.where(np.zeros(300, bool)), 2, 1)
 
 
-def test_steps_are_told_of_and_may_stop_a_training(
+def test_steps_are_reported_and_may_stop_a_training(
     examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(epoch, "STEP_INTERVAL_S", 0.0)
-    told: list[Step] = []
+    reported: list[Step] = []
 
     def on_step(step: Step) -> None:
-        told.append(step)
+        reported.append(step)
         if (step.epoch, step.step) == (2, 7):
             raise Killed
 
     with pytest.raises(Killed):
         train(DENSE.lasting(EPOCHS), examples, examples, 2, 1, on_step=on_step)
-    assert [(step.epoch, step.step) for step in told] == [
+    assert [(step.epoch, step.step) for step in reported] == [
         *((1, number) for number in range(1, 31)),
         *((2, number) for number in range(1, 8)),
     ]
-    assert {(step.epochs, step.steps) for step in told} == {(EPOCHS, 30)}
-    assert all(step.rate > 0 and 0 <= step.accuracy <= 1 and step.loss > 0 for step in told)
+    assert {(step.epochs, step.steps) for step in reported} == {(EPOCHS, 30)}
+    assert all(step.rate > 0 and 0 <= step.accuracy <= 1 and step.loss > 0 for step in reported)
 
 
-def test_steps_are_told_of_a_few_times_a_second_at_most(examples: Examples) -> None:
-    told: list[float] = []
+def test_steps_are_reported_a_few_times_a_second_at_most(examples: Examples) -> None:
+    reported: list[float] = []
     train(
         DENSE.lasting(EPOCHS),
         examples,
         examples,
         2,
         1,
-        on_step=lambda step: told.append(time.monotonic()),
+        on_step=lambda step: reported.append(time.monotonic()),
     )
-    assert all(after - before > 0.2 for before, after in pairwise(told))
+    assert all(after - before > 0.2 for before, after in pairwise(reported))
 
 
-def test_a_loss_that_is_no_number_is_one_line_with_the_cure(examples: Examples) -> None:
+def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples) -> None:
     wild = msgspec.structs.replace(DENSE, peak_rate=1e38, warmup_share=0.0)
     with pytest.raises(SetupError) as error:
         train(wild.lasting(20), examples, examples, 2, 1)
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_is_one_line_with_the_cure(examples: Examples) 
         assert word in str(error.value)
 
 
-def test_weighted_classes_have_the_same_say() -> None:
+def test_weighted_classes_have_equal_influence() -> None:
     """The same image in two classes: without weights the larger one wins."""
     images = np.full((100, 4, 4, 1), 100, np.uint8)
     examples = Examples(images, (np.arange(100) < 20).astype(np.int64))
@@ -153,15 +153,15 @@ def test_weighted_classes_have_the_same_say() -> None:
         RECIPES["tutorial"].lasting(100), widths=(4,), batch=100, peak_rate=0.05
     )
 
-    def answer(weighted: bool) -> float:
+    def probability(weighted: bool) -> float:
         network = train(recipe, examples, examples, 2, 1, weighted=weighted).network
         return float(softmax(networks.logits(network, images[:1]))[0, 1])
 
-    assert answer(weighted=False) == pytest.approx(0.2, abs=0.03)
-    assert answer(weighted=True) == pytest.approx(0.5, abs=0.03)
+    assert probability(weighted=False) == pytest.approx(0.2, abs=0.03)
+    assert probability(weighted=True) == pytest.approx(0.5, abs=0.03)
 
 
-def test_the_state_of_an_unweighted_training_is_not_for_a_weighted_one(
+def test_an_unweighted_state_is_not_used_for_a_weighted_training(
     examples: Examples, tmp_path: Path
 ) -> None:
     train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
@@ -183,7 +183,7 @@ def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) ->
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_photo_sees_every_fourth_pixel_from_its_first_block_on() -> None:
+def test_photo_reads_every_fourth_pixel_in_its_first_block() -> None:
     recipe = RECIPES["photo"]
     assert recipe.size is not None
     network = networks.build(recipe, recipe.size, 2)
@@ -192,7 +192,7 @@ def test_photo_sees_every_fourth_pixel_from_its_first_block_on() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_fashion_mnist_is_trained_on_as_the_recipe_says(recipe: Recipe) -> None:
+def test_fashion_mnist_is_trained_on_with_the_values_of_the_recipe(recipe: Recipe) -> None:
     played = plan(recipe, 55_000)
     assert played.epochs == recipe.epochs
     assert played.steps == -(-55_000 // recipe.batch)
@@ -201,7 +201,7 @@ def test_fashion_mnist_is_trained_on_as_the_recipe_says(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_the_rate_stays_between_nothing_and_its_peak(recipe: Recipe) -> None:
+def test_the_learning_rate_stays_between_zero_and_its_peak(recipe: Recipe) -> None:
     played = plan(recipe, 10_000)
     rates = [rate(recipe, played, done) for done in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(recipe.peak_rate)
@@ -209,7 +209,7 @@ def test_the_rate_stays_between_nothing_and_its_peak(recipe: Recipe) -> None:
     assert not recipe.one_cycle or rates[-1] == 0
 
 
-def test_an_unknown_recipe_names_those_there_are() -> None:
+def test_an_unknown_recipe_names_the_available_ones() -> None:
     with pytest.raises(SetupError, match="tutorial, fast"):
         recipes.find("resnet")
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation are those of their definitions."""
+"""The figures of an evaluation match their definitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.datasets.examples import Labels
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
 
-answered = st.tuples(st.integers(0, 2**32 - 1), st.integers(2, 7), st.integers(0, 60))
+evaluations = st.tuples(st.integers(0, 2**32 - 1), st.integers(2, 7), st.integers(0, 60))
 
 
 def draw(given: tuple[int, int, int]) -> tuple[Probabilities, Labels, int]:
@@ -24,8 +24,8 @@ def draw(given: tuple[int, int, int]) -> tuple[Probabilities, Labels, int]:
     return rng.dirichlet(np.full(classes, 0.3), count), rng.integers(0, classes, count), classes
 
 
-@given(answered)
-def test_the_confusion_counts_are_those_of_a_loop(drawn: tuple[int, int, int]) -> None:
+@given(evaluations)
+def test_the_confusion_counts_equal_those_of_a_loop(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, classes = draw(drawn)
     loop = Counter(zip(labels.tolist(), probabilities.argmax(1).tolist(), strict=True))
     found = confusion(probabilities, labels, classes)
@@ -33,23 +33,23 @@ def test_the_confusion_counts_are_those_of_a_loop(drawn: tuple[int, int, int]) -
     assert all(found[i, j] == loop[i, j] for i in range(classes) for j in range(classes))
 
 
-@given(answered)
-def test_the_figures_of_a_class_are_counted_from_its_images(drawn: tuple[int, int, int]) -> None:
+@given(evaluations)
+def test_the_figures_of_a_class_are_computed_from_its_images(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, classes = draw(drawn)
-    said = probabilities.argmax(1)
+    predicted = probabilities.argmax(1)
     names = [f"class {i}" for i in range(classes)]
     result = score(probabilities, labels, names)
     for i, figures in enumerate(per_class(result.labels, result.confusion)):
-        hits = int(((said == i) & (labels == i)).sum())
+        hits = int(((predicted == i) & (labels == i)).sum())
         assert (figures.label, figures.count) == (names[i], (labels == i).sum())
-        assert figures.precision == pytest.approx(hits / max(1, (said == i).sum()))
+        assert figures.precision == pytest.approx(hits / max(1, (predicted == i).sum()))
         assert figures.recall == pytest.approx(hits / max(1, (labels == i).sum()))
         both = figures.precision + figures.recall
         expected = 2 * figures.precision * figures.recall / both if both else 0
         assert figures.f1 == pytest.approx(expected)
 
 
-@given(answered)
+@given(evaluations)
 def test_accuracy_and_the_diagonal_agree(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, classes = draw(drawn)
     result = score(probabilities, labels, [str(i) for i in range(classes)])
@@ -58,8 +58,8 @@ def test_accuracy_and_the_diagonal_agree(drawn: tuple[int, int, int]) -> None:
     assert sum(map(sum, result.confusion)) == result.count == len(labels)
 
 
-@given(answered)
-def test_the_bins_hold_every_answer_and_mean_what_they_say(drawn: tuple[int, int, int]) -> None:
+@given(evaluations)
+def test_the_bins_contain_every_prediction_with_its_confidence(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, _ = draw(drawn)
     bins = reliability(probabilities, labels, 10)
     assert bins.counts.sum() == len(labels)

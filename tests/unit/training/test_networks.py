@@ -1,4 +1,4 @@
-"""The networks of the recipes: what they answer, and that what they answer survives the export."""
+"""The networks of the recipes: their outputs, and that the export preserves them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CLASSES = 10
 
 
 def small(network: str, **changes: object) -> Recipe:
-    """A recipe whose network is quick to make."""
+    """A recipe whose network is built quickly."""
     widths = {"dense": (8,), "small_conv": (4, 8), "residual": (4, 8, 8)}[network]
     blocks = (1,) * len(widths)
     recipe = recipes.find("fast")
     return msgspec.structs.replace(recipe, network=network, widths=widths, blocks=blocks, **changes)
 
 
-def pictures(count: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+def images_of(count: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, *shape), np.uint8)
 
 
@@ -40,19 +40,19 @@ def card() -> Card:
 @pytest.mark.parametrize("network", ["dense", "small_conv", "residual"])
 def test_one_logit_for_each_class_whatever_the_number_of_images(network: str) -> None:
     model = networks.build(small(network), SHAPE, 7)
-    assert networks.logits(model, pictures(3)).shape == (3, 7)
-    assert networks.logits(model, pictures(1)).shape == (1, 7)
+    assert networks.logits(model, images_of(3)).shape == (3, 7)
+    assert networks.logits(model, images_of(1)).shape == (1, 7)
 
 
 @pytest.mark.parametrize("side", [28, 31, 64])
 def test_a_residual_network_takes_colour_images_of_any_size(side: int) -> None:
     model = networks.build(small("residual"), (side, side + 3, 3), 2)
-    assert networks.logits(model, pictures(2, (side, side + 3, 3))).shape == (2, 2)
+    assert networks.logits(model, images_of(2, (side, side + 3, 3))).shape == (2, 2)
 
 
-def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike() -> None:
+def test_a_mirrored_network_gives_an_image_and_its_mirror_image_the_same_output() -> None:
     plain = networks.build(small("residual"), SHAPE, CLASSES)
-    images = pictures(5)
+    images = images_of(5)
     mirrored = networks.logits(networks.mirrored(plain), images)
     assert np.allclose(networks.logits(networks.mirrored(plain), images[:, :, ::-1]), mirrored)
     both = networks.logits(plain, images) + networks.logits(plain, images[:, :, ::-1])
@@ -64,11 +64,13 @@ def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike() -> Non
 def test_both_runtimes_load_a_mirrored_residual_network_and_agree(card: Card) -> None:
     network = networks.mirrored(networks.build(small("residual"), SHAPE, CLASSES))
     model = serving_model(network, 1.3)
-    images = pictures(130)
+    images = images_of(130)
     files = {"litert": tflite_file(model, card), "tensorflow": keras_file(model)}
-    answers = [load_runtime.load(kind, card, data).predict(images) for kind, data in files.items()]
-    assert np.allclose(answers[0], answers[1], atol=1e-5)
-    assert np.allclose(answers[0], model(images).numpy(), atol=1e-5)
+    predictions = [
+        load_runtime.load(kind, card, data).predict(images) for kind, data in files.items()
+    ]
+    assert np.allclose(predictions[0], predictions[1], atol=1e-5)
+    assert np.allclose(predictions[0], model(images).numpy(), atol=1e-5)
 
 
 def test_mixed_precision_keeps_float32_weights_and_the_global_policy() -> None:
@@ -79,13 +81,13 @@ def test_mixed_precision_keeps_float32_weights_and_the_global_policy() -> None:
     assert keras.config.dtype_policy().name == networks.EXACT
 
 
-def test_bfloat16_is_used_only_where_it_is_asked_for_and_multiplied(
+def test_bfloat16_is_used_only_where_it_is_requested_and_supported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = tmp_path / "cpuinfo"
     monkeypatch.setattr(networks, "CPU_FLAGS", flags)
     mixed = small("residual", mixed=True)
-    assert networks.precision_of(mixed) == networks.EXACT, "nothing is known of this processor"
+    assert networks.precision_of(mixed) == networks.EXACT, "the processor is unknown"
     flags.write_text("flags\t\t: fpu avx2 avx512f\n")
     assert networks.precision_of(mixed) == networks.EXACT
     flags.write_text("flags\t\t: fpu avx512f avx512_bf16\n")

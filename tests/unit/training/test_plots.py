@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: whole, legible, small, and the same bytes every time."""
+"""The plots of an evaluation: complete, legible, small, and reproducible byte by byte."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
 
 
 class Epoch(NamedTuple):
-    """What is drawn of an epoch."""
+    """The plotted values of an epoch."""
 
     number: int
     loss: float
@@ -47,7 +47,7 @@ class Epoch(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What an evaluation is drawn from."""
+    """The plotted values of an evaluation."""
 
     labels: tuple[str, ...]
     history: list[Epoch]
@@ -63,7 +63,7 @@ def make(
     sharpness: float = 2.0,
     count: int = 60,
 ) -> Case:
-    """Images of noise and answers to them; the sharper, the more are right."""
+    """Images of noise with predictions; more sharpness gives more right ones."""
     rng = np.random.default_rng(len(labels))
     truth = rng.integers(0, len(labels), count)
     logits = rng.normal(0, 1, (count, len(labels)))
@@ -85,12 +85,12 @@ CASES = {
 
 @cache
 def drawn(name: str) -> dict[str, bytes]:
-    """The pictures of a case."""
+    """The plots of a case."""
     return evaluation_plots.plots(*CASES[name])
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_picture_is_whole_and_small(case: str) -> None:
+def test_every_plot_is_complete_and_small(case: str) -> None:
     assert set(drawn(case)) == ALWAYS | ({"curves.png"} if CASES[case].history else set())
     for name, data in drawn(case).items():
         image = Image.open(io.BytesIO(data))
@@ -101,7 +101,7 @@ def test_every_picture_is_whole_and_small(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_no_caption_runs_into_another_picture(case: Case) -> None:
+def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
     for figure in (
         undecorated(prediction_sheet.sheet)(labels, images, truth, probabilities),
@@ -113,7 +113,7 @@ def test_no_caption_runs_into_another_picture(case: Case) -> None:
             assert not any(caption.overlaps(other.get_window_extent()) for other in others)
 
 
-def test_the_same_figures_give_the_same_bytes_whatever_the_user_has_set() -> None:
+def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
         assert evaluation_plots.plots(*CASES["ten"]) == drawn("ten")
 
@@ -126,12 +126,12 @@ def test_among_photos_paper_and_bars_keep_their_colours() -> None:
     assert counts[255, 0, 0] > 1000
 
 
-def test_there_are_no_dates_and_no_programs_in_the_files() -> None:
+def test_the_files_contain_no_dates_and_no_programs() -> None:
     for data in drawn("ten").values():
         assert set(Image.open(io.BytesIO(data)).info) <= {"transparency"}
 
 
-def test_drawing_leaves_pyplot_alone() -> None:
+def test_drawing_does_not_import_pyplot() -> None:
     program = "import sys, worker.plots.evaluation_plots; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
@@ -160,23 +160,25 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
 
 
 @given(st.text(), st.integers(4, 40))
-def test_a_shown_label_is_one_line_that_fits(label: str, limit: int) -> None:
+def test_a_shortened_label_is_one_line_that_fits(label: str, limit: int) -> None:
     found = shortened(label, limit)
     assert len(found) <= limit
     assert found.isprintable()
 
 
-def test_a_label_that_fits_is_shown_as_it_is() -> None:
+def test_a_label_that_fits_is_unchanged() -> None:
     assert shortened("T-shirt/top", 11) == "T-shirt/top"
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))
-def test_mistakes_are_those_of_a_loop_with_the_most_confident_first(seed: int, count: int) -> None:
+def test_mistakes_equal_those_of_a_loop_with_the_most_confident_first(
+    seed: int, count: int
+) -> None:
     rng = np.random.default_rng(seed)
-    truth, answers = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
-    wrong = [i for i in range(30) if answers[i].argmax() != truth[i]]
-    wrong.sort(key=lambda i: -answers[i].max())
-    assert most_confident(answers, truth, count).tolist() == wrong[:count]
+    truth, predictions = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
+    wrong = [i for i in range(30) if predictions[i].argmax() != truth[i]]
+    wrong.sort(key=lambda i: -predictions[i].max())
+    assert most_confident(predictions, truth, count).tolist() == wrong[:count]
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])
@@ -186,7 +188,7 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
 
 
 @pytest.mark.parametrize("classes", [NUMBERED_LABELS, NUMBERED_LABELS + 1, 60])
-def test_the_bars_of_a_sheet_always_show_predicted_and_true(classes: int) -> None:
+def test_the_bars_of_a_sheet_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, GREY, 0.0)
     figure = undecorated(prediction_sheet.sheet)(
         case.labels, case.images, case.truth, case.probabilities
@@ -216,12 +218,12 @@ def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
 
 
 def undecorated(draw: Callable[..., bytes]) -> Callable[..., Figure]:
-    """What draws, without what makes a file of it."""
+    """The function that draws, without the one that encodes the file."""
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
 def captions(figure: Figure) -> list[tuple[Any, Any]]:
-    """Panels, and the places of the captions below them."""
+    """Panels, and the positions of the captions below them."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     return [

@@ -1,4 +1,4 @@
-"""Calibration: the temperature finds what it should, and the error measures what it says."""
+"""Calibration: the fitted temperature, and the measured error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def _drawn(seed: int, count: int = 4000) -> tuple[Probabilities, Labels]:
-    """Logits [n, 4], and labels drawn from exactly the probabilities that they mean."""
+    """Logits [n, 4], and labels drawn from exactly the probabilities that they define."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (count, 4))
     edges = softmax(logits).cumsum(1)
@@ -25,7 +25,7 @@ def _drawn(seed: int, count: int = 4000) -> tuple[Probabilities, Labels]:
 
 @settings(deadline=None, max_examples=25)
 @given(seeds, st.floats(0.2, 5))
-def test_the_temperature_that_spoiled_the_confidence_is_found(seed: int, spoiled: float) -> None:
+def test_the_temperature_that_distorted_the_confidence_is_found(seed: int, spoiled: float) -> None:
     logits, labels = _drawn(seed)
     assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.2)
 
@@ -36,7 +36,7 @@ def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
     best = temperature(logits, labels)
 
     def loss(temperature: float) -> float:
-        """Of the labels and of two answers more, whose label may be any: 502 in all."""
+        """Of the labels and two more predictions of any label: 502 in all."""
         nats = -np.log(softmax(logits / temperature))
         given, any_label = nats[np.arange(500), labels].mean(), nats.mean()
         return float((501 * given + any_label) / 502)
@@ -46,22 +46,24 @@ def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
 
 
 @pytest.mark.parametrize("count", [4, 10, 200])
-def test_a_network_that_is_always_right_is_as_sure_as_so_many_images_allow(count: int) -> None:
+def test_the_confidence_of_a_network_that_is_always_right_is_limited_by_the_number_of_images(
+    count: int,
+) -> None:
     logits = 10 * np.eye(10)[np.arange(count) % 10]
     cooling = temperature(logits, np.arange(count) % 10)
     confidence = softmax(logits / cooling).max(1).mean()
     assert confidence == pytest.approx(1 - 0.9 / (count + 2), abs=1e-6)
 
 
-def test_the_error_of_a_hand_made_example() -> None:
-    # Ten answers at 0.9 of which seven are right, ten at 0.6 of which six are.
+def test_the_error_of_a_computed_example() -> None:
+    # Ten predictions at 0.9 of which seven are right, ten at 0.6 of which six are.
     probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
     labels = np.array([0] * 7 + [1] * 3 + [0] * 6 + [1] * 4)
     assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0.0)
 
 
 @given(seeds)
-def test_the_error_is_that_of_the_definition(seed: int) -> None:
+def test_the_error_matches_the_definition(seed: int) -> None:
     logits, labels = _drawn(seed, 300)
     probabilities = softmax(logits)
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
@@ -73,7 +75,7 @@ def test_the_error_is_that_of_the_definition(seed: int) -> None:
     assert calibration_error(probabilities, labels) == pytest.approx(total, abs=1e-9)
 
 
-def test_confidence_that_is_drawn_from_the_truth_has_hardly_an_error() -> None:
+def test_confidence_that_is_drawn_from_the_truth_has_nearly_no_error() -> None:
     logits, labels = _drawn(1, 20_000)
     assert calibration_error(softmax(logits), labels) < 0.015
 

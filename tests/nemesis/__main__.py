@@ -1,8 +1,8 @@
 """`python -m tests.nemesis --minutes N`: rounds of seeded random faults until the time is over.
 
-Everything that is drawn by chance (sizes, kinds of faults, moments, durations, victims by number)
-comes from the seed and the round's number. What the operating system makes of it differs from run
-to run: which batch a victim holds, which statement it is killed at.
+The seed and the round's number decide all random choices (sizes, kinds of faults, times, durations,
+numbers of victims). The rest differs between runs: the batch that a victim holds, the statement at
+which it is killed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tests.nemesis.scenario import Possible
 
 
 def main() -> int:
-    """Exit code 0: every round was good."""
+    """Returns 0 if every round has passed."""
     given = _parser().parse_args()
     seed = given.seed or secrets.token_hex(4)
     folder = Path(tempfile.mkdtemp(prefix="ht-nemesis-"))
     outcomes = run(given, seed, folder)
     found = summary.summary(seed, outcomes)
-    print(summary.shown(found), flush=True)
+    print(summary.formatted(found), flush=True)
     (given.json or folder / "summary.json").write_bytes(
         msgspec.json.format(msgspec.json.encode(found))
     )
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def run(given: argparse.Namespace, seed: str, folder: Path) -> list[Outcome]:
-    """Round after round; each failed one is shown with its history."""
+    """Run the rounds, and print the history of each failed round."""
     print(f"seed {seed}", flush=True)
     possible = _possible(given.faults, folder)
     school = School(folder)
@@ -65,7 +65,7 @@ def run(given: argparse.Namespace, seed: str, folder: Path) -> list[Outcome]:
 
 
 def _numbers(given: argparse.Namespace) -> Iterator[int]:
-    """The rounds to run: one, so many, or as many as there is time for, at least one."""
+    """The rounds to run: one, a given number, or at least one until the time is over."""
     if given.round is not None:
         yield given.round
     elif given.rounds is not None:
@@ -82,19 +82,19 @@ def _possible(kinds: list[str], folder: Path) -> Possible:
     found = Possible(disk.possible(trial), link.possible())
     for kind, can in (("disk_full", found.disk), ("link_down", found.links)):
         if kind in kinds and not can:
-            print(f"skipped here: {kind} (it needs root)", flush=True)
+            print(f"skipped: {kind} (needs root)", flush=True)
     return found
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.nemesis", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--rounds", type=int, help="so many, however long they take")
-    parser.add_argument("--seed", default="", help="default: a new one, which is printed")
-    parser.add_argument("--round", type=int, help="only this one, as the seed wants it")
+    parser.add_argument("--rounds", type=int, help="number of rounds, instead of --minutes")
+    parser.add_argument("--seed", default="", help="default: a random one, which is printed")
+    parser.add_argument("--round", type=int, help="run only the round of this number")
     parser.add_argument("--faults", nargs="+", choices=plan.KINDS, default=list(plan.KINDS),
                         metavar="KIND", help=", ".join(plan.KINDS))  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the summary goes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the summary is written")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The checker: what must be true when a round is over. It knows nothing of faults."""
+"""The checker: what must be true at the end of a round, whatever the faults."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from shared import keys
 from shared.errors import Exit
 from tests.support.servers.leftover_keys import BINDINGS, OF_MODELS
 
-#: Ends of a `classify` that a fault may bring about; the last one must be OK.
+#: Exit codes of `classify` that a fault may cause; the last one must be OK.
 FAULTY_ENDS = frozenset({Exit.SETUP, Exit.INTERRUPTED, -9})
-#: What a one-line error may name as the cause, where the command ends with Exit.SETUP.
+#: The causes that the error of a command may name if it ends with Exit.SETUP.
 CAUSES = (
     "does not answer",  # the server
     "free space, run again",  # the disk, under the journal
     "No space left on device",  # the disk, under the table
     "make room, and give the same command again",  # the server: its memory, or its disk
-    "there is no model",  # an emptied server, until the store's owner has been round
+    "there is no model",  # an emptied server, until the next round of the store's owner
 )
-#: Keys that stay: of living workers, and what stands however many jobs come and go.
+#: Keys that stay: those of live workers, and those that do not depend on jobs.
 _STAY = (keys.WORKERS, keys.worker(""), BINDINGS, *OF_MODELS)
 
 
 class Rows(NamedTuple):
-    """How a table differs from what it must be. All zero: it does not differ by a byte."""
+    """How a table differs from the expected one. All zero: the bytes are equal."""
 
     lost: int
     doubled: int
@@ -47,28 +47,28 @@ def compare(expected: bytes, table: bytes) -> Rows:
 
 
 def table_faults(expected: bytes, table: bytes) -> list[str]:
-    """In words; nothing where the bytes are equal."""
+    """The differences in words; empty if the bytes are equal."""
     if table == expected:
         return []
     return [f"the table is not the oracle's: {compare(expected, table)}"]
 
 
-def end_faults(code: int, said: str) -> list[str]:
-    """An end of the producer before the last: it has a stable code, and names its cause."""
-    if "Traceback" in said:
-        return [f"the producer ended with {code} and a traceback: {said[-500:]}"]
+def end_faults(code: int, log: str) -> list[str]:
+    """Check an exit of the producer before the last: a stable code, and a named cause."""
+    if "Traceback" in log:
+        return [f"the producer ended with {code} and a traceback: {log[-500:]}"]
     if code not in FAULTY_ENDS:
-        return [f"the producer ended with {code}: {said[-500:]}"]
-    if code == Exit.SETUP and not any(cause in said for cause in CAUSES):
-        return [f"the producer stopped for no fault that was made: {said[-500:]}"]
+        return [f"the producer ended with {code}: {log[-500:]}"]
+    if code == Exit.SETUP and not any(cause in log for cause in CAUSES):
+        return [f"the producer stopped without an injected fault as its cause: {log[-500:]}"]
     return []
 
 
 def key_faults(left: Mapping[str, int], expiring: bool) -> list[str]:
-    """`left`: key -> seconds it has to live, -1 without end.
+    """`left`: key -> TTL in seconds, -1 without one.
 
-    `expiring`: the server was not to be had when the job ended, so that its keys could not be
-    deleted; then they must have an end by themselves.
+    `expiring`: the server was unreachable when the job ended, so its keys could not be deleted and
+    must have a TTL.
     """
     found = []
     for key, seconds in sorted(left.items()):
@@ -76,26 +76,26 @@ def key_faults(left: Mapping[str, int], expiring: bool) -> list[str]:
             continue
         if expiring and (seconds > 0 or key == keys.JOBS):  # `status` clears that list
             continue
-        found.append(f"{key} is left in Redis, {seconds} s to live")
+        found.append(f"{key} is left in Redis, TTL {seconds} s")
     return found
 
 
 def left(client: redis.Redis) -> dict[str, int]:
-    """Every key, and how long it has to live, in seconds."""
+    """Every key -> its TTL in seconds."""
     found = [key.decode() for key in client.scan_iter()]
     return {key: client.ttl(key) for key in found}
 
 
 def process_faults(pids: Collection[int], codes: Iterable[int]) -> list[str]:
-    """Processes that live on, and workers that did not end well when they were told to."""
-    found = [f"process {pid} lives on" for pid in sorted(pids)]
+    """Processes that still run, and workers that did not exit with 0 after SIGTERM."""
+    found = [f"process {pid} still runs" for pid in sorted(pids)]
     return found + [f"a worker ended with {code}" for code in codes if code != 0]
 
 
-def answer_faults(models: Collection[str], versions: Collection[str], name: str) -> list[str]:
-    """A training: all answers that were given name one version, and there is no other."""
+def training_faults(models: Collection[str], versions: Collection[str], name: str) -> list[str]:
+    """Check a training: all its outputs name one version, and the store has no other."""
     if len(set(models)) != 1 or set(versions) != set(models):
-        return [f"the training of {name} was answered {sorted(models)}; there is {versions}"]
+        return [f"the training of {name} reported {sorted(models)}; the store has {versions}"]
     return []
 
 

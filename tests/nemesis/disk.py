@@ -1,4 +1,4 @@
-"""A small disk of its own for a job's output, that can be filled and freed. Needs root."""
+"""A small disk for a job's output that can be filled and freed. Needs root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = bytes(1 << 16)
 
 
 def possible(folder: Path) -> bool:
-    """Whether this process may mount one; tries it out on an empty folder."""
+    """Whether this process may mount a disk; mounts one on an empty folder to check."""
     if os.geteuid() != 0:
         return False
     try:
@@ -40,7 +40,7 @@ class Disk:
         subprocess.run(["umount", "-l", str(self.folder)], check=True, capture_output=True)
 
     def fill(self) -> None:
-        """Leave not a single byte."""
+        """Fill the disk to the last byte."""
         size = len(_BLOCK)
         with (self.folder / _BALLAST).open("wb", buffering=0) as file:
             while size:
@@ -52,5 +52,5 @@ class Disk:
                     size //= 2
 
     def free(self) -> None:
-        """Give the room back."""
+        """Free the space again."""
         (self.folder / _BALLAST).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The history: one line per event, in a file and in memory, with the time since the round began."""
+"""The history: one line per event, in a file and in memory, with the time since the start."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import IO
 
 
 class History:
-    """One round's. Use as a context manager."""
+    """The history of one round. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: list[str] = []
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self._file: IO[str] | None = None
 
     def __enter__(self) -> History:
@@ -32,11 +32,11 @@ class History:
 
     @property
     def now_s(self) -> float:
-        """Seconds since the round began, by the monotonic clock."""
-        return time.monotonic() - self._begun
+        """Seconds since the start of the round, by the monotonic clock."""
+        return time.monotonic() - self._started
 
     def note(self, what: str) -> None:
-        """One event, at once on the disk: the process may not live to see the next."""
+        """Record an event, flushed at once: the process may be killed before the next one."""
         line = f"{self.now_s:9.3f} {what}"
         self.lines.append(line)
         if self._file is not None:

@@ -1,4 +1,4 @@
-"""The generator of jobs: which pictures, in which order, and the command that is run again."""
+"""The generator of jobs: the images, their order, and the command that is repeated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.nemesis.history import History
 from tests.nemesis.plan import Plan
 from tests.support.processes.fleet import Producer
 
-#: Between the end of a command and the next time that it is typed.
+#: Between the end of a command and its next start.
 PAUSE_S = 0.3
 
 
 def listed(plan: Plan, school: School, file: Path) -> list[str]:
-    """The job's pictures, in an order and with the repetitions that the seed wants."""
+    """The job's images in random order with repetitions, drawn from the seed."""
     chance = random.Random(f"{plan.seed}/{plan.round}/pictures")
     paths = chance.choices(school.paths, k=plan.images)
     file.write_text("".join(f"{path}\n" for path in paths))
@@ -27,30 +27,29 @@ def listed(plan: Plan, school: School, file: Path) -> list[str]:
 
 
 class Command:
-    """The same `hangtag` command, typed again whenever it has ended before its work was done."""
+    """A `hangtag` command that is repeated until its work is done."""
 
     def __init__(self, name: str, start: Callable[[], Producer], history: History) -> None:
         self.name, self._start, self._history = name, start, history
         self.process: Producer | None = None
         self.runs = 0
-        self.faults: list[str] = []  #: ends that must not be
-        self.answers: list[str] = []  #: what every end with OK said on standard output
-        self.held_back = False  #: a fault wants it to stay away for a while
+        self.faults: list[str] = []  #: of exits that are not allowed
+        self.outputs: list[str] = []  #: standard output of every run that ended with OK
+        self.held_back = False  #: a fault delays the next start
         self.done_s = 0.0
         self._due = 0.0
 
     @property
     def done(self) -> bool:
-        """Whether it has ended well."""
-        return bool(self.answers)
+        """Whether a run has ended with OK."""
+        return bool(self.outputs)
 
     @property
     def running(self) -> bool:
-        """Whether there is a process."""
         return self.process is not None and self.process.running
 
     def turn(self) -> None:
-        """Look whether it has ended; start it when it is time to."""
+        """Check whether it has ended; start it when it is due."""
         if self.process is not None and not self.process.running:
             self._ended(self.process)
             self.process = None
@@ -66,7 +65,7 @@ class Command:
         self._history.note(f"{self.name} ended with {code}: {last}")
         self._due = time.monotonic() + PAUSE_S
         if code == Exit.OK:
-            self.answers.append(process.out.strip())
+            self.outputs.append(process.out.strip())
             self.done_s = self._history.now_s
         else:
             self.faults += checker.end_faults(code, process.log)

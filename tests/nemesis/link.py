@@ -1,8 +1,8 @@
-"""Networks of their own for processes, and the cable between them and the server.
+"""Network namespaces for processes, and the links between them and the server.
 
-The server listens on an address of this machine that is made for it. Each pair is a namespace
-with one cable to here; pulling it out cuts off exactly the processes that were started inside.
-Needs root and iproute2.
+The server listens on an extra address of this machine. Each pair is a namespace with one link to
+it; taking the link down cuts off exactly the processes that were started inside. Needs root and
+iproute2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def possible() -> bool:
-    """Whether this process may make networks."""
+    """Whether this process may create network namespaces."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     name = f"htprobe{os.getpid()}"
@@ -36,7 +36,7 @@ class Cables:
     def __init__(self) -> None:
         found = _ip("-o", "addr")
         while True:
-            # Only names and addresses: they decide nothing that a seed must repeat.
+            # Names and addresses are not part of what a seed repeats.
             first, second = random.SystemRandom().randrange(64, 128), random.randrange(256)
             self._net = f"10.{first}.{second}"
             if f" {self._net}." not in found:
@@ -54,7 +54,7 @@ class Cables:
         _ip("addr", "del", f"{self.address}/32", "dev", "lo")
 
     def pair(self) -> Pair:
-        """A new pair, up."""
+        """Create a new pair with its link up."""
         number = len(self._pairs) + 1
         pair = Pair(f"ht{self._net.replace('.', '')[2:]}x{number}", self._net, 4 * number)
         self._pairs.append(pair)
@@ -63,7 +63,7 @@ class Cables:
 
 
 class Pair:
-    """A namespace and its cable."""
+    """A namespace and its link."""
 
     def __init__(self, name: str, net: str, first: int) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class Pair:
         self._here, self._there = f"{net}.{first + 1}", f"{net}.{first + 2}"
 
     def create(self) -> None:
-        """Make it, plugged in."""
+        """Create the namespace with its link up."""
         _ip("netns", "add", self.name)
         _ip("link", "add", self._near, "type", "veth", "peer", self._far, "netns", self.name)
         _ip("addr", "add", f"{self._here}/30", "dev", self._near)
@@ -83,15 +83,13 @@ class Pair:
         _ip(*inside, "route", "add", "default", "via", self._here)
 
     def down(self) -> None:
-        """Pull the cable out: packets vanish, and no connection is told."""
+        """Take the link down: packets are lost, and no connection gets an error."""
         _ip("link", "set", self._near, "down")
 
     def up(self) -> None:
-        """Plug it in."""
         _ip("link", "set", self._near, "up")
 
     def remove(self) -> None:
-        """Take it away."""
         with suppress(subprocess.CalledProcessError):
             _ip("link", "del", self._near)
         with suppress(subprocess.CalledProcessError):
@@ -99,7 +97,7 @@ class Pair:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """What this thread starts meanwhile is in the namespace."""
+        """Processes that this thread starts in the `with` block are in the namespace."""
         back = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         there = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""Meeting a process with a batch in hand, while the server may be away."""
+"""Catches a process with a batch in progress, while the server may be unreachable."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from tests.nemesis.scenario import Scene
 from tests.support.jobs.claims import Held, claims
 from tests.support.processes import procfs
 
-#: A victim with a batch in hand is looked for this long. A claim lasts milliseconds here.
+#: The time limit of the search for a victim with a batch. A claim lasts milliseconds here.
 MEET_S = 2.0
-#: So many deaths of one batch at most: from the second on images are done one by one, and one
-#: that is met twice with a dying child is taken to be the cause.
+#: The maximum number of deaths per batch: from the second on, images are classified one by one, and
+#: an image that is in progress at two deaths is blamed.
 DEATHS_MAX = 3
 
 
 def meet(scene: Scene, pids: Collection[int]) -> Held | None:
-    """Stop one of these processes while it holds a live claim; None if none is met so in time."""
+    """Stop one of these processes while it holds a live claim; None if there is none in time."""
     deadline = time.monotonic() + MEET_S
     while time.monotonic() < deadline:
         with suppress(RedisError, ProcessLookupError):
             for held in claims(scene.client):
-                if held.child in pids and (met := _stopped(scene, held.child)) is not None:
-                    return met
+                if held.child in pids and (caught := _stopped(scene, held.child)) is not None:
+                    return caught
     return None
 
 
 def _stopped(scene: Scene, child: int) -> Held | None:
     procfs.stop(child)
     try:
-        # What it had sent before it was stopped the server has seen: the claim is live.
+        # The server has processed all that the child sent before its stop: the claim is live.
         for held in claims(scene.client):
             if held.child == child and not _is_suspect(scene, held):
                 return held

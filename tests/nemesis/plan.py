@@ -1,4 +1,4 @@
-"""The generator: what happens in a round, decided by its seed before anything runs."""
+"""The generator: draws all that happens in a round from its seed before anything runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection
 
 import msgspec
 
-#: Kind of fault -> what it is done to, and for how long, in seconds. A kill lasts until there is
-#: a new one.
+#: Kind of fault -> its target, and its least and longest duration in seconds. A kill lasts until
+#: the replacement starts.
 KINDS: dict[str, tuple[str, float, float]] = {
     "child_killed": ("worker", 0.0, 0.0),
     "child_asleep": ("worker", 0.5, 4.0),
     "worker_killed": ("worker", 0.0, 3.0),
-    "worker_asleep": ("worker", 3.0, 5.0),  # longer than a heartbeat lives
+    "worker_asleep": ("worker", 3.0, 5.0),  # longer than a heartbeat's TTL
     "worker_ended": ("worker", 0.0, 0.0),
     "producer_killed": ("producer", 0.0, 2.0),
     "producer_interrupted": ("producer", 0.0, 2.0),
@@ -30,9 +30,9 @@ KINDS: dict[str, tuple[str, float, float]] = {
     "disk_full": ("disk", 0.5, 3.0),
     "link_down": ("link", 0.5, 6.0),
 }
-#: Drawn more often than once: those that may meet a victim with a batch in hand.
+#: Weights above 1, for kinds whose victim may have a batch in progress.
 OFTEN = {"child_killed": 3, "child_asleep": 2, "worker_killed": 2, "worker_asleep": 2}
-#: Each may cost a training an attempt, and the third would be its last.
+#: Each may cost a training an attempt, and the third attempt is its last.
 TRAINER_FAULTS_MAX = 2
 _FIRST_S, _GAP_S = 0.3, (0.2, 2.0)
 _STEPS = (10, 20)
@@ -41,35 +41,35 @@ _BATCH_IMAGES = (1, 8)
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One fault: when it begins, counted from the round's first claim, and how long it lasts."""
+    """One fault: its start, in seconds from the round's first claim, and its duration."""
 
     kind: str
     at_s: float
     hold_s: float
-    victim: int  #: which one, counted around those there are
+    victim: int  #: its number, modulo the number of possible victims
 
     def target(self, workers: int) -> tuple[str, int]:
-        """What it is done to. Never two at the same at once: who heals it would be a guess."""
+        """The target. It has one fault at a time, so that each fault is healed on its own."""
         target = KINDS[self.kind][0]
         return target, self.victim % workers if target == "worker" else 0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A whole round, as its seed wants it."""
+    """A whole round, as drawn from its seed."""
 
     seed: str
     round: int
     batches: int
     batch_images: int
     workers: int
-    children: int  #: of each worker
-    network: bool  #: every process in a network of its own, the server behind links
-    training: bool  #: a training is asked for beside the job
+    children: int  #: per worker
+    network: bool  #: every process in its own network namespace, the server behind links
+    training: bool  #: a training is requested beside the job
     steps: tuple[Step, ...]
 
     @property
     def images(self) -> int:
-        """How many rows there will be; the last batch is not full."""
+        """The number of rows; the last batch is not full."""
         return self.batches * self.batch_images - self.batch_images // 2
 
 
@@ -77,7 +77,7 @@ def make(seed: str, number: int, kinds: Collection[str] = tuple(KINDS)) -> Plan:
     """The plan of a round: the same for the same seed, round and kinds."""
     chance = random.Random(f"{seed}/{number}")
     workers = chance.randint(2, 3)
-    # The first rounds show each of the four settings once, in any order of a short run.
+    # The first four rounds cover the four combinations.
     network, training = bool(number % 2), bool(number // 2 % 2)
     return Plan(
         seed=seed,

@@ -1,4 +1,4 @@
-"""How many results a round's workers gave: one line in a file each, written by worker_app.py."""
+"""Counts the results of a round's workers: worker_app.py writes one line to a file for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FILE_VARIABLE = "HANGTAG_TEST_RESULTS"
 
 
 class Results:
-    """Those of one round."""
+    """The results of one round."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -21,9 +21,9 @@ class Results:
 
     @property
     def count(self) -> int:
-        """COMPLETEs that the server has answered. Of a worker that is killed one may be missing."""
+        """The number of COMPLETEs with a reply. A killed worker may miss one."""
         return self._path.read_bytes().count(b"\n")
 
     def late(self, batches: int) -> int:
-        """Results beyond one for each batch; at least so many."""
+        """A lower bound for the number of results beyond one per batch."""
         return max(0, self.count - batches)

@@ -1,4 +1,4 @@
-"""One round: a job, the faults that its seed wants, and the checker."""
+"""One round: a job, the faults of its seed, and the checker."""
 
 from __future__ import annotations
 
@@ -18,31 +18,29 @@ from tests.nemesis.scenario import Possible, Scene
 from tests.nemesis.schedule import Schedule
 from tests.nemesis.verdict import Verdict
 
-#: Once all faults are healed, some work must be finished at least as often: whatever is waited
-#: for (a heartbeat, a lease, an orphan's hint, copies of a model that Redis lost) takes less.
+#: The longest time without progress after all faults are healed: each wait (for a heartbeat, a
+#: lease, a repeated hint, copies of a model that Redis lost) is shorter.
 STALL_S = 60.0
 FIRST_RESULT_S = 60.0
 _POLL_S = 0.02
 
 
 class Outcome(msgspec.Struct):
-    """What a round came to. `faults` says what was wrong; empty is a pass."""
+    """The outcome of a round. `faults` lists the errors; empty is a pass."""
 
     plan: Plan
     faults: list[str] = []
     injected: dict[str, int] = {}  #: by kind
-    held: dict[str, int] = {}  #: those whose victim held a live claim
+    held: dict[str, int] = {}  #: faults whose victim held a live claim
     skipped: dict[str, int] = {}
     verdict: Verdict = msgspec.field(default_factory=Verdict)
     runs: int = 0  #: of the producer
     resumed_s: float = 0.0  #: from the last fault's end to the next result
-    rest_s: float = 0.0  #: from the last fault's end to the job's: how busy is the machine?
+    rest_s: float = 0.0  #: from the last fault's end to the job's: depends on the machine's load
     whole_s: float = 0.0
 
 
 class Round:
-    """Runs once."""
-
     def __init__(self, plan: Plan, school: School, possible: Possible, folder: Path) -> None:
         self._plan, self._school, self._possible = plan, school, possible
         self._folder = folder
@@ -50,7 +48,7 @@ class Round:
         self._outcome = Outcome(plan)
 
     def run(self) -> Outcome:
-        """Do it all. Whatever goes wrong is in the outcome."""
+        """Run the round once. Errors are in the outcome."""
         out = self._outcome
         with self._history as history:
             history.note(f"plan: {msgspec.json.encode(self._plan).decode()}")
@@ -69,8 +67,8 @@ class Round:
         out = self._outcome
         schedule = Schedule(scene)
         try:
-            self._until(scene, lambda: _has_begun(scene), FIRST_RESULT_S, "no first result")
-            while schedule.begin():
+            self._until(scene, lambda: _has_started(scene), FIRST_RESULT_S, "no first result")
+            while schedule.has_next():
                 self._until(scene, schedule.is_due, STALL_S, "no next fault")
                 schedule.act()
             self._history.note("the last fault is healed")
@@ -79,10 +77,10 @@ class Round:
             out.injected, out.held = dict(schedule.injected), dict(+schedule.held)
             out.skipped, out.runs = dict(Counter(schedule.skipped)), scene.job.runs
         out.rest_s = max(0.0, scene.job.done_s - schedule.last_s)
-        out.faults += out.verdict.reach(scene, schedule.away)
+        out.faults += out.verdict.reach(scene, schedule.outages)
 
     def _finish(self, scene: Scene, since_s: float) -> None:
-        """Wait for the end of all work, which must not stand still."""
+        """Wait for the end of all work, which must make progress."""
         before = _progress(scene)
         while not scene.done:
             self._until(
@@ -107,16 +105,16 @@ class Round:
 
 
 def _progress(scene: Scene) -> tuple[int, int, int]:
-    """Changes whenever something is finished: images, a command, what a training has said."""
+    """Changes with every progress: images done, a command done, a line in a training's log."""
     view = read_snapshot(scene.output)
-    told = scene.training.process if scene.training else None
+    training = scene.training.process if scene.training else None
     return (
         view.done if view else 0,
         sum(command.done for command in scene.commands),
-        len(told.log) if told else 0,
+        len(training.log) if training else 0,
     )
 
 
-def _has_begun(scene: Scene) -> bool:
+def _has_started(scene: Scene) -> bool:
     process = scene.job.process
     return scene.job.done or bool(process and (view := process.view) and view.done)

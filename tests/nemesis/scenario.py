@@ -1,4 +1,4 @@
-"""Everything of one round that a fault may be done to."""
+"""All targets of faults in one round."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ TIMES = {
 }
 
 
-#: The nemesis' own client: a server that it has frozen itself must not hold it up.
+#: Of the nemesis' own client: a server that it has frozen must not block it.
 TIMEOUT_S = 1.0
 
 
 class Possible(NamedTuple):
-    """What this machine lets us do."""
+    """The faults that this machine supports."""
 
     disk: bool
     links: bool
 
 
 class Slot:
-    """A place for a worker: who dies here is replaced here, behind the same cable."""
+    """A place for a worker: a killed worker is replaced here, behind the same link."""
 
     def __init__(self, name: str, start: Callable[[], Worker], pair: Pair | None) -> None:
         self.name, self._start, self.pair = name, start, pair
-        self.worker = self._begin()
+        self.worker = self._launch()
         self.past: list[Worker] = []
 
     def replace(self) -> None:
-        """Start a new one; it is not waited for."""
+        """Start a new worker without waiting for it."""
         self.past.append(self.worker)
-        self.worker = self._begin()
+        self.worker = self._launch()
 
-    def _begin(self) -> Worker:
+    def _launch(self) -> Worker:
         with self.pair.inside() if self.pair else nullcontext():
             return self._start()
 
 
 class Scene:
-    """Use as a context manager: everything has started in it, and all is gone after it."""
+    """Use as a context manager, which starts all processes and ends them."""
 
     def __init__(
         self, plan: Plan, school: School, possible: Possible, folder: Path, history: History
@@ -75,7 +75,7 @@ class Scene:
         self._stack = ExitStack()
         self.disk: Disk | None = None
         self.cables: Cables | None = None
-        self.ending: list[Worker] = []  #: those that were told to end, in good order
+        self.ending: list[Worker] = []  #: workers that got SIGTERM
 
     def __enter__(self) -> Scene:
         with ExitStack() as stack:
@@ -84,12 +84,12 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with (self._folder / "stories.txt").open("w") as told, redirect_stdout(told):
+        with (self._folder / "stories.txt").open("w") as file, redirect_stdout(file):
             self._stack.close()
 
     @property
     def client(self) -> redis.Redis:
-        """A client without patience. Raises RedisError where the server is away or frozen."""
+        """A client without retries. Raises RedisError if the server is unreachable or frozen."""
         return self._client
 
     @property
@@ -99,17 +99,17 @@ class Scene:
 
     @property
     def commands(self) -> list[Command]:
-        """What is typed again until it is done."""
+        """The commands that are repeated until they are done."""
         return [self.job, *([self.training] if self.training else [])]
 
     @property
     def done(self) -> bool:
-        """Whether all work has ended well."""
+        """Whether all commands are done."""
         return all(command.done for command in self.commands)
 
     @property
     def model(self) -> str:
-        """The name of the model that the round's training makes."""
+        """The name of the model of the round's training."""
         return f"round-{self.plan.round}"
 
     def _start(self, stack: ExitStack) -> None:

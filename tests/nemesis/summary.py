@@ -1,4 +1,4 @@
-"""What a whole run came to, for people and as JSON."""
+"""The results of a whole run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Summary(msgspec.Struct, frozen=True):
     lost: int
     doubled: int
     wrong: int
-    results: int  #: that the server has answered
+    results: int  #: with a reply of the server
     late_results: int
     keys_expiring: int
     longest_until_resumed_s: float  #: from the last fault of a round to the next result
-    longest_rest_s: float  #: to the job's end: the rest of the work is in it
+    longest_rest_s: float  #: to the job's end, including the rest of the work
     seconds: float
 
 
 def summary(seed: str, outcomes: Sequence[Outcome]) -> Summary:
-    """Add up."""
+    """Sum the outcomes of all rounds."""
     injected: Counter[str] = Counter()
     held: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
@@ -69,31 +69,30 @@ def summary(seed: str, outcomes: Sequence[Outcome]) -> Summary:
 
 
 def line(one: Outcome) -> str:
-    """A round in a line."""
+    """A round in one line of text."""
     plan = one.plan
     what = [f"round {plan.round}: {plan.batches:,} batches of {plan.batch_images}"]
-    what.append(f"{sum(one.injected.values())} faults ({sum(one.held.values())} met a claim)")
+    what.append(f"{sum(one.injected.values())} faults ({sum(one.held.values())} with a claim)")
     what.append(f"{one.runs} runs")
-    what.append(f"went on {one.resumed_s:.1f} s and ended {one.rest_s:.1f} s after the last fault")
+    what.append(f"resumed {one.resumed_s:.1f} s and ended {one.rest_s:.1f} s after the last fault")
     what.append(f"{one.whole_s:.0f} s in all")
     if plan.training:
         what.append("with a training")
     if plan.network:
         what.append("over links")
-    return ", ".join([*what, f"FAILED: {one.faults}" if one.faults else "good"])
+    return ", ".join([*what, f"FAILED: {one.faults}" if one.faults else "passed"])
 
 
-def shown(found: Summary) -> str:
-    """For people."""
+def formatted(found: Summary) -> str:
     faults = ", ".join(f"{kind} {n}" for kind, n in found.faults.items())
     return (
         f"seed {found.seed}: {found.rounds} rounds, {found.batches:,} batches, "
         f"{found.images:,} images, {found.runs} runs, {found.trainings} trainings, "
         f"{found.seconds:,.0f} s\n"
         f"faults: {sum(found.faults.values())} ({faults}), "
-        f"{sum(found.met_with_a_claim.values())} of them met a live claim\n"
+        f"{sum(found.met_with_a_claim.values())} victims held a live claim\n"
         f"rows lost {found.lost}, doubled {found.doubled}, wrong {found.wrong}; "
-        f"results too many, which changed nothing: at least {found.late_results}\n"
+        f"late results, which changed nothing: at least {found.late_results}\n"
         f"from a round's last fault to the next result at most {found.longest_until_resumed_s} s, "
         f"to the job's end at most {found.longest_rest_s} s"
     )

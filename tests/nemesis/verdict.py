@@ -1,4 +1,4 @@
-"""The checker at work: everything of a round that is over is looked at."""
+"""Runs the checker on everything that a round has left."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from tests.nemesis import checker
 from tests.nemesis.scenario import Scene
 from tests.support.processes.fleet import wait_for
 
-#: Late results and doubled hints are taken in, and processes end, well within.
+#: Late results and repeated hints are processed, and processes end, well within this time.
 QUIET_S = 20.0
-#: A server that was away shortly before the job ended could not be told to delete its keys.
+#: With an outage this short before the end of a job, its keys could not be deleted.
 NEAR_S = 20.0
 
 
 class Verdict(msgspec.Struct):
-    """Figures of one round; `reach` fills them in."""
+    """Figures of one round, which `reach` sets."""
 
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
     results: int = 0
-    late: int = 0  #: results beyond one for each batch, which changed nothing; at least so many
+    late: int = 0  #: lower bound for results beyond one per batch, which changed nothing
     trained: int = 0
     keys_expiring: int = 0
 
-    def reach(self, scene: Scene, away: Sequence[tuple[float, float]]) -> list[str]:
-        """What is wrong, in words. Ends all processes."""
+    def reach(self, scene: Scene, outages: Sequence[tuple[float, float]]) -> list[str]:
+        """End all processes, and return the errors in words."""
         expected, table = scene.school.table(scene.paths), scene.output.read_bytes()
         self.lost, self.doubled, self.wrong, _ = checker.compare(expected, table)
         found = checker.table_faults(expected, table)
         for command in scene.commands:
             found += command.faults
-        found += self._keys(scene, away)
+        found += self._keys(scene, outages)
         found += _processes(scene) + self._training(scene)
         self.results = scene.results.count
         self.late = scene.results.late(scene.plan.batches)
-        return found + ([] if self.results else ["no result was noted"])
+        return found + ([] if self.results else ["no result was counted"])
 
-    def _keys(self, scene: Scene, away: Sequence[tuple[float, float]]) -> list[str]:
+    def _keys(self, scene: Scene, outages: Sequence[tuple[float, float]]) -> list[str]:
         end_s = scene.job.done_s
-        near = any(begun - 1 < end_s and healed + NEAR_S > end_s for begun, healed in away)
+        near = any(started - 1 < end_s and healed + NEAR_S > end_s for started, healed in outages)
         deadline = time.monotonic() + QUIET_S
         while found := checker.key_faults(checker.left(scene.client), near):
             if time.monotonic() > deadline:
@@ -59,10 +59,10 @@ class Verdict(msgspec.Struct):
         if scene.training is None:
             return []
         self.trained = 1
-        answers = [str(msgspec.json.decode(text)["model"]) for text in scene.training.answers]
+        models = [str(msgspec.json.decode(text)["model"]) for text in scene.training.outputs]
         registry, name = Registry(scene.school.store), scene.model
         versions = [f"{name}@{n}" for n in registry.versions(name)]
-        found = checker.answer_faults(answers, versions, name)
+        found = checker.training_faults(models, versions, name)
         moves = len(registry.history(name))
         return found + ([f"{name} was promoted {moves} times"] if moves != 1 else [])
 

@@ -1,4 +1,4 @@
-"""`celery -A tests.nemesis.worker_app worker`: the product's workers; each result is noted."""
+"""`celery -A tests.nemesis.worker_app worker`: workers that write a line for each result."""
 
 from __future__ import annotations
 

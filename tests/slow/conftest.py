@@ -1,4 +1,4 @@
-"""What tests that take minutes share with the fault tests. Their times are what people have."""
+"""Fixtures that the tests of minutes share with the fault tests, with the default settings."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.conftest import chance, leaves_nothing, light_installation, model, pictures, stage
+from tests.faults.conftest import chance, images, leaves_nothing, light_installation, model, stage
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
-__all__ = ["chance", "leaves_nothing", "light_installation", "model", "pictures", "stage"]
+__all__ = ["chance", "images", "leaves_nothing", "light_installation", "model", "stage"]
 
 
 @pytest.fixture
 def fleet(server: RedisServer) -> Iterator[Fleet]:
-    """Processes with the settings that ship."""
+    """A fleet with the default settings."""
     with Fleet(server) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Cables that are pulled out for a minute, and for ten, with the times that people have.
+"""Network links that are cut for a minute, and for ten, with the default settings.
 
 Takes 35 minutes in all.
 """
@@ -29,28 +29,28 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture
 def server(server: RedisServer, network: Network) -> Iterator[RedisServer]:
-    """The same server, at the other end of cables."""
+    """The same server behind network links."""
     server.close()
     with FarServer(server.binary, network) as far:
         yield far
 
 
 @CUTS
-def test_a_hint_that_was_sent_into_a_cut_cable_is_only_late(
+def test_a_hint_sent_into_a_cut_link_is_only_late(
     stage: Scenario, network: Network, seconds: float
 ) -> None:
     network_partitions.popped_into_a_cut_cable(stage, network, seconds)
 
 
 @CUTS
-def test_a_worker_that_is_cut_off_goes_on_by_itself(
+def test_a_worker_recovers_from_a_partition_by_itself(
     stage: Scenario, network: Network, seconds: float
 ) -> None:
     network_partitions.cut_with_a_live_claim(stage, network, seconds)
 
 
 @CUTS
-def test_a_producer_that_is_cut_off_says_so_soon_and_goes_on(
+def test_a_producer_that_is_cut_off_reports_it_soon_and_continues(
     stage: Scenario, network: Network, seconds: float
 ) -> None:
     noticed = network_partitions.producer_cut_off(stage, network, seconds)

@@ -1,5 +1,7 @@
-"""`celery -A tests.faults.apps.counting_worker worker`: paced workers; each result is noted in a
-file."""
+"""`celery -A tests.faults.apps.counting_worker worker`: paced workers that count their results.
+
+Each result is one line in a file.
+"""
 
 from __future__ import annotations
 

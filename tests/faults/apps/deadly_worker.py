@@ -1,6 +1,7 @@
-"""`celery -A tests.faults.apps.deadly_worker worker`: the product's workers, whose children die
-while they
-load a model, as with a file that a runtime's C++ does not survive."""
+"""`celery -A tests.faults.apps.deadly_worker worker`: workers whose children crash at model load.
+
+The same happens with a file that crashes a runtime's C++ code.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`celery -A tests.faults.apps.failpoint_trainer worker`: the product's trainers, their points
-watched."""
+"""`celery -A tests.faults.apps.failpoint_trainer worker`: trainers with armed points."""
 
 from __future__ import annotations
 

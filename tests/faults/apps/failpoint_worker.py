@@ -1,8 +1,4 @@
-"""`celery -A tests.faults.apps.failpoint_worker worker`: the product's workers, their points
-watched.
-
-Some files are poison to them, as to those of poison_app.py: a few points need that.
-"""
+"""`celery -A tests.faults.apps.failpoint_worker worker`: workers with armed points."""
 
 from __future__ import annotations
 

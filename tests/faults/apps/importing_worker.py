@@ -1,6 +1,7 @@
-"""`celery -A tests.faults.apps.importing_worker worker`: the product's workers, whose parent
-imports a
-module for the first time when it reports a death. That takes long, and children need it, too."""
+"""`celery -A tests.faults.apps.importing_worker worker`: the parent imports at a child's death.
+
+The first import of the module takes long, and new children import it, too.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def _with_import(*hint: Any) -> None:
 
 
 @worker_process_init.connect
-def _need_it(**_: Any) -> None:
-    if running():  # not the first children, who are there before the pulse
+def _import_in_child(**_: Any) -> None:
+    if running():  # false for the first children, which start before the heartbeat thread
         importlib.import_module(MODULE)
 
 

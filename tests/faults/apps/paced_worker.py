@@ -1,8 +1,7 @@
-"""`celery -A tests.faults.apps.paced_worker worker`: the product's workers, whose model also
-sleeps.
+"""`celery -A tests.faults.apps.paced_worker worker`: workers with a model that also sleeps.
 
-A light model would finish a job before a test can meet a process in the middle of it. Sleep takes
-no processor time, so that many tests can run side by side.
+A light model would finish a job before a test can catch a process in the middle of it. Sleeping
+takes no processor time, so many tests can run in parallel.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from celery.signals import worker_process_init
 
 from worker.app import app
 
-#: For each message, as a model that takes 2.5 ms for each of 16 images.
+#: Per message, like a model that takes 2.5 ms for each of 16 images.
 PACE_S = 0.04
 
 
@@ -23,7 +22,7 @@ PACE_S = 0.04
 def _pace(**_: Any) -> None:
     child: Any = importlib.import_module(
         "worker.inference.process_state"
-    )  # NumPy comes here, after the fork
+    )  # imports NumPy here, after the fork
     load = child.load
 
     def paced(*given: Any) -> Any:

@@ -1,6 +1,7 @@
-"""`celery -A tests.faults.apps.poison_worker worker`: the product's workers, in which some files
-are
-poison. There is no switch for it in the product: the decoder is replaced from here."""
+"""`celery -A tests.faults.apps.poison_worker worker`: workers whose decoder some files crash.
+
+The product has no switch for it: this module replaces the decoder.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from shared.messages.model_card import Preprocessing
 from worker.app import app
 from worker.decoding import decode
 
-#: What a poisonous file holds, by what it does to the process that decodes it.
+#: The content of a poison file, by its effect on the process that decodes it.
 CRASH = b"poison: segmentation fault"
 HANG = b"poison: endless loop"
 ALLOCATE = b"poison: memory without end, until it is refused"
@@ -44,7 +45,7 @@ def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Any:
 
 
 def _allocate(abort: bool) -> None:
-    """As a decoder does that believes a header, and, if `abort`, a library in C that gives up."""
+    """Allocate like a decoder that trusts a header; `abort` like a C library without memory."""
     taken: list[bytearray] = []
     try:
         while len(taken) < _MAX_CHUNKS:
@@ -53,11 +54,11 @@ def _allocate(abort: bool) -> None:
         if abort:
             os.abort()
         raise
-    os._exit(9)  # nobody has refused: the test must fail, and the machine live
+    os._exit(9)  # no limit applied: the test must fail before the machine runs out of memory
 
 
 def _devour() -> None:
-    """What the kernel does where memory is short and no limit was met."""
+    """Allocate, then die by SIGKILL like a victim of the kernel's OOM killer."""
     taken = np.ones(_CHUNK_BYTES, np.uint8)
     assert taken.all()
     os.kill(os.getpid(), signal.SIGKILL)

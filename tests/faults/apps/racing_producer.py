@@ -1,6 +1,7 @@
-"""`python -m tests.faults.apps.racing_producer ARGUMENT...`: `hangtag`, which waits for the start
-of this
-machine's stack for a moment only."""
+"""`python -m tests.faults.apps.racing_producer ARGUMENT...`: `hangtag` with a short START_S.
+
+It waits only START_S for the start of this machine's stack.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""`celery -A tests.faults.apps.sleeping_worker worker`: the product's workers, which sleep over
-each batch.
+"""`celery -A tests.faults.apps.sleeping_worker worker`: workers that sleep in each batch.
 
-A model that needs a faster machine than this one: any number of them is at work at once.
+Sleeping takes no processor time, so any number of them can be busy at once.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import time
 from shared import failpoints
 from worker.app import app
 
-#: With the batch claimed.
+#: While the batch is claimed.
 SLEEP_S = 0.5
 
 

@@ -1,6 +1,7 @@
-"""`celery -A tests.faults.apps.slow_worker worker`: the product's workers, whose children take
-long to
-get ready, as with a large model on a busy machine."""
+"""`celery -A tests.faults.apps.slow_worker worker`: workers whose children start slowly.
+
+A large model on a busy machine has the same effect.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ from celery.signals import worker_process_init
 
 from worker.app import app
 
-#: Celery's own limit is 4 s, and holds for every child but the first.
+#: Celery's own limit is 4 s, and applies to every child but the first.
 READY_AFTER_S = 6.0
 
 
 @worker_process_init.connect
-def _take_long(**_: Any) -> None:
+def _start_slowly(**_: Any) -> None:
     time.sleep(READY_AFTER_S)
 
 

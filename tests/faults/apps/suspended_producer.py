@@ -1,5 +1,7 @@
-"""`python -m tests.faults.apps.suspended_producer ARGUMENT...`: the `hangtag` command, which stops
-(SIGSTOP) just before its first hint, with the connection for it open, and waits to be woken."""
+"""`python -m tests.faults.apps.suspended_producer ARGUMENT...`: `hangtag` that suspends itself.
+
+It sends itself SIGSTOP just before its first hint, with the connection for the hint open.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from producer.dispatch.job_queue import JobQueue
 _hint = JobQueue.hint
 
 
-def _hint_when_woken(self: JobQueue, batch: int) -> None:
+def _hint_after_suspension(self: JobQueue, batch: int) -> None:
     JobQueue.hint = _hint  # type: ignore[method-assign]
     with self._app.producer_pool.acquire(block=True) as ready:
         assert ready.connection is not None
@@ -22,5 +24,5 @@ def _hint_when_woken(self: JobQueue, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    JobQueue.hint = _hint_when_woken  # type: ignore[method-assign]
+    JobQueue.hint = _hint_after_suspension  # type: ignore[method-assign]
     main.main()

@@ -1,9 +1,8 @@
-"""`celery -A tests.faults.apps.waiting_trainer worker`: a trainer that waits where a test wants.
+"""`celery -A tests.faults.apps.waiting_trainer worker`: a trainer that waits at chosen moments.
 
-It is the product's. There is no switch for this in it: the functions at which a moment begins are
-replaced from here. What tests do with a moment is in tests/support/processes/trainers.py.
-TensorFlow is imported
-before the fork, so that not every attempt costs the seconds for it; the product never does that.
+The product has no switch for it: this module replaces the functions at which a moment starts.
+tests/support/processes/trainers.py has the tests' side. TensorFlow is imported before the fork to
+save seconds per attempt; the product never does that.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
     function = getattr(owner, name)
 
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        answer = function(*args, **kwargs)
+        result = function(*args, **kwargs)
         reach(_moments, moment(*args))
-        return answer
+        return result
 
     setattr(owner, name, replaced)
 
@@ -51,13 +50,13 @@ def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
 def _each_stage(owner: Any) -> None:
     report = owner.report
 
-    def replaced(lease: Lease, progress: Progress) -> None:
+    def reported(lease: Lease, progress: Progress) -> None:
         report(lease, progress)
         if progress.stage != _stages.get(lease):
             _stages[lease] = progress.stage
             reach(_moments, progress.stage)
 
-    owner.report = replaced
+    owner.report = reported
 
 
 _each_stage(Lease)

@@ -1,4 +1,4 @@
-"""Files that change or go while a job runs: read once they are what they were, or say so."""
+"""Files that change or disappear during a job: a row is of the first read, or reports it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.support.jobs import expected_table
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 
-PICTURES = 240
-#: Of the first message, which was read when Redis forgot it; and one that was not read yet.
-CHANGED, GONE, LATER = 3, 5, PICTURES - 1
+IMAGES = 240
+#: Two files of the first message, which was read before Redis lost it, and one unread file.
+CHANGED, GONE, LATER = 3, 5, IMAGES - 1
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Gallery:
-    """Pictures of this test alone, which it changes."""
-    return gallery.make(tmp_path, PICTURES)
+def images(tmp_path: Path) -> Gallery:
+    """Images for this test only, which changes them."""
+    return gallery.make(tmp_path, IMAGES)
 
 
-def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: Scenario) -> None:
+def test_a_row_is_of_the_first_read_or_reports_the_change(stage: Scenario) -> None:
     producer = stage.classify()
     producer.wait_until_sent(BATCH_IMAGES)
     view = producer.view
@@ -34,12 +34,12 @@ def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: 
     assert view.done == 0
     assert view.found <= LATER  # it has not been read
     files = [stage.gallery.cwd / path for path in stage.gallery.paths]
-    other = files[PICTURES // 2].read_bytes()
+    other = files[IMAGES // 2].read_bytes()
     files[CHANGED].write_bytes(other)
     gone = files[GONE].read_bytes()
     files[GONE].unlink()
     files[LATER].write_bytes(other)
-    stage.fleet.server.restart()  # every picture is read again
+    stage.fleet.server.restart()  # every image is read again
     worker = stage.fleet.worker()
     assert producer.wait() == Exit.SOME_FAILED, producer.story
     assert stage.output.read_bytes() == _expected(
@@ -56,7 +56,7 @@ def test_a_file_is_what_it_was_when_it_was_read_first_or_its_row_says_so(stage: 
 
 
 def _expected(stage: Scenario, failed: dict[int, Status]) -> bytes:
-    """What a plain loop makes of the files as they are, but for these rows."""
+    """The table of a plain loop over the current files, except for these rows."""
     paths = [path for i, path in enumerate(stage.gallery.paths) if failed.get(i) != Status.MISSING]
     rows = expected_table.table(stage.gallery.cwd, paths).splitlines(keepends=True)
     good = dict(zip(paths, rows[1:], strict=True))

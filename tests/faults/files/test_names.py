@@ -1,4 +1,4 @@
-"""Hostile names, end to end: each is one row that leads back to its file, and no terminal obeys."""
+"""Hostile file names, end to end: one reversible row per file, no control characters in output."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ FOLDERS = [b"one", b"two", b"\x1b[2J", b"=folder\n\xff"]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Gallery:
-    """The same names in each folder."""
+def images(tmp_path: Path) -> Gallery:
+    """Images with the same names in each folder."""
     made = gallery.make(tmp_path / "made", len(NAMES) * len(FOLDERS))
     source = iter(made.paths)
     root = os.fsencode(tmp_path / FOLDER)
@@ -52,7 +52,7 @@ def pictures(tmp_path: Path) -> Gallery:
     return Gallery(tmp_path, typed, expected_table.table(tmp_path, typed), made.real)
 
 
-def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Scenario) -> None:
+def test_every_name_is_a_row_that_unescapes_to_its_file(stage: Scenario) -> None:
     assert max(len(name + ENDING) for name in NAMES) == 255
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -66,15 +66,15 @@ def test_every_name_is_a_row_that_leads_back_to_its_file(stage: Scenario) -> Non
     assert verify(stage.output, deep=True).proven
     for path in back[::7]:
         os.unlink(os.path.join(os.fsencode(stage.gallery.cwd), path))
-    told = stage.hangtag("verify", str(stage.output))
-    assert told.wait() == Exit.NOT_PROVEN
-    assert len(told.out.splitlines()) == len(back[::7]) + 1
-    for said in (producer, told, *_looks(stage)):
-        _check_harmless(said)
+    report = stage.hangtag("verify", str(stage.output))
+    assert report.wait() == Exit.NOT_PROVEN
+    assert len(report.out.splitlines()) == len(back[::7]) + 1
+    for command in (producer, report, *_status_commands(stage)):
+        _check_harmless(command)
     stage.check_nothing_runs(worker)
 
 
-def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_terminal_obeys(
+def test_a_folder_argument_is_displayed_quoted_for_a_shell_and_without_control_characters(
     stage: Scenario,
 ) -> None:
     folder = os.fsdecode(FOLDER.encode() + b"/" + FOLDERS[3])
@@ -94,12 +94,12 @@ def test_a_folder_that_was_typed_is_told_so_that_a_shell_takes_it_and_no_termina
         _check_harmless(unknown)
 
 
-def _looks(stage: Scenario) -> list[Producer]:
+def _status_commands(stage: Scenario) -> list[Producer]:
     return [stage.hangtag("status"), stage.hangtag("status", str(stage.output))]
 
 
 def _check_harmless(producer: Producer) -> None:
-    """Nothing but printable text and line feeds came out of it."""
-    said = producer.out + producer.log
-    assert said
-    assert all(line.isprintable() for line in said.split("\n")), ascii(said)
+    """Its output is printable text and line feeds only."""
+    output = producer.out + producer.log
+    assert output
+    assert all(line.isprintable() for line in output.split("\n")), ascii(output)

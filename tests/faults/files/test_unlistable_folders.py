@@ -1,4 +1,4 @@
-"""Folders that may not be listed: what is in them is never lost in silence."""
+"""Folders without read permission: their files are never skipped silently."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import BATCH_IMAGES, Producer
 
-PICTURES = 20 * BATCH_IMAGES
+IMAGES = 20 * BATCH_IMAGES
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+    return gallery.make(tmp_path_factory.mktemp("some"), IMAGES)
 
 
 @pytest.fixture
-def pictures(drawn: Gallery, tmp_path: Path) -> Iterator[Gallery]:
-    """Pictures of this test alone, which it may lock away."""
+def images(drawn: Gallery, tmp_path: Path) -> Iterator[Gallery]:
+    """Images for this test only, which changes the permissions of their folders."""
     shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
     yield drawn._replace(cwd=tmp_path)
     for folder in (tmp_path / FOLDER, *folders(tmp_path)):
@@ -36,7 +36,7 @@ def pictures(drawn: Gallery, tmp_path: Path) -> Iterator[Gallery]:
 
 
 def folders(cwd: Path) -> list[Path]:
-    """Those with pictures, in the order of the walk."""
+    """The folders with images, in the order of the walk."""
     return sorted(path for path in (cwd / FOLDER).iterdir() if path.is_dir())
 
 
@@ -46,7 +46,7 @@ def classify(stage: Scenario, *options: str) -> Producer:
 
 
 def summary(stage: Scenario, *options: str) -> Summary:
-    """What the command says that ends with folders that were not listed."""
+    """The summary of a command that ends with unlisted folders."""
     command = classify(stage, "--json", *options)
     assert command.wait() == Exit.SOME_FAILED, command.story
     return msgspec.json.decode(command.out, type=Summary)
@@ -56,7 +56,7 @@ def names(table: Path) -> list[str]:
     return [row.partition(",")[0] for row in table.read_text().splitlines()[1:]]
 
 
-def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
+def test_an_unlistable_folder_is_named_until_a_restart_includes_it(
     stage: Scenario,
 ) -> None:
     worker = stage.fleet.worker()
@@ -64,15 +64,17 @@ def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
     closed.chmod(0)
     first = classify(stage)
     assert first.wait() == Exit.SOME_FAILED, first.story
-    told = f"not complete: 1 folder could not be listed: {FOLDER}/{closed.name} (Permission denied)"
-    assert told in first.log
+    message = (
+        f"not complete: 1 folder could not be listed: {FOLDER}/{closed.name} (Permission denied)"
+    )
+    assert message in first.log
     below = f"{FOLDER}/{closed.name}/"
     assert names(stage.output) == [p for p in stage.gallery.paths if not p.startswith(below)]
     with stage.fleet.at(obeying, {}):
         verify = stage.hangtag("verify", str(stage.output))
     assert verify.wait() == Exit.NOT_PROVEN, verify.story
     assert verify.out.startswith(f"{FOLDER}/{closed.name}: cannot be listed (Permission denied)")
-    closed.chmod(0o755)  # which no later run looks at
+    closed.chmod(0o755)  # no later run lists it again
     for options in ((), ("--retry-failed",)):
         again = summary(stage, *options)
         assert (again.unlisted.count, again.failed) == (1, 0)
@@ -82,7 +84,7 @@ def test_a_folder_that_may_not_be_listed_is_named_until_a_restart_takes_it_in(
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_once(
+def test_a_resumed_job_counts_each_folder_that_was_skipped_before_once(
     stage: Scenario,
 ) -> None:
     some = folders(stage.gallery.cwd)
@@ -91,7 +93,7 @@ def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_on
     late = classify(stage, "--timeout", "1.5")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
-    assert 0 < late.view.found < PICTURES / 2, "the walk came to the last folder"
+    assert 0 < late.view.found < IMAGES / 2, "the walk reached the last folder"
     assert late.view.unlisted.count == 1
     some[0].chmod(0o755)
     worker = stage.fleet.worker()
@@ -102,7 +104,7 @@ def test_a_job_that_is_resumed_knows_the_folders_that_were_passed_before_each_on
     stage.check_nothing_runs(worker)
 
 
-def test_a_folder_that_was_typed_and_may_not_be_listed_is_one_line_and_nothing_begins(
+def test_an_unlistable_folder_argument_is_one_line_and_no_job_starts(
     stage: Scenario,
 ) -> None:
     (stage.gallery.cwd / FOLDER).chmod(0)
@@ -115,7 +117,7 @@ def test_a_folder_that_was_typed_and_may_not_be_listed_is_one_line_and_nothing_b
     assert sorted(os.listdir(stage.folder)) == [FOLDER]
 
 
-def test_one_that_is_locked_before_the_walk_comes_to_it_stops_the_job_which_goes_on_later(
+def test_an_argument_that_becomes_unlistable_stops_the_job_which_resumes_later(
     stage: Scenario,
 ) -> None:
     last = f"{FOLDER}/{folders(stage.gallery.cwd)[-1].name}"
@@ -123,7 +125,7 @@ def test_one_that_is_locked_before_the_walk_comes_to_it_stops_the_job_which_goes
     command = ("classify", *typed, "-o", str(stage.output))
     with stage.fleet.at(obeying, {}):
         producer = stage.fleet.producer(*command, cwd=stage.gallery.cwd)
-        producer.wait_until_sent()  # no more than a window of it, without workers
+        producer.wait_until_sent()  # one window at most, without workers
     (stage.gallery.cwd / last).chmod(0)
     worker = stage.fleet.worker()
     assert producer.wait() == Exit.SETUP, producer.story

@@ -1,6 +1,6 @@
-"""Somebody writes into the keys of a running job: what is wrong is noticed, mended, and told once.
+"""The keys of a running job are tampered with: faults are detected, repaired, and logged once.
 
-Whoever can write a whole and valid record, result or conviction into Redis is believed; everything
+A client that writes a complete and valid record, result or blame into Redis is trusted; everything
 else is refused.
 """
 
@@ -23,8 +23,8 @@ from tests.support.jobs.claims import Held
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
 
-PICTURES = 960
-BATCHES = range(PICTURES // BATCH_IMAGES + 1)
+IMAGES = 960
+BATCHES = range(IMAGES // BATCH_IMAGES + 1)
 RUBBISH = b"\x80\x04rubbish\xff\n../../etc/passwd"
 FAR_MS = 1 << 52
 LARGE = b"x" * (10 << 20)
@@ -32,8 +32,8 @@ Tamper = Callable[[redis.Redis, Held], None]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 def _record(**changes: object) -> Tamper:
@@ -46,7 +46,7 @@ def _record(**changes: object) -> Tamper:
 
 
 def _fields(part: str, value: bytes) -> Tamper:
-    """The field of each batch, also of those that are yet to come."""
+    """Set the field of each batch, including later batches."""
 
     def tamper(client: redis.Redis, held: Held) -> None:
         key = keys.job(held.job, part)
@@ -56,7 +56,7 @@ def _fields(part: str, value: bytes) -> Tamper:
 
 
 def _payload(value: bytes) -> Tamper:
-    """The images of every batch that waits."""
+    """Replace the images of every waiting batch."""
 
     def tamper(client: redis.Redis, held: Held) -> None:
         key = keys.job(held.job, "payload")
@@ -75,7 +75,7 @@ def _wrong_type(part: str, kind: str) -> Tamper:
 
 
 def _put_wrong(client: redis.Redis, key: str, kind: str) -> None:
-    with client.pipeline(transaction=True) as pipe:  # or the producer would write in between
+    with client.pipeline(transaction=True) as pipe:  # otherwise the producer could write in between
         pipe.delete(key)
         if kind == "list":
             pipe.rpush(key, RUBBISH)
@@ -89,7 +89,7 @@ def _wrong_shared(key: str) -> Tamper:
 
 
 def _claims_of_the_future(client: redis.Redis, held: Held) -> None:
-    """Of the living child, so that only their time gives them away."""
+    """Claims of the live child, invalid only by their time."""
     owner = f"{held.owner}|{FAR_MS}".encode()
     _fields("owner", owner)(client, held)
 
@@ -99,7 +99,7 @@ def _done_bits(client: redis.Redis, held: Held) -> None:
 
 
 def _results(client: redis.Redis, held: Held) -> None:
-    """Entries without form, of no batch, and of labels that there are not."""
+    """Add malformed entries, entries of no batch, and entries with unknown labels."""
     stream = keys.job(held.job, "results")
     count = BATCH_IMAGES
     wrong = BatchResult(1, bytes(count), b"\xff\xff" * count, bytes(4 * count))
@@ -113,16 +113,16 @@ def _results(client: redis.Redis, held: Held) -> None:
 
 
 def _heartbeats(client: redis.Redis, held: Held) -> None:
-    """Of nobody, and of the worker itself until its next."""
+    """Write heartbeats of no process, and of the worker itself until its next one."""
     parent = held.owner.split("/")[0]
-    for name in (RUBBISH, b"\xff\xfe", b"nobody", b"", parent.encode()):
+    for name in (RUBBISH, b"\xff\xfe", b"unknown", b"", parent.encode()):
         client.zadd(keys.WORKERS, {name: 9e15})
     for content in (RUBBISH, b"[]", b'{"children":5,"at_ms":"x"}', b'{"children":[1],"at_ms":{}}'):
-        client.set(keys.worker("nobody"), content)
+        client.set(keys.worker("unknown"), content)
         client.set(keys.worker(parent), content)
-    _fields("owner", f"nobody/1:1|{heartbeats.server_ms(client)}".encode())(client, held)
-    _put_wrong(client, keys.worker("nobody"), "list")
-    client.pexpire(keys.worker("nobody"), 10_000)  # like every heartbeat
+    _fields("owner", f"unknown/1:1|{heartbeats.server_ms(client)}".encode())(client, held)
+    _put_wrong(client, keys.worker("unknown"), "list")
+    client.pexpire(keys.worker("unknown"), 10_000)  # like every heartbeat
 
 
 TAMPERS: dict[str, Tamper] = {
@@ -160,21 +160,21 @@ def _set_record(client: redis.Redis, held: Held, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
-def test_the_table_is_right_all_the_same(stage: Scenario, group: list[str]) -> None:
+def test_the_table_is_correct(stage: Scenario, group: list[str]) -> None:
     worker = stage.fleet.worker()
     children = worker.children
     producer = stage.classify()
     held = stage.catch(producer, worker)
     for name in group:
-        worker.sleep()  # so that there is work left when the next one comes
+        worker.sleep()  # work must be left for the next tampering
         view = producer.view
         assert view is not None
-        assert view.done < PICTURES, f"nothing was left to do for {name!r}"
-        begun = time.monotonic()
+        assert view.done < IMAGES, f"no work was left for {name!r}"
+        started = time.monotonic()
         TAMPERS[name](stage.fleet.client, held)
         worker.wake()
-        producer.wait_until_done(min(view.done + BATCH_IMAGES, PICTURES))
-        print(f"{name}: went on after {time.monotonic() - begun:.1f} s")
+        producer.wait_until_done(min(view.done + BATCH_IMAGES, IMAGES))
+        print(f"{name}: continued after {time.monotonic() - started:.1f} s")
     stage.check_finished(producer)
     assert worker.children == children
     assert "Traceback" not in worker.log
@@ -184,15 +184,15 @@ def test_the_table_is_right_all_the_same(stage: Scenario, group: list[str]) -> N
     stage.check_nothing_runs(worker)
 
 
-def test_the_same_fault_is_told_once(stage: Scenario) -> None:
-    """Its hint comes again and again."""
+def test_the_same_fault_is_logged_once(stage: Scenario) -> None:
+    """The hint is repeated many times."""
     worker = stage.fleet.worker(1)
     producer = stage.classify()
     held = stage.catch(producer, worker)
-    producer.kill()  # or it would mend the record
+    producer.kill()  # otherwise it would repair the record
     _record(version=77, card_sha256="1" * 64)(stage.fleet.client, held)
     stage.let_go(held)
-    hinted = [_again(stage.fleet, held) for _ in range(5)]
+    hinted = [_repeat_hints(stage.fleet, held) for _ in range(5)]
     assert sum(hinted) >= 5
     wait_for("the line", lambda: "there is no model fashion-mnist@77" in worker.log)
     time.sleep(0.5)
@@ -202,7 +202,7 @@ def test_the_same_fault_is_told_once(stage: Scenario) -> None:
     stage.check_nothing_runs(worker)
 
 
-def _again(fleet: Fleet, held: Held) -> int:
+def _repeat_hints(fleet: Fleet, held: Held) -> int:
     from tests.support.jobs import hostile_messages
 
     waiting = fleet.client.hkeys(keys.job(held.job, "payload"))

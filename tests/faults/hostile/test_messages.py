@@ -1,4 +1,4 @@
-"""Anything at all is pushed into the queue while a job runs: dropped, logged once, nobody hurt."""
+"""Arbitrary messages are pushed into the queue while a job runs: dropped and logged once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
 
 DROPPED = "dropped a message that is not a hint: "
-#: Asked for by nobody, and harmless: the hint is written anew, and these fields are not.
+#: Harmless: the hint is rewritten without these fields.
 HARMLESS = {"header: nesting", "header: result", "tag is a list", "tag is missing"}
 LINE_CHARS = 600
 LARGE_BYTES = 64 << 20
-#: What a parent may grow by after it has read LARGE_BYTES.
+#: The limit of a parent's growth after it has read LARGE_BYTES.
 GROWTH_BYTES = 100 << 20
-PICTURES = 480
+IMAGES = 480
 FLOOD = 20_000
 GROUPS = ("no messages", "no hints", "commands", "payloads")
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Scenario, group: str) -> None:
+def test_forged_messages_are_dropped_and_the_job_continues(stage: Scenario, group: str) -> None:
     marker = stage.folder / "marker"
     messages = _messages(group, CLASSIFY_TASK, (hostile_messages.NOBODY, 0), marker)
     worker = stage.fleet.worker()
@@ -55,15 +55,15 @@ def test_forged_messages_are_dropped_and_the_job_goes_on(stage: Scenario, group:
     stage.check_nothing_runs(worker)
 
 
-def test_forged_commands_with_a_good_hint_of_the_job_do_nothing_either(stage: Scenario) -> None:
-    """The batch is one that a child holds: a limit that came with its hint could end that child."""
+def test_forged_commands_with_a_valid_hint_of_the_job_do_nothing(stage: Scenario) -> None:
+    """A child holds the batch: a time limit in the hint could kill this child."""
     worker = stage.fleet.worker()
     children = worker.children
     producer = stage.classify()
     held = stage.catch(producer, worker)
     messages = hostile_messages.commands(CLASSIFY_TASK, (held.job, held.batch))
     for raw in messages.values():
-        stage.fleet.client.rpush(keys.CLASSIFY_QUEUE, raw)  # they are taken next
+        stage.fleet.client.rpush(keys.CLASSIFY_QUEUE, raw)  # these are delivered next
     stage.let_go(held)
     stage.check_finished(producer)
     assert worker.children == children
@@ -72,7 +72,7 @@ def test_forged_commands_with_a_good_hint_of_the_job_do_nothing_either(stage: Sc
     stage.check_nothing_runs(worker)
 
 
-def test_a_message_of_64_mb_is_dropped_and_its_memory_given_back(fleet: Fleet) -> None:
+def test_a_message_of_64_mb_is_dropped_and_its_memory_freed(fleet: Fleet) -> None:
     worker = fleet.worker(1)
     children, before = worker.children, _resident(worker.pid)
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_a_message_of_64_mb_is_dropped_and_its_memory_given_back(fleet: Fleet) -
     _check_log(worker, 3)
 
 
-def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Scenario) -> None:
+def test_a_flood_adds_few_log_lines_and_the_next_hint_is_taken(stage: Scenario) -> None:
     worker = stage.fleet.worker(1)
     for _ in range(FLOOD // 1000):
         stage.fleet.client.lpush(keys.CLASSIFY_QUEUE, *[b"junk"] * 1000)
@@ -94,7 +94,7 @@ def test_a_flood_costs_the_log_some_lines_and_the_next_hint_is_taken(stage: Scen
 
 
 def test_hints_of_another_job_are_only_hints(stage: Scenario, tmp_path: Path) -> None:
-    """Both jobs get hints for every batch there is and for many that are not."""
+    """Both jobs get hints for every batch, and for batches that do not exist."""
     worker = stage.fleet.worker()
     other_output = tmp_path / "other.csv"
     other = stage.fleet.producer("classify", FOLDER, "-o", str(other_output), cwd=stage.gallery.cwd)
@@ -115,19 +115,19 @@ def test_hints_of_another_job_are_only_hints(stage: Scenario, tmp_path: Path) ->
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_trainer_drops_them_as_well(fleet: Fleet, tmp_path: Path, group: str) -> None:
-    made = _messages(group, TRAIN_TASK, ("nobody",), tmp_path / "marker")
+    messages = _messages(group, TRAIN_TASK, ("unknown",), tmp_path / "marker")
     trainer = fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(tmp_path / "store"))
     children = trainer.children
-    for raw in made.values():
+    for raw in messages.values():
         fleet.client.lpush(keys.TRAIN_QUEUE, raw)
     wait_for("an empty queue", lambda: not fleet.client.llen(keys.TRAIN_QUEUE))
-    # Those of a classifying worker are no hints of a trainer's at all.
+    # Commands with a classification hint are not valid hints for a trainer.
     harmless = HARMLESS if group == "commands" else set()
-    wanted = len(made.keys() - harmless)
+    wanted = len(messages.keys() - harmless)
     wait_for(f"{wanted} lines", lambda: trainer.log.count(DROPPED) >= wanted, timeout_s=10)
     _check_log(trainer, wanted)
     if group != "commands":
-        assert trainer.children == children  # one process for each hint that is one
+        assert trainer.children == children  # a valid hint takes a new process
     assert not (tmp_path / "marker").exists()
     assert trainer.end() == 0, trainer.story
 
@@ -149,7 +149,7 @@ def _wait_for_an_empty_queue(fleet: Fleet) -> None:
 
 
 def _check_log(worker: Worker, dropped: int) -> None:
-    """One short line for each, and nothing else to read."""
+    """One short line per dropped message, and no traceback."""
     wait_for(f"{dropped} lines", lambda: worker.log.count(DROPPED) >= dropped, timeout_s=10)
     lines = [line for line in worker.log.splitlines() if DROPPED in line]
     assert len(lines) == dropped
@@ -158,7 +158,7 @@ def _check_log(worker: Worker, dropped: int) -> None:
 
 
 def _check_nothing_is_left(fleet: Fleet) -> None:
-    """Nothing was published elsewhere, and nothing is kept for later."""
+    """No keys outside Hangtag's prefix: nothing was published elsewhere or stored for later."""
     left = {key.decode() for key in fleet.client.scan_iter()}
     assert not {key for key in left if not key.startswith((keys.PREFIX, "_kombu.binding"))}
 

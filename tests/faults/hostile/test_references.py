@@ -1,4 +1,4 @@
-"""Whoever writes references into Redis reads nothing but pictures below the workers' root."""
+"""A client that writes references into Redis can read only images below the workers' root."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JOB = "abcdefgh"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root with a picture, and links; beside it a picture that is nobody's business."""
+    """A root with an image and links to a secret image beside the root."""
     (made,) = gallery.make(tmp_path / "made", 1).paths
     secret = tmp_path / "secret.png"
     secret.write_bytes((tmp_path / "made" / made).read_bytes())
@@ -66,12 +66,12 @@ def child(server: RedisServer, root: Path) -> Iterator[ProcessState]:
 
 
 def refer(path: bytes, root: Path) -> Reference:
-    """With the right stamp of the secret, so that only its place can give it away."""
+    """A reference with the correct stamp of the secret, invalid only by its path."""
     secret = stamp(os.stat(root.parent / "secret.png"))
     return Reference(path.replace(b"PARENT", bytes(root.parent)), secret)
 
 
-def test_the_picture_below_the_root_is_classified(
+def test_the_image_below_the_root_is_classified(
     channel: JobQueue, child: ProcessState, root: Path
 ) -> None:
     reference = Reference(b"mine.png", stamp(os.stat(root / "mine.png")))
@@ -89,12 +89,12 @@ def test_the_picture_below_the_root_is_classified(
     ],
     ids=lambda path: repr(path[:24]),
 )  # fmt: skip
-def test_nothing_else_is_and_the_batch_is_given_back(
+def test_no_other_file_is_read_and_the_batch_is_released(
     channel: JobQueue, child: ProcessState, root: Path, path: bytes
 ) -> None:
-    """`mine.png` is a picture that may be read, but not the one that the message speaks of."""
+    """`mine.png` is below the root, but does not match the stamp in the message."""
     os.utime(root / "mine.png", ns=(0, 1))
-    channel.offer([(0, encode_images([b"no picture", refer(path, root)]))])
+    channel.offer([(0, encode_images([b"not an image", refer(path, root)]))])
     with pytest.raises((BadMessage, Unseen)) as caught:
         classify(child, JOB, 0)
     assert len(str(caught.value)) < 1_000

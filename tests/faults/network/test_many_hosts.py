@@ -25,66 +25,66 @@ from tests.support.processes import trainers
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker
 from worker.runtimes.runtime import artifact_name
 
-#: A light installation would have to be on each machine.
+#: A light installation would be needed on each machine.
 pytestmark = pytest.mark.shipped_model
 
-PICTURES = 2_000
-#: Longer than a heartbeat lives, with these times.
+IMAGES = 2_000
+#: Longer than a heartbeat's TTL with these settings.
 CUT_S = 3.0
 TIMES = SHORT_TIMES | {"HANGTAG_LEASE_S": "20", "HANGTAG_ROUND_S": "0.5"}
 NAME = "drawn"
-#: So many that a training lasts longer than the cut.
+#: Enough for a training that lasts longer than the cut.
 EPOCHS = "300"
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("photos"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("photos"), IMAGES)
 
 
 class Place:
-    """The network and everything in it."""
+    """The network and its machines: hosts for workers, the producer (desk) and the trainer."""
 
     def __init__(
-        self, network: Network, fleet: Fleet, hosts: ExitStack, pictures: Gallery, folder: Path
+        self, network: Network, fleet: Fleet, hosts: ExitStack, images: Gallery, folder: Path
     ) -> None:
-        self.fleet, self.pictures, self._open = fleet, pictures, hosts
+        self.fleet, self.images, self._open = fleet, images, hosts
         self.tables, self.school, self.store = (folder / n for n in ("tables", "school", "store"))
-        for made in (self.tables, self.store):
-            made.mkdir()
+        for folder in (self.tables, self.store):
+            folder.mkdir()
         trainers.draw_classes(self.school)
         self.rooms = [self._host(network, f"worker{n}") for n in range(3)]
-        self.desk = self._host(network, "desk", pictures.cwd, self.tables)
+        self.desk = self._host(network, "desk", images.cwd, self.tables)
         self.academy = self._host(network, "academy", self.school, self.store)
-        self.stage = Scenario(fleet, pictures, self.tables, random.Random(5))
+        self.stage = Scenario(fleet, images, self.tables, random.Random(5))
 
-    def _host(self, network: Network, name: str, *kept: Path) -> Host:
-        return self._open.enter_context(Host(network, name, kept))
+    def _host(self, network: Network, name: str, *mounted: Path) -> Host:
+        return self._open.enter_context(Host(network, name, mounted))
 
     @property
     def hosts(self) -> list[Host]:
         return [*self.rooms, self.desk, self.academy]
 
     def worker(self, room: Host) -> Worker:
-        """A worker of one child."""
+        """Start a worker with one child."""
         with self.fleet.at(room.prefix, room.settings):
             return self.fleet.worker(1)
 
     def trainer(self) -> Worker:
-        """The owner of the store."""
+        """Start the trainer, which owns the store."""
         with self.fleet.at(self.academy.prefix, self.academy.settings):
             return self.fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(self.store))
 
     def hangtag(self, *arguments: str) -> Producer:
-        """What somebody types at the desk."""
+        """Run a command on the producer's host."""
         with self.fleet.at(self.desk.prefix, self.desk.settings):
-            return self.fleet.producer(*arguments, cwd=self.pictures.cwd)
+            return self.fleet.producer(*arguments, cwd=self.images.cwd)
 
     def classify(self, *options: str) -> Producer:
-        """`hangtag classify pictures -o out.csv`."""
+        """`hangtag classify images -o out.csv`."""
         return self.hangtag("classify", FOLDER, "-o", str(self.stage.output), *options)
 
-    def new(self) -> expected_table.Version:
+    def published(self) -> expected_table.Version:
         """The version that the trainer has published."""
         registry = Registry(self.store)
         card = registry.card(NAME, 1)
@@ -92,7 +92,7 @@ class Place:
 
 
 @pytest.fixture
-def place(pictures: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Place]:
+def place(images: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Place]:
     if reason := network_namespaces.why_not():
         pytest.skip(reason)
     with (
@@ -101,7 +101,7 @@ def place(pictures: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Pl
         ExitStack() as hosts,
         Fleet(server, **TIMES) as fleet,
     ):
-        yield Place(network, fleet, hosts, pictures, tmp_path)
+        yield Place(network, fleet, hosts, images, tmp_path)
 
 
 def test_machines_that_share_nothing_but_redis_classify_and_train_through_cut_cables(
@@ -118,8 +118,8 @@ def test_machines_that_share_nothing_but_redis_classify_and_train_through_cut_ca
 
 
 def check_nothing_is_shared(place: Place) -> None:
-    """Each sees its own files, cannot write to the system, and reaches Redis and nobody else."""
-    owners = {place.pictures.cwd: place.desk, place.tables: place.desk}
+    """Each host has only its own files, cannot write to the system, and reaches only Redis."""
+    owners = {place.images.cwd: place.desk, place.tables: place.desk}
     owners |= {place.school: place.academy, place.store: place.academy}
     for host in place.hosts:
         assert [path for path, owner in owners.items() if host.sees(path) != (owner is host)] == []
@@ -132,20 +132,20 @@ def check_nothing_is_shared(place: Place) -> None:
 
 
 def check_names(place: Place) -> None:
-    """A fleet is told apart by its machines."""
+    """The heartbeats carry the names of the hosts."""
     beats = heartbeats.alive(place.fleet.client)
     assert sorted(beat.host for beat in beats) == [room.name for room in place.rooms]
 
 
 def classify_while_cables_are_cut(place: Place, workers: list[Worker]) -> None:
-    """The producer is cut off, then a worker with a batch in hand; both come back.
+    """The producer is cut off, then a worker with a batch in progress; both reconnect.
 
-    In this order, since nobody sends work while the producer is away: also on a fast machine some
-    is left for the worker.
+    No work is sent while the producer is unreachable, so work is left for the worker also on a
+    fast machine.
     """
     producer = place.classify()
     place.stage.reach_the_middle(producer)
-    other = place.stage.catch(producer, workers[1])  # so that the job cannot end
+    other = place.stage.catch(producer, workers[1])  # the job cannot end
     place.desk.site.cut()
     producer.wait_for_log(AWAY)
     place.stage.check_outstanding(producer)
@@ -162,22 +162,22 @@ def classify_while_cables_are_cut(place: Place, workers: list[Worker]) -> None:
 
 
 def train_while_the_cable_is_cut(place: Place) -> None:
-    """A lease outlives a short cut, and the version is there for everybody afterwards."""
+    """A lease survives a short cut, and all hosts can use the version afterwards."""
     options = ("--data", str(place.school), "--name", NAME, "--recipe", "tutorial")
     training = place.hangtag("train", *options, "--epochs", EPOCHS, "--promote", "always")
     training.wait_for_log("training")
     place.academy.site.cut()
     time.sleep(CUT_S)
-    assert training.running, "it was over before the cable was cut"
+    assert training.running, "the training ended before the cable was cut"
     place.academy.site.mend()
     assert training.wait() == 0, training.story
     assert f"{NAME}@1 is published" in training.out
 
 
 def classify_with_the_new_version(place: Place) -> None:
-    """Workers get it from Redis."""
+    """Workers fetch the version from Redis."""
     producer = place.classify("--model", NAME, "--restart")
     assert producer.wait() == 0, producer.story
-    paths = place.pictures.paths
-    wanted = expected_table.table(place.pictures.cwd, paths, version=place.new())
+    paths = place.images.paths
+    wanted = expected_table.table(place.images.cwd, paths, version=place.published())
     assert place.stage.output.read_bytes() == wanted

@@ -1,4 +1,4 @@
-"""`--transport path`: the bytes of the table are those of `inline`, whatever workers see."""
+"""`--transport path`: the table equals that of `inline`, whichever files the workers can read."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Producer, Worker, wait_for
 
 BY_PATH = ("--transport", "path")
-#: Of the first message, and one that has not been looked at when the first message is sent.
+#: Two files of the first message, and one that is unread when the first message is sent.
 CHANGED, GONE, LATER = 3, 5, -1
-#: A window or two of them, until the rest travels inline.
+#: A window or two, until the rest is sent inline.
 REFUSED_MAX = 20
 RECOVERED_WITHIN_S = 20.0
-#: Without a worker a producer has sent all that it may by then.
+#: Without a worker, a producer has filled its window by then.
 SETTLED_S = 1.0
 
 
-def travelling(stage: Scenario) -> list[bytes | Reference | Status]:
-    """What lies in Redis for the workers."""
+def payload_images(stage: Scenario) -> list[bytes | Reference | Status]:
+    """The images that are stored in Redis for the workers."""
     found: list[bytes | Reference | Status] = []
     for key in stage.fleet.client.scan_iter(keys.job("*", "payload")):
         for blob in cast(dict[bytes, bytes], stage.fleet.client.hgetall(key)).values():
@@ -46,68 +46,66 @@ def travelling(stage: Scenario) -> list[bytes | Reference | Status]:
     return found
 
 
-def begin(stage: Scenario, **settings: str) -> Producer:
-    """A job that nobody works on yet, whose first message is on its way as references."""
+def start(stage: Scenario, **settings: str) -> Producer:
+    """Start a job without a worker, and wait until its first message holds references."""
     producer = stage.classify(*BY_PATH, **settings)
-    images = wait_for("a message", lambda: travelling(stage))
+    images = wait_for("a message", lambda: payload_images(stage))
     assert len(images) >= BATCH_IMAGES
     assert all(isinstance(image, Reference) for image in images)
     return producer
 
 
-def seeing(stage: Scenario, root: Path | str = "/") -> Worker:
-    """A worker that opens files below a root."""
+def worker_with_root(stage: Scenario, root: Path | str = "/") -> Worker:
+    """Start a worker that opens files below a root."""
     return stage.fleet.worker(HANGTAG_ROOT=str(root))
 
 
-def check_seen(*processes: Producer | Worker) -> None:
-    """No worker has given a batch back because it could not have its files."""
+def check_all_read(*processes: Producer | Worker) -> None:
+    """No worker has released a batch for files that it could not read."""
     for process in processes:
         assert UNSEEN not in process.log, process.story
 
 
 def check_all_proven(stage: Scenario) -> None:
-    """Whoever has read a file has told its digest."""
+    """The digest of every file was reported by the process that has read it."""
     proof = verify(stage.output, deep=True)
     assert (proof.proven, proof.problems, proof.unproven) == (True, [], [])
 
 
-def test_two_workers_that_see_the_files_write_the_same_bytes(stage: Scenario) -> None:
-    producer = begin(stage)
-    workers = [seeing(stage) for _ in range(2)]
+def test_two_workers_with_access_to_the_files_write_the_same_bytes(stage: Scenario) -> None:
+    producer = start(stage)
+    workers = [worker_with_root(stage) for _ in range(2)]
     stage.check_finished(producer)
-    check_seen(producer, *workers)
+    check_all_read(producer, *workers)
     check_all_proven(stage)
     stage.check_nothing_runs(*workers)
 
 
-def test_where_the_files_are_may_differ_from_machine_to_machine(
-    stage: Scenario, tmp_path: Path
-) -> None:
+def test_the_root_of_the_files_may_differ_between_machines(stage: Scenario, tmp_path: Path) -> None:
     shutil.copytree(stage.gallery.cwd, tmp_path / "there")
-    producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
+    producer = start(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
     worker = stage.fleet.producer("worker", "--root", "there", cwd=tmp_path)
     stage.check_finished(producer)
-    check_seen(producer, worker)
+    check_all_read(producer, worker)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0, worker.story
     stage.check_nothing_runs()
 
 
 def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
-    mortal, other = seeing(stage), seeing(stage)
+    killed, other = worker_with_root(stage), worker_with_root(stage)
     producer = stage.classify(*BY_PATH)
     stage.reach_the_middle(producer)
-    victim = stage.catch(producer, mortal)
-    mortal.kill()
+    victim = stage.catch(producer, killed)
+    killed.kill()
     wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
     stage.check_finished(producer)
-    check_seen(producer, other)
+    check_all_read(producer, other)
     stage.check_nothing_runs(other)
 
 
-def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Scenario) -> None:
-    worker = seeing(stage)
+def test_a_killed_producer_resumes_with_either_transport(stage: Scenario) -> None:
+    worker = worker_with_root(stage)
     producer = stage.classify(*BY_PATH)
     for options in ((), BY_PATH):
         stage.reach_the_middle(producer)
@@ -115,47 +113,47 @@ def test_a_producer_that_was_killed_goes_on_with_either_transport(stage: Scenari
         producer.kill()
         producer = stage.classify(*options)
     stage.check_finished(producer)
-    check_seen(producer, worker)
+    check_all_read(producer, worker)
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_forgets_everything_is_given_the_bytes(stage: Scenario) -> None:
-    producer = begin(stage)
+def test_a_server_that_loses_its_data_receives_the_bytes(stage: Scenario) -> None:
+    producer = start(stage)
     stage.fleet.server.restart()
-    worker = seeing(stage)
+    worker = worker_with_root(stage)
     stage.check_finished(producer)
-    check_seen(producer, worker)
+    check_all_read(producer, worker)
     check_all_proven(stage)
     stage.check_nothing_runs(worker)
 
 
 @pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "channel.images-put"])
-def test_a_producer_that_dies_of_giving_the_bytes_has_kept_what_they_were_or_reads_them_again(
+def test_a_producer_killed_while_it_sends_the_bytes_has_stored_digests_or_reads_again(
     stage: Scenario, tmp_path: Path, point: str
 ) -> None:
     points = Points(tmp_path / "points")
     producer = stage.classify(*BY_PATH, program=PROGRAM, **points.settings)
-    wait_for("a message", lambda: travelling(stage))
+    wait_for("a message", lambda: payload_images(stage))
     producer.wait_until_sent(2 * BATCH_IMAGES)
     time.sleep(SETTLED_S)
     stage.fleet.server.kill()
     points.arm(Shot(point, 1, KILL))
     stage.fleet.server.start()
     assert points.wait() == producer.pid
-    worker = seeing(stage)
+    worker = worker_with_root(stage)
     stage.check_finished(stage.classify(*BY_PATH))
     check_all_proven(stage)
     stage.check_nothing_runs(worker)
 
 
 @pytest.mark.parametrize("root", ["", "BESIDE"])
-def test_a_worker_that_does_not_see_the_files_is_sent_them(
+def test_a_worker_without_access_to_the_files_receives_them(
     stage: Scenario, tmp_path: Path, root: str
 ) -> None:
-    """Without a root, and with one below which there are other files of the same names."""
+    """Without a root, and with a root that contains other files of the same names."""
     shutil.copytree(stage.gallery.cwd, tmp_path / "BESIDE", copy_function=shutil.copyfile)
-    producer = begin(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
-    worker = seeing(stage, tmp_path / root if root else "")
+    producer = start(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
+    worker = worker_with_root(stage, tmp_path / root if root else "")
     stage.check_finished(producer)
     assert f"{UNSEEN}: " in producer.log
     assert "; from here on the bytes of all files are sent" in producer.log
@@ -166,17 +164,17 @@ def test_a_worker_that_does_not_see_the_files_is_sent_them(
 
 
 def test_workers_with_and_without_a_root_share_a_job(stage: Scenario) -> None:
-    producer = begin(stage)
-    blind = stage.fleet.worker(1)
-    blind.wait_for_log(UNSEEN)
-    other = seeing(stage)
+    producer = start(stage)
+    without_root = stage.fleet.worker(1)
+    without_root.wait_for_log(UNSEEN)
+    other = worker_with_root(stage)
     stage.check_finished(producer)
-    check_seen(other)
+    check_all_read(other)
     check_all_proven(stage)
-    stage.check_nothing_runs(other, blind)
+    stage.check_nothing_runs(other, without_root)
 
 
-def test_a_root_that_the_pictures_are_not_below_is_refused_before_work_starts(
+def test_a_root_that_does_not_contain_the_images_is_refused_before_work_starts(
     stage: Scenario, tmp_path: Path
 ) -> None:
     producer = stage.classify(*BY_PATH, HANGTAG_ROOT=str(tmp_path))
@@ -188,14 +186,14 @@ def test_a_root_that_the_pictures_are_not_below_is_refused_before_work_starts(
 
 class TestFilesThatChange:
     @pytest.fixture
-    def pictures(self, tmp_path: Path) -> Gallery:
-        """Pictures of this test alone, which it changes."""
+    def images(self, tmp_path: Path) -> Gallery:
+        """Images for this test only, which changes them."""
         return gallery.make(tmp_path, 240)
 
-    def test_they_are_what_they_were_when_they_were_found_or_their_rows_say_so(
+    def test_a_row_is_of_the_file_as_it_was_found_or_reports_the_change(
         self, stage: Scenario
     ) -> None:
-        producer = begin(stage)
+        producer = start(stage)
         view = producer.view
         assert view is not None
         files = [stage.gallery.cwd / path for path in stage.gallery.paths]
@@ -204,7 +202,7 @@ class TestFilesThatChange:
         for changed in (CHANGED, LATER):
             files[changed].write_bytes(other)
         files[GONE].unlink()
-        worker = seeing(stage)
+        worker = worker_with_root(stage)
         assert producer.wait() == Exit.SOME_FAILED, producer.story
         rows = stage.output.read_text().splitlines()[1:]
         failed = {i: row.split(",")[3] for i, row in enumerate(rows) if ",ok," not in row}
@@ -235,7 +233,7 @@ def test_broken_files_links_and_odd_names_are_the_same_rows_as_inline(
     (zoo / "list").write_bytes(b"pictures/a-link\npictures/gone.png\npictures/linked/ .png\n")
     (zoo / "a-link").symlink_to(source)
     (zoo / "linked").symlink_to("...")
-    workers = [seeing(stage) for _ in range(2)]
+    workers = [worker_with_root(stage) for _ in range(2)]
     for what in ([FOLDER], ["--list", f"{FOLDER}/list"]):
         tables = []
         for transport in ("inline", "path"):
@@ -245,7 +243,7 @@ def test_broken_files_links_and_odd_names_are_the_same_rows_as_inline(
                 cwd=tmp_path,
             )  # fmt: skip
             assert producer.wait() == Exit.SOME_FAILED, producer.story
-            check_seen(producer, *workers)
+            check_all_read(producer, *workers)
             tables.append(output.read_bytes())
         assert tables[0] == tables[1]
     stage.check_nothing_runs(*workers)

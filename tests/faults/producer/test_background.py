@@ -15,7 +15,7 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import Producer, Worker, wait_for
 
 
-def test_submit_answers_at_once_and_collect_waits_for_the_table(stage: Scenario) -> None:
+def test_submit_returns_at_once_and_collect_waits_for_the_table(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     job = _submit(stage)
     assert _status(stage, job).job == job
@@ -30,7 +30,7 @@ def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Sce
     worker = stage.fleet.worker()
     job = _submit(stage)
     producer = _detached(stage, worker)
-    procfs.stop(worker.pid)  # so that it is not finished before it is looked at
+    procfs.stop(worker.pid)  # the job must not finish before its status is read
     for child in worker.children:
         procfs.stop(child)
     procfs.kill(producer)
@@ -50,7 +50,7 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
     stage: Scenario, ending: str
 ) -> None:
     worker = stage.fleet.worker()
-    stage.fleet.client.config_set("maxmemory", "100mb")  # which bounds the files of the job
+    stage.fleet.client.config_set("maxmemory", "100mb")  # limits the job's file size
     classify = stage.classify("--json")
     classify.wait_until_done(1)
     held = stage.catch(classify, worker)
@@ -79,25 +79,25 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
 
 
 def _last(command: Producer, word: str) -> str:
-    """The last line of a command that has this word."""
+    """The last line of a command's log that contains this word."""
     return [line for line in command.log.splitlines() if word in line][-1]
 
 
-def test_a_submit_that_cannot_begin_says_why(stage: Scenario) -> None:
-    stage.output.write_text("somebody's table")
-    command = _submitted(stage)
+def test_a_submit_that_cannot_start_reports_why(stage: Scenario) -> None:
+    stage.output.write_text("another table")
+    command = _submit_command(stage)
     assert command.wait() == Exit.USAGE
     assert "choose another -o" in command.log
-    assert stage.output.read_text() == "somebody's table"
+    assert stage.output.read_text() == "another table"
     assert stage.fleet.pids == []
 
 
-def _submitted(stage: Scenario) -> Producer:
+def _submit_command(stage: Scenario) -> Producer:
     return stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--json")
 
 
 def _submit(stage: Scenario) -> str:
-    command = _submitted(stage)
+    command = _submit_command(stage)
     assert command.wait() == Exit.OK, command.story
     job = msgspec.json.decode(command.out, type=dict[str, str])["job"]
     assert isinstance(job, str)
@@ -105,7 +105,7 @@ def _submit(stage: Scenario) -> str:
 
 
 def _detached(stage: Scenario, worker: Worker) -> int:
-    """The pid of the producer that outlived `submit`."""
+    """The pid of the background producer that `submit` started."""
     known = {worker.pid, *worker.children}
     return wait_for("the producer", lambda: next(iter(set(stage.fleet.pids) - known), None))
 

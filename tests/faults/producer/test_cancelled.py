@@ -23,15 +23,15 @@ def test_a_cancelled_job_keeps_its_rows_and_the_same_command_finishes_it(stage: 
     assert cancel.wait() == Exit.OK, cancel.story
     assert producer.wait() == Exit.CANCELLED, producer.story
     assert job_keys(stage.fleet.client) == []
-    stage.let_go(held)  # its result belongs to a job that Redis does not know any more
-    kept = producer.view
-    assert kept is not None
-    assert kept.state is JobState.CANCELLED
-    assert kept.done > 0
+    stage.let_go(held)  # its result belongs to a job that is no longer in Redis
+    cancelled = producer.view
+    assert cancelled is not None
+    assert cancelled.state is JobState.CANCELLED
+    assert cancelled.done > 0
     again = stage.classify()
     stage.check_finished(again)
     assert again.view is not None
-    assert again.view.job == kept.job
+    assert again.view.job == cancelled.job
     stage.check_nothing_runs(worker)
 
 
@@ -47,7 +47,7 @@ def test_a_paused_job_can_be_cancelled_without_any_worker(stage: Scenario) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(
+def test_a_job_that_redis_has_lost_is_cancelled_once_it_is_submitted_again(
     stage: Scenario,
 ) -> None:
     producer = stage.classify()
@@ -57,7 +57,7 @@ def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(
     client.flushall()
     client.config_resetstat()
     cancel = stage.fleet.producer("cancel", str(stage.output), cwd=stage.gallery.cwd)
-    wait_for("its first attempt", lambda: _asked(client))
+    wait_for("its first attempt", lambda: _scripts_run(client))
     procfs.go_on(producer.pid)
     assert cancel.wait() == Exit.OK, cancel.story
     assert producer.wait() == Exit.CANCELLED, producer.story
@@ -66,7 +66,7 @@ def test_a_job_that_redis_has_just_lost_is_cancelled_once_it_is_known_again(
     stage.check_nothing_runs(worker)
 
 
-def test_a_redis_that_does_not_know_a_job_that_runs_cancels_nothing_and_says_so(
+def test_cancel_with_another_redis_cancels_nothing_and_reports_it(
     stage: Scenario,
 ) -> None:
     producer = stage.classify()
@@ -84,6 +84,6 @@ def test_a_redis_that_does_not_know_a_job_that_runs_cancels_nothing_and_says_so(
     stage.check_nothing_runs(worker)
 
 
-def _asked(client: redis.Redis) -> list[str]:
-    """The scripts' commands that the server has run since its statistics began."""
+def _scripts_run(client: redis.Redis) -> list[str]:
+    """The script commands that the server has run since the reset of its statistics."""
     return [name for name in client.info("commandstats") if name.startswith("cmdstat_eval")]

@@ -1,4 +1,4 @@
-"""A producer ends, fails or stops at each of its crash points; so does the server."""
+"""A producer is killed, fails or is suspended at each crash point; so is the server."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.points
 #: Enough for ten messages: each step is passed several times.
 FEW = 320
 PROGRAM = ("tests.faults.apps.failpoint_producer",)
-#: Longer than a heartbeat lives, and a batch waits for its owner.
-ASLEEP_S = 2.5
-#: Point -> the passages at which the producer dies. At the first one it also fails, and stops.
+#: Longer than a heartbeat's TTL, and than a batch waits for its owner.
+SUSPENDED_S = 2.5
+#: Point -> the passages at which the producer is killed. At the first it also fails or is stopped.
 PASSAGES: dict[str, tuple[int, ...]] = {
     "journal.committing": (1, 2, 3, 4, 6),
     "journal.committed": (1, 2, 3, 4, 6),
@@ -44,9 +44,9 @@ PASSAGES: dict[str, tuple[int, ...]] = {
 SHOTS = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, 1, how) for name in PASSAGES for how in (RAISE, STOP)
 ]
-#: The table is there before these.
+#: The table exists before these.
 AT_THE_END = {"table.placed", "channel.left"}
-#: Where the server dies of it: between two steps that need it.
+#: The server is killed here, between two steps that need it.
 OF_THE_SERVER = [
     Shot("channel.resumed", 1),
     Shot("channel.touched", 2),
@@ -61,13 +61,13 @@ OF_THE_SERVER_AT_THE_END = [Shot("table.written", 1), Shot("table.placed", 1)]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), FEW)
 
 
 @pytest.fixture(scope="module")
 def fleet(server_binary: Path) -> Iterator[Fleet]:
-    """One worker and one server live, or die, through all of this file."""
+    """One worker and one server for all tests of this file."""
     with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
         running.worker()
         yield running
@@ -87,22 +87,22 @@ def start(stage: Scenario, points: Points, shot: Shot) -> Producer:
 def test_a_producer_at_any_point_loses_and_doubles_nothing(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
-    mortal = start(stage, points, shot)
+    producer = start(stage, points, shot)
     if shot.how == STOP:
         stopped = points.wait_until_stopped()
-        time.sleep(ASLEEP_S)
+        time.sleep(SUSPENDED_S)
         procfs.go_on(stopped)
-        stage.check_finished(mortal)
+        stage.check_finished(producer)
         return
-    code = mortal.wait()
-    assert points.victim() == mortal.pid, f"it never came to that point\n{mortal.story}"
-    assert code == (-signal.SIGKILL if shot.how == KILL else Exit.SETUP), mortal.story
+    code = producer.wait()
+    assert points.victim() == producer.pid, f"it never reached that point\n{producer.story}"
+    assert code == (-signal.SIGKILL if shot.how == KILL else Exit.SETUP), producer.story
     assert stage.output.exists() == (shot.name in AT_THE_END)
     stage.check_finished(stage.classify())
 
 
 @pytest.mark.parametrize("shot", OF_THE_SERVER, ids=str)
-def test_a_server_that_dies_at_any_point_and_comes_back_empty_costs_no_row(
+def test_a_server_killed_at_any_point_and_restarted_empty_costs_no_row(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     server = stage.fleet.server
@@ -116,7 +116,7 @@ def test_a_server_that_dies_at_any_point_and_comes_back_empty_costs_no_row(
 
 
 @pytest.mark.parametrize("shot", OF_THE_SERVER_AT_THE_END, ids=str)
-def test_a_server_that_dies_after_the_last_result_is_not_missed(
+def test_a_server_killed_after_the_last_result_is_not_needed(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     server = stage.fleet.server

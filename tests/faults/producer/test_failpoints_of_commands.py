@@ -1,5 +1,7 @@
-"""Commands around a job end, fail or stop at their crash points: restart, cancel, submit, status;
-and those around a request: train, --follow, --cancel."""
+"""Commands are killed, fail or are suspended at their crash points.
+
+Commands of a job: restart, cancel, submit, status. Of a request: train, --follow, --cancel.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
 from shared.registry.registry import Registry
-from tests.faults.producer.test_failpoints import ASLEEP_S, FEW, PROGRAM
+from tests.faults.producer.test_failpoints import FEW, PROGRAM, SUSPENDED_S
 from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -31,7 +33,7 @@ from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.leftover_keys import check_none
 from tests.support.servers.redis_server import RedisServer
 
-#: A stack belongs to an installation, and the tests end that of the real one.
+#: A stack belongs to an installation, and the tests stop that of the real one.
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
 OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
@@ -43,20 +45,20 @@ OF_REPLACING = [Shot(name, 1, KILL) for name in (
 OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
     "journal.log-removed", "journal.emptied",
 )]  # fmt: skip
-OF_NOT_BEGINNING = [Shot("journal.removed", 1, how) for how in WAYS]
+OF_NOT_STARTING = [Shot("journal.removed", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
-OF_LOOKING = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
+OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
 OF_FORGETTING_RESULTS = [Shot("channel.result-forgotten", 1, how) for how in WAYS]
-OF_ASKING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
+OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
              for how in WAYS]  # fmt: skip
-OF_TAKING_BACK = [Shot("requests.cancel", 1, how) for how in WAYS]
-OF_KEEPING = [Shot(name, 1, KILL) for name in ("kept.begun", "kept.part-written", "kept.replaced")]
-OF_NOT_KEEPING = [Shot("kept.forgotten", 1, KILL)]
+OF_CANCELLING_REQUESTS = [Shot("requests.cancel", 1, how) for how in WAYS]
+OF_STORING = [Shot(name, 1, KILL) for name in ("kept.begun", "kept.part-written", "kept.replaced")]
+OF_REMOVING = [Shot("kept.forgotten", 1, KILL)]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), FEW)
 
 
@@ -65,11 +67,11 @@ def points(tmp_path: Path) -> Points:
     return Points(tmp_path / "points")
 
 
-def pass_it(points: Points, shot: Shot, command: Producer) -> None:
-    """Wait until it has fired; then the command has ended, unless it only stopped and goes on."""
+def wait_for_shot(points: Points, shot: Shot, command: Producer) -> None:
+    """Wait until it has fired, resume a stopped command after a while, and check its exit code."""
     if shot.how == STOP:
         stopped = points.wait_until_stopped()
-        time.sleep(ASLEEP_S)
+        time.sleep(SUSPENDED_S)
         procfs.go_on(stopped)
     code = command.wait()
     assert points.victim() == command.pid, command.story
@@ -84,12 +86,12 @@ def command(stage: Scenario, points: Points, *arguments: str) -> Producer:
 
 
 @pytest.mark.parametrize("shot", OF_RESTARTING, ids=str)
-def test_a_job_that_is_begun_anew_is_one_job(stage: Scenario, points: Points, shot: Shot) -> None:
+def test_a_restarted_job_is_one_job(stage: Scenario, points: Points, shot: Shot) -> None:
     stage.fleet.worker()
-    stage.classify("--timeout", "0.7").wait()  # in the middle, or finished: either is thrown away
+    stage.classify("--timeout", "0.7").wait()  # in the middle or finished; both are discarded
     points.arm(shot)
     restart = stage.classify("--restart", program=PROGRAM, **points.settings)
-    pass_it(points, shot, restart)
+    wait_for_shot(points, shot, restart)
     stage.check_finished(stage.classify("--restart"))
 
 
@@ -102,7 +104,7 @@ def test_a_restart_leaves_the_old_job_or_the_new_one(
     old = read_snapshot(stage.output)
     assert old is not None
     points.arm(shot)
-    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    wait_for_shot(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
     now = read_snapshot(stage.output)
     assert now is not None
     if shot.name == "journal.committed":
@@ -123,27 +125,29 @@ def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
     stage.check_finished(stage.classify())
     journal_path(stage.output).write_bytes(b"no journal" * 1000)
     points.arm(shot)
-    pass_it(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    wait_for_shot(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
     stage.check_finished(stage.classify("--restart"))
 
 
-@pytest.mark.parametrize("shot", OF_NOT_BEGINNING, ids=str)
-def test_a_job_that_never_began_leaves_nothing(stage: Scenario, points: Points, shot: Shot) -> None:
+@pytest.mark.parametrize("shot", OF_NOT_STARTING, ids=str)
+def test_a_job_that_never_started_leaves_nothing(
+    stage: Scenario, points: Points, shot: Shot
+) -> None:
     points.arm(shot)
     never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
-    pass_it(points, shot, never)
+    wait_for_shot(points, shot, never)
     stage.fleet.worker()
     stage.check_finished(stage.classify())
 
 
 @pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
-def test_a_job_that_is_cancelled_ends_whoever_dies_of_it(
+def test_a_cancelled_job_ends_although_cancel_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     waiting = stage.classify()  # there is no worker
     wait_for("the job", lambda: stage.fleet.client.zcard(keys.JOBS) and waiting.view)
     points.arm(shot)
-    pass_it(points, shot, command(stage, points, "cancel", str(stage.output)))
+    wait_for_shot(points, shot, command(stage, points, "cancel", str(stage.output)))
     assert waiting.wait() == Exit.CANCELLED, waiting.story
     assert job_keys(stage.fleet.client) == []
     stage.fleet.worker()
@@ -151,33 +155,33 @@ def test_a_job_that_is_cancelled_ends_whoever_dies_of_it(
 
 
 @pytest.mark.parametrize("shot", OF_SUBMITTING, ids=str)
-def test_a_job_that_was_submitted_goes_on_without_its_command(
+def test_a_submitted_job_continues_without_its_command(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     points.arm(shot)
     submit = command(stage, points, "submit", FOLDER, "-o", str(stage.output))
-    pass_it(points, shot, submit)
+    wait_for_shot(points, shot, submit)
     wait_for(
         "the table", lambda: (v := read_snapshot(stage.output)) and v.state is JobState.FINISHED
     )
     stage.check_finished(stage.hangtag("collect", str(stage.output)))
 
 
-@pytest.mark.parametrize("shot", OF_LOOKING, ids=str)
-def test_a_look_at_the_jobs_changes_none_whoever_dies_of_it(
+@pytest.mark.parametrize("shot", OF_STATUS, ids=str)
+def test_status_changes_no_job_although_it_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
     stage.fleet.client.zadd(keys.JOBS, {"abcdefgh": 1.0})  # its keys have expired
     points.arm(shot)
-    pass_it(points, shot, command(stage, points, "status"))
+    wait_for_shot(points, shot, command(stage, points, "status"))
     assert stage.fleet.client.zcard(keys.JOBS) == 0
     stage.check_finished(stage.classify())
 
 
 @pytest.mark.parametrize("shot", OF_FORGETTING_RESULTS, ids=str)
-def test_a_result_that_redis_lost_is_had_again_whoever_dies_of_it(
+def test_a_result_that_redis_lost_is_computed_again_although_the_producer_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     stage.fleet.worker()
@@ -193,7 +197,7 @@ def test_a_result_that_redis_lost_is_had_again_whoever_dies_of_it(
     if shot.how == STOP:
         procfs.go_on(points.wait_until_stopped())
     else:
-        pass_it(points, shot, producer)
+        wait_for_shot(points, shot, producer)
         producer = stage.classify()
     stage.check_finished(producer)
 
@@ -210,31 +214,31 @@ def training(school: School, request: str) -> tuple[str, ...]:
     return ("train", *work, "--request-id", request)
 
 
-@pytest.mark.parametrize("shot", OF_ASKING, ids=str)
-def test_a_request_is_made_once_whoever_dies_of_it(
+@pytest.mark.parametrize("shot", OF_REQUESTING, ids=str)
+def test_a_request_is_submitted_once_although_train_dies(
     school: School, points: Points, shot: Shot
 ) -> None:
     school.trainers(1)
     points.arm(shot)
-    asked = training(school, "shapes")
+    arguments = training(school, "shapes")
     where = school.data.parent
-    first = school.fleet.producer(*asked, cwd=where, program=PROGRAM, **points.settings)
-    pass_it(points, shot, first)
-    again = school.fleet.producer(*asked, cwd=where)
+    first = school.fleet.producer(*arguments, cwd=where, program=PROGRAM, **points.settings)
+    wait_for_shot(points, shot, first)
+    again = school.fleet.producer(*arguments, cwd=where)
     assert again.wait() == Exit.OK, again.story
     school.check_one_version("shapes", school.trained("shapes").model)
 
 
-@pytest.mark.parametrize("shot", OF_TAKING_BACK, ids=str)
-def test_a_request_that_is_taken_back_stays_so_whoever_dies_of_it(
+@pytest.mark.parametrize("shot", OF_CANCELLING_REQUESTS, ids=str)
+def test_a_cancelled_request_stays_cancelled_although_cancel_dies(
     school: School, points: Points, shot: Shot
 ) -> None:
     where = school.data.parent
-    asked = school.fleet.producer(*training(school, "shapes"), "--detach", cwd=where)
-    assert asked.wait() == Exit.OK, asked.story
+    detached = school.fleet.producer(*training(school, "shapes"), "--detach", cwd=where)
+    assert detached.wait() == Exit.OK, detached.story
     points.arm(shot)
     cancel = ("train", "--cancel", "shapes")
-    pass_it(
+    wait_for_shot(
         points, shot, school.fleet.producer(*cancel, cwd=where, program=PROGRAM, **points.settings)
     )
     assert school.look("shapes").state is RequestState.CANCELLED
@@ -244,7 +248,7 @@ def test_a_request_that_is_taken_back_stays_so_whoever_dies_of_it(
 
 
 def check_none_but_requests(school: School) -> None:
-    """What is known of a request is kept for a day, so that the same one is not made again."""
+    """Only the state of the request is left, which stays for a day as its idempotency key."""
     school.fleet.client.delete(keys.request("shapes", "state"))
     check_none(school.fleet.client)
 
@@ -254,31 +258,31 @@ def place() -> Iterator[Place]:
     yield from local_stack.new()
 
 
-@pytest.mark.parametrize("shot", OF_KEEPING + OF_NOT_KEEPING, ids=str)
-def test_a_request_to_this_machines_stack_is_kept_or_not_made(
+@pytest.mark.parametrize("shot", OF_STORING + OF_REMOVING, ids=str)
+def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
     place: Place, points: Points, tmp_path: Path, shot: Shot, server_binary: Path
 ) -> None:
-    """The same command again makes it; one that was taken back is gone."""
+    """The repeated command submits it; a cancelled request is removed."""
     with RedisServer(server_binary) as unused, Fleet(unused) as fleet:
         shapes = draw_classes(tmp_path / "shapes")
         settings = {**place.environment, **points.settings, "HANGTAG_REDIS_URL": ""}
 
-        def hangtag(*arguments: str, armed: bool = False) -> Producer:
+        def hangtag(*words: str, armed: bool = False) -> Producer:
             program = PROGRAM if armed else ("producer.cli",)
-            return fleet.producer(*arguments, cwd=tmp_path, program=program, **settings)
+            return fleet.producer(*words, cwd=tmp_path, program=program, **settings)
 
-        asked = ("train", "--data", str(shapes), "--name", "shapes", "--recipe", "tutorial",
+        arguments = ("train", "--data", str(shapes), "--name", "shapes", "--recipe", "tutorial",
                  "--epochs", "2", "--request-id", "shapes", "--detach")  # fmt: skip
-        if shot in OF_NOT_KEEPING:
-            first = hangtag(*(one if one != "2" else "100000" for one in asked))
+        if shot in OF_REMOVING:
+            first = hangtag(*(one if one != "2" else "100000" for one in arguments))
             assert first.wait() == Exit.OK, first.story
             points.arm(shot)
-            pass_it(points, shot, hangtag("train", "--cancel", "shapes", armed=True))
+            wait_for_shot(points, shot, hangtag("train", "--cancel", "shapes", armed=True))
             store = place.settings.store_path
             wait_for("its end", lambda: not request_store.folder(store, "shapes").exists())
             return
         points.arm(shot)
-        pass_it(points, shot, hangtag(*asked, armed=True))
-        again = hangtag(*(one for one in asked if one != "--detach"))
+        wait_for_shot(points, shot, hangtag(*arguments, armed=True))
+        again = hangtag(*(one for one in arguments if one != "--detach"))
         assert again.wait() == Exit.OK, again.story
         assert Registry(place.settings.store_path).versions("shapes") == [1]

@@ -1,4 +1,4 @@
-"""A producer ends at each of its crash points while it repeats failed rows."""
+"""A producer is killed at each of its crash points while it repeats failed rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.support.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.points
 
-PICTURES = 120
+IMAGES = 120
 #: Small messages, so that each step is passed several times.
 SMALL = {"HANGTAG_BATCH_IMAGES": "8"}
-BROKEN = range(0, PICTURES, 3)
+BROKEN = range(0, IMAGES, 3)
 #: The table is in place before these.
 AT_THE_END = {"table.placed", "channel.left"}
 SHOTS = [
@@ -41,26 +41,26 @@ SHOTS = [
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("few"), PICTURES)
+    return gallery.make(tmp_path_factory.mktemp("few"), IMAGES)
 
 
 @pytest.fixture
-def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
-    """Pictures of this test alone, which it may break and mend."""
+def images(drawn: Gallery, tmp_path: Path) -> Gallery:
+    """Images for this test only, which breaks and repairs them."""
     shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
     return drawn._replace(cwd=tmp_path)
 
 
 @pytest.fixture(scope="module")
 def fleet(server_binary: Path) -> Iterator[Fleet]:
-    """One worker and one server live through all of this file."""
+    """One worker and one server for all tests of this file."""
     with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
         running.worker()
         yield running
 
 
 @pytest.mark.parametrize("shot", SHOTS, ids=str)
-def test_a_producer_that_dies_while_it_repeats_is_continued(
+def test_a_producer_killed_while_it_repeats_rows_is_resumed(
     stage: Scenario, tmp_path: Path, shot: Shot
 ) -> None:
     broken = spoil(stage, BROKEN)
@@ -69,8 +69,8 @@ def test_a_producer_that_dies_while_it_repeats_is_continued(
     old = stage.output.read_bytes()
     points = Points(tmp_path / "points")
     points.arm(shot)
-    mortal = stage.classify("--retry-failed", program=PROGRAM, **SMALL, **points.settings)
-    assert mortal.wait() == -signal.SIGKILL, f"it never came to that point\n{mortal.story}"
+    retry = stage.classify("--retry-failed", program=PROGRAM, **SMALL, **points.settings)
+    assert retry.wait() == -signal.SIGKILL, f"it never reached that point\n{retry.story}"
     if shot.name not in AT_THE_END:
         assert stage.output.read_bytes() == old
     stage.check_finished(stage.classify("--retry-failed", **SMALL))

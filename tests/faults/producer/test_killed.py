@@ -1,4 +1,4 @@
-"""The producer ends before its job does, and the same command is run again."""
+"""The producer ends before its job is finished, and the same command is run again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_killed_five_times_over(stage: Scenario) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_killed_and_continued_without_any_worker_of_the_first_time(stage: Scenario) -> None:
+def test_killed_and_resumed_with_other_workers(stage: Scenario) -> None:
     first = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -52,10 +52,10 @@ def test_interrupted_and_run_again(stage: Scenario, number: signal.Signals) -> N
     stage.check_nothing_runs(worker)
 
 
-def test_a_finished_job_run_again_says_so_and_repeats_its_code(stage: Scenario) -> None:
+def test_a_finished_job_run_again_reports_so_and_repeats_its_code(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
-    worker.kill()  # not needed any more
+    worker.kill()  # no longer needed
     again = stage.classify()
     stage.check_finished(again)
     assert "is finished already" in again.log

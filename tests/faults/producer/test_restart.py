@@ -14,12 +14,12 @@ from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.scenario import Scenario
 
-PICTURES = 40
+IMAGES = 40
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("few"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), IMAGES)
 
 
 def test_a_restart_that_cannot_start_keeps_the_finished_job(

@@ -1,4 +1,4 @@
-"""`--retry-failed`: the failed rows are done again and nothing else, whatever dies meanwhile."""
+"""`--retry-failed` repeats exactly the failed rows, also while processes are killed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.support.jobs.broken_files import RUBBISH, failed, mend, path_of, spoi
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 
-PICTURES = 320
-#: In the middle of each folder, and so many in a row that they fill whole messages.
+IMAGES = 320
+#: Broken files: every seventh, and a run that fills whole messages.
 EVERY = 7
 RUN = range(100, 100 + 3 * BATCH_IMAGES)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+    return gallery.make(tmp_path_factory.mktemp("some"), IMAGES)
 
 
 @pytest.fixture
-def pictures(drawn: Gallery, tmp_path: Path) -> Gallery:
-    """Pictures of this test alone, which it may break and mend."""
+def images(drawn: Gallery, tmp_path: Path) -> Gallery:
+    """Images for this test only, which breaks and repairs them."""
     shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
     return drawn._replace(cwd=tmp_path)
 
@@ -40,15 +40,15 @@ def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Sc
     assert first.wait() == Exit.SOME_FAILED, first.story
     before = stage.output.read_bytes().splitlines()
     mend(stage, broken)
-    # What is done already is not even read again: it keeps its row.
-    good = next(i for i in range(PICTURES) if i not in broken)
+    # A classified file is not read again: it keeps its row.
+    good = next(i for i in range(IMAGES) if i not in broken)
     path_of(stage, good).write_bytes(RUBBISH)
-    last = Path(stage.gallery.cwd, FOLDER, "zzz.png")  # and nothing new is taken in
+    last = Path(stage.gallery.cwd, FOLDER, "zzz.png")  # a new file is not added
     last.write_bytes(RUBBISH)
     again = stage.classify("--retry-failed")
     stage.check_finished(again)
     assert f"{len(broken)} rows without a label" in again.log
-    assert f"{PICTURES} images, 0 failed" in again.log
+    assert f"{IMAGES} images, 0 failed" in again.log
     after = stage.output.read_bytes().splitlines()
     changed = [
         i for i, pair in enumerate(zip(before[1:], after[1:], strict=True)) if len({*pair}) > 1
@@ -60,7 +60,7 @@ def test_only_failed_rows_are_repeated_and_the_others_keep_their_bytes(stage: Sc
     stage.check_nothing_runs(worker)
 
 
-def test_with_nothing_failed_it_says_so_and_needs_no_server(stage: Scenario) -> None:
+def test_without_failed_rows_it_reports_so_and_needs_no_server(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())
     worker.kill()
@@ -99,7 +99,7 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Scenario) 
     assert (view.state, view.found - view.done) == (JobState.PAUSED, len(broken))
     assert stage.output.read_bytes() == old
     worker = stage.fleet.worker()
-    stage.check_finished(stage.classify())  # the plain command goes on with it
+    stage.check_finished(stage.classify())  # the plain command resumes the retry
     stage.check_nothing_runs(worker)
 
 
@@ -116,7 +116,7 @@ def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_that_its_budget_stopped_repeats_and_goes_on(stage: Scenario) -> None:
+def test_a_job_stopped_by_its_budget_repeats_rows_and_continues(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     command = ("--max-failures", "20")
@@ -142,4 +142,4 @@ def test_submit_repeats_in_the_background(stage: Scenario) -> None:
 
 
 def _break(stage: Scenario) -> set[int]:
-    return spoil(stage, {*range(0, PICTURES, EVERY), *RUN})
+    return spoil(stage, {*range(0, IMAGES, EVERY), *RUN})

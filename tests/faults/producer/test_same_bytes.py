@@ -1,4 +1,4 @@
-"""The same job gives the same bytes, however many workers there are and however it is cut."""
+"""The same job writes the same bytes for any number of workers and any batch size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_any_number_of_workers_writes_the_same_bytes(stage: Scenario, workers: i
     stage.check_nothing_runs(*fleet)
 
 
-@pytest.mark.parametrize("images", [5, 1024])
-def test_any_size_of_a_message_writes_the_same_bytes(stage: Scenario, images: int) -> None:
+@pytest.mark.parametrize("batch_images", [5, 1024])
+def test_any_batch_size_writes_the_same_bytes(stage: Scenario, batch_images: int) -> None:
     stage.fleet.worker()
-    stage.check_finished(stage.classify(HANGTAG_BATCH_IMAGES=str(images)))
+    stage.check_finished(stage.classify(HANGTAG_BATCH_IMAGES=str(batch_images)))

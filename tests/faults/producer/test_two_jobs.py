@@ -1,4 +1,4 @@
-"""Jobs that run at once, and the same job started twice."""
+"""Concurrent jobs, and the same job started twice."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from tests.support.processes.fleet import BATCH_IMAGES, Producer
 
 BIG_TIMES = 20
 MANY = 8
-#: Of each of many. It has half a batch before the small one; two that are full, if it knew of no
-#: others. Seen: 0.9, on a machine so busy that half of that came between an offer and its hint.
+#: Per large job, done before the small one. The window is half a batch, and two full batches for a
+#: producer that ignores the others. Measured: 0.9 on a busy machine.
 FULL_BATCHES_FOR_EACH = 1.25
-#: What a job has under way that is alone with two children.
+#: The batches under way of a job that is alone with two children.
 AHEAD = 2 * BATCHES_PER_SLOT
-#: Of the large one, for each batch of the small one. Seen: 13 for ten, 4 for one.
+#: Batches of the large job per batch of the small one. Measured: 13 for ten, 4 for one.
 AT_MOST_FOR_EACH = 3
 
 
-@pytest.mark.parametrize("pictures_of_small", [10, 160])
-def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
-    stage: Scenario, pictures_of_small: int
+@pytest.mark.parametrize("small_images", [10, 160])
+def test_a_small_job_gets_its_share_beside_a_job_a_hundred_times_larger(
+    stage: Scenario, small_images: int
 ) -> None:
     recorder = Recorder(stage.fleet.client)
     stage.fleet.worker()
     big = _listed(stage, "big", stage.gallery.paths * BIG_TIMES)
     big.wait_until_done(len(stage.gallery.paths) // 10)
-    small = _listed(stage, "small", stage.gallery.paths[:pictures_of_small])
+    small = _listed(stage, "small", stage.gallery.paths[:small_images])
     assert small.wait() == Exit.OK
     rows = small.output.read_bytes().splitlines()
-    assert rows == stage.gallery.table.splitlines()[: pictures_of_small + 1]
+    assert rows == stage.gallery.table.splitlines()[: small_images + 1]
     view = big.view
     assert big.running
     assert view is not None
@@ -48,7 +48,7 @@ def test_a_small_job_gets_its_share_beside_one_that_is_a_hundred_times_larger(
     assert big.interrupt() == Exit.INTERRUPTED
     batches, others = _meanwhile(recorder)
     print(f"{batches} batches of the small job, and meanwhile {others} of the large one")
-    assert batches == math.ceil(pictures_of_small / BATCH_IMAGES)
+    assert batches == math.ceil(small_images / BATCH_IMAGES)
     assert others <= AHEAD + AT_MOST_FOR_EACH * batches
 
 
@@ -61,7 +61,7 @@ def test_a_small_job_waits_no_longer_beside_many_large_ones_than_beside_one(
     large = [_listed(stage, f"large{n}", paths) for n in range(MANY)]
     for producer in large:
         producer.wait_until_done(1)
-    time.sleep(2 * POLL_EVERY_S)  # by then each has seen all others
+    time.sleep(2 * POLL_EVERY_S)  # each has polled the others by then
     small = _listed(stage, "small", stage.gallery.paths[: BATCH_IMAGES // MANY])
     assert small.wait() == Exit.OK
     for producer in large:
@@ -75,8 +75,7 @@ def test_a_small_job_waits_no_longer_beside_many_large_ones_than_beside_one(
 
 
 def _done_meanwhile(recorder: Recorder, views: list[JobView]) -> set[tuple[str, int]]:
-    """(table, batch) of the other jobs that were finished between the first offer of the last job
-    and its last result."""
+    """(table, batch) of other jobs, finished between the last job's first offer and last result."""
     names = {view.job: Path(view.output).name for view in views}
     steps = recorder.steps()
     own = [place for place, step in enumerate(steps) if step.job == views[-1].job]
@@ -89,14 +88,16 @@ def _done_meanwhile(recorder: Recorder, views: list[JobView]) -> set[tuple[str, 
 
 
 def _sizes(output: Path) -> dict[int, int]:
-    """How many images each batch of a job has."""
+    """Batch -> the number of its images."""
     with closing(Journal(journal_path(output))) as journal:
         return dict(enumerate(map(len, journal.names())))
 
 
 def _meanwhile(recorder: Recorder) -> tuple[int, int]:
-    """Batches of the job that came last, and those of the other one that were finished from its
-    first offer until its last result."""
+    """The number of the second job's batches, and of the first job's finished in the same time.
+
+    That time is from the second job's first offer to its last result.
+    """
     steps = recorder.steps()
     large = steps[0].job
     small = [place for place, step in enumerate(steps) if step.job != large]

@@ -1,5 +1,7 @@
-"""A server that will never let us in ends a command or a worker with one line; one that is away is
-waited for. Passwords and rights; what TLS adds is in test_refused_tls.py."""
+"""A server that denies access ends a command or a worker with one line; an outage is retried.
+
+Passwords and permissions are here, TLS is in test_access_denied_tls.py.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ SECRET = "p/ss@w:rd%23"
 
 
 @pytest.fixture
-def scene(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> Scene:
-    return Scene(fleet, pictures, tmp_path)
+def scene(fleet: Fleet, images: Gallery, tmp_path: Path) -> Scene:
+    return Scene(fleet, images, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,13 @@ def guarded(
 
 
 @pytest.fixture
-def strict(guarded: GuardedServer, pictures: Gallery, tmp_path: Path) -> Iterator[Scene]:
+def strict(guarded: GuardedServer, images: Gallery, tmp_path: Path) -> Iterator[Scene]:
     with Fleet(guarded, **SHORT_TIMES) as fleet:
-        yield Scene(fleet, pictures, tmp_path)
+        yield Scene(fleet, images, tmp_path)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_wrong_password_ends_it(strict: Scene, tmp_path: Path, part: str) -> None:
+def test_a_wrong_password_ends_the_process(strict: Scene, tmp_path: Path, part: str) -> None:
     (tmp_path / "password").write_text(SECRET + "\n")
     strict.check_refused(
         part, "wrong user or password; check", SECRET, HANGTAG_REDIS_USER="hangtag-worker",
@@ -50,15 +52,15 @@ def test_a_wrong_password_ends_it(strict: Scene, tmp_path: Path, part: str) -> N
 
 
 @pytest.mark.parametrize("part", ["hangtag worker", "hangtag worker train"])
-def test_a_worker_finds_a_file_where_its_command_was_typed(
-    strict: Scene, pictures: Gallery, part: str
+def test_a_relative_password_file_is_found_from_the_working_directory(
+    strict: Scene, images: Gallery, part: str
 ) -> None:
-    (pictures.cwd / "password").write_text(SECRET)
+    (images.cwd / "password").write_text(SECRET)
     strict.check_refused(part, "wrong user or password", HANGTAG_REDIS_PASSWORD_FILE="password")
 
 
 @pytest.mark.parametrize("part", [*APPS, "classify"])
-def test_no_password_where_one_is_wanted_ends_it(strict: Scene, part: str) -> None:
+def test_a_missing_password_ends_the_process(strict: Scene, part: str) -> None:
     strict.check_refused(part, "it requires a password; check")
 
 
@@ -67,7 +69,7 @@ def test_no_password_where_one_is_wanted_ends_it(strict: Scene, part: str) -> No
     [("worker", "producer"), ("worker", "trainer"), ("trainer", "producer"), ("trainer", "worker"),
      ("classify", "worker"), ("classify", "trainer"), ("train", "worker")],
 )  # fmt: skip
-def test_another_parts_user_ends_it(
+def test_the_user_of_another_role_ends_the_process(
     strict: Scene, guarded: GuardedServer, part: str, user: str
 ) -> None:
     settings = guarded.users.settings(user)
@@ -77,7 +79,7 @@ def test_another_parts_user_ends_it(
 
 @pytest.mark.parametrize("part", APPS)
 @pytest.mark.parametrize("command", ["brpop", "zadd", "sadd"])
-def test_a_right_that_is_taken_away_ends_a_worker(
+def test_a_revoked_permission_ends_a_worker(
     strict: Scene, guarded: GuardedServer, part: str, command: str
 ) -> None:
     name = f"{part}-without-{command}"
@@ -95,7 +97,7 @@ def test_a_right_that_is_taken_away_ends_a_worker(
 
 
 @pytest.mark.parametrize("part", APPS)
-def test_a_password_that_changes_ends_a_worker_that_is_refused_for_long(
+def test_a_changed_password_ends_a_worker_after_the_limit(
     strict: Scene, guarded: GuardedServer, tmp_path: Path, part: str
 ) -> None:
     password = tmp_path / "password"
@@ -112,7 +114,7 @@ def test_a_password_that_changes_ends_a_worker_that_is_refused_for_long(
     assert SECRET not in process.log
 
 
-def test_a_password_file_is_read_anew_so_that_a_change_needs_no_restart(
+def test_a_changed_password_file_is_read_without_a_restart(
     strict: Scene, guarded: GuardedServer, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"
@@ -131,10 +133,10 @@ def test_a_password_file_is_read_anew_so_that_a_change_needs_no_restart(
     assert worker.running, worker.story
 
 
-def test_workers_outlive_a_rotation_that_reaches_the_server_first(
+def test_workers_survive_a_rotation_that_reaches_the_server_first(
     strict: Scene, guarded: GuardedServer, tmp_path: Path
 ) -> None:
-    """A job goes on, with the processes that there were, once the new password is in their file."""
+    """The job continues with the same processes once the new password is in their file."""
     name, password = "rotated", tmp_path / "password"
     password.write_text("old")
     rights: dict[str, Any] = {
@@ -167,7 +169,7 @@ def test_workers_outlive_a_rotation_that_reaches_the_server_first(
 
 
 @pytest.mark.parametrize("part", APPS)
-def test_a_server_that_is_away_is_waited_for(scene: Scene, part: str) -> None:
+def test_an_unreachable_server_is_retried(scene: Scene, part: str) -> None:
     scene.fleet.server.kill()
     worker = scene.start(part)
     worker.wait_for_log("Cannot connect")

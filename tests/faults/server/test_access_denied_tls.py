@@ -1,5 +1,7 @@
-"""A server whose certificate does not hold, or that wants ours, ends a command or a worker with one
-line. Always Debian's Redis, since the embedded server is built without TLS: one lane is enough."""
+"""An invalid server certificate or a missing client certificate ends a process with one line.
+
+The server is always Debian's Redis, since the embedded server is built without TLS.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from tests.support.servers.secured_servers import certificate, tls_server
 
 
 @pytest.fixture
-def scene(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> Scene:
-    return Scene(fleet, pictures, tmp_path)
+def scene(fleet: Fleet, images: Gallery, tmp_path: Path) -> Scene:
+    return Scene(fleet, images, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,7 @@ def redis_binary() -> Path:
 
 @pytest.fixture(scope="module")
 def tls(redis_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Servers by what is wrong with them -> URL; `ca` is the file of the authority of all but
-    `unknown`."""
+    """Fault of the server -> URL; `ca` is the authority's file, valid for all but `unknown`."""
     folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
     made = {
         "good": certificate(folder / "good", "localhost", "127.0.0.1", authority=authority),
@@ -43,14 +44,14 @@ def tls(redis_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     running, urls = [], {"ca": str(made["good"].ca)}
     try:
-        for name, one in made.items():
-            server, port = tls_server(redis_binary, one)
+        for name, files in made.items():
+            server, port = tls_server(redis_binary, files)
             running.append(server)
             urls[name] = f"rediss://localhost:{port}"
             urls[f"{name}'s socket"] = server.url
-        asks, port = tls_server(redis_binary, made["good"], "--tls-auth-clients", "yes")
-        running.append(asks)
-        urls["asks"] = f"rediss://localhost:{port}"
+        mutual, port = tls_server(redis_binary, made["good"], "--tls-auth-clients", "yes")
+        running.append(mutual)
+        urls["mutual"] = f"rediss://localhost:{port}"
         urls["cert"], urls["key"] = str(made["good"].cert), str(made["good"].key)
         yield urls
     finally:
@@ -68,7 +69,7 @@ TLS_PARTS = [*APPS, "classify", "hangtag worker"]
      ("unknown", "its certificate is not signed by a trusted authority; name its authority's file"),
      ("other host", "its certificate is for another host; use a name that it holds")],
 )  # fmt: skip
-def test_a_certificate_that_does_not_hold_ends_it(
+def test_an_invalid_certificate_ends_the_process(
     scene: Scene, tls: dict[str, str], part: str, name: str, why: str
 ) -> None:
     scene.check_refused(part, why, HANGTAG_REDIS_URL=tls[name], HANGTAG_REDIS_CA=tls["ca"])
@@ -83,35 +84,35 @@ def test_rediss_without_the_authority_is_refused(
 
 
 @pytest.mark.parametrize("part", [*APPS, "classify"])
-def test_a_server_that_asks_for_our_certificate_lets_nobody_in_without(
+def test_a_missing_client_certificate_ends_the_process(
     scene: Scene, tls: dict[str, str], part: str
 ) -> None:
-    asks = {"HANGTAG_REDIS_URL": tls["asks"], "HANGTAG_REDIS_CA": tls["ca"]}
-    process = scene.start(part, **asks)
+    settings = {"HANGTAG_REDIS_URL": tls["mutual"], "HANGTAG_REDIS_CA": tls["ca"]}
+    process = scene.start(part, **settings)
     assert process.wait(30) == Exit.SETUP, process.story
-    # The reason comes after the handshake, and may be lost when the server hangs up at once. Then
-    # a worker tries again, and a command says that there is no answer.
+    # The reason follows the handshake, and is lost if the server closes the connection at once.
+    # Then a worker retries, and a command reports that the server does not answer.
     why = "it requires a client certificate; set HANGTAG_REDIS_CERT and HANGTAG_REDIS_KEY"
-    unheard = part == "classify" and "hangtag: Redis at rediss://localhost" in process.log
-    assert process.log.count(why) == 1 or unheard, process.story
+    lost = part == "classify" and "hangtag: Redis at rediss://localhost" in process.log
+    assert process.log.count(why) == 1 or lost, process.story
     assert "Traceback" not in process.log, process.story
 
 
-@pytest.mark.parametrize("asks", [False, True])
-def test_over_tls_a_job_is_as_ever(
-    tls: dict[str, str], pictures: Gallery, tmp_path: Path, asks: bool, redis_binary: Path
+@pytest.mark.parametrize("mutual", [False, True])
+def test_a_job_over_tls_writes_the_same_table(
+    tls: dict[str, str], images: Gallery, tmp_path: Path, mutual: bool, redis_binary: Path
 ) -> None:
     settings = {"HANGTAG_REDIS_CA": tls["ca"], "HANGTAG_REDIS_URL": tls["good"]}
-    if asks:
-        settings |= {"HANGTAG_REDIS_URL": tls["asks"]}
+    if mutual:
+        settings |= {"HANGTAG_REDIS_URL": tls["mutual"]}
         settings |= {"HANGTAG_REDIS_CERT": tls["cert"], "HANGTAG_REDIS_KEY": tls["key"]}
     with RedisServer(redis_binary) as idle, Fleet(idle, **SHORT_TIMES) as fleet:
         worker = fleet.worker(1, ready=False, app="worker.app", **settings)
-        few = pictures.paths[:40]
+        few = images.paths[:40]
         job = fleet.producer(
-            "classify", *few, "-o", str(tmp_path / "out.csv"), cwd=pictures.cwd, **settings
+            "classify", *few, "-o", str(tmp_path / "out.csv"), cwd=images.cwd, **settings
         )
         assert job.wait() == Exit.OK, job.story + worker.story
-        assert idle.client.dbsize() == 0, "it went to the other server"
-    rows = pictures.table.splitlines(keepends=True)[: 1 + len(few)]
+        assert idle.client.dbsize() == 0, "the job used the other server"
+    rows = images.table.splitlines(keepends=True)[: 1 + len(few)]
     assert job.output.read_bytes() == b"".join(rows)

@@ -1,4 +1,4 @@
-"""Redis dies, forgets, sleeps, is full, or drops its connections, in the middle of a job."""
+"""Redis is killed, emptied, suspended or full, or drops its connections, in the middle of a job."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.support.jobs.claims import job_keys
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, wait_for
 
-AWAY_S = 4.0
-ASLEEP_S = 3.0
+DOWN_S = 4.0
+FROZEN_S = 3.0
 RESETS = 15
 RESET_EVERY_S = 0.2
 
@@ -23,22 +23,20 @@ def test_a_server_that_comes_back_empty_costs_no_row(stage: Scenario) -> None:
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     stage.fleet.server.restart()
-    stage.let_go(held)  # it hands in a result that nobody knows of
+    stage.let_go(held)  # it submits a result of a job that the server has lost
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 
-@pytest.mark.parametrize("begun_anew", [False, True], ids=["at once", "job is back"])
-def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
-    stage: Scenario, begun_anew: bool
-) -> None:
-    """The late result is of a job that nobody knows, or of one that has begun anew."""
+@pytest.mark.parametrize("resubmitted", [False, True], ids=["at once", "job is back"])
+def test_a_server_emptied_while_it_runs_costs_no_row(stage: Scenario, resubmitted: bool) -> None:
+    """The late result belongs to a lost job, or to a job that the producer has submitted again."""
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     stage.fleet.client.flushall()
-    if begun_anew:
+    if resubmitted:
         record = keys.job(held.job, "record")
         wait_for("the job", lambda: stage.fleet.client.exists(record))
     stage.check_outstanding(producer)
@@ -47,7 +45,7 @@ def test_a_server_that_is_emptied_while_it_runs_costs_no_row(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Scenario) -> None:
+def test_an_outage_of_seconds_is_retried(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -55,7 +53,7 @@ def test_a_server_that_is_away_for_seconds_is_waited_for(stage: Scenario) -> Non
     stage.fleet.server.kill()
     stage.let_go(held)
     producer.wait_for_log("Redis has been unreachable since")
-    time.sleep(AWAY_S)
+    time.sleep(DOWN_S)
     assert producer.running, producer.story
     assert worker.running, worker.story
     stage.fleet.server.start()
@@ -79,21 +77,21 @@ def test_a_server_that_lost_its_last_second_costs_no_row(stage: Scenario) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_sleeps_for_seconds_is_waited_for(stage: Scenario) -> None:
+def test_a_server_frozen_for_seconds_is_retried(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     stage.fleet.server.freeze()
     stage.let_go(held)
-    time.sleep(ASLEEP_S)
+    time.sleep(FROZEN_S)
     stage.check_outstanding(producer)
     stage.fleet.server.thaw()
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 
-def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Scenario) -> None:
+def test_repeated_resets_of_all_connections_cost_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -107,7 +105,7 @@ def test_connections_that_are_reset_all_the_time_cost_no_row(stage: Scenario) ->
     stage.check_nothing_runs(worker)
 
 
-def test_a_full_server_is_waited_for_and_ends_nobody(stage: Scenario) -> None:
+def test_a_full_server_pauses_the_job_and_ends_no_process(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -122,7 +120,7 @@ def test_a_full_server_is_waited_for_and_ends_nobody(stage: Scenario) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Scenario) -> None:
+def test_a_server_that_evicts_keys_is_refused_with_the_fix(stage: Scenario) -> None:
     stage.fleet.client.config_set("maxmemory-policy", "allkeys-lru")
     producer = stage.classify()
     assert producer.wait() == 1
@@ -131,7 +129,7 @@ def test_a_server_that_throws_keys_away_is_refused_with_the_cure(stage: Scenario
 
 
 def reset(stage: Scenario) -> int:
-    """Drop every connection but the test's own, and wait a moment; answers how many."""
+    """Drop every connection but the test's own, wait a moment, and return the number dropped."""
     dropped = stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
     time.sleep(RESET_EVERY_S)
     return int(dropped)

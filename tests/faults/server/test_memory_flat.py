@@ -1,7 +1,7 @@
-"""Nothing grows with the size of a job or with the number of its interruptions.
+"""Memory does not grow with the size of a job or the number of its interruptions.
 
-The bound is a slope, bytes for each batch, so that it means the same on a slow machine. The whole
-size (200,000 images, 20 interruptions) is `python -m benchmarks.memory`.
+The bound is a slope in bytes per batch, which does not depend on the machine's speed.
+`python -m benchmarks.memory` runs the full size (200,000 images, 20 interruptions).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from benchmarks.memory import CHILD, PARENT, PRODUCER, SERVER, Figures, measure
 
 IMAGES, BATCH_IMAGES, RESUMES = 20_000, 8, 5
 EVERY_S = 0.2
-SEED = 1  #: of the moments at which the producer is ended
-#: Seen: -100 to 470, and 1,200 and more where a child keeps the pictures that it has had: those
-#: of a batch have 4,000 bytes, its answers 100.
+SEED = 1  #: of the moments at which the producer is stopped
+#: Measured: -100 to 470, and above 1,200 with a child that leaks its images: those of a batch
+#: have 4,000 bytes, its results 100.
 SLOPE_BYTES_PER_BATCH = 1_000
-#: Connections come and go by a few: one more after a reset, one less between two looks.
+#: The number of connections varies by a few, for example after a reset.
 DESCRIPTORS = 4
 LIMIT_S = 600
 
@@ -34,7 +34,7 @@ def figures() -> Figures:
 @pytest.mark.parametrize(
     "what", [f"{PARENT}, RSS", f"{CHILD}, RSS", f"{SERVER}, RSS", "server, used_memory"]
 )
-def test_who_serves_job_after_job_does_not_grow(figures: Figures, part: str, what: str) -> None:
+def test_a_long_running_process_does_not_grow(figures: Figures, part: str, what: str) -> None:
     line = figures.line(part, what)
     assert (line.last - line.first) / figures.batches < SLOPE_BYTES_PER_BATCH, line
 
@@ -51,7 +51,7 @@ def test_no_descriptor_is_left_open(figures: Figures) -> None:
         assert line.last <= line.first + DESCRIPTORS, line
 
 
-def test_a_job_that_was_interrupted_again_and_again_leaves_no_key_and_all_rows(
+def test_a_repeatedly_interrupted_job_leaves_all_rows_and_no_key(
     figures: Figures,
 ) -> None:
     assert figures.runs == RESUMES + 1

@@ -1,4 +1,4 @@
-"""A Redis that writes append-only files ends in the middle of a job and comes back with them."""
+"""A Redis with append-only files stops in the middle of a job and restarts from them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 800
-TORN_BYTES = 7  #: the last command is not whole
+IMAGES = 800
+TORN_BYTES = 7  #: cuts the last command short
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def server(server: RedisServer) -> Iterator[RedisServer]:
 
 
 @pytest.mark.parametrize("end", [RedisServer.stop, RedisServer.kill], ids=["TERM", "KILL"])
-def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
+def test_a_server_restarted_from_its_files_is_used_at_once(
     stage: Scenario, end: Callable[[RedisServer], None]
 ) -> None:
     server = stage.fleet.server
@@ -61,7 +61,7 @@ def test_a_server_that_is_started_again_on_its_files_is_used_at_once(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_whose_last_second_is_missing_in_its_files_costs_no_row(stage: Scenario) -> None:
+def test_a_file_without_the_last_second_costs_no_row(stage: Scenario) -> None:
     server = stage.fleet.server
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -84,11 +84,11 @@ def test_a_server_whose_last_second_is_missing_in_its_files_costs_no_row(stage: 
 
 
 def appended(server: RedisServer) -> Path:
-    """The file that grows."""
+    """The append-only file that the server writes to."""
     (file,) = (server.folder / "appendonlydir").glob("*.incr.aof")
     return file
 
 
 def results(server: RedisServer, job: str) -> int:
-    """How many batches the ledger has as done."""
+    """The number of batches that the ledger lists as done."""
     return server.client.bitcount(keys.job(job, "done"))

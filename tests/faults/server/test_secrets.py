@@ -14,16 +14,16 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.secured_servers import GuardedServer, Users, acl_setuser
 
-#: It begins as a port would.
+#: It starts like a port number.
 SECRET = "12/s3cr:t/w@rd%41"
 OPTIONS = ("-l", "DEBUG", "--without-gossip", "--without-mingle", "--without-heartbeat")
-#: However it is written: as it is, as it is in the URL, or a piece of it.
+#: The password as it is, percent-encoded, and parts of it.
 TRACES = [SECRET.encode(), quote(SECRET, safe="").encode(), b"s3cr", b"w@rd", b"w%40rd"]
 
 
 @pytest.fixture
 def server(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
-    """All users have the same password, so that there is one to look for."""
+    """A server with one password for all users."""
     running = GuardedServer(server_binary, Users(tmp_path / "users"))
     with running:
         for user in ("producer", "worker", "trainer"):
@@ -41,7 +41,7 @@ def check_clean(where: str, data: bytes) -> None:
 
 
 def everything(server: GuardedServer) -> bytes:
-    """Every key and what it holds."""
+    """Every key with its dumped value."""
     client = server.client
     return b"".join(key + (client.dump(key) or b"") for key in client.scan_iter("*"))
 
@@ -51,44 +51,44 @@ def titles(pids: list[int]) -> bytes:
     return b"\n".join(found)
 
 
-def test_a_password_in_the_url_is_told_to_nobody(
-    server: GuardedServer, pictures: Gallery, tmp_path: Path
+def test_a_password_in_the_url_appears_nowhere(
+    server: GuardedServer, images: Gallery, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
     with Fleet(
         server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="16", HANGTAG_STORE=str(tmp_path / "store")
     ) as fleet:
-        who = {"HANGTAG_REDIS_URL": url(server, "worker")}
-        worker = fleet.worker(2, options=OPTIONS, ready=True, **who)
-        who = {"HANGTAG_REDIS_URL": url(server, "trainer")}
-        trainer = fleet.worker(1, "worker.trainer", OPTIONS, ready=True, **who)
-        who = {"HANGTAG_REDIS_URL": url(server, "producer")}
+        user = {"HANGTAG_REDIS_URL": url(server, "worker")}
+        worker = fleet.worker(2, options=OPTIONS, ready=True, **user)
+        user = {"HANGTAG_REDIS_URL": url(server, "trainer")}
+        trainer = fleet.worker(1, "worker.trainer", OPTIONS, ready=True, **user)
+        user = {"HANGTAG_REDIS_URL": url(server, "producer")}
         commands = []
 
         def hangtag(*arguments: str, **settings: str) -> None:
-            commands.append(fleet.producer(*arguments, cwd=pictures.cwd, **{**who, **settings}))
+            commands.append(fleet.producer(*arguments, cwd=images.cwd, **{**user, **settings}))
             commands[-1].wait()
 
-        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd, **who)
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd, **user)
         job.wait_until_done(1)
         check_clean("a process title", titles([job.pid, worker.pid, *worker.children]))
         check_clean("a process title", titles([trainer.pid, *trainer.children]))
         children = worker.children
         for pid in children:
-            procfs.stop(pid)  # so that the job in the background stays open
+            procfs.stop(pid)  # the background job must stay open
         hangtag("submit", FOLDER, "-o", str(tmp_path / "second.csv"))
         background = [pid for pid in fleet_of(url(server, "producer")) if pid != job.pid]
         check_clean("a process title", titles(background))
-        assert background, "submit has left nobody"
+        assert background, "submit has left no process"
         for pid in children:
             procfs.go_on(pid)
         check_clean("Redis", everything(server))
         for arguments in (("status",), ("workers",), ("train", "--list"), ("models", "list")):
             hangtag(*arguments)
         assert job.wait() == Exit.OK, job.story
-        assert output.read_bytes() == pictures.table
+        assert output.read_bytes() == images.table
         hangtag("collect", str(tmp_path / "second.csv"))
-        # What goes wrong tells as little.
+        # Errors do not contain it either.
         for part in ("producer", "trainer"):
             bad = url(server, part, SECRET + "x")
             hangtag("classify", FOLDER, "-o", str(tmp_path / "bad.csv"), HANGTAG_REDIS_URL=bad)
@@ -98,20 +98,20 @@ def test_a_password_in_the_url_is_told_to_nobody(
                 hangtag(command, HANGTAG_REDIS_URL=raw)
         assert worker.end() == 0
         assert trainer.end() == 0
-        hangtag("workers")  # nobody is alive, and what starts a worker is said
+        hangtag("workers")  # no worker is alive, so it prints the command that starts one
         assert "start one with: HANGTAG_REDIS_URL=unix://" in commands[-1].log
         server.kill()
         hangtag("workers")
-        hangtag("classify", FOLDER, "-o", str(tmp_path / "away.csv"))
+        hangtag("classify", FOLDER, "-o", str(tmp_path / "unreachable.csv"))
         assert "does not answer" in commands[-1].log, commands[-1].story
         for process in (worker, trainer, job, *commands):
-            check_clean(f"what {process.pid} said", (process.log + process.out).encode())
-        assert len(worker.log) > 1_000, "it has logged nothing that could hold it"
+            check_clean(f"the output of {process.pid}", (process.log + process.out).encode())
+        assert len(worker.log) > 1_000, "the worker has logged too little"
     for path in tmp_path.rglob("*"):
         if path.is_file() and "users" not in path.parts:
             check_clean(str(path), path.read_bytes())
 
 
 def fleet_of(broker: str) -> list[int]:
-    """Every process that was started with this broker."""
+    """The pids of all processes that were started with this broker."""
     return procfs.with_variable("HANGTAG_REDIS_URL", broker)

@@ -17,21 +17,21 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 800
-#: A data set that takes a few seconds to load: the server waits this long at each key.
+IMAGES = 800
+#: A data set that takes a few seconds to load: the server sleeps KEY_US at each key.
 KEYS, KEY_US = 1_000, 4_000
-#: And one that takes ten seconds. Between two answers it loads some tens of keys.
+#: A data set that takes ten seconds. Between two replies the server loads some tens of keys.
 MANY_KEYS, MANY_US = 10_000, 1_000
 SLOWLY = ("--key-load-delay", str(KEY_US), "--loading-process-events-interval-bytes", "1024")
 LOADING_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
-def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Scenario) -> None:
+def test_a_loading_server_is_retried_and_its_message_logged(stage: Scenario) -> None:
     server = stage.fleet.server
     worker = stage.fleet.worker()
     producer = stage.classify()
@@ -41,23 +41,25 @@ def test_a_server_that_is_loading_is_waited_for_with_its_message(stage: Scenario
     earlier = server.snapshot()
     server.kill()
     server.start(earlier, *SLOWLY, wait=False)
-    begun = time.monotonic()
+    started = time.monotonic()
     stage.let_go(held)
     producer.wait_for_log("is loading the dataset in memory")
-    wait_for("a worker that heard of it", lambda: "loading" in worker.log)
+    wait_for("the worker's log line", lambda: "loading" in worker.log)
     stage.check_outstanding(producer)
-    answered = wait_for("answers in vain", lambda: refused(server))
+    first_refused = wait_for("refused commands", lambda: refused(server))
     wait_for("a loaded server", lambda: not persistence(server)["loading"])
-    seconds = time.monotonic() - begun
-    print(f"loaded for {seconds:.1f} s, {answered} refusals seen then, {refused(server)} in all")
+    seconds = time.monotonic() - started
+    print(
+        f"loaded for {seconds:.1f} s, {first_refused} refusals at first, {refused(server)} in all"
+    )
     assert seconds > LOADING_S
-    server.client.delete(*(f"other:{n}" for n in range(KEYS)))  # they are nothing of the job's
+    server.client.delete(*(f"other:{n}" for n in range(KEYS)))  # not keys of the job
     stage.check_finished(producer)
     assert "Redis is back" in producer.log
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Scenario) -> None:
+def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> None:
     load_for_long(stage.fleet.server)
     submit = stage.fleet.producer(
         "submit", FOLDER, "-o", str(stage.folder / "later.csv"), cwd=stage.gallery.cwd
@@ -87,7 +89,7 @@ def test_a_server_that_is_loading_at_the_start_is_waited_for(stage: Scenario) ->
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage: Scenario) -> None:
+def test_a_server_killed_while_it_is_loading_at_the_start_is_retried(stage: Scenario) -> None:
     server = stage.fleet.server
     load_for_long(server)
     producer = stage.classify()
@@ -101,7 +103,7 @@ def test_a_server_that_ends_while_it_is_loading_at_the_start_is_waited_for(stage
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage: Scenario) -> None:
+def test_a_server_without_free_connections_at_the_start_is_retried(stage: Scenario) -> None:
     server = stage.fleet.server
     server.client.config_set("maxclients", server.client.info("clients")["connected_clients"])
     producer = stage.classify()
@@ -115,7 +117,7 @@ def test_a_server_without_room_for_a_connection_at_the_start_is_waited_for(stage
 
 
 def load_for_long(server: RedisServer) -> None:
-    """Have it restarted on a snapshot that takes ten seconds to load."""
+    """Restart it from a snapshot that takes ten seconds to load."""
     server.client.mset({f"other:{n}": n for n in range(MANY_KEYS)})
     earlier = server.snapshot()
     server.kill()
@@ -123,7 +125,7 @@ def load_for_long(server: RedisServer) -> None:
     wait_for("a server that is loading", lambda: is_loading(server))
 
 
-def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Scenario) -> None:
+def test_an_unresponsive_server_is_noticed_after_the_timeout(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -145,14 +147,14 @@ def test_a_server_that_does_not_answer_is_noticed_when_its_time_is_up(stage: Sce
 
 
 def is_loading(server: RedisServer) -> bool:
-    """Whether it has begun to."""
+
     with suppress(redis.ConnectionError):
         return bool(persistence(server)["loading"])
     return False
 
 
 def refused(server: RedisServer) -> int:
-    """How many commands were answered with LOADING. The test itself asks for INFO only."""
+    """The number of commands that got LOADING. The test itself sends INFO only."""
     errors = server.client.info("errorstats")
     return int(errors.get("errorstat_LOADING", {}).get("count", 0))
 

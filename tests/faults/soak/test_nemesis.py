@@ -1,4 +1,4 @@
-"""A short run of the nemesis: rounds of random faults with a seed that is always the same."""
+"""A short run of the nemesis: rounds of random faults with a fixed seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from tests.nemesis import plan
 from tests.support.processes.fleet import ROOT
 
-#: Its first four rounds have every kind of fault.
+#: Its first four rounds contain every kind of fault.
 SEED = "3937"
-#: With and without a training, over a socket and over links: three to four minutes.
+#: With and without a training, over a socket and over network links: three to four minutes.
 ROUNDS = 4
 LIMIT_S = 1_800
 
@@ -41,6 +41,6 @@ def test_rounds_of_random_faults_lose_double_and_change_no_row(tmp_path: Path) -
     figures = msgspec.json.decode(found.read_bytes())
     assert figures["rounds"] == ROUNDS
     assert (figures["lost"], figures["doubled"], figures["wrong"]) == (0, 0, 0)
-    assert sum(figures["faults"].values()) >= 20, "hardly anything was done"
+    assert sum(figures["faults"].values()) >= 20, "too few faults were injected"
     assert figures["results"] >= figures["batches"], "some results were not counted"
-    assert sum(figures["met_with_a_claim"].values()) >= 4, "hardly a victim had anything in hand"
+    assert sum(figures["met_with_a_claim"].values()) >= 4, "too few victims held a claim"

@@ -1,4 +1,4 @@
-"""The disk is full, read-only or gone: one line, and the same command resumes."""
+"""The disk is full or read-only, or the folder is removed: one line, and the command resumes."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from tests.support.machine.small_disk import Disk, mounted
 from tests.support.processes.fleet import Fleet, Producer
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
-#: More than the journal's log needs at the end, less than the table.
+#: More than the journal's log needs at the end, less than the size of the table.
 LEFT_BYTES = 60 << 10
-PICTURES = 1_200
+IMAGES = 1_200
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("some"), IMAGES)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Where the output goes. A job fits, its table and journal together."""
+    """The disk of the output, large enough for a job's table and journal."""
     with mounted(tmp_path / "disk", "8m") as disk:
         yield disk
 
 
 @pytest.fixture
 def stage(
-    fleet: Fleet, pictures: Gallery, disk: Disk, tmp_path: Path, chance: random.Random
+    fleet: Fleet, images: Gallery, disk: Disk, tmp_path: Path, chance: random.Random
 ) -> Scenario:
-    return Scenario(fleet, pictures, disk.folder, chance)
+    return Scenario(fleet, images, disk.folder, chance)
 
 
 def test_the_journals_disk_is_full(stage: Scenario, disk: Disk) -> None:
@@ -82,7 +82,7 @@ def test_the_tables_disk_is_full(stage: Scenario, disk: Disk, tmp_path: Path) ->
     assert stopped.view is not None
     assert stopped.view.done == len(stage.gallery.paths)
     assert not stage.output.exists()
-    assert not Path(f"{stage.output}.part").exists()  # it would keep the disk full
+    assert not Path(f"{stage.output}.part").exists()  # it would fill the disk
     disk.free()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)
@@ -102,12 +102,12 @@ def test_the_disk_becomes_read_only_between_two_runs(stage: Scenario, disk: Disk
     disk.writable()
     stage.check_finished(stage.classify())
     disk.read_only()
-    assert verify(stage.output).rows == len(stage.gallery.paths)  # it needs to write nothing
+    assert verify(stage.output).rows == len(stage.gallery.paths)  # it writes nothing
     disk.writable()
     stage.check_nothing_runs(worker)
 
 
-def test_no_file_can_be_made_in_the_output_folder_while_the_job_runs(
+def test_the_output_folder_becomes_immutable_while_the_job_runs(
     stage: Scenario, tmp_path: Path
 ) -> None:
     stage = Scenario(stage.fleet, stage.gallery, tmp_path, stage.chance)
@@ -145,13 +145,11 @@ def test_the_output_folder_is_removed_while_the_job_runs(stage: Scenario, tmp_pa
     )
     assert job_keys(stage.fleet.client) == []
     folder.mkdir()
-    stage.check_finished(stage.classify())  # the journal was in it: from the start
+    stage.check_finished(stage.classify())  # from the start: the journal was in the folder
     stage.check_nothing_runs(worker)
 
 
-def test_the_disk_of_the_index_is_full_and_nothing_is_begun(
-    stage: Scenario, tmp_path: Path
-) -> None:
+def test_the_disk_of_the_index_is_full_and_no_job_starts(stage: Scenario, tmp_path: Path) -> None:
     with mounted(tmp_path / "state", "64k") as state:
         state.fill(0)
         stopped = stage.classify(XDG_STATE_HOME=str(state.folder))
@@ -168,7 +166,7 @@ def test_the_disk_of_the_index_is_full_and_nothing_is_begun(
 
 
 def _last_line(producer: Producer) -> str:
-    """What it said at its end: one line, which names the cure."""
+    """The last line of its log, which must be its only error."""
     lines = producer.log.strip().splitlines()
     assert sum(line.startswith("hangtag: ") for line in lines) == 1, producer.log
     assert lines[-1].startswith("hangtag: "), producer.log

@@ -1,4 +1,4 @@
-"""The disk to which Redis writes is full, at the start of a job and in its middle."""
+"""The disk of Redis is full, at the start of a job and in its middle."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 800
+IMAGES = 800
 DISK_BYTES = 4 << 20
-#: With `always` a server that cannot write ends itself; that is a server that is away.
+#: With `always` a server that cannot write exits, which is an outage.
 APPEND = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 STILL_S = 2.0
 FULL = "Redis' disk is full; waiting until there is room"
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small one."""
+    """The folder of a small disk."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
@@ -55,7 +55,7 @@ def server(server: RedisServer, disk: Path) -> Iterator[RedisServer]:
         yield running
 
 
-def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
+def test_a_full_disk_of_the_server_pauses_the_job_and_ends_no_process(
     stage: Scenario, disk: Path
 ) -> None:
     worker = stage.fleet.worker()
@@ -66,7 +66,7 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     filler = fill(disk)
     stage.let_go(held)
     producer.wait_for_log(FULL)
-    wait_for("a child that was refused", lambda: "a result waits: MISCONF" in worker.log)
+    wait_for("a refused child", lambda: "a result waits: MISCONF" in worker.log)
     wait_for("a refused parent", lambda: re.search(r"MainProcess\].*MISCONF", worker.log))
     stage.check_outstanding(producer)
     assert worker.running, worker.story
@@ -77,9 +77,7 @@ def test_a_server_whose_disk_is_full_is_waited_for_and_ends_nobody(
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(
-    stage: Scenario, disk: Path
-) -> None:
+def test_a_full_disk_of_the_server_at_the_start_is_retried(stage: Scenario, disk: Path) -> None:
     filler = fill(disk)
     wait_for("a server that cannot write", lambda: not writes(stage.fleet.server))
     in_time = stage.classify("--timeout", "3")
@@ -98,7 +96,7 @@ def test_a_server_whose_disk_is_full_at_the_start_is_waited_for(
 
 
 def fill(disk: Path) -> Path:
-    """Take all the room that is left."""
+    """Fill the disk, and return the file that fills it."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):  # no space left on device
         while file.write(bytes(1 << 12)):
@@ -107,7 +105,7 @@ def fill(disk: Path) -> Path:
 
 
 def writes(server: RedisServer) -> bool:
-    """Whether it could write what it was given last."""
+    """Whether its last write to the disk succeeded."""
     with suppress(redis.ResponseError):
         server.client.set("other", b"something to write", px=1)
     return bool(server.client.info("persistence")["aof_last_write_status"] == "ok")

@@ -1,4 +1,4 @@
-"""Files that the server cannot hold: one row each, and the job goes on, whatever server ends it."""
+"""Files that exceed the server's memory: one row each, and the job continues on any server."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ MIB = 1 << 20
 SERVER_BYTES = 64 * MIB
 SMALL = 60
 LARGE_BYTES = 50 * MIB
-#: Small files in a message, so that there are some before the large one and after it.
+#: Small messages: several come before the large file and several after it.
 FEW = {"HANGTAG_BATCH_IMAGES": "4"}
-HEARD_S = 3.0
+SOON_S = 3.0
 
 
 @pytest.fixture
 def folder(stage: Scenario, tmp_path: Path) -> Path:
-    """60 small pictures, and one of 50 MB in the middle."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    """60 small images, and one of 50 MB in the middle."""
+    images = tmp_path / "pictures"
+    images.mkdir()
     for number, path in enumerate(stage.gallery.paths[:SMALL]):
-        shutil.copy(stage.gallery.cwd / path, pictures / f"{number:02}.png")
-    bitmap(pictures / f"{SMALL // 2 - 1:02}x.bmp", LARGE_BYTES)
+        shutil.copy(stage.gallery.cwd / path, images / f"{number:02}.png")
+    bitmap(images / f"{SMALL // 2 - 1:02}x.bmp", LARGE_BYTES)
     return tmp_path
 
 
 def bitmap(path: Path, size: int) -> None:
-    """A picture in three colours of about so many bytes, nearly all of which are a hole."""
+    """Write an RGB bitmap of about `size` bytes as a sparse file."""
     width = 4_000  # a row needs no padding
     height = size // (3 * width)
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
@@ -45,7 +45,7 @@ def bitmap(path: Path, size: int) -> None:
         file.truncate(54 + 3 * width * height)
 
 
-def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
+def test_a_file_too_large_for_the_server_is_a_row_and_the_job_continues(
     stage: Scenario, folder: Path
 ) -> None:
     stage.fleet.server.limit_memory(SERVER_BYTES)
@@ -58,7 +58,7 @@ def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
     table = output.read_bytes()
     assert table.count(b",too_large,") == 1
     assert table.count(b",ok,") == SMALL
-    # Begun with this server, and resumed with one that holds any file.
+    # Started with this server, and resumed with a server without a limit.
     before = stage.fleet.producer(*command, "--restart", cwd=folder, **FEW)
     before.wait_until_done(4)
     before.kill()
@@ -72,10 +72,10 @@ def test_a_file_that_does_not_fit_into_the_server_is_a_row_and_the_job_goes_on(
 
 
 @pytest.mark.parametrize("transport", ["inline", "path"])
-def test_a_job_that_began_with_a_larger_server_keeps_its_limit(
+def test_a_job_started_with_a_larger_server_keeps_its_limit(
     stage: Scenario, folder: Path, transport: str
 ) -> None:
-    """The small files are done; the large one waits, and one line says for what."""
+    """The small files are done; the large one waits, and one line gives the reason."""
     output = folder / "out.csv"
     command = ("classify", "pictures", "-o", str(output), "--transport", transport, "--json")
     first = stage.fleet.producer(*command, cwd=folder, **FEW)
@@ -87,9 +87,9 @@ def test_a_job_that_began_with_a_larger_server_keeps_its_limit(
     second = stage.fleet.producer(*command, cwd=folder, **FEW)
     second.wait_for_log("larger file may wait until maxmemory is raised")
     second.wait_until_done(SMALL)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert second.interrupt() == Exit.INTERRUPTED, second.story
-    assert time.monotonic() - begun < HEARD_S
+    assert time.monotonic() - started < SOON_S
     stage.fleet.server.limit_memory(int(LARGE_BYTES / FILE_SHARE_MAX))
     third = stage.fleet.producer(*command, cwd=folder, **FEW)
     assert third.wait() == Exit.OK, third.story

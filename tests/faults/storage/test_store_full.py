@@ -1,4 +1,4 @@
-"""A full or read-only store: one line, exit code 1, nothing half done, and it can be repeated."""
+"""A full or read-only store: one line, exit code 1, no partial change, and a repeatable command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    """A command; its exit code and what it says on standard error."""
+    """Run a command; returns its exit code and standard error."""
     result = CliRunner().invoke(hangtag, ["models", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stderr
@@ -55,15 +55,15 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def refused(*arguments: str) -> None:
     """The command ends with one line that names the store."""
-    code, said = run(*arguments)
-    assert code == Exit.SETUP, said
-    (line,) = said.splitlines()
+    code, stderr = run(*arguments)
+    assert code == Exit.SETUP, stderr
+    (line,) = stderr.splitlines()
     assert line.startswith("hangtag: ")
     assert "/store/" in line
 
 
 def pad(log: Path, gap: int) -> None:
-    """Lengthen the log, with blank lines, to this many bytes before the end of a page."""
+    """Append blank lines to the log until `gap` bytes of its last page are free."""
     with log.open("ab") as file:
         size = log.stat().st_size
         file.write(b"\n" * ((-size - gap) % PAGE_BYTES))
@@ -121,8 +121,10 @@ def test_versions_are_pruned_on_a_full_disk(disk: Disk) -> None:
 
 
 def check_published(store: Path, grow: Callable[[], None]) -> bool:
-    """Publish a first version; whole with an alias, or one line and no version; and once again.
-    Returns whether the first attempt went well."""
+    """Publish a first version, and again after `grow` if it fails with one line and no version.
+
+    Returns whether the first attempt succeeded.
+    """
     registry = Registry(store)
     refusal = ""
     try:
@@ -143,16 +145,16 @@ def check_published(store: Path, grow: Callable[[], None]) -> bool:
     return not refusal
 
 
-#: Of a tmpfs: what there is so much of, as mount writes it.
+#: Limit of a tmpfs -> its mount option.
 LIMITS = {"blocks": "size={}k", "inodes": "nr_inodes={}"}
 EACH = {"blocks": PAGE_BYTES >> 10, "inodes": 1}
 
 
 @pytest.mark.parametrize("limit", LIMITS)
-def test_a_first_version_is_whole_and_in_production_or_is_not_there(
+def test_a_first_version_is_whole_and_in_production_or_does_not_exist(
     tmp_path: Path, limit: str
 ) -> None:
-    """On disks of ever more room, until there is enough."""
+    """On disks of increasing size, until the version fits."""
 
     def size(room: int) -> str:
         return "1m," + LIMITS[limit].format(room * EACH[limit])

@@ -1,4 +1,4 @@
-"""A trainer's child or parent ends, fails or sleeps at each of its crash points."""
+"""A trainer's child or parent is killed, fails or is suspended at each of its crash points."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.support.servers.redis_server import RedisServer
 pytestmark = pytest.mark.points
 
 APP = "tests.faults.apps.failpoint_trainer"
-ASLEEP_S = 1.5
-#: Point -> the passages at which a child that trains dies. At the last one it may also fail, or
-#: sleep past its lease.
+SUSPENDED_S = 1.5
+#: Point -> the passages at which a training child is killed. At the last one it may also fail, or
+#: be suspended past its lease.
 PASSAGES: dict[str, tuple[int, ...]] = {
     "requests.claim": (1,),
     "request.entered": (1,),
@@ -53,7 +53,7 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "request.work-removed": (1,),
     "requests.finish": (1,),
 }
-#: Where a child fails and sleeps here; at all others that takes minutes, in tests/slow/.
+#: Points at which a child also fails and is suspended here; tests/slow/ has the others (minutes).
 SOME = (
     "requests.claim",
     "request.entered",
@@ -69,9 +69,9 @@ SOME = (
 OF_TRAINING = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, PASSAGES[name][-1], how) for name in SOME for how in (RAISE, STOP)
 ]
-#: Who sleeps there holds the store's lock: the others wait for it to wake.
+#: A process that is suspended there holds the store's lock: the others wait for it.
 UNDER_LOCK = {"request.answer-placed"}
-#: The first shot of each brings about what the second one is about.
+#: The first shot of each pair creates the state that the second one needs.
 OF_SWEEPING = [
     (Shot("version.file-written", 2, RAISE), Shot("version.unstaged", 1, KILL)),
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, KILL)),
@@ -81,7 +81,7 @@ OF_SWEEPING = [
 OF_DAMAGED_DATA = [Shot("stored.damaged-moved", 1, how) for how in WAYS]
 OF_ROUNDS = [Shot(name, 1, how) for name in ("requests.survey", "request-hint.repeated",
              "requests.submit") for how in WAYS]  # fmt: skip
-OF_KEEPING = [Shot("request.room-made", 1, how) for how in WAYS] + [
+OF_STORING = [Shot("request.room-made", 1, how) for how in WAYS] + [
     Shot(name) for name in ("kept.part-written", "kept.replaced")
 ]
 OF_ENDING = [Shot("requests.release", 1, how) for how in WAYS]
@@ -91,43 +91,43 @@ OF_PRUNING = [Shot(name, 1, how) for name in ("version.card-removed", "copies.ca
 
 
 class Scene:
-    """Two trainers, one of which is replaced when it has died, and what is armed in them."""
+    """Two trainers, replaced after their death, and the points that are armed in them."""
 
     def __init__(self, school: School, points: Points) -> None:
         self.school, self.points = school, points
         self.trainers = school.trainers(2, APP)
 
     def renew(self) -> None:
-        """Have two trainers again."""
+        """Restore the number of two trainers."""
         self.points.disarm()
         self.school.moments.reset()
         self.trainers = [one for one in self.trainers if one.running]
         self.trainers += self.school.trainers(2 - len(self.trainers), APP)
 
-    def ask(self, request: str) -> str:
-        """Have a model of this name trained, unlike any before: what is the same is put once."""
+    def request_training(self, request: str) -> str:
+        """Request a training with a seed of its own: files of equal content are copied once."""
         work = self.school.training(request)
         return self.school.ask(
             request, msgspec.structs.replace(work, seed=crc32(request.encode()) >> 1)
         )
 
     def shoot(self, request: str, shot: Shot, number: int = -1) -> None:
-        """Wait until it has fired. Of who died the lease ends, and who sleeps outsleeps it."""
+        """Wait until it has fired; the lease of a killed or suspended victim expires."""
         victim = self.points.wait(number)
         if shot.how == KILL:
             procfs.wait_for_end([victim])
             self._expire(request)
         elif shot.how == STOP:
-            self._outsleep(victim, request, shot.name)
+            self._resume_after_lease(victim, request, shot.name)
 
-    def _outsleep(self, victim: int, request: str, name: str) -> None:
+    def _resume_after_lease(self, victim: int, request: str, name: str) -> None:
         wait_for("the stop", lambda: procfs.state(victim) == procfs.STOPPED)
         if any(victim == one.pid for one in self.trainers):
-            time.sleep(ASLEEP_S)
+            time.sleep(SUSPENDED_S)
             procfs.go_on(victim)
         elif name in UNDER_LOCK:
             self._expire(request)
-            time.sleep(ASLEEP_S)
+            time.sleep(SUSPENDED_S)
             procfs.go_on(victim)
             procfs.wait_for_end([victim])
         else:
@@ -140,8 +140,8 @@ class Scene:
         if (view := self.school.requests.get(request)) and view.state is RequestState.RUNNING:
             self.school.expire(request)
 
-    def check_answered(self, request: str, shot: Shot) -> None:
-        """Once, and well unless something failed: then no half version is left."""
+    def check_outcome(self, request: str, shot: Shot) -> None:
+        """One outcome, without error unless the shot raises; no incomplete version is left."""
         outcome = self.school.outcome(request)
         wait_for("the end of the work", lambda: not self._working(request))
         if outcome.ok:
@@ -152,8 +152,8 @@ class Scene:
         assert "\n" not in outcome.error
         assert len(self.school.versions(request)) <= 1
         for folder in (self.school.store / request).glob("[0-9]*"):
-            # Files may be left: pruning clears them away after a day. A version it never becomes.
-            assert not (folder / STAGED).exists(), "half a version is left"
+            # Files may be left; pruning removes them after a day.
+            assert not (folder / STAGED).exists(), "an incomplete version is left"
 
     def _working(self, request: str) -> bool:
         view = self.school.look(request)
@@ -180,7 +180,7 @@ def scene(shared_scene: Scene) -> Scene:
 
 
 def named(*shots: Shot) -> str:
-    """The id of a request, and the name of its model."""
+    """The id of a request, which is also the name of its model."""
     return "-".join(str(shot).replace(".", "-") for shot in shots)
 
 
@@ -190,81 +190,81 @@ def test_a_trainer_at_any_point_makes_one_version_or_none(scene: Scene, shot: Sh
 
 
 def check_trained_once(scene: Scene, shot: Shot) -> None:
-    """Arm the point, ask for a training, and see what comes of it."""
+    """Arm the point, request a training, and check its outcome."""
     scene.points.arm(shot)
-    request = scene.ask(named(shot))
+    request = scene.request_training(named(shot))
     scene.shoot(request, shot)
-    scene.check_answered(request, shot)
+    scene.check_outcome(request, shot)
 
 
 @pytest.mark.parametrize("shots", OF_SWEEPING, ids=lambda shots: named(*shots))
-def test_what_is_staged_for_a_version_is_swept_whoever_dies_of_it(
+def test_staged_files_are_swept_although_a_trainer_dies(
     scene: Scene, shots: tuple[Shot, Shot]
 ) -> None:
     scene.points.arm(*shots)
-    request = scene.ask(named(*shots))
+    request = scene.request_training(named(*shots))
     for number, shot in enumerate(shots):
         scene.shoot(request, shot, number)
-    scene.check_answered(request, shots[-1])
+    scene.check_outcome(request, shots[-1])
 
 
 @pytest.mark.parametrize("shot", OF_DAMAGED_DATA, ids=str)
-def test_decoded_data_that_is_damaged_makes_room(scene: Scene, shot: Shot) -> None:
+def test_damaged_decoded_data_is_replaced(scene: Scene, shot: Shot) -> None:
     scene.points.arm(Shot("stored.placed"), shot)
-    request = scene.ask(named(shot))
+    request = scene.request_training(named(shot))
     scene.points.wait(0)
     (about,) = scene.school.folder(request).work.glob("*/about.json")
     about.write_text("damaged")
     scene.shoot(request, Shot("stored.placed"), 0)
     scene.shoot(request, shot)
-    scene.check_answered(request, shot)
+    scene.check_outcome(request, shot)
 
 
 @pytest.mark.parametrize("shot", OF_ROUNDS, ids=str)
-def test_rounds_of_a_trainer_go_on_whoever_dies_of_them(scene: Scene, shot: Shot) -> None:
+def test_rounds_of_a_trainer_continue_although_one_dies(scene: Scene, shot: Shot) -> None:
     scene.school.moments.hold("epoch-2")
-    request = scene.ask(named(shot))
+    request = scene.request_training(named(shot))
     child = scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
-    scene.school.fleet.client.flushall()  # so that it is handed in again, and hinted at
+    scene.school.fleet.client.flushall()  # the request must be submitted again, with a hint
     victim = scene.points.wait()
     if shot.how == STOP:
-        time.sleep(ASLEEP_S)
+        time.sleep(SUSPENDED_S)
         procfs.go_on(victim)
     elif shot.how == KILL:
         procfs.wait_for_end([victim])
     scene.renew()
     assert child
-    scene.check_answered(request, Shot(shot.name, 1, KILL))
+    scene.check_outcome(request, Shot(shot.name, 1, KILL))
 
 
-@pytest.mark.parametrize("shot", OF_KEEPING, ids=str)
-def test_what_waits_is_kept_whoever_dies_of_keeping_it(scene: Scene, shot: Shot) -> None:
+@pytest.mark.parametrize("shot", OF_STORING, ids=str)
+def test_a_waiting_request_is_stored_although_a_trainer_dies(scene: Scene, shot: Shot) -> None:
     scene.school.moments.hold("loading")
-    busy = [scene.ask(f"{named(shot)}-busy-{n}") for n in range(2)]
+    busy = [scene.request_training(f"{named(shot)}-busy-{n}") for n in range(2)]
     moments = scene.school.moments
     wait_for("both trainers", lambda: len({pid for pid, _ in moments.reached}) == 2)
     scene.points.arm(shot)
     request = scene.school.ask(f"{named(shot)}-waits", Rollback("no-such-model"))
     victim = scene.points.wait()
-    assert victim in [one.pid for one in scene.trainers], "it was no round"
+    assert victim in [one.pid for one in scene.trainers], "the point did not fire in a round"
     if shot.how == STOP:
-        time.sleep(ASLEEP_S)
+        time.sleep(SUSPENDED_S)
         procfs.go_on(victim)
     elif shot.how == KILL:
         procfs.wait_for_end([victim])
-    wait_for("the other's round", lambda: scene.school.folder(request).request())
+    wait_for("a round of the other trainer", lambda: scene.school.folder(request).request())
     scene.school.fleet.client.flushall()
     scene.renew()
     assert "no-such-model" in scene.school.outcome(request).error
     for one in busy:
-        scene.check_answered(one, Shot(shot.name, 1, KILL))
+        scene.check_outcome(one, Shot(shot.name, 1, KILL))
 
 
 @pytest.mark.parametrize("shot", OF_ENDING, ids=str)
-def test_a_trainer_that_gives_its_work_back_may_die_of_it(scene: Scene, shot: Shot) -> None:
+def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene, shot: Shot) -> None:
     scene.school.moments.hold("epoch-2")
-    request = scene.ask(named(shot))
+    request = scene.request_training(named(shot))
     child = scene.school.moments.wait_for("epoch-2")
     trainer = next(one for one in scene.trainers if child in one.children)
     scene.points.arm(shot)
@@ -272,22 +272,24 @@ def test_a_trainer_that_gives_its_work_back_may_die_of_it(scene: Scene, shot: Sh
     scene.school.moments.let_go("epoch-2")
     scene.shoot(request, shot)
     trainer.wait()
-    scene.check_answered(request, Shot(shot.name, 1, KILL))
+    scene.check_outcome(request, Shot(shot.name, 1, KILL))
     epochs = scene.school.moments.epochs()
     assert epochs == sorted(set(epochs)), "an epoch that was finished was done again"
 
 
 @pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
-def test_a_cancelled_training_leaves_nothing_whoever_dies_of_it(scene: Scene, shot: Shot) -> None:
+def test_a_cancelled_training_leaves_nothing_although_a_trainer_dies(
+    scene: Scene, shot: Shot
+) -> None:
     scene.school.moments.hold("epoch-2")
-    request = scene.ask(named(shot))
+    request = scene.request_training(named(shot))
     scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
     assert scene.school.requests.cancel(request)
     scene.school.moments.let_go("epoch-2")
     victim = scene.points.wait()
     if shot.how == STOP:
-        time.sleep(ASLEEP_S)
+        time.sleep(SUSPENDED_S)
         procfs.go_on(victim)
     wait_for("the end", lambda: not scene.school.folder(request).work.parent.exists())
     assert scene.school.look(request).state is RequestState.CANCELLED
@@ -295,9 +297,11 @@ def test_a_cancelled_training_leaves_nothing_whoever_dies_of_it(scene: Scene, sh
 
 
 @pytest.mark.parametrize("shot", OF_PRUNING, ids=str)
-def test_a_version_that_is_pruned_goes_whole_whoever_dies_of_it(scene: Scene, shot: Shot) -> None:
+def test_a_pruned_version_is_removed_whole_although_a_trainer_dies(
+    scene: Scene, shot: Shot
+) -> None:
     name = named(shot)
-    for number in (1, 2, 3):  # the last but one stays, for a rollback
+    for number in (1, 2, 3):  # version 2 is kept for a rollback
         scene.school.ask(f"{name}-{number}", scene.school.training(name))
         scene.school.trained(f"{name}-{number}")
     scene.points.arm(shot)

@@ -1,4 +1,4 @@
-"""A trainer is killed in each stage: the store is whole, and another one finishes the work."""
+"""A trainer is killed in each stage: the store stays whole, and another trainer finishes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.processes.fleet import Fleet
 from tests.support.processes.trainers import TIMES, School, draw_classes, parent
 from tests.support.servers.redis_server import RedisServer
 
-#: In the order in which they come, two deaths to each request: the third would be the last.
+#: In the order of the stages, two deaths per request: the third attempt is the last one.
 DEATHS = (
     ("loading", "epoch-2"),
     ("calibrating", "exporting"),
@@ -32,7 +32,7 @@ def school(server: RedisServer, tmp_path: Path, data: Path) -> Iterator[School]:
 
 
 @pytest.mark.parametrize("deaths", DEATHS, ids="+".join)
-def test_a_trainer_killed_at_any_point_costs_no_version_and_doubles_none(
+def test_a_trainer_killed_in_any_stage_loses_and_doubles_no_version(
     school: School, deaths: tuple[str, str]
 ) -> None:
     trainers = school.trainers(2)

@@ -1,4 +1,4 @@
-"""What may happen to a request beside its trainer's death: doubled, cancelled, forgotten, late."""
+"""Faults of a request other than a killed trainer: repeated, cancelled, lost or late requests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from tests.support.processes.trainers import TIMES, School, draw_classes, parent
 from tests.support.servers.redis_server import RedisServer
 
 
-class Class(NamedTuple):
-    """Two trainers that all tests of this module share."""
+class SharedSchool(NamedTuple):
+    """The two trainers that all tests of this module share."""
 
     school: School
     trainers: list[Worker]
 
 
 @pytest.fixture(scope="module")
-def shared_school(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Class]:
+def shared_school(
+    tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[SharedSchool]:
     folder = tmp_path_factory.mktemp("school")
     data = draw_classes(folder / "shapes")
     with (
@@ -34,28 +36,28 @@ def shared_school(tmp_path_factory: pytest.TempPathFactory, server_binary: Path)
         Fleet(server, **TIMES) as fleet,
         closing(School(fleet, folder, data)) as school,
     ):
-        yield Class(school, school.trainers(2))
+        yield SharedSchool(school, school.trainers(2))
 
 
 @pytest.fixture
-def school(shared_school: Class) -> Iterator[School]:
+def school(shared_school: SharedSchool) -> Iterator[School]:
     shared_school.school.moments.reset()
     yield shared_school.school
     shared_school.school.moments.reset()
 
 
 @pytest.fixture
-def trainers(shared_school: Class) -> list[Worker]:
+def trainers(shared_school: SharedSchool) -> list[Worker]:
     return shared_school.trainers
 
 
-def ask_for_nothing(school: School, request_id: str) -> str:
-    """A request that needs no TensorFlow and fails at once; answers its error."""
+def failed_request(school: School, request_id: str) -> str:
+    """Submit a request that fails at once, without TensorFlow, and return its error."""
     school.ask(request_id, Rollback("no-such-model"))
     return school.outcome(request_id).error
 
 
-def test_two_trainers_woken_on_one_request_make_one_version(
+def test_two_trainers_with_hints_of_one_request_make_one_version(
     school: School, trainers: list[Worker]
 ) -> None:
     school.moments.hold("loading")
@@ -76,7 +78,7 @@ def test_two_trainers_woken_on_one_request_make_one_version(
     school.check_epochs()
 
 
-def test_the_same_request_made_again_is_answered_and_not_trained_again(school: School) -> None:
+def test_a_repeated_request_returns_its_outcome_without_training(school: School) -> None:
     request = school.ask("again")
     first = school.trained(request)
     school.ask(request)
@@ -92,19 +94,19 @@ def test_the_same_request_made_again_is_answered_and_not_trained_again(school: S
     assert (outcome.ok, outcome.usage) == (False, True)
 
 
-def test_a_training_that_is_cancelled_ends_and_leaves_nothing(school: School) -> None:
+def test_a_cancelled_training_ends_and_leaves_nothing(school: School) -> None:
     school.moments.hold("epoch-1")
     request = school.ask("unwanted", epochs=100_000)
     school.moments.wait_for("epoch-1")
     assert school.requests.cancel(request)
     school.moments.let_go("epoch-1")
     wait_for("the end", lambda: not school.folder(request).work.parent.exists())
-    assert "no-such-model" in ask_for_nothing(school, "after-the-unwanted")
+    assert "no-such-model" in failed_request(school, "after-the-unwanted")
     assert school.look(request).state is RequestState.CANCELLED
     assert school.versions("unwanted") == []
 
 
-def test_a_request_that_is_cancelled_while_it_waits_is_never_trained(school: School) -> None:
+def test_a_request_cancelled_while_it_waits_is_never_trained(school: School) -> None:
     school.moments.hold("loading")
     request = school.ask("doomed")
     victim = school.moments.wait_for("loading")
@@ -115,12 +117,12 @@ def test_a_request_that_is_cancelled_while_it_waits_is_never_trained(school: Sch
     wait_for("the rounds", lambda: not school.folder(request).work.parent.exists())
     school.fleet.client.flushall()
     school.moments.let_go("loading")
-    assert "no-such-model" in ask_for_nothing(school, "after-the-doomed")
+    assert "no-such-model" in failed_request(school, "after-the-doomed")
     assert school.requests.get(request) is None
     assert school.versions("doomed") == []
 
 
-def test_a_server_that_loses_all_costs_no_request(school: School) -> None:
+def test_a_server_that_loses_its_data_costs_no_request(school: School) -> None:
     school.moments.hold("epoch-2")
     request = school.ask("forgotten")
     first = school.moments.wait_for("epoch-2")
@@ -128,10 +130,10 @@ def test_a_server_that_loses_all_costs_no_request(school: School) -> None:
     school.moments.let_go("epoch-2")
     school.check_one_version(request, school.trained(request).model)
     later = school.moments.epochs(not_by=first)
-    assert later == sorted(set(later) - {1, 2}), "it did not go on from the checkpoint"
+    assert later == sorted(set(later) - {1, 2}), "it did not resume from the checkpoint"
 
 
-def test_a_server_that_loses_all_costs_no_request_that_waits_and_nobody_follows(
+def test_a_server_that_loses_its_data_costs_no_waiting_request_without_a_client(
     school: School,
 ) -> None:
     school.moments.hold("loading")
@@ -147,14 +149,14 @@ def test_a_server_that_loses_all_costs_no_request_that_waits_and_nobody_follows(
 
 
 @pytest.mark.parametrize("moment", ["epoch-2", "renaming"])
-def test_a_trainer_that_slept_past_its_lease_publishes_nothing(
+def test_a_trainer_suspended_past_its_lease_publishes_nothing(
     school: School, trainers: list[Worker], moment: str
 ) -> None:
-    request = f"asleep-{moment}"
+    request = f"suspended-{moment}"
     school.moments.hold(moment)
     school.ask(request)
-    sleeping = school.moments.wait_for(moment)
-    trainer = parent(sleeping, trainers)
+    child = school.moments.wait_for(moment)
+    trainer = parent(child, trainers)
     trainer.sleep()
     try:
         school.expire(request)
@@ -163,19 +165,19 @@ def test_a_trainer_that_slept_past_its_lease_publishes_nothing(
         left = trainer.log.count("this attempt stops")
     finally:
         trainer.wake()
-    wait_for("what the sleeper says", lambda: trainer.log.count("this attempt stops") > left)
+    wait_for("its log line", lambda: trainer.log.count("this attempt stops") > left)
     school.check_one_version(request, trained.model)
 
 
-@pytest.mark.parametrize(("how", "said"), [("bug", "ZeroDivisionError"), ("memory", "memory")])
-def test_what_nobody_expected_fails_once_with_one_line(
-    school: School, trainers: list[Worker], how: str, said: str
+@pytest.mark.parametrize(("how", "error"), [("bug", "ZeroDivisionError"), ("memory", "memory")])
+def test_an_unexpected_error_fails_once_with_one_line(
+    school: School, trainers: list[Worker], how: str, error: str
 ) -> None:
     school.moments.fail("loading", how)
     request = school.ask(f"failing-{how}")
     outcome = school.outcome(request)
     assert not outcome.ok
-    assert said in outcome.error
+    assert error in outcome.error
     assert "\n" not in outcome.error
     assert "trainer's log" in outcome.error
     assert school.look(request).attempts == 1
@@ -183,7 +185,7 @@ def test_what_nobody_expected_fails_once_with_one_line(
     assert school.versions(f"failing-{how}") == []
 
 
-def test_a_wrong_request_is_told_what_to_type_instead(school: School) -> None:
+def test_an_invalid_request_fails_with_the_valid_choices(school: School) -> None:
     request = school.ask("wrong", Train("wrong", "no-such-recipe", str(school.data)))
     outcome = school.outcome(request)
     assert (outcome.ok, outcome.usage) == (False, True)

@@ -1,4 +1,4 @@
-"""A trainer is told to end in the middle of its work: it gives it back, soon and in good order."""
+"""A trainer is stopped in the middle of its work: it releases the work soon and exits with 0."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import STATE, TRAINING
 from worker.requests.lease import GRACE_S
 
-#: Longer than any test.
+#: Lasts longer than any test.
 MANY_EPOCHS = 100_000
-#: To the next step, and for Celery's own end. A machine that does other things takes longer.
+#: The time to the next step and for Celery's shutdown, with room for a busy machine.
 ENDS_WITHIN_S = 15.0
 PRODUCT = "worker.trainer"
 
@@ -32,11 +32,11 @@ def school(server: RedisServer, tmp_path: Path) -> Iterator[School]:
 
 
 def end(trainer: Worker) -> float:
-    """SIGTERM; the seconds until it has ended well."""
-    began = time.monotonic()
+    """Send SIGTERM and return the seconds until the exit with 0."""
+    started = time.monotonic()
     trainer.signal(signal.SIGTERM)
     assert trainer.wait() == 0
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def stage(school: School, request: str) -> str:
@@ -45,16 +45,16 @@ def stage(school: School, request: str) -> str:
 
 
 def reach_epoch(school: School, request: str, number: int) -> int:
-    """Wait until that epoch is under way; the one that is."""
+    """Wait until this epoch is in progress; returns the epoch that is."""
 
-    def look() -> int | None:
+    def epoch() -> int | None:
         progress = school.look(request).progress
         return progress.epoch if progress and progress.epoch >= number else None
 
-    return wait_for(f"epoch {number}", look)
+    return wait_for(f"epoch {number}", epoch)
 
 
-def test_a_trainer_that_ends_gives_its_training_back_and_the_next_goes_on(school: School) -> None:
+def test_a_stopped_trainer_releases_its_training_and_the_next_resumes(school: School) -> None:
     (trainer,) = school.trainers(1, PRODUCT)
     request = school.ask("long", epochs=MANY_EPOCHS)
     reach_epoch(school, request, 20)
@@ -66,7 +66,7 @@ def test_a_trainer_that_ends_gives_its_training_back_and_the_next_goes_on(school
     (trainer,) = school.trainers(1, PRODUCT)
     wait_for("the next attempt", lambda: stage(school, request) != TRAINING)
     first = reach_epoch(school, request, 1)
-    assert first >= view.progress.epoch, "it began anew"
+    assert first >= view.progress.epoch, "it started again"
     assert school.look(request).attempts == 1
     assert school.requests.cancel(request)
     wait_for("the end", lambda: not school.folder(request).work.exists())
@@ -74,9 +74,9 @@ def test_a_trainer_that_ends_gives_its_training_back_and_the_next_goes_on(school
     assert school.versions("long") == []
 
 
-def test_work_that_does_not_stop_by_itself_is_cut_short(school: School) -> None:
+def test_work_that_does_not_stop_is_cut_short(school: School) -> None:
     (trainer,) = school.trainers(1)
-    school.moments.hold("loading")  # it looks at nothing there
+    school.moments.hold("loading")  # it does not check for a stop there
     request = school.ask("stubborn")
     school.moments.wait_for("loading")
     assert school.look(request).state is RequestState.RUNNING

@@ -1,4 +1,4 @@
-"""The version of a job is taken out of Redis while the job runs."""
+"""The version of a job is removed from Redis while the job runs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, SHORT_TIMES, Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
 
-RECIPE = "accurate"  #: slow enough to be met at work
-PICTURES = 600
+RECIPE = "accurate"  #: slow enough to catch a child with a batch in progress
+IMAGES = 600
 
 
 @pytest.fixture
@@ -40,53 +40,53 @@ def fleet(server: RedisServer, registry: Registry, version: Version) -> Iterator
         yield running
 
 
-def test_a_worker_that_has_it_finishes_the_job(
-    fleet: Fleet, version: Version, pictures: Gallery, tmp_path: Path
+def test_a_worker_that_has_loaded_it_finishes_the_job(
+    fleet: Fleet, version: Version, images: Gallery, tmp_path: Path
 ) -> None:
     worker = fleet.worker(1)
-    job = start(fleet, pictures, tmp_path)
+    job = start(fleet, images, tmp_path)
     job.wait_until_done(BATCH_IMAGES)
     held = catch(fleet.client, worker.children)
-    take_away(fleet, version.card)
+    remove_copies(fleet, version.card)
     procfs.go_on(held.child)
-    check_finished(job, pictures, version)
+    check_finished(job, images, version)
 
 
-def test_a_worker_that_has_it_not_says_so_and_the_job_waits_until_it_is_back(
-    fleet: Fleet, version: Version, registry: Registry, pictures: Gallery, tmp_path: Path
+def test_a_worker_without_it_reports_so_and_the_job_waits_for_it(
+    fleet: Fleet, version: Version, registry: Registry, images: Gallery, tmp_path: Path
 ) -> None:
     worker = fleet.worker(1)
-    job = start(fleet, pictures, tmp_path)
+    job = start(fleet, images, tmp_path)
     job.wait_until_done(BATCH_IMAGES)
     held = catch(fleet.client, worker.children)
-    take_away(fleet, version.card)
+    remove_copies(fleet, version.card)
     procfs.kill(held.child)  # the next child has nothing loaded
     job.wait_for_log(f"there is no model {version.card.ref}; there is: fashion-mnist@0; ")
     job.wait_for_log("start the job over with --restart")
     view = job.view
     assert job.running
     assert view is not None
-    assert view.done < PICTURES - BATCH_IMAGES
+    assert view.done < IMAGES - BATCH_IMAGES
     mirror_writer.publish(fleet.client, registry)
-    check_finished(job, pictures, version)
+    check_finished(job, images, version)
     assert job_keys(fleet.client) == []
 
 
-def start(fleet: Fleet, pictures: Gallery, folder: Path) -> Producer:
+def start(fleet: Fleet, images: Gallery, folder: Path) -> Producer:
     listed = folder / "list"
-    listed.write_text("".join(f"{path}\n" for path in pictures.paths[:PICTURES]))
+    listed.write_text("".join(f"{path}\n" for path in images.paths[:IMAGES]))
     arguments = ("classify", "--list", str(listed), "-o", str(folder / "out.csv"))
-    return fleet.producer(*arguments, "--model", model_versions.NAME, cwd=pictures.cwd)
+    return fleet.producer(*arguments, "--model", model_versions.NAME, cwd=images.cwd)
 
 
-def check_finished(job: Producer, pictures: Gallery, version: Version) -> None:
+def check_finished(job: Producer, images: Gallery, version: Version) -> None:
     assert job.wait() == 0, job.story
-    paths = pictures.paths[:PICTURES]
-    assert job.output.read_bytes() == expected_table.table(pictures.cwd, paths, version=version)
+    paths = images.paths[:IMAGES]
+    assert job.output.read_bytes() == expected_table.table(images.cwd, paths, version=version)
 
 
-def take_away(fleet: Fleet, card: Card) -> None:
-    """As `models prune` does, or a server that was emptied."""
+def remove_copies(fleet: Fleet, card: Card) -> None:
+    """Delete the version from Redis, as `models prune` or an emptied server would."""
     copies = [keys.model_card(card.name, card.version), keys.model_aliases(card.name)]
     copies += [keys.blob(sha256) for sha256 in card.files.values()]
     assert fleet.client.delete(*copies) >= 3

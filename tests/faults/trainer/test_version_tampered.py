@@ -1,4 +1,4 @@
-"""What workers get of a version is not what it was: they refuse it, say why, and wait for it."""
+"""The copies of a version in Redis are tampered with: workers refuse it, report why, and wait."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.runtimes.runtime import artifact_name
 
-PICTURES = 64
-Tamper = Callable[[redis.Redis, Card], str]  #: answers which key it has changed
+IMAGES = 64
+Tamper = Callable[[redis.Redis, Card], str]  #: returns the key that it has changed
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def _flip(client: redis.Redis, card: Card) -> str:
 
 
 def _another_file(client: redis.Redis, card: Card) -> str:
-    """A good file, of another version."""
+    """A valid file of another version."""
     client.set(_blob(card), packaged.read(artifact_name("litert")))
     return _blob(card)
 
@@ -81,7 +81,7 @@ def _no_card(client: redis.Redis, card: Card) -> str:
 
 
 def _another_card(client: redis.Redis, card: Card) -> str:
-    """One that names another file, which is there and fits the card."""
+    """A card that names another file, which exists and matches the card."""
     data = packaged.read(artifact_name("litert"))
     sha256 = hashlib.sha256(data).hexdigest()
     client.set(keys.blob(sha256), data)
@@ -96,7 +96,7 @@ def _another_shape(client: redis.Redis, card: Card) -> str:
     return _card_key(card)
 
 
-#: What is changed, and what the producer then says.
+#: What is changed -> the function, and what the producer then logs.
 TAMPERS: dict[str, tuple[Tamper, str]] = {
     "file is damaged": (_flip, "does not match its card; publish it again"),
     "file is another's": (_another_file, "does not match its card; publish it again"),
@@ -108,10 +108,10 @@ TAMPERS: dict[str, tuple[Tamper, str]] = {
 
 
 @pytest.mark.parametrize("name", [*TAMPERS])
-def test_it_is_refused_and_the_job_waits_until_it_is_mended(
-    fleet: Fleet, registry: Registry, version: Version, pictures: Gallery, tmp_path: Path, name: str
+def test_it_is_refused_and_the_job_waits_until_it_is_repaired(
+    fleet: Fleet, registry: Registry, version: Version, images: Gallery, tmp_path: Path, name: str
 ) -> None:
-    tamper, said = TAMPERS[name]
+    tamper, message = TAMPERS[name]
     mirror_writer.publish(fleet.client, registry)
     arguments = (
         "classify",
@@ -121,19 +121,19 @@ def test_it_is_refused_and_the_job_waits_until_it_is_mended(
         "--model",
         model_versions.NAME,
     )
-    job = fleet.producer(*arguments, cwd=pictures.cwd)
+    job = fleet.producer(*arguments, cwd=images.cwd)
     wait_for("hints", lambda: fleet.client.llen(keys.CLASSIFY_QUEUE))
     good = {key: fleet.client.get(key) for key in (_blob(version.card), _card_key(version.card))}
     key = tamper(fleet.client, version.card)
     worker = fleet.worker(1)
     children = worker.children
-    job.wait_for_log(said)
+    job.wait_for_log(message)
     assert job.view is not None
     assert (job.running, job.view.done) == (True, 0)
     fleet.client.set(key, cast(bytes, good[key]))
     assert job.wait() == 0, job.story
     assert job.output.read_bytes() == expected_table.table(
-        pictures.cwd, pictures.paths, version=version
+        images.cwd, images.paths, version=version
     )
     assert job_keys(fleet.client) == []
     assert worker.children == children
@@ -143,21 +143,21 @@ def test_it_is_refused_and_the_job_waits_until_it_is_mended(
 def test_a_keras_file_with_code_is_refused_by_a_worker_and_no_code_runs(
     fleet: Fleet,
     version: Version,
-    pictures: Gallery,
+    images: Gallery,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every hash is right: whoever published it wants the code to run."""
+    """Every hash matches, as for a malicious publisher."""
     marker = tmp_path / "marker"
     monkeypatch.setenv(hostile_keras_archives.MARKER, str(marker))
     archive = hostile_keras_archives.with_lambda(tmp_path)
-    marker.unlink(missing_ok=True)  # making it may have run it
+    marker.unlink(missing_ok=True)  # building the archive may have run the code
     sha256 = hashlib.sha256(archive).hexdigest()
     card = msgspec.structs.replace(version.card, files={artifact_name("tensorflow"): sha256})
     fleet.client.set(keys.blob(sha256), archive)
     fleet.client.set(_card_key(card), encode_card(card))
     options = ("-o", str(tmp_path / "out.csv"), "--model", card.ref, "--runtime", "tensorflow")
-    job = fleet.producer("classify", FOLDER, *options, cwd=pictures.cwd)
+    job = fleet.producer("classify", FOLDER, *options, cwd=images.cwd)
     worker = fleet.worker(1, HANGTAG_TEST_MARKER=str(marker))
     children = worker.children
     job.wait_for_log("keras.layers.Lambda, which Hangtag does not load")

@@ -16,7 +16,7 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 
-#: Of the batch that a killed child had in hand, with the run that was cut short.
+#: Upper bound for the runs of a killed child's batch, including the interrupted one.
 RUNS = 3
 IMPORTING_APP = "tests.faults.apps.importing_worker"
 
@@ -45,8 +45,8 @@ def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Scenario) ->
     stage.check_nothing_runs(worker)
 
 
-def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Scenario) -> None:
-    """Celery's default would kill each successor before it is ready, for ever."""
+def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
+    """Celery's default would kill each successor before it is ready, in an endless loop."""
     worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)
     producer = stage.classify()
     producer.wait_until_done(1)
@@ -56,7 +56,7 @@ def test_a_child_that_takes_long_to_get_ready_is_waited_for(stage: Scenario) -> 
     killed = time.monotonic()
     view = producer.view
     assert view is not None
-    producer.wait_until_done(view.done + 2 * BATCH_IMAGES)  # one may have come before
+    producer.wait_until_done(view.done + 2 * BATCH_IMAGES)  # one may have been done before
     seconds = time.monotonic() - killed
     assert seconds > READY_AFTER_S - 0.5
     CHILD_KILLED.check(seconds - READY_AFTER_S)
@@ -77,7 +77,7 @@ def test_all_children_killed_at_once_cost_no_row(stage: Scenario) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Scenario) -> None:
+def test_a_child_is_not_forked_during_an_import(stage: Scenario) -> None:
     worker = stage.fleet.worker(2, IMPORTING_APP)
     producer = stage.classify()
     victim = stage.catch(producer, worker)
@@ -88,11 +88,11 @@ def test_a_child_is_not_forked_into_the_middle_of_an_import(stage: Scenario) -> 
     stage.check_nothing_runs(worker)
 
 
-def test_with_the_real_times_a_killed_child_is_made_good_within_9_s(
-    server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
+def test_with_the_default_settings_a_killed_child_is_replaced_within_9_s(
+    server: RedisServer, images: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:
-        stage = Scenario(fleet, pictures, tmp_path, chance)
+        stage = Scenario(fleet, images, tmp_path, chance)
         recorder = Recorder(fleet.client)
         worker = fleet.worker()
         producer = stage.classify()
@@ -107,7 +107,7 @@ def test_with_the_real_times_a_killed_child_is_made_good_within_9_s(
 
 
 def check_runs(recorder: Recorder, killed: Held) -> None:
-    """Who runs a batch to its end hands it in, first or not; the killed child never did."""
-    answers = recorder.work()[killed.batch].completed
-    print(f"the killed batch was run {1 + len(answers)} times")
-    assert 1 <= len(answers) < RUNS
+    """Every child that finishes the batch submits its result; the killed child never did."""
+    results = recorder.work()[killed.batch].completed
+    print(f"the killed batch was run {1 + len(results)} times")
+    assert 1 <= len(results) < RUNS

@@ -1,4 +1,4 @@
-"""A child that lives on without working on its batch must not keep others from it."""
+"""A live child that does not work on its batch must not block the batch for others."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ from worker.lifecycle.stats import WorkerStats
 JOB = "abcdefgh"
 
 
-def another_beat(client: redis.Redis, parent: str) -> None:
-    """Wait for it."""
+def wait_for_next_beat(client: redis.Redis, parent: str) -> None:
     seen = client.get(keys.worker(parent))
     wait_for("another beat", lambda: client.get(keys.worker(parent)) != seen)
 
 
 @pytest.fixture
 def channel(server: RedisServer) -> Iterator[JobQueue]:
-    """A job with one batch of one file that is no picture."""
+    """A job with one batch of one file that is not an image."""
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
@@ -50,7 +49,7 @@ def channel(server: RedisServer) -> Iterator[JobQueue]:
     app = make_app(server.url, "test")
     channel = JobQueue(connect(server.url, "test"), app, record, Settings())
     channel.touch(Progress(JobCounts(1), walking=False))
-    channel.offer([(0, encode_images([b"no picture"]))])
+    channel.offer([(0, encode_images([b"not an image"]))])
     yield channel
     channel.client.close()
     app.close()
@@ -63,7 +62,7 @@ def child(server: RedisServer) -> Iterator[ProcessState]:
     child.client.close()
 
 
-def test_a_claim_whose_answer_was_lost_is_given_back(
+def test_a_claim_with_a_lost_reply_is_released(
     channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = BatchLedger.claim
@@ -81,7 +80,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(
     assert channel.trouble() == ""
 
 
-def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_reason(
+def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
     channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> Any:
@@ -93,54 +92,54 @@ def test_a_batch_that_fails_for_a_reason_nobody_foresaw_is_given_back_with_the_r
     assert claims(channel.client) == []
     assert channel.trouble() == "the runtime gave up"
     monkeypatch.undo()
-    told = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
-    assert classify(child, JOB, 0) == told
+    expected = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
+    assert classify(child, JOB, 0) == expected
     assert channel.survey([0]) == ("running", [BatchState.DONE])
 
 
-def test_the_pulse_outlives_a_hint_that_the_server_refuses(
+def test_the_heartbeat_thread_survives_a_refused_hint(
     channel: JobQueue, server: RedisServer
 ) -> None:
     def refused(job: str, batch: int) -> None:
         raise OperationalError("Connection refused")
 
     parent, pid = "here:1:2", 77
-    client = connect(server.url, "pulse")
-    pulse = HeartbeatThread(
+    client = connect(server.url, "heartbeat")
+    thread = HeartbeatThread(
         client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats(60)
     )
-    pulse.start()
+    thread.start()
     BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
-    pulse.died(JOB, 0, pid)
+    thread.died(JOB, 0, pid)
     wait_for("the death", lambda: not claims(channel.client))
-    another_beat(channel.client, parent)
-    assert pulse.is_alive()
-    pulse.stop()
+    wait_for_next_beat(channel.client, parent)
+    assert thread.is_alive()
+    thread.stop()
     client.close()
 
 
-def test_a_dead_childs_batch_is_nobodys_before_the_death_is_counted(
+def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
     channel: JobQueue, server: RedisServer
 ) -> None:
-    """Beats go on between the moment in which it leaves the pool and that in which it is told."""
-    parent, client = "here:1:2", connect(server.url, "pulse")
+    """Heartbeats continue between its removal from the pool and the report of its death."""
+    parent, client = "here:1:2", connect(server.url, "heartbeat")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         pool, hints = [child.pid], list[tuple[str, int]]()
         hint = lambda job, batch: hints.append((job, batch))  # noqa: E731
-        pulse = HeartbeatThread(
+        thread = HeartbeatThread(
             client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats(60)
         )
-        pulse.start()
-        pulse.busy_processes.busy(child.pid)
+        thread.start()
+        thread.busy_processes.busy(child.pid)
         BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
         child.kill()
     pool.clear()
     for _ in range(3):
-        another_beat(channel.client, parent)
+        wait_for_next_beat(channel.client, parent)
         assert channel.survey([0]) == ("running", [BatchState.HELD])
-    pulse.died(JOB, 0, child.pid)
+    thread.died(JOB, 0, child.pid)
     wait_for("the death", lambda: hints == [(JOB, 0)])
     assert channel.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
     assert channel.survey([0]) == ("running", [BatchState.FREE])
-    pulse.stop()
+    thread.stop()
     client.close()

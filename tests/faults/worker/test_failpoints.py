@@ -1,4 +1,4 @@
-"""A worker's child or parent ends, fails or stops at each of its crash points."""
+"""A worker's child or parent is killed, fails or is suspended at each of its crash points."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.points
 
 FEW = 320
 APP = "tests.faults.apps.failpoint_worker"
-ASLEEP_S = 2.5
-#: Twenty beats.
+SUSPENDED_S = 2.5
+#: Twenty heartbeats.
 BEATS_WITHIN_S = 10.0
 ONE_MESSAGE = {"HANGTAG_BATCH_IMAGES": "1024"}
-#: A child that dies there has a batch in hand; its parent reports it.
+#: A child that dies there has a batch in progress; its parent reports the death.
 DEATH = Shot("ledger.claim")
 OF_CHILDREN = [
     Shot("ledger.claim", 1, KILL),
@@ -38,20 +38,20 @@ OF_CHILDREN = [
     Shot("ledger.complete", 1, RAISE),
     Shot("ledger.complete", 1, STOP),
 ]
-OF_GIVING_BACK = [Shot("ledger.release", 1, how) for how in WAYS]
+OF_RELEASING_CHILDREN = [Shot("ledger.release", 1, how) for how in WAYS]
 OF_CAREFUL_CHILDREN = [Shot("ledger.mark_image", 3, how) for how in WAYS]
 OF_PARENTS = [Shot("heartbeat.beaten", 2, how) for how in WAYS]
-OF_UNDERTAKERS = [
+OF_REPORTING_PARENTS = [
     Shot(name, 1, how) for name in ("ledger.report_death", "hint.repeated") for how in WAYS
 ]
-OF_HEALING_PARENTS = [Shot("foreign.removed", 1, how) for how in WAYS]
-#: The first is at the start, when a worker asks whether it is let in.
-OF_ENDING_PARENTS = [Shot("heartbeat.withdrawn", 2, how) for how in WAYS]
-OF_GIVING_HINTS_BACK = [Shot("hint.given-back", 1, how) for how in WAYS]
+OF_REPAIRING_PARENTS = [Shot("foreign.removed", 1, how) for how in WAYS]
+#: The first passage is at the start, where a worker checks its access.
+OF_STOPPING_PARENTS = [Shot("heartbeat.withdrawn", 2, how) for how in WAYS]
+OF_RETURNING_HINTS = [Shot("hint.given-back", 1, how) for how in WAYS]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), FEW)
 
 
@@ -65,12 +65,12 @@ def armed_worker(stage: Scenario, points: Points, *shots: Shot, ready: bool = Tr
     return stage.fleet.worker(2, APP, ready=ready, **points.settings)
 
 
-def pass_it(points: Points, shot: Shot) -> int:
-    """Wait until it has fired, and wake who was stopped there after a while; who it was."""
+def wait_for_shot(points: Points, shot: Shot) -> int:
+    """Wait until it has fired, resume a stopped victim after a while, and return its pid."""
     if shot.how != STOP:
         return points.wait()
     stopped = points.wait_until_stopped()
-    time.sleep(ASLEEP_S)
+    time.sleep(SUSPENDED_S)
     procfs.go_on(stopped)
     return stopped
 
@@ -81,29 +81,29 @@ def test_a_child_at_any_point_loses_and_doubles_nothing(
 ) -> None:
     worker = armed_worker(stage, points, shot)
     producer = stage.classify()
-    pass_it(points, shot)
+    wait_for_shot(points, shot)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 
-@pytest.mark.parametrize("shot", OF_GIVING_BACK, ids=str)
-def test_a_child_that_gives_its_batch_back_may_do_so_badly(
+@pytest.mark.parametrize("shot", OF_RELEASING_CHILDREN, ids=str)
+def test_a_child_may_die_while_it_releases_its_batch(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, Shot("ledger.claim", 1, RAISE), shot)
     producer = stage.classify()
-    pass_it(points, shot)
+    wait_for_shot(points, shot)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 
 @pytest.mark.parametrize("shot", OF_CAREFUL_CHILDREN, ids=str)
-def test_one_death_at_an_image_of_a_careful_batch_convicts_nothing(
+def test_one_death_at_an_image_of_a_careful_batch_blames_no_image(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, DEATH, shot)
-    producer = stage.classify(**ONE_MESSAGE)  # so that both deaths are its
-    pass_it(points, shot)
+    producer = stage.classify(**ONE_MESSAGE)  # both deaths belong to the only batch
+    wait_for_shot(points, shot)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
@@ -114,24 +114,24 @@ def test_a_parent_at_any_point_loses_and_doubles_nothing(
 ) -> None:
     worker = armed_worker(stage, points, shot, ready=False)
     producer = stage.classify()
-    pass_it(points, shot)
-    check_goes_on(stage, points, shot, worker)
+    wait_for_shot(points, shot)
+    check_continues(stage, points, shot, worker)
     stage.check_finished(producer)
 
 
-@pytest.mark.parametrize("shot", OF_UNDERTAKERS, ids=str)
-def test_a_parent_that_reports_a_death_may_die_of_it(
+@pytest.mark.parametrize("shot", OF_REPORTING_PARENTS, ids=str)
+def test_a_parent_may_die_while_it_reports_a_death(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, shot)
     producer = stage.classify()
-    pass_it(points, shot)
-    check_goes_on(stage, points, shot, worker)
+    wait_for_shot(points, shot)
+    check_continues(stage, points, shot, worker)
     stage.check_finished(producer)
 
 
-@pytest.mark.parametrize("shot", OF_HEALING_PARENTS, ids=str)
-def test_a_parent_that_makes_room_for_its_heartbeat_may_die_of_it(
+@pytest.mark.parametrize("shot", OF_REPAIRING_PARENTS, ids=str)
+def test_a_parent_may_die_while_it_removes_a_foreign_key(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, shot)
@@ -140,13 +140,13 @@ def test_a_parent_that_makes_room_for_its_heartbeat_may_die_of_it(
         pipe.set(keys.WORKERS, "rubbish")
         pipe.execute()
     producer = stage.classify()
-    pass_it(points, shot)
-    check_goes_on(stage, points, shot, worker)
+    wait_for_shot(points, shot)
+    check_continues(stage, points, shot, worker)
     stage.check_finished(producer)
 
 
-def check_goes_on(stage: Scenario, points: Points, shot: Shot, worker: Worker) -> None:
-    """A parent that was killed needs a successor; in all other cases its heart beats on."""
+def check_continues(stage: Scenario, points: Points, shot: Shot, worker: Worker) -> None:
+    """A killed parent needs a successor; otherwise its heartbeats continue."""
     assert points.victim() == worker.pid
     if shot.how == KILL:
         worker.kill()
@@ -156,43 +156,41 @@ def check_goes_on(stage: Scenario, points: Points, shot: Shot, worker: Worker) -
 
 
 def check_beats(stage: Scenario, worker: Worker) -> None:
-    """A heartbeat comes that was not there yet."""
+    """A new heartbeat arrives."""
 
     def beats() -> list[int]:
         return [b.at_ms for b in heartbeats.alive(stage.fleet.client) if b.pid == worker.pid]
 
     known = beats()
-    wait_for("another beat", lambda: set(beats()) - set(known), timeout_s=BEATS_WITHIN_S)
+    wait_for("another heartbeat", lambda: set(beats()) - set(known), timeout_s=BEATS_WITHIN_S)
     assert worker.running, worker.story
 
 
-@pytest.mark.parametrize("shot", OF_ENDING_PARENTS, ids=str)
-def test_a_worker_that_is_told_to_end_may_die_before_it_has(
-    stage: Scenario, points: Points, shot: Shot
-) -> None:
-    ending = armed_worker(stage, points, shot)
+@pytest.mark.parametrize("shot", OF_STOPPING_PARENTS, ids=str)
+def test_a_worker_may_die_while_it_stops(stage: Scenario, points: Points, shot: Shot) -> None:
+    stopping = armed_worker(stage, points, shot)
     other = stage.fleet.worker()
     producer = stage.classify()
-    stage.let_go(catch(stage.fleet.client, ending.children))
-    ending.signal(signal.SIGTERM)
-    assert pass_it(points, shot) == ending.pid
-    assert ending.wait() == (-signal.SIGKILL if shot.how == KILL else 0), ending.story
+    stage.let_go(catch(stage.fleet.client, stopping.children))
+    stopping.signal(signal.SIGTERM)
+    assert wait_for_shot(points, shot) == stopping.pid
+    assert stopping.wait() == (-signal.SIGKILL if shot.how == KILL else 0), stopping.story
     stage.check_finished(producer)
     stage.check_nothing_runs(other)
 
 
-@pytest.mark.parametrize("shot", OF_GIVING_HINTS_BACK, ids=str)
-def test_a_worker_that_gives_its_hints_back_may_die_of_it(
+@pytest.mark.parametrize("shot", OF_RETURNING_HINTS, ids=str)
+def test_a_worker_may_die_while_it_returns_its_hints(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
-    ending = armed_worker(stage, points, shot)
+    stopping = armed_worker(stage, points, shot)
     other = stage.fleet.worker()
     producer = stage.classify()
-    stage.let_go(catch(stage.fleet.client, ending.children))
-    ending.signal(signal.SIGTERM)
-    assert pass_it(points, shot) == ending.pid
-    # One hint may still be on its way when the connection closes; an error nobody foresaw is told.
+    stage.let_go(catch(stage.fleet.client, stopping.children))
+    stopping.signal(signal.SIGTERM)
+    assert wait_for_shot(points, shot) == stopping.pid
+    # A hint may be in transit when the connection closes; an unexpected error exits with 1.
     codes = {KILL: (-signal.SIGKILL,), RAISE: (0, 1), STOP: (0,)}[shot.how]
-    assert ending.wait() in codes, ending.story
+    assert stopping.wait() in codes, stopping.story
     stage.check_finished(producer)
     stage.check_nothing_runs(other)

@@ -1,4 +1,4 @@
-"""Fifty workers, some of which are killed, make the table that one makes."""
+"""Fifty workers, some of which are killed, write the same table as one worker."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from tests.support.processes.fleet import wait_for
 
 WORKERS = 50
 APP = "tests.faults.apps.sleeping_worker"
-#: Fifteen messages for each.
-PICTURES = 12_000
+#: Fifteen messages per worker.
+IMAGES = 12_000
 KILLED = 10
 
 pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")
-def pictures(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.mark.timeout(900)
-def test_fifty_workers_make_the_table_of_one(stage: Scenario) -> None:
-    """A worker is a parent with one child; each has batches of the job."""
+def test_fifty_workers_write_the_table_of_one(stage: Scenario) -> None:
+    """A worker is a parent with one child; each completes batches of the job."""
     recorder = Recorder(stage.fleet.client)
     workers = [stage.fleet.worker(1, APP, ready=False) for _ in range(WORKERS)]
     for worker in workers:
         stage.fleet.wait_ready(worker)
     producer = stage.classify()
-    wait_for("a batch of each", lambda: len(at_work(recorder)) == WORKERS)
+    wait_for("a batch of each", lambda: len(finishers(recorder)) == WORKERS)
     stage.check_outstanding(producer)
     for worker in workers[:KILLED]:
         worker.kill()
@@ -40,6 +40,6 @@ def test_fifty_workers_make_the_table_of_one(stage: Scenario) -> None:
     stage.check_nothing_runs(*workers[KILLED:])
 
 
-def at_work(recorder: Recorder) -> set[str]:
-    """The processes that have answered."""
-    return {who for work in recorder.work().values() for who in work.completed}
+def finishers(recorder: Recorder) -> set[str]:
+    """The processes that have submitted a result."""
+    return {child for work in recorder.work().values() for child in work.completed}

@@ -1,4 +1,4 @@
-"""A worker is killed after Redis has given it a hint and before it could read it."""
+"""A worker is killed after Redis has sent it a hint and before it has read the hint."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tests.support.jobs.hints import PATIENT_PROGRAM, lose_a_hint
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 
-PICTURES = 400
+IMAGES = 400
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
-def test_a_hint_that_died_with_its_worker_is_sent_again(stage: Scenario) -> None:
+def test_a_hint_lost_with_its_worker_is_sent_again(stage: Scenario) -> None:
     client = stage.fleet.client
-    mortal = stage.fleet.worker(1)
+    victim = stage.fleet.worker(1)
     producer = stage.classify(program=PATIENT_PROGRAM)
-    lose_a_hint(client, producer, mortal, lambda: procfs.stop(mortal.pid))
-    assert procfs.state(mortal.pid) == procfs.STOPPED
+    lose_a_hint(client, producer, victim, lambda: procfs.stop(victim.pid))
+    assert procfs.state(victim.pid) == procfs.STOPPED
     assert claims(client) == []
     stage.check_outstanding(producer)
-    mortal.kill()
+    victim.kill()
     other = stage.fleet.worker()
     ready = time.monotonic()
     producer.wait_until_done(1)

@@ -13,28 +13,28 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet
 from tests.support.servers.redis_server import RedisServer
 
-#: Most of what is seen is the time that a heartbeat lives, which no load makes longer.
+#: Most of the measured time is the TTL of a heartbeat, which does not depend on the load.
 REAL_WITHIN_S = 20.0
 
 
 def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
-    mortal, other = stage.fleet.worker(), stage.fleet.worker()
+    victim, other = stage.fleet.worker(), stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    victim = stage.catch(producer, mortal)
-    mortal.kill()
-    seconds = wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
+    held = stage.catch(producer, victim)
+    victim.kill()
+    seconds = wait_until_taken_over(stage.fleet.client, held, WORKER_DEAD_WITHIN_S)
     print(f"taken over after {seconds:.1f} s")
     stage.check_finished(producer)
     stage.check_nothing_runs(other)
 
 
-def test_a_new_worker_takes_over_from_the_only_one_that_was_killed(stage: Scenario) -> None:
-    mortal = stage.fleet.worker()
+def test_a_new_worker_takes_over_from_the_only_killed_one(stage: Scenario) -> None:
+    victim = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    stage.catch(producer, mortal)
-    mortal.kill()
+    stage.catch(producer, victim)
+    victim.kill()
     producer.wait_for_log("no worker is alive; start one with: ")
     stage.check_outstanding(producer)
     new = stage.fleet.worker()
@@ -42,31 +42,31 @@ def test_a_new_worker_takes_over_from_the_only_one_that_was_killed(stage: Scenar
     stage.check_nothing_runs(new)
 
 
-def test_with_the_real_times_a_killed_worker_is_made_good_within_20_s(
-    server: RedisServer, pictures: Gallery, tmp_path: Path, chance: random.Random
+def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_s(
+    server: RedisServer, images: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:
-        stage = Scenario(fleet, pictures, tmp_path, chance)
-        mortal, other = fleet.worker(), fleet.worker()
+        stage = Scenario(fleet, images, tmp_path, chance)
+        victim, other = fleet.worker(), fleet.worker()
         producer = stage.classify()
         stage.reach_the_middle(producer)
-        victim = stage.catch(producer, mortal)
-        mortal.kill()
-        seconds = wait_until_taken_over(fleet.client, victim, REAL_WITHIN_S)
-        print(f"taken over after {seconds:.1f} s, seen {WORKER_KILLED_REAL.seconds}")
+        held = stage.catch(producer, victim)
+        victim.kill()
+        seconds = wait_until_taken_over(fleet.client, held, REAL_WITHIN_S)
+        print(f"taken over after {seconds:.1f} s, measured {WORKER_KILLED_REAL.seconds}")
         stage.check_finished(producer)
         stage.check_nothing_runs(other)
 
 
-def test_a_worker_that_is_told_to_end_finishes_what_it_has_in_hand(stage: Scenario) -> None:
-    ending, other = stage.fleet.worker(), stage.fleet.worker()
+def test_a_stopped_worker_finishes_its_work_in_progress(stage: Scenario) -> None:
+    stopping, other = stage.fleet.worker(), stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    victim = stage.catch(producer, ending)
-    stage.let_go(victim)
-    assert ending.end() == 0, ending.story
+    held = stage.catch(producer, stopping)
+    stage.let_go(held)
+    assert stopping.end() == 0, stopping.story
     stage.check_finished(producer)
-    answers = re.findall(rf"\(\d+, {BATCH_IMAGES}, {{", ending.log + other.log)
+    results = re.findall(rf"\(\d+, {BATCH_IMAGES}, {{", stopping.log + other.log)
     full_batches = len(stage.gallery.paths) // BATCH_IMAGES
-    assert len(answers) == full_batches, "a batch was done twice"
+    assert len(results) == full_batches, "a batch was done twice"
     stage.check_nothing_runs(other)

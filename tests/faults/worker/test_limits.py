@@ -17,20 +17,20 @@ from tests.support.jobs.claims import job_keys
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
-PICTURES = 200
+IMAGES = 200
 BROKEN = 20
 RUBBISH = 2_600
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """Some pictures, of which the first are no pictures."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """Some images, after BROKEN files that are not images."""
     cwd = tmp_path_factory.mktemp("broken")
     folder = cwd / FOLDER / "0-broken"
     folder.mkdir(parents=True)
     for i in range(BROKEN):
-        (folder / f"{i:02}.png").write_bytes(b"no picture")
-    return gallery.make(cwd, PICTURES)
+        (folder / f"{i:02}.png").write_bytes(b"not an image")
+    return gallery.make(cwd, IMAGES)
 
 
 def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Scenario) -> None:
@@ -61,7 +61,7 @@ def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Scenario) -> No
     stage.check_nothing_runs(worker)
 
 
-def test_each_run_of_a_finished_job_is_judged_by_its_own_limit(
+def test_each_run_of_a_finished_job_applies_its_own_limit(
     stage: Scenario,
 ) -> None:
     worker = stage.fleet.worker()
@@ -94,7 +94,7 @@ def test_rubbish_stops_the_job_long_before_its_end(
     folder = tmp_path / "rubbish" / FOLDER
     folder.mkdir(parents=True)
     for i in range(RUBBISH):
-        (folder / f"{i:05}.png").write_bytes(b"no picture")
+        (folder / f"{i:05}.png").write_bytes(b"not an image")
     worker = stage.fleet.worker()
     command = ("classify", FOLDER, "-o", str(stage.output), "--max-failures", limit)
     stopped = stage.fleet.producer(*command, cwd=folder.parent)
@@ -103,17 +103,17 @@ def test_rubbish_stops_the_job_long_before_its_end(
     assert view is not None
     assert view.done < RUBBISH / 2
     assert len(_rows(Path(f"{stage.output}.part"))) == view.done
-    again = stage.fleet.producer(*command, cwd=folder.parent)  # nothing has got better
+    again = stage.fleet.producer(*command, cwd=folder.parent)  # with the same files
     assert again.wait() == Exit.BUDGET, again.story
     assert "continue with a higher --max-failures" in again.log
-    goes_on = stage.fleet.producer(*command[:4], "--timeout", "3", cwd=folder.parent)
-    assert goes_on.wait() in (Exit.SOME_FAILED, Exit.INTERRUPTED), goes_on.story
-    assert goes_on.view is not None
-    assert goes_on.view.done > view.done
+    resumed = stage.fleet.producer(*command[:4], "--timeout", "3", cwd=folder.parent)
+    assert resumed.wait() in (Exit.SOME_FAILED, Exit.INTERRUPTED), resumed.story
+    assert resumed.view is not None
+    assert resumed.view.done > view.done
     stage.check_nothing_runs(worker)
 
 
-def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Scenario) -> None:
+def test_the_message_after_too_many_failures_names_a_way_to_continue(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
@@ -128,7 +128,7 @@ def test_what_is_said_after_too_many_failures_is_a_way_on(stage: Scenario) -> No
 
 
 @pytest.mark.parametrize("when", ["while it runs", "when it has stopped"])
-def test_collect_answers_with_the_limit_of_the_job(stage: Scenario, when: str) -> None:
+def test_collect_applies_the_limit_of_the_job(stage: Scenario, when: str) -> None:
     worker = stage.fleet.worker()
     submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--max-failures", "5")
     assert submit.wait() == Exit.OK, submit.story
@@ -156,7 +156,7 @@ def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Scen
     stage.check_nothing_runs(worker)
 
 
-def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Scenario) -> None:
+def test_an_edited_list_is_refused_and_a_longer_list_is_not(stage: Scenario) -> None:
     """In the middle of a job, and after its end: no row is doubled and none is lost."""
     listed = stage.folder / "list"
     paths = stage.gallery.paths
@@ -187,20 +187,18 @@ def test_a_list_that_was_edited_is_refused_and_one_that_grew_is_not(stage: Scena
 
 
 @pytest.mark.parametrize("end", ["timeout", "cancel"])
-def test_what_is_said_after_a_restart_that_was_stopped_keeps_its_work(
-    stage: Scenario, end: str
-) -> None:
+def test_the_message_after_a_stopped_restart_keeps_its_work(stage: Scenario, end: str) -> None:
     if end == "timeout":
         stopped = stage.classify("--restart", "--timeout", "1.5")
         assert stopped.wait() == Exit.INTERRUPTED, stopped.story
-        said = f"resume it with: hangtag classify {FOLDER} -o {stage.output} --timeout 1.5"
+        message = f"resume it with: hangtag classify {FOLDER} -o {stage.output} --timeout 1.5"
     else:
         stopped = stage.classify("--restart")
         stopped.wait_until_sent()
         assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
         assert stopped.wait() == Exit.CANCELLED, stopped.story
-        said = "cancelled; the same command without --restart resumes it"
-    assert stopped.log.splitlines()[-1] == said
+        message = "cancelled; the same command without --restart resumes it"
+    assert stopped.log.splitlines()[-1] == message
     assert stopped.view is not None
     worker = stage.fleet.worker()
     resumed = stage.classify()

@@ -1,4 +1,4 @@
-"""Redis is nearly full, then full: the producer pauses and says so, and nobody dies."""
+"""Redis is nearly full, then full: the producer pauses and reports it, and no process dies."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from shared.ledger.heartbeats import Heartbeat
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
-#: Above the share at which nothing more is published, and short of refusing writes.
+#: Above the share at which the producer pauses, and below the one at which Redis refuses writes.
 NEARLY = 0.8
 QUIET_S = 3.0
 FULL_S = 3.0
 MIB = 1 << 20
-#: Twice what Redis may hold, and more than a producer that held all of it would be allowed.
+#: In total twice the limit of Redis, and more than PRODUCER_BYTES.
 LARGE_FILES = 128
 LIMIT_BYTES = 64 * MIB
 #: A message of 2 MiB, stored with a quarter more, and the buffer of the client that sends it.
 ONE_MESSAGE_BYTES = 5 * MIB
 PRODUCER_BYTES = 120 * MIB
-LOOKS_S = 3.0
+POLLED_S = 3.0
 
 
-def test_memory_that_is_squeezed_in_steps_pauses_the_job_and_ends_nobody(stage: Scenario) -> None:
+def test_memory_limited_in_steps_pauses_the_job_and_ends_no_process(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -72,7 +72,7 @@ def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
     crowd = _many_children(client)
     producer = stage.fleet.producer("classify", "large", "-o", str(output), cwd=tmp_path)
     producer.wait_for_log("% full; waiting for workers to make room")
-    most, until = 0, time.monotonic() + LOOKS_S
+    most, until = 0, time.monotonic() + POLLED_S
     while time.monotonic() < until:
         most = max(most, _used(stage))
         time.sleep(0.05)
@@ -87,7 +87,7 @@ def test_large_files_for_many_workers_fill_neither_redis_nor_the_producer(
     stage.check_nothing_runs(worker)
 
 
-def test_memory_that_is_full_at_the_start_is_waited_for(stage: Scenario) -> None:
+def test_full_memory_at_the_start_is_retried(stage: Scenario) -> None:
     server = stage.fleet.server
     server.limit_memory(int(_used(stage) / 2))
     producer = stage.classify()
@@ -101,7 +101,7 @@ def test_memory_that_is_full_at_the_start_is_waited_for(stage: Scenario) -> None
 
 
 def _many_children(client: redis.Redis) -> str:
-    """A heartbeat of as many children as there are files; whose it is."""
+    """Write a heartbeat of as many children as there are files, and return its worker's id."""
     one = Heartbeat(
         "crowd:1:1", "crowd", 1, keys.CLASSIFY_QUEUE, [f"{n}:1" for n in range(LARGE_FILES)],
         [], 0, 0.0, 0, heartbeats.server_ms(client), 0, {},
@@ -111,7 +111,7 @@ def _many_children(client: redis.Redis) -> str:
 
 
 def _peak_bytes(pid: int) -> int:
-    """The largest resident memory that a process has had."""
+    """The peak resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 

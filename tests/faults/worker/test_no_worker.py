@@ -1,4 +1,4 @@
-"""No worker is alive: the producer says so, with the command that starts one, and goes on."""
+"""No worker is alive: the producer logs the command that starts one, and continues."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import job_keys
 from tests.support.jobs.scenario import Scenario
 
-PICTURES = 640
-CURE = "no worker is alive; start one with: HANGTAG_REDIS_URL="
-#: Both need seconds at most: a look at the ledger comes once a second.
+IMAGES = 640
+NO_WORKER = "no worker is alive; start one with: HANGTAG_REDIS_URL="
+#: Both need seconds at most: the producer polls the ledger once a second.
 SOON_S = 15.0
 DEAD_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("some"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("some"), IMAGES)
 
 
-def test_all_workers_die_in_the_middle_and_the_job_goes_on_with_the_next(stage: Scenario) -> None:
+def test_all_workers_die_in_the_middle_and_the_next_one_finishes_the_job(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
     stage.catch(producer, worker)
     worker.kill()
-    producer.wait_for_log(CURE)
+    producer.wait_for_log(NO_WORKER)
     assert "hangtag worker" in producer.log
     time.sleep(DEAD_S)
     stage.check_outstanding(producer)
-    assert producer.log.count(CURE) == 1  # once, not once a second
+    assert producer.log.count(NO_WORKER) == 1  # once, not once a second
     successor = stage.fleet.worker()
     stage.check_finished(producer)
     stage.check_nothing_runs(successor)
@@ -43,12 +43,12 @@ def test_all_workers_die_in_the_middle_and_the_job_goes_on_with_the_next(stage: 
 
 def test_a_job_that_waits_for_a_worker_can_be_cancelled(stage: Scenario) -> None:
     producer = stage.classify()
-    producer.wait_for_log(CURE)
+    producer.wait_for_log(NO_WORKER)
     cancel = stage.hangtag("cancel", str(stage.output))
-    begun = time.monotonic()
+    started = time.monotonic()
     assert cancel.wait() == Exit.OK, cancel.story
     assert producer.wait(SOON_S) == Exit.CANCELLED, producer.story
-    assert time.monotonic() - begun < SOON_S
+    assert time.monotonic() - started < SOON_S
     assert "cancelled; the same command resumes it" in producer.log
     assert job_keys(stage.fleet.client) == []
     assert producer.view is not None

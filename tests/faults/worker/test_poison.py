@@ -1,4 +1,4 @@
-"""Files that kill the process that decodes them: one bad picture costs one row."""
+"""Files that crash the process that decodes them: one bad image costs one row."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import POISON_APP, SHORT_TIMES, Fleet, Worker
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 200
+IMAGES = 200
 #: A batch has 2 s, one image of a careful batch 1 s.
 SHORT_LIMITS = {"HANGTAG_BATCH_LIMIT_S": "2", "HANGTAG_CAREFUL_LIMIT_S": "1"}
-#: Less than the poison takes, if it is let.
+#: Less than the poison allocates without a limit.
 LITTLE_MEMORY_MB = "256"
 Row = dict[str, str]
 
@@ -33,35 +33,35 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Gallery:
-    return gallery.make(tmp_path, PICTURES)
+def images(tmp_path: Path) -> Gallery:
+    return gallery.make(tmp_path, IMAGES)
 
 
-def test_a_picture_that_crashes_costs_one_row(stage: Scenario) -> None:
+def test_an_image_that_crashes_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 40)
     _check_crashed(stage, worker, poison)
 
 
-def test_two_pictures_that_crash_in_one_batch_cost_two_rows(stage: Scenario) -> None:
+def test_two_images_that_crash_in_one_batch_cost_two_rows(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 40, 41)
     _check_crashed(stage, worker, poison)
 
 
-def test_the_last_picture_of_a_job_may_crash_and_the_only_child_survive_it(stage: Scenario) -> None:
+def test_the_last_image_of_a_job_crashes_the_only_child_and_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP, concurrency=1)
-    poison = _poison(stage, CRASH, PICTURES - 1)
+    poison = _poison(stage, CRASH, IMAGES - 1)
     _check_crashed(stage, worker, poison)
 
 
-def test_a_picture_that_hangs_costs_one_row(stage: Scenario) -> None:
+def test_an_image_that_hangs_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, HANG, 70)
     _check_crashed(stage, worker, poison)
 
 
-def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(
+def test_crashing_and_hanging_images_in_different_batches_cost_their_rows(
     stage: Scenario,
 ) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
@@ -69,8 +69,8 @@ def test_crashing_and_hanging_pictures_in_different_batches_cost_their_rows(
     _check_crashed(stage, worker, poison)
 
 
-def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Scenario) -> None:
-    """It is refused, nobody dies, and its neighbours in the batch are classified."""
+def test_an_image_that_allocates_without_limit_is_too_large(stage: Scenario) -> None:
+    """It is refused, no process dies, and the other images of its batch are classified."""
     worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     children = worker.children
     poison = _poison(stage, ALLOCATE, 40, 150)
@@ -79,24 +79,24 @@ def test_a_picture_that_takes_memory_without_end_is_too_large(stage: Scenario) -
     _check_failed(stage, worker, poison, Status.TOO_LARGE)
 
 
-def test_a_decoder_that_aborts_for_want_of_memory_costs_one_row(stage: Scenario) -> None:
+def test_a_decoder_that_aborts_without_memory_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP, HANGTAG_CHILD_MEMORY_MB=LITTLE_MEMORY_MB)
     _check_crashed(stage, worker, _poison(stage, ABORT, 40))
 
 
-def test_a_picture_for_whose_memory_the_kernel_kills_costs_one_row(stage: Scenario) -> None:
+def test_an_image_that_triggers_the_oom_killer_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     _check_crashed(stage, worker, _poison(stage, DEVOUR, 40))
 
 
-def test_an_exception_that_no_decoder_should_raise_costs_one_row(stage: Scenario) -> None:
+def test_an_unexpected_exception_of_a_decoder_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, RAISE, 40)
     _check_failed(stage, worker, poison, Status.UNREADABLE)
 
 
-def test_whole_workers_that_are_killed_convict_no_picture(stage: Scenario) -> None:
-    """The one batch that there is, in hand each time: more deaths than would convict it."""
+def test_killed_workers_blame_no_image(stage: Scenario) -> None:
+    """The only batch is in progress at each death, more often than blames one of its images."""
     producer = stage.classify(HANGTAG_BATCH_IMAGES=str(len(stage.gallery.paths)))
     for _ in range(5):
         worker = stage.fleet.worker(concurrency=1)

@@ -1,4 +1,4 @@
-"""A server that was away for long is found soon after it is back."""
+"""Workers reconnect soon after a long outage of the server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, wait_for
 
-#: So long that Celery's own next look would be 7 s later: it looks after 2, 6, 12 and 20 s.
-AWAY_S = 13.0
+#: Celery itself would retry after 2, 6, 12 and 20 s, so 7 s after this outage.
+DOWN_S = 13.0
 BACK_WITHIN_S = 4.0
 READ_ONLY_S = 5.0
 
@@ -22,7 +22,7 @@ def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet)
     children = worker.children
     fleet.server.kill()
     worker.wait_for_log("Cannot connect")
-    time.sleep(AWAY_S)
+    time.sleep(DOWN_S)
     fleet.server.start()
     back = time.monotonic()
     app = make_app(fleet.server.url, "test")
@@ -50,8 +50,8 @@ def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
     stage.check_nothing_runs(worker)
 
 
-def test_a_worker_waits_between_its_attempts_while_the_server_is_read_only(stage: Scenario) -> None:
-    """As after a failover that makes a replica of the server that it is connected to."""
+def test_a_worker_waits_between_attempts_while_the_server_is_read_only(stage: Scenario) -> None:
+    """A failover can turn the worker's server into a replica."""
     fleet = stage.fleet
     worker = fleet.worker()
     producer = stage.classify()

@@ -1,4 +1,4 @@
-"""A worker is stopped for longer than its heartbeat lives, and then goes on."""
+"""A worker is suspended for longer than its heartbeat's TTL, and then resumed."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from tests.support.processes.fleet import BATCH_IMAGES, wait_for
 COUNTING_APP = "tests.faults.apps.counting_worker"
 
 
-def test_the_late_result_of_a_worker_that_slept_changes_nothing(stage: Scenario) -> None:
-    """Nor is it missed by the nemesis, which counts them."""
+def test_the_late_result_of_a_suspended_worker_changes_nothing(stage: Scenario) -> None:
+    """The nemesis counts the late result."""
     results = Results(stage.folder / "results")
-    sleeper, other = (
+    suspended, other = (
         stage.fleet.worker(2, COUNTING_APP, ready=True, **results.settings) for _ in range(2)
     )
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    victim = stage.catch(producer, sleeper)
-    sleeper.sleep()
+    victim = stage.catch(producer, suspended)
+    suspended.sleep()
     wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
     done = keys.job(victim.job, "done")
     wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
     held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
-    answered = sleeper.log.count("succeeded")
-    sleeper.wake()
-    wait_for("the late result", lambda: sleeper.log.count("succeeded") > answered)
+    succeeded = suspended.log.count("succeeded")
+    suspended.wake()
+    wait_for("the late result", lambda: suspended.log.count("succeeded") > succeeded)
     procfs.go_on(held.child)
     stage.check_finished(producer)
-    stage.check_nothing_runs(sleeper, other)
+    stage.check_nothing_runs(suspended, other)
     batches = math.ceil(len(stage.gallery.paths) / BATCH_IMAGES)
-    assert 1 <= results.late(batches) <= sleeper.concurrency
+    assert 1 <= results.late(batches) <= suspended.concurrency
 
 
-def test_the_only_worker_sleeps_and_the_job_goes_on_when_it_wakes(stage: Scenario) -> None:
-    sleeper = stage.fleet.worker()
+def test_the_job_continues_when_its_only_worker_is_resumed(stage: Scenario) -> None:
+    suspended = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
-    stage.catch(producer, sleeper)
-    sleeper.sleep()
+    stage.catch(producer, suspended)
+    suspended.sleep()
     producer.wait_for_log("no worker is alive")
     stage.check_outstanding(producer)
-    sleeper.wake()
+    suspended.wake()
     stage.check_finished(producer)
-    stage.check_nothing_runs(sleeper)
+    stage.check_nothing_runs(suspended)

@@ -1,4 +1,4 @@
-"""A version of a model that ends each process that loads it is a fault of the set-up."""
+"""A model version that crashes each process that loads it stops the job with Exit.SETUP."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from shared.errors import Exit
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import DEADLY_APP, wait_for
 
-#: Deaths that stop a job (shared/ledger/lua/batch/prelude.lua).
-ENOUGH = 3
+#: The number of deaths that stops a job (shared/ledger/lua/batch/prelude.lua).
+DEATHS = 3
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
@@ -18,15 +18,15 @@ def test_the_job_stops_after_few_deaths_and_is_intact(stage: Scenario, concurren
     worker = stage.fleet.worker(concurrency, app=DEADLY_APP)
     producer = stage.classify()
     assert producer.wait() == Exit.SETUP, producer.story
-    said = [line for line in producer.log.splitlines() if line.startswith("hangtag: ")]
-    assert len(said) == 1
-    assert "fashion-mnist@0" in said[0]
-    # The hints that are left do no harm, also while no producer runs.
+    errors = [line for line in producer.log.splitlines() if line.startswith("hangtag: ")]
+    assert len(errors) == 1
+    assert "fashion-mnist@0" in errors[0]
+    # Leftover hints do no harm while no producer runs.
     wait_for("an empty queue", lambda: not stage.fleet.client.llen(keys.CLASSIFY_QUEUE))
     stage.fleet.wait_ready(worker)
     assert worker.end() == 0, worker.story
     deaths = worker.log.count("died with batch")
-    assert ENOUGH <= deaths <= ENOUGH - 1 + concurrency, worker.story
+    assert DEATHS <= deaths <= DEATHS - 1 + concurrency, worker.story
     healthy = stage.fleet.worker()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(healthy)
@@ -37,5 +37,5 @@ def test_the_same_command_tries_again(stage: Scenario) -> None:
     for attempt in (1, 2):
         producer = stage.classify()
         assert producer.wait() == Exit.SETUP, producer.story
-        assert worker.log.count("died with batch") == attempt * ENOUGH
+        assert worker.log.count("died with batch") == attempt * DEATHS
     stage.check_nothing_runs(worker)

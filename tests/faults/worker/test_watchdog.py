@@ -1,4 +1,4 @@
-"""A worker that no longer takes hints restarts; one that has its reasons is left alone."""
+"""The watchdog restarts a worker that no longer takes hints, and no worker with a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
-from tests.faults.apps.deaf_worker import FILE_VARIABLE
+from tests.faults.apps.unresponsive_worker import FILE_VARIABLE
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.scenario import Scenario
@@ -21,55 +21,57 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, wait_for
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 480
+IMAGES = 480
 LIMIT_S = 3.0
-#: So long in which a watchdog that is wrong would have bitten more than once.
+#: A faulty watchdog would restart the worker more than once in this time.
 LONG_S = 3 * LIMIT_S
-BITES = "this worker restarts"
-DEAF_APP = "tests.faults.apps.deaf_worker"
+RESTARTS = "this worker restarts"
+UNRESPONSIVE_APP = "tests.faults.apps.unresponsive_worker"
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
-def deaf(tmp_path: Path) -> Path:
-    file = tmp_path / "deaf"
+def unresponsive(tmp_path: Path) -> Path:
+    file = tmp_path / "unresponsive"
     file.touch()
     return file
 
 
 @pytest.fixture
 def fleet(server: RedisServer, tmp_path: Path) -> Iterator[Fleet]:
-    times = {**SHORT_TIMES, FILE_VARIABLE: str(tmp_path / "deaf")}
+    times = {**SHORT_TIMES, FILE_VARIABLE: str(tmp_path / "unresponsive")}
     with Fleet(server, HANGTAG_WATCHDOG_S=str(LIMIT_S), **times) as running:
         yield running
 
 
-def test_a_deaf_worker_begins_anew_and_the_job_is_finished(stage: Scenario, deaf: Path) -> None:
-    worker = stage.fleet.worker(2, DEAF_APP)
-    assert not deaf.exists()
+def test_an_unresponsive_worker_restarts_and_the_job_is_finished(
+    stage: Scenario, unresponsive: Path
+) -> None:
+    worker = stage.fleet.worker(2, UNRESPONSIVE_APP)
+    assert not unresponsive.exists()
     pid, children = worker.pid, worker.children
     producer = stage.classify()
-    worker.wait_for_log(BITES)
+    worker.wait_for_log(RESTARTS)
     stage.check_outstanding(producer)
     assert stage.fleet.client.llen(keys.CLASSIFY_QUEUE) > 0
     stage.check_finished(producer)
-    assert worker.log.count(BITES) == 1
+    assert worker.log.count(RESTARTS) == 1
     assert (worker.pid, worker.running) == (pid, True)
     assert not [child for child in children if procfs.is_alive(child)]
     stage.check_nothing_runs(worker)
 
 
-def test_it_still_dies_with_whoever_started_it(fleet: Fleet, deaf: Path) -> None:
-    """As this machine's stack starts it: when the supervisor is killed, no worker may stay."""
+def test_a_restarted_worker_still_dies_with_its_starter(fleet: Fleet, unresponsive: Path) -> None:
+    """The stack starts workers like this: they must not outlive a killed supervisor."""
     starter = (
         "import os, sys, time; from producer.stack.service import Running; "
         "Running('worker', sys.argv[1:], dict(os.environ)); time.sleep(600)"
     )
-    command = [sys.executable, "-m", "celery", "-A", DEAF_APP, "worker", "-c", "1"]
+    command = [sys.executable, "-m", "celery", "-A", UNRESPONSIVE_APP, "worker", "-c", "1"]
     env = fleet._environment({})
     parent = subprocess.Popen(
         [sys.executable, "-c", starter, *command], env=env, cwd=ROOT, stderr=subprocess.PIPE
@@ -82,13 +84,13 @@ def test_it_still_dies_with_whoever_started_it(fleet: Fleet, deaf: Path) -> None
         assert procfs.children(parent.pid) == [worker]
     finally:
         parent.kill()
-        _, said = parent.communicate()
-    assert BITES in said.decode()
+        _, log = parent.communicate()
+    assert RESTARTS in log.decode()
     procfs.wait_for_end([worker, *fleet.pids])
 
 
 def _busy(stage: Scenario, worker: Worker) -> None:
-    """Its only child has a batch in hand and does not come to an end with it."""
+    """Its only child does not finish its batch."""
     producer = stage.classify()
     held = stage.catch(producer, worker)
     time.sleep(LONG_S)
@@ -97,7 +99,7 @@ def _busy(stage: Scenario, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _asleep(stage: Scenario, worker: Worker) -> None:
+def _suspended(stage: Scenario, worker: Worker) -> None:
     worker.sleep()
     producer = stage.classify()
     wait_for("hints", lambda: stage.fleet.client.llen(keys.CLASSIFY_QUEUE))
@@ -115,7 +117,7 @@ def _server_frozen(stage: Scenario, worker: Worker) -> None:
     stage.check_finished(producer)
 
 
-def _server_away(stage: Scenario, worker: Worker) -> None:
+def _server_down(stage: Scenario, worker: Worker) -> None:
     stage.fleet.server.kill()
     time.sleep(LONG_S)
     stage.fleet.server.start()
@@ -130,9 +132,9 @@ def _idle(stage: Scenario, worker: Worker) -> None:
 
 CASES: dict[str, Callable[[Scenario, Worker], None]] = {
     "busy": _busy,
-    "asleep": _asleep,
+    "suspended": _suspended,
     "the server is frozen": _server_frozen,
-    "the server is away": _server_away,
+    "the server is down": _server_down,
     "idle": _idle,
 }
 
@@ -141,7 +143,7 @@ CASES: dict[str, Callable[[Scenario, Worker], None]] = {
 def test_a_worker_with_a_reason_is_left_alone(stage: Scenario, case: str) -> None:
     worker = stage.fleet.worker(1)
     CASES[case](stage, worker)
-    assert BITES not in worker.log
+    assert RESTARTS not in worker.log
     stage.check_nothing_runs(worker)
 
 

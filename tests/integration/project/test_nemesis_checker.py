@@ -82,7 +82,7 @@ def leftover() -> Iterator[int]:
 
 def test_a_process_that_lives_on_is_found(leftover: int) -> None:
     pids = procfs.with_variable(MARK, "here")
-    assert checker.process_faults(pids, [0, 0]) == [f"process {leftover} lives on"]
+    assert checker.process_faults(pids, [0, 0]) == [f"process {leftover} still runs"]
     assert checker.process_faults([], [0, -9]) == ["a worker ended with -9"]
     assert checker.process_faults([], [0, 0]) == []
 
@@ -123,7 +123,7 @@ def test_an_end_of_the_producer_that_no_fault_explains_is_found(
 def test_a_training_that_led_to_two_versions_or_none_is_found(
     answers: list[str], versions: list[str], good: bool
 ) -> None:
-    assert (checker.answer_faults(answers, versions, "m") == []) is good
+    assert (checker.training_faults(answers, versions, "m") == []) is good
 
 
 def test_a_seed_decides_everything_and_another_one_something_else() -> None:

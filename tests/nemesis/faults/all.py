@@ -1,4 +1,4 @@
-"""The nemesis: every fault by its kind."""
+"""Kind of fault -> its class."""
 
 from __future__ import annotations
 

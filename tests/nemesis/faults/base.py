@@ -1,4 +1,4 @@
-"""What every fault is: done to the scene, and taken back."""
+"""The base class of all faults: started in the scene, and healed."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from tests.support.processes.fleet import Worker
 
 
 class NotNow(Exception):
-    """There is nothing to do this to; the text says why."""
+    """The fault has no target now; the text gives the reason."""
 
 
 class Fault:
-    """Done once. `held`: the victim had a live claim when it was met."""
+    """One fault, started once. `held`: the victim had a live claim."""
 
     kind: ClassVar[str]
-    #: Whether the producer cannot reach the server, or only badly, until it is healed.
-    server_away = False
+    #: Whether the server is unreachable or slow for the producer until the fault is healed.
+    server_unreachable = False
 
     def __init__(self, scene: Scene, victim: int) -> None:
         self.scene, self.victim = scene, victim
         self.held = False
-        self.who = ""  #: for the history
+        self.detail = ""  #: the victim, for the history
 
-    def begin(self) -> None:
-        """Do it. Raises NotNow."""
+    def start(self) -> None:
+        """Inject the fault.
+
+        Raises:
+            NotNow: it has no target now.
+        """
         raise NotImplementedError
 
     def heal(self) -> None:
-        """Take it back, where that does not happen by itself."""
+        """Undo the fault, unless the system recovers by itself."""
 
 
-def wake(worker: Worker) -> None:
-    """Whoever is left of it goes on."""
+def resume(worker: Worker) -> None:
+    """Resume all of its processes that still exist."""
     for pid in (*worker.children, worker.pid):
         with suppress(ProcessLookupError):
             procfs.go_on(pid)

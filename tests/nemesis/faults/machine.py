@@ -1,4 +1,4 @@
-"""Faults of the machine: its disk is full, a cable is pulled out. Both need root."""
+"""Faults of the machine: a full disk, a broken network link. Both need root."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from tests.nemesis.faults.base import Fault, NotNow
 
 
 class DiskFull(Fault):
-    """The journal's, and the table's."""
+    """The disk of the journal and the table is full."""
 
     kind = "disk_full"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         if self.scene.disk is None:
             raise NotNow("no small disk can be mounted here")
         self.scene.disk.fill()
@@ -21,17 +21,17 @@ class DiskFull(Fault):
 
 
 class LinkDown(Fault):
-    """Somebody's cable is pulled out: a worker's, the trainer's or the producer's."""
+    """The network link of a worker, the trainer or the producer is down."""
 
     kind = "link_down"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         places = [(slot.name, slot.pair) for slot in self.scene.slots]
         places.append(("producer", self.scene.producer_pair))
-        self.who, self._pair = places[self.victim % len(places)]
-        self.server_away = self.who == "producer"
+        self.detail, self._pair = places[self.victim % len(places)]
+        self.server_unreachable = self.detail == "producer"
         if self._pair is None:
-            raise NotNow("no networks can be made here")
+            raise NotNow("no network namespaces can be made here")
         self._pair.down()
 
     def heal(self) -> None:

@@ -18,14 +18,14 @@ class _Producer(Fault):
     def signal(self, number: signal.Signals) -> None:
         if not self.command.running or self.command.process is None:
             raise NotNow("it is between two runs")
-        self.who = str(self.command.process.pid)
+        self.detail = str(self.command.process.pid)
         self.command.process.signal(number)
 
 
 class ProducerKilled(_Producer):
     kind = "producer_killed"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.signal(signal.SIGKILL)
         self.command.held_back = True
 
@@ -36,9 +36,9 @@ class ProducerKilled(_Producer):
 class ProducerInterrupted(ProducerKilled):
     kind = "producer_interrupted"
 
-    def begin(self) -> None:
-        if not is_running(self.scene.output):  # Python itself, without Hangtag, says more
-            raise NotNow("it has not begun yet")
+    def start(self) -> None:
+        if not is_running(self.scene.output):  # before, Python prints a traceback
+            raise NotNow("it has not started yet")
         self.signal(signal.SIGINT)
         self.command.held_back = True
 
@@ -46,7 +46,7 @@ class ProducerInterrupted(ProducerKilled):
 class ProducerAsleep(_Producer):
     kind = "producer_asleep"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.signal(signal.SIGSTOP)
 
     def heal(self) -> None:

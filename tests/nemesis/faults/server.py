@@ -1,4 +1,4 @@
-"""Faults of the server: away, forgetful, slow, full, rude."""
+"""Faults of the server: outages, lost data, full memory, reset connections."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SQUEEZED_BYTES = 1 << 20  # less than it uses: every write is refused
 
 
 class ServerKilled(Fault):
-    """It comes back empty."""
+    """The server is killed and restarted empty."""
 
     kind = "server_killed"
-    server_away = True
+    server_unreachable = True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.scene.server.kill()
 
     def heal(self) -> None:
@@ -24,13 +24,13 @@ class ServerKilled(Fault):
 
 
 class ServerRewound(Fault):
-    """It comes back as it was a moment ago: part of what was done since is forgotten."""
+    """The server restarts from an earlier snapshot: the writes since then are lost."""
 
     kind = "server_rewound"
-    server_away = True
+    server_unreachable = True
     _earlier = b""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._earlier = self.scene.server.snapshot()
 
     def heal(self) -> None:
@@ -39,9 +39,9 @@ class ServerRewound(Fault):
 
 class ServerFrozen(Fault):
     kind = "server_frozen"
-    server_away = True
+    server_unreachable = True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.scene.server.freeze()
 
     def heal(self) -> None:
@@ -51,15 +51,15 @@ class ServerFrozen(Fault):
 class ServerEmptied(Fault):
     kind = "server_emptied"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.scene.client.flushall()
 
 
 class MemorySqueezed(Fault):
     kind = "memory_squeezed"
-    server_away = True
+    server_unreachable = True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.scene.server.limit_memory(SQUEEZED_BYTES)
 
     def heal(self) -> None:
@@ -68,9 +68,9 @@ class MemorySqueezed(Fault):
 
 class ConnectionsReset(Fault):
     kind = "connections_reset"
-    server_away = True
+    server_unreachable = True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         for _ in range(RESETS):
             self.scene.client.client_kill_filter(_type="normal", skipme=True)
             time.sleep(RESET_EVERY_S)

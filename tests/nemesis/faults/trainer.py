@@ -1,4 +1,4 @@
-"""Faults of the trainer while a training is under way."""
+"""Faults of the trainer while a training is in progress."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from shared import keys
-from tests.nemesis.faults.base import Fault, NotNow, wake
+from tests.nemesis.faults.base import Fault, NotNow, resume
 from tests.nemesis.scenario import Slot
 from tests.support.processes import procfs
 
 
 class _Trainer(Fault):
-    """Done where a training is under way: so it must not be over."""
+    """A fault that needs a training in progress."""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         training = self.scene.training
         if training is None or training.done:
             raise NotNow("the training is over")
         self.held = bool(self.scene.trainer.worker.children) and self._is_running()
-        self.who = "with the request in hand" if self.held else "idle"
+        self.detail = "with the request in progress" if self.held else "idle"
         self.act(self.scene.trainer)
 
     def act(self, slot: Slot) -> None:
@@ -58,4 +58,4 @@ class TrainerAsleep(_Trainer):
         slot.worker.sleep()
 
     def heal(self) -> None:
-        wake(self.scene.trainer.worker)
+        resume(self.scene.trainer.worker)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from shared.ledger import heartbeats
-from tests.nemesis.faults.base import Fault, NotNow, wake
+from tests.nemesis.faults.base import Fault, NotNow, resume
 from tests.nemesis.meeting import meet
 from tests.nemesis.scenario import Scene, Slot
 from tests.support.processes import procfs
@@ -16,26 +16,26 @@ from tests.support.processes.fleet import Worker
 
 
 class _Worker(Fault):
-    """Done to one of the workers, or to a child of it."""
+    """A fault of a worker, or of one of its children."""
 
     @property
     def slot(self) -> Slot:
         return self.scene.workers[self.victim % len(self.scene.workers)]
 
     def meet(self) -> int:
-        """A child of it, stopped: with a batch in hand if one is met so in time."""
+        """Stop a child and return its pid; it has a batch in progress if one is found in time."""
         worker = self.slot.worker
         if not worker.children:
             raise NotNow(f"{self.slot.name} has no children yet")
         held = meet(self.scene, worker.children)
         self.held = held is not None
         if held is not None:
-            self.who = f"{self.slot.name}, {held.child} with batch {held.batch}"
+            self.detail = f"{self.slot.name}, {held.child} with batch {held.batch}"
             return held.child
-        self.who = f"{self.slot.name}, a child with nothing in hand"
-        children = worker.children  # none, if its end has come meanwhile
+        self.detail = f"{self.slot.name}, an idle child"
+        children = worker.children  # empty if the worker has just ended
         if not children:
-            raise NotNow(f"{self.slot.name} has no children any more")
+            raise NotNow(f"{self.slot.name} no longer has children")
         child = children[self.victim % len(children)]
         with suppress(ProcessLookupError):
             procfs.stop(child)
@@ -45,7 +45,7 @@ class _Worker(Fault):
 class ChildKilled(_Worker):
     kind = "child_killed"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         procfs.kill(self.meet())
 
 
@@ -53,7 +53,7 @@ class ChildAsleep(_Worker):
     kind = "child_asleep"
     _child = 0
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._child = self.meet()
 
     def heal(self) -> None:
@@ -64,7 +64,7 @@ class ChildAsleep(_Worker):
 class WorkerKilled(_Worker):
     kind = "worker_killed"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.meet()
         self.slot.worker.kill()
 
@@ -75,30 +75,30 @@ class WorkerKilled(_Worker):
 class WorkerAsleep(_Worker):
     kind = "worker_asleep"
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.meet()
         self.slot.worker.sleep()
 
     def heal(self) -> None:
-        wake(self.slot.worker)
+        resume(self.slot.worker)
 
 
 class WorkerEnded(_Worker):
-    """In good order: it finishes what it has in hand."""
+    """The worker gets SIGTERM and finishes its work in progress."""
 
     kind = "worker_ended"
 
-    def begin(self) -> None:
-        self.who = self.slot.name
+    def start(self) -> None:
+        self.detail = self.slot.name
         if not _has_beaten(self.scene, self.slot.worker):
-            raise NotNow(f"{self.slot.name} has not begun yet")
+            raise NotNow(f"{self.slot.name} has not started yet")
         self.slot.worker.signal(signal.SIGTERM)
         self.scene.ending.append(self.slot.worker)
         self.slot.replace()
 
 
 def _has_beaten(scene: Scene, worker: Worker) -> bool:
-    """Whether it is ready: one that is told to end while it starts has nothing to finish."""
+    """Whether the worker is ready; before that it has no work to finish."""
     with suppress(RedisError):
         return any(beat.pid == worker.pid for beat in heartbeats.alive(scene.client))
     return False

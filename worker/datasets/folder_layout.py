@@ -104,8 +104,8 @@ class Walk:
             return self._names.index(name)
         except ValueError:
             raise SetupError(
-                f"{printable(name)}/ of {printable(os.path.basename(folder))}/ is not a class of train/; "
-                "rename it, or add images of it to train/"
+                f"{printable(name)}/ of {printable(os.path.basename(folder))}/ is not a class of "
+                "train/; rename it, or add images of it to train/"
             ) from None
 
     def _folders(self, folder: bytes) -> list[bytes]:
@@ -124,14 +124,15 @@ class Walk:
                 self.skipped[OTHER] += 1
 
     def _entries(self, folder: bytes) -> list[tuple[bytes, bool]]:
-        """Names and whether they are folders, ordered by their bytes; skipped entries are counted."""
+        """Names and whether they are folders, ordered by name; counts skipped entries."""
         try:
             with os.scandir(folder) as entries:
                 found = [entry for entry in entries if not self._skipped(entry)]
         except OSError as error:
             if folder == self.root:
                 raise SetupError(
-                    f"{printable(folder)}: {error.strerror}; name a folder with one folder per class"
+                    f"{printable(folder)}: {error.strerror}; "
+                    "name a folder with one folder per class"
                 ) from error
             self.skipped[CLOSED] += 1
             self.closed[folder] = error.strerror or type(error).__name__

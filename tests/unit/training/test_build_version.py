@@ -69,5 +69,5 @@ def test_the_card_says_how_it_was_made(made: BuiltVersion) -> None:
 
 
 def test_too_few_images_to_hold_any_out_are_refused() -> None:
-    with pytest.raises(SetupError, match="give it more pictures"):
+    with pytest.raises(SetupError, match="add more images"):
         build_version("noise", RECIPE, _data(5), seed=1)

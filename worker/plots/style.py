@@ -113,7 +113,7 @@ def shortened(label: str, limit: int) -> str:
 
 
 def some(truth: Labels, count: int) -> npt.NDArray[np.intp]:
-    """Which images to draw: the first `count`; if the set is sorted by label, evenly spaced ones."""
+    """Indices of images to draw: the first `count`, or evenly spaced if sorted by label."""
     total = len(truth)
     count = min(count, total)
     if total and np.all(np.diff(truth) >= 0):

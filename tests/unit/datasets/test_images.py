@@ -98,7 +98,7 @@ def test_large_pictures_show_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for state in ("wrote 5 of 5", "already there: all of 5"):
         assert samples.main([str(tmp_path), "--count", "5"]) == 0
-        assert capsys.readouterr().out == f"{state} pictures in {tmp_path}/\n"
+        assert capsys.readouterr().out == f"{state} images in {tmp_path}/\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

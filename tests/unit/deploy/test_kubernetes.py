@@ -95,7 +95,7 @@ def test_the_parts_reach_the_server_and_nobody_else_does(overlay: list[Object]) 
     assert source.keys() == {"podSelector"}  # so only in this namespace
     assert all(_fits(source["podSelector"]["matchLabels"], p.labels) for p in everybody)
     assert not _fits(source["podSelector"]["matchLabels"], {"app.kubernetes.io/name": "other"})
-    assert named(overlay, "NetworkPolicy", "nobody-in")["spec"]["podSelector"] == {}
+    assert named(overlay, "NetworkPolicy", "deny-ingress")["spec"]["podSelector"] == {}
 
 
 def test_what_pods_refer_to_is_there(overlay: list[Object]) -> None:

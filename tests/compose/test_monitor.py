@@ -1,4 +1,4 @@
-"""The profile `monitor`: figures for Prometheus, and Celery's Flower."""
+"""The profile `monitor`: metrics for Prometheus, and Celery's Flower."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ IMAGES = 1000  #: of one class
 
 
 def get(compose: Compose, service: str, port: int, path: str) -> str:
-    """What a service answers at the port that is published for it."""
-    place = compose.run("port", service, str(port)).strip()
-    with urllib.request.urlopen(f"http://{place}{path}", timeout=10) as answer:
-        text: bytes = answer.read()
+    """The response of a service at its published port."""
+    address = compose.run("port", service, str(port)).strip()
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+        text: bytes = response.read()
     return text.decode()
 
 
-def test_metrics_and_flower_see_the_worker_and_its_work(
-    compose: Compose, pictures: Gallery
-) -> None:
+def test_metrics_and_flower_see_the_worker_and_its_work(compose: Compose, photos: Gallery) -> None:
     up = ("--profile", "monitor", "up", "-d", "--wait", "--scale", "worker=1")
     compose.run(*up, HANGTAG_CELERY_EVENTS="1")
-    photos = pictures.cwd / FOLDER / "Dress"
     classify = ("classify", "/photos", "-o", "/tmp/results.csv")
-    compose.run(*compose.producer(*classify, photos=photos))
+    compose.run(*compose.producer(*classify, photos=photos.cwd / FOLDER / "Dress"))
 
     def counted() -> bool:
         metrics = get(compose, "metrics", 9808, "/metrics")

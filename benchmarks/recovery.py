@@ -223,9 +223,9 @@ def table(figures: Iterable[Figure]) -> str:
 def _row(figure: Figure) -> list[str]:
     each = ", ".join(f"{s:.2f}" for s in sorted(figure.seconds))
     seconds = f"{median(figure.seconds):.2f} ({each})" if figure.seconds else "never"
-    what = "rows" if figure.contender == "Hangtag" else "tasks"
+    unit = "rows" if figure.contender == "Hangtag" else "tasks"
     lost = ", ".join(map(str, figure.lost))
-    return [figure.fault, figure.contender, seconds, f"{lost} of {figure.of:,} {what}"]
+    return [figure.fault, figure.contender, seconds, f"{lost} of {figure.of:,} {unit}"]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose import bases
-from tests.compose.engine import Compose, ended, engine_runs, say
+from tests.compose.engine import Compose, ended, engine_runs, log
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.processes import trainers
@@ -52,20 +52,20 @@ def photos(folder: Path, project: Compose) -> Gallery:
     trainers.draw_classes(folder / "data/garments")
     made = gallery.make(folder, IMAGES)
     ended(building)
-    say(f"{IMAGES:,} files have a table of a plain loop, every image is built", started)
+    log(f"{IMAGES:,} files have a table of a plain loop, every image is built", started)
     return made
 
 
 @pytest.fixture(scope="session")
 def compose(project: Compose, photos: Gallery) -> Iterator[Compose]:
     """The services: a server, one worker and a trainer, all healthy."""
-    say(bases.origins())
+    log(bases.origins())
     started = time.monotonic()
     try:
         project.run("up", "-d", "--wait")
-        say("up and healthy", started)
+        log("up and healthy", started)
         yield project
     finally:
         started = time.monotonic()
         project.down()
-        say("down", started)
+        log("down", started)

@@ -161,6 +161,6 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     return out + error
 
 
-def say(what: str, since: float | None = None) -> None:
+def log(what: str, since: float | None = None) -> None:
     """Print a progress line, with the seconds since `since`."""
     print(f"compose: {what}" + (f", {time.monotonic() - since:.1f} s" if since else ""), flush=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.engine import Compose, docker, say
+from tests.compose.engine import Compose, docker, log
 
 BUILT = ("producer", "worker", "trainer", "metrics")
 MONITOR = ("metrics", "flower")
@@ -45,7 +45,7 @@ def test_an_image_is_small(compose: Compose, service: str) -> None:
     image = compose.image(service)
     size = int(docker("image", "inspect", "-f", "{{.Size}}", image)) / 1e6
     base = int(docker("image", "inspect", "-f", "{{.Size}}", "python:3.13-slim")) / 1e6
-    say(f"the image of {service}: {size:,.0f} MB, of which its base {base:,.0f}")
+    log(f"the image of {service}: {size:,.0f} MB, of which its base {base:,.0f}")
     assert size - base < {"producer": 70, "metrics": 80, "worker": 250, "trainer": 3000}[service]
     tools = "for t in gcc cc g++ make git; do command -v $t; done; find / -xdev -path '*/pip/*.whl'"
     assert inside(image, "sh", "-c", f"{tools}; ls -A /root/.cache 2>/dev/null; true") == ""

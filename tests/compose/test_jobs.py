@@ -14,7 +14,7 @@ import pytest
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from shared.errors import Exit
 from shared.messages.model_card import Card
-from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say
+from tests.compose.engine import PROJECT, Compose, docker, ended, environment, log
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import Held, claims, wait_until_taken_over
@@ -103,23 +103,23 @@ def test_scaled_and_killed_workers_and_an_emptied_redis_do_not_change_the_table(
     job = Job(compose, photos.cwd / FOLDER, out)
     job.wait_until_done(128)
     compose.scale(4)
-    say(f"1 -> 4 workers at {job.done:,} images", started)
+    log(f"1 -> 4 workers at {job.done:,} images", started)
     job.wait_until_done(128)
     compose.run("restart", "redis")
     job.wait_until_done(128)
-    say(f"Redis restarted empty at {job.done:,} images", started)
+    log(f"Redis restarted empty at {job.done:,} images", started)
     compose.scale(2)
     job.wait_until_done(128)
-    say(f"4 -> 2 workers at {job.done:,} images", started)
+    log(f"4 -> 2 workers at {job.done:,} images", started)
     victim, held = catch(compose, compose.containers("worker"))
     docker("kill", victim)
     with compose.client() as client:
         wait_until_taken_over(client, held, 60)
-    say(f"a worker was killed at {job.done:,} images, another worker has its batch", started)
+    log(f"a worker was killed at {job.done:,} images, another worker has its batch", started)
     compose.scale(4)
-    say(f"4 workers again at {job.done:,} images", started)
+    log(f"4 workers again at {job.done:,} images", started)
     output = ended(job.process)
-    say(next(line for line in output.splitlines() if line.startswith("job ")), started)
+    log(next(line for line in output.splitlines() if line.startswith("job ")), started)
     assert job.output.read_bytes() == at_photos(photos.table)
 
 
@@ -130,14 +130,14 @@ def test_a_model_is_retrained_promoted_and_used(
     train = ("train", "--data", "/data/garments", "--name", "garments", "--recipe", "tutorial")
     output = compose.run(*compose.producer(*train, "--promote", "never"))
     assert "garments@1 is published" in output
-    say("trained", started)
+    log("trained", started)
     compose.run(*compose.producer("models", "promote", "garments@1"))
     started = time.monotonic()
     job = Job(
         compose, photos.cwd / FOLDER, new_folder(tmp_path / "out"), "--model", "garments"
     )  # fmt: skip
     ended(job.process)
-    say("classified with the new version", started)
+    log("classified with the new version", started)
     version = copied(compose, "garments/1", tmp_path)
     expected = expected_table.table(photos.cwd, photos.paths, version=version)
     assert job.output.read_bytes() == at_photos(expected)

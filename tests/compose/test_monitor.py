@@ -32,12 +32,12 @@ def test_metrics_and_flower_see_the_worker_and_its_work(compose: Compose, photos
         assert re.search(r'^hangtag_workers{queue="classify"} 1\.0$', metrics, re.MULTILINE)
         return f"\nhangtag_images_total {IMAGES}.0\n" in metrics
 
-    def seen() -> bool:
+    def reported() -> bool:
         workers = json.loads(get(compose, "flower", 5555, "/workers?json=1"))["data"]
         return any(worker.get("task-succeeded") for worker in workers)
 
     wait_for("the images in the metrics", counted, poll_s=0.5)
-    wait_for("the work in Flower", seen, poll_s=0.5)
+    wait_for("the work in Flower", reported, poll_s=0.5)
     for service in ("metrics", "flower"):
         touch = ("exec", "-T", service, "sh", "-c", "touch /new 2>&1; true")
         assert "Read-only file system" in compose.run(*touch)

@@ -70,9 +70,9 @@ def train(
     for epoch in range(len(history), schedule.epochs):
         start = time.perf_counter()
         learned = train_epochs(step, examples, recipe, schedule, seed, epoch, on_step)
-        seen = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
+        evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
-        history.append(Epoch(epoch + 1, *learned, seen.loss, seen.accuracy, seconds))
+        history.append(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
         if state:
             checkpoint.save(state, key, variables, history)
         on_epoch(history[-1])

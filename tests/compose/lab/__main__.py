@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tests.compose import bases
-from tests.compose.engine import DockerFails, docker, engine_runs, say
+from tests.compose.engine import DockerFails, docker, engine_runs, log
 from tests.compose.lab import dockerd, packages, stand_ins
 from tests.compose.lab.dockerd import FOLDER
 from tests.compose.lab.failure import CannotRun, LabFails
@@ -50,7 +50,7 @@ def up() -> bool:
 def down() -> None:
     """Stop the lab's engine, but no other engine."""
     if dockerd.pid() is None and not dockerd.left_behind():
-        say("the lab's engine does not run")
+        log("the lab's engine does not run")
         return
     _check_rights()
     with _locked():
@@ -135,7 +135,7 @@ def main() -> int:
                 return status()
             case "up":
                 up()
-                say("an engine with the base images is up")
+                log("an engine with the base images is up")
             case "down":
                 down()
             case "purge":

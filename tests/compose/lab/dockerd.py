@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.compose.engine import docker, engine_runs, say
+from tests.compose.engine import docker, engine_runs, log
 from tests.compose.lab import network
 from tests.compose.lab.failure import LabFails
 
@@ -47,9 +47,9 @@ def start() -> bool:
         "dockerd", "--host", "unix:///var/run/docker.sock", "--data-root", str(_DATA),
         "--exec-root", str(_EXEC), "--pidfile", str(_PID),
     ]  # fmt: skip
-    with _LOG.open("wb") as log:
+    with _LOG.open("wb") as file:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
     while not engine_runs():
         if process.poll() is not None or time.monotonic() > started + _START_S:
@@ -58,7 +58,7 @@ def start() -> bool:
             network.restore(_BEFORE)
             raise LabFails(f"dockerd does not start (log: {_LOG}):\n{_last_errors()}")
         time.sleep(_POLL_S)
-    say(f"dockerd runs with its data in {FOLDER}", started)
+    log(f"dockerd runs with its data in {FOLDER}", started)
     return True
 
 
@@ -83,7 +83,7 @@ def stop() -> None:
         time.sleep(_POLL_S)
     network.restore(_BEFORE)
     shutil.rmtree(_EXEC, ignore_errors=True)
-    say("dockerd is stopped, its rules and bridges are removed", started)
+    log("dockerd is stopped, its rules and bridges are removed", started)
 
 
 def _last_errors() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.compose.engine import say
+from tests.compose.engine import log
 from tests.compose.lab.failure import step
 
 NAMES = (
@@ -31,7 +31,7 @@ def install() -> None:
         step("apt-get", "-qq", "update", env=quiet)
         options = ("-qq", "-y", "--no-install-recommends", "--no-remove")
         step("apt-get", "install", *options, *missing, env=quiet)
-    say(f"installed {', '.join(missing)}", started)
+    log(f"installed {', '.join(missing)}", started)
 
 
 def _installed(name: str) -> bool:

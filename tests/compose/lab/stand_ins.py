@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.compose.engine import DockerFails, docker, say
+from tests.compose.engine import DockerFails, docker, log
 from tests.compose.lab.dockerd import FOLDER
 from tests.compose.lab.failure import LabFails, step
 from tests.compose.lab.packages import NO_SERVICES
@@ -60,7 +60,7 @@ def provide(name: str) -> None:
     except DockerFails as error:
         if _NO_SUCH_IMAGE.search(str(error)):
             raise LabFails(str(error)) from error
-        say(f"{name} cannot be pulled: {str(error).splitlines()[-1]}")
+        log(f"{name} cannot be pulled: {str(error).splitlines()[-1]}")
         _build(name)
 
 
@@ -70,7 +70,7 @@ def _build(name: str) -> None:
     if not docker("image", "ls", "-q", DEBIAN):
         _bootstrap()
     step("docker", "build", "--pull=false", "--tag", name, "-", text=recipe)
-    say(f"built a stand-in for {name}", started)
+    log(f"built a stand-in for {name}", started)
 
 
 def dockerfile(name: str) -> str:
@@ -96,7 +96,7 @@ def _bootstrap() -> None:
             shutil.copytree(Path("/") / _AUTHORITIES, root / _AUTHORITIES, dirs_exist_ok=True)
             step("chroot", root, "update-ca-certificates")
         _import(root)
-    say(f"a minimal Debian {RELEASE}", started)
+    log(f"a minimal Debian {RELEASE}", started)
 
 
 def _import(root: Path) -> None:

@@ -1,9 +1,9 @@
-# One small image for each part. Only wheels are installed: there is no compiler in any of them.
-#   producer   what people type
-#   worker     classifies; the one that is scaled: no TensorFlow
-#   trainer    trains: the worker's, and TensorFlow
+# One small image for each part. Only wheels are installed: no image has a compiler.
+#   producer   the command line
+#   worker     classifies and scales out: no TensorFlow
+#   trainer    trains: the worker's packages and TensorFlow
 #   monitor    Celery's Flower, and metrics for Prometheus
-#   worker-gpu a worker with TensorFlow's runtime on an NVIDIA card (not tried)
+#   worker-gpu a worker with TensorFlow's runtime on an NVIDIA GPU (untested)
 FROM python:3.13-slim AS base
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     PIP_CONSTRAINT=/constraints.txt PYTHONUNBUFFERED=1
@@ -11,8 +11,8 @@ RUN useradd --uid 10001 --home-dir /var/lib/hangtag --no-create-home hangtag \
  && install -d -m 700 -o hangtag -g hangtag /var/lib/hangtag
 COPY constraints.txt /
 
-# The project without its code: what decides which packages an image has. A change of the code
-# installs none of them again.
+# The project's metadata without its code, which determines the installed packages. A code change
+# does not install them again.
 FROM base AS names
 WORKDIR /names
 COPY pyproject.toml ./
@@ -32,7 +32,7 @@ RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary 
 FROM base AS worker-packages
 RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[worker]'
 
-# With the data set that `hangtag train` learns from if it is told of no other.
+# With Fashion-MNIST, the default data set of `hangtag train`.
 FROM worker-packages AS trainer-packages
 RUN apt-get -qq update \
  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist \
@@ -72,7 +72,7 @@ USER 10001:10001
 ENTRYPOINT ["hangtag"]
 CMD ["worker"]
 
-# The last one is what `docker build .` makes.
+# The last stage is the default of `docker build .`.
 FROM worker-packages AS worker
 RUN --mount=from=code,source=/wheels,target=/wheels pip install --no-deps --force-reinstall /wheels/*
 USER 10001:10001

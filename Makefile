@@ -12,18 +12,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-demo: $(VENV)/worker.stamp data  ## classify 10,000 real pictures and show the table
+demo: $(VENV)/worker.stamp data  ## classify 10,000 real images and print the table
 	@$(BIN)/python -m producer.demo
 
-# The suite. What a test needs stands in its file, as a marker (pyproject.toml has the list); no file
-# of tests is named here. SERVERS=both|valkey|redis|one, MARKED= runs what has the marker `nightly`,
-# too, THIRD=0|1|2 a third of the crash points, JOBS processes side by side: they mostly wait.
+# The suite. Markers in the test files state what a test needs (pyproject.toml has the list); no test
+# file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the
+# marker `nightly`, THIRD=0|1|2 selects a third of the crash points, JOBS is the number of parallel
+# processes: they mostly wait.
 JOBS ?= $(shell expr 2 \* $$(nproc))
 SERVERS ?= one
 MARKED ?= not nightly
 STEP ?= $@
 REPORTS := build/reports
-# What is compiled is kept, or else each of the thousand processes of a run would compile it again.
+# Keep compiled files: otherwise each of the thousand processes of a run compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST = @mkdir -p $(REPORTS) && $(BIN)/python -m pytest -q -rs --durations=25 --durations-min=1 \
   --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
@@ -32,7 +33,7 @@ SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
 # Fault tests wait even more.
 FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
-# What takes long comes first, and what is short fills the rest.
+# Long tests first; the short ones fill the remaining time.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
 	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder \
 	  tests/end_to_end tests/integration tests/unit tests/fuzz
@@ -40,26 +41,26 @@ test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a re
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz
 
-test-integration: $(VENV)/dev.stamp data  ## parts, with real servers
+test-integration: $(VENV)/dev.stamp data  ## components, with real servers
 	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
-test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers, the model that ships
+test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers, the packaged model
 	$(PYTEST) $(SIDE_BY_SIDE) tests/end_to_end
 
-test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points: kill everything
+test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points
 	$(PYTEST) -n $(FAULT_JOBS) --dist $(DIST) tests/faults $(if $(THIRD),--third $(THIRD))
 
-test-points: $(VENV)/dev.stamp data  ## the crash points alone, and that each of them fires
+test-points: $(VENV)/dev.stamp data  ## only the crash points, and check that each one fires
 	@rm -rf build/fired
 	@HANGTAG_TEST_FIRED=build/fired $(MAKE) --no-print-directory test-faults MARKED=points STEP=$(STEP)
 	@$(BIN)/python -m tests.support.failpoints.fired build/fired > $(REPORTS)/$(STEP).note; \
 	  code=$$?; cat $(REPORTS)/$(STEP).note; exit $$code
 
-test-ledger: $(VENV)/dev.stamp  ## every history of the ledgers, and every mutant of their scripts
+test-ledger: $(VENV)/dev.stamp  ## all histories of the ledgers, and all mutants of their scripts
 	@HYPOTHESIS_PROFILE=full $(MAKE) --no-print-directory test-integration \
 	  MARKED=histories DIST=load STEP=$(STEP)
 
-test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with the real times
+test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with real timeouts
 	$(PYTEST) $(SIDE_BY_SIDE) tests/slow
 
 nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/nightly.md (2 hours)
@@ -69,10 +70,10 @@ MINUTES ?= 30
 soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... repeats
 	@$(BIN)/python -m tests.nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-fuzz: $(VENV)/dev.stamp  ## damaged pictures and records, anew each time, for MINUTES=30
+fuzz: $(VENV)/dev.stamp  ## damaged images and records, new ones each time, for MINUTES=30
 	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -s
 
-check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
+check: $(VENV)/dev.stamp  ## ruff, mypy --strict, allowed imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -82,44 +83,44 @@ check: $(VENV)/dev.stamp  ## ruff, mypy --strict, the imports' arrows
 bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Data (long)
 	@$(BIN)/python -m benchmarks.throughput
 
-# Whether the benchmark still runs: nothing is said about speed with so few images.
+# Checks that the benchmark runs; it has too few images to measure speed.
 bench-smoke: $(VENV)/dev.stamp data
 	@$(BIN)/python -m benchmarks.throughput --images 6000 --repeats 1 --only bare warm cold keras
 
 bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three seeds (long)
 	@$(BIN)/python -m benchmarks.training
 
-bench-photos: $(VENV)/dev.stamp data  ## what photographs cost in accuracy, and what is flagged
+bench-photos: $(VENV)/dev.stamp data  ## accuracy on photographs, and share of flagged images
 	@$(BIN)/python -m benchmarks.photos
 
-bench-recovery: $(VENV)/dev.stamp data  ## how long until lost work goes on, beside Celery alone
+bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery
 
-bench-scaling: $(VENV)/dev.stamp data  ## what more workers bring, and where the queue ends
+bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and limits of the queue
 	@$(BIN)/python -m benchmarks.scaling
 
 bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
 	@$(BIN)/python -m benchmarks.transport
 
-bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 pictures and 20 resumes
+bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 images and 20 resumes
 	@$(BIN)/python -m benchmarks.memory
 
 structure:  ## files, folders, imports between them, long functions
 	@$(PYTHON) -m benchmarks.structure
 
-secrets:  ## once, before docker compose up: a password for each part, and .env
+secrets:  ## create a password for each part, and .env; once, before docker compose up
 	@deploy/make-secrets.sh
 
-# With the engine that is there, or else one that root installs for the time of the tests.
-test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml for real: scale, kill, retrain (6 min)
+# Uses the installed container engine, or as root installs one for the duration of the tests.
+test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml on a real engine: scale, kill, retrain (6 min)
 	@mkdir -p $(REPORTS)
 	@$(BIN)/python -m tests.compose.lab run $(BIN)/python -m pytest tests/compose -q -rs -s \
 	  --junitxml=$(REPORTS)/$(STEP).xml
 
-clean:  ## remove the environment and what the demo wrote
+clean:  ## remove the environment and the demo's output
 	rm -rf $(VENV) .venv-* build demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Fashion-MNIST: Debian's package where root may install it; elsewhere it is downloaded on demand.
+# Fashion-MNIST: Debian's package if root can install it, else a download on demand.
 data: $(VENV)/worker.stamp
 	@$(BIN)/python -m worker.datasets.fashion_mnist || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && echo "installing Debian's package dataset-fashion-mnist" && apt-get -qq update \

@@ -1,1 +1,1 @@
-"""How fast Hangtag is beside a bare loop, Keras and Ray Data, measured in one run."""
+"""Benchmarks of Hangtag, beside a bare loop, Keras, Ray Data and plain Celery."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.memory`: whether anything grows with the size of a job, or with its ends.
+"""`python -m benchmarks.memory`: memory, descriptors and keys over a large job and its resumes.
 
-One job of tiny pictures in tiny batches without a disturbance; then the same again, whose producer
-is killed or interrupted time after time, and resumed by the same command.
+One undisturbed job of tiny images in tiny batches; then the same job again, whose producer is
+repeatedly killed or interrupted, and resumed by the same command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.environment import machine
-from benchmarks.measure.sampler import Ends, Held, Look, Sampler, ends
+from benchmarks.measure.sampler import Ends, ProcessSample, Sampler, ServerSample, ends
 from benchmarks.report.tables import markdown
 from shared.errors import Exit
 from shared.registry import mirror_writer
@@ -35,49 +35,49 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 IMAGES, BATCH_IMAGES, RESUMES = 200_000, 16, 20
 EVERY_S = 1.0
 FOLDER = "links"
-#: Real pictures; every other file is one more name of one of them.
-PICTURES = 1_000
+#: Distinct images; all other files are hard links to them.
+DISTINCT_IMAGES = 1_000
 MB = 1e6
 PRODUCER, PARENT, CHILD, SERVER = "producer", "worker parent", "worker child", "server"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One thing that must not grow. Bytes, or a number of descriptors or keys."""
+    """One quantity that must not grow: bytes, or a number of descriptors or keys."""
 
-    part: str  #: `whole`: one undisturbed job; `resumed`: over all runs of the other
+    part: str  #: `whole`: the undisturbed job; `resumed`: all runs of the other one
     what: str
     first: float
     last: float
 
     @property
     def growth(self) -> float:
-        """The last tenth beside the first."""
+        """The ratio of the last tenth to the first."""
         return Ends(self.first, self.last).growth
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Everything that was seen."""
+    """All results."""
 
     images: int
     batches: int
-    runs: int  #: of the producer whose job was disturbed
+    runs: int  #: of the disturbed job's producer
     seconds: float
     lines: list[Line]
     keys_left: int  #: of jobs, at the end
     rows: int
 
     def line(self, part: str, what: str) -> Line:
-        """One of them."""
+        """The line of this part and quantity."""
         return next(one for one in self.lines if (one.part, one.what) == (part, what))
 
 
-class _Kept(NamedTuple):
-    looks: dict[str, list[Look]]
-    held: list[Held]
+class _Samples(NamedTuple):
+    processes: dict[str, list[ProcessSample]]
+    server: list[ServerSample]
 
 
 class Scene:
-    """A worker with two children, a quick version, and many names of few pictures."""
+    """A worker with two children, a fast model, and many hard links to few images."""
 
     def __init__(self, fleet: Fleet, folder: Path, images: int, batch_images: int) -> None:
         self.fleet, self.images, self._folder = fleet, images, folder
@@ -90,18 +90,18 @@ class Scene:
         self._running: list[Producer] = []
 
     def classify(self, name: str) -> Producer:
-        """The same command each time, by the name of its output."""
+        """Start the job with this output name; the same command resumes it."""
         arguments = ("classify", FOLDER, "-o", str(self.output(name)), "--model", self.model)
         producer = self.fleet.producer(*arguments, "--quiet", cwd=self._folder, **self._size)
         self._running = [producer]
         return producer
 
     def output(self, name: str) -> Path:
-        """Where the table goes."""
+        """The path of a job's table."""
         return self._folder / f"{name}.csv"
 
-    def who(self) -> dict[str, list[int]]:
-        """Everybody who is looked at."""
+    def processes(self) -> dict[str, list[int]]:
+        """The sampled processes."""
         return {
             PRODUCER: [one.pid for one in self._running if one.running],
             PARENT: [self.worker.pid],
@@ -111,66 +111,66 @@ class Scene:
 
 
 def link(folder: Path, images: int) -> None:
-    """So many files below `folder`/links, all of them regular ones."""
-    found = gallery.make(folder, min(images, PICTURES))
+    """Create this number of regular files below `folder`/links."""
+    found = gallery.make(folder, min(images, DISTINCT_IMAGES))
     for number in range(images):
-        part, which = divmod(number, len(found.paths))
+        part, index = divmod(number, len(found.paths))
         place = folder / FOLDER / f"{part:04}"
         place.mkdir(parents=True, exist_ok=True)
-        os.link(found.cwd / found.paths[which], place / f"{which:04}.png")
+        os.link(found.cwd / found.paths[index], place / f"{index:04}.png")
 
 
-def undisturbed(scene: Scene, every_s: float) -> _Kept:
-    """One job in one go. What is seen before its first result is left out."""
+def undisturbed(scene: Scene, every_s: float) -> _Samples:
+    """Run one job without interruption. Samples before its first results are left out."""
     producer = scene.classify("whole")
     producer.wait_until_done(scene.images // 100)
-    with Sampler(scene.who, scene.fleet.client, every_s) as sampler:
+    with Sampler(scene.processes, scene.fleet.client, every_s) as sampler:
         _check(producer.wait(3600))
-    return _Kept(sampler.looks, sampler.held)
+    return _Samples(sampler.processes, sampler.server)
 
 
-def disturbed(scene: Scene, resumes: int, chance: random.Random, every_s: float) -> _Kept:
-    """The same again, whose producer is ended time after time, at about even distances."""
-    with Sampler(scene.who, scene.fleet.client, every_s) as sampler:
+def disturbed(scene: Scene, resumes: int, rng: random.Random, every_s: float) -> _Samples:
+    """Run the job again; stop its producer at roughly even intervals."""
+    with Sampler(scene.processes, scene.fleet.client, every_s) as sampler:
         for number in range(1, resumes + 1):
             producer = scene.classify("resumed")
-            share = (number - chance.random() / 2) / (resumes + 1)
+            share = (number - rng.random() / 2) / (resumes + 1)
             producer.wait_until_done(int(scene.images * share))
-            producer.signal(chance.choice([signal.SIGKILL, signal.SIGINT]))
+            producer.signal(rng.choice([signal.SIGKILL, signal.SIGINT]))
             producer.wait()
         _check(scene.classify("resumed").wait(3600))
-    return _Kept(sampler.looks, sampler.held)
+    return _Samples(sampler.processes, sampler.server)
 
 
 def measure(images: int, batch_images: int, resumes: int, seed: int, every_s: float) -> Figures:
-    """Both jobs, and what grew."""
+    """Run both jobs and compare."""
     with _scene(images, batch_images) as scene:
-        began = time.monotonic()
+        started = time.monotonic()
         whole = undisturbed(scene, every_s)
         resumed = disturbed(scene, resumes, random.Random(seed), every_s)
         tables = [scene.output(name).read_bytes() for name in ("whole", "resumed")]
         if tables[0] != tables[1]:
-            raise AssertionError("the job that was resumed has another table")
+            raise AssertionError("the resumed job has a different table")
         return Figures(
             images=images,
             batches=-(-images // batch_images),
             runs=resumes + 1,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - started,
             lines=[*_lines("whole", whole), *_lines("resumed", resumed)],
             keys_left=len(job_keys(scene.fleet.client)),
             rows=tables[0].count(b"\n") - 1,
         )
 
 
-def _lines(part: str, kept: _Kept) -> Iterator[Line]:
-    for name, looks in kept.looks.items():
+def _lines(part: str, samples: _Samples) -> Iterator[Line]:
+    for name, of_name in samples.processes.items():
         if part == "resumed" and name == PRODUCER:
-            continue  # another process each time
-        yield Line(part, f"{name}, PSS", *ends([one.pss for one in looks]))
-        yield Line(part, f"{name}, RSS", *ends([one.rss for one in looks]))
-        yield Line(part, f"{name}, descriptors", *ends([one.descriptors for one in looks]))
-    yield Line(part, "server, used_memory", *ends([one.used_bytes for one in kept.held]))
-    yield Line(part, "keys", *ends([one.keys for one in kept.held]))
+            continue  # a new process each time
+        yield Line(part, f"{name}, PSS", *ends([one.pss for one in of_name]))
+        yield Line(part, f"{name}, RSS", *ends([one.rss for one in of_name]))
+        yield Line(part, f"{name}, descriptors", *ends([one.descriptors for one in of_name]))
+    yield Line(part, "server, used_memory", *ends([one.used_bytes for one in samples.server]))
+    yield Line(part, "keys", *ends([one.keys for one in samples.server]))
 
 
 def _check(code: int) -> None:
@@ -182,7 +182,7 @@ def _check(code: int) -> None:
 def _scene(images: int, batch_images: int) -> Iterator[Scene]:
     with (
         tempfile.TemporaryDirectory(prefix="ht-memory-") as name,
-        redirect_stdout(io.StringIO()),  # what processes said is for tests
+        redirect_stdout(io.StringIO()),  # only tests need the processes' output
         RedisServer(server_binaries()[0]) as server,
         Fleet(server, XDG_STATE_HOME=name) as fleet,
     ):
@@ -190,7 +190,7 @@ def _scene(images: int, batch_images: int) -> Iterator[Scene]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """As Markdown: bytes in MB."""
+    """A Markdown table, bytes in MB."""
     head = ("job", "what", "first tenth", "last tenth", "x")
     return markdown(head, [_row(line) for line in lines])
 

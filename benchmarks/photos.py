@@ -1,7 +1,8 @@
-"""`make bench-photos`: what photographs cost in accuracy, and what the flags notice.
+"""`make bench-photos`: accuracy on photographs, and the share of flagged images.
 
-Photographs are made of Fashion-MNIST's test images (benchmarks/workloads/synthetic_photos.py), so
-every one has its label. The tables go to standard output and into RESULTS.md.
+The photographs are synthesized from Fashion-MNIST's test images
+(benchmarks/workloads/synthetic_photos.py), so their labels are known. The tables go to standard
+output and into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from worker.runtimes.runtime import Runtime, artifact_name
 HEADING = "## Photographs, and what is flagged"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 COUNT, SEED = 2_000, 1
-#: Of each foreign set.
-FOREIGN_COUNT = 1_000
-#: At most so many points below the clean images.
-MOST_LOST = 1.5
+#: Images of each out-of-distribution set.
+OOD_COUNT = 1_000
+#: Limit of the accuracy loss, in points below the clean images.
+MAX_LOSS_POINTS = 1.5
 REPEATS = 7
 CAMERA_PIXELS = (4000, 3000)
 
@@ -48,7 +49,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Way(NamedTuple):
-    """A way into the network, and how often it ended with the right label."""
+    """A way to convert images, and its accuracy."""
 
     name: str
     right: float  #: 0 to 1
@@ -65,7 +66,7 @@ class Known(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, 1 where the data is not to be had or more was lost than may be."""
+    """Exit code 0; 1 if the data is not available or the loss is above its limit."""
     given = _parser().parse_args(arguments)
     try:
         known = sample(given.count, given.seed)
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     if (given.count, given.seed) == (COUNT, SEED):
         old = RESULTS.read_text(encoding="utf-8")
         RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
-    return int(100 * (found[0].right - found[-1].right) > MOST_LOST)
+    return int(100 * (found[0].right - found[-1].right) > MAX_LOSS_POINTS)
 
 
 def sample(count: int, seed: int, download: bool = True) -> Known:
@@ -91,7 +92,7 @@ def sample(count: int, seed: int, download: bool = True) -> Known:
 
 
 def ways(known: Known, seed: int) -> list[Way]:
-    """The clean images, their photographs without the conversion, and with it."""
+    """The clean images, and their photographs without and with the conversion."""
     clean = [encoded(image) for image in known.images]
     photos = [photograph(image, seed + i) for i, image in enumerate(known.images)]
     plain = msgspec.structs.replace(
@@ -119,8 +120,8 @@ def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
 
 
 def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
-    """Every set of pictures, how many it has, and how many of them have which flag."""
-    n = min(FOREIGN_COUNT, len(known.images))
+    """Each image set: its name, its size, and the number of its images by flag."""
+    n = min(OOD_COUNT, len(known.images))
     negative = np.invert(known.images)
     sets: list[tuple[str, list[bytes]]] = [
         ("test images", [encoded(image) for image in known.images]),
@@ -146,12 +147,12 @@ def times() -> list[tuple[str, float]]:
 
 
 def _fastest(act: Callable[[], object]) -> float:
-    """Processor time of the fastest of a few calls, in milliseconds."""
+    """Processor time of the fastest call, in milliseconds."""
     best = float("inf")
     for _ in range(REPEATS):
-        begun = time.thread_time()
+        started = time.thread_time()
         act()
-        best = min(best, time.thread_time() - begun)
+        best = min(best, time.thread_time() - started)
     return 1000 * best
 
 
@@ -171,11 +172,9 @@ def section(
                 f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
                 f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
                 f"{machine.place()}; {packaged.card().ref}, pillow {machine.version('pillow')}.",
-                markdown((f"{given.count:,} pictures", "accuracy", "flagged"), rows),
-                f"Lost by being photographed: {lost:.1f} points (at most {MOST_LOST} asked).",
-                markdown(
-                    ("set", "pictures", "unlike_training", "busy_background"), map(_row, sets)
-                ),
+                markdown((f"{given.count:,} images", "accuracy", "flagged"), rows),
+                f"Accuracy loss on photographs: {lost:.1f} points (limit {MAX_LOSS_POINTS}).",
+                markdown(("set", "images", "unlike_training", "busy_background"), map(_row, sets)),
                 f"A JPEG of 12 megapixels, processor time of the fastest of {REPEATS}: {cost}.",
             ]
         )
@@ -195,7 +194,7 @@ def _percent(part: int, whole: int) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help="how many test images")
+    parser.add_argument("--count", type=int, default=COUNT, help="number of test images")
     parser.add_argument("--seed", type=int, default=SEED)
     return parser
 

@@ -1,8 +1,8 @@
-"""Where the time goes: producer and worker child take turns in one process, step by step.
+"""Profiles a job step by step; producer and worker child alternate in one process.
 
-The code is the product's; only the queue is short-circuited: what was hinted at is classified
-before the producer next asks for results. So no step waits for another's processor, and what
-Celery costs in a worker is left out (`benchmarks.throughput` shows it as processor time).
+The code is the product's; only the queue is bypassed: hinted batches are classified when the
+producer requests results. So no step waits for another processor, and Celery's cost in a worker is
+left out (`benchmarks.throughput` reports it as processor time).
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from benchmarks.environment.paths import DATA, STORE, environment, runtime_folde
 from benchmarks.measure.startup import starts
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
-from benchmarks.workloads import images as pictures
-from benchmarks.workloads import networks
+from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 from producer.dispatch import batcher, loop
 from producer.dispatch.job_queue import JobQueue, Result
@@ -60,25 +59,25 @@ CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (classify_batch, "decode_batch", "decode"),
     (litert_runtime.LiteRT, "predict", "predict"),
     (classify_batch, "top_k", "top-k"),
-    (classify_batch, "encode_result", "pack the answer"),
+    (classify_batch, "encode_result", "pack the result"),
     (BatchLedger, "complete", "complete"),
     (process_state, "_load", "(load the model, once)"),
 )
 
 
 def main() -> None:
-    """Prints a table for each network, and one of how long each part takes to start."""
+    """Print a table for each network, and one with the start times of the parts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
-    parser.add_argument("--images", type=int, default=pictures.ALL)
+    parser.add_argument("--images", type=int, default=images.ALL)
     parser.add_argument(
         "--cpu",
         action="store_true",
-        help="processor time: steadier on a busy machine, without Redis' own",
+        help="measure processor time: steadier on a busy machine, excludes Redis",
     )
     given = parser.parse_args()
     clock = time.thread_time if given.cpu else time.perf_counter
-    folder = pictures.make(given.images)
-    pictures.read_all(folder)
+    folder = images.make(given.images)
+    images.read_all(folder)
     with runtime_folder() as runtime, _server(runtime) as settings:
         env = environment(runtime)
         both = [networks.dense(env), networks.shipped()]
@@ -92,49 +91,49 @@ def main() -> None:
 def steps(
     network: Network, folder: Path, settings: Settings, clock: Callable[[], float]
 ) -> list[tuple[str, str, str]]:
-    """Microseconds per image of every step, and its share of its side's."""
+    """Microseconds per image of every step, and its share of its side's time."""
     output = DATA / f"profile-{network.name}.csv"
     options = JobOptions((bytes(folder),), b"/", str(output), model=network.model)
     watch = Stopwatch(clock)
     try:
         _watch(watch, settings)
         whole = watch.step("producer: the rest", classify.classify)
-        images = whole(options, settings, restart=True, quiet=True).done
+        count = whole(options, settings, restart=True, quiet=True).done
     finally:
         watch.restore()
-    rows = [row for side in ("producer", "child") for row in _side(side, watch.spent, images)]
-    return [*rows, ("walk alone", f"{1e6 * _walk_s(options, clock) / images:.2f}", "")]
+    rows = [row for side in ("producer", "child") for row in _side(side, watch.spent, count)]
+    return [*rows, ("walk alone", f"{1e6 * _walk_s(options, clock) / count:.2f}", "")]
 
 
 def _watch(watch: Stopwatch, settings: Settings) -> None:
     hints: list[tuple[str, int]] = []
-    me = process_state.ProcessState(settings, settings.redis_url, "benchmark")
-    for side, its in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):
-        for owner, attribute, name in its:
+    state = process_state.ProcessState(settings, settings.redis_url, "benchmark")
+    for side, side_steps in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):
+        for owner, attribute, name in side_steps:
             watch.watch(owner, attribute, f"{side}: {name}")
     hint, results = JobQueue.hint, JobQueue.results
-    answer = watch.step("child: the rest", classify_batch.classify)
+    classify_hint = watch.step("child: the rest", classify_batch.classify)
 
     def hint_and_remember(channel: JobQueue, batch: int) -> None:
         hint(channel, batch)
         hints.append((channel.record.id, batch))
 
-    def work_and_ask(channel: JobQueue, block_ms: int) -> list[Result]:
+    def work_and_request(channel: JobQueue, block_ms: int) -> list[Result]:
         while hints:
-            answer(me, *hints.pop(0))
+            classify_hint(state, *hints.pop(0))
         return results(channel, block_ms)
 
-    watch.replace(NoticesOnly, "notice", lambda report, text: None)  # that no worker is alive
+    watch.replace(NoticesOnly, "notice", lambda report, text: None)  # "no worker is alive"
     watch.replace(JobQueue, "hint", hint_and_remember)
-    watch.replace(JobQueue, "results", work_and_ask)
+    watch.replace(JobQueue, "results", work_and_request)
 
 
-def _side(side: str, spent: dict[str, float], images: int) -> Iterator[tuple[str, str, str]]:
-    its = {step: s for step, s in spent.items() if step.startswith(side) and "(" not in step}
-    total = sum(its.values())
-    for step, s in its.items():
-        yield step, f"{1e6 * s / images:.2f}", f"{100 * s / total:.0f}"
-    yield f"{side}: all", f"{1e6 * total / images:.2f}", "100"
+def _side(side: str, spent: dict[str, float], count: int) -> Iterator[tuple[str, str, str]]:
+    seconds = {step: s for step, s in spent.items() if step.startswith(side) and "(" not in step}
+    total = sum(seconds.values())
+    for step, s in seconds.items():
+        yield step, f"{1e6 * s / count:.2f}", f"{100 * s / total:.0f}"
+    yield f"{side}: all", f"{1e6 * total / count:.2f}", "100"
 
 
 def _walk_s(options: JobOptions, clock: Callable[[], float]) -> float:
@@ -146,7 +145,7 @@ def _walk_s(options: JobOptions, clock: Callable[[], float]) -> float:
 
 @contextmanager
 def _server(runtime: Path) -> Iterator[Settings]:
-    """A server of our own, without workers."""
+    """A separate server, without workers."""
     socket = runtime / "redis.sock"
     command = redis_server.command(redis_server.executable(redis_server.find(), runtime), socket)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

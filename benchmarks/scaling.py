@@ -1,8 +1,8 @@
-"""`python -m benchmarks.scaling`: what more workers bring, and where the queue itself ends.
+"""`python -m benchmarks.scaling`: speedup with more workers, and the limits of the queue.
 
-Workers of one child each, whose model sleeps a fixed time for each message, so that two cores do
-not hide the queue; then messages without work (one empty file each), which cost only what the queue
-costs. Both again through a TCP proxy, without and with a longer way to Redis.
+Workers of one child each, whose model sleeps a fixed time for each message, so that two cores are
+not the bottleneck; then messages without work (one empty file each), which measure only the queue.
+Both again through a TCP proxy, without and with a delay.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import msgspec
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA
-from benchmarks.environment.route import SOCKET, shown
+from benchmarks.environment.route import SOCKET, formatted
 from benchmarks.measure.queue_run import CHILD, PARENT, PRODUCER, SERVER, SLEEP_S, Run, run
 from benchmarks.report.queue_limits import LEAST_S, fastest_table, limits_table, spent_s
 from benchmarks.report.tables import markdown
-from benchmarks.workloads import images as pictures
+from benchmarks.workloads import images
 
 WORKERS, WAYS = (1, 2, 4, 8), (SOCKET, "0", "2")
 SLEEP_IMAGES, MESSAGES_PER_WORKER = 64, 100
 EMPTY_MESSAGES = 2_000
-#: The cost of one more picture is between two jobs: what a job costs anyway is in both.
+#: The cost of an image is the difference of two jobs, which excludes the fixed cost of a job.
 FULL_IMAGES = (20_000, 60_000)
 MOST_PAIRS = 10
 
 
 def empty_files(count: int) -> Path:
-    """A folder of files without a byte: rows `unreadable`, whose messages carry nothing."""
+    """A folder of empty files: rows `unreadable`, whose messages have no content."""
     folder = DATA / f"empty-{count}"
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -39,12 +39,12 @@ def empty_files(count: int) -> Path:
     return folder
 
 
-def asleep(ways: Sequence[str], workers: Sequence[int]) -> Iterator[Run]:
-    """Messages of SLEEP_IMAGES pictures, as many for each worker."""
+def sleeping(ways: Sequence[str], workers: Sequence[int]) -> Iterator[Run]:
+    """Messages of SLEEP_IMAGES images, the same number for each worker."""
     for way in ways:
         for count in workers:
-            images = count * MESSAGES_PER_WORKER * SLEEP_IMAGES
-            yield run("sleep", way, count, pictures.make(images), images, SLEEP_IMAGES)
+            total = count * MESSAGES_PER_WORKER * SLEEP_IMAGES
+            yield run("sleep", way, count, images.make(total), total, SLEEP_IMAGES)
 
 
 def empty(ways: Sequence[str], workers: Sequence[int]) -> Iterator[Run]:
@@ -56,20 +56,20 @@ def empty(ways: Sequence[str], workers: Sequence[int]) -> Iterator[Run]:
 
 
 def full() -> Iterator[Run]:
-    """Messages as people send them, which nobody has to think about: a short and a long job in
-    turns, until what lies between them can be measured."""
+    """Messages of the default size: pairs of a short and a long job, until their difference is
+    large enough to measure."""
     pairs: list[tuple[Run, Run]] = []
     while len(pairs) < MOST_PAIRS and spent_s(PRODUCER, pairs) < LEAST_S:
-        few, many = (run("full", SOCKET, 2, pictures.make(n), n, 2048) for n in FULL_IMAGES)
+        few, many = (run("full", SOCKET, 2, images.make(n), n, 2048) for n in FULL_IMAGES)
         yield from (few, many)
         pairs.append((few, many))
 
 
 def sleeping_table(runs: Sequence[Run]) -> str:
-    """Images/s and the share of what as many single workers would do."""
+    """Images/s, and the ratios to the same number of single workers and to sleep alone."""
     head = (
-        *("way to Redis", "round trip, ms", "workers", "images/s", "messages/s"),
-        *("of as many alone", "of sleep alone"),
+        *("route to Redis", "round trip, ms", "workers", "images/s", "messages/s"),
+        *("of single workers", "of sleep alone"),
     )
     alone = {r.way: r.images_per_s for r in runs if r.workers == 1}
     return markdown(head, (_sleeping(r, alone[r.way]) for r in runs))
@@ -77,16 +77,16 @@ def sleeping_table(runs: Sequence[Run]) -> str:
 
 def _sleeping(one: Run, alone: float) -> list[str]:
     efficiency = one.images_per_s / (one.workers * alone)
-    awake = one.messages_per_s * SLEEP_S / one.workers
+    asleep = one.messages_per_s * SLEEP_S / one.workers
     rates = f"{one.images_per_s:,.0f}", f"{one.messages_per_s:.1f}"
-    return [*_place(one), *rates, f"{efficiency:.3f}", f"{awake:.3f}"]
+    return [*_place(one), *rates, f"{efficiency:.3f}", f"{asleep:.3f}"]
 
 
 def empty_table(runs: Sequence[Run]) -> str:
-    """Messages/s, and the processor time of each part for one."""
+    """Messages/s, and the processor time of each part for one message."""
     parts = (PRODUCER, SERVER, PARENT, CHILD)
     costs = (f"{part}, ms" for part in parts)
-    head = ("way to Redis", "round trip, ms", "workers", "messages/s", *costs)
+    head = ("route to Redis", "round trip, ms", "workers", "messages/s", *costs)
     return markdown(head, (_empty(r, parts) for r in runs))
 
 
@@ -96,7 +96,7 @@ def _empty(one: Run, parts: Sequence[str]) -> list[str]:
 
 
 def _place(one: Run) -> list[str]:
-    return [shown(one.way), f"{one.ping_ms:.2f}", str(one.workers)]
+    return [formatted(one.way), f"{one.ping_ms:.2f}", str(one.workers)]
 
 
 def main() -> None:
@@ -106,10 +106,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
     if 1 not in given.workers:
-        parser.error("--workers must have 1 among them, which all others are compared with")
+        parser.error("--workers must have 1 among its values: the others are compared with it")
     note, runs = machine.busy(), list[Run]()
-    for maker in (asleep(WAYS, given.workers), empty(WAYS, given.workers), full()):
-        for one in maker:
+    for series in (sleeping(WAYS, given.workers), empty(WAYS, given.workers), full()):
+        for one in series:
             runs.append(one)
             print(one, file=sys.stderr, flush=True)
     sleeps, empties, fulls = (

@@ -35,7 +35,7 @@ class Source:
         return Counter(path.parent.relative_to(self.root) for path in self.paths)
 
     def arrows(self) -> set[tuple[Path, Path]]:
-        """Pairs of folders, of which the first imports the second, lazy imports included."""
+        """Pairs of folders, the first of which imports the second, including lazy imports."""
         return {
             (path.parent, target.parent)
             for path, tree in self.trees.items()

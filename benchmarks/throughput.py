@@ -1,6 +1,6 @@
-"""`make bench`: every contender on the same pictures in one run, in turns.
+"""`make bench`: every contender on the same images in one run, in turns.
 
-The order within a repeat is that of NAMES, so that what is compared is measured side by side.
+The order within a repeat is that of NAMES, so that compared contenders run one after the other.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Bench:
     def __init__(self, given: argparse.Namespace, runtime: Path) -> None:
         self._names: list[str] = given.only
         self._repeats, self._images = given.repeats, given.images
-        self._small = max(1, given.images // 10)  # to see whether memory grows
-        self._few = max(1, given.images // 6)  # for what is judged by its start, or is slow
+        self._small = max(1, given.images // 10)  # to measure the growth of memory
+        self._few = max(1, given.images // 6)  # for cold starts and slow contenders
         self._env, self._runtime = environment(runtime), runtime
         self._do = Contenders(runtime, given.workers, given.images)
         self.results, self.notes = Results(), [note for note in [machine.busy()] if note]
@@ -43,7 +43,7 @@ class Bench:
 
     @property
     def server(self) -> str:
-        """The queue's server."""
+        """The queue's server and its version."""
         return self._do.server
 
     def run(self) -> None:
@@ -72,9 +72,9 @@ class Bench:
             if name in self._names:
                 found = step()
                 for one in found if isinstance(found, list) else [found]:
-                    self._keep(one)
+                    self._record(one)
 
-    def _keep(self, one: Measured) -> None:
+    def _record(self, one: Measured) -> None:
         self.results.runs.append(one)
         print(
             f"{one.repeat + 1}/{self._repeats} {one.network} {one.contender}: {one.images:,} images"
@@ -86,7 +86,9 @@ class Bench:
     def _keras_way(self, network: Network) -> dict[str, object]:
         way = self._do.keras_way(network, self._small)
         jit = "with" if way["jit"] else "without"
-        self.notes.append(f"Keras, {network.name}: batches of {way['batch']} {jit} XLA were best")
+        self.notes.append(
+            f"Keras, {network.name}: batches of {way['batch']} {jit} XLA were the fastest"
+        )
         return way
 
     def _compare(self, network: Network) -> None:
@@ -110,13 +112,13 @@ class Bench:
         for network in both:
             self._do.repeat = 0
             try:
-                self._keep(self._do.ray(network, python, self._few))
+                self._record(self._do.ray(network, python, self._few))
             except Failed as error:
                 self.notes.append(f"Ray Data did not finish here: {error}")
 
 
 def main() -> None:
-    """Print the tables; --json keeps every run."""
+    """Print the tables; --json stores every run."""
     parser = _parser()
     given = parser.parse_args()
     if not 1 <= given.images <= images.ALL:
@@ -130,8 +132,8 @@ def main() -> None:
     about = machine.describe(bench.server, bench.ray)
     print(f"{about}\n\n{report(bench.results, bench.notes)}")
     if given.json:
-        kept = {"machine": about, "runs": bench.results.runs, "goals": goals(bench.results)}
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+        found = {"machine": about, "runs": bench.results.runs, "goals": goals(bench.results)}
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
 
 def _parser() -> argparse.ArgumentParser:

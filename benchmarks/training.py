@@ -1,7 +1,7 @@
 """`make bench-train`: a recipe on Fashion-MNIST with several seeds, beside the tutorial.
 
-A training that was finished before is not done again, so an interrupted run can be repeated.
-The table goes to standard output and, of the recipe as it is, into RESULTS.md.
+Finished trainings are not repeated, so the same command resumes an interrupted run. The table goes
+to standard output and, for an unmodified recipe, into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.errors import Exit
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
 
-#: Kept between runs.
+#: Not deleted between runs.
 FOLDER = DATA / "train"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 #: The named rival: https://www.tensorflow.org/tutorials/keras/classification, its own settings.
@@ -29,15 +29,15 @@ SEEDS = (1, 2, 3)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, 1 for a training that failed, 130 where it was interrupted."""
+    """Exit code 0; 1 after a failed training; 130 after an interruption."""
     given = _parser().parse_args(arguments)
     try:
         runs = measure(given)
     except Failed as error:
-        print(f"train_bench: {error}; what was finished is kept", file=sys.stderr)
+        print(f"training: {error}; finished trainings are stored", file=sys.stderr)
         return Exit.SETUP
     except KeyboardInterrupt:
-        print("train_bench: the same command again goes on with the next seed", file=sys.stderr)
+        print("training: interrupted; the same command resumes with this seed", file=sys.stderr)
         return Exit.INTERRUPTED
     text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
     print(text, *(str(goal) for goal in goals(runs)), sep="\n")
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(given: argparse.Namespace) -> list[Trained]:
-    """The rival first, then each seed."""
+    """Train the rival first, then each seed."""
     wanted = [(_recipe(given.recipe, given.epochs), seed) for seed in given.seeds]
     if not given.no_rival and given.recipe != RIVAL:
         wanted.insert(0, (_recipe(RIVAL, given.epochs), RIVAL_SEED))
@@ -79,12 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), metavar="N")
-    parser.add_argument("--epochs", type=int, help="for trying: RESULTS.md stays as it is")
+    parser.add_argument("--epochs", type=int, help="for a quick check: does not change RESULTS.md")
     parser.add_argument("--no-rival", action="store_true", help="without the tutorial")
     parser.add_argument("--restart", action="store_true", help="train all of them again")
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or its training would live on
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it stops its training
     sys.exit(main())

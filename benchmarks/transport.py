@@ -1,7 +1,7 @@
-"""`python -m benchmarks.transport`: jobs whose files workers open themselves, beside inline.
+"""`python -m benchmarks.transport`: the transports `path` (workers open the files) and `inline`.
 
-Both transports take turns on one warm stack, within each repeat on the same pictures, and the other
-one first in the next. Their tables must have the same bytes.
+Both transports take turns on one warm stack, in each repeat on the same images; each repeat
+reverses the order. Their tables must have the same bytes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from benchmarks.measure.command import Failed, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.results import differences, middle
 from benchmarks.report.tables import markdown
-from benchmarks.workloads import images as pictures
-from benchmarks.workloads import networks
+from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 from benchmarks.workloads.synthetic_photos import photograph
 from producer.fleet.machine import cores
@@ -32,7 +31,7 @@ from shared.broker.location import log_path
 from shared.messages.files import INLINE, PATH, TRANSPORTS, UNSEEN
 from shared.settings import Settings
 
-#: Makes files of 170 kB on average.
+#: Results in files of 170 kB on average.
 PHOTO_SIZE = (1760, 1320)
 ROLES = ("producer", "worker child", "Redis server")
 
@@ -49,9 +48,9 @@ class Turn(NamedTuple):
 
 
 def main() -> None:
-    """Print the table; --json keeps every run."""
+    """Print the table; --json stores every run."""
     given = _parser().parse_args()
-    folders = [pictures.make(given.images), photos(given.photos)]
+    folders = [images.make(given.images), photos(given.photos)]
     for folder in folders:
         print(f"{folder.name}: {_size(folder):,.0f} bytes per file", file=sys.stderr)
     busy = machine.busy()
@@ -71,7 +70,7 @@ def main() -> None:
 
 
 def photos(count: int) -> Path:
-    """A folder of photographs of garments, made once."""
+    """A folder of photographs of garments, created once."""
     from worker.datasets import fashion_mnist
 
     folder = DATA / f"photos-{count}"
@@ -79,16 +78,16 @@ def photos(count: int) -> Path:
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        images, _ = fashion_mnist.load("train")
+        garments, _ = fashion_mnist.load("train")
         for number in range(count):
-            data = photograph(images[number], number, PHOTO_SIZE)
+            data = photograph(garments[number], number, PHOTO_SIZE)
             (part / f"{number:05}.jpg").write_bytes(data)
         part.rename(folder)
     return folder
 
 
 def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) -> Iterator[Turn]:
-    """Every job, after one of each kind that is not counted: it loads the model and the files."""
+    """Run every job, after an uncounted one of each kind, which loads the model and the files."""
     for repeat in range(-1, repeats):
         for folder in folders:
             both = TRANSPORTS if repeat % 2 else TRANSPORTS[::-1]
@@ -109,17 +108,17 @@ def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat:
     with Watch(str(runtime)) as watch:
         done = run(command, {**environment(runtime), TRACE: str(trace)})
     if UNSEEN in log_path(Settings(runtime_dir=str(runtime))).read_text(errors="replace"):
-        raise Failed("a worker did not see the files, and was sent their bytes")
+        raise Failed("a worker could not open the files and received their bytes")
     turn = Turn(
-        folder.name, transport, repeat, done.said["images"], done.said["seconds"], watch.cpu_s
+        folder.name, transport, repeat, done.report["images"], done.report["seconds"], watch.cpu_s
     )
     print(json.dumps(turn._asdict()), file=sys.stderr, flush=True)
     return turn
 
 
 def table(found: list[Turn]) -> str:
-    """A line for each kind of pictures and transport."""
-    head = ("pictures", "transport", "images/s", "x", *(f"{role}, us per image" for role in ROLES))
+    """A line for each image folder and transport."""
+    head = ("images", "transport", "images/s", "x", *(f"{role}, us per image" for role in ROLES))
     kinds = dict.fromkeys(turn.pictures for turn in found)
     return markdown(head, (_line(found, kind, way) for kind in kinds for way in TRANSPORTS))
 
@@ -139,14 +138,14 @@ def _output(folder: Path, transport: str) -> Path:
 
 
 def _size(folder: Path) -> float:
-    """Bytes per file. It also reads them all, so that nobody fetches them from the disk."""
+    """Bytes per file. Reads all files into the page cache, so that no contender reads the disk."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return sum(len(path.read_bytes()) for path in files) / len(files)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transport", description=__doc__)
-    parser.add_argument("--images", type=int, default=pictures.ALL, help="of 28x28, PNG")
+    parser.add_argument("--images", type=int, default=images.ALL, help="of 28x28, PNG")
     parser.add_argument("--photos", type=int, default=1_500, help="of 170 kB, JPEG")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")

@@ -1,1 +1,1 @@
-"""What Hangtag is compared with."""
+"""The contenders of the benchmarks."""

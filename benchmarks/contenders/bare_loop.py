@@ -1,7 +1,7 @@
-"""The ceiling: the same reader, decoder and runtime in a loop, with no queue in between.
+"""The upper bound: the same reader, decoder and runtime in a loop, without a queue.
 
-As many processes as workers, each with a slice of the files; each writes its part of the table,
-and the parts are joined. A crash loses everything here: not losing it is what the queue is for.
+It has as many processes as workers, each with a slice of the files. Each writes its part of the
+table, and the parts are joined. A crash loses everything; the queue prevents that.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks.environment.paths import BEGAN
+from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from shared.messages.model_card import Card, decode_card
 
-#: As in a message of Hangtag's (`Settings.batch_images`).
+#: As in a message of Hangtag (`Settings.batch_images`).
 BATCH_IMAGES = 1024
 JOIN_BYTES = 1 << 20
 
 
 def main() -> None:
-    """Prints a report: images, seconds of work, seconds until the first result."""
+    """Print a report: images, seconds of work, seconds until the first result."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.contenders.bare_loop", description=__doc__
     )
@@ -37,9 +37,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of a version")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    began = float(os.environ.get(BEGAN, time.monotonic()))
+    started = float(os.environ.get(STARTED, time.monotonic()))
     loop = Loop(given.folder, given.output, given.model, given.workers)
-    print(json.dumps(loop.run(began)))
+    print(json.dumps(loop.run(started)))
 
 
 class Loop:
@@ -50,9 +50,9 @@ class Loop:
         self._workers = workers
         self._card = decode_card((model / "card.json").read_bytes())
 
-    def run(self, began: float) -> dict[str, float]:
-        """Work; the time of the work begins when every process has loaded the model."""
-        # Nothing but the standard library is loaded here, so that a fork is cheap and safe.
+    def run(self, started: float) -> dict[str, float]:
+        """Classify; the time of the work starts when every process has loaded the model."""
+        # Only the standard library is loaded here, so that a fork is cheap and safe.
         context = multiprocessing.get_context("fork")
         ready, firsts = context.Barrier(self._workers + 1), context.SimpleQueue()
         processes = [self._start(context, i, ready, firsts) for i in range(self._workers)]
@@ -65,7 +65,7 @@ class Loop:
         for process in processes:
             process.join()
         self._join()
-        return {"images": images, "work_s": time.monotonic() - start, "first_s": first - began}
+        return {"images": images, "work_s": time.monotonic() - start, "first_s": first - started}
 
     def _start(self, context: ForkContext, part: int, ready: Any, firsts: Any) -> ForkProcess:
         process = context.Process(target=self._work, args=(part, ready, firsts), daemon=True)
@@ -96,13 +96,13 @@ class Loop:
 
 
 def walk(folder: bytes) -> list[bytes]:
-    """Every picture's path, in the order of the table."""
+    """Every image's path, in the order of the table."""
     options = JobOptions(roots=(folder,), cwd=os.getcwdb(), output="")
     return [path for _, path in Walk(options).paths()]
 
 
 def slice_of(paths: Sequence[bytes], part: int, parts: int) -> Sequence[bytes]:
-    """One of `parts` neighbouring slices of nearly the same length."""
+    """One of `parts` consecutive slices of nearly the same length."""
     return paths[part * len(paths) // parts : (part + 1) * len(paths) // parts]
 
 
@@ -113,7 +113,7 @@ def classify(
     file: IO[str],
     header: bool = True,
 ) -> float:
-    """Write the rows of `paths`; answers when (on the monotonic clock) the first were there."""
+    """Write the rows of `paths`; return the monotonic time of the first ones."""
     from producer.inputs.reader import read
     from producer.output.csv_table import Table
     from worker.inference.predictions import decode_batch, top_k

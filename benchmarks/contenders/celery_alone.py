@@ -1,4 +1,4 @@
-"""Celery alone, with its redelivery, through the same faults as Hangtag."""
+"""Plain Celery with its redelivery, with the same faults as Hangtag."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.support.processes import procfs
 from tests.support.servers.redis_server import RedisServer, server_binaries
 
 TASKS, TASK_S = 40, 1.0
-#: Where one that comes back must not wait behind others.
+#: For faults whose redelivered task must not wait behind others.
 FEW_TASKS = 6
 LIMIT_S = 240.0
-AWAY_S = 1.0
+OUTAGE_S = 1.0
 _POLL_S = 0.02
-#: After a fault Celery may be busy for so long with what it has in hand.
+#: After a fault Celery may be busy with its current tasks for this time.
 SETTLE_S = 12.0
 
 
 class Run(NamedTuple):
-    """A line of a task."""
+    """A line that a task wrote."""
 
     at: float
     pid: int
@@ -81,12 +81,12 @@ class Plain:
 
     @property
     def runs(self) -> list[Run]:
-        """What tasks have noted so far."""
+        """The lines that tasks have written."""
         lines = [line.split() for line in self._notes.read_text().splitlines()]
         return [Run(float(at), int(pid), int(task), what) for at, pid, task, what in lines]
 
-    def in_hand(self, worker: int) -> Run:
-        """A task that a child of this worker is in the middle of."""
+    def in_progress(self, worker: int) -> Run:
+        """Wait for a task in progress in a child of this worker."""
         deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
             done = {run.task for run in self.runs if run.what == "done"}
@@ -95,22 +95,22 @@ class Plain:
                 if run.pid in mine and run.task not in done and time.monotonic() - run.at < 0.5:
                     return run
             time.sleep(_POLL_S)
-        raise AssertionError("no task was met")
+        raise AssertionError("no task is in progress")
 
-    def again(self, lost: Run) -> float | None:
-        """Seconds until another begins it; None where nothing in Redis can bring it back."""
-        began = time.monotonic()
-        while time.monotonic() - began < LIMIT_S:
+    def redelivered(self, lost: Run) -> float | None:
+        """Seconds until another process starts the task; None if Redis cannot redeliver it."""
+        started = time.monotonic()
+        while time.monotonic() - started < LIMIT_S:
             for run in self.runs:
                 if run.task == lost.task and run.pid != lost.pid:
-                    return run.at - began
-            if self._nothing_left() and time.monotonic() - began > SETTLE_S:
+                    return run.at - started
+            if self._nothing_left() and time.monotonic() - started > SETTLE_S:
                 return None
             time.sleep(_POLL_S)
         return None
 
     def lost(self) -> int:
-        """How many tasks were never done, once nothing in Redis can bring one back."""
+        """The number of tasks never done, once Redis cannot redeliver any."""
         deadline = time.monotonic() + LIMIT_S
         time.sleep(SETTLE_S)
         while not self._nothing_left() and time.monotonic() < deadline:
@@ -150,35 +150,35 @@ class Plain:
 
 
 def child_killed(reject: bool) -> float | None:
-    """A pool child, in the middle of a task."""
+    """Kill a pool child during a task."""
     with Plain(FEW_TASKS, reject=reject) as plain:
-        lost = plain.in_hand(0)
+        lost = plain.in_progress(0)
         os.kill(lost.pid, signal.SIGKILL)
-        return plain.again(lost)
+        return plain.redelivered(lost)
 
 
 def worker_killed(visible_s: int, sweep_s: str) -> float | None:
-    """Parent and children."""
+    """Kill a worker's parent and children."""
     with Plain(FEW_TASKS, visible_s, sweep_s=sweep_s) as plain:
-        lost = plain.in_hand(0)
+        lost = plain.in_progress(0)
         plain.workers[0].kill()
-        return plain.again(lost)
+        return plain.redelivered(lost)
 
 
 def server_restarted() -> int:
-    """Killed, and back empty; answers how many tasks are never done."""
+    """Kill the server and restart it empty; return the number of lost tasks."""
     with Plain(TASKS) as plain:
-        plain.in_hand(0)
+        plain.in_progress(0)
         plain.server.kill()
-        time.sleep(AWAY_S)
+        time.sleep(OUTAGE_S)
         plain.server.start()
         return plain.lost()
 
 
 def server_emptied() -> int:
-    """FLUSHALL; the same."""
+    """Empty the server with FLUSHALL; return the number of lost tasks."""
     with Plain(TASKS) as plain:
-        plain.in_hand(0)
+        plain.in_progress(0)
         with suppress(ConnectionError):
             plain.server.client.flushall()
         return plain.lost()

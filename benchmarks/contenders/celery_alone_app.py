@@ -1,7 +1,7 @@
-"""What Celery does by itself: an application with its own redelivery, for `benchmarks.recovery`.
+"""Plain Celery: an application with Celery's redelivery, for `benchmarks.recovery`.
 
-A task writes a line when it begins and when it has ended, so that losses and repeats show. Every
-setting that is not named here has Celery's default.
+A task writes a line at its start and at its end, so that losses and repeats are visible. All other
+settings have Celery's defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from celery import Celery
 
 URL, VISIBLE, REJECT = "PLAIN_URL", "PLAIN_VISIBLE_S", "PLAIN_REJECT"
-SWEEP = "PLAIN_SWEEP_S"  #: how often what is overdue is looked for; empty: Celery's default
+SWEEP = "PLAIN_SWEEP_S"  #: interval of the polls for overdue tasks; empty: Celery's default
 RUNS = "PLAIN_RUNS"
 TASK = "plain.work"
 QUEUE = "celery"
@@ -33,8 +33,8 @@ app.conf.update(
 
 @app.task(name=TASK)
 def work(number: int, seconds: float) -> None:
-    """Takes so long."""
-    _note(f"{number} begun")
+    """Takes `seconds`."""
+    _note(f"{number} started")
     time.sleep(seconds)
     _note(f"{number} done")
 

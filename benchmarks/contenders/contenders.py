@@ -1,4 +1,4 @@
-"""The contenders, each run as its own command while every process of it is watched."""
+"""Runs each contender as a command, and samples all its processes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from benchmarks.report.results import Contender, Measured
 from benchmarks.workloads.images import folder_name
 from benchmarks.workloads.networks import Network
 
-#: Enough batches that every worker child has had one.
+#: Enough batches for every worker child to process one.
 WARMING_IMAGES = 10_000
 _PYTHON = [sys.executable, "-m"]
 
 
 class Contenders:
-    """Everything that is compared. `repeat` is set before each round."""
+    """The compared commands. The caller sets `repeat` before each round."""
 
     def __init__(self, runtime: Path, workers: int, images: int) -> None:
         self._runtime, self._workers, self._images = runtime, workers, images
         self._env = environment(runtime)
         self.repeat = 0
-        self.server = ""  #: the queue's server and its version, once it ran
+        self.server = ""  #: the queue's server and its version, after its first run
 
     def bare(self, network: Network) -> Measured:
         """The loop without a queue."""
@@ -52,7 +52,7 @@ class Contenders:
             local_stack.down(self._env)
 
     def cold(self, network: Network, small: int = 0) -> Measured:
-        """Hangtag where nothing runs: the command starts the stack, one child per core."""
+        """Hangtag without a stack: the command starts it, with one child per core."""
         contender = Contender.COLD_SMALL if small else Contender.COLD
         try:
             return self._classify(contender, network, small or self._images)
@@ -60,7 +60,7 @@ class Contenders:
             local_stack.down(self._env)
 
     def keras(self, network: Network, way: dict[str, Any]) -> Measured:
-        """Keras, in the way that was the fastest of a few."""
+        """Keras, in the fastest of the tried ways."""
         jit = ["--jit"] if way["jit"] else []
         done, watch = self._watched(
             [*self._keras(network, self._images), "--batch", str(way["batch"]), *jit]
@@ -68,8 +68,8 @@ class Contenders:
         return self._measured(Contender.KERAS, network, done, watch)
 
     def keras_way(self, network: Network, images: int) -> dict[str, Any]:
-        """The fastest of a few ways to call Keras."""
-        return run([*self._keras(network, images), "--probe"], self._env).said
+        """Find the fastest way to call Keras."""
+        return run([*self._keras(network, images), "--probe"], self._env).report
 
     def ray(self, network: Network, python: Path, images: int) -> Measured:
         """Ray Data, in its own environment."""
@@ -107,9 +107,9 @@ class Contenders:
         times = json.loads(trace.read_bytes())
         span = times["last_s"] - times["first_s"]
         self.server = local_stack.server_version(self._runtime)
-        said = {"work_s": done.said["seconds"], "first_s": times["first_s"]}
+        own = {"work_s": done.report["seconds"], "first_s": times["first_s"]}
         return self._measured(
-            contender, network, done._replace(said=done.said | said), watch,
+            contender, network, done._replace(report=done.report | own), watch,
             steady=images * times["share"] / span if span else None,
             redis_peak=local_stack.used_memory_peak(self._runtime),
         )  # fmt: skip
@@ -132,10 +132,10 @@ class Contenders:
             contender=contender,
             network=network.name,
             repeat=self.repeat,
-            images=int(done.said["images"]),
+            images=int(done.report["images"]),
             whole_s=done.whole_s,
-            work_s=done.said["work_s"],
-            first_s=done.said["first_s"],
+            work_s=done.report["work_s"],
+            first_s=done.report["first_s"],
             peaks=dict(watch.peaks),
             together=watch.together,
             cpu_s=watch.cpu_s,
@@ -144,5 +144,5 @@ class Contenders:
 
 
 def table(contender: str, network: Network, images: int) -> Path:
-    """Where a contender writes its table."""
+    """The path of a contender's table."""
     return DATA / f"{contender}-{network.name}-{images}.csv"

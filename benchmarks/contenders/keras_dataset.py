@@ -1,7 +1,7 @@
-"""Keras' own way: `image_dataset_from_directory` and a compiled `predict`, with a table at the end.
+"""Keras: `image_dataset_from_directory` and a compiled `predict`, then the table.
 
-The work begins when TensorFlow is imported, the model loaded and its function traced; listing the
-folder and writing the table belong to it, as for every contender.
+The time of the work starts when TensorFlow is imported, the model loaded and its function traced.
+It includes listing the folder and writing the table, as for every contender.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment.paths import BEGAN
+from benchmarks.environment.paths import STARTED
 
-#: Images per step, and whether XLA compiles it: what --probe tries.
+#: Images per step, and whether XLA compiles it; --probe tries these.
 WAYS = ((256, False), (1024, False), (4096, False), (1024, True))
 
 
 def main() -> None:
-    """Prints a report, or with --probe the fastest way to call it."""
+    """Print a report, or with --probe the fastest way to call Keras."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.contenders.keras_dataset", description=__doc__
     )
@@ -29,15 +29,15 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="folder of a version")
     parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--jit", action="store_true", help="compile by XLA")
+    parser.add_argument("--jit", action="store_true", help="compile with XLA")
     parser.add_argument("--probe", action="store_true")
     given = parser.parse_args()
-    began = float(os.environ.get(BEGAN, time.monotonic()))
+    started = float(os.environ.get(STARTED, time.monotonic()))
     rival = Rival(given.folder, given.output, given.model)
     if given.probe:
         print(json.dumps(rival.probe()))
     else:
-        print(json.dumps(rival.run(given.batch, given.jit, began)))
+        print(json.dumps(rival.run(given.batch, given.jit, started)))
 
 
 class Rival:
@@ -51,31 +51,31 @@ class Rival:
         self._model = keras.models.load_model(model / "model.keras")
         card = json.loads((model / "card.json").read_bytes())
         self._labels: list[str] = card["labels"]
-        wanted = card["preprocessing"]
-        self._size = (wanted["height"], wanted["width"])
+        size = card["preprocessing"]
+        self._size = (size["height"], size["width"])
 
     def probe(self) -> dict[str, Any]:
-        """The batch and the compiler that are fastest here."""
-        times = {way: self.run(*way, began=0.0)["work_s"] for way in WAYS}
+        """The fastest batch size and compiler on this machine."""
+        times = {way: self.run(*way, started=0.0)["work_s"] for way in WAYS}
         batch, jit = min(WAYS, key=lambda way: times[way])
         return {"batch": batch, "jit": jit}
 
-    def run(self, batch: int, jit: bool, began: float) -> dict[str, float]:
+    def run(self, batch: int, jit: bool, started: float) -> dict[str, float]:
         """Classify the folder."""
         self._model.compile(jit_compile=jit)
-        self._model.predict(self._pictures(batch).take(1), verbose=0)
+        self._model.predict(self._images(batch).take(1), verbose=0)
         start, firsts = time.monotonic(), []
         first = self._keras.callbacks.LambdaCallback()
         first.on_predict_batch_end = lambda number, logs=None: (
             firsts.append(time.monotonic()) if number == 0 else None
         )
-        pictures = self._pictures(batch)
-        answers = self._model.predict(pictures, verbose=0, callbacks=[first])
-        self._write(pictures.file_paths, answers)
+        images = self._images(batch)
+        predictions = self._model.predict(images, verbose=0, callbacks=[first])
+        self._write(images.file_paths, predictions)
         work_s = time.monotonic() - start
-        return {"images": len(answers), "work_s": work_s, "first_s": firsts[0] - began}
+        return {"images": len(predictions), "work_s": work_s, "first_s": firsts[0] - started}
 
-    def _pictures(self, batch: int) -> Any:
+    def _images(self, batch: int) -> Any:
         return self._keras.utils.image_dataset_from_directory(
             self._folder,
             labels=None,
@@ -86,8 +86,8 @@ class Rival:
             verbose=False,
         )
 
-    def _write(self, paths: Sequence[str], answers: Any) -> None:
-        best, most = answers.argmax(axis=1).tolist(), answers.max(axis=1).tolist()
+    def _write(self, paths: Sequence[str], predictions: Any) -> None:
+        best, most = predictions.argmax(axis=1).tolist(), predictions.max(axis=1).tolist()
         with self._output.open("w", encoding="utf-8") as table:
             table.write("path,label,confidence\n")
             table.writelines(

@@ -1,4 +1,4 @@
-"""Ray Data's own environment: it must not decide which versions the others get."""
+"""Ray Data's separate environment, so that it does not affect the versions of other packages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LIMIT_S = 600.0
 
 
 class NotInstalled(Exception):
-    """The text says why, in one line."""
+    """The message is the reason, in one line."""
 
 
 def python() -> Path:
-    """The interpreter of the environment, which is made where there is none.
+    """The interpreter of the environment, which is created if it is missing.
 
     Raises:
-        NotInstalled: it cannot be had here.
+        NotInstalled: the environment cannot be created.
     """
     found = FOLDER / "bin" / "python"
     if not _works(found):
@@ -31,7 +31,7 @@ def python() -> Path:
 
 
 def version(python: Path) -> str:
-    """Ray's version there."""
+    """Ray's version in the environment."""
     code = "from importlib import metadata; print(metadata.version('ray'))"
     return _run([str(python), "-c", code]).strip()
 

@@ -1,4 +1,4 @@
-"""The `hangtag` command as it is, which also notes when results reach the producer."""
+"""The unchanged `hangtag` command, which also records when results reach the producer."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.environment.paths import BEGAN, TRACE
+from benchmarks.environment.paths import STARTED, TRACE
 from producer.cli.main import main
 from producer.dispatch.job_queue import JobQueue, Result
 
 _results = JobQueue.results
-_seen: list[tuple[float, int]] = []  # when, how many batches
+_received: list[tuple[float, int]] = []  # when, how many batches
 
 
 def results(self: JobQueue, block_ms: int) -> list[Result]:
-    """What `Channel.results` does."""
+    """`JobQueue.results`, with a record of the time."""
     found = _results(self, block_ms)
     if found:
-        _seen.append((time.monotonic(), len(found)))
+        _received.append((time.monotonic(), len(found)))
     return found
 
 
 def write_trace() -> None:
-    """Seconds since the command was started, to the first and to the last result."""
-    if not _seen:
+    """Write the seconds from the command's start to the first and to the last result."""
+    if not _received:
         return
-    began = float(os.environ[BEGAN])
-    batches = sum(count for _, count in _seen)
-    # What had come by the first look was done before the span between the two.
-    share = 1 - _seen[0][1] / batches
-    times = {"first_s": _seen[0][0] - began, "last_s": _seen[-1][0] - began, "share": share}
+    started = float(os.environ[STARTED])
+    batches = sum(count for _, count in _received)
+    # The batches of the first poll were done before the measured span.
+    share = 1 - _received[0][1] / batches
+    times = {
+        "first_s": _received[0][0] - started,
+        "last_s": _received[-1][0] - started,
+        "share": share,
+    }
     Path(os.environ[TRACE]).write_text(json.dumps(times))
 
 

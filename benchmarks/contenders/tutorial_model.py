@@ -1,7 +1,7 @@
 """Train the tutorial's network and publish it into the benchmark's store.
 
-One epoch: speed does not depend on accuracy. A process of its own, since TensorFlow's memory and
-threads must be gone before anything is measured.
+One epoch: speed does not depend on accuracy. A separate process, since TensorFlow's memory and
+threads must not affect the measurements.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EPOCHS = 1
 
 
 def main() -> None:
-    """Adds one version."""
+    """Publish one version."""
     recipe = msgspec.structs.replace(recipes.find("tutorial"), epochs=EPOCHS)
     made = build_version.build_version(TUTORIAL, recipe, fashion_data(), seed=1, on_epoch=print)
     card = Registry(STORE).publish(made.card, made.files, who="benchmark")

@@ -1,1 +1,1 @@
-"""The machine, its paths, its route to the server."""
+"""The machine, the benchmark's paths, the route to the server."""

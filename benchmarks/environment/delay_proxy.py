@@ -1,6 +1,7 @@
-"""`python -m benchmarks.environment.delay_proxy SOCKET MS`: a TCP port in front of a server's unix
-socket, with
-MS milliseconds more for each round trip, half of them each way. Prints the port."""
+"""`python -m benchmarks.environment.delay_proxy SOCKET MS`: a TCP proxy for a server's unix socket.
+
+It adds MS milliseconds to each round trip, half of them each way. Prints the port.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from asyncio import StreamReader, StreamWriter
 _CHUNK = 1 << 16
 
 
-async def _pass_on(source: StreamReader, target: StreamWriter, delay_s: float) -> None:
-    """Every chunk `delay_s` after it came; chunks do not wait for each other."""
+async def _forward(source: StreamReader, target: StreamWriter, delay_s: float) -> None:
+    """Forward every chunk after `delay_s`; chunks do not wait for each other."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -37,9 +38,9 @@ async def _pass_on(source: StreamReader, target: StreamWriter, delay_s: float) -
 
 async def _serve(path: str, delay_s: float) -> None:
     async def connected(reader: StreamReader, writer: StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_unix_connection(path)
+        server_reader, server_writer = await asyncio.open_unix_connection(path)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        both = _pass_on(reader, there_writer, delay_s), _pass_on(there_reader, writer, delay_s)
+        both = _forward(reader, server_writer, delay_s), _forward(server_reader, writer, delay_s)
         await asyncio.gather(*both, return_exceptions=True)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -48,7 +49,7 @@ async def _serve(path: str, delay_s: float) -> None:
 
 
 def main() -> None:
-    """Until it is ended."""
+    """Serve until killed."""
     path, delay_ms = sys.argv[1:]
     asyncio.run(_serve(path, float(delay_ms) / 2000))
 

@@ -1,4 +1,4 @@
-"""The machine and the versions: figures of another day or place cannot be compared without."""
+"""Describes the machine and the versions, which a comparison of figures needs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PACKAGES = (
     "hangtag", "celery", "redis", "msgspec", "pillow", "numpy", "ai-edge-litert", "keras",
     "tensorflow",
 )  # fmt: skip
-#: Above this someone else is using the cores.
+#: Above this load other processes use the cores.
 IDLE_LOAD = 0.3
 
 
 def describe(server: str, ray: str) -> str:
-    """Two lines."""
+    """Two lines: the machine and the versions."""
     found = [f"{name} {version(name)}" for name in PACKAGES]
     extra = [text for text in (server, f"ray {ray}" if ray else "") if text]
     return f"{place()}\n" + ", ".join([*found, *extra])
@@ -34,7 +34,7 @@ def place() -> str:
 
 
 def cpu_model() -> str:
-    """As /proc/cpuinfo has it."""
+    """The model name in /proc/cpuinfo."""
     for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
@@ -42,7 +42,7 @@ def cpu_model() -> str:
 
 
 def version(package: str) -> str:
-    """Of an installed distribution."""
+    """The version of an installed distribution."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Where the benchmark keeps its things, and the environment in which everything runs."""
+"""The benchmark's folders, and the environment of its processes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Kept between runs: the pictures, the store with the tutorial's network.
+#: Not deleted between runs: the images, the store with the tutorial's network.
 DATA = ROOT / "benchmarks" / ".data"
 STORE = DATA / "store"
-#: In the environment of every process that a run starts, so that it can be found in /proc.
-MARK = "BENCHMARK_RUN"
-#: In the environment of a contender: the system's monotonic clock just before it was started.
-BEGAN = "BENCHMARK_BEGAN"
-#: Where a traced `classify` leaves the times of its results.
+#: In the environment of every process of a run, to find it in /proc.
+TAG = "BENCHMARK_RUN"
+#: In the environment of a contender: the system's monotonic clock just before its start.
+STARTED = "BENCHMARK_STARTED"
+#: The file for a traced `classify`'s times of results.
 TRACE = "BENCHMARK_TRACE"
 
 
@@ -32,7 +32,7 @@ def runtime_folder() -> Iterator[Path]:
 
 
 def environment(runtime: Path) -> dict[str, str]:
-    """A stack, a store and an index of jobs of the benchmark's own; nothing set by the user."""
+    """Separate stack, store and job index, and none of the user's settings."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")}
     return clean | {
         "HANGTAG_RUNTIME_DIR": str(runtime),
@@ -40,5 +40,5 @@ def environment(runtime: Path) -> dict[str, str]:
         "XDG_STATE_HOME": str(DATA / "state"),
         "PYTHONPATH": str(ROOT),
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        MARK: str(runtime),
+        TAG: str(runtime),
     }

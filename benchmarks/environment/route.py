@@ -1,4 +1,4 @@
-"""The way to the server: its unix socket, or a TCP proxy in front of it that adds milliseconds."""
+"""The route to the server: its unix socket, or a TCP proxy with a delay."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import redis
 from benchmarks.environment.paths import ROOT
 from tests.support.servers.redis_server import RedisServer
 
-#: A way is "", the unix socket, or the milliseconds that a proxy adds.
+#: A route is "", the unix socket, or the milliseconds that a proxy adds.
 SOCKET = ""
 PINGS = 200
 
 
 @contextmanager
 def way_to(server: RedisServer, way: str) -> Iterator[str]:
-    """The URL by which workers and producer reach the server."""
+    """The server's URL for workers and producer."""
     if way == SOCKET:
         yield server.url
         return
@@ -30,21 +30,21 @@ def way_to(server: RedisServer, way: str) -> Iterator[str]:
         try:
             assert proxy.stdout is not None
             yield f"redis://127.0.0.1:{int(proxy.stdout.readline())}/0"
-        finally:  # or else leaving would wait for it
+        finally:  # otherwise the exit of `with` waits for it
             proxy.kill()
 
 
 def ping_ms(url: str) -> float:
-    """The median of round trips, in ms."""
+    """The median round trip, in ms."""
     with redis.Redis.from_url(url) as client:
         times = []
         for _ in range(PINGS):
-            began = time.perf_counter()
+            started = time.perf_counter()
             client.ping()
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - started)
     return median(times) * 1000
 
 
-def shown(way: str) -> str:
-    """A way, for a table."""
+def formatted(way: str) -> str:
+    """A route, for a table."""
     return "unix socket" if way == SOCKET else f"TCP proxy, {way} ms"

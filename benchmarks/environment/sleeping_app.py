@@ -1,6 +1,8 @@
-"""`celery -A benchmarks.environment.sleeping_app worker`: the product's workers with a model that
-takes a fixed
-time for each batch and no processor, so that few cores do not hide what a queue can do."""
+"""`celery -A benchmarks.environment.sleeping_app worker`: workers with a sleeping model.
+
+It takes a fixed time for each batch and no processor time, so that the cores do not limit the
+queue.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ SLEEP = "HANGTAG_BENCH_SLEEP_S"
 
 
 class Sleeper:
-    """Every label is as likely; an answer takes `seconds`."""
+    """Predicts equal probabilities; each call takes `seconds`."""
 
     def __init__(self, labels: int, seconds: float) -> None:
         self._labels, self._seconds = labels, seconds
@@ -31,7 +33,7 @@ class Sleeper:
 
 
 @worker_process_init.connect
-def _put_to_sleep(**_: Any) -> None:
+def _replace_model(**_: Any) -> None:
     from worker.inference import process_state
     from worker.inference.model_cache import Model
 

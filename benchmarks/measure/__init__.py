@@ -1,1 +1,1 @@
-"""Run a command or a stack and sample it."""
+"""Runs and samples commands and stacks."""

@@ -1,4 +1,4 @@
-"""One contender: a command that is started, watched, and waited for."""
+"""Runs a contender's command and measures its time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from benchmarks.environment.paths import BEGAN, DATA
+from benchmarks.environment.paths import DATA, STARTED
 
-#: No contender needs nearly as long; one that hangs must not hang the rest.
+#: Far above the time of any contender, so that a hanging one does not block the benchmark.
 LIMIT_S = 600.0
 
 
 class Failed(Exception):
-    """A command ended with an error; the text is the end of what it said."""
+    """A command failed; the message is the end of its output."""
 
 
 class Done(NamedTuple):
@@ -28,23 +28,23 @@ class Done(NamedTuple):
 
     whole_s: float  #: from before its start until after its end
     cpu_s: float  #: its own and that of the children it waited for
-    said: dict[str, Any]  #: the last line of its output, which is JSON
+    report: dict[str, Any]  #: the last line of its output, which is JSON
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = DATA) -> Done:
     """Run a command that ends by printing a line of JSON.
 
     Raises:
-        Failed: it did not.
+        Failed: it ended with an error or without output.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.monotonic()
+        started = time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
-            env={**environment, BEGAN: str(began)},
+            env={**environment, STARTED: str(started)},
         )  # fmt: skip
         status, usage = wait(process, LIMIT_S)
-        whole_s = time.monotonic() - began
+        whole_s = time.monotonic() - started
         text = _text(out)
         if status != 0 or not text.strip():
             raise Failed(f"{' '.join(command)}: exit code {status}\n{_text(err)[-2000:]}")
@@ -53,11 +53,11 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = D
 
 
 def wait(process: subprocess.Popen[bytes], limit_s: float) -> tuple[int, resource.struct_rusage]:
-    """The exit code of a process, and what it and the children it waited for have used."""
+    """The exit code of a process, and the resource usage of it and the children it waited for."""
     limit = threading.Timer(limit_s, process.kill)
     limit.start()
     try:
-        # wait4 tells the processor time; Popen.wait does not.
+        # wait4 returns the processor time; Popen.wait does not.
         _, status, usage = os.wait4(process.pid, 0)
     finally:
         limit.cancel()

@@ -1,4 +1,4 @@
-"""The benchmark's own stack: started, asked for its memory, ended without a trace."""
+"""Starts, measures and stops the benchmark's own stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.measure.process_watch import is_marked, pids
+from benchmarks.measure.process_watch import is_tagged, pids
 from shared.broker.location import socket_path
 from shared.settings import Settings
 
@@ -21,34 +21,34 @@ LIMIT_S = 60.0
 
 
 def up(environment: Mapping[str, str], workers: int) -> None:
-    """Start it with this many worker children."""
+    """Start the stack with this number of worker children."""
     _hangtag(environment, "up", "--workers", str(workers))
 
 
 def down(environment: Mapping[str, str]) -> None:
-    """End it, if it runs."""
+    """Stop the stack, if it runs."""
     _hangtag(environment, "down", "--force")
 
 
-def end(environment: Mapping[str, str], mark: str) -> None:
-    """End it and, after a fault or Ctrl-C, whatever else bears our mark."""
+def end(environment: Mapping[str, str], tag: str) -> None:
+    """Stop the stack and, after an error or Ctrl-C, all other processes with the run's tag."""
     try:
         down(environment)
     finally:
         for pid in pids():
-            if pid != os.getpid() and is_marked(pid, mark):
+            if pid != os.getpid() and is_tagged(pid, tag):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
 
 def used_memory_peak(runtime: Path) -> int:
-    """What the server calls used_memory_peak, in bytes."""
+    """The server's used_memory_peak, in bytes."""
     with _client(runtime) as client:
         return int(client.info("memory")["used_memory_peak"])
 
 
 def server_version(runtime: Path) -> str:
-    """Its name and version."""
+    """The server's name and version."""
     with _client(runtime) as client:
         info = client.info("server")
     name = str(info.get("server_name", "redis"))

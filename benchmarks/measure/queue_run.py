@@ -1,4 +1,4 @@
-"""One job on a fleet of its own, and what it cost each part."""
+"""Runs one job on a separate fleet and measures the cost of each part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import redis
 
-from benchmarks.environment.paths import BEGAN, MARK, STORE, TRACE
+from benchmarks.environment.paths import STARTED, STORE, TAG, TRACE
 from benchmarks.environment.route import ping_ms, way_to
 from benchmarks.environment.sleeping_app import SLEEP
 from benchmarks.measure.process_watch import Watch
@@ -26,8 +26,8 @@ PRODUCER, SERVER, PARENT, CHILD = "producer", "Redis server", "worker parent", "
 
 
 class Run(msgspec.Struct):
-    """One job. `cpu_s` is processor time by role, from before the job to after it: in clock
-    ticks of 10 ms, but the server's, which tells its own in microseconds."""
+    """One job. `cpu_s` is processor time by role, from before the job to after it, in clock
+    ticks of 10 ms; the server reports its own in microseconds."""
 
     what: str
     way: str
@@ -35,27 +35,27 @@ class Run(msgspec.Struct):
     images: int
     messages: int
     steady_s: float  #: between the first and the last result
-    share: float  #: of the messages, that came in between
+    share: float  #: of the messages that arrived in between
     cpu_s: dict[str, float]
     ping_ms: float
 
     @property
     def images_per_s(self) -> float:
-        """Between the first and the last result."""
+        """Images/s between the first and the last result."""
         return self.images * self.share / self.steady_s
 
     @property
     def messages_per_s(self) -> float:
-        """The same of messages."""
+        """Messages/s between the first and the last result."""
         return self.messages * self.share / self.steady_s
 
 
 def run(what: str, way: str, workers: int, folder: Path, images: int, batch: int) -> Run:
-    """One job on a fleet of its own."""
+    """Run one job on a separate fleet."""
     sleep_s = SLEEP_S if what == "sleep" else 0.0
     with (
         tempfile.TemporaryDirectory(prefix="htb-") as place,
-        redirect_stdout(StringIO()),  # what processes said is for tests
+        redirect_stdout(StringIO()),  # only tests need the processes' output
         RedisServer(server_binaries()[0]) as server,
         way_to(server, way) as url,
         Fleet(
@@ -64,27 +64,27 @@ def run(what: str, way: str, workers: int, folder: Path, images: int, batch: int
             HANGTAG_BATCH_IMAGES=str(batch),
             HANGTAG_STORE=str(STORE),
             XDG_STATE_HOME=place,
-            **{SLEEP: str(sleep_s), MARK: str(server.folder)},
+            **{SLEEP: str(sleep_s), TAG: str(server.folder)},
         ) as fleet,
     ):
         for one in [fleet.worker(1, APP, ready=False) for _ in range(workers)]:
             fleet.wait_ready(one)
         trip = ping_ms(url)
         trace, out = Path(place, "trace"), Path(place, "out.csv")
-        settings = {BEGAN: str(time.monotonic()), TRACE: str(trace)}
+        settings = {STARTED: str(time.monotonic()), TRACE: str(trace)}
         arguments = ("classify", str(folder), "-o", str(out), "--quiet")
         before_s = server_cpu_s(server.client)
         with Watch(str(server.folder)) as watch:
             producer = fleet.producer(*arguments, cwd=Path(place), program=TRACED, **settings)
             assert producer.wait(600.0) in (0, 3), producer.story
-        seen = json.loads(trace.read_text())
-        steady_s = seen["last_s"] - seen["first_s"]
+        times = json.loads(trace.read_text())
+        steady_s = times["last_s"] - times["first_s"]
         messages = -(-images // batch)
         cpu = {**watch.cpu_s, SERVER: server_cpu_s(server.client) - before_s}
-    return Run(what, way, workers, images, messages, steady_s, seen["share"], cpu, trip)
+    return Run(what, way, workers, images, messages, steady_s, times["share"], cpu, trip)
 
 
 def server_cpu_s(client: redis.Redis) -> float:
     """Processor time of the server since its start."""
-    told: dict[str, Any] = client.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+    info: dict[str, Any] = client.info("cpu")
+    return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])

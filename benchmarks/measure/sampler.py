@@ -1,4 +1,4 @@
-"""Looks at named processes at a steady pace: memory, descriptors, and what the server holds."""
+"""Samples named processes at regular intervals: memory, descriptors, and the server's content."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.process import resident_bytes
 SHARE = 10  #: the first and the last tenth are compared
 
 
-class Look(NamedTuple):
-    """One process at one moment. Bytes; `pss` counts shared pages in part."""
+class ProcessSample(NamedTuple):
+    """One process at one moment. Bytes; `pss` counts shared pages proportionally."""
 
     at: float
     rss: int
@@ -28,8 +28,8 @@ class Look(NamedTuple):
     descriptors: int
 
 
-class Held(NamedTuple):
-    """What the server holds at one moment."""
+class ServerSample(NamedTuple):
+    """The server's content at one moment."""
 
     at: float
     used_bytes: int
@@ -37,16 +37,16 @@ class Held(NamedTuple):
 
 
 class Sampler(threading.Thread):
-    """Use as a context manager. `who` answers name -> process ids at any moment."""
+    """Use as a context manager. `pids` returns the current process ids by name."""
 
     def __init__(
-        self, who: Callable[[], Mapping[str, Sequence[int]]], client: redis.Redis, every_s: float
+        self, pids: Callable[[], Mapping[str, Sequence[int]]], client: redis.Redis, every_s: float
     ) -> None:
         super().__init__(name="sampler", daemon=True)
-        self._who, self._client, self._every_s = who, client, every_s
+        self._pids, self._client, self._every_s = pids, client, every_s
         self._ended = threading.Event()
-        self.looks: dict[str, list[Look]] = {}  #: of the largest process of a name
-        self.held: list[Held] = []
+        self.processes: dict[str, list[ProcessSample]] = {}  #: of the largest process of a name
+        self.server: list[ServerSample] = []
 
     def __enter__(self) -> Sampler:
         self.start()
@@ -64,13 +64,13 @@ class Sampler(threading.Thread):
     def run(self) -> None:
         while not self._ended.wait(self._every_s):
             now = time.monotonic()
-            for name, pids in self._who().items():
-                found = [look for pid in pids if (look := _look(now, pid)) is not None]
+            for name, pids in self._pids().items():
+                found = [one for pid in pids if (one := _sample(now, pid)) is not None]
                 if found:
-                    self.looks.setdefault(name, []).append(max(found, key=lambda one: one.pss))
+                    self.processes.setdefault(name, []).append(max(found, key=lambda one: one.pss))
             with suppress(redis.RedisError):
                 used = int(self._client.info("memory")["used_memory"])
-                self.held.append(Held(now, used, int(self._client.dbsize())))
+                self.server.append(ServerSample(now, used, int(self._client.dbsize())))
 
 
 class Ends(NamedTuple):
@@ -81,22 +81,22 @@ class Ends(NamedTuple):
 
     @property
     def growth(self) -> float:
-        """The last beside the first; 1 is flat."""
+        """The ratio of the last to the first; 1 is no growth."""
         return self.last / self.first if self.first else 1.0
 
 
 def ends(values: Sequence[float]) -> Ends:
-    """Of a series with at least one value."""
+    """The ends of a series with at least one value."""
     share = max(1, len(values) // SHARE)
     return Ends(median(values[:share]), median(values[-share:]))
 
 
-def _look(now: float, pid: int) -> Look | None:
-    """None for a process that is gone."""
+def _sample(now: float, pid: int) -> ProcessSample | None:
+    """None for a process that has ended."""
     try:
         smaps = Path(f"/proc/{pid}/smaps_rollup").read_text()
         pss = next(line for line in smaps.splitlines() if line.startswith("Pss:"))
         descriptors = len(os.listdir(f"/proc/{pid}/fd"))
-        return Look(now, resident_bytes(pid), int(pss.split()[1]) << 10, descriptors)
+        return ProcessSample(now, resident_bytes(pid), int(pss.split()[1]) << 10, descriptors)
     except (OSError, StopIteration):
         return None

@@ -1,4 +1,4 @@
-"""How long each part of Hangtag takes to start: what a cold command waits for."""
+"""Measures the start time of each part of Hangtag, which a cold command waits for."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _TIMED = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - 
 
 
 def starts(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """What, how many ms its process takes, how many of them its imports."""
-    # The parent's modules are there already when a child begins.
+    """Part, ms of its process, ms of its imports."""
+    # A child starts with its parent's modules already loaded.
     before = {"worker child beyond its parent": f"{STARTS['worker parent']}; "}
     found = []
     for what, imports in STARTS.items():

@@ -1,4 +1,4 @@
-"""How long each step takes, without the steps inside it."""
+"""Measures the time of each step, without its nested steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Stopwatch:
-    """Steps may nest; a moment is counted for the innermost one only."""
+    """Steps may nest; time counts only for the innermost one."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -39,12 +39,12 @@ class Stopwatch:
         self.replace(owner, attribute, self.step(name, getattr(owner, attribute)))
 
     def replace(self, owner: Any, attribute: str, value: Any) -> None:
-        """Put something in a function's place until `restore`."""
+        """Replace an attribute until `restore`."""
         self._replaced.append((owner, attribute, getattr(owner, attribute)))
         setattr(owner, attribute, value)
 
     def restore(self) -> None:
-        """Everything is as it was."""
+        """Restore all replaced attributes."""
         while self._replaced:
             owner, attribute, value = self._replaced.pop()
             setattr(owner, attribute, value)

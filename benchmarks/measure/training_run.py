@@ -1,4 +1,4 @@
-"""One training in a process of its own, watched from outside, and kept for the next run."""
+"""Measures one training in a separate process, and stores the result for later runs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from shared.messages.model_card import decode_card
 from worker.recipes.recipes import Recipe
 
 RECORD = "trained.json"
-#: A training that takes longer hangs.
+#: A longer training hangs.
 LIMIT_S = 8 * 3600.0
 _STANDARD_ERROR = 2
-#: What the minutes and the last digits depend on, beside the recipe.
+#: Packages that affect the minutes and the last digits, beside the recipe.
 PACKAGES = ("numpy", "keras", "tensorflow", "ai-edge-litert")
 
 
@@ -41,16 +41,16 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float  #: of the whole process: imports, data, training, export, evaluation
     cpu_s: float
     peak_bytes: int  #: of its resident memory
-    load: float  #: of the machine before it began; above IDLE_LOAD someone else worked
+    load: float  #: of the machine before the start; above IDLE_LOAD other processes ran
 
 
 def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Trained:
-    """Train and measure, unless `folder` has it from before, by this recipe and this machine.
+    """Train and measure, unless `folder` has a result for this recipe and machine.
 
-    One that was interrupted begins anew: its minutes would be those of a part.
+    An interrupted training starts again, so that its minutes are complete.
 
     Raises:
-        Failed: the training ended with an error, which it has told on standard error.
+        Failed: the training ended with an error, which is on standard error.
     """
     place = folder / key(recipe, seed)
     known = None if again else recall(place)
@@ -64,14 +64,14 @@ def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Tr
 
 
 def key(recipe: Recipe, seed: int) -> str:
-    """The name of a training's folder. Another recipe, machine or TensorFlow has another one."""
+    """The name of a training's folder, unique for recipe, seed, machine and versions."""
     versions = [machine.version(package) for package in PACKAGES]
     about = msgspec.json.encode((recipe, machine.cpu_model(), cores(), versions))
     return f"{recipe.name}-{recipe.epochs}-seed-{seed}-{hashlib.sha256(about).hexdigest()[:8]}"
 
 
 def recall(place: Path) -> Trained | None:
-    """What was measured before; None if it was not, or not to its end."""
+    """The stored result; None without a complete one."""
     try:
         return msgspec.json.decode((place / RECORD).read_bytes(), type=Trained)
     except (FileNotFoundError, *MISFITS):
@@ -83,7 +83,7 @@ def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
         *(sys.executable, "-m", "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed)),
         *("--epochs", str(recipe.epochs), "--out", str(place)),
     ]
-    load, began = os.getloadavg()[0], time.monotonic()
+    load, started = os.getloadavg()[0], time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -94,9 +94,9 @@ def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
     try:
         status, usage = wait(process, LIMIT_S)
     finally:
-        process.kill()  # it is still there after Ctrl-C only
+        process.kill()  # it still runs only after Ctrl-C
         process.wait()
-    wall_s = time.monotonic() - began
+    wall_s = time.monotonic() - started
     if status != 0:
         raise Failed(f"{' '.join(command)}: exit code {status}")
     card = decode_card((place / "card.json").read_bytes())

@@ -1,1 +1,1 @@
-"""Results to tables."""
+"""Formats results as tables."""

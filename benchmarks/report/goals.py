@@ -1,4 +1,4 @@
-"""The goals, and whether they are reached."""
+"""The goals, with pass or fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MB = 1e6
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """A figure and what it should be at least, or at most."""
+    """A figure and its minimum, or its maximum."""
 
     what: str
     value: float | None
@@ -22,7 +22,7 @@ class Goal(msgspec.Struct, frozen=True):
 
     @property
     def reached(self) -> bool | None:
-        """None where it was not measured."""
+        """None if it was not measured."""
         if self.value is None:
             return None
         return self.value <= self.limit if self.at_most else self.value >= self.limit

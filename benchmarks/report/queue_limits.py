@@ -1,4 +1,4 @@
-"""Where the queue itself ends: what one core of each part passes on, and the most that was seen."""
+"""The limits of the queue: the throughput of one core of each part, and the measured maximum."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.environment.paths import ROOT, STORE
-from benchmarks.environment.route import SOCKET, shown
+from benchmarks.environment.route import SOCKET, formatted
 from benchmarks.measure.queue_run import PRODUCER, SERVER, Run
 from benchmarks.report.tables import markdown
-from benchmarks.workloads import images as pictures
-from benchmarks.workloads import networks
+from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 
-#: Of the producer's processor time, which comes in ticks of 10 ms.
+#: Minimum of the producer's measured processor time, which has a resolution of 10 ms.
 LEAST_S = 1.0
 
 
 class Limit(NamedTuple):
-    """What one core of a part can pass on in a second."""
+    """The throughput of one core of a part, per second."""
 
-    messages: float  #: without work, where that was cheapest
-    images: float  #: in messages as people send them
+    messages: float  #: without work, in the cheapest run
+    images: float  #: in messages of the default size
 
 
 def spent_s(part: str, pairs: Sequence[tuple[Run, Run]]) -> float:
-    """Processor time for the pictures that the second job of each pair has more."""
+    """Processor time for the additional images of the second job of each pair."""
     return sum(many.cpu_s[part] - few.cpu_s[part] for few, many in pairs)
 
 
 def limits(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> dict[str, Limit]:
-    """Of producer and server. With more workers a message is cheaper, since a look at Redis
-    brings more of them: the cheapest row over the unix socket counts."""
+    """The limits of producer and server. With more workers a message is cheaper, since a poll of
+    Redis returns more of them: the cheapest row over the unix socket counts."""
     near = [run for run in empties if run.way == SOCKET]
     more = sum(many.images - few.images for few, many in pairs)
     return {
@@ -45,7 +44,7 @@ def limits(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> dict[str
 
 
 def limits_table(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> str:
-    """The limits, and how many children they feed in messages of 2,048 pictures of 28x28."""
+    """The limits, and the number of children they feed in messages of 2,048 images of 28x28."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_STORE": str(STORE)}
     found = [networks.dense(environment), networks.shipped()]
     children = {network.name: child_rate(network) for network in found}
@@ -68,7 +67,7 @@ def limits_table(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> st
 
 
 def fastest(empties: Sequence[Run]) -> list[Run]:
-    """For each way the run with the most messages a second: there the whole system saturates."""
+    """For each route the run with the most messages a second, which saturates the system."""
     ways = dict.fromkeys(run.way for run in empties)
     return [
         max((run for run in empties if run.way == way), key=lambda run: run.messages_per_s)
@@ -77,10 +76,11 @@ def fastest(empties: Sequence[Run]) -> list[Run]:
 
 
 def fastest_table(empties: Sequence[Run]) -> str:
-    """The most messages a second over the rows, and with how many workers."""
-    head = ("way to Redis", "most messages/s without work", "workers")
+    """The most messages a second over the rows, and their number of workers."""
+    head = ("route to Redis", "most messages/s without work", "workers")
     rows = (
-        [shown(run.way), f"{run.messages_per_s:,.0f}", str(run.workers)] for run in fastest(empties)
+        [formatted(run.way), f"{run.messages_per_s:,.0f}", str(run.workers)]
+        for run in fastest(empties)
     )
     return markdown(head, rows)
 
@@ -89,19 +89,19 @@ _IMAGES, _REPEATS = 2048, 5
 
 
 def child_rate(network: Network) -> float:
-    """Images per second of processor time, the best of a few."""
+    """Images per second of processor time, the best of `_REPEATS` runs."""
     from worker.inference.predictions import decode_batch, top_k
     from worker.runtimes.load_runtime import load
     from worker.runtimes.runtime import artifact_name
 
     card = network.card
     model = load("litert", card, (network.folder / artifact_name("litert")).read_bytes())
-    paths = sorted(pictures.make(_IMAGES).rglob("*.png"))
+    paths = sorted(images.make(_IMAGES).rglob("*.png"))
     files = [path.read_bytes() for path in paths]
     best = 0.0
     for _ in range(_REPEATS):
-        began = time.process_time()
+        started = time.process_time()
         batch, codes, flags = decode_batch(card, files)
         top_k(model.predict(batch), codes, flags, 1)
-        best = max(best, len(files) / (time.process_time() - began))
+        best = max(best, len(files) / (time.process_time() - started))
     return best

@@ -1,4 +1,4 @@
-"""What was measured, and how repeats become one figure: medians, and ratios within a repeat."""
+"""The measurements, and their summary over repeats: medians, and ratios within a repeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Contender(enum.StrEnum):
-    """Who runs, by the name in the tables. The small runs are of fewer images."""
+    """The contenders, by their names in the tables. The small runs have fewer images."""
 
     BARE = "bare loop"
     WARM = "Hangtag, warm"
@@ -30,14 +30,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     network: str
     repeat: int
     images: int
-    whole_s: float  #: from before the command was started until it had ended
+    whole_s: float  #: from before the command's start to after its end
     work_s: float  #: without its own start, by its own clock
     first_s: float  #: from the start of the command to the first result
     steady: float | None = None  #: images/s between the first and the last result
     peaks: dict[str, int] = {}  #: role -> the largest process
     together: int = 0  #: all processes at one moment, shared pages counted in each
     cpu_s: dict[str, float] = {}  #: role -> processor time of all its processes
-    redis_peak: int | None = None  #: what the server itself calls used_memory_peak
+    redis_peak: int | None = None  #: the server's used_memory_peak
 
     @property
     def work_rate(self) -> float:
@@ -54,16 +54,16 @@ Value = Callable[[Measured], float]
 
 
 class Results(msgspec.Struct):
-    """Every run, in the order in which they were made."""
+    """Every run, in chronological order."""
 
     runs: list[Measured] = []
 
     def of(self, contender: Contender, network: str) -> list[Measured]:
-        """One contender's runs with one network, a repeat each."""
+        """One contender's runs with one network, one for each repeat."""
         return [r for r in self.runs if (r.contender, r.network) == (contender, network)]
 
     def pairs(self) -> list[tuple[str, Contender]]:
-        """Every (network, contender), the networks together, each in the order of its first run."""
+        """Every (network, contender), grouped by network, in the order of the first runs."""
         found = dict.fromkeys((run.network, run.contender) for run in self.runs)
         networks = list(dict.fromkeys(network for network, _ in found))
         return sorted(found, key=lambda pair: networks.index(pair[0]))
@@ -78,7 +78,7 @@ class Results(msgspec.Struct):
         first: tuple[Contender, Value],
         second: tuple[Contender, Value],
     ) -> float | None:
-        """The median of the ratios within a repeat: what slowed a repeat slowed both."""
+        """The median of the ratios within a repeat, since disturbances slow both contenders."""
         others = {run.repeat: second[1](run) for run in self.of(second[0], network)}
         return middle(
             first[1](run) / others[run.repeat]
@@ -88,7 +88,7 @@ class Results(msgspec.Struct):
 
 
 def middle(values: Iterable[float]) -> float | None:
-    """The median; None of nothing."""
+    """The median; None without values."""
     found = list(values)
     return median(found) if found else None
 
@@ -104,18 +104,18 @@ def whole(run: Measured) -> float:
 
 
 def differences(table: Path, reference: Path) -> str:
-    """How two tables differ, in a few words."""
+    """A short description of two tables' differences."""
     if table.read_bytes() == reference.read_bytes():
         return "the same bytes"
     mine, theirs = labels(table), labels(reference)
     if missing := len(mine.keys() - theirs.keys()):
-        return f"{missing:,} of its pictures are not in the bare loop's table"
+        return f"{missing:,} of its images are not in the bare loop's table"
     other = sum(theirs[path] != label for path, label in mine.items())
     return f"{other:,} of {len(mine):,} labels differ"
 
 
 def labels(table: Path) -> dict[str, str]:
-    """Folder and name of each picture, and its label."""
+    """The label of each image, by its folder and name."""
     with table.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}

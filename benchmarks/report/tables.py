@@ -13,9 +13,9 @@ _NONE = "-"
 
 
 def report(results: Results, notes: Sequence[str]) -> str:
-    """Everything, for people."""
+    """The whole report."""
     parts = [
-        "Medians; `x` is the ratio to the bare loop within a repeat. `work` leaves out a command's "
+        "Medians; `x` is the ratio to the bare loop within a repeat. `work` excludes a command's "
         "own start\n(interpreter, imports, model), `whole` is from before its start to its end; "
         "`steady` is between the\nfirst and the last result.",
         speed(results),
@@ -37,7 +37,7 @@ def speed(results: Results) -> str:
 
 
 def _speed(results: Results, network: str, contender: Contender) -> list[str]:
-    def show(value: Value, form: str) -> str:
+    def cell(value: Value, form: str) -> str:
         return number(results.median(contender, network, value), form)
 
     def beside(rate: Value) -> str:
@@ -47,14 +47,14 @@ def _speed(results: Results, network: str, contender: Contender) -> list[str]:
     steady = middle(run.steady for run in runs if run.steady)
     return [
         *(network, contender, f"{runs[0].images:,}"),
-        *(show(work, "{:,.0f}"), beside(work), show(whole, "{:,.0f}"), beside(whole)),
+        *(cell(work, "{:,.0f}"), beside(work), cell(whole, "{:,.0f}"), beside(whole)),
         number(steady, "{:,.0f}"),
-        *(show(lambda run: run.first_s, "{:.2f}"), show(lambda run: run.whole_s, "{:.2f}")),
+        *(cell(lambda run: run.first_s, "{:.2f}"), cell(lambda run: run.whole_s, "{:.2f}")),
     ]
 
 
 def memory(results: Results) -> str:
-    """The largest process of each role, all together, and the server's own figure, in MB."""
+    """The largest process of each role, the sum of all, and the server's figure, in MB."""
     head = ("peak memory, MB", "network", *ROLES, "the contender's own", "all", "used_memory_peak")
     return markdown(head, (_memory(results, *pair) for pair in results.pairs()))
 
@@ -76,7 +76,7 @@ def _memory(results: Results, network: str, contender: Contender) -> list[str]:
 
 
 def processor(results: Results) -> str:
-    """Where the processors' time went, in microseconds per image."""
+    """The processor time of each role, in microseconds per image."""
     head = ("processor time, us per image", "network", *ROLES, "all")
     pairs = [pair for pair in results.pairs() if pair[1] in (*HANGTAG, Contender.BARE)]
     return markdown(head, (_processor(results.of(c, network)) for network, c in pairs))
@@ -87,17 +87,16 @@ def _processor(runs: Sequence[Measured]) -> list[str]:
         return middle(1e6 * sum(r.cpu_s.get(role, 0) for role in roles) / r.images for r in runs)
 
     everything = {role for run in runs for role in run.cpu_s}
-    shown = [number(each([role]), "{:.1f}") if role in everything else _NONE for role in ROLES]
-    return [runs[0].contender, runs[0].network, *shown, number(each(everything), "{:.1f}")]
+    cells = [number(each([role]), "{:.1f}") if role in everything else _NONE for role in ROLES]
+    return [runs[0].contender, runs[0].network, *cells, number(each(everything), "{:.1f}")]
 
 
 def number(value: float | None, form: str) -> str:
-    """A cell."""
     return _NONE if value is None else form.format(value)
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns are as wide as they must be; empty without rows."""
+    """A Markdown table with aligned columns; empty without rows."""
     lines = [list(head), *map(list, rows)]
     if len(lines) == 1:
         return ""

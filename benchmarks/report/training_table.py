@@ -1,4 +1,4 @@
-"""Trainings as a table: every seed, then the mean and the standard deviation of each recipe."""
+"""The table of trainings: every seed, then the mean and the standard deviation of each recipe."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from benchmarks.measure.training_run import Trained
 from benchmarks.report.goals import MB, Goal
 from benchmarks.report.tables import markdown
 
-#: What is promised of this recipe, with three seeds on two cores.
+#: The recipe with goals, for three seeds on two cores.
 PROMISED = "fast"
 GOAL_ACCURACY, GOAL_MINUTES, GOAL_ECE_PERCENT = 0.945, 10.0, 1.0
-#: The section in RESULTS.md begins with it.
+#: The heading of the section in RESULTS.md.
 HEADING = "## Training on Fashion-MNIST"
 _HEAD = (
     *("recipe", "parameters", "epochs", "seed", "held-out accuracy", "test accuracy"),
     *("test ECE, %", "minutes", "processor, minutes", "peak memory, MB"),
 )
 Value = Callable[[Trained], float]
-#: The columns that are averaged, and how many decimals are worth showing.
+#: The averaged columns, and their number of decimals.
 _VALUES: tuple[tuple[Value, int], ...] = (
     (lambda run: run.heldout_accuracy, 4),
     (lambda run: run.test_accuracy, 4),
@@ -41,7 +41,7 @@ def section(runs: Sequence[Trained], command: str, about: str, date: str) -> str
         table(runs),
         "Accuracy and calibration error are those of the exported `model.tflite`: on the images\n"
         "held out of the training set, and on the 10,000 test images, read once. Each training is\n"
-        "a process of its own; its minutes hold everything from its start to its end. `±` is the\n"
+        "a separate process; its minutes include everything from its start to its end. `±` is the\n"
         "standard deviation between seeds.",
         goal_table(goals(runs)),
         *busy(runs),
@@ -50,7 +50,7 @@ def section(runs: Sequence[Trained], command: str, about: str, date: str) -> str
 
 
 def table(runs: Sequence[Trained]) -> str:
-    """A line for each training, and one for each recipe that has several."""
+    """A line for each training, and one for each recipe with several trainings."""
     return markdown(_HEAD, _lines(runs))
 
 
@@ -74,7 +74,7 @@ def spread(values: Sequence[float], decimals: int) -> str:
 
 
 def goals(runs: Sequence[Trained]) -> list[Goal]:
-    """What is promised of `PROMISED`. Only the mean counts for accuracy, the slowest for time."""
+    """The goals of the recipe `PROMISED`: the mean accuracy and error, the slowest time."""
     found = [run for run in runs if run.recipe == PROMISED]
     if not found:
         return []
@@ -90,7 +90,7 @@ def goals(runs: Sequence[Trained]) -> list[Goal]:
 
 
 def goal_table(found: Sequence[Goal]) -> str:
-    """The goals as RESULTS.md has them."""
+    """The table of goals for RESULTS.md."""
     return markdown(("goal", "figure", ""), (_goal(goal) for goal in found))
 
 
@@ -101,7 +101,7 @@ def _goal(goal: Goal) -> list[str]:
 
 
 def busy(runs: Sequence[Trained]) -> list[str]:
-    """A warning if the machine was not idle when a training began."""
+    """A warning if the machine was not idle at the start of a training."""
     found = [f"{run.recipe} {run.seed} ({run.load:.1f})" for run in runs if run.load >= IDLE_LOAD]
     if not found:
         return []

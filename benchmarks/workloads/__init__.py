@@ -1,1 +1,1 @@
-"""Images and networks to measure with."""
+"""The images and networks of the benchmarks."""

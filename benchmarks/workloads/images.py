@@ -1,4 +1,4 @@
-"""The pictures: Fashion-MNIST's training images as PNG files in a folder for each class."""
+"""The images: Fashion-MNIST's training images as PNG files in a folder for each class."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def folder_name(count: int) -> str:
 
 
 def make(count: int) -> Path:
-    """Write the first `count` training images, once; answers with their folder.
+    """Write the first `count` training images, once; return their folder.
 
     Raises:
-        SetupError: Fashion-MNIST is not to be had.
+        SetupError: Fashion-MNIST is not available.
     """
     folder = DATA / folder_name(count)
     if not folder.is_dir():
@@ -31,7 +31,7 @@ def make(count: int) -> Path:
 
 
 def read_all(folder: Path) -> int:
-    """Read every file, so that no contender is the one who fetches them from the disk."""
+    """Read every file into the page cache, so that no contender reads the disk."""
     return sum(len(path.read_bytes()) for path in folder.rglob("*.png"))
 
 

@@ -1,4 +1,4 @@
-"""The two networks that every contender serves, and the files they are read from."""
+"""The two networks that every contender serves, and their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TUTORIAL = "tutorial"
 
 
 class Network(NamedTuple):
-    """A model version in a folder of its own."""
+    """A model version in its folder."""
 
     name: str  #: in the benchmark's tables
     model: str  #: as `--model` names it
@@ -25,7 +25,7 @@ class Network(NamedTuple):
 
     @property
     def card(self) -> Card:
-        """Its card."""
+        """The model card."""
         return decode_card((self.folder / "card.json").read_bytes())
 
 

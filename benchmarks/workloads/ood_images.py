@@ -1,6 +1,6 @@
-"""Pictures that are none of the training data's kind: uint8 [n, 28, 28], what gates should notice.
+"""Out-of-distribution images, uint8 [n, 28, 28], which the gates should flag.
 
-Digits and letters are drawn white on black, as handwritten ones are published.
+Digits and letters are white on black, as in data sets of handwriting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def letters(count: int, seed: int) -> Bytes:
 
 
 def noise(count: int, seed: int) -> Bytes:
-    """Every value with the same chance."""
+    """Uniformly random values."""
     return np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE), np.uint8)
 
 
@@ -44,24 +44,24 @@ def checkers(count: int, seed: int) -> Bytes:
 
 
 def gradients(count: int, seed: int) -> Bytes:
-    """From one grey to another, in any direction."""
+    """Linear gradients between two greys, in any direction."""
     random = np.random.default_rng(seed)
     down, across = np.indices((SIDE, SIDE)) / (SIDE - 1) - 0.5
-    pictures = []
+    images = []
     for angle, start, end in random.uniform((0, 0, 0), (2 * np.pi, 256, 256), (count, 3)):
         share = (np.cos(angle) * down + np.sin(angle) * across) / np.sqrt(2) + 0.5
-        pictures.append((start + (end - start) * share).clip(0, 255).astype(np.uint8))
-    return np.stack(pictures)
+        images.append((start + (end - start) * share).clip(0, 255).astype(np.uint8))
+    return np.stack(images)
 
 
 def _glyphs(characters: str, count: int, seed: int) -> Bytes:
     random = np.random.default_rng(seed)
-    pictures = []
+    images = []
     for _ in range(count):
         page = Image.new("L", (SIDE, SIDE))
         font = ImageFont.load_default(int(random.integers(*GLYPH_SIZES)))
         place = tuple(SIDE / 2 + random.uniform(-2, 2, 2))
         glyph = characters[random.integers(len(characters))]
         ImageDraw.Draw(page).text(place, glyph, 255, font, anchor="mm")
-        pictures.append(np.asarray(page))
-    return np.stack(pictures)
+        images.append(np.asarray(page))
+    return np.stack(images)

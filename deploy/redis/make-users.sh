@@ -1,9 +1,9 @@
 #!/bin/sh
-# A password for each part, and the server's file of users: make-users.sh FOLDER
+# Creates a password for each part, and the server's file of users: make-users.sh FOLDER
 #   FOLDER/users.acl               for the server: aclfile FOLDER/users.acl
 #   FOLDER/{producer,worker,trainer,monitor,flower}.password   one each for the machines of that part
-# What is there already is kept, so that running it again changes no password.
-# The administrator, hangtag-admin, is off unless FOLDER/admin.password is there.
+# Existing passwords are not changed.
+# The administrator, hangtag-admin, is off unless FOLDER/admin.password exists.
 set -eu
 [ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +18,7 @@ for part in producer worker trainer monitor flower admin; do
   [ -s "$secret" ] || [ $part = admin ] || openssl rand -hex 32 > "$secret"
   [ -s "$secret" ] || continue
   hash=$(tr -d '\n' < "$secret" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
-  # The file in the repository has hashes that no password is known of.
+  # The hashes in the repository's file belong to no known password.
   sed "s/^\(user hangtag-$part\) off /\1 on /; s/#0\{63\}$number /#$hash /" "$users" > "$users.next"
   mv "$users.next" "$users"
 done

@@ -1,4 +1,4 @@
-"""The base images of what is built and run: their names, and where this engine has them from."""
+"""The base images of the built and running images: their names and origins."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from tests.support.processes.fleet import ROOT
 
 
 def names() -> list[str]:
-    """The images that Dockerfile and the compose files name and that are not built here."""
+    """The external images that Dockerfile and the compose files name."""
     text = (ROOT / "Dockerfile").read_text("utf-8")
-    begun = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
-    stages = {stage for _, stage in begun}
-    named = [image for image, _ in begun if image not in stages]
+    started = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
+    stages = {stage for _, stage in started}
+    named = [image for image, _ in started if image not in stages]
     run = [one["image"] for file in FILES for one in services(file).values() if "image" in one]
     return sorted({*named, *run})
 
 
 def missing() -> list[str]:
-    """Those that this engine does not list."""
+    """The base images that this engine does not list."""
     return [name for name in names() if not _digests(name)]
 
 
 def provide() -> None:
-    """Pull what is missing. Raises DockerFails if that is impossible.
+    """Pull the missing images. Raises DockerFails if that is impossible.
 
-    A build would pull it into a cache of its own, where no command could inspect it.
+    A build would pull them into its own cache, where no command could inspect them.
     """
     for name in missing():
         docker("pull", "--quiet", name)
 
 
-def told() -> str:
-    """Which base images are there: a registry's, or ones made on this machine."""
+def origins() -> str:
+    """The origins of the base images: a registry, or this machine."""
     known = {name: _digests(name) for name in names()}
     made = [name for name, digests in known.items() if digests in ("[]", "null")]
     unknown = [name for name, digests in known.items() if not digests]
@@ -46,5 +46,5 @@ def told() -> str:
 
 
 def _digests(name: str) -> str:
-    """Under which digests a registry has it, as JSON; empty if this engine does not list it."""
+    """The registry digests of an image, as JSON; empty if this engine does not list the image."""
     return docker("image", "inspect", "-f", "{{json .RepoDigests}}", name, check=False)

@@ -1,8 +1,8 @@
 """Whether CI must run the compose tests: `python -m tests.compose.changed` prints yes or no.
 
-They take minutes, so CI runs them only when something that no other test runs has changed since
-the commit that the last nightly run passed them at. The reason goes to standard error. Like the
-steps of CI, this needs nothing but the standard library.
+They take minutes, so CI runs them only if an input that no other test exercises has changed since
+the commit of the last nightly run that passed them. The reason goes to standard error. Like the
+steps of CI, this uses only the standard library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.steps import record
 from tests.steps.step import ROOT
 
-#: What only the compose tests exercise. The rest of an image is the product, which other tests run.
+#: Inputs that only the compose tests exercise. Other tests run the product inside the images.
 INPUTS = (
     "Dockerfile", ".dockerignore", "docker-compose.yml", "docker-compose.gpu.yml", ".env.example",
     "pyproject.toml", "constraints.txt",
@@ -27,16 +27,16 @@ INPUTS = (
 
 
 def reason_to_run(root: Path = ROOT, page: Path = record.PAGE) -> str:
-    """Why the tests must run; empty if they need not."""
+    """The reason to run the tests; empty if there is none."""
     last = record.commit_of("compose", page)
     if not last:
-        return f"{page.name} names no commit at which they passed"
+        return f"{page.name} has no commit at which they passed"
     if _git(root, "cat-file", "-e", f"{last}^{{commit}}").returncode:
         return f"the commit {last} is not in this clone"
     differs = _git(root, "diff", "--name-only", last, "--", *INPUTS)
     new = _git(root, "ls-files", "--others", "--exclude-standard", "--", *INPUTS)
     if failed := differs.stderr + new.stderr:
-        return f"git fails: {failed.strip()}"
+        return f"git failed: {failed.strip()}"
     changed = (differs.stdout + new.stdout).split("\n")
     return f"changed since {last}: {changed[0]}" if changed[0] else ""
 

@@ -1,4 +1,4 @@
-"""Images that are built once, and services that run from the first test to the last."""
+"""Images that are built once, and services that run for the whole session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose import bases
-from tests.compose.engine import Compose, ended, engine_runs, say
+from tests.compose.engine import Compose, ended, engine_runs, log
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.processes import trainers
@@ -18,7 +18,7 @@ IMAGES = 10_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A slow engine may take its time; a laptop without one has nothing to run."""
+    """Extend the timeout for slow engines; skip the tests without an engine."""
     here = [item for item in items if item.path.parent == Path(__file__).parent]
     missing = not engine_runs()
     for item in here:
@@ -34,38 +34,38 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def project(folder: Path) -> Compose:
-    """Nothing of it is there yet."""
-    made = Compose(folder)
-    made.down()
-    return made
+    """The project, without containers, volumes and images."""
+    project = Compose(folder)
+    project.down()
+    return project
 
 
 @pytest.fixture(scope="session")
-def pictures(folder: Path, project: Compose) -> Gallery:
-    """Pictures below `folder`/pictures, and the table that a plain loop makes of them here.
+def photos(folder: Path, project: Compose) -> Gallery:
+    """Image files below `folder`/pictures, and their table from a plain loop on this machine.
 
-    Meanwhile the engine builds the images.
+    The engine builds the container images in parallel.
     """
     bases.provide()
-    begun = time.monotonic()
+    started = time.monotonic()
     building = project.start("--progress", "quiet", "--profile", "*", "build")
     trainers.draw_classes(folder / "data/garments")
     made = gallery.make(folder, IMAGES)
     ended(building)
-    say(f"{IMAGES:,} pictures have a table of a plain loop, every image is built", begun)
+    log(f"{IMAGES:,} files have a table of a plain loop, every image is built", started)
     return made
 
 
 @pytest.fixture(scope="session")
-def compose(project: Compose, pictures: Gallery) -> Iterator[Compose]:
-    """The services: a server, one worker and a trainer, all well."""
-    say(bases.told())
-    begun = time.monotonic()
+def compose(project: Compose, photos: Gallery) -> Iterator[Compose]:
+    """The services: a server, one worker and a trainer, all healthy."""
+    log(bases.origins())
+    started = time.monotonic()
     try:
         project.run("up", "-d", "--wait")
-        say("up, and well", begun)
+        log("up and healthy", started)
         yield project
     finally:
-        begun = time.monotonic()
+        started = time.monotonic()
         project.down()
-        say("down", begun)
+        log("down", started)

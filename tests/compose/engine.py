@@ -1,4 +1,4 @@
-"""docker-compose.yml on a real engine, in a project of its own: what a person types."""
+"""docker-compose.yml on a real engine, in a separate project, with the commands of a user."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import redis
 
 from tests.support.processes.fleet import ROOT
 
-#: The same for each run of a checkout, so that what one left behind is removed by the next.
+#: The same for each run of a checkout, so that a run removes the leftovers of an earlier one.
 PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
-#: So slow that what happens to a job happens in its middle.
+#: Slow enough that faults meet a job in progress.
 CPUS = "0.2"
 LIMIT_S = 600.0
 
@@ -34,8 +34,8 @@ def engine_runs() -> bool:
     """Whether there is an engine with the compose plugin."""
     if shutil.which("docker") is None:
         return False
-    asked = (["docker", "compose", "version"], ["docker", "info"])
-    return all(subprocess.run(one, capture_output=True).returncode == 0 for one in asked)
+    commands = (["docker", "compose", "version"], ["docker", "info"])
+    return all(subprocess.run(one, capture_output=True).returncode == 0 for one in commands)
 
 
 class DockerFails(AssertionError):
@@ -43,7 +43,7 @@ class DockerFails(AssertionError):
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Standard output of a docker command. Raises DockerFails if it fails, where `check`."""
+    """Standard output of a docker command. With `check`, raises DockerFails if it fails."""
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=LIMIT_S, env=environment()
     )
@@ -53,38 +53,38 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 class Terminal:
-    """Somebody who sits in front of a command, and may press Ctrl-C."""
+    """A command at a pseudo-terminal, which accepts Ctrl-C."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         self._keyboard, screen = pty.openpty()
-        self._shown = bytearray()
+        self._output = bytearray()
         self._process = subprocess.Popen(
             command, env=env, stdin=screen, stdout=screen, stderr=screen
         )
         os.close(screen)
-        threading.Thread(target=self._look, daemon=True).start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     def press_ctrl_c(self) -> None:
-        """The key, not the signal: the terminal of the container makes one of it."""
+        """Send the key, not the signal: the container's terminal converts it to SIGINT."""
         os.write(self._keyboard, b"\x03")
 
     def end(self) -> tuple[int, str]:
-        """Exit code, and all that was shown."""
-        return self._process.wait(LIMIT_S), self._shown.decode(errors="replace")
+        """Exit code and output."""
+        return self._process.wait(LIMIT_S), self._output.decode(errors="replace")
 
-    def _look(self) -> None:
-        with suppress(OSError):  # the terminal is closed with the command
-            while shown := os.read(self._keyboard, 4096):
-                self._shown += shown
+    def _read(self) -> None:
+        with suppress(OSError):  # the terminal closes with the command
+            while chunk := os.read(self._keyboard, 4096):
+                self._output += chunk
 
 
 class Compose:
-    """The project. `folder` has its secrets and its .env, made as a person makes them."""
+    """The project. `folder` has its secrets and its .env, created by the user's script."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.secrets = folder / "secrets"
-        self._begun: list[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[str]] = []
         self._env = environment(
             HANGTAG_REDIS_PORT="0", HANGTAG_METRICS_PORT="0", HANGTAG_FLOWER_PORT="0",
             HANGTAG_WORKER_CPUS=CPUS, HANGTAG_DATA=str(folder / "data"),
@@ -97,16 +97,16 @@ class Compose:
         return ["docker", "compose", "-p", PROJECT, "-f", file, "--env-file", env_file, *arguments]
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-        """Begin a command."""
-        begun = subprocess.Popen(
+        """Start a command."""
+        process = subprocess.Popen(
             self.command(*arguments), env=self._env | settings, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        self._begun.append(begun)
-        return begun
+        self._started.append(process)
+        return process
 
     def type(self, *arguments: str) -> Terminal:
-        """Begin a command at a terminal."""
+        """Start a command at a terminal."""
         return Terminal(self.command(*arguments), self._env)
 
     def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
@@ -114,40 +114,40 @@ class Compose:
         return ended(self.start(*arguments, **settings), code)
 
     def scale(self, workers: int) -> None:
-        """So many workers that are well, and the others."""
+        """Scale to this number of workers, and wait until all services are healthy."""
         self.run("up", "-d", "--wait", "--no-recreate", "--scale", f"worker={workers}")
         assert len(self.containers("worker")) == workers
 
     def producer(
         self, *arguments: str, options: Sequence[str] = ("-T",), **mounts: Path
     ) -> list[str]:
-        """The arguments of a producer's run, with each folder at /NAME; `out` may be written."""
+        """The arguments of a producer's run; each folder is mounted at /NAME, `out` writable."""
         mode = {"out": "rw"}
         volumes = [f"{path}:/{name}:{mode.get(name, 'ro')}" for name, path in mounts.items()]
         mounted = [part for volume in volumes for part in ("-v", volume)]
         return ["run", "--rm", *options, *mounted, "producer", *arguments]
 
     def containers(self, service: str) -> list[str]:
-        """The ids of its running containers."""
+        """The ids of a service's running containers."""
         return self.run("ps", "-q", "--no-trunc", service).split()
 
     def image(self, service: str) -> str:
-        """The name of the image that was built for it."""
+        """The name of the image built for a service."""
         return f"{PROJECT}-{service}"
 
     @property
     def port(self) -> int:
-        """Where Redis is published; another one after each of its starts."""
+        """The published port of Redis, which changes with each start."""
         return int(self.run("port", "redis", "6379").rpartition(":")[2])
 
     def client(self) -> redis.Redis:
-        """A producer's client of Redis, over the published port."""
+        """A Redis client as the producer's user, over the published port."""
         password = (self.secrets / "producer.password").read_text().strip()
         return redis.Redis(port=self.port, username="hangtag-producer", password=password)
 
     def down(self) -> None:
         """Remove everything of this project, and nothing else."""
-        for one in self._begun:  # a test that failed may have left it running
+        for one in self._started:  # a failed test may have left it running
             with one:
                 one.kill()
         every = ("--profile", "*")
@@ -161,6 +161,6 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     return out + error
 
 
-def say(what: str, since: float | None = None) -> None:
-    """A line for whoever watches, with the seconds since then."""
+def log(what: str, since: float | None = None) -> None:
+    """Print a progress line, with the seconds since `since`."""
     print(f"compose: {what}" + (f", {time.monotonic() - since:.1f} s" if since else ""), flush=True)

@@ -1,4 +1,4 @@
-"""What is in the images and what containers may do."""
+"""The contents of the images and the rights of containers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.engine import Compose, docker, say
+from tests.compose.engine import Compose, docker, log
 
 BUILT = ("producer", "worker", "trainer", "metrics")
 MONITOR = ("metrics", "flower")
@@ -24,18 +24,18 @@ def running(compose: Compose) -> Iterator[Compose]:
 
 
 def inside(image: str, *command: str) -> str:
-    """What a command answers in a new container of an image, as root and with no network."""
+    """The output of a command in a new container of an image, as root and without a network."""
     entry, *arguments = command
     options = ("--rm", "--user", "0", "--network", "none", "--entrypoint", entry)
     return docker("run", *options, image, *arguments)
 
 
 @pytest.mark.parametrize("service", ["producer", "worker"])
-def test_what_is_scaled_or_typed_has_no_tensorflow(compose: Compose, service: str) -> None:
+def test_producer_and_worker_have_no_tensorflow(compose: Compose, service: str) -> None:
     assert inside(compose.image(service), "python", "-c", FIND.format(HEAVY)) == ""
 
 
-def test_the_trainer_has_it(compose: Compose) -> None:
+def test_the_trainer_has_tensorflow(compose: Compose) -> None:
     found = inside(compose.image("trainer"), "python", "-c", FIND.format(HEAVY))
     assert found.split() == list(HEAVY)
 
@@ -45,7 +45,7 @@ def test_an_image_is_small(compose: Compose, service: str) -> None:
     image = compose.image(service)
     size = int(docker("image", "inspect", "-f", "{{.Size}}", image)) / 1e6
     base = int(docker("image", "inspect", "-f", "{{.Size}}", "python:3.13-slim")) / 1e6
-    say(f"the image of {service}: {size:,.0f} MB, of which its base {base:,.0f}")
+    log(f"the image of {service}: {size:,.0f} MB, of which its base {base:,.0f}")
     assert size - base < {"producer": 70, "metrics": 80, "worker": 250, "trainer": 3000}[service]
     tools = "for t in gcc cc g++ make git; do command -v $t; done; find / -xdev -path '*/pip/*.whl'"
     assert inside(image, "sh", "-c", f"{tools}; ls -A /root/.cache 2>/dev/null; true") == ""
@@ -72,26 +72,26 @@ def test_no_password_is_in_a_containers_environment_or_command(
 
 
 @pytest.mark.parametrize("service", RUNNING)
-def test_a_service_is_an_ordinary_user_who_can_change_nothing(
+def test_a_service_runs_as_an_ordinary_user_without_write_access(
     running: Compose, service: str
 ) -> None:
-    def answer(script: str) -> str:
+    def output(script: str) -> str:
         return running.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
 
-    assert int(answer("id -u")) > 0
-    # A root that could be written to would say "Permission denied" to this user.
-    assert "Read-only file system" in answer("touch /new")
-    status = answer("cat /proc/1/status").split("\n")
+    assert int(output("id -u")) > 0
+    # A writable root would report "Permission denied" to this user.
+    assert "Read-only file system" in output("touch /new")
+    status = output("cat /proc/1/status").split("\n")
     assert {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} <= set(status)
 
 
-def test_there_is_no_way_out_of_a_worker(compose: Compose) -> None:
+def test_a_worker_has_no_default_route(compose: Compose) -> None:
     routes = compose.run("exec", "-T", "worker", "cat", "/proc/net/route").splitlines()[1:]
     assert routes
     assert not [route for route in routes if route.split()[1] == "00000000"]
 
 
 @pytest.mark.parametrize("service", ["worker", "trainer"])
-def test_a_service_says_whether_it_is_well(compose: Compose, service: str) -> None:
+def test_a_service_reports_its_health(compose: Compose, service: str) -> None:
     health = ("exec", "-T", service, "python", "-m", "worker.health")
     assert compose.run(*health, "--ready") == compose.run(*health) == "well\n"

@@ -1,4 +1,4 @@
-"""What happens to containers happens to no row."""
+"""Faults of containers do not change a row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from shared.errors import Exit
 from shared.messages.model_card import Card
-from tests.compose.engine import PROJECT, Compose, docker, ended, environment, say
+from tests.compose.engine import PROJECT, Compose, docker, ended, environment, log
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import Held, claims, wait_until_taken_over
@@ -23,17 +23,17 @@ from tests.support.processes.fleet import ROOT, wait_for
 from worker.runtimes.runtime import artifact_name
 
 RUNTIME = "litert"
-#: Messages so small that a job has many.
+#: Small messages, so that a job has many.
 SMALL = ("-e", "HANGTAG_BATCH_IMAGES=64")
 
 
 def at_photos(table: bytes) -> bytes:
-    """The table of the same pictures where they are mounted at /photos."""
+    """The table of the same images mounted at /photos."""
     return table.replace(f"\n{FOLDER}/".encode(), b"\n/photos/")
 
 
 def of_class(table: bytes, name: str) -> bytes:
-    """The rows of one folder, and the heading."""
+    """The heading and the rows of one folder."""
     heading, *rows = table.splitlines(keepends=True)
     start = f"{FOLDER}/{name}/".encode()
     return b"".join([heading, *(row for row in rows if row.startswith(start))])
@@ -54,33 +54,33 @@ class Job:
         self.process = compose.start(*arguments)
 
     def view(self) -> JobView | None:
-        """How far it is; it must not have ended."""
+        """The job's progress. Raises AssertionError if it has ended."""
         if self.process.poll() is not None:
-            raise AssertionError(f"it ended too soon: {self.process.communicate()}")
+            raise AssertionError(f"the job ended too soon: {self.process.communicate()}")
         return read_snapshot(self.output)
 
     def wait_until_done(self, images: int) -> None:
-        """Wait until so many more images have come back."""
+        """Wait until this number of further images is done."""
         first = self.done
         wait_for(f"{images} images", lambda: self.done >= first + images, poll_s=0.05)
 
     @property
     def done(self) -> int:
-        """Images that have come back, while it runs."""
+        """Number of images done, while the job runs."""
         view = self.view()
         return view.done if view is not None else 0
 
 
 def signal_all(container: str, name: str) -> None:
-    """To every process of a container but its first. An engine cannot always pause one."""
+    """Signal every process of a container but its first. Not every engine can pause a container."""
     docker("exec", container, "sh", "-c", f"kill -{name} -1")
 
 
 def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
-    """A container that is stopped while it holds a batch, and that batch."""
+    """Stop a container while it holds a batch; return it with that batch."""
     with compose.client() as client:
 
-        def look() -> tuple[str, Held] | None:
+        def stop() -> tuple[str, Held] | None:
             for held in claims(client):
                 found = [one for one in containers if held.owner.startswith(one[:12])]
                 if not found:
@@ -92,59 +92,59 @@ def catch(compose: Compose, containers: list[str]) -> tuple[str, Held]:
                 signal_all(found[0], "CONT")
             return None
 
-        return wait_for("a container with a batch in hand", look)
+        return wait_for("a container that holds a batch", stop)
 
 
-def test_workers_come_go_and_die_and_redis_is_emptied_and_the_table_is_the_same(
-    compose: Compose, pictures: Gallery, tmp_path: Path
+def test_scaled_and_killed_workers_and_an_emptied_redis_do_not_change_the_table(
+    compose: Compose, photos: Gallery, tmp_path: Path
 ) -> None:
     out = new_folder(tmp_path / "out")
-    begun = time.monotonic()
-    job = Job(compose, pictures.cwd / FOLDER, out)
+    started = time.monotonic()
+    job = Job(compose, photos.cwd / FOLDER, out)
     job.wait_until_done(128)
     compose.scale(4)
-    say(f"1 -> 4 workers at {job.done:,} images", begun)
+    log(f"1 -> 4 workers at {job.done:,} images", started)
     job.wait_until_done(128)
     compose.run("restart", "redis")
     job.wait_until_done(128)
-    say(f"Redis was restarted, and so emptied; {job.done:,} images", begun)
+    log(f"Redis restarted empty at {job.done:,} images", started)
     compose.scale(2)
     job.wait_until_done(128)
-    say(f"4 -> 2 workers at {job.done:,} images", begun)
+    log(f"4 -> 2 workers at {job.done:,} images", started)
     victim, held = catch(compose, compose.containers("worker"))
     docker("kill", victim)
     with compose.client() as client:
         wait_until_taken_over(client, held, 60)
-    say(f"a worker was killed at {job.done:,} images, its batch is somebody else's", begun)
+    log(f"a worker was killed at {job.done:,} images, another worker has its batch", started)
     compose.scale(4)
-    say(f"4 workers again at {job.done:,} images", begun)
-    told = ended(job.process)
-    say(next(line for line in told.splitlines() if line.startswith("job ")), begun)
-    assert job.output.read_bytes() == at_photos(pictures.table)
+    log(f"4 workers again at {job.done:,} images", started)
+    output = ended(job.process)
+    log(next(line for line in output.splitlines() if line.startswith("job ")), started)
+    assert job.output.read_bytes() == at_photos(photos.table)
 
 
 def test_a_model_is_retrained_promoted_and_used(
-    compose: Compose, pictures: Gallery, tmp_path: Path
+    compose: Compose, photos: Gallery, tmp_path: Path
 ) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     train = ("train", "--data", "/data/garments", "--name", "garments", "--recipe", "tutorial")
-    told = compose.run(*compose.producer(*train, "--promote", "never"))
-    assert "garments@1 is published" in told
-    say("trained", begun)
+    output = compose.run(*compose.producer(*train, "--promote", "never"))
+    assert "garments@1 is published" in output
+    log("trained", started)
     compose.run(*compose.producer("models", "promote", "garments@1"))
-    begun = time.monotonic()
+    started = time.monotonic()
     job = Job(
-        compose, pictures.cwd / FOLDER, new_folder(tmp_path / "out"), "--model", "garments"
+        compose, photos.cwd / FOLDER, new_folder(tmp_path / "out"), "--model", "garments"
     )  # fmt: skip
     ended(job.process)
-    say("classified with it", begun)
+    log("classified with the new version", started)
     version = copied(compose, "garments/1", tmp_path)
-    expected = expected_table.table(pictures.cwd, pictures.paths, version=version)
+    expected = expected_table.table(photos.cwd, photos.paths, version=version)
     assert job.output.read_bytes() == at_photos(expected)
 
 
 def copied(compose: Compose, version: str, folder: Path) -> Version:
-    """A version from the trainer's volume."""
+    """A copy of a version from the trainer's volume."""
     compose.run("cp", f"trainer:/var/lib/hangtag/models/{version}", str(folder / "version"))
     card = msgspec.json.decode((folder / "version/card.json").read_bytes(), type=Card)
     return Version(card, (folder / "version" / artifact_name(RUNTIME)).read_bytes())
@@ -153,23 +153,23 @@ def copied(compose: Compose, version: str, folder: Path) -> Version:
 def test_the_models_outlive_the_containers(compose: Compose) -> None:
     compose.run("rm", "--stop", "--force", "trainer", "redis")
     compose.run("up", "-d", "--wait", "--no-recreate", "--scale", "worker=4")
-    told = wait_for("the models", lambda: shown(compose, "garments@1"), poll_s=1)
-    assert "garments@1" in told
+    output = wait_for("the models", lambda: models_show(compose, "garments@1"), poll_s=1)
+    assert "garments@1" in output
 
 
-def shown(compose: Compose, model: str) -> str:
+def models_show(compose: Compose, model: str) -> str:
     run = compose.start(*compose.producer("models", "show", model))
-    told = "".join(run.communicate())
-    return told if run.returncode == 0 else ""
+    output = "".join(run.communicate())
+    return output if run.returncode == 0 else ""
 
 
 def test_a_producer_on_the_host_uses_the_published_port(
-    compose: Compose, pictures: Gallery, tmp_path: Path
+    compose: Compose, photos: Gallery, tmp_path: Path
 ) -> None:
     def hangtag(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         url = {"HANGTAG_REDIS_URL": f"redis://127.0.0.1:{compose.port}", "PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            [sys.executable, "-m", "producer.cli", *arguments], cwd=pictures.cwd, text=True,
+            [sys.executable, "-m", "producer.cli", *arguments], cwd=photos.cwd, text=True,
             capture_output=True, env=environment(**url, **settings),
         )  # fmt: skip
 
@@ -179,47 +179,47 @@ def test_a_producer_on_the_host_uses_the_published_port(
     }
     output = tmp_path / "bags.csv"
     command = ("classify", f"{FOLDER}/Bag", "-o", str(output))
-    stranger = hangtag(*command)
-    assert (stranger.returncode, stranger.stdout) == (Exit.SETUP, "")
-    assert stranger.stderr.count("\n") == 1
+    refused = hangtag(*command)
+    assert (refused.returncode, refused.stdout) == (Exit.SETUP, "")
+    assert refused.stderr.count("\n") == 1
     done = hangtag(*command, **user)
     assert done.returncode == 0, done.stderr
-    assert output.read_bytes() == of_class(pictures.table, "Bag")
+    assert output.read_bytes() == of_class(photos.table, "Bag")
 
 
-def test_what_was_interrupted_goes_on_with_the_same_command(
-    compose: Compose, pictures: Gallery, tmp_path: Path
+def test_the_same_command_resumes_an_interrupted_job(
+    compose: Compose, photos: Gallery, tmp_path: Path
 ) -> None:
-    out, photos = new_folder(tmp_path / "out"), pictures.cwd / FOLDER / "Sandal"
+    out, sandals = new_folder(tmp_path / "out"), photos.cwd / FOLDER / "Sandal"
     classify = ("classify", "/photos", "-o", "results.csv")
-    first = compose.type(*compose.producer(*classify, options=SMALL, photos=photos, out=out))
+    first = compose.type(*compose.producer(*classify, options=SMALL, photos=sandals, out=out))
     wait_for("an image", lambda: (view := read_snapshot(out / "results.csv")) and view.done)
     first.press_ctrl_c()
-    code, shown = first.end()
-    assert code == Exit.INTERRUPTED, shown
+    code, output = first.end()
+    assert code == Exit.INTERRUPTED, output
     view = read_snapshot(out / "results.csv")
     assert view is not None
     assert (view.state, 0 < view.done < 1000) == (JobState.PAUSED, True), view
-    second = Job(compose, photos, out)
+    second = Job(compose, sandals, out)
     ended(second.process)
-    rows = of_class(pictures.table, "Sandal").replace(f"\n{FOLDER}/Sandal/".encode(), b"\n/photos/")
+    rows = of_class(photos.table, "Sandal").replace(f"\n{FOLDER}/Sandal/".encode(), b"\n/photos/")
     assert second.output.read_bytes() == rows
 
 
 @pytest.mark.parametrize("uid", [os.getuid(), 4242])
 def test_the_files_of_a_producer_belong_to_the_caller(
-    compose: Compose, pictures: Gallery, tmp_path: Path, uid: int
+    compose: Compose, photos: Gallery, tmp_path: Path, uid: int
 ) -> None:
     out = new_folder(tmp_path / "out")
     settings: dict[str, str] = {}
     if uid != os.getuid():
         if os.getuid() != 0:
-            pytest.skip("needs root, to be somebody else")
+            pytest.skip("needs root, to change the owner")
         os.chown(out, uid, uid)
         settings = {"HANGTAG_UID": str(uid), "HANGTAG_GID": str(uid)}
     classify = ("classify", "/photos", "-o", "/out/results.csv")
-    photos = pictures.cwd / FOLDER / "Coat"
-    ended(compose.start(*compose.producer(*classify, photos=photos, out=out), **settings))
+    coats = photos.cwd / FOLDER / "Coat"
+    ended(compose.start(*compose.producer(*classify, photos=coats, out=out), **settings))
     assert {path.stat().st_uid for path in out.iterdir()} == {uid}
     assert (out / "results.csv").read_bytes().count(b"\n") > 1
 

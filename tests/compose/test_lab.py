@@ -1,4 +1,4 @@
-"""The lab leaves a machine's network as it was before its engine."""
+"""The lab restores a machine's network after its engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.processes.fleet import ROOT
 
-#: In a network namespace of its own: what an engine leaves behind, beside a rule of another's.
+#: In a separate network namespace: an engine's leftovers, beside another program's rules.
 _SCRIPT = """
 import sys
 from pathlib import Path

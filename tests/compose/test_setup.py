@@ -1,4 +1,4 @@
-"""The first steps of a newcomer, and what goes wrong with them."""
+"""The first steps of a new user, and their errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
 
 
 def bare(*arguments: str, files: tuple[str, ...] = FILES[:1]) -> subprocess.CompletedProcess[str]:
-    """`docker compose` in the checkout, as if no .env were there."""
+    """`docker compose` in the checkout, as if it had no .env."""
     named = [part for file in files for part in ("-f", file)]
     return subprocess.run(
         ["docker", "compose", "-p", PROJECT, *named, *arguments], cwd=ROOT, text=True,
@@ -24,7 +24,7 @@ def bare(*arguments: str, files: tuple[str, ...] = FILES[:1]) -> subprocess.Comp
     )  # fmt: skip
 
 
-def test_without_passwords_one_line_names_the_cure() -> None:
+def test_without_passwords_one_line_names_the_fix() -> None:
     done = bare("--env-file", "/dev/null", "up", "-d")
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) == 1
@@ -32,22 +32,22 @@ def test_without_passwords_one_line_names_the_cure() -> None:
 
 
 @pytest.mark.parametrize("files", [FILES[:1], FILES])
-def test_the_example_of_settings_is_complete(files: tuple[str, ...]) -> None:
+def test_the_example_settings_are_complete(files: tuple[str, ...]) -> None:
     done = bare("--env-file", ".env.example", "--profile", "*", "config", "-q", files=files)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_making_the_passwords_again_changes_none(compose: Compose) -> None:
-    def all_of_it() -> dict[str, bytes]:
+    def contents() -> dict[str, bytes]:
         files = [compose.folder / ".env", *compose.secrets.iterdir()]
         return {file.name: file.read_bytes() for file in files}
 
-    before = all_of_it()
+    before = contents()
     assert len(before) == 7
     subprocess.run(
         [ROOT / "deploy/make-secrets.sh", compose.folder], check=True, capture_output=True
     )
-    assert all_of_it() == before
+    assert contents() == before
     assert stat.S_IMODE(compose.secrets.stat().st_mode) == 0o700
 
 
@@ -67,10 +67,10 @@ def test_a_wrong_password_is_one_line(compose: Compose, tmp_path: Path) -> None:
     assert error.splitlines()[-1].startswith("hangtag: ")
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="an engine gives no cores that are not there")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 def test_more_cores_without_more_memory_are_no_more_processes(compose: Compose) -> None:
     def told(**settings: str) -> list[str]:
-        refused = ("-e", "HANGTAG_REDIS_USER=nobody")  # or it would be one more worker
+        refused = ("-e", "HANGTAG_REDIS_USER=nobody")  # so that it does not join as a worker
         run = compose.start("run", "--rm", "-T", "--no-deps", *refused, "worker", **settings)
         return [line for line in "".join(run.communicate()).splitlines() if "processes" in line]
 
@@ -79,7 +79,7 @@ def test_more_cores_without_more_memory_are_no_more_processes(compose: Compose) 
     assert told(HANGTAG_WORKER_CPUS="2", HANGTAG_WORKER_MEMORY="2700m") == []
 
 
-def test_pictures_that_were_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:
+def test_images_that_are_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:
     run = compose.start(*compose.producer("classify", "/photos", "-o", "results.csv", out=tmp_path))
     out, error = run.communicate()
     assert (run.returncode, out) == (2, "")

@@ -1,6 +1,6 @@
-"""Reads the Lua of the ledgers far enough to know where a condition, an operand or a call stands.
+"""Parses the Lua of the ledgers enough to locate conditions, operands and calls.
 
-Not all of Lua: a script that uses more of it is refused, so that no guard is passed over.
+It supports only a part of Lua and rejects other scripts, so that no guard is skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Binary(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call: its function and arguments, and of an argument that is a table the elements."""
+    """A call: its function and arguments, and the elements if its only argument is a table."""
 
     function: str
     whole: Span
@@ -47,20 +47,20 @@ class Call(NamedTuple):
 
 
 class Syntax(NamedTuple):
-    """What stands where."""
+    """The located parts of a script."""
 
     text: str
     conditions: list[Span]  #: of if, elseif and while
     operations: list[Binary]
     calls: list[Call]
-    statements: list[Span]  #: calls whose value is not used
+    statements: list[Span]  #: calls without a use of their value
 
     def of(self, span: Span) -> str:
         return self.text[span.start : span.end]
 
 
 def parse(text: str) -> Syntax:
-    """Raises SyntaxError for what is not read here."""
+    """Raises SyntaxError for unsupported Lua."""
     parser = _Parser(text)
     parser.block(())
     parser.expect("")
@@ -92,7 +92,7 @@ class _Parser:
     def expect(self, token: str) -> None:
         if self.next != token:
             line = self.found.text.count("\n", 0, self._tokens[self._i].start) + 1
-            raise SyntaxError(f"line {line}: {self.next!r} where {token!r} was due")
+            raise SyntaxError(f"line {line}: {self.next!r} where {token!r} was expected")
         self._i += 1
 
     def _since(self, i: int) -> Span:

@@ -1,4 +1,4 @@
-"""What a history holds the ledger to, told apart from the asserts of the test itself."""
+"""The promises that a history checks, as distinct from the test's own asserts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PRODUCT = (ROOT / "shared", ROOT / "producer")
 
 
 class Broken(AssertionError):
-    """The ledger does not do what is promised of it."""
+    """The ledger breaks a promise."""
 
 
 def agree(found: object, expected: object) -> None:
-    """Raises Broken unless what was found is what the oracle expects."""
+    """Raises Broken unless `found` is what the oracle expects."""
     if found != expected:
         raise Broken(f"{found!r} instead of {expected!r}")
 
@@ -28,8 +28,8 @@ def promise(holds: object, what: str = "") -> None:
 
 
 def is_broken(error: BaseException) -> bool:
-    """Whether this is a fault of the product: a promise, a script that fails, or an answer of one
-    that the product cannot read; not one of the test's own asserts."""
+    """Whether this is an error of the product: a broken promise, a failing script, or a result of a
+    script that the product cannot decode; not one of the test's own asserts."""
     if isinstance(error, Broken | ResponseError):
         return True
     frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]

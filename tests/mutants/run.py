@@ -1,4 +1,4 @@
-"""Which mutants a run tries, and whether some history notices one."""
+"""Selects the mutants of a run, and checks that some history detects a mutant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.failpoints.hypothesis_profiles import FULL, MUTANTS
 def tried(
     found: Iterable[Mutant], quick: Collection[str], equivalent: Mapping[str, str]
 ) -> list[Any]:
-    """The parameters of a test: those of the quick runs, and in the full ones all others."""
+    """The parameters of a test: the quick mutants, in full runs also the others."""
     return [
         pytest.param(mutant, id=mutant.id, marks=() if mutant.id in quick else pytest.mark.nightly)
         for mutant in found
@@ -25,11 +25,11 @@ def tried(
 
 
 def check_noticed(machine: type[RuleBasedStateMachine], *arguments: object) -> None:
-    """Some history breaks a promise; an error of the test itself is not taken for that."""
+    """Check that some history breaks a promise; an error of the test itself does not count."""
     try:
         run_state_machine_as_test(cast(Any, lambda: machine(*arguments)), settings=MUTANTS)
     except Exception as error:
         if not is_broken(error):
             raise
     else:
-        pytest.fail("no history notices that the guard is missing")
+        pytest.fail("no history detects the missing guard")

@@ -1,4 +1,4 @@
-"""Every guard of a Lua script, and the script without it: found by reading, none by hand."""
+"""Mutates Lua scripts: finds every guard by parsing, and removes it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from tests.mutants.lua import Binary, Call, Span, Syntax, parse
 
 LUA = Path(__file__).parents[2] / "shared" / "ledger" / "lua"
-#: What a comparison becomes at its limit.
+#: Comparisons with their limit included or excluded.
 _AT_THE_LIMIT = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 
 
 class Mutant(NamedTuple):
-    """One file of Lua with one guard taken out."""
+    """One Lua file without one of its guards."""
 
     file: str
-    name: str  #: says what stands instead; the same after changes elsewhere in the file
+    name: str  #: the change; stable when other parts of the file change
     guard: Span
     text: str  #: the whole file
 
@@ -27,7 +27,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(files: Iterable[str]) -> list[Mutant]:
-    """Every mutant of these files, without the suffix, in the order of the text."""
+    """Every mutant of these files (names without the suffix), in the order of the text."""
     return [mutant for file in files for mutant in mutants_of(file, source(file))]
 
 
@@ -36,7 +36,7 @@ def source(file: str) -> str:
 
 
 def mutants_of(file: str, text: str) -> list[Mutant]:
-    """Every mutant of this text. One that is there already, or is none, is left out."""
+    """Every mutant of this text, without duplicates and unchanged texts."""
     syntax = parse(text)
     found: dict[str, Mutant] = {}
     names: dict[str, int] = {}
@@ -53,7 +53,7 @@ def mutants_of(file: str, text: str) -> list[Mutant]:
 
 
 def scripts(mutant: Mutant, prelude: str, whole: Mapping[str, str]) -> dict[str, str]:
-    """Those of the scripts, by name, that the mutant changes. `prelude` stands before each."""
+    """The scripts, by name, that the mutant changes. Each starts with `prelude`."""
     text = source(mutant.file)
     prefix = source(prelude)
     if mutant.file == prelude:
@@ -62,7 +62,7 @@ def scripts(mutant: Mutant, prelude: str, whole: Mapping[str, str]) -> dict[str,
 
 
 def guards(text: str) -> list[Span]:
-    """What must have a mutant: conditions, operands of `and` and `or`, comparisons."""
+    """The parts that need a mutant: conditions, operands of `and` and `or`, comparisons."""
     syntax = parse(text)
     compared = ("<", ">", "<=", ">=", "==", "~=")
     return [
@@ -110,7 +110,7 @@ def _of_call(syntax: Syntax, call: Call) -> Iterator[tuple[Span, str]]:
 
 
 def _without(items: list[Span], first: int, count: int) -> Span:
-    """So many items of a list, with the comma that goes with them."""
+    """`count` items of a list from index `first`, with their comma."""
     after = first + count
     if after < len(items):
         return Span(items[first].start, items[after].start)

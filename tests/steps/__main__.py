@@ -1,6 +1,6 @@
-"""`python -m tests.steps ci`, or `nightly`: run the steps and say how each went.
+"""`python -m tests.steps ci` or `nightly`: run the steps and print their results.
 
-It needs nothing but the standard library, since the first step makes the environment.
+It uses only the standard library, since the first step creates the environment.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, run
 
 
 def main() -> int:
-    """Exit code 0: every step passed, or is done already."""
+    """Exit code 0: every step passed now or before."""
     given = _parser().parse_args()
     outcomes = ci() if given.what == "ci" else nightly(given.steps)
-    print(table.shown(outcomes), flush=True)
+    print(table.formatted(outcomes), flush=True)
     return int(any(one.result == FAILED for one in outcomes))
 
 
 def ci() -> list[Outcome]:
-    """Each step, whether or not the one before has passed."""
+    """Run each step, regardless of earlier failures."""
     outcomes = [run(step) for step in plan.ci()]
     return [*outcomes, _compose_if_changed()]
 
 
 def nightly(names: Sequence[str]) -> list[Outcome]:
-    """Each step that is not done; the page is written after each."""
+    """Run each step that is not done; write the page after each."""
     rows = record.read()
     steps = [step for step in plan.nightly() if not names or step.name in names]
     order = tuple(step.name for step in plan.nightly())
@@ -52,18 +52,18 @@ def _compose_if_changed() -> Outcome:
         print(f"compose: {reason}", flush=True)
         return run(plan.compose())
     at = record.commit_of("compose")
-    return Outcome("compose", NOT_RUN, note=f"nothing that it tests has changed since {at}")
+    return Outcome("compose", NOT_RUN, note=f"no input has changed since {at}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.steps", description=__doc__)
     parser.add_argument("what", choices=("ci", "nightly"))
-    parser.add_argument("steps", nargs="*", help="these steps of the night alone")
+    parser.add_argument("steps", nargs="*", help="run only these steps of the nightly run")
     return parser
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
+    started = time.monotonic()
     code = main()
-    print(f"{(time.monotonic() - began) / 60:.0f} minutes; {PASSED if not code else FAILED}")
+    print(f"{(time.monotonic() - started) / 60:.0f} minutes; {PASSED if not code else FAILED}")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""How many tests ran, failed and were skipped, from the files that pytest writes."""
+"""Counts passed, failed and skipped tests in pytest's XML reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """Tests of one step; the reasons of skips with how often each."""
+    """The tests of one step; `reasons` counts the skips by reason."""
 
     passed: int = 0
     failed: int = 0
@@ -19,12 +19,12 @@ class Counts(NamedTuple):
 
     @property
     def cases(self) -> int:
-        """All of them."""
+        """The number of all tests."""
         return self.passed + self.failed + self.skipped
 
 
 def read(paths: Sequence[Path]) -> Counts:
-    """The sums over these files. A file that is not there yet counts nothing."""
+    """The sums over these files."""
     failed, skipped, cases = 0, 0, 0
     reasons = Counter[str]()
     for path in paths:

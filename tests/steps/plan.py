@@ -1,4 +1,4 @@
-"""What CI runs, and what the night runs."""
+"""The steps of CI and of the nightly run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.compose import changed
 from tests.steps import inputs
 from tests.steps.step import Step
 
-#: What nearly every test depends on.
+#: Inputs of nearly every test.
 PRODUCT = ("producer", "worker", "shared", "pyproject.toml", "constraints.txt", "Makefile")
 HELPERS = ("tests/conftest.py", "tests/support")
 #: Pages and manifests that unit tests read.
@@ -39,12 +39,12 @@ def ci() -> list[Step]:
 
 
 def compose() -> Step:
-    """In CI only where what it tests has changed."""
+    """CI runs it only if its inputs have changed."""
     return Step("compose", "test-compose", changed.INPUTS)
 
 
 def nightly() -> list[Step]:
-    """Everything, the quickest to fail first."""
+    """Everything; the steps that fail soonest come first."""
     return [
         Step("check", "check", EVERYTHING, tests=False),
         Step("test", "test", EVERYTHING, BOTH),

@@ -1,7 +1,7 @@
-"""`docs/nightly.md`: what the night ran, when, at which commit, and what came of it.
+"""`docs/nightly.md`: the steps of the nightly run, with time, commit and result.
 
-The page is its own memory: a step whose row says `passed` with the digest of its inputs as they are
-now is done, and the next night leaves it out.
+The page is also the record: a step with the result `passed` and the current digest of its inputs
+is done, and the next run skips it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from tests.steps import inputs
 from tests.steps.step import PASSED, ROOT, Outcome, Step
 
-PAGE = ROOT / inputs.NOBODYS
+PAGE = ROOT / inputs.NIGHTLY_PAGE
 _COLUMNS = ("step", "result", "tests", "failed", "skipped", "seconds", "when (UTC)", "commit",
             "inputs", "figures")  # fmt: skip
-_HEAD = """# The night
+_HEAD = """# Nightly run
 
-`make nightly` runs everything that there is, on both servers, and writes this page. A step is run
-again when a file that it depends on has changed; an interrupted night goes on at the first step
-that is not done. The column `inputs` is a digest of those files.
+`make nightly` runs every check on both servers and writes this page. It repeats a step when a file
+that the step depends on has changed; after an interruption it resumes at the first step that is
+not done. The column `inputs` is a digest of those files.
 
 """
 
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 def read(page: Path = PAGE) -> dict[str, Row]:
-    """The rows by step. Empty where there is no page."""
+    """The rows by step; empty without a page."""
     if not page.exists():
         return {}
     lines = [line for line in page.read_text().splitlines() if line.startswith("| ")]
@@ -51,19 +51,19 @@ def read(page: Path = PAGE) -> dict[str, Row]:
 
 
 def done(step: Step, rows: dict[str, Row]) -> bool:
-    """Whether it has passed with the files as they are now."""
+    """Whether the step has passed with the current files."""
     row = rows.get(step.name)
     return row is not None and row.result == PASSED and row.inputs == inputs.digest(step)
 
 
 def commit_of(name: str, page: Path = PAGE) -> str:
-    """The commit at which a step passed last; empty where it has not, or files had changed."""
+    """The commit at which a step last passed; empty if it did not, or with uncommitted changes."""
     row = read(page).get(name)
     return row.commit if row and row.result == PASSED and not row.commit.endswith("+") else ""
 
 
 def row(step: Step, outcome: Outcome, used: str) -> Row:
-    """The row of a step that has just ended; `used` is the digest from before it began."""
+    """The row of a finished step; `used` is the digest from before its start."""
     counts = outcome.counts
     tests, failed, skipped = (str(n) if counts.cases else "-" for n in
                               (counts.cases, counts.failed, counts.skipped))  # fmt: skip
@@ -73,9 +73,9 @@ def row(step: Step, outcome: Outcome, used: str) -> Row:
 
 
 def write(rows: dict[str, Row], order: tuple[str, ...], page: Path = PAGE) -> None:
-    """The page with these rows, in the order of the steps; others are dropped."""
-    there = [rows[name] for name in order if name in rows]
-    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *there]
+    """Write the page with these rows in the order of the steps, without rows of unknown steps."""
+    known = [rows[name] for name in order if name in rows]
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *known]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    minutes = sum(float(one.seconds) for one in there) / 60
+    minutes = sum(float(one.seconds) for one in known) / 60
     page.write_text(f"{_HEAD}{table}\n\n{minutes:.0f} minutes in all.\n")

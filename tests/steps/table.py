@@ -9,8 +9,8 @@ from tests.steps.step import Outcome
 _HEAD = ("step", "result", "seconds", "tests", "failed", "skipped")
 
 
-def shown(outcomes: Sequence[Outcome]) -> str:
-    """The table, then each reason for a skip."""
+def formatted(outcomes: Sequence[Outcome]) -> str:
+    """The table, notes, and the reasons of skips."""
     rows = [_HEAD, *(_row(one) for one in outcomes)]
     rows.append(("all", "", f"{sum(one.seconds for one in outcomes):.0f}", *_sums(outcomes)))
     widths = [max(len(row[n]) for row in rows) for n in range(len(_HEAD))]
@@ -20,7 +20,7 @@ def shown(outcomes: Sequence[Outcome]) -> str:
 
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str]:
-    """Why tests were skipped, a line each."""
+    """The reasons of skips, one line each."""
     return [
         f"skipped in {one.name}: {count} x {reason}"
         for one in outcomes

@@ -1,12 +1,12 @@
-"""A data set on disk, decoded and split: it is there as a whole, or not at all.
+"""A decoded and split data set on disk. It appears atomically: complete or not at all.
 
-FOLDER/training.pixels   rows uint8 [height, width, channels], one after the other
-FOLDER/training.labels   int64; likewise heldout and test
+FOLDER/training.pixels   consecutive rows, uint8 [height, width, channels]
+FOLDER/training.labels   int64; the same for heldout and test
 FOLDER/about.json
 
-Each attempt decodes into FOLDER.HOST.PID.NUMBER, and renames it when all is there. An attempt that
-slept and wakes up meets a successor's folder only as a whole, and never deletes it. What dead ones
-leave goes with the request's folder.
+Each attempt decodes into FOLDER.HOST.PID.NUMBER and renames it when it is complete. A suspended
+attempt that resumes finds a successor's folder complete, and never deletes it. The leftovers of
+killed attempts are deleted with the request's folder.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ ABOUT = "about.json"
 
 
 class DatasetCache:
-    """The folder of one data set, which need not be there yet."""
+    """The folder of one data set, which may not exist yet."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def report(self) -> DataReport | None:
-        """What the data set holds, if it is whole."""
+        """The contents of the data set, None if it is incomplete."""
         try:
             return msgspec.json.decode((self.folder / ABOUT).read_bytes(), type=DataReport)
         except (FileNotFoundError, *MISFITS):
@@ -49,7 +49,7 @@ class DatasetCache:
 
     @contextmanager
     def attempt(self) -> Iterator[CacheBuild]:
-        """A new one; what it has not finished is deleted at its end."""
+        """Start a new attempt; at the end an incomplete one is deleted."""
         owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
         own = self.folder.with_name(f"{self.folder.name}.{owner}")
         own.mkdir(parents=True)
@@ -60,12 +60,12 @@ class DatasetCache:
             shutil.rmtree(own, ignore_errors=True)
 
     def take(self, attempt: CacheBuild, report: DataReport) -> DataReport:
-        """From now on the data set is there; what it holds. One that came first stays."""
+        """Publish the attempt and return its report; an earlier complete data set wins."""
         attempt.describe(report)
         if not _renamed(attempt.folder, self.folder):
-            kept = self.report()
-            if kept is not None:
-                return kept
+            stored = self.report()
+            if stored is not None:
+                return stored
             damaged = attempt.folder.with_name(f"{attempt.folder.name}.damaged")
             self.folder.rename(damaged)
             failpoint("stored.damaged-moved")
@@ -74,20 +74,20 @@ class DatasetCache:
         return report
 
     def examples(self, part: int, shape: tuple[int, int, int]) -> Examples:
-        """One part: its pixels stay in their file, and are read as they are used."""
+        """One part. Its pixels are mapped from the file and read on use."""
         labels = np.fromfile(self.folder / f"{NAMES[part]}.labels", "<i8").astype(np.int64)
         return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
 
 
 class CacheBuild:
-    """A data set that is being decoded, in a folder of its own."""
+    """A data set while it is decoded, in its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.decoded = folder / "decoded.pixels"  #: to decode into; `split` removes it
+        self.decoded = folder / "decoded.pixels"  #: the decoder's output; `split` removes it
 
     def split(self, shape: tuple[int, int, int], labels: Labels, parts: Parts) -> None:
-        """Write each part to its files, never holding more than a chunk of it."""
+        """Write each part to its files, one chunk at a time."""
         images = _mapped(self.decoded, shape)
         for part, name in NAMES.items():
             chosen = np.flatnonzero(parts == part)
@@ -102,7 +102,7 @@ class CacheBuild:
         self.decoded.unlink()
 
     def describe(self, report: DataReport) -> None:
-        """Say what it holds: now it is whole."""
+        """Write the report, which completes the data set."""
         with open(self.folder / ABOUT, "wb") as file:
             file.write(msgspec.json.encode(report))
             atomic_file.sync(file)
@@ -111,7 +111,7 @@ class CacheBuild:
 
 
 def _renamed(folder: Path, to: Path) -> bool:
-    """Whether there was no folder with something in it already."""
+    """Whether the rename succeeded; False if `to` exists and is not empty."""
     try:
         folder.rename(to)
         failpoint("stored.placed")
@@ -123,6 +123,6 @@ def _renamed(folder: Path, to: Path) -> bool:
 
 
 def _mapped(path: Path, shape: tuple[int, int, int]) -> Images:
-    if not path.stat().st_size:  # which cannot be mapped
+    if not path.stat().st_size:  # an empty file cannot be mapped
         return np.empty((0, *shape), np.uint8)
     return np.memmap(path, np.uint8, "r").view(np.ndarray).reshape(-1, *shape)

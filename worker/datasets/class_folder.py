@@ -1,4 +1,4 @@
-"""A folder of pictures becomes a data set: one subfolder per class, decoded once, split, judged."""
+"""Builds a data set from an image folder: one subfolder per class, decoded once, split, checked."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from shared.messages.replies import DataReport
 from worker.datasets import split
 from worker.datasets.cache import CacheBuild, DatasetCache
 from worker.datasets.decode_files import Rows, decode_all
-from worker.datasets.folder_layout import Walk, closed_below, shown
+from worker.datasets.folder_layout import Walk, closed_below, printable
 from worker.datasets.quality import UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
-#: While files are counted there is a sign of life after so many: a second or less.
-TELL_EVERY_FILES = 10_000
+#: Files counted between two progress reports: a second or less.
+REPORT_EVERY_FILES = 10_000
 
 Progress = Callable[[int, int], None]
 Counts = Counter[tuple[int, int]]  #: (label, part) -> files
@@ -38,19 +38,19 @@ def store(
     *,
     to_learn: bool,
 ) -> tuple[DatasetCache, DataReport]:
-    """The data set of the class folders under `root`, kept in `scratch`; what is there is used.
+    """The data set of the class folders under `root`, cached in `scratch`.
 
-    `to_learn`: it must do for a training; otherwise anything with a readable image will do.
+    `to_learn`: it must suffice for training; otherwise one readable image is enough.
 
     Raises:
-        SetupError: there is no such data set, or too many of its files are no images.
+        SetupError: there is no such data set, or too many of its files are not images.
     """
     shape = (spec.height, spec.width, spec.channels)
     key = os.fsencode(root) + msgspec.json.encode([spec, to_learn])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
-    kept = stored.report()
-    if kept is not None:
-        return stored, kept
+    cached = stored.report()
+    if cached is not None:
+        return stored, cached
     walk = Walk(root)
     counts = _count(walk, on_progress)
     _check_files(walk, counts, to_learn)
@@ -64,7 +64,7 @@ def _count(walk: Walk, on_progress: Progress) -> Counts:
     counts: Counts = Counter()
     for number, item in enumerate(walk.items(), 1):
         counts[item.label, item.part] += 1
-        if number % TELL_EVERY_FILES == 0:
+        if number % REPORT_EVERY_FILES == 0:
             on_progress(0, number)
     return counts
 
@@ -84,13 +84,13 @@ def _decode(
 
 
 def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
-    """What the names alone tell."""
-    where = shown(walk.root)
+    """Check what can be checked before decoding."""
+    where = printable(walk.root)
     if not sum(counts.values()):
         _check_open(walk, walk.root)
         raise SetupError(
             f"there are no images in folders under {where}; "
-            "put those of each class into a folder named like it"
+            "put the images of each class into a folder with its name"
         )
     if not to_learn:
         return
@@ -107,7 +107,7 @@ def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
 
 
 def _check_open(walk: Walk, folder: bytes) -> None:
-    """What is missing may be in a folder that cannot be read."""
+    """Report an unreadable folder, which may hold the missing images."""
     if closed := closed_below(walk, folder):
         raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
 
@@ -121,19 +121,19 @@ def _check_class(label: str, count: int) -> None:
 
 
 def _check_parts(walk: Walk, rows: Rows, parts: Parts) -> None:
-    """What only shows once the images are decoded."""
+    """Check what requires decoded images."""
     for number, label in enumerate(walk.labels):
         mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
         _check_class(label, len(np.unique(rows.contents[mine])))
     if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
         raise SetupError(
-            f"{shown(walk.root)} has nothing to learn from or nothing held out; "
-            "put images into train/, or leave the splits to Hangtag"
+            f"{printable(walk.root)} has no images to learn from or none held out; "
+            "put images into train/, or remove the splits: Hangtag then makes them"
         )
 
 
 def _check_room(scratch: Path, size: int) -> None:
-    """While they are split the images are there twice."""
+    """Check the free space. Splitting needs two copies of the images."""
     scratch.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(scratch).free
     if 2 * size > free:
@@ -156,7 +156,7 @@ def _report(
         return tuple(found.tolist())
 
     return DataReport(
-        name=shown(walk.root.rpartition(b"/")[2]),
+        name=printable(walk.root.rpartition(b"/")[2]),
         shape=shape,
         labels=walk.labels,
         training=counts(TRAINING),

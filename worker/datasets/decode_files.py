@@ -1,6 +1,6 @@
-"""The images of a walk, decoded once, by several threads, into the rows of one file.
+"""Decodes the images of a walk once, in several threads, into the rows of one file.
 
-Threads and no processes: Pillow lets others run while it decodes and scales.
+Threads instead of processes: Pillow releases the GIL while it decodes and scales.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from worker.datasets.prefetch import prefetched
 from worker.datasets.split import Hashes, Parts
 from worker.decoding.decode import decode_into
 
-#: Of one thread's turn: as many as keep its cost per image small, and as few as fit in memory.
+#: Limits of one thread's turn: enough images for a small overhead, few enough to fit in memory.
 TURN_IMAGES = 64
 TURN_BYTES = 4 << 20
 THREADS = len(os.sched_getaffinity(0))
@@ -32,7 +32,7 @@ _HASH_BYTES = 8
 
 
 class Rows(NamedTuple):
-    """What is known of each row of the file; all [n]."""
+    """The columns of the file's rows; all [n]."""
 
     labels: Labels
     given: Parts
@@ -41,7 +41,7 @@ class Rows(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """A file that is no image, and why."""
+    """A file that is not an image, with the reason."""
 
     path: bytes
     status: Status
@@ -60,9 +60,9 @@ def decode_all(
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
 ) -> Rows:
-    """Write the pixels of each image to `out`; `on_done` is told how many files each turn had."""
+    """Write the pixels of each image to `out`; `on_done` gets the number of files of each turn."""
     known = array("q"), array("b"), array("Q"), array("Q")
-    for turn in prefetched(lambda some: _decode(some, spec), _turns(items, spec), THREADS):
+    for turn in prefetched(lambda items: _decode(items, spec), _turns(items, spec), THREADS):
         out.write(turn.pixels.data)
         for item, of_file, of_pixels in turn.good:
             for column, value in zip(

@@ -1,4 +1,4 @@
-"""Labelled images: what training, calibration and evaluation pass to each other."""
+"""Labelled images, as training, calibration and evaluation exchange them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-#: [n, height, width, channels], 0 to 255; in memory, or a file that is mapped into it.
+#: [n, height, width, channels], 0 to 255; in memory or memory-mapped.
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the card's labels
 
-#: Of a mapped file so much is copied at once.
+#: Copied at once from a mapped file.
 CHUNK_BYTES = 8 << 20
 
 
@@ -25,16 +25,16 @@ class Examples(NamedTuple):
 
     @classmethod
     def of(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Examples:
-        """From images uint8 [n, H, W] or [n, H, W, C] and labels of any integer type [n]."""
+        """Accepts images uint8 [n, H, W] or [n, H, W, C] and labels of any integer type [n]."""
         shape = images.shape if images.ndim == 4 else (*images.shape, 1)
         return cls(images.reshape(shape), labels.astype(np.int64))
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Examples:
-        """Those that the mask bool [n] selects, in their order. A copy, in memory."""
+        """The examples selected by the mask bool [n], in order: a copy in memory."""
         return Examples(self.images[mask], self.labels[mask])
 
     def fingerprint(self) -> str:
-        """sha256 over shape, images and labels, in their order."""
+        """sha256 over shape, images and labels, in this order."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         for chunk in chunks(self.images):
             digest.update(np.ascontiguousarray(chunk).data)
@@ -50,5 +50,5 @@ def chunks(images: Images) -> Iterator[Images]:
 
 
 def chunk_images(shape: tuple[int, ...]) -> int:
-    """How many images of this shape a chunk holds, at least one."""
+    """The number of images of this shape in a chunk, at least one."""
     return max(1, CHUNK_BYTES // int(np.prod(shape, dtype=np.int64)))

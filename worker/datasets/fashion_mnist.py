@@ -1,7 +1,7 @@
-"""Fashion-MNIST, from wherever this machine has it, with numpy and the standard library only.
+"""Loads Fashion-MNIST from this machine or the network, with numpy and the standard library only.
 
-`python -m worker.datasets.fashion_mnist` ends with 0 where it is here already, and with 1 where
-not.
+`python -m worker.datasets.fashion_mnist` exits with 0 if the data set is on this machine, else
+with 1.
 
 The data set: Xiao, Rasul and Vollgraf, arXiv:1708.07747; 60,000 training and 10,000 test images.
 """
@@ -28,7 +28,7 @@ from shared.messages.model_card import Gates, Preprocessing
 Split = Literal["train", "test"]
 Bytes = npt.NDArray[np.uint8]
 
-#: The words of TensorFlow's tutorial, in the order of the label numbers.
+#: The label names of TensorFlow's tutorial, by label number.
 LABELS = (
     "T-shirt/top",
     "Trouser",
@@ -42,22 +42,22 @@ LABELS = (
     "Ankle boot",
 )
 SIDE_PIXELS = 28
-#: Other pictures are converted as the data set's own were.
+#: Other images are converted as those of the data set were.
 PREPROCESSING = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, channels=1, convert="garment")
-#: Of the 60,000 training images 0.5 % are outside: 0.19 % have a brighter corner, 0.33 % less or
+#: 0.5 % of the 60,000 training images are outside: 0.19 % have a brighter corner, 0.33 % less or
 #: more foreground.
 GATES = Gates(border=12, foreground=12, smallest=0.12, largest=0.85)
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 #: Where `keras.datasets.fashion_mnist` downloads from.
 BASE_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-#: For one answer of the server, not for the whole file.
+#: For one read from the server, not for the whole file.
 DOWNLOAD_TIMEOUT_S = 30.0
 #: The largest file has 26 MB.
 DOWNLOAD_LIMIT_BYTES = 64 << 20
 
 
 class _File(NamedTuple):
-    """Size and sha256 are of the content: Debian compresses the same content anew."""
+    """Size and sha256 are of the uncompressed content: Debian compresses it differently."""
 
     name: str
     header_bytes: int
@@ -98,7 +98,7 @@ _FILES: dict[Split, tuple[_File, _File]] = {
 
 
 def main() -> int:
-    """Whether nothing has to be downloaded, as an exit code."""
+    """Return exit code 0 if nothing has to be downloaded, else 1."""
     try:
         for split in _FILES:
             load(split, download=False)
@@ -110,11 +110,11 @@ def main() -> int:
 def load(split: Split, download: bool = True) -> tuple[Bytes, Bytes]:
     """Images uint8 [n, 28, 28] and labels uint8 [n]: n is 60,000 (train) or 10,000 (test).
 
-    Looked for in Keras' cache, then in the folder of Debian's package `dataset-fashion-mnist`,
-    then downloaded into Keras' cache (if `download`). Every file is verified by its sha256.
+    Searches Keras' cache, then the folder of Debian's package `dataset-fashion-mnist`, then
+    downloads into Keras' cache (if `download`). Every file is verified by its sha256.
 
     Raises:
-        SetupError: none of the three has it.
+        SetupError: none of the three sources has it.
     """
     images, labels = (_values(file, download) for file in _FILES[split])
     return images.reshape(-1, SIDE_PIXELS, SIDE_PIXELS), labels
@@ -131,7 +131,7 @@ def _values(file: _File, download: bool) -> Bytes:
     if content is None and download:
         content = _download(file)
     if content is None:
-        raise SetupError(_cures(f"{file.name} is missing or damaged"))
+        raise SetupError(_not_found(f"{file.name} is missing or damaged"))
     return np.frombuffer(content, np.uint8, offset=file.header_bytes)
 
 
@@ -148,7 +148,7 @@ def _cached(file: _File) -> bytes | None:
 
 
 def _content(stream: BinaryIO, file: _File) -> bytes | None:
-    """The uncompressed content, or None where it is not what it should be."""
+    """The uncompressed content, or None if it is damaged."""
     try:
         with gzip.open(stream) as inside:
             content: bytes = inside.read(file.content_bytes + 1)
@@ -158,26 +158,26 @@ def _content(stream: BinaryIO, file: _File) -> bytes | None:
 
 
 def _download(file: _File) -> bytes | None:
-    """The content, also kept in Keras' cache, where its name appears only once it is whole."""
+    """Download the content and store it in Keras' cache, where its name appears when complete."""
     try:
-        with urllib.request.urlopen(BASE_URL + file.name, timeout=DOWNLOAD_TIMEOUT_S) as answer:
-            data = answer.read(DOWNLOAD_LIMIT_BYTES)
+        with urllib.request.urlopen(BASE_URL + file.name, timeout=DOWNLOAD_TIMEOUT_S) as response:
+            data = response.read(DOWNLOAD_LIMIT_BYTES)
         content = _content(io.BytesIO(data), file)
         if content is not None:
-            _keep(keras_folder() / file.name, data)
+            _store(keras_folder() / file.name, data)
     except OSError as error:
-        raise SetupError(_cures(f"downloading {file.name} failed ({error})")) from error
+        raise SetupError(_not_found(f"downloading {file.name} failed ({error})")) from error
     return content
 
 
-def _keep(target: Path, data: bytes) -> None:
+def _store(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
         part.write(data)
     Path(part.name).replace(target)
 
 
-def _cures(why: str) -> str:
+def _not_found(why: str) -> str:
     return (
         f"Fashion-MNIST is not on this machine: {why}; run as root `apt-get install "
         f"dataset-fashion-mnist`, or copy its four .gz files to {keras_folder()}, "

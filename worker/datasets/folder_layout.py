@@ -1,4 +1,4 @@
-"""Where the images of a data set lie: a folder for each class, with or without splits above them.
+"""The folder layout of a data set: a folder for each class, with or without splits above them.
 
 ROOT/CLASS/...              or    ROOT/train/CLASS/...  ROOT/validation/...  ROOT/test/...
 """
@@ -24,7 +24,7 @@ SPLITS = {
     b"test": TEST,
     b"testing": TEST,
 }
-#: Why something is no image of the data set.
+#: Reasons why an entry is not an image of the data set.
 HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 
@@ -46,10 +46,10 @@ class Item(NamedTuple):
 
 
 class Walk:
-    """The class folders under `root`. `skipped` counts what the last pass left out, by reason.
+    """The class folders under `root`. `skipped` counts the entries that the last pass skipped.
 
     Raises:
-        SetupError: there is no such folder, or its classes cannot be told.
+        SetupError: there is no such folder, or its classes are ambiguous.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,7 +71,7 @@ class Walk:
         ]
 
     def items(self) -> Iterator[Item]:
-        """Every file with the ending of an image, in an order that the names decide."""
+        """Every file with an image suffix, ordered by name."""
         self.skipped.clear()
         for top in self._tops:
             self.skipped[BESIDE] += sum(not is_folder for _, is_folder in self._entries(top))
@@ -80,19 +80,19 @@ class Walk:
                 yield Item(path, label, part)
 
     def _splits(self) -> list[tuple[bytes, int]]:
-        """The folders that are called as splits and hold folders in their turn.
+        """The folders that are named like a split and contain folders.
 
-        Where there is one, a folder with images beside it would be read as a class, and its
-        images, those of a flat test/ say, be learned from.
+        If there is one, a folder of images beside it is an error: it would be read as a class,
+        and its images would be learned from, for example those of a flat test/.
         """
         names = self._folders(self.root)
         deep = [name for name in names if name.lower() in SPLITS and self._folders(self._at(name))]
         for odd in names if deep else []:
             if odd not in deep and next(self._files(self._at(odd)), None):
                 raise SetupError(
-                    f"{shown(deep[0])}/ has class folders like a split, but {shown(odd)}/ beside "
-                    f"it is no split with class folders; move {shown(odd)}/ elsewhere, or sort "
-                    f"its images into class folders of train/, validation/ or test/"
+                    f"{printable(deep[0])}/ has class folders like a split, but "
+                    f"{printable(odd)}/ beside it has none; move {printable(odd)}/ elsewhere, "
+                    f"or sort its images into class folders of train/, validation/ or test/"
                 )
         return [(self._at(name), SPLITS[name.lower()]) for name in deep]
 
@@ -104,8 +104,8 @@ class Walk:
             return self._names.index(name)
         except ValueError:
             raise SetupError(
-                f"{shown(name)}/ of {shown(os.path.basename(folder))}/ is no class of train/; "
-                "rename it, or add images of it to train/"
+                f"{printable(name)}/ of {printable(os.path.basename(folder))}/ is not a class of "
+                "train/; rename it, or add images of it to train/"
             ) from None
 
     def _folders(self, folder: bytes) -> list[bytes]:
@@ -124,21 +124,22 @@ class Walk:
                 self.skipped[OTHER] += 1
 
     def _entries(self, folder: bytes) -> list[tuple[bytes, bool]]:
-        """Names and whether they are folders, by their bytes; the rest is counted."""
+        """Names and whether they are folders, ordered by name; counts skipped entries."""
         try:
             with os.scandir(folder) as entries:
-                found = [entry for entry in entries if not self._passed_over(entry)]
+                found = [entry for entry in entries if not self._skipped(entry)]
         except OSError as error:
             if folder == self.root:
                 raise SetupError(
-                    f"{shown(folder)}: {error.strerror}; name a folder with one folder per class"
+                    f"{printable(folder)}: {error.strerror}; "
+                    "name a folder with one folder per class"
                 ) from error
             self.skipped[CLOSED] += 1
             self.closed[folder] = error.strerror or type(error).__name__
             return []
         return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
 
-    def _passed_over(self, entry: os.DirEntry[bytes]) -> bool:
+    def _skipped(self, entry: os.DirEntry[bytes]) -> bool:
         if entry.name.startswith(b"."):
             self.skipped[HIDDEN] += 1
         elif entry.is_symlink():
@@ -154,11 +155,11 @@ def closed_below(walk: Walk, folder: bytes) -> str:
     """The first folder at or below this one that cannot be read, with the reason; empty if none."""
     inside = (path for path in walk.closed if path == folder or path.startswith(folder + b"/"))
     first = min(inside, default=None)
-    return "" if first is None else f"{shown(first)} cannot be read ({walk.closed[first]})"
+    return "" if first is None else f"{printable(first)} cannot be read ({walk.closed[first]})"
 
 
-def shown(path: bytes) -> str:
-    """A path for a person: one line, whatever its bytes."""
+def printable(path: bytes) -> str:
+    """A path as one printable line, whatever its bytes."""
     text = path.decode(errors="backslashreplace")
     return text if text.isprintable() and text else ascii(text)
 
@@ -166,10 +167,10 @@ def shown(path: bytes) -> str:
 def _label(name: bytes) -> str:
     text = name.decode(errors="replace")
     if text.encode(errors="replace") != name or not text.isprintable():
-        raise SetupError(f"the class folder {shown(name)} has no readable name; rename it")
+        raise SetupError(f"the class folder {printable(name)} has an unprintable name; rename it")
     return text
 
 
 def folder_of(label: str) -> str:
-    """The folder of a class: no file can be called `T-shirt/top`."""
+    """The folder name of a class: `T-shirt/top` contains a slash."""
     return label.replace("/", "_")

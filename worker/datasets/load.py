@@ -1,4 +1,4 @@
-"""Data to learn from or to measure with: Fashion-MNIST, or a folder with a folder per class."""
+"""Loads data for training or evaluation: Fashion-MNIST, or a folder with a folder per class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FASHION_SHAPE = (fashion_mnist.SIDE_PIXELS, fashion_mnist.SIDE_PIXELS, 1)
 
 
 class DataSet(NamedTuple):
-    """What to learn from. `test`, if there is one, is read once, at the very end."""
+    """Training data. `test`, if present, is read once, after training."""
 
     name: str
     labels: tuple[str, ...]
@@ -33,7 +33,7 @@ class DataSet(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A data set, and what it holds."""
+    """A data set and its report."""
 
     data: DataSet
     report: DataReport
@@ -50,19 +50,19 @@ def load(
 ) -> Loaded:
     """The data set `where`: FASHION_MNIST, or an absolute folder on this machine.
 
-    To learn, give the `size` that the recipe makes images to (height, width, channels); to
-    measure, the `spec` of a version's card. Folders are decoded into files in `scratch`; a second
-    call with the same arguments uses them. `on_progress(done, total)`, in files, may raise to stop.
+    For training, pass the recipe's image `size` (height, width, channels); for evaluation, the
+    `spec` of a version's card. Folders are decoded into files in `scratch`; a second call with
+    the same arguments reuses them. `on_progress(done, total)`, in files, may raise to stop.
 
     Raises:
-        SetupError: the data are not there, or do not do; the message names the cure.
+        SetupError: the data are missing or insufficient; the message names the fix.
     """
     if where == FASHION_MNIST:
         return _fashion(spec)
     if spec is None:
         if size is None:
             raise SetupError(
-                "this recipe does not say what pictures are made to; use another (--recipe photo)"
+                "this recipe has no image size for folders; use another one (--recipe photo)"
             )
         spec = Preprocessing(*size)
     stored, report = class_folder.store(
@@ -84,10 +84,10 @@ def _fashion(spec: Preprocessing | None) -> Loaded:
     if (spec.height, spec.width, spec.channels) != FASHION_SHAPE:
         raise SetupError(
             f"{FASHION_NAME} is grey, of 28x28 pixels, and this version takes "
-            f"{spec.height}x{spec.width}x{spec.channels}; name a folder of pictures with --data"
+            f"{spec.height}x{spec.width}x{spec.channels}; name an image folder with --data"
         )
-    learn, held = hold_out(_as_asked("train", spec))
-    test = _as_asked("test", spec)
+    learn, held = hold_out(_examples("train", spec))
+    test = _examples("test", spec)
     data = DataSet(FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.GATES)
     return Loaded(
         data,
@@ -106,6 +106,6 @@ def _counts(examples: Examples) -> tuple[int, ...]:
     return tuple(np.bincount(examples.labels, minlength=len(fashion_mnist.LABELS)).tolist())
 
 
-def _as_asked(split: fashion_mnist.Split, spec: Preprocessing) -> Examples:
+def _examples(split: fashion_mnist.Split, spec: Preprocessing) -> Examples:
     examples = Examples.of(*fashion_mnist.load(split))
     return Examples(~examples.images, examples.labels) if spec.invert else examples

@@ -1,4 +1,4 @@
-"""Work that is done by threads a little ahead of where it is needed, in its order."""
+"""Runs work in threads ahead of its consumer, in order."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ R = TypeVar("R")
 
 
 def prefetched(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """`work(item)` for each item, at most twice as many under way as there are threads.
+    """Yield `work(item)` for each item, with at most two items in progress per thread.
 
-    What `work` raises is raised here, at its turn. Items that nobody asks for are not begun.
+    An exception of `work` is raised at its item's turn. Items past the consumer's end do not start.
     """
-    under_way: deque[Future[R]] = deque()
+    in_progress: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads, "ahead") as pool:
         try:
             for item in items:
-                under_way.append(pool.submit(work, item))
-                if len(under_way) > 2 * threads:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
+                in_progress.append(pool.submit(work, item))
+                if len(in_progress) > 2 * threads:
+                    yield in_progress.popleft().result()
+            while in_progress:
+                yield in_progress.popleft().result()
         finally:
-            for future in under_way:
+            for future in in_progress:
                 future.cancel()

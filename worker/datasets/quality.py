@@ -1,4 +1,4 @@
-"""The quality of a data set: what weakens its figures, and which files are no images."""
+"""The quality of a data set: notes on its weaknesses, and files that are not images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from shared.errors import SetupError
 from worker.datasets.decode_files import Bad, Rows
-from worker.datasets.folder_layout import BESIDE, CLOSED, HIDDEN, LINKS, OTHER, shown
+from worker.datasets.folder_layout import BESIDE, CLOSED, HIDDEN, LINKS, OTHER, printable
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 
-#: A class so many times as large as another is worth a word.
+#: A class larger than another by this factor is reported.
 IMBALANCE_RATIO = 3
-#: So many files are named in a report, and so few in an error.
+#: Number of files named in a report, and in an error.
 NAMED, NAMED_IN_ERROR = 1000, 3
 _FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
 
@@ -25,9 +25,9 @@ def notes(
     skipped: Mapping[str, int],
     to_learn: bool,
 ) -> tuple[str, ...]:
-    """Imbalance if they are to be learned from, copies, and what was passed over."""
+    """Imbalance (for training only), copies, and the numbers of skipped files."""
     about = _imbalance(labels, rows, parts) if to_learn else ()
-    return (*about, *_copies(rows, parts), *_passed_over(skipped))
+    return (*about, *_copies(rows, parts), *_skipped_files(skipped))
 
 
 def _imbalance(labels: tuple[str, ...], rows: Rows, parts: Parts) -> Iterator[str]:
@@ -66,15 +66,15 @@ def _are(count: int) -> str:
     return "1 image is" if count == 1 else f"{count} images are"
 
 
-def _passed_over(skipped: Mapping[str, int]) -> Iterator[str]:
+def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
     reasons = (HIDDEN, LINKS, OTHER, BESIDE, CLOSED)
     found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
     if found:
-        yield f"passed over: {', '.join(found)}"
+        yield f"skipped: {', '.join(found)}"
 
 
 class UnreadableFiles:
-    """What was refused of `total` files; more than the share `share` of them is an error."""
+    """The unreadable ones of `total` files; more than the share `share` of them is an error."""
 
     def __init__(
         self, root: bytes, total: int, share: float, on_progress: Callable[[int, int], None]
@@ -86,20 +86,24 @@ class UnreadableFiles:
         self.named: list[str] = []
 
     def add(self, bad: Bad) -> None:
-        """Note one."""
+        """Count a file."""
         self.count += 1
         if len(self.named) < NAMED:
-            path = shown(bad.path[len(self._root) + 1 :])
+            path = printable(bad.path[len(self._root) + 1 :])
             self.named.append(f"{path}: {bad.status.sentence}")
 
     def done(self, files: int) -> None:
-        """So many more files were looked at."""
+        """Record that `files` more files were read."""
         self._done += files
         self.check()
         self._on_progress(self._done, max(self._done, self._total))
 
     def check(self) -> None:
-        """Let them pass if they are within the budget. Raises SetupError."""
+        """Check the budget.
+
+        Raises:
+            SetupError: too many files are unreadable.
+        """
         if self.count <= self._share * self._total:
             return
         first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])

@@ -1,6 +1,6 @@
-"""Which images a version has seen: hashes of their pixels, kept beside its card.
+"""The images that a version has seen: hashes of their pixels, stored beside its card.
 
-The pixels are those of the network's input, so that a copy in another file is recognised.
+The pixels are those of the network's input, which finds copies in other files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEARNED, HELD_OUT = "learned.hashes", "heldout.hashes"
 
 
 class SeenImages(NamedTuple):
-    """What a version learned from, and what it was chosen and calibrated with."""
+    """The images of a version's training, and those of its selection and calibration."""
 
     learned: Hashes
     held_out: Hashes
@@ -35,10 +35,10 @@ def files(learn: Examples, held: Examples) -> dict[str, bytes]:
 
 
 def read(registry: Registry, card: Card) -> SeenImages | None:
-    """What a version has seen; None where it was published without.
+    """The images that a version has seen; None if it has no hashes.
 
     Raises:
-        SetupError: a file of the version is damaged or gone.
+        SetupError: a file of the version is damaged or missing.
     """
     if not {LEARNED, HELD_OUT} <= card.files.keys():
         return None
@@ -47,7 +47,7 @@ def read(registry: Registry, card: Card) -> SeenImages | None:
 
 
 def count(seen: SeenImages, parts: list[Examples]) -> tuple[int, int]:
-    """How many of these images were learned from, and how many others were held out."""
+    """The number of these images that were learned from, and of others that were held out."""
     if not parts:
         return 0, 0
     hashes = np.concatenate([content_hashes(part.images) for part in parts])

@@ -1,11 +1,11 @@
-"""Which images are learned from, which are held out, and which are kept for the test.
+"""Splits images into training, held-out and test images.
 
-An image's side is decided by a threshold on the hash of its file: the same in every training and
-for every recipe, whatever other images come, go or change their names. Three things may move one
-that was learned from: a copy with the same pixels in another file, since equal pixels share a
-side; files deleted from a class so small that a part would be empty (`_balance`); and a test/ or
-validation/ that is added or taken away. Pixels are compared as the recipe made them, so copies may
-be equal for one recipe only; an image encoded anew with other pixels is another image.
+A threshold on the hash of its file decides an image's part. The part is the same in every training
+and for every recipe, and does not depend on other images or on names. Three things may move an
+image: a copy with the same pixels in another file, since equal pixels share a part; files deleted
+from a class so small that a part would be empty (`_balance`); and a test/ or validation/ that is
+added or removed. Pixels are compared in the recipe's size, so copies may be equal for one recipe
+only; an image that is encoded again with other pixels counts as another image.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from worker.datasets.examples import Examples, Images, Labels
 
-#: What may become of an image. In a folder without splits it is undecided at first.
+#: The part of an image. In a folder without splits it is undecided at first.
 UNDECIDED, TRAINING, HELDOUT, TEST = -1, 0, 1, 2
 #: Shares of the range of the hash. 500 of the 6,000 of each class of Fashion-MNIST are held out.
 HELDOUT_SHARE, TEST_SHARE = 1 / 12, 1 / 6
-#: Different images of a class: two to learn from, one held out, one for the test.
+#: Least different images of a class: two to learn from, one held out, one for the test.
 SMALLEST_CLASS = 4
-#: Where only some are held out. A twelfth of fewer images is rounded to none.
+#: Least images of a class to hold some out. A twelfth of fewer images is rounded to none.
 SMALLEST_HELDOUT = 6
 _HASH_BYTES = 8
 
@@ -34,9 +34,9 @@ Hashes = npt.NDArray[np.uint64]  #: [n]
 def parts(given: Parts, labels: Labels, files: Hashes, contents: Hashes) -> Parts:
     """The part of each image [n]. `files` are hashes of its file, `contents` of its pixels.
 
-    Without splits: in each class a sixth for the test, a twelfth held out. With train/ and test/,
-    a twelfth of train/ is held out; with train/ and validation/, all stays as given. Images with
-    the same pixels are on one side, except where they were given on two.
+    Without splits, a sixth of each class is for the test and a twelfth is held out. With train/
+    and test/, a twelfth of train/ is held out; with train/ and validation/, nothing changes.
+    Images with the same pixels get the same part, unless the folders put them into two.
     """
     if HELDOUT in given:
         return given.copy()
@@ -69,7 +69,7 @@ def _by_threshold(keys: Hashes, with_test: bool) -> Parts:
 
 
 def _of_each_class(labels: Labels) -> list[npt.NDArray[np.int64]]:
-    """The places of the images of each class that there is."""
+    """The indices of the images of each non-empty class."""
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
 
@@ -81,8 +81,8 @@ def _balance(
     members: npt.NDArray[np.int64],
     with_test: bool,
 ) -> None:
-    """Let a class that chance left without a part have one image there, if it has enough."""
-    # One of each group, by the hash: what is moved does not depend on the order.
+    """Move images into the empty parts of a class, if it has enough images."""
+    # One image of each group, by its hash: the choice does not depend on the order.
     ordered = members[np.lexsort((same[members], keys[members]))]
     ordered = ordered[np.unique(same[ordered], return_index=True)[1]]
     ordered = ordered[np.argsort(keys[ordered], kind="stable")]
@@ -96,7 +96,7 @@ def _balance(
 
 
 def _spare(sides: Parts, candidates: npt.NDArray[np.int64], part: int) -> npt.NDArray[np.int64]:
-    """Those whose part has enough without them: more than one, or more than two to learn from."""
+    """The candidates that their part can spare: more than one, or more than two to learn from."""
     counts = np.bincount(sides[candidates], minlength=3)
     enough = counts > np.array([2, 1, 1])
     here = sides[candidates]
@@ -105,10 +105,10 @@ def _spare(sides: Parts, candidates: npt.NDArray[np.int64], part: int) -> npt.ND
 
 
 def hold_out(examples: Examples) -> tuple[Examples, Examples]:
-    """The images to learn from, and those held out: for choosing and calibrating.
+    """The images to learn from, and those held out for selection and calibration.
 
-    The choice depends on the content of the images alone, so that an image stays held out in every
-    retraining, whatever the seed and the order, and versions can be compared on the same images.
+    The choice depends only on the content of the images. So an image stays held out in every
+    retraining, whatever the seed and the order, and versions are compared on the same images.
     """
     held = heldout_mask(examples.images, examples.labels)
     return examples.where(~held), examples.where(held)
@@ -117,8 +117,8 @@ def hold_out(examples: Examples) -> tuple[Examples, Examples]:
 def heldout_mask(images: Images, labels: Labels) -> npt.NDArray[np.bool_]:
     """Mask bool [n]: in each class, the twelfth with the smallest content hashes.
 
-    Identical images of a class fall on the same side. A class of fewer than `SMALLEST_HELDOUT`
-    images is learned from as a whole.
+    Identical images of a class get the same part. All images of a class of fewer than
+    `SMALLEST_HELDOUT` are learned from.
     """
     hashes = content_hashes(images)
     held = np.zeros(len(labels), bool)

@@ -1,4 +1,4 @@
-"""Drawings of the ten garments of Fashion-MNIST, for machines that cannot have the photographs."""
+"""Drawings of the ten garments of Fashion-MNIST, for machines without the data set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 SIDE_PIXELS = 28
-#: Drawn so much larger and then averaged, for soft edges.
+#: Factor of supersampling, for soft edges.
 _ZOOM = 4
 _SHIFT_PIXELS = 1.0
 _SCALE = (0.92, 1.0)
@@ -16,7 +16,7 @@ _TEXTURE = 14.0  #: standard deviation of the grain, in grey values
 
 Points = tuple[tuple[float, float], ...]
 
-#: Label number -> outlines in pixels of the 28x28 frame; the first is cloth, the rest is cut out.
+#: Label number -> outlines in pixels of the 28x28 frame; the first is filled, the rest are holes.
 _OUTLINES: dict[int, tuple[Points, ...]] = {
     0: (  # T-shirt/top
         ((9, 1), (19, 1), (26, 6), (24, 11), (20, 9), (20, 27), (8, 27), (8, 9), (4, 11), (2, 6)),

@@ -1,6 +1,6 @@
-"""`python -m worker.demo.images OUT`: labelled pictures to classify, one folder per class.
+"""`python -m worker.demo.images OUT`: labelled images to classify, one folder per class.
 
-Fashion-MNIST's test images as PNG files, or drawings where this machine cannot have them.
+Fashion-MNIST's test images as PNG files, or drawings if the data set is not available.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from worker.datasets import fashion_mnist
 from worker.datasets.folder_layout import folder_of
 from worker.demo.drawings import silhouette
 
-#: `--large` writes so many unless told otherwise: each takes 15 ms.
+#: Default of `--large` without `--count`: each image takes 15 ms.
 LARGE_COUNT = 1_000
 DRAWN_COUNT = 1_000
 #: 28 pixels become 1,120, about as many as a photograph's short side on a web page.
@@ -33,7 +33,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Samples(NamedTuple):
-    """n images uint8 [n, 28, 28], their labels [n], and the beginning of their files' names."""
+    """n images uint8 [n, 28, 28], their labels [n], and the prefix of their file names."""
 
     images: Bytes
     labels: Bytes
@@ -41,10 +41,10 @@ class Samples(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; its exit code."""
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m worker.demo.images", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the ten class folders")
-    parser.add_argument("--count", type=int, metavar="N", help="only the first N pictures")
+    parser.add_argument("--count", type=int, metavar="N", help="only the first N images")
     parser.add_argument("--large", action="store_true", help="JPEG files of 1,120 x 1,120 pixels")
     options = parser.parse_args(arguments)
     if options.count is not None and options.count < 1:
@@ -52,15 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         written, total = write(options.out, options.count, options.large)
     except OSError as error:
-        print(f"cannot write the pictures to {options.out}: {error.strerror}", file=sys.stderr)
+        print(f"cannot write the images to {options.out}: {error.strerror}", file=sys.stderr)
         return 1
     state = f"wrote {written:,} of" if written else "already there: all of"
-    print(f"{state} {total:,} pictures in {options.out}/")
+    print(f"{state} {total:,} images in {options.out}/")
     return 0
 
 
 def write(out: Path, count: int | None = None, large: bool = False) -> tuple[int, int]:
-    """Write what is missing of the first `count` samples; how many that were, and of how many.
+    """Write the missing ones of the first `count` samples; return their number, and the total.
 
     Raises:
         OSError: the folder cannot be written.
@@ -70,14 +70,14 @@ def write(out: Path, count: int | None = None, large: bool = False) -> tuple[int
     names = list(_names(samples, ".jpg" if large else ".png"))[:count]
     present = _present(out)
     missing = [i for i, name in enumerate(names) if name not in present]
-    # They are written in order: the one before the gap may be half written.
+    # Images are written in order: the last one before the gap may be incomplete.
     for i in [max(0, missing[0] - 1), *missing] if missing else []:
         _put(out / names[i], encoded(samples.images[i], large))
     return len(missing), len(names)
 
 
 def load() -> Samples:
-    """Fashion-MNIST's 10,000 test images; if they cannot be had, says so and draws 1,000."""
+    """Fashion-MNIST's 10,000 test images; without the data set, prints so and draws 1,000."""
     try:
         return Samples(*fashion_mnist.load("test"), prefix="")
     except SetupError as error:
@@ -89,14 +89,14 @@ def load() -> Samples:
 
 def encoded(image: Bytes, large: bool = False) -> bytes:
     """A PNG of uint8 [height, width], or a JPEG of it `LARGE_ZOOM` times as large."""
-    picture, stream = Image.fromarray(image), io.BytesIO()
+    source, stream = Image.fromarray(image), io.BytesIO()
     if large:
-        size = (picture.width * LARGE_ZOOM, picture.height * LARGE_ZOOM)
-        picture.resize(size, Image.Resampling.BICUBIC).convert("RGB").save(
+        size = (source.width * LARGE_ZOOM, source.height * LARGE_ZOOM)
+        source.resize(size, Image.Resampling.BICUBIC).convert("RGB").save(
             stream, "JPEG", quality=_JPEG_QUALITY
         )
     else:
-        picture.save(stream, "PNG")
+        source.save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""How good answers are: accuracy, loss, calibration, and what is taken for what. NumPy only."""
+"""Metrics of predictions: accuracy, loss, calibration and confusion. NumPy only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Counts = npt.NDArray[np.int64]  #: [classes, classes], true x predicted
 
 
 def evaluate(runtime: Runtime, examples: Examples, names: Sequence[str] = ()) -> Evaluation:
-    """The figures of a runtime on labelled images; with the labels' names as in `score`."""
+    """The metrics of a runtime on labelled images; `names` as in `score`."""
     return score(runtime.predict(examples.images), examples.labels, names)
 
 
 def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = ()) -> Evaluation:
-    """The figures of given answers; with the labels' names also who is taken for whom.
+    """The metrics of given predictions; with the labels' names also the confusion matrix.
 
-    Of no images at all every figure is 0.
+    Without images every metric is 0.
     """
     count = len(labels)
     right = probabilities.argmax(1) == labels
@@ -44,6 +44,6 @@ def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = (
 
 
 def confusion(probabilities: Probabilities, labels: Labels, classes: int) -> Counts:
-    """How often each label (row) was answered with each label (column): int64."""
+    """How often each label (row) was predicted as each label (column): int64."""
     pairs = labels * classes + probabilities.argmax(1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -1,4 +1,4 @@
-"""How much a confidence is worth: the reliability diagram's bins and the error they come to."""
+"""The reliability of confidences: the diagram's bins and the calibration error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Floats = npt.NDArray[np.float64]
 
 
 class Bins(NamedTuple):
-    """Answers by their confidence, in equally wide bins from 0 to 1, lower edge excluded."""
+    """Predictions by confidence, in equally wide bins from 0 to 1, lower edge excluded."""
 
-    counts: npt.NDArray[np.int64]  #: [bins], how many answers
-    confidence: Floats  #: [bins], their mean; 0 where there are none
-    accuracy: Floats  #: [bins], the share that is right; 0 where there are none
+    counts: npt.NDArray[np.int64]  #: [bins], predictions
+    confidence: Floats  #: [bins], their mean; 0 in empty bins
+    accuracy: Floats  #: [bins], the share that is right; 0 in empty bins
 
     @property
     def error(self) -> float:
@@ -31,7 +31,7 @@ class Bins(NamedTuple):
 
 
 def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS) -> Bins:
-    """What was answered with which confidence, and how right it was."""
+    """Bins the predictions by their confidence."""
     confidence = probabilities.max(1).astype(np.float64)
     right = probabilities.argmax(1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

@@ -1,6 +1,6 @@
-"""One temperature, so that a confidence of 0.9 is right nine times in ten.
+"""Calibrates with one temperature: predictions with confidence 0.9 are right nine times in ten.
 
-Guo, Pleiss, Sun and Weinberger, arXiv:1706.04599. The labels stay as they are.
+Guo, Pleiss, Sun and Weinberger, arXiv:1706.04599. The predicted labels do not change.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from worker.datasets.examples import Labels
 
-#: Temperatures outside this range do not occur, short of a broken network.
+#: Temperatures outside this range occur only with a broken network.
 LOWEST, HIGHEST = 0.02, 50.0
-#: Halves the range to less than a float32 can tell apart.
+#: Halves the range to below the resolution of a float32.
 HALVINGS = 40
 
 
@@ -22,8 +22,8 @@ def temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
     """The T for which softmax(logits / T) has the smallest mean loss on these examples.
 
     logits [n, classes], labels int64 [n]. The loss is convex in 1/T, so its slope is bisected.
-    Of n + 2 answers one is taken to be any label, as Platt does ("Probabilistic outputs for
-    support vector machines", 1999): that a dozen images are all right is no proof of certainty.
+    One of n + 2 labels counts as unknown, as in Platt ("Probabilistic outputs for support vector
+    machines", 1999): a dozen images that are all right do not prove certainty.
     """
     values = logits.astype(np.float64)
     low, high = 1 / HIGHEST, 1 / LOWEST
@@ -37,7 +37,7 @@ def temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
 
 
 def _slope(logits: npt.NDArray[np.float64], labels: Labels, inverse: float) -> float:
-    """Of the mean loss of softmax(logits * inverse), by `inverse`."""
+    """The derivative of the mean loss of softmax(logits * inverse) by `inverse`."""
     expected = (softmax(logits * inverse) * logits).sum(1)
     given = logits[np.arange(len(labels)), labels]
     any_label = 1 / (len(labels) + 2)

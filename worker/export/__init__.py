@@ -1,1 +1,1 @@
-"""Trained or imported networks to files that runtimes load."""
+"""Exports trained or imported networks to files that runtimes load."""

@@ -1,7 +1,7 @@
-"""A trained network becomes the files that serve: `model.keras` and `model.tflite`.
+"""Exports a trained network to the files that workers load: `model.keras` and `model.tflite`.
 
-Scaling, temperature and softmax are inside the graph, so that every runtime agrees; that they do
-is checked before the files leave.
+Scaling, temperature and softmax are inside the graph, so that all runtimes agree. The export
+checks this.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from shared.messages.model_card import Card
 from worker.runtimes import load_runtime, runtime
 from worker.runtimes.runtime import CALL_IMAGES, Images, Probabilities, image_shape
 
-#: Two runtimes round differently; more than this is a fault.
+#: Two runtimes round differently; a larger difference is an error.
 PROBABILITY_TOLERANCE = 1e-4
-#: Two probabilities that each moved by the tolerance may swap their places.
+#: Two probabilities that each differ by the tolerance may swap their order.
 MARGIN_TOLERANCE = 2 * PROBABILITY_TOLERANCE
 
 
 def export(network: keras.Model, card: Card, heldout: Images) -> dict[str, bytes]:
-    """The files of a version, by name; the card's temperature goes into the graph.
+    """The files of a version, by name; the graph contains the card's temperature.
 
     Raises:
         SetupError: the two runtimes do not agree on the held-out images uint8 [n, H, W, C].
     """
     model = serving_model(network, card.temperature)
     files = {"model.keras": keras_file(model), "model.tflite": tflite_file(model, card)}
-    with tf.device("CPU"):  # a GPU rounds otherwise, and by more than the two runtimes may differ
-        answers = [
+    with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
+        predictions = [
             load_runtime.load(kind, card, files[name]).predict(heldout)
             for kind, name in runtime.ARTIFACTS.items()
         ]
-    compare(*answers)
+    compare(*predictions)
     return files
 
 
@@ -57,7 +57,7 @@ def keras_file(model: keras.Model) -> bytes:
 
 
 def tflite_file(model: keras.Model, card: Card) -> bytes:
-    """The bytes of a `.tflite` file of LiteRT's own operations, for calls of `CALL_IMAGES`."""
+    """The bytes of a `.tflite` file of LiteRT's builtin operations, for calls of `CALL_IMAGES`."""
     images = keras.InputSpec("uint8", (CALL_IMAGES, *image_shape(card)))
     with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
         model.export(folder, "tf_saved_model", verbose=False, input_signature=[images])
@@ -68,17 +68,17 @@ def tflite_file(model: keras.Model, card: Card) -> bytes:
 
 
 def compare(first: Probabilities, second: Probabilities) -> None:
-    """Let two runtimes' answers float32 [n, classes] to the same images pass if they agree.
+    """Check that two runtimes' predictions float32 [n, classes] for the same images agree.
 
     Raises:
         SetupError: a probability, or a label that is not a near tie, differs.
     """
-    apart = float(np.abs(first - second).max())  # NaN where a runtime answers NaN
+    difference = float(np.abs(first - second).max())  # NaN if a runtime returns NaN
     top = np.sort(first, axis=1)
     clear = top[:, -1] - top[:, -2] >= MARGIN_TOLERANCE
     swapped = int((clear & (first.argmax(1) != second.argmax(1))).sum())
-    if not apart < PROBABILITY_TOLERANCE or swapped:
+    if not difference < PROBABILITY_TOLERANCE or swapped:
         raise SetupError(
-            f"LiteRT and TensorFlow disagree (probabilities by {apart:.1e}, {swapped} labels); "
-            "the version is refused, train it again with another recipe"
+            f"LiteRT and TensorFlow disagree (probabilities by {difference:.1e}, "
+            f"{swapped} labels); the version is refused, train it again with another recipe"
         )

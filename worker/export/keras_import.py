@@ -1,6 +1,6 @@
-"""A Keras classifier that somebody else trained becomes a network like ours: uint8 in, logits out.
+"""Converts a third-party Keras classifier to Hangtag's form: uint8 images in, logits out.
 
-The file is checked before Keras sees it (worker/runtimes/keras_archive.py), and loaded in safe
+The file is checked before Keras reads it (worker/runtimes/keras_archive.py), and loaded in safe
 mode.
 """
 
@@ -16,16 +16,16 @@ from worker.datasets.examples import Images
 from worker.runtimes import keras_archive
 from worker.runtimes.tensorflow_runtime import load_model
 
-#: What a Rescaling in front of the network makes of 0 to 255: its scale and its offset.
+#: Scale and offset of the Rescaling of 0 to 255 in front of the network.
 SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0)}
 CHANNELS = (1, 3)
-#: Dimensions of [n, H, W]: grey images without a channel, as many tutorials have them.
+#: Dimensions of [n, H, W]: grey images without a channel, common in tutorials.
 WITHOUT_CHANNEL = 3
-#: Images by which is decided whether answers are probabilities.
+#: Number of images that decide whether outputs are probabilities.
 PROBES = 64
-#: Rows of probabilities in float32 add up to 1 within this, also of a thousand classes.
+#: Rows of float32 probabilities add up to 1 within this, also for a thousand classes.
 SUM_TOLERANCE = 1e-3
-#: Below it a probability is 0 for a logarithm: 69 nats.
+#: Smallest probability for the logarithm: 69 nats.
 SMALLEST = 1e-30
 
 
@@ -33,21 +33,21 @@ def network(archive: bytes, sha256: str, classes: int, scale: str) -> keras.Mode
     """uint8 [n, H, W, C] to float32 logits [n, classes], from the bytes of a `.keras` file.
 
     Raises:
-        SetupError: it is not the file that was announced, holds what is not allowed, or is no
-            classifier of images with so many labels.
+        SetupError: the hash differs, the content is not allowed, or the network is not an image
+            classifier with this number of labels.
     """
     if hashlib.sha256(archive).hexdigest() != sha256:
         raise SetupError("the .keras file is not the one that was sent; import it again")
     loaded = load_model(keras_archive.for_inference(archive))
     _check_shapes(loaded, classes)
-    # A name of its own, so that it cannot be that of a layer around it.
+    # A unique name, so that it does not collide with that of an outer layer.
     inner = keras.Model(loaded.inputs[0], loaded.outputs[0], name="imported")
     images = keras.Input(_image_shape(loaded), dtype="uint8", name="images")
     values = _scaled(inner, images, scale)
     if len(loaded.input_shape) == WITHOUT_CHANNEL:
         values = keras.layers.Reshape(loaded.input_shape[1:], name="grey")(values)
-    answers = keras.layers.Rescaling(1.0, dtype="float32", name="answers")(inner(values))
-    return keras.Model(images, _logits(keras.Model(images, answers), inner), name="imported_logits")
+    outputs = keras.layers.Rescaling(1.0, dtype="float32", name="answers")(inner(values))
+    return keras.Model(images, _logits(keras.Model(images, outputs), inner), name="imported_logits")
 
 
 def _check_shapes(model: keras.Model, classes: int) -> None:
@@ -55,25 +55,25 @@ def _check_shapes(model: keras.Model, classes: int) -> None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise SetupError(
             f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "import one that takes an image and answers with a value for each label"
+            "import one that takes an image and returns a value for each label"
         )
     taken, given = model.input_shape, model.output_shape
     shape = _image_shape(model)
     if len(shape) != 3 or None in shape or shape[2] not in CHANNELS:
         raise SetupError(
-            f"the network takes {_shown(taken)}; import one that takes images "
+            f"the network takes {_formatted(taken)}; import one that takes images "
             "[n, height, width, channels] of a fixed size with 1 or 3 channels, "
             "or grey ones [n, height, width]"
         )
     if len(given) != 2 or given[1] != classes:
         raise SetupError(
-            f"the network answers with {_shown(given)}, and there are {classes} labels; "
-            "give one label for each value, in the order of the network's answers"
+            f"the network returns {_formatted(given)}, and there are {classes} labels; "
+            "give one label for each value, in the order of the network's output"
         )
 
 
 def _image_shape(model: keras.Model) -> tuple[int | None, ...]:
-    """Height, width and channels, where its input is that of images."""
+    """Height, width and channels, if the input is an image."""
     shape: tuple[int | None, ...] = model.input_shape
     return (*shape[1:], 1) if len(shape) == WITHOUT_CHANNEL else shape[1:]
 
@@ -90,30 +90,30 @@ def _scaled(inner: keras.Model, images: keras.KerasTensor, scale: str) -> keras.
 
 
 def _logits(model: keras.Model, inner: keras.Model) -> keras.KerasTensor:
-    """The logits of a model that answers with logits, or with probabilities.
+    """The logits of a model that returns logits or probabilities.
 
     Raises:
-        SetupError: it answers with neither.
+        SetupError: it returns neither.
     """
     if are_probabilities(model.predict(probes(model.input_shape[1:]), verbose=0)):
         return keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
     activation = last_activation(inner)
     if activation != "linear":
         raise SetupError(
-            f"the network ends in {activation}, and its answers do not add up to 1; "
+            f"the network ends in {activation}, and its outputs do not add up to 1; "
             "import one that ends in softmax, or in a Dense layer without an activation"
         )
     return model.output
 
 
-def are_probabilities(answers: np.ndarray) -> bool:
-    """Whether each row float [n, classes] is a distribution."""
-    sums = answers.sum(1, dtype=np.float64)
-    return bool((answers >= 0).all() and (np.abs(sums - 1) < SUM_TOLERANCE).all())
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether each row of float [n, classes] is a distribution."""
+    sums = outputs.sum(1, dtype=np.float64)
+    return bool((outputs >= 0).all() and (np.abs(sums - 1) < SUM_TOLERANCE).all())
 
 
 def last_activation(model: keras.Model) -> str:
-    """The activation of the layer that answers, `linear` where it has none."""
+    """The activation of the output layer, `linear` if it has none."""
     layer = model.output._keras_history.operation
     if isinstance(layer, keras.Model):
         return last_activation(layer)
@@ -126,17 +126,17 @@ def last_activation(model: keras.Model) -> str:
 
 
 def probes(shape: tuple[int, int, int]) -> Images:
-    """The same images on every run, uint8 [PROBES, *shape]: noise, coarse and fine, and its ends.
+    """The same images on every run, uint8 [PROBES, *shape]: coarse and fine noise, black, white.
 
-    Both ends of the range are among them, so that a wrong scale shows.
+    Black and white expose a wrong scale.
     """
-    chance = np.random.default_rng(0)
-    images = chance.integers(0, 256, (PROBES, *shape), np.uint8)
-    coarse = chance.integers(0, 256, (PROBES // 2, 1, 1, shape[2]), np.uint8)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (PROBES, *shape), np.uint8)
+    coarse = rng.integers(0, 256, (PROBES // 2, 1, 1, shape[2]), np.uint8)
     images[: PROBES // 2] = images[: PROBES // 2] // 4 + coarse // 4 * 3
     images[0], images[1] = 0, 255
     return images
 
 
-def _shown(shape: tuple[int | None, ...]) -> str:
+def _formatted(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("n" if side is None else str(side) for side in shape) + "]"

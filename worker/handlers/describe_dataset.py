@@ -148,7 +148,7 @@ def _counted(
 
 
 def _below(path: bytes, walk: folder_layout.Walk) -> str:
-    return folder_layout.shown(os.path.relpath(path, walk.root))
+    return folder_layout.printable(os.path.relpath(path, walk.root))
 
 
 def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Described:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened
 
-#: So many labels have a bar each, standing, under its number, as in the tutorial.
+#: Up to this number of labels each has a vertical bar with its number, as in the tutorial.
 NUMBERED_LABELS = 12
-#: Of more labels the most probable ones and the true one, lying, under their names.
+#: Of more labels the most probable ones and the true one have horizontal bars with their names.
 NAMED_BARS = 5
 NAME_LENGTH = 26
 
@@ -20,7 +20,7 @@ Row = npt.NDArray[np.floating]  #: [classes]
 
 
 def colours(row: Row, truth: int) -> list[str]:
-    """Of each label: the predicted one red if it is wrong, the true one blue, the others grey."""
+    """The colour of each label: predicted but wrong red, true blue, others grey."""
     found = [OTHER] * len(row)
     found[int(row.argmax())] = WRONG
     found[truth] = RIGHT
@@ -30,21 +30,21 @@ def colours(row: Row, truth: int) -> list[str]:
 def bars(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
     """Draw the probabilities of one image."""
     if len(labels) <= NUMBERED_LABELS:
-        _standing(axes, row, truth)
+        _vertical(axes, row, truth)
     else:
-        _lying(axes, labels, row, truth)
+        _horizontal(axes, labels, row, truth)
     axes.set_box_aspect(1)
     axes.spines[:].set_visible(True)
 
 
-def _standing(axes: Axes, row: Row, truth: int) -> None:
+def _vertical(axes: Axes, row: Row, truth: int) -> None:
     axes.bar(range(len(row)), row, color=colours(row, truth))
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_xticks(range(len(row)), [str(i) for i in range(len(row))], fontsize=8)
 
 
-def _lying(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
-    """A name, and its bar below it, from the top down."""
+def _horizontal(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+    """From the top down, each name above its bar."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
     if truth not in best:
         best[-1] = truth

@@ -1,4 +1,4 @@
-"""What is taken for what: counts, with each row's shares as shades."""
+"""The confusion matrix: counts, with each row's shares as shades."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from worker.plots.style import png_plot, shortened
 NAME_LENGTH = 28
 #: With more classes the numbers would not be legible.
 NUMBERED_CLASSES = 25
-#: Width and height of one cell, and the least of all cells together.
+#: Width and height of one cell, and the minimum of all cells together.
 CELL_INCHES, FEWER_CELL_INCHES, LEAST_INCHES = 0.55, 0.16, 3.0
 BESIDE_INCHES = 2.6  #: for names, title and the bar
-#: Shades grow with the root of a share, so that 1 % of a row can be seen.
+#: Shades grow with the square root of a share, so that 1 % of a row is visible.
 SHADES = PowerNorm(0.5, vmin=0.0, vmax=1.0)
 SHADE_TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 DARK = 0.55  #: a shade above this needs white figures

@@ -1,4 +1,4 @@
-"""How training went: loss and accuracy after each epoch."""
+"""The learning curves: loss and accuracy after each epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOTTED_EPOCHS = 40
 
 
 class Line(Protocol):
-    """What is drawn of an epoch (worker.training.fit.Epoch)."""
+    """The plotted values of an epoch (worker.training.fit.Epoch)."""
 
     @property
     def number(self) -> int: ...
@@ -33,7 +33,7 @@ class Line(Protocol):
 
 @png_plot
 def curves(history: Sequence[Line]) -> Figure:
-    """Of at least one epoch."""
+    """`history` has at least one epoch."""
     figure = Figure(SIZE_INCHES, layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     epochs = [line.number for line in history]

@@ -1,4 +1,4 @@
-"""The pictures that come with an evaluation, as PNG files."""
+"""The plots of an evaluation, as PNG files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def plots(
     truth: Labels,
     probabilities: npt.NDArray[np.floating],
 ) -> dict[str, bytes]:
-    """Files by name. Without a history (a version that was not trained here) there are no curves.
+    """Files by name. Without a history (an imported version) there are no curves.
 
     Of n > 0 evaluated images: images uint8 [n, height, width, channels], truth int64 [n],
-    probabilities [n, classes]. They may be the test set's or, where there is none, the held-out.
+    probabilities [n, classes].
     """
     drawn = {CURVES: curves(history)} if history else {}
     return drawn | {

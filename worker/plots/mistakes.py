@@ -1,4 +1,4 @@
-"""The mistakes made with the highest confidence: what to look at first."""
+"""The mistakes with the highest confidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PANEL_INCHES = 1.6
 CAPTION_INCHES = 0.42  #: room for two lines
 TITLE_INCHES = 0.4
 NAME_LENGTH = 17
-#: Where the second line of a caption begins, in heights of an image above its lower edge.
+#: Top of a caption's second line, in image heights above the image's lower edge.
 BELOW_TEXT = -0.18
 
 
@@ -24,7 +24,7 @@ BELOW_TEXT = -0.18
 def mistakes(
     labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
-    """Below each image what it was taken for, in red, and what it is, in blue."""
+    """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)
     total = int((probabilities.argmax(1) != truth).sum())
     columns = min(COLUMNS, max(1, len(wrong)))
@@ -37,9 +37,9 @@ def mistakes(
     for place, i in enumerate(wrong):
         axes = figure.add_subplot(rows, columns, place + 1)
         draw_image(axes, images[i])
-        said = int(probabilities[i].argmax())
-        taken = f"{shortened(labels[said], NAME_LENGTH)} {probabilities[i, said]:.0%}"
-        axes.set_xlabel(taken, color=WRONG, fontsize=9)
+        predicted = int(probabilities[i].argmax())
+        caption = f"{shortened(labels[predicted], NAME_LENGTH)} {probabilities[i, predicted]:.0%}"
+        axes.set_xlabel(caption, color=WRONG, fontsize=9)
         axes.text(
             0.5, BELOW_TEXT, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", fontsize=9,
             color=RIGHT, ha="center", va="top", transform=axes.transAxes,
@@ -50,7 +50,7 @@ def mistakes(
 def most_confident(
     probabilities: npt.NDArray[np.floating], truth: Labels, count: int = ROWS * COLUMNS
 ) -> npt.NDArray[np.intp]:
-    """The wrong answers with the highest confidence first; ties in the order of the images."""
+    """The wrong predictions by falling confidence; ties in the order of the images."""
     wrong = np.flatnonzero(probabilities.argmax(1) != truth)
     return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:count]
 

@@ -1,4 +1,4 @@
-"""Fifteen images, each with its probabilities as bars: the last picture of the tutorial."""
+"""Fifteen images, each with its probabilities as bars: the last plot of the tutorial."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PANEL_INCHES = 1.8
 #: Room for two lines.
 CAPTION_INCHES = 0.38
 NAME_LENGTH = 22
-#: As many characters of both names fit below an image, beside a percentage.
+#: Number of characters of both names that fit below an image, beside a percentage.
 LINE_LENGTH = 20
 NEW_LINE = "\n"
-#: Of the height of all panels, below them.
+#: Position below the panels, as a share of their height.
 KEY_Y = -0.045
 KEY_LENGTH = 24
 KEY_LINE_LENGTH = 130
@@ -31,9 +31,9 @@ KEY_LINE_LENGTH = 130
 def sheet(
     labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
-    """A choice of images uint8 [n, height, width, channels] with their probabilities [n, classes].
+    """Some of the images uint8 [n, height, width, channels] with their probabilities [n, classes].
 
-    The caption is blue where the answer is right and red where it is wrong.
+    The caption is blue if the prediction is right and red if it is wrong.
     """
     figure = Figure((2 * COLUMNS * PANEL_INCHES, ROWS * (PANEL_INCHES + CAPTION_INCHES)))
     gap = CAPTION_INCHES / PANEL_INCHES
@@ -51,15 +51,15 @@ def sheet(
 
 
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:
-    """`Ankle boot 98% (Sneaker)`: predicted and true; in two lines where one would be too long."""
+    """`Ankle boot 98% (Sneaker)`: predicted and true; in two lines if one is too long."""
     best = int(row.argmax())
-    said, true = (shortened(labels[i], NAME_LENGTH) for i in (best, truth))
-    fits = len(said) + len(true) <= LINE_LENGTH
-    return f"{said} {row[best]:.0%}{' ' if fits else NEW_LINE}({true})"
+    predicted, true = (shortened(labels[i], NAME_LENGTH) for i in (best, truth))
+    fits = len(predicted) + len(true) <= LINE_LENGTH
+    return f"{predicted} {row[best]:.0%}{' ' if fits else NEW_LINE}({true})"
 
 
 def _key(labels: Sequence[str]) -> str:
-    """Which number is which label."""
+    """The numbers of the labels."""
     named = [
         f"{i}\N{NO-BREAK SPACE}{shortened(label, KEY_LENGTH)}" for i, label in enumerate(labels)
     ]

@@ -1,4 +1,4 @@
-"""How much a confidence is worth: the reliability diagram, and how often each one is given."""
+"""The reliability diagram, with a histogram of the confidences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.evaluation.reliability import Bins
 from worker.plots.style import FIRST, SECOND, png_plot
 
 SIZE_INCHES = (6.0, 6.5)
-#: The upper diagram is so many times as high as the lower.
+#: Height of the upper diagram relative to the lower one.
 RATIO = 3
 #: The accuracy of fewer images is mostly chance; their bars are pale.
 FEW_IMAGES = 20
@@ -23,7 +23,7 @@ LEAST_COUNT = 0.5
 
 @png_plot
 def reliability_diagram(bins: Bins) -> Figure:
-    """Accuracy for each bin of confidence, beside what it should be."""
+    """The accuracy of each confidence bin, with its gap to the confidence."""
     figure = Figure(SIZE_INCHES, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[RATIO, 1])
     _accuracies(above, bins)
@@ -37,15 +37,15 @@ def reliability_diagram(bins: Bins) -> Figure:
 
 
 def _accuracies(axes: Axes, bins: Bins) -> None:
-    middles, width = _places(bins)
+    centres, width = _places(bins)
     few = bins.counts < FEW_IMAGES
     for chosen, colour, name in ((~few, FIRST, "accuracy"), (few, PALE, FEW_LABEL)):
         axes.bar(
-            middles[chosen], bins.accuracy[chosen], width, color=colour, edgecolor="white",
+            centres[chosen], bins.accuracy[chosen], width, color=colour, edgecolor="white",
             label=name,
         )  # fmt: skip
     axes.bar(
-        middles, bins.confidence - bins.accuracy, width, bins.accuracy,
+        centres, bins.confidence - bins.accuracy, width, bins.accuracy,
         color="none", edgecolor=SECOND, hatch="///", label="gap to the confidence",
     )  # fmt: skip
     axes.plot([0, 1], [0, 1], "--", color="black", lw=1, label="as it should be")
@@ -54,14 +54,14 @@ def _accuracies(axes: Axes, bins: Bins) -> None:
 
 
 def _histogram(axes: Axes, bins: Bins) -> None:
-    middles, width = _places(bins)
-    axes.bar(middles, bins.counts, width, color=FIRST, edgecolor="white")
+    centres, width = _places(bins)
+    axes.bar(centres, bins.counts, width, color=FIRST, edgecolor="white")
     axes.set(xlabel="confidence", ylabel="images", yscale="log", ylim=(LEAST_COUNT, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _places(bins: Bins) -> tuple[np.ndarray, float]:
-    """Where the middles of the bins are, and how wide one is."""
+    """The centres of the bins, and their width."""
     count = len(bins.counts)
     return (np.arange(count) + 0.5) / count, 1 / count

@@ -1,4 +1,4 @@
-"""The first two pictures of the tutorial: one image with its values, and twenty-five images."""
+"""The first two plots of the tutorial: one image with its values, and twenty-five images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.plots.style import draw_image, png_plot, shortened, some
 
 PANEL_INCHES = 4.0
 TITLE_LENGTH = 60
-#: What a grey value is made of (ITU-R BT.601), as Pillow converts to grey.
+#: Weights of red, green and blue in a grey value (ITU-R BT.601), as in Pillow.
 LUMA = np.array([0.299, 0.587, 0.114])
 #: Of the grid.
 ROWS = COLUMNS = 5
@@ -23,7 +23,7 @@ NAME_LENGTH = 23
 
 @png_plot
 def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
-    """uint8 [height, width, channels] beside a bar of colours; of a photo also its brightness."""
+    """uint8 [height, width, channels] beside a colour bar; for a photo also its brightness."""
     coloured = image.shape[-1] == 3
     figure = Figure((PANEL_INCHES * (2 if coloured else 1.2), PANEL_INCHES), layout="constrained")
     panels = figure.subplots(1, 1 + coloured, squeeze=False)[0]
@@ -38,7 +38,7 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
 
 @png_plot
 def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
-    """A choice of images uint8 [n, height, width, channels], each above its label."""
+    """Some of the images uint8 [n, height, width, channels], each above its label."""
     figure = Figure((COLUMNS * GRID_PANEL_INCHES, ROWS * GRID_PANEL_INCHES))
     figure.subplots_adjust(left=0.0, right=1.0, top=1.0, bottom=0.0, hspace=0.2, wspace=0.1)
     for place, i in enumerate(some(truth, ROWS * COLUMNS)):

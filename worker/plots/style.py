@@ -1,7 +1,7 @@
-"""How Hangtag's pictures look, and how a drawing becomes the bytes of a PNG file.
+"""The style of Hangtag's plots, and their encoding as PNG.
 
-Figures are made and drawn without pyplot, whose state belongs to the process. Nobody's matplotlibrc
-changes them: the same figures give the same bytes.
+Plots are drawn without pyplot, which has process-wide state. The user's matplotlibrc does not
+change them: the same figures give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from PIL import Image
 
 from worker.datasets.examples import Labels
 
-#: The tutorial's colours of a bar and its caption. Blue and red of this kind are told apart by the
-#: colour-blind, too.
+#: The tutorial's colours of a bar and its caption. The colour-blind can distinguish this blue and
+#: red.
 RIGHT, WRONG, OTHER = "blue", "red", "#777777"
-#: Two lines of one diagram: blue and vermilion of Okabe and Ito, made for the colour-blind.
+#: Two lines of one diagram: blue and vermilion of Okabe and Ito, chosen for the colour-blind.
 FIRST, SECOND = "#0072B2", "#D55E00"
 FAINT = "#eeeeee"
 DOTS_PER_INCH = 100
 MARGIN_INCHES = 0.12
-#: Pictures travel through Redis: a third of the bytes, and even of photos nothing to see.
+#: Plots are sent through Redis: a palette takes a third of the bytes, without a visible difference.
 COLOURS = 256
-#: Those of paper, ink, and the bars.
-KEPT = ((255, 255, 255), (0, 0, 0), (0, 0, 255), (255, 0, 0), (119, 119, 119))
+#: Background, text and bars; quantization does not change these.
+EXACT_COLOURS = ((255, 255, 255), (0, 0, 0), (0, 0, 255), (255, 0, 0), (119, 119, 119))
 ELLIPSIS = "…"
 
 P = ParamSpec("P")
@@ -48,13 +48,13 @@ _STYLE = {
 
 
 def png_plot(draw: Callable[P, Figure]) -> Callable[P, bytes]:
-    """Make a function that draws into one that answers with a PNG file."""
+    """Turn a function that draws a figure into one that returns a PNG file."""
 
     @wraps(draw)
     def encoded(*args: P.args, **kwargs: P.kwargs) -> bytes:
         plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
         with matplotlib.rc_context(plain | _STYLE), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn instead
             return _encode(draw(*args, **kwargs))
 
     return encoded
@@ -65,33 +65,33 @@ def _encode(figure: Figure) -> bytes:
     figure.savefig(
         drawn,
         format="png",
-        bbox_inches="tight",  # what reaches out of the figure is not cut off
+        bbox_inches="tight",  # do not crop text beyond the figure
         pad_inches=MARGIN_INCHES,
         pil_kwargs={"compress_level": 0},
     )
     with Image.open(drawn) as image:
         flat = _flat(image.convert("RGB"))
-    flat.info.clear()  # no dates, no names of programs
+    flat.info.clear()  # no dates, no program names
     flat.save(small, "PNG", optimize=True)
     return small.getvalue()
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """The same with few colours, chosen from every other pixel: that takes a quarter of the time.
+    """Reduce to a palette chosen from every other pixel, which takes a quarter of the time.
 
-    They are chosen by what they cover, which makes small files of photos. KEPT is kept exactly.
+    Maximum coverage makes small files of photos. EXACT_COLOURS do not change.
     """
     part = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
-    chosen = part.quantize(COLOURS - len(KEPT), Image.Quantize.MAXCOVERAGE)
+    chosen = part.quantize(COLOURS - len(EXACT_COLOURS), Image.Quantize.MAXCOVERAGE)
     flat = image.quantize(palette=chosen, dither=Image.Dither.NONE)
     pixels, indices = np.asarray(image), np.array(flat)
-    palette = (chosen.getpalette() or [])[: 3 * (COLOURS - len(KEPT))]
-    for colour in KEPT:
+    palette = (chosen.getpalette() or [])[: 3 * (COLOURS - len(EXACT_COLOURS))]
+    for colour in EXACT_COLOURS:
         indices[(pixels == colour).all(-1)] = len(palette) // 3
         palette += colour
-    kept = Image.fromarray(indices)
-    kept.putpalette(palette)
-    return kept
+    result = Image.fromarray(indices)
+    result.putpalette(palette)
+    return result
 
 
 def draw_image(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
@@ -103,7 +103,7 @@ def draw_image(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
 
 
 def shortened(label: str, limit: int) -> str:
-    """A label as one line of at most `limit` characters; what is left out is in the middle."""
+    """A label as one line of at most `limit` characters, with the middle left out."""
     text = " ".join(label.encode(errors="replace").decode().split())
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     if len(text) <= limit:
@@ -113,7 +113,7 @@ def shortened(label: str, limit: int) -> str:
 
 
 def some(truth: Labels, count: int) -> npt.NDArray[np.intp]:
-    """Which images to show: the first `count`; of a set that is sorted by label, evenly spread."""
+    """Indices of images to draw: the first `count`, or evenly spaced if sorted by label."""
     total = len(truth)
     count = min(count, total)
     if total and np.all(np.diff(truth) >= 0):

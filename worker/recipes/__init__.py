@@ -1,1 +1,1 @@
-"""Recipes: networks and how they are trained."""
+"""Recipes: networks and their training parameters."""

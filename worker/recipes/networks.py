@@ -16,17 +16,17 @@ from worker.datasets.examples import Images
 from worker.recipes.recipes import Recipe
 
 Shape = tuple[int, int, int]  #: height, width, channels
-#: Below this, three halvings leave nothing.
+#: Three halvings of a smaller side leave no pixel.
 SMALLEST_SIDE_PIXELS = 9
-#: Per graph call where only answers are wanted. Memory, not speed, speaks against more.
-ANSWER_IMAGES = 1000
-ANSWER_VALUES = 1 << 22
-#: Follows the weights within one epoch of 100 steps (Keras' default needs 700 steps).
+#: Limits per graph call for prediction. Memory, not speed, is the reason.
+PREDICT_IMAGES = 1000
+PREDICT_VALUES = 1 << 22
+#: Adapts to the weights within one epoch of 100 steps (Keras' default needs 700 steps).
 STATISTICS_MOMENTUM = 0.9
 #: Names of Keras dtype policies.
 EXACT, MIXED = "float32", "mixed_bfloat16"
 CPU_FLAGS = Path("/proc/cpuinfo")
-#: Instructions that multiply bfloat16; without them it is emulated, and slower than float32.
+#: CPU flags of bfloat16 multiplication; without them it is emulated, and slower than float32.
 FAST = {"avx512_bf16", "amx_bf16"}
 
 
@@ -58,7 +58,7 @@ def _policy(name: str) -> Iterator[None]:
 
 
 def mirrored(network: keras.Model) -> keras.Model:
-    """Answers with the mean of the logits of each image and of its mirror image; same weights."""
+    """A network that returns the mean logits of each image and its mirror image; same weights."""
     images = keras.Input(network.input.shape[1:], dtype="uint8", name="images")
     both = [network(images), network(keras.ops.flip(images, axis=2))]
     return keras.Model(images, keras.layers.Average(name="mean_logits")(both), name=network.name)
@@ -66,8 +66,8 @@ def mirrored(network: keras.Model) -> keras.Model:
 
 def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
     """float32 [n, classes] of images uint8 [n, H, W, C]."""
-    # Not all at once: Keras would copy them, and they may be a file larger than the memory.
-    call = max(1, min(ANSWER_IMAGES, ANSWER_VALUES // int(np.prod(images.shape[1:]))))
+    # In parts: Keras copies its input, which may be a mapped file larger than the memory.
+    call = max(1, min(PREDICT_IMAGES, PREDICT_VALUES // int(np.prod(images.shape[1:]))))
     parts = [
         network.predict_on_batch(images[start : start + call])
         for start in range(0, len(images), call)
@@ -83,7 +83,7 @@ def _dense(values: keras.KerasTensor, recipe: Recipe, _: Shape) -> keras.KerasTe
 
 
 def _small_conv(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
-    """Airbench's shape: a 2x2 stem, groups of two 3x3 convolutions, the maximum over places."""
+    """As in airbench: a 2x2 stem, groups of two 3x3 convolutions, global max pooling."""
     if min(shape[:2]) < SMALLEST_SIDE_PIXELS:
         raise SetupError(
             f"images of {shape[0]}x{shape[1]} pixels are too small for this recipe; "
@@ -102,14 +102,14 @@ def _convolution(
     layers = keras.layers
     values = layers.Conv2D(width, 3, padding="same", use_bias=False, name=name)(values)
     if halve:
-        # Before the statistics and the activation: a quarter of their work.
+        # Before normalization and activation, which then take a quarter of the time.
         values = layers.MaxPooling2D(2, name=f"{name}_halve")(values)
     values = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM, name=f"{name}_norm")(values)
     return layers.Activation("relu", name=f"{name}_relu")(values)
 
 
 def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
-    """Blocks of two 3x3 convolutions around which the values go by; halved at each new width."""
+    """Residual blocks of two 3x3 convolutions; the image is halved at each new width."""
     halvings = (recipe.early - 1).bit_length()
     values = _normed(values, recipe.widths[0], 3, "stem", strides=2 if halvings else 1)
     values = keras.layers.Activation("relu", name="stem_relu")(values)
@@ -147,7 +147,7 @@ def _normed(
 
 
 def precision_of(recipe: Recipe) -> str:
-    """The policy to train this recipe with here: bfloat16 where that is faster, else float32."""
+    """The dtype policy to train this recipe on this machine: bfloat16 if it is faster."""
     return MIXED if recipe.mixed and (_has_gpu() or _multiplies_bfloat16()) else EXACT
 
 

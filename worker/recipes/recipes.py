@@ -1,4 +1,4 @@
-"""The recipes: how a network is built and trained. Read this file like a table."""
+"""The table of recipes: how a network is built and trained."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from shared.errors import SetupError
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table. Rates are per step; the schedule is linear between its corners."""
+    """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
     network: Literal["dense", "small_conv", "residual"]
     widths: tuple[int, ...]  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width
-    early: int = 1  #: of the residual network: so many pixels become one before its first block
-    size: tuple[int, int, int] | None = None  #: what pictures of class folders are made to
+    early: int = 1  #: of the residual network: downscaling before its first block
+    size: tuple[int, int, int] | None = None  #: of images from class folders
     epochs: int
-    least_steps: int = 0  #: in all; above 0, a small set gets smaller batches and more epochs
+    least_steps: int = 0  #: in total; above 0, a small set gets smaller batches and more epochs
     batch: int  #: images per step
     peak_rate: float  #: learning rate of Adam (AdamW where `decay` is above 0)
     warmup_share: float = 0.0  #: of all steps; the rate rises to its peak
-    one_cycle: bool = False  #: after the warm-up the rate falls to 0; otherwise it stays
+    one_cycle: bool = False  #: after the warm-up the rate falls to 0; otherwise it is constant
     decay: float = 0.0  #: of kernels, decoupled, times the rate
     flip: bool = False  #: mirrored in every second epoch
-    zoom: float = 0.0  #: shown in part, its sides shorter by up to this share
-    shift_pixels: int = 0  #: moved by up to so many, in both directions
-    tint: float = 0.0  #: brighter or darker by up to this share, each channel by half of it besides
-    erase: float = 0.0  #: share of the images that lose a rectangle to noise
+    zoom: float = 0.0  #: cropped, its sides shorter by up to this share
+    shift_pixels: int = 0  #: maximum shift in both directions
+    tint: float = 0.0  #: maximum change of brightness; half of it for each channel in addition
+    erase: float = 0.0  #: share of the images with a rectangle of noise
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
-    mirror: bool = False  #: served as the mean of the answers to an image and its mirror image
+    mirror: bool = False  #: served as the mean prediction of an image and its mirror image
 
     def lasting(self, epochs: int) -> Recipe:
-        """The recipe with exactly so many epochs, however few images there are."""
+        """The recipe with exactly this number of epochs, regardless of the number of images."""
         # Small sets keep their smaller batches.
         return msgspec.structs.replace(self, epochs=epochs, least_steps=min(1, self.least_steps))
 
 
-#: Height, width and channels of Fashion-MNIST's images: for class folders of the same kind.
+#: Height, width and channels for class folders of images like Fashion-MNIST's.
 GREY = (28, 28, 1)
-#: Chosen on the held-out images alone; the test set had no say. Without label smoothing, which
-#: airbench has: at 8 epochs the calibrated held-out loss was 0.185 without, 0.192 with 0.05 and
-#: 0.195 with 0.1, and the confidence column is a promise.
+#: Chosen on the held-out images only, not on the test set. No label smoothing, unlike airbench: at
+#: 8 epochs the calibrated held-out loss was 0.185 without, 0.192 with 0.05 and 0.195 with 0.1, and
+#: the confidence column depends on it.
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -59,7 +59,7 @@ RECIPES = {
             peak_rate=0.001,
         ),
         Recipe(
-            # After https://github.com/KellerJordan/cifar10-airbench, made small and grey.
+            # A small grey version of https://github.com/KellerJordan/cifar10-airbench.
             name="fast",
             network="small_conv",
             widths=(32, 96, 96),
@@ -101,8 +101,8 @@ RECIPES = {
             mirror=True,
         ),
         Recipe(
-            # Colour photos of ordinary size, from scratch: the same network, which sees every
-            # fourth pixel each way from its first block on.
+            # Colour photos of ordinary size, from scratch: the same network, downscaled by four
+            # before its first block.
             name="photo",
             network="residual",
             widths=(32, 64, 128, 256),

@@ -1,1 +1,1 @@
-"""A recipe and a data set to a version."""
+"""Trains a version from a recipe and a data set."""

@@ -1,6 +1,6 @@
-"""What a version is worth: its figures, and the pictures that show them.
+"""Assesses a version: its metrics and their plots.
 
-Everything is measured on the file that workers load, not on the network that it came from.
+Everything is measured on the file that workers load, not on the network in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EVALUATION = "evaluation.json"
 
 
 class Assessment(NamedTuple):
-    """The figures for the card, and files by name."""
+    """The metrics for the card, and files by name."""
 
     metrics: Metrics
     files: dict[str, bytes]
@@ -35,19 +35,21 @@ def assess(
     held: Examples,
     test: Examples | None,
 ) -> Assessment:
-    """Measure on the held-out images, then, if there are any, once on the test images.
+    """Measure on the held-out images, then once on the test images, if there are any.
 
-    The pictures are those of the test images; without them, of the held-out ones.
+    The plots use the test images, or else the held-out images.
     """
     served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
-    shown, answers = held, served.predict(held.images)
-    found = {"heldout": score(answers, held.labels, card.labels)}
+    plotted, predictions = held, served.predict(held.images)
+    found = {"heldout": score(predictions, held.labels, card.labels)}
     if test is not None:
-        shown, answers = test, served.predict(test.images)
-        found["test"] = score(answers, test.labels, card.labels)
-    drawn = evaluation_plots.plots(card.labels, history, shown.images, shown.labels, answers)
-    written = msgspec.json.format(msgspec.json.encode(found), indent=0)
-    return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: written} | drawn)
+        plotted, predictions = test, served.predict(test.images)
+        found["test"] = score(predictions, test.labels, card.labels)
+    plots = evaluation_plots.plots(
+        card.labels, history, plotted.images, plotted.labels, predictions
+    )
+    text = msgspec.json.format(msgspec.json.encode(found), indent=0)
+    return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: text} | plots)
 
 
 def _metrics(heldout: Evaluation, test: Evaluation | None) -> Metrics:

@@ -1,7 +1,7 @@
-"""Training images, mirrored, moved and so on, made anew from the originals in each epoch.
+"""Augments the original training images in each epoch: mirrors, shifts, erases and so on.
 
-What becomes of an image depends on the seed, the epoch and its number in the data set alone, so
-that a resumed training sees the same images, whatever batches they come in.
+The result depends only on the seed, the epoch and the image's number in the data set. So a resumed
+training sees the same images, whatever their batches.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from worker.datasets.examples import Images
 from worker.recipes.recipes import Recipe
 from worker.training.counter_rng import CounterRng, Numbers
 
-#: Of a rectangle that is erased: its share of the image, and how far from square (a factor of 3).
+#: An erased rectangle: its share of the image, and its aspect ratio (up to a factor of 3).
 ERASED_AREA = (0.02, 0.25)
 ERASED_RATIO_LOG = np.log(3.0)
 
 
 class _Draw(IntEnum):
-    """What is left to chance."""
+    """The random draws of an image."""
 
     VIEW = auto()
     DOWN = auto()
@@ -39,38 +39,38 @@ class _Draw(IntEnum):
 
 
 def augmented(images: Images, numbers: Numbers, recipe: Recipe, seed: int, epoch: int) -> Images:
-    """Images uint8 [n, H, W, C], whose numbers are int64 [n], as epoch 0, 1, ... shows them."""
-    chance = CounterRng(numbers, seed, epoch)
+    """Images uint8 [n, H, W, C] with numbers int64 [n], augmented for epoch 0, 1, ..."""
+    rng = CounterRng(numbers, seed, epoch)
     if recipe.flip:
         images = _mirrored(images, CounterRng(numbers, seed), epoch)
     if recipe.zoom:
-        images = _zoomed(images, recipe.zoom, chance)
+        images = _zoomed(images, recipe.zoom, rng)
     if recipe.shift_pixels:
-        images = _moved(images, recipe.shift_pixels, chance)
+        images = _moved(images, recipe.shift_pixels, rng)
     if recipe.tint:
-        images = _tinted(images, recipe.tint, chance)
+        images = _tinted(images, recipe.tint, rng)
     if recipe.erase:
-        images = _erased(images, recipe.erase, chance)
+        images = _erased(images, recipe.erase, rng)
     return images
 
 
-def _mirrored(images: Images, chance: CounterRng, epoch: int) -> Images:
-    """Every image in every second epoch: each view is seen as often as the other.
+def _mirrored(images: Images, rng: CounterRng, epoch: int) -> Images:
+    """Mirrors every image in every second epoch, so that both views occur equally often.
 
-    Better than a coin per epoch: https://github.com/KellerJordan/cifar10-airbench
+    Better than a coin flip per epoch: https://github.com/KellerJordan/cifar10-airbench
     """
-    first = chance.uniform(_Draw.VIEW) < 0.5
+    first = rng.uniform(_Draw.VIEW) < 0.5
     mirror = first if epoch % 2 == 0 else ~first
     return np.where(mirror[:, None, None, None], images[:, :, ::-1], images)
 
 
-def _zoomed(images: Images, zoom: float, chance: CounterRng) -> Images:
-    """A part of each image, its sides up to the share `zoom` shorter, in the size of the whole."""
+def _zoomed(images: Images, zoom: float, rng: CounterRng) -> Images:
+    """Crops each image, with sides up to the share `zoom` shorter, and scales it back."""
     _, height, width, channels = images.shape
-    tall = height * (1 - zoom * chance.uniform(_Draw.TALL))
-    wide = width * (1 - zoom * chance.uniform(_Draw.WIDE))
-    top = (height - tall) * chance.uniform(_Draw.DOWN, _Draw.TALL)
-    left = (width - wide) * chance.uniform(_Draw.RIGHT, _Draw.WIDE)
+    tall = height * (1 - zoom * rng.uniform(_Draw.TALL))
+    wide = width * (1 - zoom * rng.uniform(_Draw.WIDE))
+    top = (height - tall) * rng.uniform(_Draw.DOWN, _Draw.TALL)
+    left = (width - wide) * rng.uniform(_Draw.RIGHT, _Draw.WIDE)
     boxes = np.stack([left, top, left + wide, top + tall], 1)
     zoomed = np.empty_like(images)
     for index, box in enumerate(boxes.tolist()):
@@ -80,47 +80,47 @@ def _zoomed(images: Images, zoom: float, chance: CounterRng) -> Images:
     return zoomed
 
 
-def _moved(images: Images, pixels: int, chance: CounterRng) -> Images:
-    """By -pixels to pixels in both directions; what comes in from outside is 0."""
+def _moved(images: Images, pixels: int, rng: CounterRng) -> Images:
+    """Shifts by -pixels to pixels in both directions; fills with 0."""
     _, height, width, _ = images.shape
     border = (pixels, pixels)
     padded = np.pad(images, ((0, 0), border, border, (0, 0)))
-    down = chance.below(2 * pixels + 1, _Draw.DOWN).tolist()
-    right = chance.below(2 * pixels + 1, _Draw.RIGHT).tolist()
+    down = rng.below(2 * pixels + 1, _Draw.DOWN).tolist()
+    right = rng.below(2 * pixels + 1, _Draw.RIGHT).tolist()
     moved = np.empty_like(images)
     for index, (y, x) in enumerate(zip(down, right, strict=True)):
         moved[index] = padded[index, y : y + height, x : x + width]
     return moved
 
 
-def _tinted(images: Images, tint: float, chance: CounterRng) -> Images:
-    """Brighter or darker by up to the share `tint`, each channel by up to half of it besides."""
+def _tinted(images: Images, tint: float, rng: CounterRng) -> Images:
+    """Scales the brightness by up to the share `tint`, and each channel by up to half of it."""
     count, *_, channels = images.shape
     gains = np.empty((count, channels))
-    bright = tint * (2 * chance.uniform(_Draw.BRIGHT) - 1)
+    bright = tint * (2 * rng.uniform(_Draw.BRIGHT) - 1)
     for channel in range(channels):
-        gains[:, channel] = 1 + bright + tint * (chance.uniform(_Draw.TINT, channel) - 0.5)
+        gains[:, channel] = 1 + bright + tint * (rng.uniform(_Draw.TINT, channel) - 0.5)
     values = images * gains[:, None, None, :].astype(np.float32)
     return np.minimum(values, 255, out=values).astype(np.uint8)
 
 
-def _erased(images: Images, share: float, chance: CounterRng) -> Images:
-    """A rectangle of noise somewhere in about `share` of the images (arXiv:1708.04896)."""
+def _erased(images: Images, share: float, rng: CounterRng) -> Images:
+    """Fills a rectangle with noise in about `share` of the images (arXiv:1708.04896)."""
     _, height, width, channels = images.shape
-    chosen = chance.uniform(_Draw.ERASE) < share
-    chance = chance.of(chosen)
+    chosen = rng.uniform(_Draw.ERASE) < share
+    rng = rng.of(chosen)
     low, high = ERASED_AREA
-    area = (low + (high - low) * chance.uniform(_Draw.AREA)) * height * width
-    ratio = np.exp(ERASED_RATIO_LOG * (2 * chance.uniform(_Draw.RATIO) - 1))
+    area = (low + (high - low) * rng.uniform(_Draw.AREA)) * height * width
+    ratio = np.exp(ERASED_RATIO_LOG * (2 * rng.uniform(_Draw.RATIO) - 1))
     tall = np.clip(np.sqrt(area * ratio).astype(np.int64), 1, height)
     wide = np.clip(np.sqrt(area / ratio).astype(np.int64), 1, width)
     top, left = (
-        chance.below(height - tall + 1, _Draw.TOP),
-        chance.below(width - wide + 1, _Draw.LEFT),
+        rng.below(height - tall + 1, _Draw.TOP),
+        rng.below(width - wide + 1, _Draw.LEFT),
     )
     rows, columns = _inside(height, top, tall), _inside(width, left, wide)
     hole = (rows[:, :, None] & columns[:, None, :])[..., None]
-    noise = chance.bytes(height * width * channels, _Draw.NOISE)
+    noise = rng.bytes(height * width * channels, _Draw.NOISE)
     erased = images.copy()
     erased[chosen] = np.where(hole, noise.reshape(-1, height, width, channels), images[chosen])
     return erased
@@ -129,6 +129,6 @@ def _erased(images: Images, share: float, chance: CounterRng) -> Images:
 def _inside(
     side: int, first: Numbers, length: Numbers
 ) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Which of `side` places lie in a stretch, bool [n, side]."""
+    """Which of `side` places lie in the interval, bool [n, side]."""
     places = np.arange(side)
     return (places >= first[:, None]) & (places < (first + length)[:, None])

@@ -1,4 +1,4 @@
-"""From a recipe and data to everything that a version holds: its files and its card."""
+"""Builds a version from a recipe and data: its files and its card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HISTORY = "history.json"
 
 
 class BuiltVersion(NamedTuple):
-    """A version before it has a number: a card without `files`, and the files by name."""
+    """A version without a number: a card without `files`, and the files by name."""
 
     card: Card
     files: dict[str, bytes]
@@ -47,10 +47,10 @@ def build_version(
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> BuiltVersion:
-    """Train, calibrate, export, compare, measure, draw.
+    """Train, calibrate, export, compare, measure, plot.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are noted
-    on the card; `on_stage` is told each step by its name, and may raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are written
+    to the card; `on_stage` gets the name of each stage, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
@@ -69,17 +69,17 @@ def build_version(
     files = export(network, card, held.images)
     files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
     on_stage("evaluating")
-    worth = assess(card, files, trained.history, held, data.test)
+    assessment = assess(card, files, trained.history, held, data.test)
     card = msgspec.structs.replace(
         card,
-        metrics=worth.metrics,
+        metrics=assessment.metrics,
         epochs=len(trained.history),
         dataset_fingerprint=learn.fingerprint(),
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         request=request,
         source=source,
     )
-    return BuiltVersion(card, files | worth.files | seen_images.files(learn, held))
+    return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
 
 
 def _parts(data: DataSet) -> tuple[Examples, Examples]:
@@ -90,7 +90,7 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
     if not len(held.labels):
         raise SetupError(
             f"no class of {data.name} has {split.SMALLEST_HELDOUT} images, so none can be held "
-            "out; give it more pictures"
+            "out; add more images"
         )
     return learn, held
 
@@ -98,7 +98,7 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
 def _card(
     name: str, recipe: Recipe, data: DataSet, seed: int, cooling: float, parameters: int
 ) -> Card:
-    """What is known before anything was measured."""
+    """The card before anything is measured."""
     return Card(
         name=name,
         version=0,
@@ -120,7 +120,7 @@ def _card(
 
 
 def code_version() -> str:
-    """Of the Hangtag that makes a version."""
+    """The version of Hangtag that builds the model version."""
     try:
         return metadata.version("hangtag")
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a training needs to go on after its process died: one file, replaced whole each epoch."""
+"""The checkpoint of a training: one file, replaced atomically after each epoch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class OtherTraining(SetupError):
-    """A state that another training has left, or the same one of another Hangtag."""
+    """The state of another training, or of another version of Hangtag."""
 
 
 def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
-    """Keep the values of `variables` and the `history`; `key` says whose they are."""
+    """Store the values of `variables` and the `history`; `key` identifies the training."""
     arrays = {str(number): variable.numpy() for number, variable in enumerate(variables)}
     about = msgspec.json.encode([key, history])
-    # A name of its own: one that slept may wake while its successor writes the same state.
+    # A unique name: a suspended trainer may resume while its successor writes the same state.
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with atomic_file.created(part) as file:
         np.savez(file, allow_pickle=False, about=np.frombuffer(about, np.uint8), **arrays)
@@ -37,17 +37,19 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
 
 
 def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:
-    """Set `variables` to what was kept under this key; the history so far, empty without one.
+    """Set `variables` to the values stored under this key; return the history, empty without one.
 
     Raises:
         OtherTraining: `path` holds the state of another training.
     """
     if not path.exists():
         return []
-    with np.load(path, allow_pickle=False) as kept:
-        kept_key, history = json.loads(kept["about"].tobytes())
-        if kept_key != key:
-            raise OtherTraining(f"{path} belongs to another training; delete it or name another")
+    with np.load(path, allow_pickle=False) as stored:
+        stored_key, history = json.loads(stored["about"].tobytes())
+        if stored_key != key:
+            raise OtherTraining(
+                f"{path} belongs to another training; delete it or name another file"
+            )
         for number, variable in enumerate(variables):
-            variable.assign(kept[str(number)])
+            variable.assign(stored[str(number)])
     return msgspec.convert(history, list[kind])  # type: ignore[valid-type]

@@ -1,7 +1,7 @@
-"""Chance that depends on a seed, an epoch and the number of an image, and on nothing else.
+"""Counter-based random numbers: they depend only on a seed, an epoch and the number of an image.
 
-So an image is changed in the same way whatever batch it is in, and no state is kept: the generator
-is a hash. SplitMix64: Steele, Lea and Flood, doi:10.1145/2660193.2660195.
+The generator is a hash without state, so an image's augmentation does not depend on its batch.
+SplitMix64: Steele, Lea and Flood, doi:10.1145/2660193.2660195.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Words = npt.NDArray[np.uint64]
 _STRIDE = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WORD = (1 << 64) - 1
-_UNIT = 2.0**-53  #: a double holds so many bits
+_UNIT = 2.0**-53  #: a double has 53 significant bits
 
 
 class CounterRng:
-    """Draws for the images with these numbers; `key` tells one set of draws from another."""
+    """Draws for the images with these numbers; `key` distinguishes sets of draws."""
 
     def __init__(self, numbers: Numbers, *key: int) -> None:
         self._numbers = numbers.astype(np.uint64)
@@ -30,15 +30,15 @@ class CounterRng:
         start = 0
         for part in (*self._key, *key):
             start = _mixed_int(start + _STRIDE * (part + 1))
-        # Twice, so that neighbours of one key have nothing to do with those of another.
+        # Mixed twice, so that neighbours of one key do not correlate with those of another.
         return _mixed(_mixed(self._numbers * np.uint64(_STRIDE)) ^ np.uint64(start))
 
     def uniform(self, *key: int) -> npt.NDArray[np.float64]:
-        """From 0 up to, but not 1, float64 [n]."""
+        """Uniform in [0, 1), float64 [n]."""
         return (self.words(*key) >> np.uint64(11)).astype(np.float64) * _UNIT
 
     def below(self, limit: int | npt.NDArray[np.int64], *key: int) -> npt.NDArray[np.int64]:
-        """Whole numbers from 0 up to, but not the limit (one, or one for each), int64 [n]."""
+        """Integers from 0 to below the limit (one, or one for each image), int64 [n]."""
         return (self.uniform(*key) * limit).astype(np.int64)
 
     def bytes(self, count: int, *key: int) -> npt.NDArray[np.uint8]:
@@ -47,7 +47,7 @@ class CounterRng:
         return _mixed(self.words(*key)[:, None] + steps).view(np.uint8)[:, :count]
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> CounterRng:
-        """The same for some of the images, mask bool [n]."""
+        """The same draws for a selection of the images, mask bool [n]."""
         return CounterRng(self._numbers[chosen].astype(np.int64), *self._key)
 
 

@@ -1,4 +1,4 @@
-"""One epoch: every image once, in an order and a dress that only the seed and the epoch decide."""
+"""One training epoch. Order and augmentation depend only on the seed and the epoch number."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from worker.training.augmentation import augmented
 from worker.training.counter_rng import Numbers
 from worker.training.schedule import Plan, rate
 
-#: Between two calls of `on_step`: an eye follows no faster.
+#: Minimum interval between two calls of `on_step`.
 STEP_INTERVAL_S = 0.25
-#: Batches are made beside the network's work, which uses all cores itself where there is no GPU.
+#: Batches are prepared in parallel with the network, which uses all cores where there is no GPU.
 BATCH_THREADS = max(1, min(4, len(os.sched_getaffinity(0)) // 4))
 
-#: Images, labels, learning rate in; float64 [2] out: the sum of the losses, and how many are right.
+#: Images, labels, learning rate in; float64 [2] out: the sum of losses, the number of right labels.
 StepFunction = Callable[[Any, Any, Any], Any]
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """One line of the history. Losses in nats; `heldout_...` with the weights of the moment."""
+    """One line of the history. Losses in nats; `heldout_...` with the weights after the epoch."""
 
     number: int  #: 1 is the first
     loss: float  #: on the augmented images
@@ -47,11 +47,11 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Where a training is, within an epoch."""
+    """The progress of a training within an epoch."""
 
-    epoch: int  #: that is under way, 1 is the first
+    epoch: int  #: in progress, 1 is the first
     epochs: int
-    step: int  #: that is done, 1 is the first
+    step: int  #: the last one completed, 1 is the first
     steps: int  #: of one epoch
     loss: float  #: nats per image, of this epoch so far
     accuracy: float  #: likewise
@@ -59,7 +59,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class EpochResult(NamedTuple):
-    """What an epoch looked like from inside."""
+    """The means over an epoch's training images."""
 
     loss: float
     accuracy: float
@@ -74,21 +74,21 @@ def train_epochs(
     epoch: int,
     on_step: Callable[[Step], None],
 ) -> EpochResult:
-    """Epoch 0, 1, ... of a training.
+    """Train epoch 0, 1, ...
 
     Raises:
-        SetupError: the loss is no number any more.
+        SetupError: the loss is not finite.
     """
     sums, seen, start = np.zeros(2), 0, time.perf_counter()
-    told = start
+    reported = start
     for number, (images, labels) in enumerate(_batches(examples, recipe, plan, seed, epoch)):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
         sums += step(images, labels, np.float32(rate(recipe, plan, done))).numpy()
         _check(float(sums[0]), epoch)
         seen += len(labels)
         now = time.perf_counter()
-        if now - told >= STEP_INTERVAL_S:
-            told = now
+        if now - reported >= STEP_INTERVAL_S:
+            reported = now
             loss, accuracy = (sums / seen).tolist()
             pace = seen / (now - start)
             on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
@@ -110,6 +110,6 @@ def _batches(
 def _check(loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
         raise SetupError(
-            f"the loss is no number any more in epoch {epoch + 1}; train again with another "
-            "--seed, or with another --recipe"
+            f"the loss is not finite in epoch {epoch + 1}; train again with another --seed, or "
+            "with another --recipe"
         )

@@ -1,4 +1,4 @@
-"""Training: a recipe, examples and a seed in, a network out. One epoch after the other."""
+"""Trains a network from a recipe, examples and a seed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Epoch", "Step", "Trained", "train"]
 
 
 class Trained(NamedTuple):
-    """The network (uint8 images in, logits out) and how it came about."""
+    """The network (uint8 images in, logits out) and its history."""
 
     network: keras.Model
     history: list[Epoch]
@@ -45,38 +45,38 @@ def train(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Trained:
-    """Train `recipe` on `examples`; `heldout` is only looked at.
+    """Train `recipe` on `examples`; `heldout` is only measured.
 
-    After each epoch, what training needs is kept in the file `state`; a training that finds its
-    own state there goes on from it and ends with the same weights. `weighted`: every class has
-    the same say in the loss, however many images it has. `on_step` is called a few times a second
+    After each epoch the checkpoint is stored in the file `state`; a training that finds its own
+    checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
+    the same weight in the loss, regardless of its size. `on_step` is called a few times a second
     at most; it and `on_epoch` may raise to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
-            the loss is no number any more.
+            the loss is not finite.
     """
     if not len(examples.labels) or not len(heldout.labels):
-        raise SetupError("there are no images to learn from or none held out; give it more")
+        raise SetupError("there are no images to learn from or none held out; add more images")
     keras.utils.set_random_seed(seed)
-    played, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
+    schedule, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
     network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
-    optimizer = _optimizer(recipe, played, network)
+    optimizer = _optimizer(recipe, schedule, network)
     variables = [*network.variables, *optimizer.variables]
     key = _key(recipe, seed, examples, weighted)
     history = checkpoint.restore(state, key, variables, Epoch) if state else []
     weights = _weights(examples.labels, classes) if weighted else np.ones(classes, np.float32)
     step = _step(network, optimizer, weights)
-    for epoch in range(len(history), played.epochs):
+    for epoch in range(len(history), schedule.epochs):
         start = time.perf_counter()
-        learned = train_epochs(step, examples, recipe, played, seed, epoch, on_step)
-        seen = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
+        learned = train_epochs(step, examples, recipe, schedule, seed, epoch, on_step)
+        evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
-        history.append(Epoch(epoch + 1, *learned, seen.loss, seen.accuracy, seconds))
+        history.append(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
         if state:
             checkpoint.save(state, key, variables, history)
         on_epoch(history[-1])
-    if played.average:
+    if schedule.average:
         optimizer.finalize_variable_values(network.trainable_variables)
     exact = networks.build(recipe, shape, classes)
     exact.set_weights(network.get_weights())
@@ -84,23 +84,23 @@ def train(
 
 
 def _key(recipe: Recipe, seed: int, examples: Examples, weighted: bool) -> str:
-    """Whose state it is: all that the weights depend on."""
+    """Identifies a checkpoint's training by everything that the weights depend on."""
     text = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
     return f"{text} weighted" if weighted else text
 
 
 def _weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
-    """What an image of each class counts, float32 [classes]: 1 in the mean over the images."""
+    """The weight of each class's images, float32 [classes]; their mean over the images is 1."""
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)
     return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
 
 
-def _optimizer(recipe: Recipe, played: Plan, network: keras.Model) -> Any:
-    averaged = {"use_ema": True, "ema_momentum": played.average} if played.average else {}
+def _optimizer(recipe: Recipe, schedule: Plan, network: keras.Model) -> Any:
+    averaged = {"use_ema": True, "ema_momentum": schedule.average} if schedule.average else {}
     if recipe.decay:
         optimizer = keras.optimizers.AdamW(weight_decay=recipe.decay, **averaged)
-        # Kernels only: pulling an offset or a scale towards 0 helps nobody.
+        # Kernels only: decay of an offset or a scale has no benefit.
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     else:
         optimizer = keras.optimizers.Adam(**averaged)
@@ -109,17 +109,17 @@ def _optimizer(recipe: Recipe, played: Plan, network: keras.Model) -> Any:
 
 
 def _step(network: keras.Model, optimizer: Any, weights: npt.NDArray[np.float32]) -> StepFunction:
-    """One step on a batch of any size: it is traced once."""
+    """One step on a batch of any size, traced once."""
     of_class = tf.constant(weights)
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
-            answer = network(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, answer)
+            output = network(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, output)
             loss = tf.reduce_mean(losses * tf.gather(of_class, labels))
         optimizer.apply(tape.gradient(loss, network.trainable_variables))
-        right = tf.reduce_sum(tf.cast(tf.argmax(answer, 1) == labels, tf.float32))
+        right = tf.reduce_sum(tf.cast(tf.argmax(output, 1) == labels, tf.float32))
         return tf.cast(tf.stack([tf.reduce_sum(losses), right]), tf.float64)
 
     batch = (None, *network.input.shape[1:])

@@ -1,4 +1,4 @@
-"""How a recipe is played on so many images: batches, epochs, and the rate at each step."""
+"""The schedule of a recipe for a number of images: batches, epochs, and the rate at each step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from worker.recipes.recipes import Recipe
 
-#: A set of fewer images than so many batches gets smaller ones, down to a smallest.
+#: A set of fewer batches than this gets smaller ones, down to a smallest size.
 BATCHES_WANTED = 8
 SMALLEST_BATCH = 8
 #: The weights are averaged over at most a twentieth of all steps: at the start they are noise.
@@ -15,7 +15,7 @@ AVERAGED_SHARE = 1 / 20
 
 
 class Plan(NamedTuple):
-    """A recipe on a set of a certain size."""
+    """A recipe's schedule for a set of a given size."""
 
     images: int  #: of one epoch
     epochs: int
@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 
 
 def plan(recipe: Recipe, count: int) -> Plan:
-    """The plan for `count` images, at least one. Only a recipe with `least_steps` bends to them."""
+    """The plan for `count` >= 1 images. Only a recipe with `least_steps` adapts to the count."""
     batch, epochs, average = recipe.batch, recipe.epochs, recipe.average
     if recipe.least_steps:
         batch = min(batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
@@ -33,13 +33,13 @@ def plan(recipe: Recipe, count: int) -> Plan:
     steps = math.ceil(count / batch)
     if average:
         average = max(0.0, min(average, 1 - 1 / (AVERAGED_SHARE * steps * epochs)))
-    # With Adam the rate goes with the root of the batch: arXiv:2205.10287.
+    # With Adam the rate scales with the square root of the batch size: arXiv:2205.10287.
     peak = recipe.peak_rate * math.sqrt(batch / recipe.batch)
     return Plan(count, epochs, steps, peak, average)
 
 
 def rate(recipe: Recipe, plan: Plan, done: float) -> float:
-    """The learning rate when the share `done` (0 to 1) of all steps is behind."""
+    """The learning rate after the share `done` (0 to 1) of all steps."""
     if done < recipe.warmup_share:
         return plan.peak_rate * done / recipe.warmup_share
     if not recipe.one_cycle:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tests.compose import bases
-from tests.compose.engine import DockerFails, docker, engine_runs, say
+from tests.compose.engine import DockerFails, docker, engine_runs, log
 from tests.compose.lab import dockerd, packages, stand_ins
 from tests.compose.lab.dockerd import FOLDER
 from tests.compose.lab.failure import CannotRun, LabFails
@@ -29,7 +29,7 @@ def up() -> bool:
     Raises CannotRun where no engine may be installed, LabFails if a step fails.
     """
     if engine_runs() and not _is_ours():
-        bases.provide()  # never build images under an official name on another's engine
+        bases.provide()  # never build images under an official name on a user's engine
         return False
     _check_rights()
     with _locked():
@@ -48,9 +48,9 @@ def up() -> bool:
 
 
 def down() -> None:
-    """Stop the lab's engine. Another's engine is left alone."""
+    """Stop the lab's engine, but no other engine."""
     if dockerd.pid() is None and not dockerd.left_behind():
-        say("the lab's engine does not run")
+        log("the lab's engine does not run")
         return
     _check_rights()
     with _locked():
@@ -68,9 +68,11 @@ def status() -> int:
     if not engine_runs():
         print("no container engine runs")
         return 1
-    owner = f"the lab's engine in {FOLDER}" if _is_ours() else "another's engine"
+    owner = (
+        f"the lab's engine in {FOLDER}" if _is_ours() else "an engine that the lab did not start"
+    )
     print(owner, docker("info", "-f", "{{.ServerVersion}}, {{.Driver}}"), sep=", ")
-    print(bases.told())
+    print(bases.origins())
     return 0
 
 
@@ -99,12 +101,12 @@ def _check_rights() -> None:
     if shutil.which("apt-get") is None:
         raise CannotRun("no container engine, and none can be installed without apt-get")
     if host := os.environ.get("DOCKER_HOST"):
-        raise CannotRun(f"no container engine: DOCKER_HOST is {host}, which does not answer")
+        raise CannotRun(f"no container engine: DOCKER_HOST is {host}, which is unreachable")
 
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """One process at a time changes the lab."""
+    """Lock the lab: only one process at a time changes it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -133,7 +135,7 @@ def main() -> int:
                 return status()
             case "up":
                 up()
-                say("an engine with the base images is up")
+                log("an engine with the base images is up")
             case "down":
                 down()
             case "purge":

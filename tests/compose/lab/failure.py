@@ -1,4 +1,4 @@
-"""How the lab fails, and its commands, whose output is shown only if they fail."""
+"""The lab's exceptions, and its commands: their output is displayed only if they fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dockerd changes in this machine's network and leaves behind when it stops."""
+"""Undoes dockerd's changes of this machine's network, which remain when it stops."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TABLES = [
     for program in ("iptables", "ip6tables")
     for table in ("filter", "nat", "mangle", "raw")
 ]
-#: A rule or chain of an engine: it names one of its chains or bridges.
+#: A rule or chain of an engine contains the name of one of its chains or bridges.
 _DOCKERS = re.compile(r"\bDOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b")
 
 
 class Before(msgspec.Struct):
-    """The state before the engine was started."""
+    """The state before the engine's start."""
 
     sysctls: dict[str, str]
     links: list[str]
@@ -32,10 +32,9 @@ class Before(msgspec.Struct):
 
 
 def record(file: Path) -> None:
-    """Write down the state, unless an engine that was killed has left an older record.
+    """Record the state, unless a killed engine has left an older record.
 
-    Forwarding is switched on here: a dockerd that does so itself has all other bridges'
-    packets dropped.
+    This enables forwarding: a dockerd that enables it drops the packets of all other bridges.
     """
     if not file.exists():
         sysctls = {name: _read(name) for name in _SYSCTLS if (_SYS / name).exists()}
@@ -45,9 +44,9 @@ def record(file: Path) -> None:
 
 
 def restore(file: Path) -> None:
-    """Remove the engine's rules, chains and bridges; put the settings back; delete the record.
+    """Remove the engine's rules, chains and bridges; restore the settings; delete the record.
 
-    Rules and links that others have added meanwhile stay.
+    Rules and links that other programs have added meanwhile stay.
     """
     before = msgspec.json.decode(file.read_bytes(), type=Before)
     for program, table in _TABLES:
@@ -65,7 +64,7 @@ def restore(file: Path) -> None:
 
 
 def _removals(added: list[str]) -> Iterator[list[str]]:
-    """The commands that take these lines of iptables-save away: rules first, then chains."""
+    """The commands that remove these lines of iptables-save: rules first, then chains."""
     for line in added:
         if line.startswith("-A "):
             yield ["-D", *shlex.split(line)[1:]]
@@ -75,7 +74,7 @@ def _removals(added: list[str]) -> Iterator[list[str]]:
 
 
 def _saved(program: str, table: str) -> list[str]:
-    """The chains and rules of a table; none where the kernel does not have it."""
+    """The chains and rules of a table; none if the kernel does not have it."""
     if shutil.which(f"{program}-save") is None:
         return []
     done = subprocess.run([f"{program}-save", "-t", table], capture_output=True, text=True)
@@ -84,10 +83,10 @@ def _saved(program: str, table: str) -> list[str]:
 
 
 def _bridges() -> list[str]:
-    shown = subprocess.run(
+    output = subprocess.run(
         ["ip", "-o", "link", "show", "type", "bridge"], capture_output=True, text=True, check=True
     ).stdout
-    return [line.split(": ")[1] for line in shown.splitlines()]
+    return [line.split(": ")[1] for line in output.splitlines()]
 
 
 def _read(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The engine's programs, from Debian's packages."""
+"""Installs the engine from Debian's packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.compose.engine import say
+from tests.compose.engine import log
 from tests.compose.lab.failure import step
 
 NAMES = (
@@ -16,33 +16,33 @@ NAMES = (
     "iproute2", "ca-certificates",
 )  # fmt: skip
 _POLICY = Path("/usr/sbin/policy-rc.d")
-#: The text that keeps packages from starting a service; 101 means "forbidden".
+#: Prevents packages from starting a service; 101 means "forbidden".
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
 def install() -> None:
-    """Install what is missing. Raises LabFails if apt fails or would remove another package."""
+    """Install missing packages. Raises LabFails if apt fails or would remove another package."""
     missing = [name for name in NAMES if not _installed(name)]
     if not missing:
         return
-    begun = time.monotonic()
+    started = time.monotonic()
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with _no_services():
         step("apt-get", "-qq", "update", env=quiet)
         options = ("-qq", "-y", "--no-install-recommends", "--no-remove")
         step("apt-get", "install", *options, *missing, env=quiet)
-    say(f"installed {', '.join(missing)}", begun)
+    log(f"installed {', '.join(missing)}", started)
 
 
 def _installed(name: str) -> bool:
-    asked = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
-    return subprocess.run(asked, capture_output=True, text=True).stdout == "installed"
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
+    return subprocess.run(query, capture_output=True, text=True).stdout == "installed"
 
 
 @contextmanager
 def _no_services() -> Iterator[None]:
-    """Meanwhile no package starts a service: the usual engine is not the lab's."""
-    if _POLICY.exists():  # the machine's own rule holds
+    """Prevent packages from starting a service: the lab does not use Debian's engine service."""
+    if _POLICY.exists():  # the machine's own policy applies
         yield
         return
     _POLICY.write_text(NO_SERVICES, encoding="utf-8")

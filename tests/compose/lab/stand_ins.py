@@ -1,7 +1,7 @@
-"""Base images where no registry can be reached: Debian's packages under the official names.
+"""Base images without a registry: Debian's packages under the official names.
 
-They have the layout that Dockerfile and docker-compose.yml rely on, and nothing more. What the
-official images contain beyond that is not tested with them, and the tests print that they are used.
+They have the layout that Dockerfile and docker-compose.yml rely on, and nothing more. They do not
+test the other contents of the official images, and the tests print that they are used.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.compose.engine import DockerFails, docker, say
+from tests.compose.engine import DockerFails, docker, log
 from tests.compose.lab.dockerd import FOLDER
 from tests.compose.lab.failure import LabFails, step
 from tests.compose.lab.packages import NO_SERVICES
 
-#: The release whose packages are the Python and the Redis that are named.
+#: The release that contains the named versions of Python and Redis.
 RELEASE = "trixie"
 DEBIAN = f"hangtag-lab/debian:{RELEASE}"
 _AUTHORITIES = Path("usr/local/share/ca-certificates")
-#: Where the registry says this, the name is at fault, not the network.
+#: These errors of a registry mean a wrong name, not a network failure.
 _NO_SUCH_IMAGE = re.compile("manifest unknown|not found|pull access denied|does not exist", re.I)
 _APT = "apt-get -qq update && apt-get -qq install -y --no-install-recommends"
 
@@ -34,7 +34,7 @@ RUN {apt} python{version}-venv \\
 ENV LANG=C.UTF-8
 CMD ["python3"]
 """
-#: The official build has protected mode off, and Debian's has it on.
+#: The official build disables protected mode; Debian's enables it.
 _REDIS = """
 FROM {debian}
 RUN {apt} redis-server \\
@@ -60,21 +60,21 @@ def provide(name: str) -> None:
     except DockerFails as error:
         if _NO_SUCH_IMAGE.search(str(error)):
             raise LabFails(str(error)) from error
-        say(f"{name} cannot be pulled: {str(error).splitlines()[-1]}")
+        log(f"{name} cannot be pulled: {str(error).splitlines()[-1]}")
         _build(name)
 
 
 def _build(name: str) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     recipe = dockerfile(name)
     if not docker("image", "ls", "-q", DEBIAN):
         _bootstrap()
     step("docker", "build", "--pull=false", "--tag", name, "-", text=recipe)
-    say(f"built a stand-in for {name}", begun)
+    log(f"built a stand-in for {name}", started)
 
 
 def dockerfile(name: str) -> str:
-    """What a stand-in is built from. Raises LabFails for an image that has none."""
+    """The Dockerfile of a stand-in. Raises LabFails for an image without one."""
     repository, _, tag = name.partition(":")
     version = re.match(r"\d+(\.\d+)*", tag)
     if repository not in RECIPES or version is None:
@@ -83,8 +83,8 @@ def dockerfile(name: str) -> str:
 
 
 def _bootstrap() -> None:
-    """Import a minimal Debian that trusts the authorities that this machine trusts."""
-    begun = time.monotonic()
+    """Import a minimal Debian with this machine's trusted certificate authorities."""
+    started = time.monotonic()
     mirror = _mirror()
     with tempfile.TemporaryDirectory(prefix="debian-", dir=FOLDER) as folder:
         root = Path(folder)
@@ -96,28 +96,28 @@ def _bootstrap() -> None:
             shutil.copytree(Path("/") / _AUTHORITIES, root / _AUTHORITIES, dirs_exist_ok=True)
             step("chroot", root, "update-ca-certificates")
         _import(root)
-    say(f"a minimal Debian {RELEASE}", begun)
+    log(f"a minimal Debian {RELEASE}", started)
 
 
 def _import(root: Path) -> None:
     caches = ("--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*")
     packed = ["tar", "-C", str(root), "--numeric-owner", *caches, "-c", "."]
     with subprocess.Popen(packed, stdout=subprocess.PIPE) as tar:
-        taken = subprocess.run(
+        imported = subprocess.run(
             ["docker", "import", "-", DEBIAN], stdin=tar.stdout, capture_output=True, text=True
         )
-    if tar.returncode or taken.returncode:
-        raise LabFails(f"docker import of {DEBIAN}: {taken.stderr.strip()}")
+    if tar.returncode or imported.returncode:
+        raise LabFails(f"docker import of {DEBIAN}: {imported.stderr.strip()}")
 
 
 def _mirror() -> str:
-    """The address of Debian's packages that this machine's apt is configured with."""
-    shown = step(
+    """The Debian mirror in this machine's apt configuration."""
+    output = step(
         "apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"
     )
-    found = [line.split(" ", 1) for line in shown.splitlines()]
+    found = [line.split(" ", 1) for line in output.splitlines()]
     usual = [(release, uri) for release, uri in found if uri.startswith("http")]
     usual.sort(key=lambda one: (one[0] != RELEASE, "-" in one[0]))
     if not usual:
-        raise LabFails("apt is configured with no mirror of Debian's packages")
+        raise LabFails("apt is configured without a Debian mirror")
     return usual[0][1]

@@ -156,7 +156,7 @@ def test_an_attempt_that_follows_another_publishes_nothing_twice(
     [
         (lambda: network(last="sigmoid"), {}, "ends in sigmoid"),
         (lambda: network(last="relu"), {}, "ends in relu"),
-        (network, {"labels": ("bag", "dress")}, r"answers with \[n, 3\], and there are 2 labels"),
+        (network, {"labels": ("bag", "dress")}, r"returns \[n, 3\], and there are 2 labels"),
         (lambda: network(shape=(12, 12, 4)), {}, r"takes \[n, 12, 12, 4\]"),
         (lambda: network(shape=(144,)), {}, r"takes \[n, 144\]"),
         (

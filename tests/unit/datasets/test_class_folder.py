@@ -132,8 +132,8 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     os.mkfifo(root / "cat" / "pipe.png")
     loaded = _load(root)
     assert _total(loaded) == 80
-    passed = "passed over: 2 (hidden), 2 (links), 2 (no images), 1 (beside the class folders)"
-    assert loaded.report.notes == (passed,)
+    skipped = "skipped: 2 (hidden), 2 (links), 2 (no images), 1 (beside the class folders)"
+    assert loaded.report.notes == (skipped,)
 
 
 @pytest.mark.parametrize(
@@ -287,12 +287,12 @@ def _no_text(root: Path) -> None:
         (_few, ("class fox has 3 images", "needs 4")),
         (_few_that_differ, ("class fox has 1 images", "needs 4 different")),
         (_unknown, ("fox/ of test/", "rename it")),
-        (_mixed, ("cat/ beside it is no split", "move cat/ elsewhere")),
+        (_mixed, ("cat/ beside it has none", "move cat/ elsewhere")),
         (
             _flat_test,
-            ("train/ has class folders", "test/ beside it is no split", "sort its images"),
+            ("train/ has class folders", "test/ beside it has none", "sort its images"),
         ),
-        (_extra, ("train/ has class folders", "extra/ beside it is no split", "move extra/")),
+        (_extra, ("train/ has class folders", "extra/ beside it has none", "move extra/")),
         (_only_validated, ("class fox has 0 images to learn from", "add some, or remove")),
         (_no_text, ("d\\xf6g", "rename it")),
     ],

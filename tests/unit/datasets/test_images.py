@@ -102,7 +102,7 @@ def test_the_command_reports_the_written_images(
 ) -> None:
     for state in ("wrote 5 of 5", "already there: all of 5"):
         assert samples.main([str(tmp_path), "--count", "5"]) == 0
-        assert capsys.readouterr().out == f"{state} pictures in {tmp_path}/\n"
+        assert capsys.readouterr().out == f"{state} images in {tmp_path}/\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

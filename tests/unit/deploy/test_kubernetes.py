@@ -95,7 +95,7 @@ def test_only_the_parts_reach_the_server(overlay: list[Object]) -> None:
     assert source.keys() == {"podSelector"}  # so only in this namespace
     assert all(_fits(source["podSelector"]["matchLabels"], p.labels) for p in clients)
     assert not _fits(source["podSelector"]["matchLabels"], {"app.kubernetes.io/name": "other"})
-    assert named(overlay, "NetworkPolicy", "nobody-in")["spec"]["podSelector"] == {}
+    assert named(overlay, "NetworkPolicy", "deny-ingress")["spec"]["podSelector"] == {}
 
 
 def test_pods_refer_to_existing_objects(overlay: list[Object]) -> None:

@@ -55,4 +55,4 @@ def test_every_step_depends_on_existing_files() -> None:
 def test_the_page_itself_is_an_input_of_no_step() -> None:
     tracked = {name for step in plan.nightly() for name in inputs.tracked(step.inputs)}
     assert "docs/models.md" in tracked
-    assert inputs.NOBODYS not in tracked
+    assert inputs.NIGHTLY_PAGE not in tracked

@@ -68,6 +68,6 @@ def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
     assert "Trained on 275 images; 25 were held out." in card.notes
 
 
-def test_too_few_images_for_a_held_out_part_are_refused() -> None:
-    with pytest.raises(SetupError, match="give it more pictures"):
+def test_too_few_images_to_hold_any_out_are_refused() -> None:
+    with pytest.raises(SetupError, match="add more images"):
         build_version("noise", RECIPE, _data(5), seed=1)

@@ -1,4 +1,4 @@
-"""One fleet and one gallery for all tests of the whole system."""
+"""One fleet and one gallery, shared by all end-to-end tests."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tests.support.images.gallery import Gallery
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
-PICTURES = 1_000
+IMAGES = 1_000
 
 
 @pytest.fixture(scope="session")
 def fleet(server_binary: Path) -> Iterator[Fleet]:
-    """A server and `celery -A worker.app worker -c 2`, with the settings that people have."""
+    """A server and `celery -A worker.app worker -c 2`, with users' settings."""
     with RedisServer(server_binary) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
         running.worker(options=())
         yield running
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A thousand pictures, in folders named after their labels."""
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A thousand images, in folders named after their labels."""
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)

@@ -1,4 +1,4 @@
-"""`celery -A worker.app worker` works as Celery's users expect, whatever comes out of the queue."""
+"""`celery -A worker.app worker` works as usual in Celery, with any message in the queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.processes.fleet import ROOT, Fleet, Worker, wait_for
 #: A child's resident memory in promise 6 of the design; the benchmark measures its peak.
 CHILD_MAX_BYTES = 120 * 10**6
 
-#: One message, in one call of the graph.
+#: One batch, classified in one call of the model.
 FEW = 12
 
 
@@ -30,15 +30,15 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 def processes(fleet: Fleet) -> set[int]:
-    """Every process of every worker, the pools' included."""
+    """The processes of all workers, with those of the pools."""
     workers = [one for one in fleet.processes if isinstance(one, Worker) and one.running]
     return {pid for worker in workers for pid in (worker.pid, *worker.children)}
 
 
-def finish_a_job(fleet: Fleet, pictures: Gallery, output: Path) -> None:
-    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+def finish_a_job(fleet: Fleet, images: Gallery, output: Path) -> None:
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
     assert job.wait() == 0, job.story
-    assert output.read_bytes() == pictures.table
+    assert output.read_bytes() == images.table
 
 
 def test_the_command_runs_anywhere_and_takes_the_classify_queue(
@@ -75,7 +75,7 @@ def test_a_hint_of_any_form_leaves_the_worker_alive(
     [b"garbage", b"{}", b'{"body": "e30=", "headers": {"task": "os.system", "id": "1"}}',
      b"\x80\x04\x95pickle", b"[]"],
 )  # fmt: skip
-def test_rubbish_in_the_queue_leaves_the_worker_alive(
+def test_an_invalid_message_leaves_the_worker_alive(
     fleet: Fleet, few: Gallery, tmp_path: Path, message: bytes
 ) -> None:
     before = processes(fleet)
@@ -84,8 +84,8 @@ def test_rubbish_in_the_queue_leaves_the_worker_alive(
     assert processes(fleet) == before
 
 
-def test_a_child_stays_small(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:
-    finish_a_job(fleet, pictures, tmp_path / "out.csv")
+def test_a_child_stays_small(fleet: Fleet, images: Gallery, tmp_path: Path) -> None:
+    finish_a_job(fleet, images, tmp_path / "out.csv")
     (beat,) = heartbeats.alive(fleet.client)
     for child in beat.children:
         status = Path(f"/proc/{child.split(':')[0]}/status").read_text()

@@ -1,4 +1,4 @@
-"""A folder of one's own pictures becomes a model that knows new ones."""
+"""A folder of a user's images becomes a model that classifies new ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.runtimes import load_runtime, runtime
 from worker.training import build_version
 from worker.training.build_version import BuiltVersion
 
-#: Keras 3.15 saves with what NumPy 2 deprecates.
+#: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 120
 EPOCHS = 16
@@ -25,22 +25,22 @@ NEW_IMAGES = 20
 BROKEN = ("circle/broken.jpg", "square/empty.png", "triangle/more/text.webp")
 
 
-class School(NamedTuple):
-    """What a training started from, and what came of it."""
+class Training(NamedTuple):
+    """The data of a training and the version that it built."""
 
     loaded: Loaded
     made: BuiltVersion
 
 
 @pytest.fixture(scope="module")
-def school(tmp_path_factory: pytest.TempPathFactory) -> School:
+def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     root = tmp_path_factory.mktemp("shapes")
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
     recipe = recipes.find("photo").lasting(EPOCHS)
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
-    return School(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
+    return Training(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
 
 
 def _break(root: Path) -> None:
@@ -49,26 +49,26 @@ def _break(root: Path) -> None:
         (root / name).write_bytes(content)
 
 
-def test_it_is_right_on_pictures_that_it_has_not_seen(school: School) -> None:
-    metrics = school.made.card.metrics
-    assert metrics.test_count == sum(school.loaded.report.test) > 30
+def test_it_classifies_unseen_images_correctly(training: Training) -> None:
+    metrics = training.made.card.metrics
+    assert metrics.test_count == sum(training.loaded.report.test) > 30
     assert metrics.test_accuracy is not None
     assert metrics.test_accuracy > 0.95
 
 
-def test_the_broken_files_are_named(school: School) -> None:
-    report = school.loaded.report
+def test_the_broken_files_are_named(training: Training) -> None:
+    report = training.loaded.report
     assert tuple(line.partition(":")[0] for line in report.unreadable) == BROKEN
     assert sum(report.training) + sum(report.heldout) + sum(report.test) == 3 * IMAGES_OF_CLASS
 
 
-def test_new_pictures_are_classified_by_the_file_that_workers_load(school: School) -> None:
-    card, files = school.made
+def test_the_file_that_workers_load_classifies_new_images(training: Training) -> None:
+    card, files = training.made
     model = load_runtime.load("litert", card, files[runtime.artifact_name("litert")])
     for number, shape in enumerate(card.labels):
-        pictures = [
+        images = [
             decode(shapes.encoded(shapes.draw(shape, 5000 + seed), "PNG"), card.preprocessing)
             for seed in range(NEW_IMAGES)
         ]
-        answers = model.predict(np.stack(pictures)).argmax(1)
-        assert np.count_nonzero(answers == number) > 0.85 * NEW_IMAGES
+        numbers = model.predict(np.stack(images)).argmax(1)
+        assert np.count_nonzero(numbers == number) > 0.85 * NEW_IMAGES

@@ -1,4 +1,4 @@
-"""`hangtag dataset show` asks the trainer of this machine's stack, and writes what it answers."""
+"""`hangtag dataset show` sends a request to the local stack's trainer and writes its plots."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ COUNT = 12
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    """A stack for all of these tests."""
+    """A stack for all tests of this module."""
     yield from local_stack.new()
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two classes of drawings, and a file that is no picture."""
+    """Two classes of drawings, and a file that is no image."""
     folder = tmp_path / "garments"
     for label, number in LABELS.items():
         (folder / label).mkdir(parents=True)
         for seed in range(COUNT):
             Image.fromarray(silhouette(number, seed)).save(folder / label / f"{seed:02}.png")
-    (folder / "bag/broken.png").write_text("no picture")
+    (folder / "bag/broken.png").write_text("no image")
     return folder
 
 
@@ -49,7 +49,7 @@ def show(place: Place, *arguments: str, cwd: Path) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
-def test_counts_and_pictures_of_a_folder_and_then_nothing_over_them(
+def test_counts_and_plots_are_written_once_and_not_overwritten(
     place: Place, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -64,15 +64,15 @@ def test_counts_and_pictures_of_a_folder_and_then_nothing_over_them(
     assert "could not be read" in done.stdout
     assert "bag/broken.png: The file is not a" in done.stdout
     assert done.stderr == "drawn: out/grid.png, out/image.png\n"
-    kept = {name: (out / name).read_bytes() for name in ("grid.png", "image.png")}
-    for name in kept:
+    written = {name: (out / name).read_bytes() for name in ("grid.png", "image.png")}
+    for name in written:
         with Image.open(out / name) as image:
             assert image.format == "PNG"
     assert "--force" in show(place, "--data", "garments", "-o", "out", cwd=tmp_path).stderr
-    assert {name: (out / name).read_bytes() for name in kept} == kept
+    assert {name: (out / name).read_bytes() for name in written} == written
 
 
-def test_programs_get_the_report(place: Place, data: Path, tmp_path: Path) -> None:
+def test_json_output_has_the_report(place: Place, data: Path, tmp_path: Path) -> None:
     done = show(place, "--data", str(data), "--json", cwd=tmp_path)
     assert done.returncode == Exit.OK, done.stderr
     report = msgspec.json.decode(done.stdout, type=DataReport)
@@ -81,7 +81,7 @@ def test_programs_get_the_report(place: Place, data: Path, tmp_path: Path) -> No
     assert (tmp_path / "grid.png").exists()
 
 
-def test_an_image_that_there_is_not_is_a_usage_error_and_writes_nothing(
+def test_a_missing_index_is_a_usage_error_and_writes_nothing(
     place: Place, data: Path, tmp_path: Path
 ) -> None:
     done = show(place, "--data", str(data), "--index", "99", "--quiet", cwd=tmp_path)

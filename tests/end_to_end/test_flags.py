@@ -28,7 +28,7 @@ EACH = 4
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Garments, their photographs, some before a busy ground, black pictures, a broken one."""
+    """Garments, their photographs, some with a busy background, black images, a broken file."""
     cwd = tmp_path_factory.mktemp("flags")
     (cwd / FOLDER).mkdir()
     kinds: dict[str, Callable[[int], bytes]] = {
@@ -61,15 +61,15 @@ def test_flags_are_in_the_table_the_summary_and_the_status(
     assert summary.flagged == dict(counted) == dict.fromkeys(expected.values(), EACH)
     assert "flagged: 4 unlike_training, 4 busy_background" in job.log
 
-    asked = fleet.producer("status", str(table), "--json", cwd=cwd)
-    assert asked.wait() == 0, asked.story
-    assert msgspec.json.decode(asked.out, type=JobView).flagged == summary.flagged
+    command = fleet.producer("status", str(table), "--json", cwd=cwd)
+    assert command.wait() == 0, command.story
+    assert msgspec.json.decode(command.out, type=JobView).flagged == summary.flagged
     again = fleet.producer(*arguments, cwd=cwd)
     assert again.wait() == Exit.SOME_FAILED
     assert msgspec.json.decode(again.out, type=Summary).flagged == summary.flagged
 
 
-def test_the_table_has_the_bytes_of_a_plain_loop_also_with_flags(
+def test_with_flags_the_table_has_the_bytes_of_a_plain_loop(
     fleet: Fleet, cwd: Path, tmp_path: Path
 ) -> None:
     table = tmp_path / "out.csv"

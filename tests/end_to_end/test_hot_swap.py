@@ -1,4 +1,4 @@
-"""Workers serve a new version without a restart, and a job in flight keeps its own."""
+"""Workers serve a new version without a restart; a running job keeps its version."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
 from tests.support.servers.redis_server import RedisServer
 
-RECIPE = "accurate"  #: slow enough to be met at work
-LONG, SHORT = 400, 64  #: pictures of a job
+RECIPE = "accurate"  #: slow enough for a test to find it busy
+LONG, SHORT = 400, 64  #: images of a job
 SWAPS = 10
-#: Seen: 0.4 MB. Where the pages of dropped versions are not given back, 17 MB.
+#: Measured: 0.4 MB; 17 MB where memory pages of evicted versions are not returned.
 GROWTH_BYTES = 5 * 10**6
 
 
@@ -35,46 +35,46 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def workers(server: RedisServer) -> Iterator[Fleet]:
-    sizes = {"HANGTAG_BATCH_IMAGES": "32"}  # the short job's messages are taken one after the other
+    sizes = {"HANGTAG_BATCH_IMAGES": "32"}  # the short job's batches are claimed in turn
     with Fleet(server, **SHORT_TIMES, **sizes, HANGTAG_MODEL_UNUSED_S="1") as running:
         yield running
 
 
-def test_a_job_in_flight_keeps_its_version_and_the_next_has_the_new_one(
-    workers: Fleet, pictures: Gallery, registry: Registry, tmp_path: Path
+def test_a_running_job_keeps_its_version_and_the_next_has_the_new_one(
+    workers: Fleet, images: Gallery, registry: Registry, tmp_path: Path
 ) -> None:
     old, new = (model_versions.publish(registry, RECIPE, seed) for seed in (0, 1))
     mirror_writer.publish(workers.client, registry)
     worker = workers.worker(1)
     children = worker.children
-    paths = pictures.paths[:LONG]
-    long = start(workers, pictures, tmp_path / "long.csv", paths)
+    paths = images.paths[:LONG]
+    long = start(workers, images, tmp_path / "long.csv", paths)
     held = catch(workers.client, children)
     promote(workers, registry, new)
-    short = start(workers, pictures, tmp_path / "short.csv", paths[:SHORT])
-    wait_for("pictures of both jobs", lambda: len(payloads(workers)) == 2)
+    short = start(workers, images, tmp_path / "short.csv", paths[:SHORT])
+    wait_for("images of both jobs", lambda: len(payloads(workers)) == 2)
     procfs.go_on(held.child)
-    finish(short, expected_table.table(pictures.cwd, paths[:SHORT], version=new))
-    finish(long, expected_table.table(pictures.cwd, paths, version=old))
-    order = order_of_answers(worker)
+    finish(short, expected_table.table(images.cwd, paths[:SHORT], version=new))
+    finish(long, expected_table.table(images.cwd, paths, version=old))
+    order = order_of_versions(worker)
     assert {order[0], order[-1]} == {old.card.ref}
     assert set(order) == {old.card.ref, new.card.ref}
     assert worker.log.count(" (litert) is loaded") == 2
-    finish(start(workers, pictures, tmp_path / "b.csv", paths[:1]), table_of_first(short))
+    finish(start(workers, images, tmp_path / "b.csv", paths[:1]), table_of_first(short))
     worker.wait_for_log(f"{old.card.ref} (litert) is evicted")
     assert worker.children == children
 
 
 def test_after_ten_swaps_a_child_is_as_large_as_after_one(
-    workers: Fleet, pictures: Gallery, registry: Registry
+    workers: Fleet, images: Gallery, registry: Registry
 ) -> None:
-    count = SWAPS + 2  # the first, the one that is swapped in after it, and ten more
+    count = SWAPS + 2  # the first version, the one swapped in next, and ten more
     made = [model_versions.publish(registry, RECIPE, n % 2, f"number {n}") for n in range(count)]
     mirror_writer.publish(workers.client, registry)
     worker = workers.worker(1, HANGTAG_MODEL_UNUSED_S="60")
     children = worker.children
-    images = [(pictures.cwd / path).read_bytes() for path in pictures.paths[:SHORT]]
-    with Swaps(workers.server, images) as swaps:
+    contents = [(images.cwd / path).read_bytes() for path in images.paths[:SHORT]]
+    with Swaps(workers.server, contents) as swaps:
         sizes = [measure(swaps, worker, version) for version in made]
     print("MB after each version:", *(f"{size / 1e6:.1f}" for size in sizes))
     assert worker.children == children
@@ -82,7 +82,7 @@ def test_after_ten_swaps_a_child_is_as_large_as_after_one(
     assert max(sizes[2:]) <= sizes[1] + GROWTH_BYTES
 
 
-def start(workers: Fleet, pictures: Gallery, output: Path, paths: list[str]) -> Producer:
+def start(workers: Fleet, images: Gallery, output: Path, paths: list[str]) -> Producer:
     listed = output.with_suffix(".txt")
     listed.write_text("".join(f"{path}\n" for path in paths))
     arguments = (
@@ -94,7 +94,7 @@ def start(workers: Fleet, pictures: Gallery, output: Path, paths: list[str]) -> 
         "--model",
         model_versions.NAME,
     )
-    return workers.producer(*arguments, cwd=pictures.cwd)
+    return workers.producer(*arguments, cwd=images.cwd)
 
 
 def promote(workers: Fleet, registry: Registry, version: expected_table.Version) -> None:
@@ -108,23 +108,23 @@ def finish(producer: Producer, table: bytes) -> None:
 
 
 def table_of_first(producer: Producer) -> bytes:
-    """What the table of its first picture alone would be."""
+    """The table of the first image alone."""
     return b"".join(producer.output.read_bytes().splitlines(keepends=True)[:2])
 
 
 def payloads(workers: Fleet) -> list[bytes]:
-    """The key of each job whose pictures are in Redis."""
+    """The payload key of each job with images in Redis."""
     return list(workers.client.scan_iter(keys.job("*", "payload")))
 
 
-def order_of_answers(worker: Worker) -> list[str]:
-    """The versions that answered, in order, until the short job and the long one were done."""
-    answers = re.findall(r"'(\S+@\d+)'\]\)", worker.log)  # a child names the one used last
-    return [version for version, _ in itertools.groupby(answers)]
+def order_of_versions(worker: Worker) -> list[str]:
+    """The versions that were used, in order, until both jobs were done."""
+    versions = re.findall(r"'(\S+@\d+)'\]\)", worker.log)  # a child logs the version used last
+    return [version for version, _ in itertools.groupby(versions)]
 
 
 def measure(swaps: Swaps, worker: Worker, version: expected_table.Version) -> int:
-    """Bytes of the only child once it has answered, rightly, with this version."""
+    """The resident bytes of the only child after correct results with this version."""
     swaps.check(version)
     (child,) = worker.children
     return resident_bytes(child)

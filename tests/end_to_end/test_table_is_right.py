@@ -1,4 +1,4 @@
-"""The table of the whole system is the table of a plain loop over the same files."""
+"""The table of the whole system equals that of a plain loop over the same files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.jobs.claims import job_keys
 from tests.support.processes.fleet import Fleet
 
 
-def classify(fleet: Fleet, pictures: Gallery, output: Path, *options: str) -> Path:
-    job = fleet.producer("classify", FOLDER, "-o", str(output), *options, cwd=pictures.cwd)
+def classify(fleet: Fleet, images: Gallery, output: Path, *options: str) -> Path:
+    job = fleet.producer("classify", FOLDER, "-o", str(output), *options, cwd=images.cwd)
     assert job.wait() == 0, job.story
     assert job_keys(fleet.client) == []
     return output
@@ -29,39 +29,39 @@ def rows(table: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def table(fleet: Fleet, pictures: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def table(fleet: Fleet, images: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The table of the whole gallery."""
-    return classify(fleet, pictures, tmp_path_factory.mktemp("table") / "out.csv")
+    return classify(fleet, images, tmp_path_factory.mktemp("table") / "out.csv")
 
 
 def test_every_file_has_its_row_in_path_order_with_the_bytes_of_a_plain_loop(
-    table: Path, pictures: Gallery
+    table: Path, images: Gallery
 ) -> None:
-    assert [row["path"] for row in rows(table)] == pictures.paths
-    assert table.read_bytes() == pictures.table
+    assert [row["path"] for row in rows(table)] == images.paths
+    assert table.read_bytes() == images.table
 
 
-def test_as_many_labels_are_right_as_were_recorded(table: Path, pictures: Gallery) -> None:
+def test_the_accuracy_is_the_recorded_one(table: Path, images: Gallery) -> None:
     right, count = demo.accuracy(table)
-    assert count == len(pictures.paths)
-    if pictures.real:
+    assert count == len(images.paths)
+    if images.real:
         assert not accuracy.off("gallery", right)
     else:
         assert right / count > 0.5  # drawings are unlike the training images
 
 
 def test_top_k_and_probabilities_agree_with_the_label(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
-    wanted = pictures.paths[::3]  # two messages
+    wanted = images.paths[::3]  # two messages
     (tmp_path / "list.txt").write_text("\n".join(wanted) + "\n")
     job = fleet.producer(
         "classify", "--list", str(tmp_path / "list.txt"), "-o", str(tmp_path / "out.csv"),
-        "--top-k", "3", "--probabilities", cwd=pictures.cwd,
+        "--top-k", "3", "--probabilities", cwd=images.cwd,
     )  # fmt: skip
     assert job.wait() == 0, job.story
     table = tmp_path / "out.csv"
-    expected = expected_table.table(pictures.cwd, wanted, top=3, probabilities=True)
+    expected = expected_table.table(images.cwd, wanted, top=3, probabilities=True)
     assert table.read_bytes() == expected
     for row in rows(table):
         every = {label: float(row[f"p_{label}"]) for label in packaged.card().labels}
@@ -70,15 +70,15 @@ def test_top_k_and_probabilities_agree_with_the_label(
         assert sum(every.values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_list_keeps_its_order(fleet: Fleet, pictures: Gallery, tmp_path: Path) -> None:
-    wanted = pictures.paths[100:0:-7]
+def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -> None:
+    wanted = images.paths[100:0:-7]
     (tmp_path / "list.txt").write_text("\n".join(wanted) + "\n")
     job = fleet.producer(
         "classify", "--list", str(tmp_path / "list.txt"), "-o", str(tmp_path / "out.csv"),
-        cwd=pictures.cwd,
+        cwd=images.cwd,
     )  # fmt: skip
     assert job.wait() == 0, job.story
-    assert (tmp_path / "out.csv").read_bytes() == expected_table.table(pictures.cwd, wanted)
+    assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
 
 
 def test_tensorflow_and_litert_give_the_same_table(fleet: Fleet, tmp_path: Path) -> None:

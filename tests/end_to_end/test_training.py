@@ -1,4 +1,4 @@
-"""`hangtag train` on this machine's stack: everything is real, and started by the command."""
+"""`hangtag train` on this machine's stack: all processes are real and started by the command."""
 
 from __future__ import annotations
 
@@ -23,75 +23,77 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
 
-#: The supervisor gives its services 6 s, the server 2.
+#: The supervisor waits 6 s for its services and 2 s for the server.
 DOWN_S = 12.0
-#: Never reached: a test ends it.
+#: Never reached: the test cancels the training.
 EPOCHS = 20_000
-#: Farther than a training that begins anew is when it is seen first: there are 20 a second.
+#: More epochs than a training from scratch has at its first report: it runs 20 a second.
 FAR = 60
 
 
-class Desk:
-    """A person with a folder, a store and a stack."""
+class Commands:
+    """Runs commands in a folder with a store and a stack."""
 
     def __init__(self, place: Place) -> None:
-        self.place, self._typed = place, 0
+        self.place, self._count = place, 0
         self.registry = Registry(place.settings.store_path)
 
     def hangtag(self, *arguments: str) -> Producer:
-        """A command that was just started."""
-        self._typed += 1
-        files = self.place.folder / f"typed-{self._typed}"
+        """Start a command."""
+        self._count += 1
+        files = self.place.folder / f"command-{self._count}"
         env = _inherited() | self.place.environment
         return Producer(arguments, self.place.folder, env, files, PRODUCT_PROGRAM)
 
     def done(self, *arguments: str, code: Exit = Exit.OK) -> Producer:
-        """A command that has ended, with this code."""
+        """Run a command and check its exit code."""
         command = self.hangtag(*arguments)
         assert command.wait() == code, f"{command.story}\n{self.log}"
         return command
 
     @property
     def log(self) -> str:
-        """The end of what the stack said."""
+        """The end of the stack's log."""
         return Path(stack.describe(self.place.settings).log).read_text(errors="replace")[-3000:]
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
+def commands() -> Iterator[Commands]:
     for place in local_stack.new():
         trainers.draw_classes(place.folder / "photos")
         (place.folder / "photos/bag/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-        yield Desk(place)
+        yield Commands(place)
 
 
-def test_a_worse_model_is_published_and_not_promoted_over_the_one_that_ships(desk: Desk) -> None:
+def test_a_worse_model_is_published_and_not_promoted_over_the_shipped_one(
+    commands: Commands,
+) -> None:
     try:
         fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    command = desk.done("train", "--recipe", "tutorial", "--epochs", "1")
+    command = commands.done("train", "--recipe", "tutorial", "--epochs", "1")
     print(command.story)
     assert "epoch 1 of 1, loss" in command.log
     assert "held-out accuracy" in command.log
-    said = command.out.splitlines()
-    assert said[0].startswith("fashion-mnist@1 is published")
-    assert re.search(r"test accuracy 0\.[78]\d+ \(10,000 images\)", said[1])
+    lines = command.out.splitlines()
+    assert lines[0].startswith("fashion-mnist@1 is published")
+    assert re.search(r"test accuracy 0\.[78]\d+ \(10,000 images\)", lines[1])
     assert "not promoted" in command.out
     measured = re.search(
         r"5,000 held-out images, production \(fashion-mnist@0\) (0\.\d+);", command.out
     )
     assert measured is not None
     assert not accuracy.off("heldout", round(5_000 * float(measured[1])))
-    assert said[-1].endswith("hangtag models promote fashion-mnist@1")
-    assert desk.registry.versions(packaged.NAME) == [0, 1]
-    assert desk.registry.aliases(packaged.NAME)["production"] == 0
+    assert lines[-1].endswith("hangtag models promote fashion-mnist@1")
+    assert commands.registry.versions(packaged.NAME) == [0, 1]
+    assert commands.registry.aliases(packaged.NAME)["production"] == 0
 
 
-def test_a_folder_of_classes_becomes_a_model_of_its_own_and_broken_files_are_named(
-    desk: Desk,
+def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
+    commands: Commands,
 ) -> None:
-    command = desk.done(
+    command = commands.done(
         "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--json"
     )  # fmt: skip
     trained = msgspec.json.decode(command.out, type=Trained)
@@ -99,45 +101,45 @@ def test_a_folder_of_classes_becomes_a_model_of_its_own_and_broken_files_are_nam
     assert trained.data is not None
     (unreadable,) = trained.data.unreadable
     assert unreadable.startswith("bag/broken.png: ")
-    assert desk.registry.aliases("shapes") == {"production": 1}
-    table = desk.place.folder / "out.csv"
-    desk.done("classify", "photos/dress", "-o", str(table), "--model", "shapes", "--quiet")
+    assert commands.registry.aliases("shapes") == {"production": 1}
+    table = commands.place.folder / "out.csv"
+    commands.done("classify", "photos/dress", "-o", str(table), "--model", "shapes", "--quiet")
     rows = table.read_text().splitlines()[1:]
     assert len(rows) == trainers.IMAGES_PER_CLASS
     assert all(",shapes@1" in row for row in rows)
 
 
-def test_a_training_outlives_ctrl_c_and_the_stack_and_goes_on_until_it_is_cancelled(
-    desk: Desk,
+def test_a_training_outlives_ctrl_c_and_the_stack_until_it_is_cancelled(
+    commands: Commands,
 ) -> None:
-    command = desk.hangtag(
+    command = commands.hangtag(
         "train", "--data", "photos", "--name", "endless", "--recipe", "tutorial",
         "--epochs", str(EPOCHS), "--request-id", "long",
     )  # fmt: skip
     wait_for(f"epoch {FAR}", lambda: max(_epochs(command), default=0) > FAR)
     assert command.interrupt() == Exit.INTERRUPTED, command.story
     assert "hangtag train --follow long" in command.log
-    assert desk.place.parents(TRAINER), "the training ended with its follower"
+    assert commands.place.parents(TRAINER), "the training ended with its follower"
     before = _epochs(command)[-1]
 
-    begun = time.monotonic()
-    desk.done("down")
-    assert time.monotonic() - begun < DOWN_S
-    listed = desk.done("train", "--list", "--json").out
+    start_s = time.monotonic()
+    commands.done("down")
+    assert time.monotonic() - start_s < DOWN_S
+    listed = commands.done("train", "--list", "--json").out
     (paused,) = msgspec.json.decode(listed, type=list[OpenRequest])
     assert (paused.request, paused.state) == ("long", "paused")
 
-    follower = desk.hangtag("train", "--follow", "long")
+    follower = commands.hangtag("train", "--follow", "long")
     follower.wait_for_log(f"of {EPOCHS}, loss")
-    assert _epochs(follower)[0] >= before, "it began anew"
-    assert "cancelled" in desk.done("train", "--cancel", "long").out
+    assert _epochs(follower)[0] >= before, "the training started over"
+    assert "cancelled" in commands.done("train", "--cancel", "long").out
     assert follower.wait() == Exit.CANCELLED, follower.story
-    assert desk.registry.versions("endless") == []
-    assert desk.done("train", "--list").out == "no request is open\n"
+    assert commands.registry.versions("endless") == []
+    assert commands.done("train", "--list").out == "no request is open\n"
 
 
 def _epochs(command: Producer) -> list[int]:
-    """Those that it has told of."""
+    """The epochs that the command has logged."""
     return [int(n) for n in re.findall(r"^epoch (\d+) of \d+,", command.log, re.MULTILINE)]
 
 

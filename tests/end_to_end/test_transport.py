@@ -1,4 +1,4 @@
-"""This machine's stack with `--transport path`: the same table, and the server has no picture."""
+"""This machine's stack with `--transport path`: the same table, and the server gets no image."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.support.processes import local_stack
 from tests.support.processes.fleet import ROOT, wait_for
 from tests.support.processes.local_stack import Place
 
-#: Their messages are no half of their files' sizes.
+#: Enough that their messages take less than half of the files' sizes.
 FEW = 300
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    """A folder without a stack; whatever is started in it is gone afterwards."""
+    """A folder without a stack; all processes started in it are ended afterwards."""
     yield from local_stack.new()
 
 
@@ -35,11 +35,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), FEW)
 
 
-@pytest.mark.parametrize("root", ["", "PICTURES"])
+@pytest.mark.parametrize("root", ["", "IMAGES"])
 def test_workers_of_this_machine_open_the_files_themselves(
     place: Place, few: Gallery, tmp_path: Path, root: str
 ) -> None:
-    """They do whatever HANGTAG_ROOT is for commands: that is about other machines."""
+    """The commands' HANGTAG_ROOT has no effect here: it concerns workers of other machines."""
     stack.up(place.settings, 1)
     wait_for("one child", lambda: place.children() == 1)
     output = tmp_path / "out.csv"
@@ -64,6 +64,6 @@ def test_workers_of_this_machine_open_the_files_themselves(
 
 
 def _received(place: Place) -> int:
-    """How many bytes the server has been sent since it was started."""
+    """The bytes that the server has received since its start."""
     with place.client() as client:
         return int(client.info("stats")["total_net_input_bytes"])

@@ -1,4 +1,4 @@
-"""Everything works with the users of deploy/redis/users.acl, and none of them may do more."""
+"""All parts work with the users of deploy/redis/users.acl, and none of them has other rights."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from tests.support.servers.secured_servers import (
     Users,
 )
 
-PICTURES = 400
+IMAGES = 400
 
 
 class Guarded:
-    """A fleet of which each part has its own user."""
+    """A fleet in which each part has its own user."""
 
     def __init__(self, fleet: Fleet, server: GuardedServer, cwd: Path) -> None:
         self.fleet, self.server, self.cwd = fleet, server, cwd
 
     @property
     def children(self) -> list[int]:
-        """The processes of its workers' pools."""
+        """The processes of the workers' pools."""
         workers = [one for one in self.fleet.processes if isinstance(one, Worker)]
         return [pid for worker in workers for pid in worker.children]
 
     def hangtag(self, *arguments: str) -> Producer:
-        """A command, as the producers' user, run to its end."""
+        """Run a command with the producers' user."""
         user = self.server.users.settings("producer")
         command = self.fleet.producer(*arguments, cwd=self.cwd, **user)
         assert command.wait() == Exit.OK, command.story
@@ -62,8 +62,8 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A few pictures, and a folder to train on."""
-    made = gallery.make(tmp_path_factory.mktemp("small"), PICTURES)
+    """A few images, and a folder for training."""
+    made = gallery.make(tmp_path_factory.mktemp("small"), IMAGES)
     trainers.draw_classes(made.cwd / "photos")
     return made
 
@@ -89,19 +89,21 @@ def guarded(server: GuardedServer, small: Gallery, tmp_path_factory: pytest.Temp
         yield Guarded(fleet, server, small.cwd)
         assert worker.end() == 0, worker.story
         assert trainer.end() == 0, trainer.story
-        # Above all: whatever they did, also in threads and in Lua, nobody was denied anything.
+        # The server has denied no command of any part, also in threads and in Lua.
         assert server.denied() == []
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_denied(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In a test of the whole system, whatever a part asks of the server is granted to it."""
+def no_command_is_denied(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check after each test of the whole system that the server denied no command."""
     yield
     if "guarded" in request.fixturenames:
         assert request.getfixturevalue("server").denied() == []
 
 
-def test_a_job_is_classified_and_watched(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
+def test_a_job_is_classified_and_monitored(
+    guarded: Guarded, small: Gallery, tmp_path: Path
+) -> None:
     output = tmp_path / "out.csv"
     job = guarded.hangtag("submit", FOLDER, "-o", str(output)).out.split()[0]
     assert job in guarded.hangtag("status").out
@@ -112,35 +114,36 @@ def test_a_job_is_classified_and_watched(guarded: Guarded, small: Gallery, tmp_p
 
 
 @pytest.mark.parametrize("part", ["monitor", "producer"])
-def test_the_fleet_is_watched(guarded: Guarded, part: str) -> None:
+def test_the_fleet_is_monitored(guarded: Guarded, part: str) -> None:
     user = guarded.server.users.settings(part)
     endpoint = Endpoint(guarded.fleet, **user)
     scrape = endpoint.scrape()
     assert scrape["hangtag_redis_up"] == 1
     assert scrape.by("hangtag_workers") == {"classify": 1, "train": 1}
-    shown = guarded.fleet.producer("workers", cwd=guarded.cwd, **user)
-    assert shown.wait() == Exit.OK, shown.story
+    command = guarded.fleet.producer("workers", cwd=guarded.cwd, **user)
+    assert command.wait() == Exit.OK, command.story
 
 
 @pytest.mark.parametrize("part", ["worker", "trainer"])
-def test_the_line_that_a_producer_is_told_starts_this_part(guarded: Guarded, part: str) -> None:
+def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, part: str) -> None:
     users = guarded.server.users
     command = ("up", "--workers", "1")
     if part == "trainer":
         command = ("train", "--detach", "--no-wait-for-trainer")
-    us = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
-    told = guarded.fleet.producer(*command, cwd=guarded.cwd, **us)  # nobody is in that database
-    assert told.wait() == Exit.SETUP, told.story
-    read = typed(told.log)
+    ours = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
+    # No worker uses this database.
+    refused = guarded.fleet.producer(*command, cwd=guarded.cwd, **ours)
+    assert refused.wait() == Exit.SETUP, refused.story
+    read = typed(refused.log)
     of_the_part = users.settings(part)["HANGTAG_REDIS_PASSWORD_FILE"]
     theirs = read.filled_in(HANGTAG_REDIS_PASSWORD_FILE=of_the_part)
-    assert us["HANGTAG_REDIS_PASSWORD_FILE"] not in told.log
+    assert ours["HANGTAG_REDIS_PASSWORD_FILE"] not in refused.log
     started = guarded.fleet.producer(*read.arguments, cwd=guarded.cwd, **theirs)
-    look = {**users.settings("monitor"), "HANGTAG_REDIS_URL": us["HANGTAG_REDIS_URL"]}
+    monitor = {**users.settings("monitor"), "HANGTAG_REDIS_URL": ours["HANGTAG_REDIS_URL"]}
 
     def alive() -> bool:
         assert started.running, started.story
-        command = guarded.fleet.producer("workers", "--json", cwd=guarded.cwd, **look)
+        command = guarded.fleet.producer("workers", "--json", cwd=guarded.cwd, **monitor)
         assert command.wait() == Exit.OK, command.story
         return f'"pid":{started.pid},' in command.out
 
@@ -149,13 +152,13 @@ def test_the_line_that_a_producer_is_told_starts_this_part(guarded: Guarded, par
     assert started.wait() == Exit.OK, started.story
 
 
-def test_a_job_is_cancelled_and_goes_on(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
+def test_a_job_is_cancelled_and_resumed(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     user = guarded.server.users.settings("producer")
     command = ("classify", FOLDER, "-o", str(output))
     running = guarded.fleet.producer(*command, cwd=small.cwd, **user)
     view = running.wait_until_done(1)
-    held = catch(guarded.fleet.client, guarded.children, view.job)  # the job stays in the middle
+    held = catch(guarded.fleet.client, guarded.children, view.job)  # the job cannot finish
     guarded.hangtag("cancel", view.job)
     procfs.go_on(held.child)
     assert running.wait() == Exit.CANCELLED, running.story
@@ -181,7 +184,7 @@ def test_a_model_is_trained_used_moved_and_pruned(
     assert guarded.hangtag("train", "--list").out
 
 
-def test_a_child_that_dies_is_buried_under_these_rights(
+def test_the_death_of_a_child_is_reported_with_these_rights(
     guarded: Guarded, small: Gallery, tmp_path: Path
 ) -> None:
     user = guarded.server.users.settings("producer")
@@ -204,7 +207,7 @@ JOB, REQUEST, QUEUE, TRAIN = (
     keys.TRAIN_QUEUE,
 )
 MODEL, BLOB, BEAT = keys.model_card("m", 1), keys.blob("0" * 64), keys.worker("w")
-#: Nobody may do this.
+#: Denied to all parts.
 NEVER: list[tuple[str, ...]] = [
     ("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("SCRIPT", "FLUSH"),
     ("SCRIPT", "KILL"), ("FUNCTION", "LOAD", "x"), ("MODULE", "LIST"), ("EVAL", "return 1", "0"),
@@ -214,7 +217,7 @@ NEVER: list[tuple[str, ...]] = [
     ("GET", "foreign"), ("SET", "foreign", "1"), ("DEL", "foreign"),
     ("RANDOMKEY",), ("MIGRATE", "h", "1", "k", "0", "1"), ("RESTORE", JOB, "0", "x"),
 ]  # fmt: skip
-#: Who takes hints out of a queue one by one may also delete it, to make room for hints.
+#: Readers of a queue may also delete it, which frees memory for new hints.
 DENIED: dict[str, list[tuple[str, ...]]] = {
     "producer": [
         ("SET", BEAT, "1"), ("DEL", BEAT), ("ZADD", keys.WORKERS, "1", "w"), ("SET", MODEL, "1"),
@@ -261,7 +264,7 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
     [(part, command) for part in PARTS for command in [*NEVER, *DENIED[part]]],
     ids=lambda value: value if isinstance(value, str) else " ".join(value)[:40],
 )
-def test_a_part_is_denied_what_is_not_its_own(
+def test_a_part_is_denied_foreign_commands_and_keys(
     server: GuardedServer, part: str, command: tuple[str, ...]
 ) -> None:
     with server.of(part) as client, pytest.raises(redis.exceptions.NoPermissionError):
@@ -270,7 +273,7 @@ def test_a_part_is_denied_what_is_not_its_own(
 
 
 @pytest.mark.parametrize("part", SCRIPTED)
-def test_a_script_may_do_no_more_than_its_caller(server: GuardedServer, part: str) -> None:
+def test_a_script_has_no_more_rights_than_its_caller(server: GuardedServer, part: str) -> None:
     with server.of(part) as client:
         sha = client.script_load("return redis.call('SET', 'foreign', '1')")
         with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permission|ACL|can't run"):
@@ -279,7 +282,7 @@ def test_a_script_may_do_no_more_than_its_caller(server: GuardedServer, part: st
     server.client.acl_log_reset()
 
 
-def test_without_a_user_nobody_comes_in(server: GuardedServer) -> None:
+def test_without_a_valid_user_no_client_is_admitted(server: GuardedServer) -> None:
     for client in (server.user("", ""), server.user("hangtag-worker", "wrong")):
         with client, pytest.raises(redis.exceptions.AuthenticationError):
             client.ping()
@@ -297,15 +300,15 @@ def test_the_administrator_is_off_until_it_has_a_password(server: GuardedServer)
 
 
 @pytest.mark.parametrize("writes", [False, True], ids=["reads", "has written"])
-def test_the_administrator_ends_a_script_that_stops_everybody(
+def test_the_administrator_ends_a_script_that_blocks_the_server(
     tmp_path: Path, server_binary: Path, writes: bool
 ) -> None:
     users = Users(tmp_path, administered=True)
-    begins = f"redis.call('HSET', '{keys.job('a', 'owner')}', '0', 'x') " if writes else ""
+    write = f"redis.call('HSET', '{keys.job('a', 'owner')}', '0', 'x') " if writes else ""
     server = GuardedServer(server_binary, users, "--busy-reply-threshold", "50")
     with server:
         with server.of("worker") as worker, ThreadPoolExecutor(1) as pool:
-            sha = worker.script_load(f"{begins}while true do end")
+            sha = worker.script_load(f"{write}while true do end")
             ended = pool.submit(worker.evalsha, sha, 0)
             wait_for("a server that is busy", lambda: busy(server, "producer"))
             end_script(server.user("hangtag-admin", ADMIN_PASSWORD), writes)
@@ -328,7 +331,7 @@ def busy(server: GuardedServer, part: str) -> bool:
 
 
 def end_script(administrator: redis.Redis, writes: bool) -> None:
-    """SCRIPT KILL; a script that has written ends only with its server."""
+    """Kill the running script; after a write, only a shutdown of the server ends it."""
     with administrator:
         if writes:
             with pytest.raises(redis.exceptions.ResponseError, match=r"UNKILLABLE|write commands"):
@@ -345,7 +348,7 @@ def end_script(administrator: redis.Redis, writes: bool) -> None:
      ("ACL", "SETUSER", "x"), ("GET", "foreign"), ("SET", "foreign", "1"), ("MONITOR",)],
     ids=" ".join,
 )  # fmt: skip
-def test_the_administrator_may_steer_and_not_change_the_server(
+def test_the_administrator_cannot_reconfigure_or_empty_the_server(
     administered: redis.Redis, command: tuple[str, ...]
 ) -> None:
     with pytest.raises(redis.exceptions.NoPermissionError):
@@ -361,7 +364,7 @@ def test_the_administrator_may_steer_and_not_change_the_server(
      ("HSET", JOB, "state", "cancelled"), ("EXPIRE", JOB, "60")],
     ids=" ".join,
 )  # fmt: skip
-def test_the_administrator_looks_and_steers(
+def test_the_administrator_can_inspect_and_repair(
     administered: redis.Redis, command: tuple[str, ...]
 ) -> None:
     administered.execute_command(*command)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Broken and odd files among good ones: the right label, the right code, or skipped and counted."""
+"""Broken and odd files among good ones: correct label or status, or skipped and counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check(row: dict[str, str], wanted: Status | str, label: str) -> None:
     assert row["model"].startswith("fashion-mnist@")
 
 
-def test_every_animal_of_the_zoo_gets_its_row(
+def test_every_file_of_the_zoo_gets_its_row(
     fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
 ) -> None:
     job = fleet.producer("classify", "zoo", "-o", str(tmp_path / "out.csv"), "--json", cwd=cwd)
@@ -66,7 +66,7 @@ def test_every_animal_of_the_zoo_gets_its_row(
     assert sum(summary.skipped.values()) == len(expected) - len(wanted)
 
 
-def test_a_file_that_is_gone_when_it_is_read_is_a_row_missing(
+def test_a_file_removed_before_it_is_read_has_the_status_missing(
     fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
 ) -> None:
     good = b"zoo/" + os.fsencode(CLEAN)

@@ -1,4 +1,4 @@
-"""Damage that knows nothing of formats, and the numbers that formats stumble over."""
+"""Damage independent of formats, and numbers that decoders handle badly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 
 Damage = Callable[[bytes, Random], bytes]
 
-#: Sides, counts, lengths and offsets at the edges of what fields hold and of what decoders allow.
+#: Sides, counts, lengths and offsets at the limits of fields and of decoders.
 NUMBERS = (
     0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 28, 31, 32, 64, 100, 127, 128, 129, 255, 256, 257, 999,
     1_000, 4_096, 7_071, 9_999, 10_001, 14_142, 16_384, 32_767, 32_768, 65_534, 65_535, 65_536,
@@ -17,61 +17,61 @@ _MAX_INSERT = 40
 
 
 def number(random: Random, size_bytes: int = 4) -> int:
-    """A number that fits into so many bytes, mostly an awkward one."""
+    """A number of at most `size_bytes` bytes, mostly one of NUMBERS."""
     top = (1 << 8 * size_bytes) - 1
     return random.choice(NUMBERS) & top if random.random() < 0.8 else random.randint(0, top)
 
 
 def put(data: bytes, at: int, field: bytes) -> bytes:
-    """`field` in the place of as many bytes."""
+    """Replace as many bytes at `at` by `field`."""
     return data[:at] + field + data[at + len(field) :]
 
 
 def some_bytes(random: Random, limit: int = _MAX_INSERT) -> bytes:
-    """Any bytes, at most so many."""
+    """Random bytes, at most `limit`."""
     return random.randbytes(random.randint(0, limit))
 
 
 def anywhere(data: bytes, random: Random) -> int:
-    """An offset; half of the time near the beginning, where most of what decides a file stands."""
+    """A random offset; half of the time near the start, where most headers are."""
     end = max(0, len(data) - 1)
     return random.randint(0, min(end, 120) if random.random() < 0.5 else end)
 
 
 def flip(data: bytes, random: Random) -> bytes:
-    """One bit."""
+    """Flip one bit."""
     at = anywhere(data, random)
     return put(data, at, bytes([data[at] ^ 1 << random.randrange(8)])) if data else data
 
 
 def overwrite(data: bytes, random: Random) -> bytes:
-    """A field of 1 to 8 bytes, in either order of bytes."""
+    """Overwrite 1 to 8 bytes with a number in either byte order."""
     size = random.choice((1, 2, 2, 4, 4, 8))
     field = number(random, size).to_bytes(size, random.choice(("big", "little")))
     return put(data, anywhere(data, random), field)
 
 
 def cut(data: bytes, random: Random) -> bytes:
-    """Its beginning, or its beginning and its end."""
+    """Remove the rest from a random offset, or a part in the middle."""
     at = anywhere(data, random)
     return data[:at] + (b"" if random.random() < 0.6 else data[at + random.randint(1, 60) :])
 
 
 def insert(data: bytes, random: Random) -> bytes:
-    """Bytes that were not there."""
+    """Insert random bytes."""
     at = anywhere(data, random)
     return data[:at] + some_bytes(random) + data[at:]
 
 
 def repeat(data: bytes, random: Random) -> bytes:
-    """A part of it several times."""
+    """Repeat a part."""
     at = anywhere(data, random)
     part = data[at : at + random.randint(1, 200)]
     return data[:at] + part * random.choice((2, 3, 50)) + data[at:]
 
 
 def blank(data: bytes, random: Random) -> bytes:
-    """A part all zeros or ones."""
+    """Fill a part with zero or one bits."""
     at, length = anywhere(data, random), random.randint(1, 64)
     return put(data, at, random.choice((b"\0", b"\xff")) * length)
 

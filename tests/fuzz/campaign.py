@@ -1,8 +1,8 @@
-"""Case after case in processes that may die of them.
+"""Runs cases in child processes, which a case may kill.
 
-Alone: `python -m tests.fuzz.campaign MINUTES [SEED]`.
+On its own: `python -m tests.fuzz.campaign MINUTES [SEED]`.
 
-Each finding's bytes are saved, and it is told how to have them again.
+The bytes of each finding are saved, and the call that produces them again is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tests.fuzz.cases import case
 from tests.fuzz.child import NUMBER
 
-#: A process is ended and the next one begun after so long: what grows slowly shows, too.
+#: The lifetime of a child; long enough to detect slow growth of its memory.
 _CHILD_S = 60.0
 _MAX_FINDINGS = 20
 
@@ -38,14 +38,14 @@ class Finding(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a campaign went."""
+    """The number of cases of a campaign, and its findings."""
 
     cases: int
     findings: list[Finding]
 
 
 def campaign(seconds: float, seed: str, folder: Path) -> Outcome:
-    """Decode for so long. Bytes of findings are saved in `folder`."""
+    """Decode for `seconds`; save the bytes of findings in `folder`."""
     deadline, number, findings = time.monotonic() + seconds, 0, list[Finding]()
     while (left := deadline - time.monotonic()) > 0 and len(findings) < _MAX_FINDINGS:
         found, number = _child(seed, number, min(left, _CHILD_S), folder)
@@ -59,14 +59,14 @@ def campaign(seconds: float, seed: str, folder: Path) -> Outcome:
 def _child(
     seed: str, first: int, seconds: float, folder: Path
 ) -> tuple[list[tuple[int, str]], int]:
-    """What one process found, and the number of the case after its last."""
+    """Run one process; return its findings and the number of the next case."""
     progress = folder / "progress"
     progress.write_bytes(NUMBER.pack(first))
     command = [sys.executable, "-m", "tests.fuzz.child", seed, str(first), str(seconds)]
     done = subprocess.run([*command, str(progress)], capture_output=True, check=False)
     (last,) = NUMBER.unpack(progress.read_bytes())
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    found = [(one["number"], f"{one['what']} {one['text']}") for one in told]
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [(one["number"], f"{one['what']} {one['text']}") for one in reports]
     if done.stderr:
         found.append((last, f"standard error of a case up to this one: {done.stderr[-500:]!r}"))
     if done.returncode < 0:

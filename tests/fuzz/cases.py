@@ -1,6 +1,6 @@
-"""Hostile pictures: a real one, damaged a few times with or without knowledge of its format.
+"""Hostile images: a real image, damaged a few times with or without knowledge of its format.
 
-A case is a pure function of a seed and a number, so that one that ended a process is had again.
+A case is a pure function of a seed and a number, so a case that killed a process can be repeated.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _FORMATS: dict[bytes, tuple[Damage, ...]] = {
     b"RIFF": WEBP,
 }
 _ENDINGS = ("png", "jpg", "gif", "tif", "bmp", "webp")
-#: One is most likely to reach the pixels.
+#: The number of damages; a single one is most likely to reach the pixels.
 _DAMAGES = (1, 1, 1, 2, 2, 3, 5)
-#: Damage that repeats may not build bombs of its own.
+#: Limits repeated parts, which could otherwise form decompression bombs.
 _MAX_BYTES = 1 << 20
 
 
 def case(seed: str, number: int) -> bytes:
-    """The case of this number; for the same seed always the same."""
+    """The case of this number, always the same for a seed."""
     return hostile(Random(f"{seed}/{number}"))
 
 
 def hostile(random: Random) -> bytes:
-    """A picture of a format that is chosen first, so that each has its share, and its damage."""
+    """A damaged image; the format is chosen first, so that all formats have the same share."""
     ending = random.choice(_ENDINGS)
     names = [name for name in seeds() if name.endswith(ending)]
     data = seeds()[random.choice(names)]

@@ -1,6 +1,6 @@
-"""One process that decodes case after case within limits: `python -m tests.fuzz.child`.
+"""A process that decodes cases within limits: `python -m tests.fuzz.child`.
 
-It says which case is under way in a file that outlives it. What goes wrong is a line of JSON on
+It writes the number of the current case to a file that outlives it. A finding is a line of JSON on
 standard output; standard error must stay empty.
 """
 
@@ -21,19 +21,18 @@ from tests.fuzz.cases import case
 from tests.fuzz.seeds import seeds
 from tests.fuzz.verdict import SPECS, check, check_plain
 
-#: What one picture may take of a processor, however busy the machine. A careful child has 20 s.
+#: Limit of processor time for one image, whatever the machine's load. A careful child has 20 s.
 MAX_CPU_S = 10.0
-#: What one picture may take of memory beside what the process has anyway
-#: (worker/decoding/limits.py).
+#: Limit of memory for one image, beside that of the process (worker/decoding/limits.py).
 MAX_MB = 800
-#: So much address space the process gets, so that a fault does not cost the machine.
+#: Limit of address space of the process, so that a fault does not exhaust the machine.
 _SPACE_BYTES = 3 << 30
 NUMBER = struct.Struct("<Q")
 
 
 def main(seed: str, first: str, seconds: str, progress: str) -> None:
-    """Decode from case `first` on for so long; the number under way stands in `progress`."""
-    seeds()  # made before the limits: some encoders are hungrier than decoders
+    """Decode from case `first` on for `seconds`; write the current number to `progress`."""
+    seeds()  # before the limits: some encoders need more memory than decoders
     for spec in SPECS:
         check(next(iter(seeds().values())), spec)
     resource.setrlimit(resource.RLIMIT_AS, (_SPACE_BYTES, _SPACE_BYTES))
@@ -44,7 +43,7 @@ def main(seed: str, first: str, seconds: str, progress: str) -> None:
             page[:] = NUMBER.pack(number)
             _decode(seed, number)
             number += 1
-    _tell(number, "end", "")
+    _report(number, "end", "")
 
 
 def _decode(seed: str, number: int) -> None:
@@ -54,16 +53,16 @@ def _decode(seed: str, number: int) -> None:
             check(data, SPECS[number % len(SPECS)])
             check_plain(data)
     except BaseException as error:
-        _tell(number, "exception", repr(error))
+        _report(number, "exception", repr(error))
     if (grown := _peak_mb() - before) > MAX_MB:
-        _tell(number, "memory", f"{grown:.0f} MB")
+        _report(number, "memory", f"{grown:.0f} MB")
     if grown > MAX_MB / 10:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """The kernel ends this process if the block takes too long, as in
+    """Have the kernel kill this process if the block takes too long, as in
     worker/inference/process_state.py."""
     signal.setitimer(signal.ITIMER_PROF, MAX_CPU_S)
     try:
@@ -72,7 +71,7 @@ def _limited() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _tell(number: int, what: str, text: str) -> None:
+def _report(number: int, what: str, text: str) -> None:
     print(json.dumps({"number": number, "what": what, "text": text[:500]}), flush=True)
 
 

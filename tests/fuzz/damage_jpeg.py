@@ -1,4 +1,4 @@
-"""Damage to a JPEG's segments: frames, tables, scans and notes, with lengths that fit."""
+"""Damage to a JPEG's segments: frames, tables, scans and metadata, with correct lengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Segments = list[tuple[int, bytes]]
 
 
 def segments_of(data: bytes) -> tuple[Segments, bytes]:
-    """Code and content of each segment up to the first scan, and what follows from there."""
+    """Code and content of each segment up to the first scan, and the rest of the file."""
     found: Segments = []
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
@@ -33,7 +33,7 @@ def joined(segments: Segments, rest: bytes) -> bytes:
 
 
 def _frame(data: bytes, random: Random) -> bytes:
-    """Kind, depth, sides, and how its components are sampled."""
+    """Damage kind, depth, sides or the sampling of components."""
     segments, rest = segments_of(data)
     for i, (code, content) in enumerate(segments):
         if code not in _FRAMES or len(content) < 6:
@@ -93,7 +93,7 @@ def _content(data: bytes, random: Random) -> bytes:
 
 
 def _scans(data: bytes, random: Random) -> bytes:
-    """Scans are damaged, repeated, or left out; restart markers come where none belong."""
+    """Damage, repeat or remove scans; insert restart markers in wrong places."""
     segments, rest = segments_of(data)
     what = random.randrange(4)
     if what == 0:

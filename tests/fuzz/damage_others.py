@@ -15,7 +15,7 @@ Parts = list[tuple[bytes, bytes]]
 
 
 def _screen(data: bytes, random: Random) -> bytes:
-    """A GIF's canvas and its palette."""
+    """Damage a GIF's canvas or palette."""
     what = random.randrange(3)
     if what == 0:
         return put(data, 6 + 2 * random.randrange(2), number(random, 2).to_bytes(2, "little"))
@@ -23,7 +23,7 @@ def _screen(data: bytes, random: Random) -> bytes:
 
 
 def _frame(data: bytes, random: Random) -> bytes:
-    """A frame's place, size, flags and code size; it may come again."""
+    """Damage a frame's position, size, flags or code size, and maybe repeat it."""
     at = data.find(_FRAME, 13 + random.randrange(max(1, len(data) - 13)))
     if at < 0:
         return data
@@ -54,13 +54,13 @@ def _bmp_field(data: bytes, random: Random) -> bytes:
 
 
 def _bmp_negative(data: bytes, random: Random) -> bytes:
-    """From the top down, or of a negative width."""
+    """Make the height or the width negative."""
     side = -random.choice((1, 4, 21, 29, 10_000, 1 << 31))
     return put(data, random.choice((18, 22)), struct.pack("<i", side))
 
 
 def _bmp_runs(data: bytes, random: Random) -> bytes:
-    """Its pixels become runs, escapes and jumps."""
+    """Replace the pixels by runs, escapes and jumps."""
     at = int.from_bytes(data[10:14], "little") % (len(data) + 1)
     codes = [bytes([random.choice((0, 0, 1, 3, 255)), random.choice((0, 1, 2, 3, 9, 255))])
              for _ in range(random.randint(1, 80))]  # fmt: skip
@@ -69,7 +69,7 @@ def _bmp_runs(data: bytes, random: Random) -> bytes:
 
 
 def parts_of(data: bytes) -> Parts:
-    """Name and content of each chunk of a WebP, as far as they can be told."""
+    """Name and content of each chunk of a WebP, as far as they can be parsed."""
     found, at = [], 12
     while at + 8 <= len(data):
         length = int.from_bytes(data[at + 4 : at + 8], "little")
@@ -105,7 +105,7 @@ def _webp_parts(data: bytes, random: Random) -> bytes:
 
 
 def _webp_content(data: bytes, random: Random) -> bytes:
-    """One chunk is damaged, mostly its first bytes: flags, sides, offsets, durations."""
+    """Damage one chunk, mostly its first bytes: flags, sides, offsets, durations."""
     parts = parts_of(data)
     if not parts:
         return data

@@ -1,4 +1,4 @@
-"""Damage to a PNG's chunks: lengths and checksums are right again, and the stream is deflated."""
+"""Damage to a PNG's chunks, with correct lengths and checksums and a deflated stream."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.fuzz.bytewise import BYTEWISE, Damage, number, put, some_bytes
 from tests.support.images.encoders import chunk
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Whoever inflates more has a bomb, which tests/support/images/decompression_bombs.py has already.
+#: More would be a bomb; those are in tests/support/images/decompression_bombs.py.
 _MAX_INFLATED = 1 << 20
 Chunks = list[tuple[bytes, bytes]]
 
 
 def chunks_of(data: bytes) -> Chunks:
-    """Name and content of each chunk, as far as they can be told."""
+    """Name and content of each chunk, as far as they can be parsed."""
     found, at = [], len(_SIGNATURE)
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
@@ -42,7 +42,7 @@ def _head(data: bytes, random: Random) -> bytes:
     what = random.randrange(4)
     if what == 0:
         content = put(content, 4 * random.randrange(2), number(random).to_bytes(4, "big"))
-    elif what == 1:  # a picture that may well be decoded
+    elif what == 1:  # an image that probably decodes
         sides = random.choice((1, 5, 28, 100, 3_000)), random.choice((1, 7, 28, 3_000))
         content = struct.pack(">II", *sides) + content[8:]
     else:
@@ -74,7 +74,7 @@ def _extra(random: Random) -> tuple[bytes, bytes]:
 
 
 def _stream(data: bytes, random: Random) -> bytes:
-    """What IDAT inflates to is changed, or ends early, or goes on."""
+    """Change, truncate or extend the inflated content of IDAT."""
     chunks = chunks_of(data)
     packed = b"".join(content for name, content in chunks if name == b"IDAT")
     try:
@@ -93,7 +93,7 @@ def _stream(data: bytes, random: Random) -> bytes:
 
 
 def _content(data: bytes, random: Random) -> bytes:
-    """One chunk is damaged and its checksum fits."""
+    """Damage one chunk, with a correct checksum."""
     chunks = chunks_of(data)
     if not chunks:
         return data

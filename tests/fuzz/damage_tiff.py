@@ -1,4 +1,4 @@
-"""Damage to a TIFF's first list of tags: kinds, counts, values, and tags that were not there."""
+"""Damage to a TIFF's first list of tags: kinds, counts, values and new tags."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.fuzz.bytewise import Damage, number, put
 
-#: What decides how much is read, how, and where: sizes, layout, compression, predictor, tiles,
+#: Tags that decide what a decoder reads and how: sizes, layout, compression, predictor, tiles,
 #: colour, samples, palettes, subsampling, JPEG tables, sub-lists, orientation.
 _TAGS = (254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 296, 317,
          318, 320, 322, 323, 324, 325, 330, 332, 338, 339, 347, 512, 513, 514, 529, 530, 531, 532,
@@ -50,7 +50,7 @@ def _list(data: bytes) -> _List | None:
 
 
 def _entry(data: bytes, random: Random) -> bytes:
-    """One field of one entry."""
+    """Damage one field of one entry."""
     tags = _list(data)
     if tags is None or not tags.entries:
         return data
@@ -66,7 +66,7 @@ def _entry(data: bytes, random: Random) -> bytes:
 
 
 def _value(tags: _List, random: Random) -> bytes:
-    """A value or an offset; a short one stands at the beginning of the field."""
+    """A value or an offset; a short value is at the start of the field."""
     size = tags.value_bytes
     what = random.randrange(3)
     if what == 0:
@@ -76,7 +76,7 @@ def _value(tags: _List, random: Random) -> bytes:
 
 
 def _known(data: bytes, random: Random) -> bytes:
-    """A tag that matters gets another value of its own kind: small, or one that exists."""
+    """Give a tag in use another valid value: a small number or a known compression."""
     tags = _list(data)
     if tags is None:
         return data
@@ -90,7 +90,7 @@ def _known(data: bytes, random: Random) -> bytes:
 
 
 def _more(data: bytes, random: Random) -> bytes:
-    """The list moves to the end and has one more tag, or one twice, and maybe a successor."""
+    """Move the list to the end, add or repeat a tag, and maybe add a next list."""
     tags = _list(data)
     if tags is None:
         return data

@@ -1,4 +1,4 @@
-"""Real encoded pictures to begin with: every format, and in each the modes that it can have."""
+"""Real encoded images as seeds: every format with all its modes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def noise(size: tuple[int, int], mode: str) -> Image.Image:
-    """A picture with something in every corner; the same for the same size and mode."""
+    """A noisy image, the same for the same size and mode."""
     rng = np.random.default_rng([*size, len(mode)])
     pixels = rng.integers(0, 256, (size[1], size[0], 4), np.uint8)
     pixels[: size[1] // 2] = np.arange(size[0], dtype=np.uint8)[:, np.newaxis]
@@ -37,7 +37,7 @@ def noise(size: tuple[int, int], mode: str) -> Image.Image:
 
 
 def exif(orientation: int = 6) -> bytes:
-    """An EXIF block with a sub-block and a place."""
+    """An EXIF block with a sub-block and a position."""
     block = Image.Exif()
     block[0x0112], block[0x010E] = orientation, "a garment"
     block.get_ifd(0x8769)[0x9003] = "2026:01:01 00:00:00"
@@ -46,7 +46,7 @@ def exif(orientation: int = 6) -> bytes:
 
 
 def icc() -> bytes:
-    """A colour profile."""
+    """An sRGB colour profile."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -94,7 +94,7 @@ def _tiffs() -> dict[str, bytes]:
     for mode in ("1", "L", "P", "RGB", "RGBA", "CMYK", "LAB", "YCbCr", "I;16", "I", "F"):
         image = _deep(mode) if mode in ("I;16", "I", "F") else noise((29, 21), mode)
         for compression in _TIFF_COMPRESSIONS:
-            with quiet(), suppress(OSError, ValueError):  # libtiff has not every pair, and says so
+            with quiet(), suppress(OSError, ValueError):  # libtiff rejects some pairs
                 found[f"{mode}-{compression}.tif"] = save(image, "TIFF", compression=compression)
     fax = noise((29, 21), "1")
     found |= {f"{c}.tif": save(fax, "TIFF", compression=c) for c in ("group3", "group4")}
@@ -129,7 +129,7 @@ def _others() -> dict[str, bytes]:
 
 
 def _runs() -> bytes:
-    """A run-length BMP, which Pillow reads and does not write."""
+    """A run-length encoded BMP, which Pillow can read but not write."""
     plain = bytearray(save(noise((16, 4), "P"), "BMP"))
     rows = b"".join(b"\x04\x07\x00\x04abcd\x08\x09\x00\x00" for _ in range(4)) + b"\x00\x01"
     plain[30:34] = (1).to_bytes(4, "little")

@@ -1,7 +1,7 @@
-"""No bytes get anything out of the decoder but a picture or an ImageError, and none hold it up.
+"""For any bytes, the decoder returns an image or raises ImageError, within limits.
 
-The quick profile decodes some thousand cases that are always the same. For longer, with cases that
-are new each time: HANGTAG_FUZZ_MINUTES=15 HYPOTHESIS_PROFILE=full pytest tests/fuzz
+The quick profile decodes some thousand fixed cases. For a longer run with new cases:
+HANGTAG_FUZZ_MINUTES=15 HYPOTHESIS_PROFILE=full pytest tests/fuzz
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tests.fuzz.seeds import seeds
 from tests.fuzz.verdict import SPECS, check, check_plain
 from tests.support.images.encoders import png
 
-#: Read before a test cleans the environment.
+#: Read at import, before a fixture cleans the environment.
 MINUTES = float(os.environ.get("HANGTAG_FUZZ_MINUTES", "0"))
 QUICK_S = 6.0
-#: On a busy machine 10,000; a tenth of that says that it does nothing.
+#: A busy machine reaches 10,000; far fewer mean that nothing is decoded.
 LEAST_CASES = 500
 
 pytestmark = pytest.mark.timeout(300 + 120 * MINUTES)
@@ -36,14 +36,14 @@ randoms = st.randoms(use_true_random=False)
 
 
 @given(randoms)
-def test_a_damaged_picture_is_a_picture_or_an_image_error(random: Random) -> None:
+def test_a_damaged_image_is_decoded_or_raises_image_error(random: Random) -> None:
     data = hostile(random)
     for spec in SPECS:
         check(data, spec)
 
 
 @given(randoms, st.sampled_from([0, 1, 9]))
-def test_the_hot_path_answers_as_pillow_does_or_not_at_all(random: Random, level: int) -> None:
+def test_the_hot_path_returns_the_pixels_of_pillow_or_declines(random: Random, level: int) -> None:
     rows = random.randbytes(28 * 29) if random.random() < 0.5 else bytes(28 * 29)
     rows = bytes(value % 5 if at % 29 == 0 else value for at, value in enumerate(rows))
     assert check_plain(png((28, 28, 8, 0, 0), zlib.compress(rows, level)))
@@ -53,8 +53,8 @@ def test_the_hot_path_answers_as_pillow_does_or_not_at_all(random: Random, level
     check_plain(random.choice((*PNG, *BYTEWISE))(data, random))
 
 
-def test_no_case_takes_a_process_its_memory_or_its_time() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="ht-fuzz-"))  # kept: a finding's bytes are there
+def test_no_case_exceeds_the_limits_of_memory_and_time() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="ht-fuzz-"))  # not removed: it has the bytes of findings
     seed = secrets.token_hex(4) if MINUTES else "quick"
     outcome = campaign(60 * MINUTES or QUICK_S, seed, folder)
     print(f"seed {seed}: {outcome.cases} cases")
@@ -62,14 +62,14 @@ def test_no_case_takes_a_process_its_memory_or_its_time() -> None:
     assert outcome.cases > LEAST_CASES
 
 
-def test_cases_of_every_format_and_many_pictures_among_them() -> None:
-    """Otherwise all of this would only test the first bytes of a file."""
+def test_many_cases_of_every_format_are_decodable() -> None:
+    """Otherwise the cases would only test the parsing of headers."""
     good = [data[:4] for n in range(1_500) if check(data := case("quick", n), SPECS[1])]
     assert len(good) > 200
     assert {magic[:2] for magic in good} >= {b"\x89P", b"\xff\xd8", b"GI", b"II", b"BM", b"RI"}
 
 
-def test_the_seeds_are_pictures_of_every_format() -> None:
+def test_the_seeds_are_images_of_every_format() -> None:
     refused = {name for name, data in seeds().items() if not check(data, SPECS[1])}
     assert all(name.startswith("LAB-") for name in refused)
     assert len(seeds()) > 100

@@ -1,4 +1,4 @@
-"""Whatever stands where Hangtag's own records should, reading it is a value or a BadMessage."""
+"""For any bytes in place of a record, the reader returns a value or raises BadMessage."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7, 8, {"mis
 _OPTIONS = JobOptions((b"a", b"/b\xff"), b"/", "/out.csv")
 _WORKS = (Train("m", "tutorial"), Evaluate("m@1"), Import("m", ("a", "b"), "0" * 64))
 _REQUESTS = [encode_request(Request("r1", work, "me@here", 1.5)) for work in _WORKS]
-#: What JSON may hold in the place of anything else.
+#: JSON values of unexpected types and sizes.
 _ODD: tuple[Any, ...] = (
     None, True, 0, -1, 1 << 31, 1 << 64, 10**400, 0.5, -0.0, 1e308, "", "x" * 5_000, "../../etc",
     "\x00", "\ud800", "/dev/zero", [], {}, [[]], {"": None}, ["a"] * 1_000,
@@ -84,18 +84,18 @@ randoms = st.randoms(use_true_random=False)
 
 
 def read(reader: Reader, data: bytes) -> object:
-    """The value, or None for what was refused as it should be."""
+    """The value, or None for a BadMessage."""
     try:
         return reader(data)
     except BadMessage as error:
-        told = str(error)
-    assert told.isprintable()
-    assert len(told) < 1_000, "a hostile record is echoed"
+        message = str(error)
+    assert message.isprintable()
+    assert len(message) < 1_000, "a hostile record is echoed"
     return None
 
 
 @pytest.mark.parametrize("name", [*EVERY])
-def test_the_good_ones_are_read(name: str) -> None:
+def test_valid_records_are_read(name: str) -> None:
     reader, good = EVERY[name]
     assert all(read(reader, data) is not None for data in good)
 
@@ -130,7 +130,7 @@ def test_damaged_bytes_are_read_or_refused(name: str, random: Random) -> None:
     ],
     ids=lambda data: f"{data[:6]!r}x{len(data)}",
 )  # fmt: skip
-def test_what_is_nothing_at_all_is_refused(name: str, data: bytes) -> None:
+def test_invalid_data_is_refused(name: str, data: bytes) -> None:
     reader, _ = EVERY[name]
     assert read(reader, data) in (None, [])
 
@@ -154,13 +154,13 @@ def test_a_message_with_odd_fields_is_a_plain_hint_or_refused(random: Random) ->
 
 
 @given(st.binary(max_size=200))
-def test_any_name_is_a_cell_and_comes_back(name: bytes) -> None:
+def test_any_name_survives_a_cell(name: bytes) -> None:
     assert unescape(escape(name)) == name
 
 
 @given(st.text(max_size=200))
 def test_any_cell_can_be_read_as_a_name(cell: str) -> None:
-    """Also one that `escape` has not made: somebody may have edited the table."""
+    """Also cells that `escape` did not write, as in a table edited by its user."""
     try:
         assert isinstance(unescape(cell), bytes)
     except UnicodeEncodeError:
@@ -168,7 +168,7 @@ def test_any_cell_can_be_read_as_a_name(cell: str) -> None:
 
 
 def _odd(tree: Any, random: Random) -> Any:
-    """The tree with one node replaced, left out, or added."""
+    """The tree with one node replaced, removed or added."""
     if not isinstance(tree, (dict, list)) or not tree or random.random() < 0.1:
         return random.choice(_ODD)
     if isinstance(tree, list):

@@ -1,4 +1,4 @@
-"""What decoding promises for any bytes, as a function that raises where it is broken."""
+"""The promise of decoding for any bytes, as functions that raise if it is broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.messages.model_card import Preprocessing
 from worker.decoding import fast_png
 from worker.decoding.decode import decode_into
 
-#: The packaged model's, grey with its grounds told apart, and colour that is turned and inverted.
+#: The shipped model's with garment conversion, plain grey, and inverted colour.
 SPECS = (
     Preprocessing(28, 28, 1, convert="garment"),
     Preprocessing(28, 28, 1),
@@ -21,7 +21,7 @@ SPECS = (
 
 
 def check(data: bytes, spec: Preprocessing) -> bool:
-    """Whether it is a picture; anything but a picture or an ImageError is an exception here."""
+    """Return whether the bytes are an image; other errors than ImageError propagate."""
     out = np.empty((spec.height, spec.width, spec.channels), np.uint8)
     try:
         decode_into(data, spec, out)
@@ -31,10 +31,14 @@ def check(data: bytes, spec: Preprocessing) -> bool:
 
 
 def check_plain(data: bytes) -> bool:
-    """Whether the hot path took it; if so, its pixels are Pillow's, or AssertionError."""
+    """Return whether the hot path accepts the bytes.
+
+    Raises:
+        AssertionError: its pixels differ from Pillow's.
+    """
     out = np.full((28, 28, 1), 77, np.uint8)
     if not fast_png.read(data, out):
-        assert (out == 77).all(), "it gave up after it had written"
+        assert (out == 77).all(), "the hot path declined after it had written"
         return False
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         assert image.mode == "L"

@@ -1,4 +1,4 @@
-"""The embedded server listens at a socket in a private folder, and nowhere else."""
+"""The embedded server listens only on a socket in a private folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.broker.location import socket_path
 from tests.support.processes import local_stack
 from tests.support.processes.local_stack import Place
 
-NOBODY = 65534
+OTHER_USER = 65534
 _LISTENS = "0A"
 _CONNECT = """
 import os, socket, sys
@@ -35,7 +35,7 @@ def place() -> Iterator[Place]:
 
 
 def listening(pid: int) -> list[str]:
-    """The TCP addresses that a process listens at."""
+    """The TCP addresses that a process listens on."""
     own = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
     found = []
     for table in ("tcp", "tcp6"):
@@ -46,31 +46,31 @@ def listening(pid: int) -> list[str]:
     return found
 
 
-def test_it_listens_at_no_port(place: Place) -> None:
+def test_it_listens_on_no_port(place: Place) -> None:
     stack.ensure(place.settings)
     pid = place.the("server")
     assert any(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
     assert listening(pid) == []
 
 
-def test_nobody_else_can_reach_its_socket(place: Place) -> None:
+def test_no_other_user_can_reach_its_socket(place: Place) -> None:
     stack.ensure(place.settings)
     path = socket_path(place.settings)
     assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0
     assert stat.S_IMODE(path.parent.lstat().st_mode) == 0o700
     if os.getuid():
-        pytest.skip("needs root, to be somebody else")
-    assert connected(path, 0) == ""
-    assert connected(path, NOBODY).splitlines()[-1].startswith("PermissionError")
+        pytest.skip("needs root to become another user")
+    assert connection_error(path, 0) == ""
+    assert connection_error(path, OTHER_USER).splitlines()[-1].startswith("PermissionError")
 
 
-def connected(path: Path, user: int) -> str:
-    """What goes wrong where this user connects."""
+def connection_error(path: Path, user: int) -> str:
+    """Connect as this user; return the traceback, empty if it works."""
     program = [sys.executable, "-Sc", _CONNECT, str(path), str(user)]
     return subprocess.run(program, capture_output=True, check=False, text=True).stderr
 
 
-def test_a_folder_that_others_can_enter_is_closed_to_them(place: Place) -> None:
+def test_a_folder_that_others_can_enter_is_made_private(place: Place) -> None:
     place.folder.chmod(0o777)
     stack.ensure(place.settings)
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700

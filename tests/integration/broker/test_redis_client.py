@@ -1,4 +1,4 @@
-"""The Redis client tells refusals from other errors by the error itself."""
+"""The Redis client recognises refusals by the error itself, not by its context."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from shared.broker.redis_client import Client
 from tests.support.servers.redis_server import RedisServer
 
 
-def test_a_refusal_that_is_being_handled_says_nothing_about_the_next_command(
+def test_a_refusal_being_handled_does_not_affect_the_next_command(
     server: RedisServer,
 ) -> None:
-    """A script that the server does not know yet is loaded, also while something is cleaned up."""
+    """An unknown script is loaded, also during cleanup after a refusal."""
     client = Client.from_url(server.url)
     script = client.register_script("return 7")
     try:

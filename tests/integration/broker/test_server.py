@@ -1,4 +1,4 @@
-"""The tests' own server does what the fault tests rely on."""
+"""The tests' own server behaves as the fault tests require."""
 
 from __future__ import annotations
 
@@ -14,48 +14,50 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 
 
 @pytest.fixture(params=server_binaries(), ids=lambda binary: binary.name)
-def each(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+def running_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     binary: Path = request.param
-    with RedisServer(binary) as running:
-        yield running
+    with RedisServer(binary) as opened:
+        yield opened
 
 
-def test_a_killed_server_comes_back_with_nothing(each: RedisServer) -> None:
-    each.client.set("key", "value")
-    pid = each.pid
-    each.restart()
-    assert each.pid != pid
-    assert each.client.get("key") is None
+def test_a_killed_server_restarts_empty(running_server: RedisServer) -> None:
+    running_server.client.set("key", "value")
+    pid = running_server.pid
+    running_server.restart()
+    assert running_server.pid != pid
+    assert running_server.client.get("key") is None
 
 
-def test_a_server_can_be_put_back_to_an_earlier_moment(each: RedisServer) -> None:
-    each.client.set("key", "before", px=60_000)
-    snapshot = each.snapshot()
-    each.client.set("key", "after")
-    each.restart(snapshot)
-    assert each.client.get("key") == b"before"
-    assert 0 < each.client.pttl("key") <= 60_000
+def test_a_server_can_be_restored_to_a_snapshot(running_server: RedisServer) -> None:
+    running_server.client.set("key", "before", px=60_000)
+    snapshot = running_server.snapshot()
+    running_server.client.set("key", "after")
+    running_server.restart(snapshot)
+    assert running_server.client.get("key") == b"before"
+    assert 0 < running_server.client.pttl("key") <= 60_000
 
 
-def test_a_full_server_refuses_writes_until_the_limit_is_lifted(each: RedisServer) -> None:
-    each.limit_memory(1 << 16)
+def test_a_full_server_refuses_writes_until_the_limit_is_lifted(
+    running_server: RedisServer,
+) -> None:
+    running_server.limit_memory(1 << 16)
     with pytest.raises(redis.exceptions.OutOfMemoryError):
-        each.client.mset({f"key{n}": bytes(1 << 16) for n in range(100)})
-    each.limit_memory(0)
-    assert each.client.set("more", bytes(1 << 16))
+        running_server.client.mset({f"key{n}": bytes(1 << 16) for n in range(100)})
+    running_server.limit_memory(0)
+    assert running_server.client.set("more", bytes(1 << 16))
 
 
-def test_a_frozen_server_answers_later(each: RedisServer) -> None:
-    each.freeze()
-    waker = threading.Timer(0.1, each.thaw)
+def test_a_suspended_server_replies_later(running_server: RedisServer) -> None:
+    running_server.freeze()
+    waker = threading.Timer(0.1, running_server.thaw)
     waker.start()
-    assert each.client.ping()
+    assert running_server.client.ping()
     waker.join()
 
 
-def test_closing_leaves_neither_process_nor_folder(each: RedisServer) -> None:
-    pid, folder = each.pid, each.folder
-    each.close()
+def test_closing_leaves_neither_process_nor_folder(running_server: RedisServer) -> None:
+    pid, folder = running_server.pid, running_server.folder
+    running_server.close()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -1,7 +1,7 @@
-"""What the manifests start works together: the server's options, users, TLS, probe; the commands.
+"""The processes of the manifests work together: server options, users, TLS, probes, commands.
 
-On this machine in place of a cluster: files lie elsewhere and `redis:6379` is another port. Nothing
-else is changed.
+They run on this machine instead of a cluster: paths differ and `redis:6379` is another port.
+Nothing else is changed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tests.support.servers.secured_servers import (
     free_port,
 )
 
-PICTURES = 100
-#: Of a page that is a look at the server.
+IMAGES = 100
+#: Between two requests of a metrics page.
 POLL_S = 0.2
 
 
@@ -56,7 +56,7 @@ class Here:
         self._there = "|".join(map(re.escape, self._elsewhere))
 
     def here(self, text: str) -> str:
-        """A word of a manifest, with the places of this machine."""
+        """A word of a manifest, with the paths and ports of this machine."""
         return re.sub(self._there, lambda found: self._elsewhere[found[0]], text)
 
     def server(self) -> GuardedServer:
@@ -68,12 +68,12 @@ class Here:
         return GuardedServer(Path(binary), self.users, *options, "--bind", "127.0.0.1")
 
     def probe(self, name: str) -> int:
-        """The exit code of a probe of the server."""
+        """The exit code of one of the server's probes."""
         command = pod(self.objects, "redis").container[name]["exec"]["command"]
         return subprocess.run([self.here(word) for word in command]).returncode
 
     def env(self, one: Pod) -> dict[str, str]:
-        """The variables of a pod; its password is that of the Secret which it mounts."""
+        """The variables of a pod; the password is that of the mounted Secret."""
         found = {name: self.here(value) for name, value in one.env(self.objects).items()}
         (secret,) = (s["secret"]["name"] for s in _sources(one) if "secret" in s)
         file = self.users.folder / f"{secret.removeprefix('hangtag-')}.password"
@@ -93,24 +93,24 @@ def running(here: Here) -> Iterator[GuardedServer]:
 
 
 @pytest.mark.parametrize("name", ["livenessProbe", "readinessProbe"])
-def test_the_servers_probe_tells_whether_it_answers(here: Here, name: str) -> None:
+def test_the_servers_probes_report_whether_it_replies(here: Here, name: str) -> None:
     assert here.probe(name) != 0
     with here.server():
         assert here.probe(name) == 0
     assert here.probe(name) != 0
 
 
-def test_the_server_is_what_the_manifest_says(here: Here, running: GuardedServer) -> None:
+def test_the_server_has_the_options_of_the_manifest(here: Here, running: GuardedServer) -> None:
     found = running.client.config_get("*")
     assert found["maxmemory"] == str(512 << 20)
     assert found["maxmemory-policy"] == "noeviction"
     assert (found["save"], found["appendonly"]) == ("", "no")
     ports = {found["port"], found["tls-port"]}
-    assert ports == {"0", str(here.port)}  # never one in the clear beside TLS
+    assert ports == {"0", str(here.port)}  # no plain port beside TLS
 
 
-def test_the_job_is_done_by_the_worker(here: Here, running: GuardedServer, tmp_path: Path) -> None:
-    small = gallery.make(tmp_path, PICTURES)
+def test_the_worker_completes_the_job(here: Here, running: GuardedServer, tmp_path: Path) -> None:
+    small = gallery.make(tmp_path, IMAGES)
     with Fleet(running) as fleet:
         one = pod(here.objects, "worker")
         worker = fleet.producer(*one.container["args"], cwd=tmp_path, **here.env(one))
@@ -126,7 +126,7 @@ def test_the_job_is_done_by_the_worker(here: Here, running: GuardedServer, tmp_p
 
 
 @pytest.mark.parametrize("name", ["worker", "trainer"])
-def test_the_probes_of_what_works_tell_whether_it_is_there(
+def test_the_probes_of_worker_and_trainer_report_their_state(
     here: Here, running: GuardedServer, tmp_path: Path, name: str
 ) -> None:
     one = pod(here.objects, name)
@@ -135,58 +135,58 @@ def test_the_probes_of_what_works_tell_whether_it_is_there(
 
         def well(probe: str) -> bool:
             _, _, module, *words = one.container[probe]["exec"]["command"]
-            asked = fleet.producer(*words, cwd=tmp_path, program=(module,), **env)
-            return asked.wait() == 0
+            check = fleet.producer(*words, cwd=tmp_path, program=(module,), **env)
+            return check.wait() == 0
 
         probes = ("startupProbe", "livenessProbe", "readinessProbe")
         assert not any(map(well, probes))
         part = fleet.producer(*one.container["args"], cwd=tmp_path, **env)
         wait_for("readiness", lambda: well("readinessProbe"))
         assert all(map(well, probes))
-        running.kill()  # which is no reason to start it again
-        wait_for("the news", lambda: not well("readinessProbe"))
+        running.kill()  # an outage of Redis must not restart the container
+        wait_for("the failed reading", lambda: not well("readinessProbe"))
         assert well("livenessProbe")
         assert part.running, part.story
 
 
-def test_keda_reads_the_batches_that_are_outstanding_and_nothing_while_redis_is_away(
+def test_keda_reads_the_outstanding_batches_and_nothing_without_redis(
     here: Here, running: GuardedServer, tmp_path: Path
 ) -> None:
-    gallery.make(tmp_path, PICTURES)
+    gallery.make(tmp_path, IMAGES)
     scaled = kustomize.named(kustomize.build("overlays/keda"), "ScaledObject", "worker")
-    told = scaled["spec"]["triggers"][0]["metadata"]
+    trigger = scaled["spec"]["triggers"][0]["metadata"]
     with Fleet(running) as fleet:
         port = str(free_port())
         one = pod(here.objects, "metrics")
         command = [port if word == "9808" else word for word in one.container["args"]]
         page = fleet.producer(*command, cwd=tmp_path, **here.env(one))
         wait_for("the page", lambda: "http" in page.out)
-        assert batches(port, told) == 0
+        assert batches(port, trigger) == 0
         for name in ("livenessProbe", "readinessProbe"):
             assert get(port, one.container[name]["httpGet"]["path"])
         (job,) = kustomize.pods(kustomize.build(JOB))
         fleet.producer("classify", FOLDER, "-o", "r.csv", cwd=tmp_path, **here.env(job))
-        # Nobody works, so as many wait as ask for the first worker.
-        wait_for("batches", lambda: batches(port, told) == BATCHES_UNSEEN, poll_s=POLL_S)
+        # Without workers, the backlog is what requests the first worker.
+        wait_for("batches", lambda: batches(port, trigger) == BATCHES_UNSEEN, poll_s=POLL_S)
         running.kill()
-        # KEDA takes 0 for an end of the work and would end the workers; an error changes nothing.
-        wait_for("the news", lambda: batches(port, told) is None, poll_s=POLL_S)
+        # KEDA takes 0 for the end of the work and would stop the workers; an error changes nothing.
+        wait_for("the failed reading", lambda: batches(port, trigger) is None, poll_s=POLL_S)
         page.signal(signal.SIGTERM)
         assert page.wait() == 0, page.story
 
 
-def batches(port: str, told: Object) -> float | None:
-    """What KEDA's trigger finds on the page; None is an error to it."""
-    wanted = re.escape(told["valueLocation"])
-    page = get(port, urlsplit(told["url"]).path)
+def batches(port: str, trigger: Object) -> float | None:
+    """The value that KEDA's trigger reads on the page; None is an error to it."""
+    wanted = re.escape(trigger["valueLocation"])
+    page = get(port, urlsplit(trigger["url"]).path)
     found = re.search(rf"^{wanted} (\S+)$", page, re.MULTILINE)
     return float(found[1]) if found else None
 
 
 def get(port: str, path: str) -> str:
     """A page of `hangtag metrics`."""
-    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-        return str(answer.read().decode())
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+        return str(reply.read().decode())
 
 
 def _sources(one: Pod) -> list[Object]:

@@ -49,8 +49,8 @@ def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
     assert server.client.xlen(stream) == 0
 
 
-def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: JobQueue) -> None:
-    """Its files may be seen by now, or travel as their bytes."""
+def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(channel: JobQueue) -> None:
+    """Its files may be visible by now, or be sent as bytes."""
     channel.touch(Progress(JobCounts(1), walking=True))
     channel.offer([(0, b"images")])
     ledger = BatchLedger(channel.client, RECORD.id, limit_s=60)
@@ -65,7 +65,7 @@ def test_what_was_wrong_in_an_earlier_run_is_not_told_in_the_next(channel: JobQu
 def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_error(
     server: RedisServer, channel: JobQueue, setting: str
 ) -> None:
-    """Else the producer stands still, and takes ten times the payload, each time it tries."""
+    """Otherwise each retry blocks the producer and takes ten times the payload's memory."""
     server.client.config_set(setting, MIB if setting == "maxmemory" else 1)
     tracemalloc.start()
     try:
@@ -78,12 +78,12 @@ def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_err
     assert len(str(error.value)) < 500
 
 
-def test_a_payload_never_stays_without_an_end(server: RedisServer, channel: JobQueue) -> None:
+def test_a_payload_always_expires(server: RedisServer, channel: JobQueue) -> None:
     channel.offer([(0, b"images")])
     assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
 
 
-def test_keys_live_on_while_the_server_refuses_to_store_more(
+def test_keys_are_renewed_while_the_server_refuses_writes(
     server: RedisServer, channel: JobQueue
 ) -> None:
     channel.touch(Progress(JobCounts(1), walking=True))
@@ -109,5 +109,5 @@ def test_files_up_to_the_limit_of_a_server_fit_into_it(
     assert file_limit(channel.client) == limit
     channel.offer([(0, bytes(limit))])
     if maxmemory:
-        with pytest.raises(RedisError):  # so the limit is not far too low
+        with pytest.raises(RedisError):  # shows that the limit is not far too low
             channel.offer([(1, bytes(min(3 * limit, maxmemory)))])

@@ -1,4 +1,4 @@
-"""Hints that are lost come again, and a queue that nobody serves does not grow."""
+"""The producer repeats lost hints, and the queue does not grow while there are no workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Exit
-from tests.integration.state_machines.batches.files import answer
+from tests.integration.state_machines.batches.files import correct_result
 from tests.integration.state_machines.batches.producer import Fuse, Producer
 from tests.integration.state_machines.batches.workers import Child
 from tests.integration.state_machines.batches.world import RECORD, World
@@ -22,13 +22,13 @@ from tests.support.servers.redis_server import RedisServer
 
 TURNS = 20
 MIB = 1 << 20
-#: What a server is given that refuses all writes.
+#: The maxmemory of a server that refuses all writes.
 FULL_BYTES = 1
 
 
 @pytest.fixture
 def world(server: RedisServer) -> Iterator[World]:
-    """A job of five pictures in three batches."""
+    """A job of five images in three batches."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(server, make_app(server.url, "producer"), Path(folder))
         for i in range(5):
@@ -47,7 +47,7 @@ def producing(world: World) -> Iterator[Producer]:
 
 
 def queued(world: World) -> list[int]:
-    """The batches in the queue, which stay there."""
+    """The batches in the queue, which is left unchanged."""
     found = []
     for _ in range(world.client.llen(keys.CLASSIFY_QUEUE)):
         batch = world.take_hint()
@@ -58,14 +58,14 @@ def queued(world: World) -> list[int]:
     return sorted(found)
 
 
-def test_a_queue_that_nobody_serves_does_not_grow(world: World) -> None:
+def test_a_queue_without_workers_does_not_grow(world: World) -> None:
     with producing(world) as producer:
         for _ in range(TURNS):
             producer.turn(look=True)
         assert queued(world) == [0, 1, 2]
 
 
-def test_hints_that_were_lost_come_again(world: World) -> None:
+def test_lost_hints_are_repeated(world: World) -> None:
     with producing(world) as producer:
         producer.turn(look=True)
         world.client.delete(keys.CLASSIFY_QUEUE)
@@ -83,7 +83,7 @@ def test_the_hints_of_another_job_do_not_count(world: World) -> None:
         assert world.client.llen(keys.CLASSIFY_QUEUE) == TURNS + 3
 
 
-def test_a_batch_that_somebody_works_on_is_not_hinted(world: World) -> None:
+def test_a_batch_in_progress_is_not_hinted(world: World) -> None:
     child = Child("host:1:1", 11)
     with producing(world) as producer:
         producer.turn(look=True)
@@ -96,7 +96,7 @@ def test_a_batch_that_somebody_works_on_is_not_hinted(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["killed", "replaced", "too long"])
-def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_look(world: World, end: str) -> None:
+def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_survey(world: World, end: str) -> None:
     child = Child("host:1:1", 11)
     with producing(world) as producer:
         producer.turn(look=True)
@@ -111,10 +111,10 @@ def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_look(world: World, en
             world.let_claims_expire()
         producer.turn(look=True)
         assert 1 in queued(world)
-        assert world.model.deaths == {}  # nobody is convicted of an owner's silence
+        assert world.model.deaths == {}  # a missing heartbeat counts as no death
 
 
-def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -> None:
+def test_a_job_that_redis_lost_is_restored_at_the_next_survey(world: World) -> None:
     child = Child("host:1:1", 11)
     with producing(world) as producer:
         producer.turn(look=True)
@@ -125,7 +125,7 @@ def test_a_job_that_redis_forgot_is_there_again_at_the_next_look(world: World) -
         for n in range(3):
             claim = world.claim(child, n)
             assert child.work is not None
-            world.complete(n, child.owner, answer(child.work.images))
+            world.complete(n, child.owner, correct_result(child.work.images))
             assert claim.verdict == "run"
         producer.turn(look=False)
         assert producer.run.complete
@@ -141,26 +141,26 @@ def test_results_are_read_while_the_server_refuses_writes(
         producer.turn(look=True)
         world.claim(child, 0)
         assert child.work is not None
-        world.complete(0, child.owner, answer(child.work.images))
+        world.complete(0, child.owner, correct_result(child.work.images))
         record = keys.job(RECORD.id, "record")
         world.client.pexpire(record, 60_000)
         world.client.config_set(*refusal)
         producer.run._poll_due = 0.0
         producer.run._try()
         assert producer.journal.open_batches() == [1, 2]
-        if refusal[0] == "maxmemory":  # which keeps nobody from deleting and renewing
+        if refusal[0] == "maxmemory":  # which still allows deleting and renewing
             assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
             assert world.client.pttl(record) > 60_000
 
 
 def leave_room(world: World, size: int) -> None:
-    """The server has no payloads, and refuses those that are not smaller than this."""
+    """Delete the payloads, and have the server refuse those of this size and more."""
     world.lose("payload")
     used = world.client.info("memory")["used_memory"]
     world.client.config_set("maxmemory", used + size)
 
 
-def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World) -> None:
+def test_a_batch_that_the_server_refuses_does_not_block_smaller_ones(world: World) -> None:
     world.files.write(b"pics/3.png", bytes(8 * MIB))  # alone in batch 2
     with producing(world) as producer:
         producer.turn(look=True)
@@ -174,7 +174,7 @@ def test_a_batch_that_the_server_refuses_keeps_no_smaller_one_back(world: World)
         assert world.client.hlen(keys.job(RECORD.id, "payload")) == 4
 
 
-def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: World) -> None:
+def test_a_job_can_be_cancelled_while_the_server_refuses_its_batches(world: World) -> None:
     world.files.write(b"pics/1.png", bytes(8 * MIB))
     with producing(world) as producer:
         producer.turn(look=True)
@@ -183,25 +183,25 @@ def test_a_job_is_cancelled_also_while_the_server_refuses_its_batches(world: Wor
         assert producer.turn(look=True) is Exit.CANCELLED
 
 
-def test_a_job_that_resumes_works_before_it_has_walked_all_its_files(
+def test_a_resumed_job_works_before_it_has_walked_all_its_files(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And counts the files that have appeared all the same, also if its work ends first."""
+    """New files are counted even if the work ends first."""
     monkeypatch.setattr("producer.dispatch.loop.SLICE_S", 0.0)  # one file a turn
     with producing(world) as first:
         first.turn(look=True)
     world.files.write(b"pics/00.png", b"")
     child = Child("host:1:1", 11)
-    told: list[int] = []
+    counted: list[int] = []
     with producing(world) as second:
-        second.run._new = new = NewFiles(world.options, second.journal, False, told.append)
+        second.run._new = new = NewFiles(world.options, second.journal, False, counted.append)
         for n in (0, 1, 2):
             world.claim(child, n)
             assert child.work is not None
-            world.complete(n, child.owner, answer(child.work.images))
+            world.complete(n, child.owner, correct_result(child.work.images))
             second.run._try()
             assert second.run._count_new() is False
         assert second.run.complete
         assert not new.over
         assert second.run.execute() is Exit.OK
-    assert told == [1]
+    assert counted == [1]

@@ -1,4 +1,4 @@
-"""`hangtag status` on a server into which anybody may have written."""
+"""`hangtag status` on a server where other clients have written."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def told(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    """As a program and, beside it, a person is told: both must work."""
+def displayed_jobs(
+    server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> list[dict[str, object]]:
+    """The JSON of `status`, after a check that the text works, too."""
     settings = Settings(redis_url=server.url)
     status.show_jobs("", False, settings)
     lines = capsys.readouterr().out.splitlines()
-    assert all(line.isprintable() for line in lines), "a terminal would obey"
+    assert all(line.isprintable() for line in lines), "control characters reach the terminal"
     status.show_jobs("", True, settings)
     jobs: list[dict[str, object]] = msgspec.json.decode(capsys.readouterr().out)
     assert len(lines) == 1 + len(jobs)
@@ -36,7 +38,7 @@ def told(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> list[dict[s
 
 
 def run(server: RedisServer, job: str, **fields: object) -> None:
-    """A job with a sign of life."""
+    """A job with a heartbeat."""
     record = encode_job(msgspec.structs.replace(RECORD, id=JOB))
     counts = {"record": record, "state": "running", "found": 9, "walking": 0, "rate": 2.0}
     server.client.hset(keys.job(job, "record"), mapping=counts | fields)  # type: ignore[arg-type]
@@ -56,23 +58,23 @@ def run(server: RedisServer, job: str, **fields: object) -> None:
         {"rate": "-inf"},
     ],
 )
-def test_figures_that_nothing_can_reckon_with_keep_no_job_from_being_told(
+def test_invalid_figures_hide_no_job(
     server: RedisServer, capsys: pytest.CaptureFixture[str], fields: dict[str, str]
 ) -> None:
     run(server, JOB)
     encoded = encode_job(msgspec.structs.replace(RECORD, id=OTHER))
     run(server, OTHER, **{"record": encoded, **fields})
-    one, *others = told(server, capsys)
+    one, *others = displayed_jobs(server, capsys)
     assert (one["job"], one["images"], one["left_s"]) == (JOB, 9, 4.5)
     assert all(other["left_s"] is None for other in others)
 
 
-def test_a_record_under_another_name_and_a_key_that_is_none_hide_no_job(
+def test_a_record_under_another_name_and_an_invalid_key_hide_no_job(
     server: RedisServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(server, JOB)
     run(server, "\x1b[2J")
     server.client.set(keys.job(OTHER, "record"), "x")
     server.client.zadd(keys.JOBS, {OTHER: 1})
-    assert [one["job"] for one in told(server, capsys)] == [JOB]
+    assert [one["job"] for one in displayed_jobs(server, capsys)] == [JOB]
     assert server.client.zscore(keys.JOBS, OTHER) == 1

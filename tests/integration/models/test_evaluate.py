@@ -1,4 +1,4 @@
-"""A version is measured on labelled pictures: every figure is what counting by hand gives."""
+"""A version is evaluated on labelled images: every figure equals an independent count."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.servers.redis_server import RedisServer
 from worker.datasets.folder_layout import folder_of
 from worker.handlers import evaluate, import_model
 
-#: Some of the labels, in another order than the card's: one cannot be a folder as it is called.
+#: Some labels, not in the card's order; one is not a valid folder name.
 DRAWN = (8, 0, 5)
 IMAGES_PER_CLASS = 12
 
@@ -32,9 +32,9 @@ def evaluated(
 ) -> tuple[Evaluated, dict[str, bytes]]:
     work = Evaluate(model, str(data), pictures=True)
     context, _ = handler_context.make(server, tmp_path / "store", work)
-    answered = evaluate.evaluate(context, work)
-    assert isinstance(answered.answer, Evaluated)
-    return answered.answer, answered.files
+    reply = evaluate.evaluate(context, work)
+    assert isinstance(reply.answer, Evaluated)
+    return reply.answer, reply.files
 
 
 def test_all_images_of_a_folder_without_a_test_part_are_counted(
@@ -53,9 +53,7 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
     assert all(data.startswith(b"\x89PNG") for data in files.values())
 
 
-def test_only_the_test_part_is_measured_where_there_is_one(
-    server: RedisServer, tmp_path: Path
-) -> None:
+def test_only_the_test_part_is_used_if_there_is_one(server: RedisServer, tmp_path: Path) -> None:
     draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
     test = draw(tmp_path / "split/test", DRAWN, 4)
     answer, _ = evaluated(server, tmp_path, tmp_path / "split")
@@ -73,16 +71,18 @@ def test_folders_that_the_model_does_not_know_are_named(
 
 
 @pytest.mark.parametrize("model", ["../store", "fashion-mnist@../0", "/etc/passwd@1"])
-def test_a_path_is_no_version(server: RedisServer, tmp_path: Path, model: str) -> None:
+def test_a_path_is_not_accepted_as_a_version(
+    server: RedisServer, tmp_path: Path, model: str
+) -> None:
     with pytest.raises(UsageError):
         evaluated(server, tmp_path, tmp_path, model)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
+def test_an_import_with_data_is_calibrated_and_evaluated_on_images_set_apart(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    """An evaluation on the same folder then gives the figures of its card."""
+    """A later evaluation on the same folder gives the figures of its card."""
     keras.utils.set_random_seed(3)
     data = draw(tmp_path / "drawn", DRAWN, 30)
     layers = keras.layers
@@ -109,7 +109,7 @@ def test_an_import_with_data_is_calibrated_and_measured_on_what_is_set_apart(
     np.testing.assert_array_equal(sorted(report.labels), sorted(map(folder_of, labels)))
 
 
-def test_without_data_a_version_is_measured_on_the_folder_that_it_was_made_from(
+def test_without_data_a_version_is_evaluated_on_its_training_folder(
     server: RedisServer, tmp_path: Path
 ) -> None:
     data = draw(tmp_path / "drawn", DRAWN, 4)

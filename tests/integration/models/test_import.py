@@ -1,4 +1,4 @@
-"""Somebody else's Keras classifier becomes a version that answers as it did."""
+"""A foreign Keras classifier becomes a version with the same results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def network(*middle: Any, last: str | None = None, shape: tuple[int, ...] = SHAP
 def imported(
     server: RedisServer, tmp_path: Path, model: Any, **options: Any
 ) -> tuple[Trained, handler_context.Notes]:
-    """What the handler answers for a model."""
+    """The handler's reply for a model, and its progress."""
     archive = hostile_keras_archives.saved(model, tmp_path)
     fields = {"name": NAME, "labels": LABELS, **options}
     work = Import(sha256=hashlib.sha256(archive).hexdigest(), **fields)
@@ -56,15 +56,15 @@ def imported(
 
 
 def served(server: RedisServer, model: str, images: np.ndarray[Any, Any]) -> Any:
-    """What a worker answers that has nothing but Redis."""
+    """The results of a worker that reads the model from Redis alone."""
     card = mirror_reader.resolve(server.client, parse(model))
     artifact = mirror_reader.load_file(server.client, card, "model.tflite")
     return load_runtime.load("litert", card, artifact).predict(images)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_probabilities_are_served_as_they_were(server: RedisServer, tmp_path: Path) -> None:
-    """With all that a training leaves behind: an optimizer, dropout, images varied by chance."""
+def test_probabilities_are_served_unchanged(server: RedisServer, tmp_path: Path) -> None:
+    """With the leftovers of a training: an optimizer, dropout, random augmentation."""
     model = network(
         layers.RandomFlip("horizontal"),
         layers.RandomRotation(0.2),
@@ -89,9 +89,7 @@ def test_probabilities_are_served_as_they_were(server: RedisServer, tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_logits_get_a_softmax_and_the_scale_comes_before(
-    server: RedisServer, tmp_path: Path
-) -> None:
+def test_logits_get_a_softmax_and_inputs_are_scaled(server: RedisServer, tmp_path: Path) -> None:
     model = network(layers.Conv2D(4, 3, activation="relu"))
     images = keras_import.probes(SHAPE)
     imported(server, tmp_path, model, scale="-1-1")
@@ -105,7 +103,7 @@ def test_logits_get_a_softmax_and_the_scale_comes_before(
 def test_the_tutorials_network_takes_grey_images_without_a_channel(
     server: RedisServer, tmp_path: Path, trained: bool
 ) -> None:
-    """As TensorFlow's tutorial on classification of clothes makes it."""
+    """The network of TensorFlow's tutorial on the classification of clothing."""
     model = keras.Sequential(
         [
             layers.Flatten(input_shape=(28, 28)),
@@ -125,8 +123,8 @@ def test_the_tutorials_network_takes_grey_images_without_a_channel(
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_an_id_that_comes_again_is_another_request(server: RedisServer, tmp_path: Path) -> None:
-    """A week later nobody knows the first one's outcome."""
+def test_an_id_used_again_is_another_request(server: RedisServer, tmp_path: Path) -> None:
+    """A week later the first request's outcome has expired."""
     archive = hostile_keras_archives.saved(network(), tmp_path)
     work = Import(NAME, LABELS, hashlib.sha256(archive).hexdigest(), promote="always")
     for created in (1.0, 2.0):
@@ -140,9 +138,7 @@ def test_an_id_that_comes_again_is_another_request(server: RedisServer, tmp_path
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_an_attempt_that_follows_another_publishes_nothing_twice(
-    server: RedisServer, tmp_path: Path
-) -> None:
+def test_a_second_attempt_publishes_nothing_twice(server: RedisServer, tmp_path: Path) -> None:
     model = network()
     first, _ = imported(server, tmp_path, model)
     again, _ = imported(server, tmp_path, model)
@@ -170,7 +166,7 @@ def test_an_attempt_that_follows_another_publishes_nothing_twice(
     ],
     ids=["sigmoid", "relu", "labels", "channels", "no-image", "any-size", "lambda"],
 )
-def test_what_is_no_classifier_of_these_labels_is_one_line_and_no_version(
+def test_an_unsuitable_model_is_reported_in_one_line_and_not_published(
     server: RedisServer,
     tmp_path: Path,
     make: Callable[[], Any],
@@ -184,7 +180,7 @@ def test_what_is_no_classifier_of_these_labels_is_one_line_and_no_version(
 
 
 @pytest.mark.parametrize(
-    ("answers", "are"),
+    ("rows", "are"),
     [
         ([[0.2, 0.8], [1.0, 0.0]], True),
         ([[0.2, 0.7], [1.0, 0.0]], False),
@@ -192,5 +188,5 @@ def test_what_is_no_classifier_of_these_labels_is_one_line_and_no_version(
         ([[float("nan"), 1.0]], False),
     ],
 )
-def test_rows_that_add_up_to_one_are_probabilities(answers: list[list[float]], are: bool) -> None:
-    assert keras_import.are_probabilities(np.array(answers, np.float32)) is are
+def test_rows_that_add_up_to_one_are_probabilities(rows: list[list[float]], are: bool) -> None:
+    assert keras_import.are_probabilities(np.array(rows, np.float32)) is are

@@ -1,4 +1,4 @@
-"""Serving copies: a model reaches its workers through Redis alone, and only as it was published."""
+"""Mirror in Redis: workers load a model from it alone, and only as it was published."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def published(registry: Registry, notes: str = "") -> Card:
     return registry.publish(card, files)
 
 
-def test_what_is_published_is_what_is_loaded(server: RedisServer, registry: Registry) -> None:
+def test_a_published_version_is_loaded_unchanged(server: RedisServer, registry: Registry) -> None:
     card = published(registry)
     mirror_writer.publish(server.client, registry)
     assert mirror_reader.resolve(server.client, parse(NAME)) == card
@@ -43,7 +43,9 @@ def test_what_is_published_is_what_is_loaded(server: RedisServer, registry: Regi
         assert mirror_reader.load_file(server.client, card, name) == packaged.read(name)
 
 
-def test_an_alias_is_followed_and_a_number_is_not(server: RedisServer, registry: Registry) -> None:
+def test_an_alias_is_resolved_and_a_number_is_fixed(
+    server: RedisServer, registry: Registry
+) -> None:
     published(registry)
     second = published(registry, "the second")
     registry.promote(NAME, second.version)
@@ -58,7 +60,7 @@ def test_the_packaged_version_needs_no_copy(server: RedisServer, registry: Regis
     assert not server.client.keys(keys.MODELS + "*")
 
 
-def test_what_there_is_not_is_one_line_that_lists_what_there_is(
+def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
     server: RedisServer, registry: Registry
 ) -> None:
     published(registry)
@@ -68,13 +70,13 @@ def test_what_there_is_not_is_one_line_that_lists_what_there_is(
             mirror_reader.resolve(server.client, parse(wrong))
 
 
-def test_a_path_is_no_model_name() -> None:
+def test_a_path_is_not_accepted_as_a_model_name() -> None:
     for wrong in ("../model", "/etc/passwd", "a/b@1", "garments@../1"):
         with pytest.raises(UsageError):
             parse(wrong)
 
 
-def test_a_file_that_was_tampered_with_is_refused(server: RedisServer, registry: Registry) -> None:
+def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> None:
     card = published(registry)
     mirror_writer.publish(server.client, registry)
     server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
@@ -87,11 +89,11 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
 ) -> None:
     published(registry)
     mirror_writer.publish(server.client, registry)
-    pictures = gallery.make(tmp_path, 64)
+    images = gallery.make(tmp_path, 64)
     with Fleet(server) as fleet:
         fleet.worker(1)
         job = fleet.producer(
-            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=pictures.cwd
+            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
         )
         assert job.wait() == 0, job.story
         wait_for(
@@ -101,23 +103,23 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
     with (tmp_path / "out.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert {row["model"] for row in rows} == {f"{NAME}@1"}
-    assert len(rows) == len(pictures.paths)
+    assert len(rows) == len(images.paths)
 
 
-def test_a_model_that_is_lost_is_said_and_comes_back(
+def test_a_lost_model_is_reported_and_restored(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     card = published(registry)
     mirror_writer.publish(server.client, registry)
-    pictures = gallery.make(tmp_path, 64)
+    images = gallery.make(tmp_path, 64)
     server.client.delete(keys.blob(card.files["model.tflite"]))
     with Fleet(server, HANGTAG_ORPHAN_S="1") as fleet:
         fleet.worker(1)
         job = fleet.producer(
-            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=pictures.cwd
+            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
         )
         job.wait_for_log("model.tflite of garments@1 is not in Redis")
         mirror_writer.publish(server.client, registry)
         assert job.wait() == 0, job.story
         wait_for("no key of the job", lambda: not server.client.keys("hangtag:job:*"))
-    assert (tmp_path / "out.csv").read_text().count(f"{NAME}@1") == len(pictures.paths)
+    assert (tmp_path / "out.csv").read_text().count(f"{NAME}@1") == len(images.paths)

@@ -1,4 +1,4 @@
-"""Who has only Redis sees every version, alias and decision of the store, and nothing else."""
+"""The mirror in Redis has every version, alias and decision of the store, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.registry.registry import Registry
 from tests.support.servers.redis_server import RedisServer
 
 NAMES = ("boots", "shoes", packaged.NAME)
-#: One file that all versions share, as weights that were published twice.
+#: A file that all versions share, like weights published twice.
 SAME = b"the same in each"
 
 
@@ -30,8 +30,8 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def kept_server(server_binary: Path) -> Iterator[RedisServer]:
-    """One server for many examples, each of which empties it."""
+def shared_server(server_binary: Path) -> Iterator[RedisServer]:
+    """One server for all examples; each of them empties it."""
     with RedisServer(server_binary) as running:
         yield running
 
@@ -61,13 +61,13 @@ def no_fault(line: str) -> None:
         max_size=15,
     )
 )
-def test_the_copies_show_what_the_store_shows(
-    kept_server: RedisServer,
+def test_the_mirror_equals_the_store(
+    shared_server: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, str, int, str]],
 ) -> None:
-    """Whatever was done, and however often it was copied in between."""
-    client = kept_server.client
+    """After any steps, with any number of copies in between."""
+    client = shared_server.client
     client.flushall()
     registry = Registry(tmp_path_factory.mktemp("store"))
     for what, name, version, alias in steps:
@@ -83,7 +83,7 @@ def test_the_copies_show_what_the_store_shows(
             else:
                 mirror_writer.publish(client, registry)
         except SetupError:
-            pass  # there is no such version, say
+            pass  # for example, there is no such version
     mirror_writer.publish(client, registry)
     assert mirror_reader.load_catalog(client) == of_store(registry, no_fault)
     needed = {
@@ -92,13 +92,13 @@ def test_the_copies_show_what_the_store_shows(
         for version in registry.versions(name)
         for sha256 in registry.card(name, version).files.values()
     }
-    there = {
+    stored = {
         key.rpartition(b":")[2].decode() for key in cast(list[bytes], client.keys(keys.blob("*")))
     }
-    assert there <= needed
+    assert stored <= needed
 
 
-def test_a_removed_version_leaves_redis_and_what_others_share_stays(
+def test_a_removed_version_is_deleted_from_redis_except_shared_files(
     server: RedisServer, registry: Registry
 ) -> None:
     gone, stays = publish(registry), publish(registry)
@@ -112,10 +112,10 @@ def test_a_removed_version_leaves_redis_and_what_others_share_stays(
     assert mirror_reader.load_file(server.client, stays, "model.keras") == SAME
 
 
-def test_a_store_that_never_had_a_version_takes_none_away(
+def test_a_store_removes_no_version_that_it_never_had(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
-    """A trainer that was started with another store by mistake."""
+    """As by a trainer that was started with another store by mistake."""
     card = publish(registry)
     mirror_writer.publish(server.client, registry)
     other = Registry(tmp_path / "other")
@@ -124,10 +124,10 @@ def test_a_store_that_never_had_a_version_takes_none_away(
     assert mirror_reader.load_card(server.client, "shoes", 1) == card
 
 
-def test_who_has_read_the_log_earlier_does_not_take_a_promotion_back(
+def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     server: RedisServer, registry: Registry
 ) -> None:
-    """The timer of this machine's stack, in the moment of a promotion."""
+    """As by the timer of this machine's stack during a promotion."""
     for _ in range(2):
         publish(registry)
     stale = registry.history("shoes")
@@ -143,7 +143,7 @@ def test_who_has_read_the_log_earlier_does_not_take_a_promotion_back(
     ]
 
 
-def test_a_log_that_began_anew_is_believed(
+def test_a_log_that_was_started_again_is_accepted(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     for _ in range(3):
@@ -152,14 +152,12 @@ def test_a_log_that_began_anew_is_believed(
     mirror_writer.publish(server.client, registry)
     fresh = Registry(tmp_path / "fresh")
     publish(fresh)
-    fresh.promote("shoes", 1, why="anew")
+    fresh.promote("shoes", 1, why="fresh")
     mirror_writer.publish(server.client, fresh)
     assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
 
 
-def test_a_damaged_version_keeps_none_of_the_others_away(
-    server: RedisServer, registry: Registry
-) -> None:
+def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
     publish(registry, "boots")
     good = publish(registry)
     (registry.root / "boots/1/card.json").write_bytes(b"{")
@@ -169,7 +167,7 @@ def test_a_damaged_version_keeps_none_of_the_others_away(
     assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
 
 
-def test_pictures_are_there_while_they_are_small_and_new(
+def test_only_small_and_recent_plots_are_mirrored(
     server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror_writer, "MAX_PICTURE_BYTES", 100)
@@ -179,8 +177,8 @@ def test_pictures_are_there_while_they_are_small_and_new(
         for n in range(4)
     ]
     mirror_writer.publish(server.client, registry)
-    there = [bool(server.client.exists(keys.blob(card.files["small.png"]))) for card in cards]
-    assert there == [False, False, True, True]
+    mirrored = [bool(server.client.exists(keys.blob(card.files["small.png"]))) for card in cards]
+    assert mirrored == [False, False, True, True]
     newest = cards[-1]
     assert not server.client.exists(keys.blob(newest.files["large.png"]))
     assert mirror_reader.load_file(server.client, newest, "small.png") == b"\3" * 100
@@ -189,7 +187,7 @@ def test_pictures_are_there_while_they_are_small_and_new(
     )
 
 
-def test_what_redis_has_lost_is_put_back(server: RedisServer, registry: Registry) -> None:
+def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)
     before = mirror_reader.load_catalog(server.client)
@@ -200,7 +198,7 @@ def test_what_redis_has_lost_is_put_back(server: RedisServer, registry: Registry
         assert mirror_reader.load_catalog(server.client) == before
 
 
-def test_a_damaged_version_does_not_make_a_good_move_a_failure(
+def test_a_damaged_version_does_not_fail_a_refresh(
     server: RedisServer, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(registry, "boots")
@@ -211,7 +209,7 @@ def test_a_damaged_version_does_not_make_a_good_move_a_failure(
     assert mirror_reader.load_card(server.client, "shoes", 1)
 
 
-def test_a_copy_that_cannot_be_read_makes_no_good_move_a_failure(
+def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
     server: RedisServer, registry: Registry
 ) -> None:
     gone = publish(registry)

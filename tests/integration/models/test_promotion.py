@@ -1,4 +1,4 @@
-"""What becomes of production when a version was published, with the shipped version as rival."""
+"""Decisions about production after a version is published, with the shipped version as rival."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Rule = Literal["if-better", "always", "never"]
 
 
 class Holder:
-    """Of a request that is ours, or not any more."""
+    """A lease that is still held or was lost."""
 
-    def __init__(self, ours: bool = True) -> None:
-        self.ours = ours
+    def __init__(self, held: bool = True) -> None:
+        self.held = held
 
     def report(self, progress: Progress) -> None:
         pass
 
     def confirm(self) -> None:
-        if not self.ours:
-            raise RequestStopped("somebody else's")
+        if not self.held:
+            raise RequestStopped("another trainer's")
 
 
 class Scene:
-    """A store, and images of which the shipped version gets all right, or a share."""
+    """A store, and images of which the shipped version classifies all or a share correctly."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.registry = server.client, Registry(store)
@@ -58,7 +58,7 @@ class Scene:
         return self.registry.publish(card, {"model.tflite": b"never read"})
 
     def settle(
-        self, new: Card, rule: Rule = "if-better", right: float = 1.0, ours: bool = True
+        self, new: Card, rule: Rule = "if-better", right: float = 1.0, held: bool = True
     ) -> Decided:
         labels = self.labels.copy()
         wrong = COUNT - round(right * COUNT)
@@ -78,7 +78,7 @@ class Scene:
                 folder=self.registry.root,
                 input=None,
                 started=0.0,
-                lease=Holder(ours),
+                lease=Holder(held),
             ),
             new,
             rule,
@@ -107,12 +107,12 @@ def test_production_is_measured_on_the_same_images(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("rule", "version"), [("always", 1), ("never", 0)])
-def test_it_is_done_as_was_asked(scene: Scene, rule: Rule, version: int) -> None:
-    decided = scene.settle(scene.publish(0.5, "asked"), rule, right=0.5)
+def test_the_requested_rule_is_followed(scene: Scene, rule: Rule, version: int) -> None:
+    decided = scene.settle(scene.publish(0.5, "requested"), rule, right=0.5)
     assert scene.production == decided.version == version
 
 
-def test_a_request_moves_production_once_and_tells_it_again(scene: Scene) -> None:
+def test_a_request_moves_production_once_and_repeats_its_decision(scene: Scene) -> None:
     new = scene.publish(1.0, "twice")
     first = scene.settle(new)
     scene.registry.promote(NAME, 0, who="operator", why="by hand")
@@ -120,14 +120,14 @@ def test_a_request_moves_production_once_and_tells_it_again(scene: Scene) -> Non
     assert scene.production == 0
 
 
-def test_who_has_lost_the_request_moves_nothing(scene: Scene) -> None:
+def test_a_trainer_without_the_lease_moves_nothing(scene: Scene) -> None:
     with pytest.raises(RequestStopped):
-        scene.settle(scene.publish(1.0, "lost"), ours=False)
+        scene.settle(scene.publish(1.0, "lost"), held=False)
     assert scene.production == 0
     assert scene.registry.history(NAME) == []
 
 
-def test_other_held_out_images_are_no_comparison(scene: Scene) -> None:
+def test_versions_with_different_held_out_images_are_not_compared(scene: Scene) -> None:
     decided = scene.settle(scene.publish(1.0, "other", count=COUNT + 1), right=0.1)
     assert not decided.changed
     assert "cannot be measured" in decided.why

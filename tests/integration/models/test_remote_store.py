@@ -1,4 +1,4 @@
-"""`hangtag models` with a broker elsewhere: read from Redis, done by the owner of the store."""
+"""`hangtag models` with a remote broker: reads from Redis; the owner of the store writes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    """A broker that is configured; the person who types has another store, and it is empty."""
+    """A configured broker; the local store is empty."""
     monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
     with Fleet(server, HANGTAG_HEARTBEAT_S="0.5", HANGTAG_HEARTBEAT_TTL_S="4") as fleet:
         yield fleet
@@ -48,33 +48,35 @@ def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flee
 
 @pytest.fixture
 def trainer(fleet: Fleet, store: Path) -> None:
-    """The owner of the store, ready."""
+    """The trainer that owns the store, ready."""
     fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(store))
     mirror_writer.publish(fleet.client, Registry(store))
 
 
-def good(*arguments: str) -> str:
+def succeed(*arguments: str) -> str:
     result = CliRunner().invoke(hangtag, ["models", *arguments])
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def test_list_and_show_tell_what_the_store_tells(
+def test_list_and_show_display_the_same_from_redis_and_store(
     fleet: Fleet, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry(store)
     registry.promote(NAME, 3, who="ann", why="better")
     mirror_writer.publish(fleet.client, registry)
     commands = (["list"], ["list", NAME, "--json"], ["show", NAME], ["show", "shoes@2", "--json"])
-    elsewhere = [good(*command) for command in commands]
-    good("show", NAME, "--pictures", str(tmp_path / "pictures"))
+    elsewhere = [succeed(*command) for command in commands]
+    succeed("show", NAME, "--pictures", str(tmp_path / "pictures"))
     assert (tmp_path / "pictures/samples.png").read_bytes() == FILES["samples.png"]
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_STORE", str(store))
-    assert [good(*command) for command in commands] == elsewhere
+    assert [succeed(*command) for command in commands] == elsewhere
 
 
-def test_a_broker_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_broker_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     result = CliRunner().invoke(hangtag, ["models", "list"])
     assert result.exit_code == 1
@@ -83,9 +85,9 @@ def test_a_broker_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("trainer")
-def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path) -> None:
+def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Path) -> None:
     registry = Registry(store)
-    good("promote", "shoes@2", "--why", "better")
+    succeed("promote", "shoes@2", "--why", "better")
     assert (
         mirror_reader.load_catalog(fleet.client)[1].aliases
         == registry.aliases(NAME)
@@ -93,14 +95,14 @@ def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path)
     )
     last = registry.history(NAME)[-1]
     assert (last.why, bool(last.who), bool(last.request)) == ("better", True, True)
-    good("rollback", NAME)
+    succeed("rollback", NAME)
     assert (
         mirror_reader.load_catalog(fleet.client)[1].aliases
         == registry.aliases(NAME)
         == {"production": 1}
     )
     busy(fleet, version=3)
-    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"), type=Pruned)
+    pruned = msgspec.json.decode(succeed("prune", NAME, "--keep", "0", "--json"), type=Pruned)
     assert pruned.removed == (2, 4)
     assert "job pnnedj42 is pinned to it" in pruned.kept[3]
     assert registry.versions(NAME) == [1, 3]
@@ -111,7 +113,7 @@ def test_moves_are_made_by_the_owner_and_seen_at_once(fleet: Fleet, store: Path)
 
 
 def busy(fleet: Fleet, version: int) -> None:
-    """A job of another machine, as its producer makes it known."""
+    """A job of another machine, as its producer registers it."""
     card = mirror_reader.load_card(fleet.client, NAME, version)
     sha256 = model_card.card_sha256(card)
     record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
@@ -122,7 +124,7 @@ def busy(fleet: Fleet, version: int) -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.usefixtures("trainer")
-def test_an_import_is_trained_no_further_and_measured_elsewhere(
+def test_an_import_and_its_evaluation_run_on_the_owners_machine(
     fleet: Fleet, store: Path, tmp_path: Path
 ) -> None:
     labels = packaged.card().labels
@@ -134,13 +136,13 @@ def test_an_import_is_trained_no_further_and_measured_elsewhere(
     (tmp_path / "mine.keras").write_bytes(hostile_keras_archives.saved(model, tmp_path))
     (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
     arguments = ["--labels", str(tmp_path / "labels.txt"), "--name", "mine", "--json"]
-    answer = good("import", str(tmp_path / "mine.keras"), *arguments)
-    trained = msgspec.json.decode(answer, type=Trained)
+    output = succeed("import", str(tmp_path / "mine.keras"), *arguments)
+    trained = msgspec.json.decode(output, type=Trained)
     assert (trained.model, Registry(store).versions("mine")) == ("mine@1", [1])
-    pictures = str(tmp_path / "pictures")
-    answer = good(
-        "evaluate", "mine", "--data", str(tmp_path / "drawn"), "--pictures", pictures, "--json"
+    plots = str(tmp_path / "pictures")
+    output = succeed(
+        "evaluate", "mine", "--data", str(tmp_path / "drawn"), "--pictures", plots, "--json"
     )
-    evaluated = msgspec.json.decode(answer, type=Evaluated)
+    evaluated = msgspec.json.decode(output, type=Evaluated)
     assert (evaluated.model, evaluated.evaluation.count) == ("mine@1", 12)
-    assert {path.name for path in Path(pictures).iterdir()} == {"confusion.png", "reliability.png"}
+    assert {path.name for path in Path(plots).iterdir()} == {"confusion.png", "reliability.png"}

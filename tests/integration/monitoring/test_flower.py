@@ -1,4 +1,4 @@
-"""Flower may look at workers where that is switched on, and steers none; off, nobody hears it."""
+"""Flower can read workers if events are on, and control none; without events it gets nothing."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from tests.support.servers.leftover_keys import check_none
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.secured_servers import GuardedServer, Users
 
-PICTURES = 160
+IMAGES = 160
 EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
-#: As `hangtag worker` starts one with events.
+#: The options of `hangtag worker` with events.
 OPTIONS = tuple(option for option in STACK_OPTIONS if option != "--without-heartbeat")
 CHANNEL = "hangtag:0.celery.pidbox"
 STEERING = ("pool_grow", "pool_shrink", "add_consumer", "cancel_consumer", "shutdown")
-#: More than a server keeps for a listener: it cuts the line.
+#: More than a server buffers for a subscriber: it closes the connection.
 FLOOD_BYTES = 40 << 20
 LINE_CHARS = 600
 LIFE = {"", "worker.online", "worker.heartbeat", "worker.offline"}
@@ -48,8 +48,8 @@ DROPPED = "a command or an event was dropped: "
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return gallery.make(tmp_path_factory.mktemp("gallery"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
 
 @pytest.fixture
 def guarded(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
-    """A server with the users that ship."""
+    """A server with the shipped users."""
     running = GuardedServer(server_binary, Users(tmp_path / "users"))
     with running:
         yield running
@@ -71,24 +71,24 @@ def watched(fleet: Fleet, **settings: str) -> Worker:
 
 
 @contextmanager
-def heard(client: redis.Redis) -> Iterator[list[str]]:
-    """The channels of everything that anybody publishes in the block, filled in at its end."""
+def published(client: redis.Redis) -> Iterator[list[str]]:
+    """The channels of all messages published in the block, filled in at its end."""
     found: list[str] = []
-    with client.pubsub() as ear:  # type: ignore[no-untyped-call]
-        ear.psubscribe("*")
-        ear.get_message(timeout=5)
+    with client.pubsub() as subscription:  # type: ignore[no-untyped-call]
+        subscription.psubscribe("*")
+        subscription.get_message(timeout=5)
         yield found
-        while (message := ear.get_message(timeout=0.2)) is not None:
+        while (message := subscription.get_message(timeout=0.2)) is not None:
             found.append(message["channel"].decode())
 
 
-def listeners(client: redis.Redis) -> set[str]:
-    """The connections that wait for what is published."""
+def subscribers(client: redis.Redis) -> set[str]:
+    """The connections that subscribe to channels."""
     return {one["id"] for one in client.client_list() if int(one["sub"]) + int(one["psub"])}
 
 
-def check_shown(flower: Flower, worker: Worker, batches: int) -> None:
-    """The worker with its pool, and each batch as a task that succeeded."""
+def check_displayed(flower: Flower, worker: Worker, batches: int) -> None:
+    """Check that Flower displays the worker with its pool, and each batch as a succeeded task."""
 
     def succeeded() -> dict[str, Any] | None:
         tasks: dict[str, Any] = flower.get("/api/tasks?state=SUCCESS")
@@ -97,37 +97,40 @@ def check_shown(flower: Flower, worker: Worker, batches: int) -> None:
     tasks = wait_for(f"{batches} tasks", succeeded, poll_s=0.2)
     assert {one["name"] for one in tasks.values()} == {CLASSIFY_TASK}
     assert all(one["runtime"] > 0 for one in tasks.values())
-    (shown,) = flower.get("/api/workers?refresh=1").values()
-    assert shown["stats"]["pid"] == worker.pid
-    assert sorted(shown["stats"]["pool"]["processes"]) == sorted(worker.children)
-    assert shown["stats"]["total"] == {CLASSIFY_TASK: batches}
-    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+    (displayed,) = flower.get("/api/workers?refresh=1").values()
+    assert displayed["stats"]["pid"] == worker.pid
+    assert sorted(displayed["stats"]["pool"]["processes"]) == sorted(worker.children)
+    assert displayed["stats"]["total"] == {CLASSIFY_TASK: batches}
+    assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
 
 
-def test_flower_shows_workers_tasks_and_pools_and_the_table_is_right(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+def test_flower_displays_workers_tasks_and_pools_and_the_table_is_right(
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     worker = watched(fleet)
     output = tmp_path / "out.csv"
     flower_settings = {"HANGTAG_REDIS_URL": fleet.server.url}
-    with heard(fleet.client) as said, Flower(tmp_path / "flower", flower_settings) as flower:
-        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    with (
+        published(fleet.client) as channels,
+        Flower(tmp_path / "flower", flower_settings) as flower,
+    ):
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
         assert job.wait() == Exit.OK, job.story
-        check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
-        assert output.read_bytes() == pictures.table
+        check_displayed(flower, worker, -(-IMAGES // BATCH_IMAGES))
+        assert output.read_bytes() == images.table
         assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
         flower.end()
-    assert any("celeryev/task" in channel for channel in said)
-    assert all(channel.startswith("hangtag:0.") for channel in said)
+    assert any("celeryev/task" in channel for channel in channels)
+    assert all(channel.startswith("hangtag:0.") for channel in channels)
     assert worker.end() == 0, worker.story
     check_none(fleet.client)
     assert not list(fleet.client.scan_iter(keys.REMOTE + "*"))
-    assert not listeners(fleet.client)
+    assert not subscribers(fleet.client)
     assert "Traceback" not in worker.log
 
 
-def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anything(
-    guarded: GuardedServer, pictures: Gallery, tmp_path: Path
+def test_with_the_shipped_users_flower_displays_the_same_and_no_command_is_denied(
+    guarded: GuardedServer, images: Gallery, tmp_path: Path
 ) -> None:
     with Fleet(guarded, **SHORT_TIMES) as fleet:
         worker = watched(fleet, **guarded.users.settings("worker"))
@@ -135,9 +138,9 @@ def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anyt
         user = guarded.users.settings("producer")
         output = tmp_path / "out.csv"
         with Flower(tmp_path / "flower", settings) as flower:
-            job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd, **user)
+            job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd, **user)
             assert job.wait() == Exit.OK, job.story
-            check_shown(flower, worker, -(-PICTURES // BATCH_IMAGES))
+            check_displayed(flower, worker, -(-IMAGES // BATCH_IMAGES))
             flower.end()
         assert worker.end() == 0, worker.story
         assert guarded.denied() == []
@@ -145,23 +148,25 @@ def test_with_the_users_that_ship_flower_sees_the_same_and_nobody_is_denied_anyt
         assert secret not in flower.log + worker.log
 
 
-def test_a_trainer_is_seen_with_the_users_that_ship(guarded: GuardedServer, tmp_path: Path) -> None:
+def test_a_trainer_is_displayed_with_the_shipped_users(
+    guarded: GuardedServer, tmp_path: Path
+) -> None:
     with Fleet(guarded, **SHORT_TIMES) as fleet:
         user = guarded.users.settings("trainer")
         store = {"HANGTAG_STORE": str(tmp_path / "store")}
         trainer = fleet.worker(1, "worker.trainer", OPTIONS, True, **EVENTS, **store, **user)
         settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
         with Flower(tmp_path / "flower", settings) as flower:
-            look = partial(flower.get, "/api/workers?refresh=1")
-            (shown,) = wait_for("the trainer", look, poll_s=0.2).values()
-            assert shown["stats"]["pid"] == trainer.pid
-            assert [one["name"] for one in shown["active_queues"]] == [keys.TRAIN_QUEUE]
+            get_workers = partial(flower.get, "/api/workers?refresh=1")
+            (displayed,) = wait_for("the trainer", get_workers, poll_s=0.2).values()
+            assert displayed["stats"]["pid"] == trainer.pid
+            assert [one["name"] for one in displayed["active_queues"]] == [keys.TRAIN_QUEUE]
             flower.end()
         assert trainer.end() == 0, trainer.story
         assert guarded.denied() == []
 
 
-def test_flower_cannot_steer(fleet: Fleet, tmp_path: Path) -> None:
+def test_flower_cannot_control_workers(fleet: Fleet, tmp_path: Path) -> None:
     worker = watched(fleet)
     children = worker.children
     with Flower(tmp_path / "flower", {"HANGTAG_REDIS_URL": fleet.server.url}) as flower:
@@ -178,9 +183,9 @@ def test_flower_cannot_steer(fleet: Fleet, tmp_path: Path) -> None:
             worker.wait_for_log(f"{DROPPED}'{one}'")
         assert worker.running
         assert worker.children == children
-        (shown,) = flower.get("/api/workers?refresh=1").values()
-    assert shown["stats"]["pool"]["max-concurrency"] == 2
-    assert [one["name"] for one in shown["active_queues"]] == [keys.CLASSIFY_QUEUE]
+        (displayed,) = flower.get("/api/workers?refresh=1").values()
+    assert displayed["stats"]["pool"]["max-concurrency"] == 2
+    assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
 
 
 def hostile() -> dict[str, bytes]:
@@ -207,12 +212,12 @@ def dropped(worker: Worker, times: int) -> bool:
 
 
 @pytest.mark.parametrize("half", [0, 1])
-def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_goes_on(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path, half: int
+def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_continues(
+    fleet: Fleet, images: Gallery, tmp_path: Path, half: int
 ) -> None:
     worker = watched(fleet)
     children = worker.children
-    ears = wait_for("the worker's ear", lambda: listeners(fleet.client))
+    before = wait_for("the worker's subscription", lambda: subscribers(fleet.client))
     messages = list(hostile().values())[half::2]
     assert len(messages) < LINES  # more than that would be counted, not logged
     for count, raw in enumerate(messages, start=1):
@@ -222,23 +227,23 @@ def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_goes_on(
     assert len(lines) == len(messages)
     assert max(map(len, lines)) < LINE_CHARS
     fleet.client.publish(CHANNEL, b"x" * FLOOD_BYTES)
-    # The server cuts a line that is read too slowly; a worker that was fast enough drops it.
+    # The server closes a connection that is read too slowly; a fast worker drops the message.
     wait_for(
         "an end of the flood",
-        lambda: dropped(worker, len(messages) + 1) or listeners(fleet.client) - ears,
+        lambda: dropped(worker, len(messages) + 1) or subscribers(fleet.client) - before,
     )
-    wait_for("an ear", lambda: listeners(fleet.client))
+    wait_for("a subscription", lambda: subscribers(fleet.client))
     output = tmp_path / "out.csv"
-    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
     assert job.wait() == Exit.OK, job.story
-    assert output.read_bytes() == pictures.table
+    assert output.read_bytes() == images.table
     assert worker.children == children
     assert "Traceback" not in worker.log
     assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
 
 
-def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServer) -> None:
-    """As of a worker that ends in between."""
+def test_a_reply_whose_expiry_cannot_be_set_is_not_stored(server: RedisServer) -> None:
+    """As if the worker ended between the two commands."""
     queue, app = keys.ANSWERS + "a", make_app(server.url, "worker", events=True)
     with app, app.connection_for_write() as connection:
         channel: Any = connection.default_channel
@@ -255,16 +260,16 @@ def test_an_answer_that_cannot_be_made_to_expire_is_not_given(server: RedisServe
 
 
 @pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])
-def test_switched_off_nobody_listens_and_nothing_is_said(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path, options: tuple[str, ...]
+def test_without_events_no_worker_subscribes_or_publishes(
+    fleet: Fleet, images: Gallery, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     worker = fleet.worker(2, options=options)
     output = tmp_path / "out.csv"
-    with heard(fleet.client) as said:
-        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=pictures.cwd)
+    with published(fleet.client) as channels:
+        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
         assert job.wait() == Exit.OK, job.story
-        assert len(listeners(fleet.client)) == 1, "only the test's own"
-    # Celery's own options have it say that it lives, and ask who else does, to nobody.
-    assert {channel.partition("/")[2] for channel in said} <= (set() if options else LIFE)
+        assert len(subscribers(fleet.client)) == 1, "only the test's own subscription"
+    # Celery's defaults publish heartbeats and look for other workers, without subscribers.
+    assert {channel.partition("/")[2] for channel in channels} <= (set() if options else LIFE)
     assert worker.end() == 0, worker.story
     check_none(fleet.client)

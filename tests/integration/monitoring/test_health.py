@@ -1,4 +1,4 @@
-"""A health check tells a worker that lives from one that does not, with and without Redis."""
+"""A health check detects whether a worker is alive, with and without Redis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT_S = 3.0
 @pytest.fixture
 def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     for name, value in {**SHORT_TIMES, "HANGTAG_HEALTH_LIMIT_S": str(LIMIT_S)}.items():
-        monkeypatch.setenv(name, value)  # the check is told the same as the worker
+        monkeypatch.setenv(name, value)  # the same settings as the worker's
     with Fleet(server) as made:
         yield made
 
@@ -39,15 +39,15 @@ def check(*options: str) -> tuple[int, str]:
 def wait_for_complaint(text: str, *options: str) -> None:
     """Wait until the check fails with this in its line."""
 
-    def look() -> bool:
+    def fails() -> bool:
         code, line = check(*options)
         assert (code == 1) == (line != "healthy")
         return code == 1 and text in line
 
-    wait_for(f"the complaint {text!r}", look)
+    wait_for(f"the complaint {text!r}", fails)
 
 
-def test_where_no_worker_runs_nobody_is_well() -> None:
+def test_without_a_worker_the_check_fails() -> None:
     assert check() == (1, "no worker runs here, or its heartbeat thread has not started")
 
 
@@ -55,37 +55,37 @@ def test_where_no_worker_runs_nobody_is_well() -> None:
 def test_a_worker_is_well_from_its_first_heartbeat_to_its_end(fleet: Fleet, app: str) -> None:
     worker = fleet.worker(1, app, ready=app == "worker.app")
     fleet.wait_ready(worker)
-    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check("--ready") == (0, "healthy"))
     assert check() == (0, "healthy")
     assert worker.end() == 0, worker.story
     assert check()[0] == check("--ready")[0] == 1
 
 
-def test_without_redis_a_worker_lives_and_is_not_ready(fleet: Fleet) -> None:
+def test_without_redis_a_worker_is_alive_and_not_ready(fleet: Fleet) -> None:
     worker = fleet.worker(1)
-    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check("--ready") == (0, "healthy"))
     fleet.server.kill()
     wait_for_complaint("Redis has accepted no heartbeat", "--ready")
     assert check() == (0, "healthy")
     fleet.server.start()
-    wait_for("a good word", lambda: check("--ready") == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check("--ready") == (0, "healthy"))
     assert worker.running
 
 
-def test_a_worker_that_stands_still_is_told_and_so_is_one_that_was_killed(fleet: Fleet) -> None:
+def test_suspended_and_killed_workers_are_reported(fleet: Fleet) -> None:
     worker = fleet.worker(1)
-    wait_for("a good word", lambda: check() == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check() == (0, "healthy"))
     procfs.stop(worker.pid)
     wait_for_complaint("has been stuck")
     worker.signal(signal.SIGCONT)
-    wait_for("a good word", lambda: check() == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check() == (0, "healthy"))
     worker.kill()
     wait_for_complaint("no worker runs here")
 
 
-def test_one_of_two_workers_that_stands_still_is_told(fleet: Fleet) -> None:
+def test_one_suspended_worker_of_two_is_reported(fleet: Fleet) -> None:
     stuck, _well = fleet.worker(1), fleet.worker(1)
-    wait_for("a good word", lambda: check() == (0, "healthy"))
+    wait_for("a healthy worker", lambda: check() == (0, "healthy"))
     procfs.stop(stuck.pid)
     wait_for_complaint(f":{stuck.pid}:")
     stuck.signal(signal.SIGCONT)

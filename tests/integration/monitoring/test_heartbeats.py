@@ -1,4 +1,4 @@
-"""Heartbeats: who is alive, also where versions that do not know each other share a server."""
+"""Heartbeats: which workers are alive, also where different versions share a server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def beat(server: RedisServer, worker: str, children: list[str], ttl_s: float = 6
     return one
 
 
-def test_who_beats_is_alive_until_the_heartbeat_expires(server: RedisServer) -> None:
+def test_a_worker_is_alive_until_its_heartbeat_expires(server: RedisServer) -> None:
     one = beat(server, "a:1:1", ["5:6"])
     beat(server, "b:1:1", [], ttl_s=0.001)
     while server.client.exists(keys.worker("b:1:1")):
@@ -43,7 +43,7 @@ def test_who_beats_is_alive_until_the_heartbeat_expires(server: RedisServer) -> 
     assert heartbeats.alive(server.client) == [one]
 
 
-def test_who_has_been_silent_for_long_is_forgotten_by_whoever_beats(server: RedisServer) -> None:
+def test_a_heartbeat_removes_workers_without_one_for_long(server: RedisServer) -> None:
     silent = beat(server, "b:1:1", [])
     beat(server, "c:1:1", [])
     silent_s = heartbeats.FORGET_S + 1.0
@@ -53,17 +53,17 @@ def test_who_has_been_silent_for_long_is_forgotten_by_whoever_beats(server: Redi
     assert 0 < server.client.ttl(keys.WORKERS) <= heartbeats.FORGET_S
 
 
-def test_who_stops_is_forgotten(server: RedisServer) -> None:
+def test_a_stopped_worker_is_removed(server: RedisServer) -> None:
     beat(server, "a:1:1", [])
     heartbeats.stop(server.client, "a:1:1")
     assert heartbeats.alive(server.client) == []
     assert not server.client.keys("hangtag:*")
 
 
-def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_waiting(
+def test_timestamps_from_before_a_clock_reset_block_no_work(
     server: RedisServer,
 ) -> None:
-    """As if it had been put back by an hour just now."""
+    """As if the server's clock had just been set back by an hour."""
     client, later = server.client, heartbeats.server_ms(server.client) + 3_600_000
     one = beat(server, OTHER, ["7:8"])
     client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
@@ -78,14 +78,16 @@ def test_what_was_written_before_the_servers_clock_was_put_back_keeps_nobody_wai
     assert ledger.survey([0])[1] == [BatchState.FREED], "a heartbeat of the future"
 
 
-def test_a_version_that_tells_more_is_read(server: RedisServer) -> None:
+def test_a_heartbeat_with_unknown_fields_is_read(server: RedisServer) -> None:
     one = beat(server, "a:1:1", ["5:6"])
     more = msgspec.to_builtins(one) | {"new": ["x"]}
     server.client.set(keys.worker(one.id), msgspec.json.encode(more))
     assert heartbeats.alive(server.client) == [one]
 
 
-def test_by_default_a_silent_worker_is_gone_within_15_seconds(server: RedisServer) -> None:
+def test_by_default_a_worker_without_heartbeats_expires_within_15_seconds(
+    server: RedisServer,
+) -> None:
     beat(server, "a:1:1", [], ttl_s=Settings().heartbeat_ttl_s)
     assert 0 < server.client.pttl(keys.worker("a:1:1")) <= 15_000
     assert Settings().heartbeat_s * 2 < Settings().heartbeat_ttl_s
@@ -94,12 +96,12 @@ def test_by_default_a_silent_worker_is_gone_within_15_seconds(server: RedisServe
 @pytest.mark.parametrize(
     "field", [{"images": 10**400}, {"memory_bytes": 10**400}, {"failures": {"missing": 10**300}}]
 )
-def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
+def test_an_invalid_figure_hides_no_other_worker(
     server: RedisServer, field: dict[str, object]
 ) -> None:
     one = beat(server, "a:1:1", ["5:6"])
-    told = msgspec.to_builtins(one) | {"id": OTHER} | field
-    server.client.set(keys.worker(OTHER), json.dumps(told))
+    fields = msgspec.to_builtins(one) | {"id": OTHER} | field
+    server.client.set(keys.worker(OTHER), json.dumps(fields))
     server.client.zadd(keys.WORKERS, {OTHER: 1})
     registry = CollectorRegistry()
     registry.register(Families(lambda: take_snapshot(server.client)))
@@ -107,7 +109,9 @@ def test_a_figure_that_nothing_can_reckon_with_hides_no_other_worker(
     assert len(workers.table(heartbeats.alive(server.client))) == 2
 
 
-def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> None:
+def test_control_characters_in_a_workers_name_do_not_reach_the_terminal(
+    server: RedisServer,
+) -> None:
     one = beat(server, "a:1:1", [])
     foul = msgspec.structs.replace(one, host="a\x1b[2J\nb", queue="\x9b", versions=["\x1b]0;"])
     _, row = workers.table([foul])
@@ -116,7 +120,7 @@ def test_what_a_worker_calls_itself_no_terminal_obeys(server: RedisServer) -> No
 
 @pytest.fixture
 def tally(server: RedisServer) -> Iterator[WorkerStats]:
-    """What the children of a worker have told it, whose pulse beats ten times a second."""
+    """The statistics that a worker sends with ten heartbeats a second."""
     tally, client = WorkerStats(60), connect(server.url, "pulse")
     pulse = HeartbeatThread(
         client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
@@ -128,7 +132,7 @@ def tally(server: RedisServer) -> Iterator[WorkerStats]:
 
 
 def next_beat(server: RedisServer, images: int) -> Heartbeat:
-    """The first heartbeat that tells of so many images."""
+    """The first heartbeat that reports this number of images."""
     return wait_for(
         f"a beat with {images} images",
         lambda: next((b for b in heartbeats.alive(server.client) if b.images == images), None),
@@ -138,7 +142,7 @@ def next_beat(server: RedisServer, images: int) -> Heartbeat:
 def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
     server: RedisServer, tally: WorkerStats
 ) -> None:
-    told, begun = [], time.monotonic()
+    rates, start_s = [], time.monotonic()
     for batch in range(1, 5):
         time.sleep(1.0)
         tally.add(7, 100, {}, [])
@@ -146,28 +150,28 @@ def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
         for _ in range(4):
             time.sleep(0.2)
             (one,) = heartbeats.alive(server.client)
-            told.append(one.rate)
-    assert all(rate > 0 for rate in told), "a beat without the end of a batch is no standstill"
-    truth = 400 / (time.monotonic() - begun)
-    assert told[-1] == pytest.approx(truth, rel=0.2)
-    assert max(told[4:]) < 2 * truth
+            rates.append(one.rate)
+    assert all(rate > 0 for rate in rates), "the rate is 0 between two ends of batches"
+    truth = 400 / (time.monotonic() - start_s)
+    assert rates[-1] == pytest.approx(truth, rel=0.2)
+    assert max(rates[4:]) < 2 * truth
 
 
 def test_images_of_beats_that_are_refused_are_in_the_rate(
     server: RedisServer, tally: WorkerStats
 ) -> None:
-    begun = time.monotonic()
+    start_s = time.monotonic()
     wait_for("a beat", lambda: heartbeats.alive(server.client))
     server.client.config_set("maxmemory", 1)
     tally.add(7, 1_000, {}, [])
     time.sleep(2.0)  # several beats fail
     server.client.config_set("maxmemory", 0)
     rate = next_beat(server, 1_000).rate
-    assert rate == pytest.approx(1_000 / (time.monotonic() - begun), rel=0.2)
+    assert rate == pytest.approx(1_000 / (time.monotonic() - start_s), rel=0.2)
 
 
 @pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])
-def test_another_versions_heartbeat_stops_nobody_and_keeps_its_claim(
+def test_another_versions_heartbeat_hides_no_worker_and_preserves_its_claim(
     server: RedisServer, value: bytes
 ) -> None:
     one = beat(server, "a:1:1", ["5:6"])

@@ -1,4 +1,4 @@
-"""`hangtag metrics`, with a real server and real workers: what is told is what happened."""
+"""`hangtag metrics`, with a real server and real workers: the figures are correct."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.processes.local_stack import Place
 from tests.support.servers.metrics_endpoint import Endpoint, Scrape
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
-PICTURES = 160
+IMAGES = 160
 #: Two seconds for the server, and the rest for a busy machine.
 UP_0_WITHIN_S = 5.0
 ONLY_UP = Scrape({"hangtag_redis_up": 0.0})
@@ -44,9 +44,9 @@ MODEL = 'hangtag_model_version_info{alias="production",name="fashion-mnist",vers
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """Pictures, of which some are none, and a list of them all and of one that is missing."""
-    made = gallery.make(tmp_path_factory.mktemp("pictures"), PICTURES)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """Images, some of them damaged, and a list of them all and of a missing one."""
+    made = gallery.make(tmp_path_factory.mktemp("pictures"), IMAGES)
     for path in made.paths[10:30:4]:
         (made.cwd / path).write_bytes(RUBBISH)
     for path in made.paths[50:90:10]:
@@ -62,20 +62,20 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
         yield running
 
 
-def classify(fleet: Fleet, pictures: Gallery, output: Path) -> Producer:
+def classify(fleet: Fleet, images: Gallery, output: Path) -> Producer:
     arguments = ("classify", "--list", "list", "-o", str(output))
-    return fleet.producer(*arguments, cwd=pictures.cwd)
+    return fleet.producer(*arguments, cwd=images.cwd)
 
 
-def said(fleet: Fleet, *arguments: str) -> str:
-    """What a command says."""
+def output_of(fleet: Fleet, *arguments: str) -> str:
+    """The standard output of a command."""
     command = fleet.producer(*arguments, cwd=Path(TEMP_DIR))
     assert command.wait() == Exit.OK, command.story
     return command.out
 
 
 def workers(fleet: Fleet) -> list[Heartbeat]:
-    return msgspec.json.decode(said(fleet, "workers", "--json"), type=list[Heartbeat])
+    return msgspec.json.decode(output_of(fleet, "workers", "--json"), type=list[Heartbeat])
 
 
 def the_job(fleet: Fleet) -> str:
@@ -90,16 +90,16 @@ def statuses(table: Path) -> list[str]:
 
 
 def test_images_and_failures_are_those_of_the_table(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     before_ms = heartbeats.server_ms(fleet.client)
     worker = fleet.worker(2)
     endpoint = Endpoint(fleet)
-    job = classify(fleet, pictures, tmp_path / "out.csv")
+    job = classify(fleet, images, tmp_path / "out.csv")
     assert job.wait() == Exit.SOME_FAILED, job.story
     rows = statuses(tmp_path / "out.csv")
     failed = {status: n for status, n in Counter(rows).items() if status != "ok"}
-    assert len(rows) == PICTURES + 1
+    assert len(rows) == IMAGES + 1
     assert len(failed) >= 2
     scrape = endpoint.wait_for("all rows", images_total=len(rows))
     assert scrape.by("hangtag_failures_total") == failed
@@ -108,7 +108,7 @@ def test_images_and_failures_are_those_of_the_table(
     assert scrape[MODEL] == 1
     assert 0 < scrape["hangtag_redis_memory_ratio"] < 1
     assert scrape.by("hangtag_jobs") == {}
-    time.sleep(2.0)  # some beats without work: what the children hold they still hold
+    time.sleep(2.0)  # some heartbeats without work: the versions in memory stay
     (beat,) = workers(fleet)
     assert (beat.host, beat.pid) == (socket.gethostname(), worker.pid)
     assert (beat.images, beat.failures) == (len(rows), failed)
@@ -116,36 +116,36 @@ def test_images_and_failures_are_those_of_the_table(
     assert before_ms <= beat.since_ms <= heartbeats.server_ms(fleet.client)
     lived_s = min((beat.at_ms - beat.since_ms) / 1000, SPAN_S)
     assert beat.rate == pytest.approx(len(rows) / lived_s, rel=0.2)
-    told = endpoint.scrape()["hangtag_images_per_second"]
-    assert 0.5 * beat.rate < told <= 1.1 * beat.rate
-    shown = said(fleet, "workers")
-    assert ", ".join(f"{code} {n}" for code, n in sorted(failed.items())) in shown
-    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", shown)
+    found = endpoint.scrape()["hangtag_images_per_second"]
+    assert 0.5 * beat.rate < found <= 1.1 * beat.rate
+    displayed = output_of(fleet, "workers")
+    assert ", ".join(f"{code} {n}" for code, n in sorted(failed.items())) in displayed
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", displayed)
 
 
-def test_a_worker_that_was_killed_is_gone_and_what_it_did_still_counts(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+def test_a_killed_worker_is_removed_and_its_images_still_count(
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     victim = fleet.worker(1)
     endpoint = Endpoint(fleet)
-    assert classify(fleet, pictures, tmp_path / "out.csv").wait() == Exit.SOME_FAILED
-    counted = endpoint.wait_for("all rows", images_total=PICTURES + 1)
+    assert classify(fleet, images, tmp_path / "out.csv").wait() == Exit.SOME_FAILED
+    counted = endpoint.wait_for("all rows", images_total=IMAGES + 1)
     other = fleet.worker(1)
     endpoint.wait_for("the other", slots=2)
     victim.kill()
-    begun = time.monotonic()
+    start_s = time.monotonic()
     scrape = endpoint.wait_for("the end of the victim", slots=1)
-    assert time.monotonic() - begun < float(SHORT_TIMES["HANGTAG_HEARTBEAT_TTL_S"]) + 3
-    assert scrape["hangtag_images_total"] == PICTURES + 1
+    assert time.monotonic() - start_s < float(SHORT_TIMES["HANGTAG_HEARTBEAT_TTL_S"]) + 3
+    assert scrape["hangtag_images_total"] == IMAGES + 1
     assert scrape.by("hangtag_failures_total") == counted.by("hangtag_failures_total")
     assert [beat.pid for beat in workers(fleet)] == [other.pid]
 
 
-def test_what_waits_and_for_how_long_is_told_while_nobody_works(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+def test_the_backlog_and_its_age_are_reported_without_workers(
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     endpoint = Endpoint(fleet)
-    job = classify(fleet, pictures, tmp_path / "out.csv")  # there is no worker
+    job = classify(fleet, images, tmp_path / "out.csv")  # there is no worker
     job.wait_until_sent()
     first = endpoint.wait_for("batches", **{'jobs{state="running"}': 1, "batches_outstanding": 4})
     time.sleep(1.5)
@@ -160,11 +160,11 @@ def test_what_waits_and_for_how_long_is_told_while_nobody_works(
     assert done.by("hangtag_jobs") == {}
 
 
-def test_a_paused_and_a_cancelled_job_are_told_apart(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path
+def test_paused_and_cancelled_jobs_are_counted_apart(
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     endpoint = Endpoint(fleet)
-    job = classify(fleet, pictures, tmp_path / "out.csv")
+    job = classify(fleet, images, tmp_path / "out.csv")
     endpoint.wait_for("a job", **{'jobs{state="running"}': 1})
     job.kill()
     name = the_job(fleet)
@@ -176,13 +176,13 @@ def test_a_paused_and_a_cancelled_job_are_told_apart(
     assert endpoint.scrape().by("hangtag_jobs") == {"cancelled": 1}
 
 
-def test_requests_and_who_works_on_them_are_counted(fleet: Fleet) -> None:
+def test_requests_and_their_leases_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     requests = RequestLedger(fleet.client, lease_s=3.0)
     for name in ("one", "two"):
         requests.submit(Request(id=name, work=Prune("m", keep=1), who="me", created=0.0))
-    asked = endpoint.scrape()
-    assert (asked["hangtag_requests_open"], asked["hangtag_training_leases"]) == (2, 0)
+    scrape = endpoint.scrape()
+    assert (scrape["hangtag_requests_open"], scrape["hangtag_training_leases"]) == (2, 0)
     requests.claim("one", "host:1:1/2:2")
     assert endpoint.scrape()["hangtag_training_leases"] == 1
     endpoint.wait_for("the end of the lease", training_leases=0, requests_open=2)
@@ -190,24 +190,24 @@ def test_requests_and_who_works_on_them_are_counted(fleet: Fleet) -> None:
     assert endpoint.scrape()["hangtag_requests_open"] == 1
 
 
-@pytest.mark.parametrize("how", ["asleep", "gone"])
-def test_without_redis_a_scrape_says_so_soon_and_the_endpoint_lives_on(
+@pytest.mark.parametrize("how", ["suspended", "killed"])
+def test_without_redis_a_scrape_reports_it_soon_and_the_endpoint_continues(
     fleet: Fleet, how: str
 ) -> None:
     endpoint = Endpoint(fleet)
     assert endpoint.scrape()["hangtag_redis_up"] == 1
-    fleet.server.freeze() if how == "asleep" else fleet.server.kill()
+    fleet.server.freeze() if how == "suspended" else fleet.server.kill()
     assert endpoint.scrape() == ONLY_UP
     assert endpoint.took_s < UP_0_WITHIN_S
     assert endpoint.get("/healthz") == "ok\n"
     assert endpoint.took_s < 1
-    fleet.server.thaw() if how == "asleep" else fleet.server.start()
+    fleet.server.thaw() if how == "suspended" else fleet.server.start()
     endpoint.wait_for("Redis", redis_up=1, requests_open=0)
     assert endpoint.process.log.count("Redis does not answer") == 1
     assert endpoint.process.log.count("Redis is back") == 1
 
 
-def test_a_server_that_refuses_is_not_up_and_the_reason_is_told(fleet: Fleet) -> None:
+def test_a_server_that_refuses_is_not_up_and_the_reason_is_logged(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     assert endpoint.scrape()["hangtag_redis_up"] == 1
     fleet.client.config_set("requirepass", "secret")
@@ -219,7 +219,7 @@ def test_a_server_that_refuses_is_not_up_and_the_reason_is_told(fleet: Fleet) ->
     endpoint.wait_for("Redis", redis_up=1)
 
 
-def test_who_says_nothing_or_rubbish_keeps_nobody_waiting(fleet: Fleet) -> None:
+def test_a_connection_with_no_or_invalid_data_blocks_no_scrape(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     port = int(endpoint.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)), socket.socket() as rubbish:
@@ -229,7 +229,7 @@ def test_who_says_nothing_or_rubbish_keeps_nobody_waiting(fleet: Fleet) -> None:
     assert endpoint.process.running
 
 
-def test_keys_that_are_not_ours_hide_nothing_else(fleet: Fleet) -> None:
+def test_foreign_keys_hide_no_other_figure(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     fleet.worker(1)
     for key in (keys.JOBS, keys.REQUESTS, keys.model_aliases("m"), keys.worker("x")):
@@ -240,7 +240,7 @@ def test_keys_that_are_not_ours_hide_nothing_else(fleet: Fleet) -> None:
     assert scrape[MODEL] == 1
 
 
-def test_only_what_there_is_is_served(fleet: Fleet) -> None:
+def test_unknown_paths_are_not_found(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     assert endpoint.get("/") == endpoint.get("/metrics")
     with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -251,7 +251,7 @@ def test_only_what_there_is_is_served(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, Exit.OK), (signal.SIGINT, Exit.INTERRUPTED)]
 )
-def test_a_signal_ends_it_in_good_order(fleet: Fleet, number: signal.Signals, code: Exit) -> None:
+def test_a_signal_ends_it_in_order(fleet: Fleet, number: signal.Signals, code: Exit) -> None:
     endpoint = Endpoint(fleet)
     endpoint.scrape()
     endpoint.process.signal(number)
@@ -259,7 +259,7 @@ def test_a_signal_ends_it_in_good_order(fleet: Fleet, number: signal.Signals, co
     assert "Traceback" not in endpoint.process.log
 
 
-def test_an_address_that_cannot_be_used_is_one_line(fleet: Fleet) -> None:
+def test_an_unusable_address_is_reported_in_one_line(fleet: Fleet) -> None:
     port = Endpoint(fleet).url.rpartition(":")[2]
     for options, why in {
         ("--port", port): f"port {port} of 127.0.0.1 is in use; choose another --port",
@@ -278,18 +278,18 @@ def place() -> Iterator[Place]:
     yield from local_stack.new()
 
 
-def test_it_watches_this_machines_stack_without_keeping_it(
+def test_it_monitors_this_machines_stack_without_keeping_it_up(
     place: Place, server_binary: Path
 ) -> None:
     place.settings = msgspec.structs.replace(place.settings, idle_s=2.0)
     with Fleet(RedisServer(server_binary)) as nowhere:
         own = {**place.environment, "HANGTAG_REDIS_URL": ""}
         endpoint = Endpoint(nowhere, **own)
-        assert endpoint.scrape() == ONLY_UP  # and it has started nothing
+        assert endpoint.scrape() == ONLY_UP  # and no stack was started
         assert not place.parents("supervisor")
-        with place.client() as somebody:  # for whom it lives until its worker is there
+        with place.client() as client:  # keeps the stack up until its worker is ready
             stack.ensure(place.settings)
-            somebody.ping()
+            client.ping()
             endpoint.wait_for("its worker", **{'workers{queue="classify"}': 1})
 
         def ended() -> bool:
@@ -300,8 +300,8 @@ def test_it_watches_this_machines_stack_without_keeping_it(
         assert endpoint.scrape() == ONLY_UP
 
 
-def _cost(server: RedisServer, look: str, fleet: Fleet) -> tuple[int, int]:
-    """How many commands a look takes, and how many bytes the server answers."""
+def _cost(server: RedisServer, poll: str, fleet: Fleet) -> tuple[int, int]:
+    """The number of commands of a poll, and of bytes that the server returns."""
     client = server.client
 
     def counted() -> tuple[int, int]:
@@ -309,24 +309,24 @@ def _cost(server: RedisServer, look: str, fleet: Fleet) -> tuple[int, int]:
         return stats["total_commands_processed"], stats["total_net_output_bytes"]
 
     before = counted()
-    if look == "status":
-        said(fleet, "status")
+    if poll == "status":
+        output_of(fleet, "status")
     else:
         take_snapshot(client)
     after = counted()
     return after[0] - before[0], after[1] - before[1]
 
 
-@pytest.mark.parametrize("look", ["status", "metrics"])
-def test_a_look_costs_the_same_for_a_job_of_any_size(
-    fleet: Fleet, server: RedisServer, pictures: Gallery, tmp_path: Path, look: str
+@pytest.mark.parametrize("poll", ["status", "metrics"])
+def test_a_poll_costs_the_same_for_a_job_of_any_size(
+    fleet: Fleet, server: RedisServer, images: Gallery, tmp_path: Path, poll: str
 ) -> None:
-    job = classify(fleet, pictures, tmp_path / "out.csv")
+    job = classify(fleet, images, tmp_path / "out.csv")
     wait_for("its record", lambda: fleet.client.zcard(keys.JOBS))
     job.wait_until_sent()
     job.kill()
-    _cost(server, look, fleet)
-    small = _cost(server, look, fleet)
+    _cost(server, poll, fleet)
+    small = _cost(server, poll, fleet)
     name = the_job(fleet)
     with fleet.client.pipeline(transaction=False) as pipe:
         pipe.hset(keys.job(name, "record"), mapping={"found": 10**10, "done": 10**10 - 10**6})
@@ -336,44 +336,44 @@ def test_a_look_costs_the_same_for_a_job_of_any_size(
             pipe.hset(keys.job(name, "owner"), str(n), "host:1:1/1:1|5")
             pipe.xadd(keys.job(name, "results"), {"b": n, "r": b"x" * 2_000})
         pipe.execute()
-    large = _cost(server, look, fleet)
+    large = _cost(server, poll, fleet)
     assert large[0] == small[0]
-    assert abs(large[1] - small[1]) < 500  # bytes: what INFO says of itself varies
+    assert abs(large[1] - small[1]) < 500  # bytes: the size of INFO's own reply varies
 
 
-def test_status_tells_rate_and_time_left_from_any_machine(
-    fleet: Fleet, pictures: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_status_reports_rate_and_time_left_on_any_machine(
+    fleet: Fleet, images: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = fleet.worker(1)
     output = tmp_path / "out.csv"
-    job = classify(fleet, pictures, output)
+    job = classify(fleet, images, output)
     view = job.wait_until_done(1)
-    held = catch(fleet.client, worker.children)  # it stays in the middle
-    many = [f"{n}:1" for n in range(PICTURES)]  # for whom the producer gets everything ready
+    held = catch(fleet.client, worker.children)  # the job cannot finish
+    many = [f"{n}:1" for n in range(IMAGES)]  # the producer sends all batches for these children
     at_ms = heartbeats.server_ms(fleet.client)
     other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms, 0, {})
     heartbeats.beat(fleet.client, other, 60)
-    here = _told(fleet, view.job)
-    (among_all,) = msgspec.json.decode(said(fleet, "status", "--json"), type=list[JobView])
-    shown = said(fleet, "status")
-    assert re.search(r" (s|min)  fashion-mnist@0", shown)  # what is left, before the model
+    here = _view_with_rate(fleet, view.job)
+    (among_all,) = msgspec.json.decode(output_of(fleet, "status", "--json"), type=list[JobView])
+    displayed = output_of(fleet, "status")
+    assert re.search(r" (s|min)  fashion-mnist@0", displayed)  # the time left, before the model
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no job is known
-    there = _told(fleet, view.job)
-    for told in (here, among_all, there):
-        assert told.state is JobState.RUNNING
-        assert told.rate
-        assert told.left_s == pytest.approx((told.found - told.done) / told.rate, abs=1)
-        assert told.found == PICTURES + 1
+    there = _view_with_rate(fleet, view.job)
+    for one in (here, among_all, there):
+        assert one.state is JobState.RUNNING
+        assert one.rate
+        assert one.left_s == pytest.approx((one.found - one.done) / one.rate, abs=1)
+        assert one.found == IMAGES + 1
     assert there.output == f"{socket.gethostname()}:{output.name}"
     procfs.go_on(held.child)
     assert job.wait() == Exit.SOME_FAILED, job.story
 
 
-def _told(fleet: Fleet, job: str) -> JobView:
-    """A job as `status` shows it once its walk has ended and its rate is known."""
+def _view_with_rate(fleet: Fleet, job: str) -> JobView:
+    """A job as `status` displays it once its walk has ended and its rate is known."""
 
-    def look() -> JobView | None:
-        view = msgspec.json.decode(said(fleet, "status", job, "--json"), type=JobView)
+    def read() -> JobView | None:
+        view = msgspec.json.decode(output_of(fleet, "status", job, "--json"), type=JobView)
         return view if view.left_s is not None else None
 
-    return wait_for("a rate", look, poll_s=0.2)
+    return wait_for("a rate", read, poll_s=0.2)

@@ -1,4 +1,4 @@
-"""When a watchdog bites: on a real queue, with a limit of a second."""
+"""The watchdog's decisions on a real queue, with a limit of a second."""
 
 from __future__ import annotations
 
@@ -21,30 +21,32 @@ QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
 def watching(
     server: RedisServer, queue: str, is_busy: Callable[[], bool] = lambda: False
 ) -> Iterator[list[float]]:
-    """The moments at which it has bitten, in seconds since it began."""
-    begun, bites = time.monotonic(), list[float]()
+    """The times at which the watchdog acts, in seconds since its start."""
+    start_s, actions = time.monotonic(), list[float]()
     client = connect(server.url, "watchdog")
-    dog = Watchdog(client, queue, LIMIT_S, is_busy, lambda: bites.append(time.monotonic() - begun))
+    dog = Watchdog(
+        client, queue, LIMIT_S, is_busy, lambda: actions.append(time.monotonic() - start_s)
+    )
     dog.start()
-    yield bites
+    yield actions
     dog.stop()
     dog.join()
     client.close()
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_it_bites_when_hints_wait_and_nobody_works_and_again_when_that_did_not_help(
+def test_it_acts_if_hints_wait_and_no_child_is_busy_and_again_if_that_did_not_help(
     server: RedisServer, queue: str
 ) -> None:
     server.client.lpush(queue, b"hint")
-    with watching(server, queue) as bites:
+    with watching(server, queue) as actions:
         time.sleep(2.8 * LIMIT_S)
-    assert len(bites) == 2
-    assert bites[0] >= LIMIT_S
+    assert len(actions) == 2
+    assert actions[0] >= LIMIT_S
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_it_does_not_bite_who_works_nor_where_nothing_waits(
+def test_it_does_not_act_on_a_busy_worker_or_an_empty_queue(
     server: RedisServer, queue: str
 ) -> None:
     with watching(server, queue) as idle:
@@ -56,20 +58,20 @@ def test_it_does_not_bite_who_works_nor_where_nothing_waits(
     assert not busy
 
 
-def test_hints_that_others_take_in_between_are_no_reason(server: RedisServer) -> None:
+def test_it_does_not_act_while_other_workers_take_hints(server: RedisServer) -> None:
     end = time.monotonic() + 3 * LIMIT_S
-    with watching(server, keys.CLASSIFY_QUEUE) as bites:
+    with watching(server, keys.CLASSIFY_QUEUE) as actions:
         while time.monotonic() < end:
             server.client.lpush(keys.CLASSIFY_QUEUE, b"hint")
             time.sleep(LIMIT_S / 2)
             server.client.rpop(keys.CLASSIFY_QUEUE)
             time.sleep(LIMIT_S / 4)
-    assert not bites
+    assert not actions
 
 
-def test_a_server_that_is_away_is_no_reason(server: RedisServer) -> None:
+def test_it_does_not_act_while_the_server_is_unreachable(server: RedisServer) -> None:
     server.client.lpush(keys.CLASSIFY_QUEUE, b"hint")
-    with watching(server, keys.CLASSIFY_QUEUE) as bites:
+    with watching(server, keys.CLASSIFY_QUEUE) as actions:
         server.kill()
         time.sleep(2 * LIMIT_S)
-    assert not bites
+    assert not actions

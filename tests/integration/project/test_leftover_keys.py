@@ -1,4 +1,4 @@
-"""What the fault tests find left in Redis, and what they pass over."""
+"""Which leftover keys in Redis the fault tests report, and which they accept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = next(iter(CARD.files.values()))
      keys.model_sizes("gone"), keys.model_aliases("gone"), keys.model_history("gone"),
      f"{BINDINGS}of-another-queue", keys.worker("without-an-end"), "not-ours"],
 )  # fmt: skip
-def test_a_key_that_nothing_accounts_for_is_found(server: RedisServer, key: str) -> None:
+def test_an_unaccounted_key_is_found(server: RedisServer, key: str) -> None:
     server.client.set(key, "x")
     assert leftovers(server.client) == [key]
 

@@ -1,5 +1,5 @@
-"""The nemesis' checker finds what must not be: tested with tables, keys and processes that are
-broken on purpose. One that finds nothing would let every round pass."""
+"""The nemesis' checker finds faults: tested with tables, keys and processes that are wrong on
+purpose. A checker that finds nothing would let every round pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.servers.redis_server import RedisServer
 ROWS = [f"pictures/{n:02}.png,bag,0.{n:04},ok,,,swap@1\n".encode() for n in range(9)]
 HEAD = b"path,label,confidence,status,error,flag,model\n"
 TABLE = HEAD + b"".join(ROWS)
-MARK = "HANGTAG_TEST_LEFTOVER"
+VARIABLE = "HANGTAG_TEST_LEFTOVER"
 
 
 def rows(*changed: bytes) -> bytes:
@@ -40,16 +40,16 @@ def rows(*changed: bytes) -> bytes:
     ],
     ids=["dropped", "last dropped", "doubled", "a byte", "moved", "one for another", "cut short"],
 )
-def test_a_broken_table_is_found_and_told_how(table: bytes, found: Rows) -> None:
+def test_the_faults_of_a_broken_table_are_found_and_counted(table: bytes, found: Rows) -> None:
     assert checker.table_faults(TABLE, table) != []
     assert checker.compare(TABLE, table) == found
 
 
-def test_the_right_table_is_not_complained_about() -> None:
+def test_a_correct_table_has_no_faults() -> None:
     assert checker.table_faults(TABLE, TABLE) == []
 
 
-def test_a_key_that_is_left_is_found_in_redis(server: RedisServer) -> None:
+def test_a_leftover_key_is_found_in_redis(server: RedisServer) -> None:
     assert checker.key_faults(checker.left(server.client), expiring=False) == []
     server.client.set(keys.job("abcd", "owner"), "x", ex=100)
     (fault,) = checker.key_faults(checker.left(server.client), expiring=False)
@@ -59,12 +59,12 @@ def test_a_key_that_is_left_is_found_in_redis(server: RedisServer) -> None:
     assert checker.key_faults(checker.left(server.client), expiring=True) != []
 
 
-def test_a_hint_that_nobody_takes_is_found(server: RedisServer) -> None:
+def test_a_leftover_hint_is_found(server: RedisServer) -> None:
     server.client.lpush(keys.CLASSIFY_QUEUE, "hint")
     assert checker.key_faults(checker.left(server.client), expiring=True) != []
 
 
-def test_a_request_that_is_open_for_ever_is_found(server: RedisServer) -> None:
+def test_a_request_that_never_ends_is_found(server: RedisServer) -> None:
     server.client.hset(keys.request("one", "state"), "status", "open")
     assert checker.key_faults(checker.left(server.client), expiring=True) != []
     server.client.expire(keys.request("one", "state"), 100)
@@ -73,15 +73,15 @@ def test_a_request_that_is_open_for_ever_is_found(server: RedisServer) -> None:
 
 @pytest.fixture
 def leftover() -> Iterator[int]:
-    """A process that nobody has ended."""
+    """A process that was not ended."""
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with subprocess.Popen(sleep, env={MARK: "here"}) as process:
+    with subprocess.Popen(sleep, env={VARIABLE: "here"}) as process:
         yield process.pid
         process.kill()
 
 
-def test_a_process_that_lives_on_is_found(leftover: int) -> None:
-    pids = procfs.with_variable(MARK, "here")
+def test_a_leftover_process_is_found(leftover: int) -> None:
+    pids = procfs.with_variable(VARIABLE, "here")
     assert checker.process_faults(pids, [0, 0]) == [f"process {leftover} still runs"]
     assert checker.process_faults([], [0, -9]) == ["a worker ended with -9"]
     assert checker.process_faults([], [0, 0]) == []
@@ -104,14 +104,12 @@ def test_a_process_that_lives_on_is_found(leftover: int) -> None:
         (-11, "", False),
     ],
 )
-def test_an_end_of_the_producer_that_no_fault_explains_is_found(
-    code: int, said: str, good: bool
-) -> None:
+def test_an_unexplained_end_of_the_producer_is_found(code: int, said: str, good: bool) -> None:
     assert (checker.end_faults(code, said) == []) is good
 
 
 @pytest.mark.parametrize(
-    ("answers", "versions", "good"),
+    ("reported", "versions", "good"),
     [
         (["m@1"], ["m@1"], True),
         (["m@1"], ["m@1", "m@2"], False),
@@ -120,13 +118,13 @@ def test_an_end_of_the_producer_that_no_fault_explains_is_found(
         (["m@1"], [], False),
     ],
 )
-def test_a_training_that_led_to_two_versions_or_none_is_found(
-    answers: list[str], versions: list[str], good: bool
+def test_a_training_with_two_versions_or_none_is_found(
+    reported: list[str], versions: list[str], good: bool
 ) -> None:
-    assert (checker.training_faults(answers, versions, "m") == []) is good
+    assert (checker.training_faults(reported, versions, "m") == []) is good
 
 
-def test_a_seed_decides_everything_and_another_one_something_else() -> None:
+def test_the_plan_depends_only_on_seed_and_number() -> None:
     assert plan.make("a", 3) == plan.make("a", 3)
     assert plan.make("a", 3) != plan.make("b", 3)
     assert plan.make("a", 3) != plan.make("a", 4)

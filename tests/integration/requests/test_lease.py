@@ -1,4 +1,4 @@
-"""The lease on a request: work goes on while it may, and learns when it must not."""
+"""The lease on a request: work continues while the lease is held and stops when it is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEASE_S = 1.0
 
 
 class Held:
-    """A request that is held, with a lease that runs."""
+    """A claimed request with a running lease thread."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.server = server
@@ -62,7 +62,7 @@ class Held:
         self.client.hset(keys.request(ID, "state"), "until_ms", 0)
 
     def stopped(self) -> str:
-        """Why the work must stop, once it must."""
+        """Wait until the work must stop; return the reason."""
         return wait_for("a reason to stop", lambda: self.lease.why)
 
 
@@ -86,7 +86,7 @@ def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
     assert held.view().state is RequestState.RUNNING
 
 
-def test_work_that_is_cancelled_learns_it(held: Held) -> None:
+def test_cancelled_work_is_stopped(held: Held) -> None:
     held.requests.cancel(ID)
     assert "cancelled" in held.stopped()
     for step in (held.lease.check, held.lease.confirm, lambda: held.lease.report(Progress("x"))):
@@ -95,7 +95,7 @@ def test_work_that_is_cancelled_learns_it(held: Held) -> None:
     assert held.lease.standing is RenewalVerdict.CANCELLED
 
 
-def test_work_that_somebody_else_has_taken_over_must_not_confirm(held: Held) -> None:
+def test_work_that_another_trainer_has_claimed_must_not_confirm(held: Held) -> None:
     held.expire()
     held.claim("second")
     with pytest.raises(RequestStopped):
@@ -104,20 +104,20 @@ def test_work_that_somebody_else_has_taken_over_must_not_confirm(held: Held) -> 
     assert held.view().owner == "second"
 
 
-def test_the_store_alone_can_tell_that_somebody_else_has_taken_over(held: Held) -> None:
-    """Redis may have forgotten, and given out an old fence again."""
+def test_the_store_alone_shows_that_another_trainer_has_taken_over(held: Held) -> None:
+    """Redis may have lost its data and granted an old fence again."""
     held.folder.enter(Grant(held.grant.verdict, held.grant.fence + 1, REQUEST, None, 1))
     with pytest.raises(RequestStopped):
         held.lease.confirm()
 
 
-def test_a_lease_that_ran_out_and_that_nobody_took_is_good_again(held: Held) -> None:
+def test_an_expired_lease_that_no_trainer_claimed_is_renewed(held: Held) -> None:
     held.expire()
     held.lease.confirm()
     assert held.view().owner == "first"
 
 
-def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> None:
+def test_without_redis_the_work_continues_and_a_confirmation_waits(held: Held) -> None:
     held.server.kill()
     held.lease.report(Progress("training"))
     confirmed: list[Exception | None] = []
@@ -133,13 +133,13 @@ def test_without_redis_the_work_goes_on_and_a_confirmation_waits(held: Held) -> 
     waiting.start()
     waiting.join(2 * lease.RETRY_S)
     assert confirmed == []
-    held.server.start()  # with nothing in it
+    held.server.start()  # with empty data
     waiting.join()
     assert isinstance(confirmed[0], RequestStopped)
     assert held.lease.standing is RenewalVerdict.LOST
 
 
-def test_a_trainer_that_ends_stops_its_work_and_gives_it_back(held: Held) -> None:
+def test_a_trainer_that_ends_stops_and_releases_its_work(held: Held) -> None:
     held.ending.send()
     with pytest.raises(RequestStopped):
         held.lease.report(Progress("training"))
@@ -148,7 +148,7 @@ def test_a_trainer_that_ends_stops_its_work_and_gives_it_back(held: Held) -> Non
     assert (view.state, view.attempts) == (RequestState.WAITING, 0)
 
 
-def test_work_that_looks_at_nothing_is_given_back_and_cut_short(
+def test_work_that_never_checks_its_lease_is_released_and_cut_short(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "GRACE_S", 0.1)

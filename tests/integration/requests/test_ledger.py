@@ -1,4 +1,4 @@
-"""Requests on a real server, one promise at a time; `test_requests_history.py` tries all orders."""
+"""Requests on a real server, one promise a test; the state machine of requests tries all orders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.servers.redis_server import RedisServer
 TRAIN = Train("fashion-mnist", "fast")
 GOOD = Outcome(True, answer=msgspec.Raw(b'{"model":"fashion-mnist@1"}'))
 LONG_S = 600.0
-#: Runs out while a test waits for it.
+#: Expires while a test waits for it.
 SHORT_S = 0.05
 
 
@@ -32,11 +32,11 @@ def requests(server: RedisServer) -> RequestLedger:
     return RequestLedger(server.client, LONG_S)
 
 
-def asked(request_id: str = "r1", who: str = "me@here", at: float = 1.0) -> Request:
+def make_request(request_id: str = "r1", who: str = "me@here", at: float = 1.0) -> Request:
     return Request(request_id, TRAIN, who, at)
 
 
-def test_a_request_reaches_one_trainer_with_what_travels_beside_it(requests: RequestLedger) -> None:
+def test_a_request_reaches_one_trainer_with_its_input(requests: RequestLedger) -> None:
     work = Import("mine", ("cat", "dog"), "0" * 64)
     requests.submit(Request("r1", work, "me@here", 1.0), b"a network")
     grant = requests.claim("r1", "one")
@@ -46,33 +46,33 @@ def test_a_request_reaches_one_trainer_with_what_travels_beside_it(requests: Req
     assert requests.claim("r1", "one") == grant
 
 
-def test_the_same_request_again_is_no_other(requests: RequestLedger) -> None:
-    assert requests.submit(asked())
-    assert not requests.submit(asked(who="you@there", at=2.0))
-    with pytest.raises(UsageError, match="request r1 exists with other work; choose another id"):
+def test_a_repeated_request_is_the_same_one(requests: RequestLedger) -> None:
+    assert requests.submit(make_request())
+    assert not requests.submit(make_request(who="you@there", at=2.0))
+    with pytest.raises(UsageError, match="request r1 already exists for other work; choose another id"):
         requests.submit(Request("r1", Train("fashion-mnist", "tutorial"), "me@here", 1.0))
     view = requests.get("r1")
     assert view is not None
-    assert view.request == asked()
+    assert view.request == make_request()
 
 
-def test_one_that_is_answered_is_not_asked_again(requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_a_finished_request_is_not_opened_again(requests: RequestLedger) -> None:
+    requests.submit(make_request())
     requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
-    assert not requests.submit(asked())
+    assert not requests.submit(make_request())
     assert requests.open() == []
     assert requests.claim("r1", "two").verdict is RequestVerdict.DONE
 
 
-def test_of_many_trainers_that_wake_at_once_one_gets_it(server: RedisServer) -> None:
-    RequestLedger(server.client, LONG_S).submit(asked())
+def test_one_of_many_simultaneous_trainers_is_granted_a_request(server: RedisServer) -> None:
+    RequestLedger(server.client, LONG_S).submit(make_request())
     barrier, verdicts = threading.Barrier(8), []
 
-    def wake(n: int) -> None:
+    def claim(n: int) -> None:
         barrier.wait()
         verdicts.append(RequestLedger(server.client, LONG_S).claim("r1", f"trainer {n}").verdict)
 
-    trainers = [threading.Thread(target=wake, args=(n,)) for n in range(8)]
+    trainers = [threading.Thread(target=claim, args=(n,)) for n in range(8)]
     for trainer in trainers:
         trainer.start()
     for trainer in trainers:
@@ -80,9 +80,9 @@ def test_of_many_trainers_that_wake_at_once_one_gets_it(server: RedisServer) -> 
     assert sorted(verdicts) == [RequestVerdict.GRANTED] + [RequestVerdict.HELD] * 7
 
 
-def test_those_that_wait_are_listed_oldest_first(requests: RequestLedger) -> None:
+def test_waiting_requests_are_listed_oldest_first(requests: RequestLedger) -> None:
     for name in ("z", "m", "a"):
-        requests.submit(asked(name))
+        requests.submit(make_request(name))
     assert requests.open() == requests.waiting() == ["z", "m", "a"]
     requests.claim("m", "one")
     assert requests.open() == ["z", "m", "a"]
@@ -91,10 +91,10 @@ def test_those_that_wait_are_listed_oldest_first(requests: RequestLedger) -> Non
     assert requests.open() == ["m", "a"]
 
 
-def test_a_trainer_that_sleeps_past_its_lease_changes_nothing_any_more(
+def test_a_trainer_suspended_past_its_lease_changes_nothing(
     server: RedisServer, requests: RequestLedger
 ) -> None:
-    requests.submit(asked())
+    requests.submit(make_request())
     old = RequestLedger(server.client, SHORT_S).claim("r1", "one")
     wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
     new = requests.claim("r1", "two")
@@ -107,8 +107,10 @@ def test_a_trainer_that_sleeps_past_its_lease_changes_nothing_any_more(
     assert (view.state, view.owner, view.progress) == (RequestState.RUNNING, "two", None)
 
 
-def test_a_lease_that_nobody_took_goes_on(server: RedisServer, requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_an_expired_lease_that_no_trainer_claimed_is_renewed(
+    server: RedisServer, requests: RequestLedger
+) -> None:
+    requests.submit(make_request())
     grant = RequestLedger(server.client, SHORT_S).claim("r1", "one")
     wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
     assert requests.renew("r1", grant.fence, Progress("training", epoch=3)) is RenewalVerdict.OK
@@ -117,8 +119,8 @@ def test_a_lease_that_nobody_took_goes_on(server: RedisServer, requests: Request
     assert requests.finish("r1", grant.fence, GOOD)
 
 
-def test_progress_is_seen_while_it_lasts(requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_progress_is_visible_until_the_end(requests: RequestLedger) -> None:
+    requests.submit(make_request())
     progress = Progress("training", 2, 10, 5, 100, 1234.5, 0.25, 0.91, None, 60.0)
     fence = requests.claim("r1", "one").fence
     requests.renew("r1", fence, progress)
@@ -131,13 +133,13 @@ def test_progress_is_seen_while_it_lasts(requests: RequestLedger) -> None:
     assert view.progress is None
 
 
-def test_the_third_death_is_the_last_and_says_what_to_do(server: RedisServer) -> None:
+def test_the_third_death_ends_a_request_and_reports_what_to_do(server: RedisServer) -> None:
     requests = RequestLedger(server.client, SHORT_S)
-    requests.submit(asked(), b"input")
+    requests.submit(make_request(), b"input")
     for n in range(MAX_ATTEMPTS):
         assert requests.claim("r1", f"trainer {n}").attempts == n + 1
         wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
-    for _ in range(2):  # a client may repeat itself
+    for _ in range(2):  # a client may repeat a command
         assert requests.claim("r1", "one more").verdict is RequestVerdict.EXHAUSTED
     view = requests.get("r1")
     assert view is not None
@@ -150,8 +152,8 @@ def test_the_third_death_is_the_last_and_says_what_to_do(server: RedisServer) ->
     assert requests.open() == []
 
 
-def test_what_is_given_back_is_no_attempt(requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_a_released_request_counts_no_attempt(requests: RequestLedger) -> None:
+    requests.submit(make_request())
     for n in range(3 * MAX_ATTEMPTS):
         grant = requests.claim("r1", "one")
         assert (grant.verdict, grant.fence, grant.attempts) == (RequestVerdict.GRANTED, n + 1, 1)
@@ -159,20 +161,20 @@ def test_what_is_given_back_is_no_attempt(requests: RequestLedger) -> None:
         assert requests.waiting() == ["r1"]
 
 
-def test_where_redis_forgot_the_fence_is_above_what_the_store_knows(
+def test_after_a_loss_of_redis_the_fence_is_above_that_of_the_store(
     requests: RequestLedger,
 ) -> None:
-    requests.submit(asked())
+    requests.submit(make_request())
     assert requests.claim("r1", "one", floor=41).fence == 42
 
 
-def test_who_works_on_a_cancelled_request_learns_it_and_cannot_finish(
+def test_the_trainer_of_a_cancelled_request_learns_it_and_cannot_finish(
     requests: RequestLedger,
 ) -> None:
-    requests.submit(asked())
+    requests.submit(make_request())
     fence = requests.claim("r1", "one").fence
     assert requests.cancel("r1")
-    assert requests.cancel("r1")  # a client may repeat itself
+    assert requests.cancel("r1")  # a client may repeat a command
     assert requests.renew("r1", fence, Progress("training")) is RenewalVerdict.CANCELLED
     assert not requests.finish("r1", fence, GOOD)
     assert requests.claim("r1", "two").verdict is RequestVerdict.CANCELLED
@@ -181,8 +183,8 @@ def test_who_works_on_a_cancelled_request_learns_it_and_cannot_finish(
     assert (view.state, view.outcome) == (RequestState.CANCELLED, None)
 
 
-def test_what_is_done_cannot_be_cancelled(requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_a_finished_request_cannot_be_cancelled(requests: RequestLedger) -> None:
+    requests.submit(make_request())
     requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
     assert not requests.cancel("r1")
     view = requests.get("r1")
@@ -190,11 +192,11 @@ def test_what_is_done_cannot_be_cancelled(requests: RequestLedger) -> None:
     assert view.state is RequestState.DONE
 
 
-def test_the_first_outcome_stays_with_its_pictures(requests: RequestLedger) -> None:
-    requests.submit(asked())
+def test_the_first_outcome_stays_with_its_plots(requests: RequestLedger) -> None:
+    requests.submit(make_request())
     fence = requests.claim("r1", "one").fence
     assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
-    assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})  # the same again
+    assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})  # a repeated command
     assert not requests.finish("r1", fence, Outcome(False, "it failed; try again"))
     view = requests.get("r1")
     assert view is not None
@@ -207,23 +209,26 @@ def test_the_first_outcome_stays_with_its_pictures(requests: RequestLedger) -> N
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled", "exhausted"])
-def test_what_has_ended_leaves_nothing_in_the_end(server: RedisServer, end: str) -> None:
+def test_all_keys_of_an_ended_request_expire(server: RedisServer, end: str) -> None:
     requests = RequestLedger(server.client, 0.001, ttl_s=SHORT_S)
-    requests.submit(asked(), b"input")
+    requests.submit(make_request(), b"input")
     fence = requests.claim("r1", "one").fence
     if end == "finished":
         requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
     elif end == "cancelled":
         requests.cancel("r1")
     else:
-        wait_for("it to be used up", lambda: requests.claim("r1", "two").verdict == "exhausted")
+        wait_for(
+            "its attempts to be exhausted",
+            lambda: requests.claim("r1", "two").verdict == "exhausted",
+        )
     assert not server.client.exists(keys.request("r1", "input"))
     wait_for("no key", lambda: not server.client.keys("hangtag:*"))
     assert requests.get("r1") is None
 
 
 def test_an_open_request_does_not_expire(server: RedisServer, requests: RequestLedger) -> None:
-    requests.submit(asked(), b"input")
+    requests.submit(make_request(), b"input")
     requests.renew("r1", requests.claim("r1", "one").fence, Progress("training"))
     assert {server.client.pttl(key) for key in server.client.keys("hangtag:*")} == {-1}
 
@@ -239,15 +244,15 @@ def test_only_submitting_creates_a_request(server: RedisServer, requests: Reques
     assert server.client.keys("*") == []
 
 
-def test_a_full_server_refuses_and_nothing_has_changed(
+def test_a_full_server_refuses_all_writes_and_changes_nothing(
     server: RedisServer, requests: RequestLedger
 ) -> None:
-    requests.submit(asked(), b"input")
+    requests.submit(make_request(), b"input")
     fence = requests.claim("r1", "one").fence
     before = server.client.dump(keys.request("r1", "state")), sorted(server.client.keys("*"))
     server.limit_memory(1)
     refused: list[Callable[[], object]] = [
-        lambda: requests.submit(asked("r2"), b"input"),
+        lambda: requests.submit(make_request("r2"), b"input"),
         lambda: requests.claim("r1", "one"),
         lambda: requests.renew("r1", fence, Progress("training")),
         lambda: requests.release("r1", fence),
@@ -263,11 +268,11 @@ def test_a_full_server_refuses_and_nothing_has_changed(
     assert requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
 
 
-def test_one_that_cannot_be_read_is_said_and_not_used_up(
+def test_an_unreadable_request_is_reported_and_uses_no_attempts(
     server: RedisServer, requests: RequestLedger
 ) -> None:
-    requests.submit(asked())
-    newer = encode_request(asked()).replace(b'"recipe"', b'"recipe_of_next_year"')
+    requests.submit(make_request())
+    newer = encode_request(make_request()).replace(b'"recipe"', b'"recipe_of_next_year"')
     server.client.hset(keys.request("r1", "state"), "request", newer)
     for _ in range(2 * MAX_ATTEMPTS):
         with pytest.raises(BadMessage, match=r"request r1 cannot be read .* --cancel r1"):
@@ -278,31 +283,31 @@ def test_one_that_cannot_be_read_is_said_and_not_used_up(
     assert requests.cancel("r1")
 
 
-def test_an_input_that_is_none_is_said_and_not_used_up(
+def test_an_invalid_input_is_reported_and_uses_no_attempts(
     server: RedisServer, requests: RequestLedger
 ) -> None:
-    requests.submit(asked())
+    requests.submit(make_request())
     server.client.rpush(keys.request("r1", "input"), "no blob")
     for _ in range(2 * MAX_ATTEMPTS):
         with pytest.raises(BadMessage, match=r"hangtag:request:r1:\*' is not Hangtag's"):
             requests.claim("r1", "one")
 
 
-def test_a_list_that_is_none_is_said(server: RedisServer, requests: RequestLedger) -> None:
+def test_an_invalid_list_is_reported(server: RedisServer, requests: RequestLedger) -> None:
     server.client.set(keys.REQUESTS, "no list")
     with pytest.raises(BadMessage, match="hangtag:requests' is not Hangtag's; delete it"):
         requests.waiting()
 
 
-def test_an_id_that_cannot_be_one_is_refused(server: RedisServer, requests: RequestLedger) -> None:
+def test_an_invalid_id_is_refused(server: RedisServer, requests: RequestLedger) -> None:
     for wrong in ("", "../etc", "a b", "x" * 65):
         with pytest.raises(BadMessage):
-            requests.submit(asked(wrong))
+            requests.submit(make_request(wrong))
     assert server.client.keys("*") == []
 
 
 _good = {
-    "request": encode_request(asked("odd")),
+    "request": encode_request(make_request("odd")),
     "status": b"open",
     "fence": b"1",
     "owner": b"one",
@@ -318,15 +323,15 @@ _lost = st.sets(st.sampled_from(sorted(_good)), max_size=2)
 _other = st.sampled_from(["state", "files", "input", "nothing"])
 
 
-def test_what_others_wrote_is_a_bad_message_at_most_and_hides_nothing(
+def test_foreign_writes_are_a_bad_message_at_most_and_hide_no_request(
     server: RedisServer, requests: RequestLedger
 ) -> None:
     client = server.client
 
     @given(changed=_fields, lost=_lost, other=_other)
-    def hold(changed: dict[str, bytes], lost: set[str], other: str) -> None:
+    def check(changed: dict[str, bytes], lost: set[str], other: str) -> None:
         client.flushall()
-        requests.submit(asked("good"))
+        requests.submit(make_request("good"))
         for field, value in {**_good, **changed}.items():
             if field not in lost:
                 client.hset(keys.request("odd", "state"), field, value)
@@ -341,15 +346,15 @@ def test_what_others_wrote_is_a_bad_message_at_most_and_hides_nothing(
                 step()
         assert requests.claim("good", "two").verdict is RequestVerdict.GRANTED
 
-    hold()
+    check()
 
 
 def steps(requests: RequestLedger) -> list[Callable[[], object]]:
-    """Everything that can be done to the request `odd`."""
+    """All operations on the request `odd`."""
     return [
         lambda: requests.get("odd"),
         lambda: requests.file("odd", "curves.png"),
-        lambda: requests.submit(asked("odd")),
+        lambda: requests.submit(make_request("odd")),
         lambda: requests.claim("odd", "one"),
         lambda: requests.claim("odd", "two"),
         lambda: requests.renew("odd", 1, Progress("training")),

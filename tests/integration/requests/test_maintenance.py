@@ -1,4 +1,4 @@
-"""The rounds of a trainer: nothing that waits is forgotten, and hints do not pile up."""
+"""A trainer's maintenance rounds: no waiting request is forgotten, and hints do not accumulate."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OWNER = "here:1:1/2:2"
 
 
 class Scene:
-    """A server, a store, and one trainer's rounds, made one by one."""
+    """A server, a store, and a trainer's rounds, run one by one."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store = connect(server.url, "test"), store
@@ -48,7 +48,6 @@ class Scene:
         self.folder = Workspace(store, REQUEST.id)
 
     def close(self) -> None:
-        """Close the connections."""
         self.client.close()
         self._app.close()
 
@@ -60,7 +59,7 @@ class Scene:
         return self.client.llen(keys.TRAIN_QUEUE)
 
     def claim(self) -> int:
-        """Take the request and begin; answers the fence."""
+        """Claim the request and start it; return the fence."""
         grant = self.requests.claim(REQUEST.id, OWNER, self.folder.fence)
         assert grant.verdict is RequestVerdict.GRANTED
         assert self.folder.enter(grant)
@@ -73,31 +72,31 @@ def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
         yield scene
 
 
-def test_what_waits_is_hinted_at_once_until_a_trainer_takes_the_hint(scene: Scene) -> None:
+def test_a_waiting_request_has_one_hint_until_a_trainer_takes_it(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     for _ in range(5):
         scene.rounds.go()
     assert scene.hints == 1
-    scene.client.delete(keys.TRAIN_QUEUE)  # taken by a trainer that dies of it
+    scene.client.delete(keys.TRAIN_QUEUE)  # taken by a trainer that dies
     scene.rounds.go()
     assert scene.hints == 1
 
 
-def test_hints_at_others_are_not_taken_for_those_at_a_short_id(scene: Scene) -> None:
+def test_hints_of_other_requests_are_not_mistaken_for_those_of_a_short_id(scene: Scene) -> None:
     for short in ("task", "t", "tidy"):
         scene.requests.submit(msgspec.structs.replace(REQUEST, id=short))
         scene.rounds.go()
     assert scene.hints == 3
 
 
-def test_what_somebody_works_on_is_not_hinted_at(scene: Scene) -> None:
+def test_a_request_in_progress_is_not_hinted(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.claim()
     scene.rounds.go()
     assert scene.hints == 0
 
 
-def test_what_redis_forgot_is_handed_in_again_with_what_travelled_beside_it(scene: Scene) -> None:
+def test_a_request_that_redis_lost_is_submitted_again_with_its_input(scene: Scene) -> None:
     scene.requests.submit(REQUEST, b"a model")
     fence = scene.claim()
     scene.client.flushall()
@@ -108,7 +107,7 @@ def test_what_redis_forgot_is_handed_in_again_with_what_travelled_beside_it(scen
     assert grant.fence > fence
 
 
-def test_what_waits_is_kept_with_what_travels_beside_it_before_anybody_begins(
+def test_a_waiting_request_is_stored_with_its_input_before_it_starts(
     scene: Scene,
 ) -> None:
     scene.requests.submit(REQUEST, b"a model")
@@ -121,29 +120,29 @@ def test_what_waits_is_kept_with_what_travels_beside_it_before_anybody_begins(
     assert (grant.fence, grant.attempts) == (1, 1)
 
 
-def test_a_request_that_is_cancelled_while_it_waits_leaves_the_store(scene: Scene) -> None:
+def test_a_request_cancelled_while_waiting_is_removed_from_the_store(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.rounds.go()
     assert scene.folder.request() == REQUEST
     scene.requests.cancel(REQUEST.id)
     scene.rounds.go()
-    check_that_it_stays_ended(scene)
+    check_stays_ended(scene)
     assert not scene.folder.work.parent.exists()
 
 
-@pytest.mark.parametrize("end", ["cancelled", "answered", "answered and only Redis has it"])
-def test_what_ends_while_it_is_being_kept_does_not_come_back(
+@pytest.mark.parametrize("end", ["cancelled", "finished", "finished in Redis only"])
+def test_a_request_that_ends_while_it_is_stored_is_not_restored(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     keep = Workspace.store
 
     def late(folder: Workspace, request: Request, input: bytes | None) -> None:
-        """Between the round's look at Redis and what it writes."""
+        """Runs between the round's read of Redis and its write."""
         if end == "cancelled":
             scene.requests.cancel(REQUEST.id)
         else:
             fence = scene.claim()
-            if end == "answered":
+            if end == "finished":
                 scene.folder.finish(fence, Outcome(ok=True), {})
                 scene.folder.tidy()
             scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
@@ -152,28 +151,28 @@ def test_what_ends_while_it_is_being_kept_does_not_come_back(
     monkeypatch.setattr(Workspace, "store", late)
     scene.requests.submit(REQUEST, b"a model")
     scene.rounds.go()
-    check_that_it_stays_ended(scene)
+    check_stays_ended(scene)
     assert scene.folder.input() is None
     assert (scene.folder.request() is None) == (end == "cancelled")
 
 
-def check_that_it_stays_ended(scene: Scene) -> None:
-    """Also where Redis knows nothing any more."""
+def check_stays_ended(scene: Scene) -> None:
+    """The request stays ended after Redis lost its data."""
     scene.client.flushall()
     scene.rounds.go()
     assert scene.requests.get(REQUEST.id) is None
     assert scene.hints == 0
 
 
-def test_of_this_machines_stack_whoever_asks_keeps_a_request(scene: Scene) -> None:
-    """Or else a round might write anew what was cancelled and forgotten a moment ago."""
+def test_on_this_machines_stack_the_submitter_stores_a_request(scene: Scene) -> None:
+    """Otherwise a round could store a request again that was just cancelled and removed."""
     settings = msgspec.structs.replace(scene.settings, redis_url="")
     scene.requests.submit(REQUEST)
     Maintenance(scene.client, settings, lambda request_id: None).go()
     assert scene.folder.request() is None
 
 
-def test_what_waits_and_cannot_be_kept_is_no_end_of_the_rounds(scene: Scene) -> None:
+def test_a_request_that_cannot_be_stored_does_not_end_the_rounds(scene: Scene) -> None:
     scene.store.mkdir(exist_ok=True)
     (scene.store / ".requests").write_bytes(b"a file")
     scene.requests.submit(REQUEST)
@@ -181,7 +180,7 @@ def test_what_waits_and_cannot_be_kept_is_no_end_of_the_rounds(scene: Scene) -> 
     assert scene.hints == 1
 
 
-def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
+def test_a_finished_request_is_not_submitted_again(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.folder.finish(scene.claim(), Outcome(ok=True), {})
     scene.client.flushall()
@@ -189,17 +188,17 @@ def test_an_answered_request_is_not_handed_in_again(scene: Scene) -> None:
     assert scene.requests.get(REQUEST.id) is None
 
 
-def test_an_outcome_that_only_redis_has_gets_into_the_store(scene: Scene) -> None:
+def test_an_outcome_that_only_redis_has_is_stored(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     fence = scene.claim()
-    outcome = Outcome(ok=False, error="three trainers died of it")
+    outcome = Outcome(ok=False, error="three trainers died")
     assert scene.requests.finish(REQUEST.id, fence, outcome)
     scene.rounds.go()
     assert scene.folder.outcome() == outcome
     assert not scene.folder.work.exists()
 
 
-def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
+def test_a_cancelled_request_is_removed_from_the_store(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.claim()
     scene.requests.cancel(REQUEST.id)
@@ -211,7 +210,7 @@ def test_a_cancelled_request_leaves_the_store(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
-def test_the_end_of_other_work_under_an_id_does_not_end_what_is_kept(
+def test_the_end_of_other_work_with_an_id_does_not_end_the_stored_request(
     scene: Scene, end: str
 ) -> None:
     scene.requests.submit(REQUEST)
@@ -232,7 +231,7 @@ def test_the_end_of_other_work_under_an_id_does_not_end_what_is_kept(
     assert scene.hints == 1
 
 
-def test_what_nobody_expected_ends_no_rounds_and_is_logged_once(
+def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     def hint(request_id: str) -> None:
@@ -247,7 +246,7 @@ def test_what_nobody_expected_ends_no_rounds_and_is_logged_once(
     assert record.exc_info[0] is ZeroDivisionError
 
 
-def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
+def test_an_unreadable_request_hides_no_other(scene: Scene) -> None:
     broken = scene.store / ".requests" / "broken"
     broken.mkdir(parents=True)
     (broken / "request.json").write_bytes(b"{")
@@ -261,7 +260,7 @@ def test_a_request_that_cannot_be_read_hides_no_other(scene: Scene) -> None:
     assert view.state is RequestState.WAITING
 
 
-def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
+def test_old_outcomes_are_removed_and_newer_ones_stay(scene: Scene) -> None:
     scene.requests.submit(REQUEST)
     scene.folder.finish(scene.claim(), Outcome(ok=True), {})
     path = scene.store / ".requests" / REQUEST.id / "outcome.json"
@@ -271,14 +270,14 @@ def test_old_outcomes_go_and_newer_ones_stay(scene: Scene) -> None:
         assert path.exists() == stays
 
 
-def test_serving_copies_are_there_from_the_first_round_on(scene: Scene) -> None:
+def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
     Registry(scene.store).publish(card, {"model.tflite": b"a model"})
     scene.rounds.go()
     assert resolve(scene.client, ModelName("shoes")).ref == "shoes@1"
 
 
-def test_a_server_that_is_away_ends_no_rounds(scene: Scene, server: RedisServer) -> None:
+def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:
     scene.requests.submit(REQUEST)
     scene.claim()
     server.kill()
@@ -288,19 +287,19 @@ def test_a_server_that_is_away_ends_no_rounds(scene: Scene, server: RedisServer)
     assert scene.hints == 1
 
 
-def test_a_server_that_was_emptied_has_its_models_again_with_the_next_round(scene: Scene) -> None:
+def test_an_emptied_server_gets_its_models_with_the_next_round(scene: Scene) -> None:
     registry = Registry(scene.store)
     model_versions.publish(registry, "tutorial", 0)
     scene.rounds.go()
     scene.client.flushall()
-    scene.rounds.go()  # long before it would be time
+    scene.rounds.go()  # long before the next regular copy
     assert scene.client.exists(keys.model_card(model_versions.NAME, 1))
 
 
-def test_the_trainer_of_a_stack_restores_the_requests_of_its_installation_alone(
+def test_a_stacks_trainer_restores_only_the_requests_of_its_installation(
     scene: Scene,
 ) -> None:
-    """Another stack has the same store, and a trainer of its own."""
+    """Another stack with its own trainer shares the store."""
     store = scene.settings.store_path
     settings = Settings(store=str(store))
     owners = {"mine": stack_name(settings), "theirs": "0" * NAME_CHARS, "orphan": ""}

@@ -1,4 +1,4 @@
-"""One request at a trainer's desk: it ends once, and only whoever holds it may end it."""
+"""One request at a trainer: it ends once, and only the holder of its lease may end it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 ID = "one"
-#: It fails at once, and needs no TensorFlow.
+#: Fails at once and needs no TensorFlow.
 NOTHING = Rollback("no-such-model")
 
 
-class Office:
-    """A desk, and what it has in hand."""
+class Trainer:
+    """A request consumer with its server and store."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.settings = Settings(store=str(store), redis_url=server.url)
@@ -40,14 +40,14 @@ class Office:
         self.client.close()
 
     def take(self, work: Work = NOTHING, input: bytes | None = None) -> str:
-        """Hand a request in and take it."""
+        """Submit a request and take it."""
         self.requests.submit(Request(ID, work, "tester@here", 1.0), input)
         return RequestConsumer(
             self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), lambda: None
         ).take(ID)
 
-    def succeed(self) -> None:
-        """The lease runs out, and another trainer takes over and makes a checkpoint."""
+    def lose_lease(self) -> None:
+        """The lease expires, and another trainer claims the request and saves a checkpoint."""
         self.client.hset(keys.request(ID, "state"), "until_ms", 0)
         grant = self.requests.claim(ID, "there:1:1/2:2", self.folder.fence)
         assert self.folder.enter(grant)
@@ -59,79 +59,79 @@ class Office:
         return view
 
     def error(self) -> str:
-        """What was said to whoever asked."""
+        """The error that is reported to the submitter."""
         outcome = self.view().outcome
         assert outcome is not None
         return outcome.error
 
 
 @pytest.fixture
-def office(server: RedisServer, tmp_path: Path) -> Iterator[Office]:
-    with closing(Office(server, tmp_path / "store")) as office:
-        yield office
+def trainer(server: RedisServer, tmp_path: Path) -> Iterator[Trainer]:
+    with closing(Trainer(server, tmp_path / "store")) as trainer:
+        yield trainer
 
 
-def test_one_that_slept_before_its_answer_takes_nothing_from_its_successor(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+def test_a_trainer_suspended_before_its_outcome_takes_nothing_from_its_successor(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Workspace.finish
+    original = Workspace.finish
 
     def late(folder: Workspace, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        office.succeed()
-        return answer(folder, fence, outcome, files)
+        trainer.lose_lease()
+        return original(folder, fence, outcome, files)
 
     monkeypatch.setattr(Workspace, "finish", late)
-    assert office.take(input=b"a model") == LEFT
-    assert (office.folder.work / "state.npz").read_bytes() == b"5 epochs"
-    assert office.folder.input() == b"a model"
-    assert office.folder.outcome() is None
-    assert office.view().state is RequestState.RUNNING
+    assert trainer.take(input=b"a model") == LEFT
+    assert (trainer.folder.work / "state.npz").read_bytes() == b"5 epochs"
+    assert trainer.folder.input() == b"a model"
+    assert trainer.folder.outcome() is None
+    assert trainer.view().state is RequestState.RUNNING
 
 
 @pytest.mark.parametrize(
     "lose",
     [
-        pytest.param(lambda office: office.client.flushall(), id="forgotten"),
-        pytest.param(lambda office: office.succeed(), id="taken over"),
+        pytest.param(lambda trainer: trainer.client.flushall(), id="lost"),
+        pytest.param(lambda trainer: trainer.lose_lease(), id="taken over"),
         pytest.param(
-            lambda office: [
-                office.client.flushall(),
-                office.client.set(keys.request(ID, "state"), "not a hash"),
+            lambda trainer: [
+                trainer.client.flushall(),
+                trainer.client.set(keys.request(ID, "state"), "not a hash"),
             ],
             id="foreign",
         ),
     ],
 )
-def test_what_redis_does_not_take_is_not_called_answered(
-    office: Office, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Office], object]
+def test_a_request_that_redis_does_not_finish_is_left_open(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Trainer], object]
 ) -> None:
-    monkeypatch.setattr(Workspace, "tidy", lambda folder: lose(office))
-    assert office.take() == LEFT
+    monkeypatch.setattr(Workspace, "tidy", lambda folder: lose(trainer))
+    assert trainer.take() == LEFT
 
 
-def test_an_outcome_that_the_store_cannot_keep_is_one_that_names_the_cure(office: Office) -> None:
-    files = office.folder.work.parent / "files"
+def test_an_outcome_that_cannot_be_stored_names_the_setting(trainer: Trainer) -> None:
+    files = trainer.folder.work.parent / "files"
     files.parent.mkdir(parents=True)
-    files.touch()  # where a folder is to be
-    assert office.take() == ANSWERED
-    assert "HANGTAG_STORE" in office.error()
+    files.touch()  # in place of a folder
+    assert trainer.take() == ANSWERED
+    assert "HANGTAG_STORE" in trainer.error()
 
 
-def test_a_store_that_cannot_be_one_is_told_to_whoever_asks(
+def test_an_unusable_store_is_reported_to_the_submitter(
     server: RedisServer, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    with closing(Office(server, tmp_path / "file" / "store")) as office:
-        assert office.take() == ANSWERED
-        assert "HANGTAG_STORE" in office.error()
+    with closing(Trainer(server, tmp_path / "file" / "store")) as trainer:
+        assert trainer.take() == ANSWERED
+        assert "HANGTAG_STORE" in trainer.error()
 
 
-def test_other_work_under_a_kept_id_is_refused_and_cancelling_it_forgets_nothing(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+def test_other_work_with_a_stored_id_is_refused_and_cancelling_it_removes_nothing(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    office.requests.submit(Request(ID, NOTHING, "tester@here", 1.0), b"a model")
-    office.succeed()
-    office.client.flushall()
+    trainer.requests.submit(Request(ID, NOTHING, "tester@here", 1.0), b"a model")
+    trainer.lose_lease()
+    trainer.client.flushall()
     finish = RequestLedger.finish
 
     def late(requests: RequestLedger, *args: object) -> bool:
@@ -139,23 +139,23 @@ def test_other_work_under_a_kept_id_is_refused_and_cancelling_it_forgets_nothing
         return finish(requests, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RequestLedger, "finish", late)
-    assert office.take(Rollback("another-model"), b"another") == LEFT
-    assert office.folder.input() == b"a model"
-    assert (office.folder.work / "state.npz").exists()
+    assert trainer.take(Rollback("another-model"), b"another") == LEFT
+    assert trainer.folder.input() == b"a model"
+    assert (trainer.folder.work / "state.npz").exists()
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
-    office: Office, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    trainer: Trainer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     from worker.handlers.train import STATE
     from worker.training import checkpoint
 
-    office.folder.work.mkdir(parents=True)
-    checkpoint.save(office.folder.work / STATE, "as it was called before", [], [])
+    trainer.folder.work.mkdir(parents=True)
+    checkpoint.save(trainer.folder.work / STATE, "another format", [], [])
     data = draw_classes(tmp_path / "shapes")
-    assert office.take(Train("shapes", "tutorial", str(data), 1)) == ANSWERED
-    outcome = office.view().outcome
+    assert trainer.take(Train("shapes", "tutorial", str(data), 1)) == ANSWERED
+    outcome = trainer.view().outcome
     assert outcome is not None
     assert outcome.ok, outcome.error
     assert msgspec.json.decode(outcome.answer, type=Trained).model == "shapes@1"

@@ -1,4 +1,4 @@
-"""The trainer of this machine's stack comes when it is asked for and goes when it is not."""
+"""The trainer of this machine's stack starts for a request and ends when idle."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
     stack.up(place.settings, 1)
     wait_for("a worker", place.alive)
     assert place.parents(TRAINER) == []
-    asked = submit(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
-    assert (decided(asked).version, production(place)) == (2, 2)
+    outcome = submit(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
+    assert (decided(outcome).version, production(place)) == (2, 2)
     trainer = place.parents(TRAINER)
     wait_for("its end", lambda: not place.parents(TRAINER))
     assert len(trainer) <= 1
@@ -62,33 +62,33 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
     place.assert_one_of_each()
 
 
-def test_what_a_stack_before_left_unanswered_is_done_by_the_next(place: Place) -> None:
+def test_a_request_that_one_stack_left_open_is_done_by_the_next(place: Place) -> None:
     request_store.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
-    stack.up(place.settings, 1)  # for something else
+    stack.up(place.settings, 1)  # for another purpose
     wait_for("the promotion", lambda: production(place) == 2)
-    _, asked = follow(place.settings, "left", quiet=True)
-    assert decided(asked).changed
+    _, outcome = follow(place.settings, "left", quiet=True)
+    assert decided(outcome).changed
 
 
-def test_what_is_asked_outlives_the_stack_at_once_unless_it_is_cancelled(place: Place) -> None:
+def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> None:
     store = place.settings.store_path
     submit(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
     submit(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
     cancel(place.settings, "r1")
     stack.down(place.settings)
     assert request_store.load(store, "r2") is not None
-    _, asked = follow(place.settings, "r2", quiet=True)
-    assert decided(asked).changed
+    _, outcome = follow(place.settings, "r2", quiet=True)
+    assert decided(outcome).changed
     assert request_store.load(store, "r1") is None
     assert request_store.unanswered(store) == []
 
 
-def test_a_request_that_fails_says_why(place: Place) -> None:
+def test_a_failed_request_reports_its_reason(place: Place) -> None:
     with pytest.raises(SetupError, match="mine@7"):
         submit(place.settings, make_request(Promote("mine@7")), quiet=True)
 
 
-def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_not(
+def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_not(
     server: RedisServer, tmp_path: Path
 ) -> None:
     settings = Settings(store=str(tmp_path / "store"), trainer_idle_s=0.2)
@@ -100,27 +100,27 @@ def test_a_request_that_waits_keeps_the_stack_and_the_trainers_connections_do_no
         client.ping()
     requests, demand = RequestLedger(own[0], 10), IdleDetector(tmp_path, settings)
     server.client.close()
-    wait_for("no need", lambda: demand.idle_s(own[0]) > 0.3)
+    wait_for("idleness", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training(own[0])
     requests.submit(make_request(Train("mine", "fast"), "r1"))
     assert demand.idle_s(own[0]) < 0.1
     assert demand.training(own[0])
     requests.cancel("r1")
-    wait_for("no need any more", lambda: demand.idle_s(own[0]) > 0.3)
+    wait_for("idleness again", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training(own[0])
 
 
-def test_who_only_watches_keeps_no_stack(server: RedisServer, tmp_path: Path) -> None:
+def test_a_monitor_does_not_keep_the_stack_up(server: RedisServer, tmp_path: Path) -> None:
     own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
     metrics.ping()
     server.client.close()
     demand = IdleDetector(tmp_path, Settings(store=str(tmp_path / "store")))
-    monitor = make_app(server.url, MONITOR, events=True)  # as Flower has it
+    monitor = make_app(server.url, MONITOR, events=True)  # as in Flower
     with monitor, monitor.connection_for_read() as connection:
         connection.default_channel.client.ping()  # type: ignore[attr-defined]
         names = [one["name"].split("-")[1] for one in own.client_list()]
         assert sorted(names) == ["metrics", MONITOR, "supervisor"]
-        wait_for("no need", lambda: demand.idle_s(own) > 0.3)
+        wait_for("idleness", lambda: demand.idle_s(own) > 0.3)
 
 
 def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_pa
         trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
         (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
         assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
-        asked = submit(
+        outcome = submit(
             settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False
         )
-        assert decided(asked).version == 2
+        assert decided(outcome).version == 2
         trainer.signal(signal.SIGTERM)
         assert trainer.wait() == 0, trainer.story
     assert heartbeats.alive(server.client) == []

@@ -1,4 +1,4 @@
-"""`hangtag train` on a real server, with a trainer by hand."""
+"""`hangtag train` on a real server; the test plays the trainer."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.support.servers.redis_server import RedisServer
 
 
 class Scene:
-    """A server, its trainer by hand, and people who type commands."""
+    """A server, a trainer played by the test, and commands."""
 
     def __init__(self, fleet: Fleet, hand: Hand, cwd: Path) -> None:
         self.fleet, self.hand, self._cwd = fleet, hand, cwd
 
     def hangtag(self, *arguments: str) -> Producer:
-        """A command that was just started."""
+        """Start a command."""
         return self.fleet.producer(*arguments, cwd=self._cwd)
 
     def done(self, *arguments: str, code: Exit = Exit.OK) -> Result:
-        """A command that ends by itself, with this code. It runs here, which is quicker."""
+        """Run a command in this process, which is faster, and check its exit code."""
         result = CliRunner(env={"HANGTAG_REDIS_URL": self.fleet.server.url}).invoke(
             hangtag, arguments
         )
@@ -47,7 +47,7 @@ def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
         yield Scene(fleet, hand, tmp_path)
 
 
-def test_following_shows_each_stage_and_epoch_and_then_the_answer(scene: Scene) -> None:
+def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1", "--seed", "7")
     grant = scene.hand.claim("r1")
     assert grant.request is not None
@@ -56,8 +56,8 @@ def test_following_shows_each_stage_and_epoch_and_then_the_answer(scene: Scene) 
     command.wait_for_log("loading")
     for epoch in (1, 2):
         before = 0.90 if epoch == 2 else None
-        told = Progress("training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, before, 61.0)
-        scene.hand.tell("r1", grant, told)
+        progress = Progress("training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, before, 61.0)
+        scene.hand.tell("r1", grant, progress)
         command.wait_for_log("training" if epoch == 1 else "epoch 1 of 2")
     scene.hand.tell("r1", grant, Progress("calibrating", heldout_accuracy=0.93))
     command.wait_for_log("calibrating")
@@ -67,17 +67,17 @@ def test_following_shows_each_stage_and_epoch_and_then_the_answer(scene: Scene) 
     assert first.startswith("epoch 1 of 2, loss 0.5000, train accuracy 0.8000")
     assert "held-out accuracy 0.9000, 1,234 images/s, 1:01 min left" in first
     assert "held-out accuracy 0.9300" in second
-    said = command.out.splitlines()
-    assert said[0] == "garments@2 is published, after 1:15 min"
-    assert "held-out accuracy 0.9312 (5,000 images)" in said[1]
-    assert "test accuracy 0.9288 (10,000 images), calibration error 0.80%" in said[1]
-    assert said[2:4] == ["1 file could not be read:", "  bag/broken.png: damaged"]
-    assert "--weighted" in said[4]
-    assert said[5] == ANSWER.decision.why
-    assert said[7].endswith("hangtag models promote garments@2")
+    lines = command.out.splitlines()
+    assert lines[0] == "garments@2 is published, after 1:15 min"
+    assert "held-out accuracy 0.9312 (5,000 images)" in lines[1]
+    assert "test accuracy 0.9288 (10,000 images), calibration error 0.80%" in lines[1]
+    assert lines[2:4] == ["1 file could not be read:", "  bag/broken.png: damaged"]
+    assert "--weighted" in lines[4]
+    assert lines[5] == ANSWER.decision.why
+    assert lines[7].endswith("hangtag models promote garments@2")
 
 
-def test_asked_twice_at_once_it_is_one_request_and_both_get_its_answer(scene: Scene) -> None:
+def test_two_simultaneous_submissions_are_one_request_and_get_one_result(scene: Scene) -> None:
     options = ("train", "--request-id", "once", "--json")
     both = [scene.hangtag(*options) for _ in range(2)]
     grant = scene.hand.claim("once")
@@ -93,14 +93,14 @@ def test_asked_twice_at_once_it_is_one_request_and_both_get_its_answer(scene: Sc
     assert scene.hand.requests.open() == []
 
 
-def test_other_work_under_an_id_is_a_usage_error(scene: Scene) -> None:
+def test_other_work_with_the_same_id_is_a_usage_error(scene: Scene) -> None:
     scene.done("train", "--request-id", "r1", "--detach")
     command = scene.done("train", "--request-id", "r1", "--seed", "2", code=Exit.USAGE)
     assert "other work" in command.stderr
     assert len(command.stderr.splitlines()) == 1
 
 
-def test_an_id_that_failed_or_was_cancelled_says_so_and_names_the_cure(scene: Scene) -> None:
+def test_an_id_that_failed_or_was_cancelled_is_reported_with_the_fix(scene: Scene) -> None:
     scene.done("train", "--request-id", "r1", "--detach")
     requests = scene.hand.requests
     requests.finish("r1", scene.hand.claim("r1").fence, Outcome(ok=False, error="no images"))
@@ -113,7 +113,7 @@ def test_an_id_that_failed_or_was_cancelled_says_so_and_names_the_cure(scene: Sc
     assert "request r2 was cancelled before; choose another --request-id" in line
 
 
-def test_what_was_left_to_itself_can_be_followed_later(scene: Scene) -> None:
+def test_a_detached_request_can_be_followed_later(scene: Scene) -> None:
     left = scene.done("train", "--detach")
     request_id = left.stdout.strip()
     assert f"hangtag train --follow {request_id}" in left.stderr
@@ -124,7 +124,7 @@ def test_what_was_left_to_itself_can_be_followed_later(scene: Scene) -> None:
     assert "garments@2" in follower.out
 
 
-def test_ctrl_c_ends_the_following_and_the_training_goes_on(scene: Scene) -> None:
+def test_ctrl_c_ends_the_following_and_the_training_continues(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1")
     grant = scene.hand.claim("r1")
     scene.hand.tell("r1", grant, Progress("loading"))
@@ -144,7 +144,7 @@ def test_the_time_to_follow_can_be_bounded(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["waiting", "running"])
-def test_a_cancelled_request_ends_whoever_follows_it(scene: Scene, running: bool) -> None:
+def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> None:
     follower = scene.hangtag("train", "--request-id", "r1")
     scene.hand.wait_for("r1")
     grant = scene.hand.claim("r1") if running else None
@@ -158,14 +158,16 @@ def test_a_cancelled_request_ends_whoever_follows_it(scene: Scene, running: bool
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
 
 
-def test_what_is_answered_cannot_be_cancelled(scene: Scene) -> None:
+def test_a_finished_request_cannot_be_cancelled(scene: Scene) -> None:
     scene.done("train", "--request-id", "r1", "--detach")
     scene.hand.answer("r1", scene.hand.claim("r1"))
     assert "nothing to cancel" in scene.done("train", "--cancel", "r1", code=Exit.USAGE).stderr
 
 
 @pytest.mark.parametrize(("usage", "code"), [(False, Exit.SETUP), (True, Exit.USAGE)])
-def test_a_training_that_fails_says_why_in_one_line(scene: Scene, usage: bool, code: Exit) -> None:
+def test_a_failed_training_reports_its_reason_in_one_line(
+    scene: Scene, usage: bool, code: Exit
+) -> None:
     command = scene.hangtag("train", "--request-id", "r1", "--quiet")
     grant = scene.hand.claim("r1")
     scene.hand.answer("r1", grant, Outcome(ok=False, error="no recipe `x`; take y", usage=usage))
@@ -173,21 +175,21 @@ def test_a_training_that_fails_says_why_in_one_line(scene: Scene, usage: bool, c
     assert (command.out, command.log) == ("", "hangtag: no recipe `x`; take y\n")
 
 
-def test_redis_may_come_back_with_nothing_while_it_is_followed(scene: Scene) -> None:
+def test_a_followed_request_survives_an_emptied_redis(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1")
     scene.hand.tell("r1", scene.hand.claim("r1"), Progress("loading"))
     command.wait_for_log("loading")
     scene.fleet.server.kill()
     command.wait_for_log("Redis has been unreachable since")
     scene.fleet.server.start()
-    grant = scene.hand.claim("r1")  # handed in again, by itself
+    grant = scene.hand.claim("r1")  # submitted again by the command
     command.wait_for_log("Redis is back")
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
     assert "submitted it again" in command.log
 
 
-def test_without_a_trainer_the_line_that_starts_one_is_said_once(scene: Scene) -> None:
+def test_without_a_trainer_the_command_that_starts_one_is_displayed_once(scene: Scene) -> None:
     scene.fleet.server.client.flushall()
     command = scene.hangtag("train", "--request-id", "r1")
     start = f"HANGTAG_REDIS_URL={scene.fleet.server.url} hangtag worker --queue train"
@@ -197,7 +199,7 @@ def test_without_a_trainer_the_line_that_starts_one_is_said_once(scene: Scene) -
     assert command.log.count(start) == 1
 
 
-def test_without_a_trainer_one_may_leave_and_nothing_was_asked(scene: Scene) -> None:
+def test_without_a_trainer_the_command_can_leave_without_a_request(scene: Scene) -> None:
     scene.fleet.server.client.flushall()
     command = scene.done("train", "--no-wait-for-trainer", code=Exit.SETUP)
     assert "hangtag worker --queue train" in command.stderr
@@ -207,7 +209,7 @@ def test_without_a_trainer_one_may_leave_and_nothing_was_asked(scene: Scene) -> 
     assert scene.hand.requests.open() == [left.stdout.strip()]
 
 
-def test_open_requests_are_listed_with_how_far_they_are(scene: Scene) -> None:
+def test_open_requests_are_listed_with_their_progress(scene: Scene) -> None:
     assert scene.done("train", "--list").stdout == "no request is open\n"
     for request_id in ("r1", "r2"):
         scene.done("train", "--request-id", request_id, "--detach")
@@ -223,7 +225,7 @@ def test_open_requests_are_listed_with_how_far_they_are(scene: Scene) -> None:
     assert table in scene.done("status").stdout
 
 
-def test_a_request_that_nobody_made_is_a_usage_error(scene: Scene) -> None:
+def test_an_unknown_request_is_a_usage_error(scene: Scene) -> None:
     for mode in ("--follow", "--cancel"):
         command = scene.done("train", mode, "absent", code=Exit.USAGE)
         assert "hangtag train --list" in command.stderr

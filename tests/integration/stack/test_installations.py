@@ -1,4 +1,4 @@
-"""A stack belongs to an installation: another one, or one with more extras, has its own."""
+"""A stack belongs to an installation; another installation has its own."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tests.support.processes.installations import Installation
 from tests.support.processes.local_stack import Place
 
 PHOTOS_OF_CLASS = 12
-#: Of the version that ships, by their numbers.
+#: Label numbers of the shipped version.
 LABELS, IMAGES_PER_CLASS = (8, 0, 5), 12
 JOB_IMAGES = 4_000
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """An environment that cannot train."""
+    """An environment without the training extra."""
     return Installation(tmp_path_factory.mktemp("bare") / "env")
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """A folder without a stack; whatever is started in it is gone afterwards."""
+    """A folder without a stack; all processes started in it are ended afterwards."""
     yield from local_stack.new()
 
 
@@ -68,10 +68,10 @@ def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> 
         assert theirs.socket != ours.socket
         assert theirs.pid != ours.pid
         assert len(ours.socket.encode()) < 108
-        told = CliRunner().invoke(hangtag, ["down"], env=place.environment).stdout
-        assert "is down" in told
-        assert str(bare.python.parent.parent) in told
-        assert up(bare, place).pid == theirs.pid, "the stack of another was ended"
+        output = CliRunner().invoke(hangtag, ["down"], env=place.environment).stdout
+        assert "is down" in output
+        assert str(bare.python.parent.parent) in output
+        assert up(bare, place).pid == theirs.pid, "the other installation's stack was ended"
     finally:
         down(bare, place)
     assert not place.processes()
@@ -98,7 +98,9 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_what_cannot_train_refuses_at_once(place: Place, bare: Installation, running: bool) -> None:
+def test_an_installation_that_cannot_train_refuses_at_once(
+    place: Place, bare: Installation, running: bool
+) -> None:
     if running:
         stack.up(place.settings, 1)
     done = bare.hangtag("train", "--detach", env=place.environment)
@@ -109,7 +111,7 @@ def test_what_cannot_train_refuses_at_once(place: Place, bare: Installation, run
     assert request_store.unanswered(place.settings.store_path) == []
 
 
-def test_a_version_is_measured_where_nothing_draws(
+def test_a_version_can_be_evaluated_without_matplotlib(
     place: Place, bare: Installation, tmp_path: Path
 ) -> None:
     data = drawn_folders.draw(tmp_path / "drawn", LABELS, IMAGES_PER_CLASS)
@@ -124,8 +126,8 @@ def test_a_version_is_measured_where_nothing_draws(
         assert (refused.returncode, refused.stdout) == (1, "")
         (line,) = refused.stderr.splitlines()
         assert "matplotlib is missing" in line
-        kept = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
-        assert len(kept) == 1, "the second was not queued"
+        stored = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
+        assert len(stored) == 1, "the second was queued"
     finally:
         down(bare, place)
 
@@ -174,6 +176,6 @@ def _state(output: Path) -> JobState | None:
 
 
 def stack_of(place: Place, found: stack.Stack) -> Settings:
-    """The settings with which this stack is used."""
+    """The settings that select this stack."""
     name = Path(found.socket).parent.name
     return msgspec.structs.replace(place.settings, installation=name)

@@ -1,4 +1,4 @@
-"""`hangtag up --workers` while a job runs: more, fewer, or as the backlog asks; nothing is lost."""
+"""`hangtag up --workers` during a job: more, fewer or by backlog; nothing is lost."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.support.processes import local_stack, procfs
 from tests.support.processes.fleet import ROOT, Producer, wait_for
 from tests.support.processes.local_stack import Place
 
-PICTURES = 2_000
-#: Enough where two children at most are to be met at work.
-FEWER = 960
+IMAGES = 2_000
+#: Enough to hold at most two busy children.
+FEWER_IMAGES = 960
 BATCH = 32
 LONGER_THAN_A_HEARTBEAT_S = 3.0
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
-    return LongJob(tmp_path_factory.mktemp("job"), PICTURES)
+    return LongJob(tmp_path_factory.mktemp("job"), IMAGES)
 
 
 @pytest.fixture(scope="module")
 def shorter(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
-    return LongJob(tmp_path_factory.mktemp("shorter"), FEWER)
+    return LongJob(tmp_path_factory.mktemp("shorter"), FEWER_IMAGES)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def place() -> Iterator[Place]:
 
 
 class Scene:
-    """A stack, and commands that are given it."""
+    """A stack, and commands that use it."""
 
     def __init__(self, place: Place, folder: Path) -> None:
         self.place, self.folder = place, folder
@@ -58,23 +58,23 @@ class Scene:
         return Producer(arguments, cwd, env, files, ("producer.cli",))
 
     def up(self, workers: str) -> tuple[Stack, float]:
-        """`hangtag up --workers ...`: what it says, and how long it took to say it, in seconds."""
-        begun = time.monotonic()
+        """Run `hangtag up --workers ...`; return its output and its duration in seconds."""
+        start_s = time.monotonic()
         command = self.hangtag("up", "--workers", workers, "--json")
         assert command.wait() == 0, command.story
-        return msgspec.json.decode(command.out, type=Stack), time.monotonic() - begun
+        return msgspec.json.decode(command.out, type=Stack), time.monotonic() - start_s
 
     def classify(self, job: LongJob) -> Producer:
-        """The job, begun."""
+        """Start the job."""
         return self.hangtag("classify", "pictures", "-o", str(self.output), cwd=job.cwd)
 
     def check_finished(self, producer: Producer, job: LongJob) -> None:
-        """It ended well, with these bytes."""
+        """Check that the job succeeded and wrote the expected bytes."""
         assert producer.wait() == 0, producer.story
         assert self.output.read_bytes() == job.table
 
     def catch(self, *caught: Held) -> Held:
-        """Stop another child of the newest worker that has a batch in hand."""
+        """Suspend another busy child of the newest worker."""
 
         def newest() -> list[int]:
             parents = self.place.parents("worker")
@@ -84,20 +84,20 @@ class Scene:
         return catch(self.place.client(), wait_for("children", newest))
 
     def wait_for_worker(self, children: int) -> None:
-        """Until there is a worker with so many children, maybe beside others that end."""
+        """Wait for a worker with this number of children; others may be ending."""
 
-        def look() -> bool:
+        def scaled() -> bool:
             return children in [len(beat.children) for beat in self.place.alive()]
 
-        wait_for(f"a worker with {children} children", look)
+        wait_for(f"a worker with {children} children", scaled)
 
     def wait_for_children(self, wanted: int) -> None:
-        """Until there is one worker, with so many children."""
+        """Wait until there is a single worker, with this number of children."""
 
-        def look() -> bool:
+        def scaled() -> bool:
             return [len(beat.children) for beat in self.place.alive()] == [wanted]
 
-        wait_for(f"{wanted} children", look)
+        wait_for(f"{wanted} children", scaled)
         wait_for("one worker", lambda: len(self.place.parents("worker")) == 1)
 
 
@@ -109,8 +109,8 @@ def scene(place: Place, tmp_path: Path) -> Scene:
 def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     scene: Scene, job: LongJob
 ) -> None:
-    """All children are held with a batch in hand until the next worker is there, so that no
-    machine is quick enough to leave it none.
+    """All children are suspended with a batch until the next worker is ready, so that even a fast
+    machine leaves work for it.
     """
     scene.up("1")
     scene.wait_for_children(1)
@@ -127,17 +127,17 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
             held.append(scene.catch(*held))
     assert len({one.parent for one in held}) == 3
     time.sleep(LONGER_THAN_A_HEARTBEAT_S)
-    assert len(scene.place.parents("worker")) == 3, "one did not wait for its child"
+    assert len(scene.place.parents("worker")) == 3, "a worker did not wait for its child"
     for one in held:
         procfs.go_on(one.child)
     scene.check_finished(producer, job)
     scene.wait_for_children(2)
     work = recorder.work()
-    assert len(work) == -(-PICTURES // BATCH)
+    assert len(work) == -(-IMAGES // BATCH)
     assert {n: one for n, one in work.items() if not one.in_one_go} == {}
 
 
-def test_of_calls_in_quick_succession_the_last_one_counts(scene: Scene) -> None:
+def test_the_last_of_several_quick_calls_counts(scene: Scene) -> None:
     scene.up("2")
     scene.wait_for_children(2)
     for workers in (1, 5, 2, 7):
@@ -148,7 +148,7 @@ def test_of_calls_in_quick_succession_the_last_one_counts(scene: Scene) -> None:
     scene.place.assert_one_of_each()
 
 
-def test_a_supervisor_that_dies_between_two_numbers_is_replaced_and_has_the_new_one(
+def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_number(
     scene: Scene, shorter: LongJob
 ) -> None:
     scene.up("1")
@@ -161,7 +161,7 @@ def test_a_supervisor_that_dies_between_two_numbers_is_replaced_and_has_the_new_
     before = [pid for pid in scene.place.processes() if pid != producer.pid]
     scene.place.killed("supervisor")
     procfs.wait_for_end(before)
-    scene.wait_for_children(3)  # the producer has asked for the stack
+    scene.wait_for_children(3)  # the producer has started the stack again
     scene.check_finished(producer, shorter)
 
 
@@ -172,7 +172,7 @@ def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, shorter
     assert scene.place.parents("worker") == []
     producer = scene.classify(shorter)
     held = scene.catch()
-    other = scene.catch(held)  # there are two, since four batches wait
+    other = scene.catch(held)  # the backlog of four batches requests two children
     scene.wait_for_worker(3)
     for one in (held, other):
         procfs.go_on(one.child)

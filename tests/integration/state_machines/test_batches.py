@@ -1,7 +1,7 @@
-"""The ledger, the journal and the reconciler together: histories against an oracle.
+"""Histories of the ledger, the journal and the reconciler, compared with an oracle.
 
-Neither a crash between any two steps, nor the loss of messages, owners or all of Redis costs a
-row or doubles one; and every guard in the Lua is needed for that.
+A crash between any two steps and the loss of messages, owners or all of Redis neither lose nor
+duplicate a row. Every guard in the Lua is needed for that.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def test_some_history_notices_a_producer_without_the_guard(
     guard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, method, text, instead = guards.IN_PRODUCER[guard]
-    whole = textwrap.dedent(inspect.getsource(getattr(owner, method)))
-    assert text in whole
+    source = textwrap.dedent(inspect.getsource(getattr(owner, method)))
+    assert text in source
     found: dict[str, Any] = {}
-    exec(whole.replace(text, instead), vars(sys.modules[owner.__module__]), found)
+    exec(source.replace(text, instead), vars(sys.modules[owner.__module__]), found)
     monkeypatch.setattr(owner, method, found[method])
     check_some_history_notices()
 
@@ -72,5 +72,5 @@ def test_some_history_notices_a_producer_without_the_guard(
 def check_some_history_notices() -> None:
     with RedisServer(server_binaries()[0]) as server:
         for text in batches.SCRIPTS.values():
-            server.client.script_load(text)  # it is a script still
+            server.client.script_load(text)  # the mutant is still a valid script
         check_noticed(History, server, make_app(server.url, "producer"))

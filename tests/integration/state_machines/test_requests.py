@@ -1,6 +1,6 @@
-"""Requests: histories against an oracle, and every guard in the Lua is needed for them.
+"""Histories of requests, compared with an oracle; every guard in the Lua is needed.
 
-One trainer at a time has a request; fences rise; a request ends once, and stays so.
+One trainer at a time holds a request; fences rise; a request ends once and stays ended.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ def test_some_history_notices_a_script_without_the_guard(
         monkeypatch.setitem(requests.SCRIPTS, name, text)
     with RedisServer(server_binaries()[0]) as server:
         for text in requests.SCRIPTS.values():
-            server.client.script_load(text)  # it is a script still
+            server.client.script_load(text)  # the mutant is still a valid script
         check_noticed(History, server)

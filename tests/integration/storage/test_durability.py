@@ -1,6 +1,6 @@
-"""What is promised outlives a power failure: the order of writes, syncs, renames and messages.
+"""Promises survive a power failure: the order of writes, syncs, renames and messages.
 
-The commands run as they are, under strace; `tests/support/durability/disk_model.py` says what
+The commands run unchanged under strace; `tests/support/durability/disk_model.py` computes what
 would be lost at each moment.
 """
 
@@ -23,9 +23,9 @@ from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
 
 BATCH_IMAGES = 4
-PICTURES = 3 * BATCH_IMAGES
+IMAGES = 3 * BATCH_IMAGES
 CARD, FILE, LOG = "/card.json", "/model.keras", "/aliases.log"
-#: Two versions of one model, and a request that is kept.
+#: Publishes two versions of one model and stores a request.
 PUBLISH = """
 import msgspec
 from shared.ledger import request_store
@@ -43,7 +43,7 @@ request_store.keep(store, Request("tidy", Prune("shoes", keep=3), "", 1.0), b"in
 
 
 def job_events(trace: Path, disk: Disk, batches: list[bytes]) -> dict[str, int]:
-    """Check each message to Redis that a promise stands behind; how many of each there were."""
+    """Check each message to Redis that implies a promise; return the number of each."""
     calls = syscall_trace.calls(trace)
     sent, results = redis_trace.commands(calls), redis_trace.results(calls)
     seen = {"payload": 0, "trim": 0, "leave": 0}
@@ -66,14 +66,14 @@ def job_events(trace: Path, disk: Disk, batches: list[bytes]) -> dict[str, int]:
     return seen
 
 
-def test_a_job_says_nothing_that_a_power_failure_would_take_back(
+def test_a_job_promises_nothing_that_a_power_failure_would_undo(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch is frozen before its payload is sent, a result is kept before it is deleted from the
-    stream, the table is in its place before the job's keys go."""
-    pictures = gallery.make(tmp_path, PICTURES)
-    names = [path.encode() for path in pictures.paths]
-    batches = [b"\0".join(names[i : i + BATCH_IMAGES]) for i in range(0, PICTURES, BATCH_IMAGES)]
+    """A batch is frozen before its payload is sent, a result is stored before it is deleted from
+    the stream, and the table is renamed into place before the job's keys are deleted."""
+    images = gallery.make(tmp_path, IMAGES)
+    names = [path.encode() for path in images.paths]
+    batches = [b"\0".join(names[i : i + BATCH_IMAGES]) for i in range(0, IMAGES, BATCH_IMAGES)]
     out, trace = tmp_path / "out/out.csv", tmp_path / "trace"
     out.parent.mkdir()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -83,13 +83,13 @@ def test_a_job_says_nothing_that_a_power_failure_would_take_back(
         with fleet.at(lambda cwd: prefix, {}):
             job = fleet.producer("classify", FOLDER, "-o", str(out), cwd=tmp_path)
         assert job.wait() == Exit.OK, job.story
-    assert out.read_bytes() == pictures.table
+    assert out.read_bytes() == images.table
     disk = Disk(out.parent, tmp_path / "state")
     assert job_events(trace, disk, batches) == {"payload": 3, "trim": 3, "leave": 1}
 
 
 def check_store(disk: Disk, call: Call) -> str:
-    """What must be safe before this call; what the call is, if anything stands behind it."""
+    """Check what must be durable before this call; return the kind of call, or an empty string."""
     path = call.strings[-1].decode() if call.strings else ""
     if call.name.startswith("rename") and path.endswith(CARD):
         assert disk.at_risk == set(), "a version appears before its files"
@@ -103,11 +103,11 @@ def check_store(disk: Disk, call: Call) -> str:
     return ""
 
 
-def test_the_store_says_nothing_that_a_power_failure_would_take_back(
+def test_the_store_promises_nothing_that_a_power_failure_would_undo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Versions appear whole, aliases stand for versions that are there, and what a command has done
-    is safe when it ends."""
+    """Versions appear complete, aliases name durable versions, and the effect of a command is
+    durable when it ends."""
     disk = Disk(tmp_path / "all")
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "all/data/models"))
     (tmp_path / "all").mkdir()

@@ -1,4 +1,4 @@
-"""The life of one job: its producer, two workers of two children each, and what each can do."""
+"""The processes of one job: its producer and two workers of two children, with their actions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOO_LARGE = bytes(MAX_RESULT_BYTES + 1)
 
 
 class Life:
-    """Every step is done to Redis and to its oracle, and compared."""
+    """Applies every step to Redis and to its oracle, and compares them."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -29,15 +29,15 @@ class Life:
         self._next_pid = 10
         self.children = [self.new_child(p) for p in PARENTS for _ in range(CHILDREN_EACH)]
         self.unreported: list[tuple[str, int, int]] = []  #: parent, batch, pid
-        self.claims: list[tuple[Child, Work]] = []  #: all that there ever were
+        self.claims: list[tuple[Child, Work]] = []  #: all claims of the history
         self.only_poison_kills = True
 
-    def produce(self, look: bool, fuse: int | None = None) -> None:
-        """A turn of the producer, or the beginning of a new one where there is none."""
+    def produce(self, survey: bool, fuse: int | None = None) -> None:
+        """Run a turn of the producer, or start a producer if there is none."""
         if self.producer is None:
             self._resume(fuse)
         else:
-            self._turn(look, fuse)
+            self._turn(survey, fuse)
 
     def _resume(self, fuse: int | None) -> None:
         self.fuse.left = fuse
@@ -47,13 +47,13 @@ class Life:
             self.producer = None
         self.fuse.left = None
 
-    def _turn(self, look: bool, fuse: int | None) -> None:
+    def _turn(self, survey: bool, fuse: int | None) -> None:
         assert self.producer is not None
         self.fuse.left = fuse
         code = None
         try:
-            code = self.producer.turn(look)
-        except (Died, SetupError):  # the latter: of a model that ends who loads it
+            code = self.producer.turn(survey)
+        except (Died, SetupError):  # SetupError: the model kills the processes that load it
             self.lose_producer()
         self.fuse.left = None
         if code is not None:
@@ -61,13 +61,13 @@ class Life:
             self.lose_producer()
 
     def lose_producer(self) -> None:
-        """Its process ends."""
+        """The producer's process ends."""
         if self.producer is not None:
             self.producer.close()
         self.producer = None
 
     def new_child(self, parent: str) -> Child:
-        """A process with a number that no other had."""
+        """A child with an unused process id."""
         self._next_pid += 1
         return Child(parent, self._next_pid)
 
@@ -78,7 +78,7 @@ class Life:
             self.claims.append((replace(child), child.work))
 
     def take_or_work(self, slot: int) -> None:
-        """An idle child takes the oldest hint, a busy one works on."""
+        """An idle child takes the oldest hint; a busy child takes its next step."""
         child = self.children[slot]
         if child.work is not None:
             self.work(slot)
@@ -86,11 +86,11 @@ class Life:
             self.claim(child, batch)
 
     def busy(self) -> list[int]:
-        """The slots of the children that have work."""
+        """The slots of the busy children."""
         return [slot for slot, child in enumerate(self.children) if child.work is not None]
 
     def fail(self, slot: int, what: str) -> None:
-        """A busy child does something else than its work."""
+        """A busy child fails in the given way."""
         child = self.children[slot]
         work = child.work
         assert work is not None
@@ -105,19 +105,19 @@ class Life:
             child.work = None
         elif what == "too large":
             self.world.complete(work.batch, child.owner, TOO_LARGE)
-        elif what == "takes in hand":
-            self.world.take_in_hand(work.batch, child.owner, work.index)
+        elif what == "marks an image":
+            self.world.mark_image(work.batch, child.owner, work.index)
         elif what == "loads":
-            self.world.take_in_hand(work.batch, child.owner, LOADING)
+            self.world.mark_image(work.batch, child.owner, LOADING)
             self.world.loaded(work.batch, child.owner)
-        elif what == "dies loading":  # convicts no picture
-            self.world.take_in_hand(work.batch, child.owner, LOADING)
+        elif what == "dies loading":  # blames no image
+            self.world.mark_image(work.batch, child.owner, LOADING)
             self.die(slot)
         elif what == "claims again":
             self.claim(child, work.batch)
 
     def work(self, slot: int) -> None:
-        """A child's next step: a batch, or, carefully, one image. Poison ends the child."""
+        """A child classifies its batch or, if careful, one image. Poison kills the child."""
         child, work = self.children[slot], self.children[slot].work
         if work is None:
             return
@@ -125,10 +125,10 @@ class Life:
             if work.kills:
                 return self.die(slot)
             work.index = len(work.images)
-        elif not self.world.take_in_hand(work.batch, child.owner, work.index):
+        elif not self.world.mark_image(work.batch, child.owner, work.index):
             child.work = None
             return
-        elif work.index not in work.convicted and is_poison(work.images[work.index]):
+        elif work.index not in work.blamed and is_poison(work.images[work.index]):
             return self.die(slot)
         else:
             work.index += 1
@@ -137,24 +137,24 @@ class Life:
             child.work = None
 
     def die(self, slot: int) -> None:
-        """A child's process ends; its parent has yet to report it."""
+        """A child's process ends; the report of its parent is pending."""
         child = self.children[slot]
         if child.work is not None:
             self.unreported.append((child.parent, child.work.batch, child.pid))
         self.children[slot] = self.new_child(child.parent)
 
     def report_all(self) -> None:
-        """Parents report their dead."""
+        """Parents report the deaths of their children."""
         for parent, batch, pid in self.unreported:
-            self.world.bury(batch, parent, pid)
+            self.world.report_death(batch, parent, pid)
         self.unreported.clear()
 
     def beat(self, parent: str) -> None:
-        """A heartbeat that lists the living."""
+        """Send a heartbeat with the live children."""
         self.world.beat(parent, [c.id for c in self.children if c.parent == parent])
 
     def replace_children(self, parent: str) -> None:
-        """The pool of a parent is another one from now on."""
+        """Replace all children of a parent, as after its restart."""
         for slot, child in enumerate(self.children):
             if child.parent == parent:
                 self.children[slot] = self.new_child(parent)

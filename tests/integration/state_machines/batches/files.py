@@ -1,4 +1,4 @@
-"""The pictures of a job, what a right answer to each is, and which of them kill their worker."""
+"""The images of a job, the correct result of each, and which of them kill their worker."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from shared.image_status import Status
 from shared.messages.batch import BatchResult, encode_result
 
-POISON = b"poison"  #: a picture that begins like this ends the process that decodes it
-GARBAGE = b"garbage"  #: a result that is none
+POISON = b"poison"  #: an image that starts with this kills the process that decodes it
+GARBAGE = b"garbage"  #: an invalid result
 LABELS = 10
 
 
 @dataclass
 class Files:
-    """The pictures of a job, every content that each had, and what a right answer may be."""
+    """The images of a job, all contents of each, and the valid results."""
 
     folder: Path
     versions: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -46,17 +46,17 @@ class Files:
 
 
 def label(content: bytes) -> int:
-    """What our classifier sees in a picture."""
+    """The result of the test's classifier."""
     return sum(content) % LABELS
 
 
 def is_poison(image: bytes | Status) -> bool:
-    """Whether this picture ends the process that decodes it."""
+    """Whether this image kills the process that decodes it."""
     return isinstance(image, bytes) and image.startswith(POISON)
 
 
-def answer(images: Sequence[bytes | Status]) -> bytes:
-    """The right result of a batch, which is a pure function of what travels."""
+def correct_result(images: Sequence[bytes | Status]) -> bytes:
+    """The correct result of a batch, a pure function of its payload."""
     statuses = bytes(0 if isinstance(image, bytes) else image.code for image in images)
     labels = [label(image) if isinstance(image, bytes) else 0 for image in images]
     n = len(images)

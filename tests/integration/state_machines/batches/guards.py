@@ -1,7 +1,7 @@
-"""Guards of the ledger's producer, and how to take each out; those of the Lua are found by reading.
+"""Guards of the producer and how to remove each; the list for Lua is derived from the scripts.
 
-Some history breaks a promise without one of them: else nothing needs the guard, or the histories
-do not reach it.
+Without any of them some history breaks a promise. If none does, the guard is not needed or the
+histories do not reach it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.reconciler import Reconciler
 
-#: What the guard is for -> a method, the text within it to take out, what stands there instead.
+#: The purpose of the guard -> class, method, the text to remove, its replacement.
 IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     "run: a result is trimmed when it is committed": (
         DispatchLoop,
@@ -18,7 +18,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "if good or batches:",
         "self._channel.trim(results)\n    if good or batches:",
     ),
-    "run: what is frozen is under way": (
+    "run: a frozen batch is recorded as offered": (
         DispatchLoop,
         "_exchange",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
@@ -28,41 +28,41 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "    with self._waits.waiting():\n        pass",
     ),
-    "reconciler: what is done without a result is done again": (
+    "reconciler: a batch done without a result is repeated": (
         Reconciler,
         "_done_without_result",
         "self._channel.forget(n)",
         "pass",
     ),
-    "reconciler: what Redis lost is offered again": (
+    "reconciler: a batch that Redis lost is offered again": (
         Reconciler,
         "_repair_one",
         "self._offer_again(n)",
         "pass",
     ),
-    "reconciler: what nobody takes is hinted again": (
+    "reconciler: a batch that no worker claims is hinted again": (
         Reconciler,
         "_hint_orphans",
         "self._hint(n)",
         "pass",
     ),
-    "channel: a sign of life undoes no cancelling": (
+    "channel: touch does not undo a cancellation": (
         JobQueue,
         "touch",
         'pipe.hsetnx(record, "state", "running")',
         'pipe.hset(record, "state", "running")',
     ),
-    "channel: the keys die with the job": (
+    "channel: the keys expire with the job": (
         JobQueue,
         "touch",
         "pipe.pexpire(key, self._ttl_ms)",
         "pass",
     ),
 }
-#: Those that the quick runs try, of the producer and of the scripts: noticed soon, of every kind.
+#: Tried by quick runs: a sample of every kind, of producer and scripts, that is noticed early.
 QUICK = {
     "run: a result is trimmed when it is committed",
-    "reconciler: what Redis lost is offered again",
+    "reconciler: a batch that Redis lost is offered again",
     "batch/claim: redis.call('GETBIT', DONE, batch) == 1 -> false",
     "batch/claim: owner and owner ~= me and alive(owner, at, limit_ms) -> false",
     "batch/claim: owner and owner ~= me and alive(owner, at, limit_ms) -> owner and owner ~= me",
@@ -72,10 +72,10 @@ QUICK = {
     "batch/survey: owner and not alive(owner, at, limit_ms) -> owner",
     "batch/prelude: listed == child -> false",
 }
-#: Mutants that change nothing that anyone can see, and why.
-_MS = "it differs in one millisecond, in which either answer is right"
+#: Mutants without an observable effect, and the reason.
+_MS = "it differs in one millisecond, where both results are right"
 _TTL = "a job's record always has a time to live: both are written in one transaction"
-_NO_TABLE = "what cannot be decoded is the text of an error, and no table either"
+_NO_TABLE = "text that cannot be decoded yields an error message, which is no table"
 EQUIVALENT = {
     "batch/prelude: left > 0 -> true": _TTL,
     "batch/prelude: left > 0 -> left >= 0": _TTL,
@@ -88,7 +88,7 @@ EQUIVALENT = {
     "-> type(counts) ~= 'table'": _NO_TABLE,
     "batch/report_death: redis.call('HGET', CRASHED, batch) or '{}' "
     "-> redis.call('HGET', CRASHED, batch)": (
-        "false, which stands for no field, cannot be decoded, and counts as '{}' then"
+        "false, which stands for no field, cannot be decoded and then counts as '{}'"
     ),
     "batch/complete: redis.call('HGET', RECORD, 'result_bytes') or '' "
     "-> redis.call('HGET', RECORD, 'result_bytes')": "tonumber(false) is nil, as tonumber('') is",

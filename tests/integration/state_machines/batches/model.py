@@ -1,4 +1,4 @@
-"""The ledger once more, as plain Python: what Redis must answer and hold after every step."""
+"""The batch ledger as plain Python: what Redis must return and store after every step."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ from dataclasses import dataclass, field
 from shared.ledger.batches import LOADING, BatchState, ClaimVerdict
 
 DEADLY_LOADS = 3
-#: A count of deaths, or a heartbeat, that another program wrote and that cannot be read.
+#: Stands for a count of deaths or a heartbeat that another client wrote and that is unreadable.
 RUBBISH = -7
 
 
 @dataclass
 class LedgerModel:
-    """One job's ledger and the heartbeats. Times are the server's, in milliseconds."""
+    """One job's ledger and the heartbeats. Times are in ms on the server's clock."""
 
     limit_ms: int
     max_result_bytes: int
-    known: bool = False  #: workers find the job's record
-    state: str | None = None  #: None while there is no record at all
+    known: bool = False  #: the job's record is complete, so workers accept the job
+    state: str | None = None  #: None if there is no record
     payload: set[int] = field(default_factory=set)
-    owner: dict[int, tuple[str, int]] = field(default_factory=dict)  #: batch -> who, since when
+    owner: dict[int, tuple[str, int]] = field(default_factory=dict)  #: batch -> owner, since (ms)
     deaths: dict[int, int] = field(default_factory=dict)
     careful: dict[int, int] = field(default_factory=dict)
-    crashed: dict[int, dict[int, int] | None] = field(default_factory=dict)  #: None: rubbish
+    crashed: dict[int, dict[int, int] | None] = field(default_factory=dict)  #: None: unreadable
     done: set[int] = field(default_factory=set)
     results: list[tuple[int, bytes]] = field(default_factory=list)  #: the stream
-    trouble: set[str] = field(default_factory=set)  #: why a batch was given back last
+    trouble: set[str] = field(default_factory=set)  #: the reason of the last release
     beats: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
 
     def copy(self) -> LedgerModel:
-        """This moment, to come back to."""
         return copy.deepcopy(self)
 
     def alive(self, batch: int, now_ms: int) -> bool:
-        """Whether the batch has an owner that shows signs of life."""
+        """Whether the batch has a live owner, by its heartbeat."""
         if batch not in self.owner:
             return False
-        who, at_ms = self.owner[batch]
-        parent, _, child = who.rpartition("/")
+        owner, at_ms = self.owner[batch]
+        parent, _, child = owner.rpartition("/")
         if now_ms - at_ms > self.limit_ms or parent not in self.beats:
             return False
         beat_ms, children = self.beats[parent]
         return beat_ms == RUBBISH or child in children or beat_ms <= at_ms
 
-    def claim(self, batch: int, who: str, now_ms: int) -> ClaimVerdict:
-        """The verdict; if it is RUN, `claimed` must follow."""
+    def claim(self, batch: int, owner: str, now_ms: int) -> ClaimVerdict:
+        """Return the verdict; after RUN, call `claimed`."""
         if not self.known:
             return ClaimVerdict.UNKNOWN
         if self.state == "cancelled":
@@ -56,20 +55,21 @@ class LedgerModel:
             return ClaimVerdict.DONE
         if self.deadly:
             return ClaimVerdict.DEADLY
-        if self.alive(batch, now_ms) and self.owner[batch][0] != who:
+        if self.alive(batch, now_ms) and self.owner[batch][0] != owner:
             return ClaimVerdict.HELD
         return ClaimVerdict.RUN if batch in self.payload else ClaimVerdict.LOST
 
-    def claimed(self, batch: int, who: str, at_ms: int) -> None:
-        """The batch is handed over."""
-        self.owner[batch] = (who, at_ms)
+    def claimed(self, batch: int, owner: str, at_ms: int) -> None:
+        self.owner[batch] = (owner, at_ms)
         self.careful.pop(batch, None)
 
-    def complete(self, batch: int, who: str, result: bytes, now_ms: int) -> bool | None:
-        """True for the first result of a job that exists; None for one that is too large."""
+    def complete(self, batch: int, owner: str, result: bytes, now_ms: int) -> bool | None:
+        """Return True for the first result of an existing job, None for one that is too large."""
         if self.state is None or batch in self.done:
             return False
-        if not self.holds(batch, who) and (self.alive(batch, now_ms) or batch not in self.payload):
+        if not self.holds(batch, owner) and (
+            self.alive(batch, now_ms) or batch not in self.payload
+        ):
             return False
         if self.known and len(result) > self.max_result_bytes:
             return None
@@ -80,22 +80,22 @@ class LedgerModel:
             part.pop(batch, None)
         return True
 
-    def holds(self, batch: int, who: str) -> bool:
-        """Whether the batch is this owner's, dead or alive."""
-        return batch in self.owner and self.owner[batch][0] == who
+    def holds(self, batch: int, owner: str) -> bool:
+        """Whether this owner has the claim, dead or alive."""
+        return batch in self.owner and self.owner[batch][0] == owner
 
-    def release(self, batch: int, who: str, why: str | None = None) -> bool:
-        """True if there was a claim to give back."""
-        if not self.holds(batch, who):
+    def release(self, batch: int, owner: str, why: str | None = None) -> bool:
+        """Return whether there was a claim to release."""
+        if not self.holds(batch, owner):
             return False
         del self.owner[batch]
         if why is not None and self.state is not None:
             self.trouble = {why}
         return True
 
-    def bury(self, batch: int, who: str) -> bool:
-        """A death counts once, and only against the batch that the dead child held."""
-        if self.state is None or not self.release(batch, who):
+    def report_death(self, batch: int, owner: str) -> bool:
+        """Count a death once, and only against the batch that the dead child held."""
+        if self.state is None or not self.release(batch, owner):
             return False
         index = self.careful.pop(batch, None)
         blamed = LOADING if index == LOADING else batch
@@ -105,16 +105,16 @@ class LedgerModel:
             self.crashed[batch] = counts | {index: counts.get(index, 0) + 1}
         return True
 
-    def take_in_hand(self, batch: int, who: str, index: int) -> bool:
-        """A careful child says which image comes next; if it is True, `renewed` must follow."""
-        if self.state is None or not self.holds(batch, who):
+    def mark_image(self, batch: int, owner: str, index: int) -> bool:
+        """A careful child reports the next image; after True, call `renewed`."""
+        if self.state is None or not self.holds(batch, owner):
             return False
         self.careful[batch] = index
         return True
 
-    def loaded(self, batch: int, who: str) -> bool:
-        """The model is in memory; if it is True, `renewed` must follow."""
-        if self.state is None or not self.holds(batch, who):
+    def loaded(self, batch: int, owner: str) -> bool:
+        """The model is in memory; after True, call `renewed`."""
+        if self.state is None or not self.holds(batch, owner):
             return False
         self.careful.pop(batch, None)
         self.deaths.pop(LOADING, None)
@@ -122,15 +122,14 @@ class LedgerModel:
 
     @property
     def deadly(self) -> bool:
-        """Whether the model has ended one child after the other."""
+        """Whether children died repeatedly while they loaded the model."""
         return self.deaths.get(LOADING, 0) >= DEADLY_LOADS
 
     def renewed(self, batch: int, at_ms: int) -> None:
-        """The claim is as good as new."""
         self.owner[batch] = (self.owner[batch][0], at_ms)
 
     def cancel(self) -> bool:
-        """Waiting work becomes a no-op."""
+        """Make waiting work a no-op."""
         if self.state is None:
             return False
         self.state = "cancelled"
@@ -138,12 +137,12 @@ class LedgerModel:
         return True
 
     def survey(self, batches: Sequence[int], now_ms: int) -> tuple[str, list[BatchState]]:
-        """How the producer sees its batches; dead owners lose their claims."""
+        """Return the states of the job and its batches; remove the claims of dead owners."""
         deadly = self.deadly and self.state == "running"
         state = "deadly" if deadly else self.state or "unknown"
-        return state, [self._look(n, now_ms) for n in batches]
+        return state, [self._state_of(n, now_ms) for n in batches]
 
-    def _look(self, n: int, now_ms: int) -> BatchState:
+    def _state_of(self, n: int, now_ms: int) -> BatchState:
         freed = n in self.owner and not self.alive(n, now_ms)
         if freed:
             del self.owner[n]
@@ -156,7 +155,7 @@ class LedgerModel:
         return BatchState.FREED if freed else BatchState.FREE
 
     def forget_job(self) -> None:
-        """Every key of the job is gone; the heartbeats stay."""
+        """Remove every key of the job; heartbeats stay."""
         beats = self.beats
         self.__init__(self.limit_ms, self.max_result_bytes)  # type: ignore[misc]
         self.beats = beats

@@ -1,4 +1,4 @@
-"""A real producer that may die before any of its steps; the oracle follows what it did to Redis."""
+"""A real producer that may die before any of its steps; the oracle follows its writes to Redis."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Died(Exception):
 
 
 class Fuse:
-    """What befalls the producer before its n-th step from now; without a number nothing does.
+    """Raises a fault at the producer's n-th half step from now; None: no fault.
 
-    Each step counts twice: Redis may be away before it is done, or before it is answered.
+    Each step counts twice: Redis may fail before the command or before its reply.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class WatchedChannel(JobQueue):
             with self._fuse.step():
                 try:
                     super().offer([(n, blob)])
-                finally:  # something may befall it between the payload and the hint
+                finally:  # the fault may come between the payload and the hint
                     self._model.payload.add(n)
 
     def hint(self, batch: int) -> None:
@@ -129,13 +129,13 @@ class WatchedChannel(JobQueue):
             self._model.done.discard(batch)
 
     def finish(self) -> None:
-        self._fuse.burn(in_redis=False)  # whether Redis is away is not the job's concern any more
+        self._fuse.burn(in_redis=False)  # an outage of Redis no longer affects the job
         super().finish()
         self._model.forget_job()
 
 
 class Producer:
-    """One life of a producer: what `hangtag classify` does, turn by turn."""
+    """One process of `hangtag classify`, run turn by turn."""
 
     def __init__(self, world: World, fuse: Fuse) -> None:
         self.journal = WatchedJournal(world.journal, fuse)
@@ -146,7 +146,7 @@ class Producer:
                 Attempt(SETTINGS, NoticesOnly(), BrokerSession(SETTINGS)),
                 OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
             )
-            for n in self.journal.open_batches():  # as `execute` begins
+            for n in self.journal.open_batches():  # as at the start of `execute`
                 self.run._reconciler.offered(n)
         except Exception:
             self.close()
@@ -163,5 +163,5 @@ class Producer:
         return self.run._outcome()
 
     def close(self) -> None:
-        """What the system does for a process that ends."""
+        """Close what the system closes when a process ends."""
         self.journal.close()

@@ -1,33 +1,32 @@
-"""Who works: children of worker parents, each with a batch in hand or none."""
+"""Pool children of the workers, each busy with one batch or idle."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shared.image_status import Status
-from tests.integration.state_machines.batches.files import answer, is_poison
+from tests.integration.state_machines.batches.files import correct_result, is_poison
 
 
 @dataclass
 class Work:
-    """What a child has in hand."""
+    """The batch that a child works on."""
 
     batch: int
     images: list[bytes | Status]
     careful: bool
-    convicted: frozenset[int]
+    blamed: frozenset[int]
     index: int = 0
 
     @property
     def kills(self) -> bool:
-        """Whether whoever does this work dies of it."""
-        return any(is_poison(img) for i, img in enumerate(self.images) if i not in self.convicted)
+        """Whether this work kills the process that does it."""
+        return any(is_poison(img) for i, img in enumerate(self.images) if i not in self.blamed)
 
     @property
     def result(self) -> bytes:
-        """What comes of it."""
-        return answer(
-            [Status.CRASHED if i in self.convicted else img for i, img in enumerate(self.images)]
+        return correct_result(
+            [Status.CRASHED if i in self.blamed else img for i, img in enumerate(self.images)]
         )
 
 

@@ -1,4 +1,4 @@
-"""What the history of a job plays in: files, Redis beside its oracle, and what workers do."""
+"""The environment of a job's history: files, Redis with its oracle, and actions of workers."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ CARD = Card(
     "model", 1, tuple(map(str, range(LABELS))), Preprocessing(1, 1, 1), 1.0,
     Metrics(0.0, 0, 0.0, 0.0), "", 0, 0, 0, "", "", "", "", {},
 )  # fmt: skip
-#: What is no JSON, and what is no object.
+#: No JSON; JSON, but no object.
 UNREADABLE = (b"rubbish", b"5")
-#: Heartbeats as another version may write them: a sign of life all the same.
+#: Heartbeats as another version may write them: they count as liveness, too.
 FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":LATER}', b'{"children":[],"at_ms":"x"}')
-#: Keys of Redis with what is left of their lives in ms (0: for ever), and what the oracle knew.
+#: Keys with their remaining time to live in ms (0: no expiry) and dumps, and the oracle's state.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
 
 
 class World:
-    """Redis, its oracle, the files, and the people at work."""
+    """Redis, its oracle and the files."""
 
     def __init__(self, server: RedisServer, app: Celery, folder: Path) -> None:
         self.client = connect(server.url, "test")
@@ -66,18 +66,18 @@ class World:
         self.client.script_flush()
 
     def now_ms(self) -> int:
-        """The server's clock, which has moved on since it was asked last."""
+        """The server's clock; waits until it differs from the value of the last call."""
         while (now := heartbeats.server_ms(self.client)) <= self._last_ms:
             time.sleep(0.0002)
         self._last_ms = now
         return now
 
     def hint(self, batch: int) -> None:
-        """A hint that does not come from the producer."""
+        """Send a hint that is not the producer's."""
         self.app.send_task(CLASSIFY_TASK, args=(JOB, batch), queue=keys.CLASSIFY_QUEUE)
 
     def take_hint(self) -> int | None:
-        """The batch of the oldest hint, which is out of the queue then."""
+        """Remove the oldest hint from the queue and return its batch."""
         message = cast(bytes | None, self.client.rpop(keys.CLASSIFY_QUEUE))
         if message is None:
             return None
@@ -86,7 +86,7 @@ class World:
         return int(batch)
 
     def claim(self, child: Child, batch: int) -> Claim:
-        """Claim, compare with the oracle, and have the work in hand."""
+        """Claim, compare with the oracle, and give the work to the child."""
         expected = self.model.claim(batch, child.owner, self.now_ms())
         claim = self.ledger.claim(batch, child.owner)
         agree(claim.verdict, expected)
@@ -108,27 +108,27 @@ class World:
         agree(found, expected)
 
     def offer_late(self, batch: int, images: Sequence[bytes | Status]) -> None:
-        """The images of a batch that is done are there again."""
+        """Store the images of a batch that is done again."""
         payload = keys.job(JOB, "payload")
         self.client.hset(payload, str(batch), encode_images(images))
         self.client.pexpire(payload, JOB_TTL_MS)
         self.model.payload.add(batch)
 
-    def take_in_hand(self, batch: int, owner: str, index: int) -> bool:
-        """Say which image comes next; False if the claim was lost."""
+    def mark_image(self, batch: int, owner: str, index: int) -> bool:
+        """Report the next image; False if the claim was lost."""
         self.now_ms()
-        mine = self.model.take_in_hand(batch, owner, index)
-        agree(self.ledger.mark_image(batch, owner, index), mine)
-        if mine:
+        expected = self.model.mark_image(batch, owner, index)
+        agree(self.ledger.mark_image(batch, owner, index), expected)
+        if expected:
             self.model.renewed(batch, self._claimed_at(batch, owner))
-        return mine
+        return expected
 
     def loaded(self, batch: int, owner: str) -> None:
-        """Say that the model is in memory."""
+        """Report that the model is in memory."""
         self.now_ms()
-        mine = self.model.loaded(batch, owner)
-        agree(self.ledger.loaded(batch, owner), mine)
-        if mine:
+        expected = self.model.loaded(batch, owner)
+        agree(self.ledger.loaded(batch, owner), expected)
+        if expected:
             self.model.renewed(batch, self._claimed_at(batch, owner))
 
     def release(self, batch: int, owner: str, damaged: bool = False) -> None:
@@ -137,23 +137,23 @@ class World:
         if released and damaged:
             self.model.payload.discard(batch)
 
-    def bury(self, batch: int, parent: str, pid: int) -> None:
-        """A parent reports a death, and hints at the batch if it counted."""
+    def report_death(self, batch: int, parent: str, pid: int) -> None:
+        """A parent reports a death, and sends a hint for the batch if the death counted."""
         owner = f"{parent}/{pid}:{7 * pid}"
-        buried = self.ledger.report_death(batch, f"{parent}/{pid}:")
-        agree(buried, self.model.bury(batch, owner))
-        if buried:
+        counted = self.ledger.report_death(batch, f"{parent}/{pid}:")
+        agree(counted, self.model.report_death(batch, owner))
+        if counted:
             self.hint(batch)
 
     def resume(self) -> None:
-        """A producer begins with a job whose record Redis has lost, and has not touched it yet."""
+        """A producer that resumes a lost job has only written the state."""
         record = keys.job(JOB, "record")
         self.client.hset(record, "state", "running")
         self.client.pexpire(record, JOB_TTL_MS)
         self.model.state = "running"
 
     def survey(self, batch: int) -> None:
-        """Look at a batch as a producer does, which may have lost the job."""
+        """Survey a batch as a producer does, possibly after the job was lost."""
         expected = self.model.survey([batch], self.now_ms())
         agree(self.ledger.survey([batch]), expected)
 
@@ -161,7 +161,7 @@ class World:
         agree(self.ledger.cancel(), self.model.cancel())
 
     def beat(self, parent: str, children: Sequence[str], ahead_ms: int = 0) -> None:
-        """A heartbeat that lists these children, by a clock that is ahead."""
+        """Send a heartbeat with these children, from a clock that is `ahead_ms` fast."""
         at_ms = self.now_ms() + ahead_ms
         heartbeats.beat(
             self.client,
@@ -172,9 +172,9 @@ class World:
         )
         self.model.beats[parent] = (at_ms, frozenset(children))
 
-    def write_rubbish(self, batch: int, unreadable: bytes) -> None:
-        """Another program writes where deaths are counted, and claims another batch."""
-        if self.model.state is None:  # or the keys would stay for ever
+    def write_unreadable_counts(self, batch: int, unreadable: bytes) -> None:
+        """Another client overwrites the counts of deaths and claims another batch."""
+        if self.model.state is None:  # without a record the keys would never expire
             return
         for part in ("deaths", "crashed"):
             key = keys.job(JOB, part)
@@ -184,14 +184,14 @@ class World:
         self.model.crashed[batch] = None
         if others := self.model.owner.keys() - {batch}:
             at_ms = self.now_ms()
-            self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"nobody|{at_ms}")
-            self.model.owner[min(others)] = ("nobody", at_ms)
+            self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"other|{at_ms}")
+            self.model.owner[min(others)] = ("other", at_ms)
 
-    def beat_otherwise(self, parent: str, child: str, how: int) -> None:
-        """A heartbeat as this version does not write it: unreadable, early, or no text at all."""
+    def write_foreign_beat(self, parent: str, child: str, how: int) -> None:
+        """Write a heartbeat of a foreign kind: unreadable, in the future, or no string."""
         key = keys.worker(parent)
         if how > len(FOREIGN_BEATS) + 2:
-            return  # the last one stays, which is older than a claim
+            return  # the last heartbeat stays; it is older than the claim
         self.silence(parent)
         if how < len(FOREIGN_BEATS):
             later = str(self.now_ms() + heartbeats.FUTURE_MS // 2).encode()
@@ -207,25 +207,25 @@ class World:
             self.beat(parent, [child], ahead_ms=heartbeats.FUTURE_MS // 2)
 
     def silence(self, parent: str) -> None:
-        """The heartbeat of a parent expires."""
+        """Remove the heartbeat of a parent, as if it had expired."""
         self.client.delete(keys.worker(parent))
         self.model.beats.pop(parent, None)
 
     def let_claims_expire(self) -> None:
-        """As if every claim had been made so long ago that it is worth nothing any more."""
-        for batch, (who, at_ms) in self.model.owner.items():
-            early = at_ms - LIMIT_MS - 1
-            self.client.hset(keys.job(JOB, "owner"), str(batch), f"{who}|{early}")
-            self.model.owner[batch] = (who, early)
+        """Date all claims back until they are past their limit."""
+        for batch, (owner, at_ms) in self.model.owner.items():
+            expired_ms = at_ms - LIMIT_MS - 1
+            self.client.hset(keys.job(JOB, "owner"), str(batch), f"{owner}|{expired_ms}")
+            self.model.owner[batch] = (owner, expired_ms)
 
     def flush(self) -> None:
-        """Redis loses everything, scripts as well."""
+        """Redis loses all data and scripts."""
         self.client.flushall()
         self.client.script_flush()
         self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
 
     def lose(self, part: str) -> None:
-        """Redis loses one key of the job, but not the others."""
+        """Redis loses one key of the job."""
         self.client.delete(keys.job(JOB, part))
         if part == "record":
             self.model.known, self.model.state = False, None
@@ -233,21 +233,20 @@ class World:
             getattr(self.model, part).clear()
 
     def snapshot(self) -> Moment:
-        """This moment of Redis."""
         dump = {}
         for key in cast(list[bytes], self.client.keys("*")):
             dump[key] = (max(0, self.client.pttl(key)), cast(bytes, self.client.dump(key)))
         return dump, self.model.copy()
 
     def restore(self, moment: Moment) -> None:
-        """Redis comes back as it was: whatever was written since is lost."""
+        """Return Redis to a snapshot; everything written since is lost."""
         self.flush()
         for key, (ttl_ms, data) in moment[0].items():
             self.client.restore(key, ttl_ms, data)
         self.model = moment[1].copy()
 
     def check_ledger(self) -> None:
-        """Redis holds what the oracle says, and nothing of the job that would stay for ever."""
+        """Redis stores what the oracle says, and every key of the job expires."""
         names = {part: keys.job(JOB, part) for part in keys.JOB_PARTS}
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hget(names["record"], "state")
@@ -265,7 +264,7 @@ class World:
         agree({why.decode() for why in trouble}, model.trouble)
         agree(state and state.decode(), model.state)
         agree({int(n) for n in payload}, model.payload)
-        claims = {n: f"{who}|{at}".encode() for n, (who, at) in model.owner.items()}
+        claims = {n: f"{holder}|{at}".encode() for n, (holder, at) in model.owner.items()}
         agree(_numbered(owner), claims)
         agree({n: _count(d) for n, d in _numbered(deaths).items()}, model.deaths)
         agree(_numbered(careful), {n: str(i).encode() for n, i in model.careful.items()})
@@ -275,17 +274,16 @@ class World:
         promise(all(ttl == -2 or 0 < ttl <= SETTINGS.job_ttl_s * 1000 for ttl in ttls))
 
     def close(self) -> None:
-        """Let go of the connection."""
         self.client.close()
 
     def job_keys(self) -> list[bytes]:
-        """Every key of the job, whatever it is called."""
+        """Every key that contains the job's id."""
         return [key for key in cast(list[bytes], self.client.keys("*")) if JOB.encode() in key]
 
     def _claimed_at(self, batch: int, owner: str) -> int:
         claim = cast(bytes | None, self.client.hget(keys.job(JOB, "owner"), str(batch))) or b""
-        who, _, at = claim.decode().rpartition("|")
-        agree(who, owner)
+        found, _, at = claim.decode().rpartition("|")
+        agree(found, owner)
         promise(int(at) >= self._last_ms)
         self._last_ms = int(at)
         return self._last_ms

@@ -1,8 +1,8 @@
-"""Mutants of the ledger of requests that need a word; all are found by reading the Lua."""
+"""Mutants of the request ledger that need a remark; the list of all is derived from the Lua."""
 
 from __future__ import annotations
 
-#: Those that the quick runs try: noticed soon, and of every kind.
+#: Tried by quick runs: a sample of every kind that is noticed early.
 QUICK = {
     "request/submit: known -> false",
     "request/claim: live(found) and found.owner ~= me -> false",
@@ -14,15 +14,15 @@ QUICK = {
     "request/cancel: found.status ~= 'open' -> false",
     "request/survey: ours and found and found.status == 'open' -> ours and found",
 }
-#: Mutants that change nothing that anyone can see, and why.
+#: Mutants without an observable effect, and the reason.
 EQUIVALENT = {
     "request/finish: found.status == 'done' and redis.call('HGET', STATE, 'outcome') == outcome "
-    "-> redis.call('HGET', STATE, 'outcome') == outcome": "only FINISH gives such an outcome",
-    "request/survey: ours and found -> found": "the text of an error has no status, either",
+    "-> redis.call('HGET', STATE, 'outcome') == outcome": "only FINISH writes such an outcome",
+    "request/survey: ours and found -> found": "the text of an error has no status",
     "request/prelude: not status and redis.call('EXISTS', key) == 0 "
     "-> redis.call('EXISTS', key) == 0": "a key with a status exists",
-    "request/prelude: #text > 15 -> #text >= 15": "no count has 15 digits: of ms, 31,000 years",
+    "request/prelude: #text > 15 -> #text >= 15": "no count has 15 digits: in ms, 31,000 years",
     "request/prelude: request.until_ms > now_ms() -> request.until_ms >= now_ms()": (
-        "it differs in one millisecond, in which either answer is right"
+        "it differs in one millisecond, where both results are right"
     ),
 }

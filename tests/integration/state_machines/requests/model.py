@@ -1,4 +1,4 @@
-"""The ledger of requests once more, as plain Python: what Redis must answer and hold."""
+"""The ledger of requests as plain Python: what Redis must return and store."""
 
 from __future__ import annotations
 
@@ -14,38 +14,36 @@ from shared.messages.requests import Outcome, Progress, Request
 
 @dataclass
 class Entry:
-    """One request."""
-
     request: Request
     input: bytes | None
     status: str = "open"  #: open, done, exhausted, cancelled
     fence: int = 0
     owner: str = ""
-    live: bool = False  #: the owner's lease has not run out
+    live: bool = False  #: the owner's lease has not expired
     attempts: int = 0
     progress: Progress | None = None
-    outcome: Outcome | None = None  #: None for exhausted too: its text is the ledger's
+    outcome: Outcome | None = None  #: None for exhausted, too: the ledger writes its text
     files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def state(self) -> RequestState:
-        """As people see it."""
+        """The state that `hangtag status` displays."""
         if self.status == "open":
             return RequestState.RUNNING if self.live else RequestState.WAITING
         return RequestState.CANCELLED if self.status == "cancelled" else RequestState.DONE
 
     def holds(self, fence: int) -> bool:
-        """Whether this fence is the last one, and was not given back."""
+        """Whether this fence is the latest and was not released."""
         return self.owner != "" and self.fence == fence
 
     def close(self, status: str) -> None:
-        """It ends; what only the work needed is gone."""
+        """End the request and drop what only the work needed."""
         self.status, self.progress, self.input = status, None, None
 
 
 @dataclass
 class RequestsModel:
-    """All requests, in the order in which they came."""
+    """All requests, in the order of submission."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -56,7 +54,7 @@ class RequestsModel:
         return [i for i in self.open() if not self.entries[i].live]
 
     def submit(self, request: Request, input: bytes | None) -> bool | None:
-        """None: other work has the id."""
+        """Return None if the id belongs to other work."""
         known = self.entries.get(request.id)
         if known is None:
             self.entries[request.id] = Entry(request, input)
@@ -104,10 +102,10 @@ class RequestsModel:
         entry = self.entries.get(request_id)
         if entry is None or not entry.holds(fence):
             return False
-        told = msgspec.structs.replace(outcome, files=tuple(files))
+        expected = msgspec.structs.replace(outcome, files=tuple(files))
         if entry.status != "open":
-            return entry.status == "done" and same(entry.outcome, told)
-        entry.outcome, entry.files = told, dict(files)
+            return entry.status == "done" and same(entry.outcome, expected)
+        entry.outcome, entry.files = expected, dict(files)
         entry.close("done")
         return True
 
@@ -120,5 +118,5 @@ class RequestsModel:
 
 
 def same(one: Outcome | None, other: Outcome | None) -> bool:
-    """Raw JSON is not equal to itself, so the wire decides."""
+    """Compare encoded: two msgspec.Raw with the same bytes are not equal."""
     return msgspec.json.encode(one) == msgspec.json.encode(other)

@@ -1,4 +1,4 @@
-"""Redis beside its oracle: every step is done to both, and compared."""
+"""Redis and its oracle: every step is applied to both, and the results are compared."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
 
 IDS = ("a", "b")
-#: Longer than a history takes: leases end, and outcomes expire, when the history says so.
+#: Longer than a history takes, so leases and outcomes expire only when the history says so.
 LEASE_S = 600.0
 TTL_S = 3600.0
 
 
 class World:
-    """The requests of one server."""
-
     def __init__(self, server: RedisServer) -> None:
         self.client = connect(server.url, "test")
         self.requests = RequestLedger(self.client, LEASE_S, TTL_S)
         self.model = RequestsModel()
-        self.orphans: set[str] = set()  #: ids with keys that Redis lost the state of
-        self.tampered = False  #: with the list of open requests
+        self.orphans: set[str] = set()  #: ids whose state Redis lost, while other keys remain
+        self.tampered = False  #: the list of open requests was changed by another client
         self.client.flushall()
 
     def submit(self, request: Request, input: bytes | None) -> bool:
-        """True if it is new."""
+        """Return whether the request is new."""
         found: bool | None
         expected = self.model.submit(request, input)
         try:
@@ -79,7 +77,7 @@ class World:
         return expected
 
     def let_lease_end(self, request_id: str) -> None:
-        """As if its trainer had been silent for too long."""
+        """Expire the lease, as if its trainer had sent no heartbeat for too long."""
         entry = self.model.entries.get(request_id)
         if entry is not None:
             entry.live = False
@@ -87,34 +85,34 @@ class World:
             self.client.hset(keys.request(request_id, "state"), "until_ms", str(now_ms))
 
     def let_ended_expire(self) -> None:
-        """As if every request that has ended had done so long ago."""
+        """Delete ended requests, as if their time to live had passed."""
         for request_id, entry in list(self.model.entries.items()):
             if entry.status != "open":
                 self.client.delete(*self._keys_of(request_id))
                 del self.model.entries[request_id]
 
     def flush(self) -> None:
-        """Redis loses everything, scripts as well."""
+        """Redis loses all data and scripts."""
         self.client.flushall()
         self.client.script_flush()
         self.model = RequestsModel()
         self.orphans.clear()
 
     def lose_state(self, request_id: str) -> None:
-        """Redis loses one key, but not the others."""
+        """Redis loses the state key only."""
         self.client.delete(keys.request(request_id, "state"))
         if self.model.entries.pop(request_id, None):
             self.orphans.add(request_id)
             self.tampered = True
 
     def list_again(self, request_id: str) -> None:
-        """Somebody puts a request that is not open into the list of those that are."""
+        """Another client adds a request that is not open to the list of open ones."""
         if request_id not in self.model.open():
             self.client.zadd(keys.REQUESTS, {request_id: 1})
             self.tampered = True
 
     def tamper(self, request_id: str, field: str, value: bytes | None) -> None:
-        """Another program changes a field: every operation refuses, and changes nothing."""
+        """Another client changes a field: every operation refuses and changes nothing."""
         state = keys.request(request_id, "state")
         before = self.client.hget(state, field)
         if before is None:
@@ -137,8 +135,8 @@ class World:
         agree(self.requests.open(), [i for i in self.model.open() if i != request_id])
         self.client.hset(state, field, before)
 
-    def take_request(self, request_id: str) -> None:
-        """Another program deletes what is asked: it cannot be asked again."""
+    def delete_request_field(self, request_id: str) -> None:
+        """Another client deletes the request field: the request cannot be submitted again."""
         state = keys.request(request_id, "state")
         before = self.client.hget(state, "request")
         if before is not None:
@@ -154,12 +152,12 @@ class World:
         return [self.client.dump(name) for name in (*names, keys.REQUESTS)]
 
     def check(self) -> None:
-        """Redis holds what the oracle says, and nothing that would stay for ever."""
+        """Redis stores what the oracle says, and every key of an ended request expires."""
         if not self.tampered:
             self._check_list()
         agree(self.requests.waiting(), self.model.waiting())
         agree(self.requests.open(), self.model.open())
-        self._check_list()  # whoever asks puts it right
+        self._check_list()  # reading it repairs it
         self.tampered = False
         for request_id in IDS:
             if request_id in self.model.entries:
@@ -198,9 +196,9 @@ class World:
             pipe.hget(names[0], "until_ms")
             pipe.time()
             *ttls_ms, files, until_ms, now = pipe.execute()
-        there = (True, bool(entry.files), entry.input is not None) if entry else (False,) * 3
+        exist = (True, bool(entry.files), entry.input is not None) if entry else (False,) * 3
         ended = entry is not None and entry.status != "open"
-        for expected, ttl_ms in zip(there, ttls_ms, strict=True):
+        for expected, ttl_ms in zip(exist, ttls_ms, strict=True):
             agree(ttl_ms != -2, expected)
             promise(not expected or ((0 < ttl_ms <= TTL_S * 1000) if ended else ttl_ms == -1))
         agree({n.decode(): data for n, data in files.items()}, entry.files if entry else {})

@@ -21,7 +21,7 @@ from tests.fuzz.cases import case
 from tests.fuzz.seeds import seeds
 from tests.fuzz.verdict import SPECS, check, check_plain
 
-#: Limit of processor time for one image, whatever the machine's load. A careful child has 20 s.
+#: Limit of processor time for one image, also on a busy machine. A careful child has 20 s.
 MAX_CPU_S = 10.0
 #: Limit of memory for one image, beside that of the process (worker/decoding/limits.py).
 MAX_MB = 800

@@ -41,10 +41,10 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
     server: RedisServer, tmp_path: Path
 ) -> None:
     data = draw(tmp_path / "drawn", DRAWN, IMAGES_PER_CLASS)
-    answer, files = evaluated(server, tmp_path, data)
+    result, files = evaluated(server, tmp_path, data)
     accuracy, pairs = counted(data, DRAWN)
-    found = answer.evaluation
-    assert (answer.model, answer.split, found.labels) == (CARD.ref, "all", CARD.labels)
+    found = result.evaluation
+    assert (result.model, result.split, found.labels) == (CARD.ref, "all", CARD.labels)
     assert found.count == len(DRAWN) * IMAGES_PER_CLASS
     assert found.accuracy == pytest.approx(accuracy)
     confusion = np.array(found.confusion)
@@ -56,9 +56,9 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
 def test_only_the_test_part_is_used_if_there_is_one(server: RedisServer, tmp_path: Path) -> None:
     draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
     test = draw(tmp_path / "split/test", DRAWN, 4)
-    answer, _ = evaluated(server, tmp_path, tmp_path / "split")
-    assert (answer.split, answer.evaluation.count) == ("test", len(DRAWN) * 4)
-    assert answer.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
+    result, _ = evaluated(server, tmp_path, tmp_path / "split")
+    assert (result.split, result.evaluation.count) == ("test", len(DRAWN) * 4)
+    assert result.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
 
 
 def test_folders_that_the_model_does_not_know_are_named(
@@ -99,9 +99,9 @@ def test_an_import_with_data_is_calibrated_and_evaluated_on_images_set_apart(
     assert metrics.heldout_count > 0
     assert card.temperature != 1.0
     assert {"confusion.png", "samples.png", "evaluation.json"} <= set(card.files)
-    answer, _ = evaluated(server, tmp_path, data, "drawn@1")
-    assert (answer.split, answer.evaluation.count) == ("test", metrics.test_count)
-    found = answer.evaluation
+    result, _ = evaluated(server, tmp_path, data, "drawn@1")
+    assert (result.split, result.evaluation.count) == ("test", metrics.test_count)
+    found = result.evaluation
     assert (found.accuracy, found.loss) == (metrics.test_accuracy, metrics.test_loss)
     report = trained.data
     assert report is not None
@@ -118,10 +118,10 @@ def test_without_data_a_version_is_evaluated_on_its_training_folder(
     Registry(tmp_path / "store").publish(card, files)
     work = Evaluate("mine@1")
     context, _ = handler_context.make(server, tmp_path / "store", work)
-    answer = evaluate.evaluate(context, work)
-    assert isinstance(answer.answer, Evaluated)
-    assert answer.answer.evaluation.count == len(DRAWN) * 4
-    assert answer.files == {}
+    result = evaluate.evaluate(context, work)
+    assert isinstance(result.answer, Evaluated)
+    assert result.answer.evaluation.count == len(DRAWN) * 4
+    assert result.files == {}
     data.rename(tmp_path / "elsewhere")
     with pytest.raises(SetupError, match=rf"{data}, which is no folder.*--data DIR"):
         evaluate.evaluate(context, work)

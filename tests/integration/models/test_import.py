@@ -50,9 +50,9 @@ def imported(
     fields = {"name": NAME, "labels": LABELS, **options}
     work = Import(sha256=hashlib.sha256(archive).hexdigest(), **fields)
     context, notes = handler_context.make(server, tmp_path / "store", work, archive)
-    answer = import_model.import_model(context, work).answer
-    assert isinstance(answer, Trained)
-    return answer, notes
+    result = import_model.import_model(context, work).answer
+    assert isinstance(result, Trained)
+    return result, notes
 
 
 def served(server: RedisServer, model: str, images: np.ndarray[Any, Any]) -> Any:
@@ -131,10 +131,10 @@ def test_an_id_used_again_is_another_request(server: RedisServer, tmp_path: Path
         context, _ = handler_context.make(
             server, tmp_path / "store", work, archive, "nightly", created=created
         )
-        answer = import_model.import_model(context, work).answer
-        assert isinstance(answer, Trained)
-        assert answer.model == f"{NAME}@{created:.0f}"
-        assert answer.decision.version == created
+        result = import_model.import_model(context, work).answer
+        assert isinstance(result, Trained)
+        assert result.model == f"{NAME}@{created:.0f}"
+        assert result.decision.version == created
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

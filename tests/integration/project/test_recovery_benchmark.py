@@ -1,4 +1,4 @@
-"""The benchmark of recovery does not take a failure for a success."""
+"""The benchmark of recovery does not count a failure as a success."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_workers_are_displayed(running: Place, monkeypatch: pytest.MonkeyPatch) 
     head, row = (line.split() for line in table.stdout.splitlines())
     assert head[:6] == ["host", "pid", "queue", "since", "children", "models"]
     assert row[:3] == [socket.gethostname(), str(running.the("worker")), "classify"]
-    assert row[5] == "1"  # after a day and a time
+    assert row[5] == "1"  # after the date and the time of "since"
     assert int(row[-1]) > 10
     output = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
     (beat,) = msgspec.json.decode(output, type=list[Heartbeat])

@@ -246,7 +246,7 @@ class World:
         self.model = moment[1].copy()
 
     def check_ledger(self) -> None:
-        """Redis stores what the oracle says, and every key of the job expires."""
+        """Redis agrees with the oracle, and every key of the job expires."""
         names = {part: keys.job(JOB, part) for part in keys.JOB_PARTS}
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hget(names["record"], "state")

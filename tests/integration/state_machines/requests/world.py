@@ -17,7 +17,7 @@ from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
 
 IDS = ("a", "b")
-#: Longer than a history takes, so leases and outcomes expire only when the history says so.
+#: Longer than a history takes, so leases and outcomes expire only in a step of the history.
 LEASE_S = 600.0
 TTL_S = 3600.0
 
@@ -152,7 +152,7 @@ class World:
         return [self.client.dump(name) for name in (*names, keys.REQUESTS)]
 
     def check(self) -> None:
-        """Redis stores what the oracle says, and every key of an ended request expires."""
+        """Redis agrees with the oracle, and every key of an ended request expires."""
         if not self.tampered:
             self._check_list()
         agree(self.requests.waiting(), self.model.waiting())

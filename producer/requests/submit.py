@@ -113,7 +113,7 @@ def _check_stored(settings: Settings, request: Request) -> None:
         return
     stored = request_store.load(settings.store_path, request.id)
     if stored is not None and stored.work != request.work:
-        raise UsageError(f"request {request.id} already exists for other work; choose another id")
+        raise UsageError(f"request {request.id} exists for other work; choose another id")
 
 
 def data_place(typed: str, settings: Settings) -> str:

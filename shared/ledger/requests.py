@@ -60,7 +60,7 @@ class RequestLedger:
         if known is None:
             return True
         if _request(request.id, known).work != request.work:
-            raise UsageError(f"request {request.id} already exists for other work; choose another id")
+            raise UsageError(f"request {request.id} exists for other work; choose another id")
         return False
 
     def open(self) -> list[str]:

@@ -49,7 +49,7 @@ def test_a_request_reaches_one_trainer_with_its_input(requests: RequestLedger) -
 def test_a_repeated_request_is_the_same_one(requests: RequestLedger) -> None:
     assert requests.submit(make_request())
     assert not requests.submit(make_request(who="you@there", at=2.0))
-    with pytest.raises(UsageError, match="request r1 already exists for other work; choose another id"):
+    with pytest.raises(UsageError, match="request r1 exists for other work; choose another id"):
         requests.submit(Request("r1", Train("fashion-mnist", "tutorial"), "me@here", 1.0))
     view = requests.get("r1")
     assert view is not None

@@ -135,7 +135,7 @@ def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) 
 
 
 def test_an_undecodable_path_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no text"):
+    with pytest.raises(UsageError, match="not printable text"):
         make_work(TrainOptions(os.fsdecode(b"\xff"), "garments"), ELSEWHERE)
 
 

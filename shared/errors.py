@@ -27,7 +27,7 @@ from shared.image_status import Status
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-#: The kept parts of a text that may quote foreign input: its head, and its tail with the fix.
+#: Limits for a text that may quote foreign input: its head, and its tail with the fix.
 HEAD_CHARS, TAIL_CHARS = 250, 200
 
 

@@ -1,4 +1,4 @@
-"""Tells refusals of access from outages.
+"""Distinguishes refusals of access from outages.
 
 Outages are retried. A refusal (authentication, permissions, certificates) is a set-up error: it
 ends the command or worker with one line that names the fix.

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
+from shared.broker.credential_files import check_file, read_password
 from shared.errors import SetupError
 from shared.settings import Settings
 
 VARIABLE = "HANGTAG_REDIS_URL"
 DEFAULT_PORT = 6379
-MAX_PASSWORD_BYTES = 4096
 MAX_PORT = 65535
 SOCKET, PLAIN, TLS = "unix", "redis", "rediss"
 _ENCODE = "write each of / ? # @ : % in a password as %XX, or use HANGTAG_REDIS_PASSWORD_FILE"
@@ -58,7 +57,7 @@ class Address(msgspec.Struct, frozen=True):
         Raises:
             SetupError: the password file cannot be read.
         """
-        password = _read_password(self.password_file) if self.password_file else self.password
+        password = read_password(self.password_file) if self.password_file else self.password
         if not password:
             return ()
         return (self.user, password) if self.user else (password,)
@@ -92,7 +91,7 @@ def address(settings: Settings) -> Address:
         )
     found.credentials()
     for file in filter(None, (found.ca, found.cert, found.key)):
-        _check_file(file)
+        check_file(file)
     return found
 
 
@@ -235,26 +234,3 @@ def is_private(found: Address) -> bool:
         return ipaddress.ip_address(found.host).is_loopback
     except ValueError:
         return False
-
-
-def _read_password(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_PASSWORD_BYTES + 1)
-        text = data.decode().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path}: {reason}; fix that file") from None
-    if not text or len(data) > MAX_PASSWORD_BYTES or not text.isprintable():
-        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path} must hold one line, the password")
-    return text
-
-
-def _check_file(path: str) -> None:
-    """Raises SetupError for an unreadable certificate or key: at the start, not on first use."""
-    try:
-        Path(path).read_bytes()
-    except OSError as error:
-        raise SetupError(
-            f"{path}: {error.strerror}; check HANGTAG_REDIS_CA, _CERT and _KEY"
-        ) from None

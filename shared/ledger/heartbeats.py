@@ -58,9 +58,7 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
     """Every living worker, by id."""
-    ids = cast(
-        list[bytes], client.zrange(keys.WORKERS, 0, -1)
-    )  # any client may write here, also what is not UTF-8
+    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # maybe not UTF-8
     if not ids:
         return []
     prefix = keys.worker("").encode()

@@ -43,7 +43,7 @@ def resolve(client: redis.Redis, model: ModelName) -> Card:
 
 def load_card(client: redis.Redis, name: str, version: int) -> Card:
     """The card of a version. Raises SetupError, RedisError."""
-    if _is_packaged(name, version):
+    if pretrained.is_packaged(name, version):
         return pretrained.card()
     data = _get(client, keys.model_card(name, version))
     if data is None:
@@ -58,7 +58,7 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
         SetupError: it is not in Redis, or does not match the card.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    if _is_packaged(card.name, card.version):
+    if pretrained.is_packaged(card.name, card.version):
         return pretrained.read(filename)
     sha256 = card.files.get(filename)
     if sha256 is None:
@@ -90,11 +90,6 @@ def load_catalog(client: redis.Redis) -> list[Model]:
     copies = sorted({(pretrained.NAME, pretrained.VERSION), *_copies(client)})
     grouped = itertools.groupby(copies, key=lambda copy: copy[0])
     return [_model(client, name, [number for _, number in of_name]) for name, of_name in grouped]
-
-
-def _is_packaged(name: str, version: int) -> bool:
-    """Whether this version is part of the package."""
-    return (name, version) == (pretrained.NAME, pretrained.VERSION)
 
 
 def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> Model:

@@ -85,7 +85,7 @@ def _collected(faults: list[SetupError]) -> Iterator[None]:
 
 
 def _put_version(client: redis.Redis, registry: Registry, card: Card) -> None:
-    if (card.name, card.version) == (packaged.NAME, packaged.VERSION):
+    if packaged.is_packaged(card.name, card.version):
         return  # part of every installation
     for filename, sha256 in card.files.items():
         if not filename.endswith(SERVED) or client.exists(keys.blob(sha256)):

@@ -27,6 +27,11 @@ def card() -> Card:
         raise SetupError(_damaged("card.json")) from error
 
 
+def is_packaged(name: str, version: int) -> bool:
+    """Whether a version is part of the package."""
+    return (name, version) == (NAME, VERSION)
+
+
 def card_sha256() -> str:
     """sha256 of the card's bytes, by which producer and worker verify that they use one version."""
     return hashlib.sha256(_bytes("card.json")).hexdigest()

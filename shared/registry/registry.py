@@ -74,7 +74,7 @@ class Registry:
         Raises:
             SetupError: there is no such version, or its card is damaged.
         """
-        if _is_packaged(name, version):
+        if pretrained.is_packaged(name, version):
             return pretrained.card()
         return version_folder.read_card(self._version(name, version))
 
@@ -84,13 +84,13 @@ class Registry:
         Raises:
             SetupError: the card lists no such file, or the file does not match the card.
         """
-        if _is_packaged(card.name, card.version):
+        if pretrained.is_packaged(card.name, card.version):
             return pretrained.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""
-        if _is_packaged(card.name, card.version):
+        if pretrained.is_packaged(card.name, card.version):
             return {filename: len(pretrained.read(filename)) for filename in card.files}
         return version_folder.sizes(self._version(card.name, card.version), card)
 
@@ -125,7 +125,7 @@ class Registry:
         Raises:
             SetupError: there is no such version, it is packaged, or an alias stands for it.
         """
-        if _is_packaged(name, version):
+        if pretrained.is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
         with self._writing(name), AliasLog(self.folder(name)).locked():  # excludes promotions
@@ -241,10 +241,6 @@ def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
     """Alias -> version of a model after these decisions."""
     first = _first(name, PRODUCTION)
     return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
-
-
-def _is_packaged(name: str, version: int) -> bool:
-    return (name, version) == (pretrained.NAME, pretrained.VERSION)
 
 
 def _first(name: str, alias: str) -> int | None:

@@ -141,7 +141,7 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
     wild = msgspec.structs.replace(DENSE, peak_rate=1e38, warmup_share=0.0)
     with pytest.raises(SetupError) as error:
         train(wild.lasting(20), examples, examples, 2, 1)
-    for word in ("no number", "--seed", "--recipe"):
+    for word in ("not finite", "--seed", "--recipe"):
         assert word in str(error.value)
 
 

@@ -1,9 +1,9 @@
-"""`celery -A tests.faults.apps.failpoint_worker worker`: workers with armed points."""
+"""`celery -A tests.faults.apps.failpoint_worker worker`: poison workers with armed points."""
 
 from __future__ import annotations
 
+from tests.faults.apps.poison_worker import app
 from tests.support.failpoints import armed
-from worker.app import app
 
 armed.watch()
 

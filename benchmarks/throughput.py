@@ -23,7 +23,7 @@ from benchmarks.report.results import Measured, Results, differences
 from benchmarks.report.tables import report
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.fleet.machine import cores
+from producer.fleet.machine_resources import cores
 
 NAMES = ("bare", "warm", "cold", "cold-small", "keras", "ray")
 

@@ -26,8 +26,8 @@ from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 from benchmarks.workloads.synthetic_photos import photograph
-from producer.fleet.machine import cores
-from shared.broker.location import log_path
+from producer.fleet.machine_resources import cores
+from shared.broker.runtime_paths import log_path
 from shared.messages.files import INLINE, PATH, TRANSPORTS, UNSEEN
 from shared.settings import Settings
 

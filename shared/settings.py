@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: The same for one image of a batch that is classified carefully.
     careful_limit_s: float = 20.0
     #: Memory limit of one batch beyond its child's own. One image takes at most 0.8 GB
-    #: (worker/decoding/limits.py), unless a decoder is faulty.
+    #: (worker/decoding/size_limits.py), unless a decoder is faulty.
     child_memory_mb: int = 3072
     #: An idle worker that receives no hint for this long although hints wait restarts itself.
     watchdog_s: float = 60.0

@@ -13,7 +13,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.measure.process_watch import is_tagged, pids
-from shared.broker.location import socket_path
+from shared.broker.runtime_paths import socket_path
 from shared.settings import Settings
 
 _HANGTAG = [sys.executable, "-m", "producer.cli"]

@@ -15,7 +15,7 @@ import msgspec
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment
 from benchmarks.measure.command import Failed, wait
-from producer.fleet.machine import cores
+from producer.fleet.machine_resources import cores
 from shared.errors import MISFITS
 from shared.messages.model_card import decode_card
 from worker.recipes.recipes import Recipe

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from producer.output.text import show_json
+from producer.output.formatting import show_json
 from shared.messages.requests import FASHION_MNIST
 from shared.settings import Settings
 

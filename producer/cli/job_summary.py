@@ -9,7 +9,7 @@ import click
 
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
-from producer.output.text import counted, mib, typed
+from producer.output.formatting import counted, mib, typed
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
 

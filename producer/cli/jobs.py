@@ -11,8 +11,8 @@ import click
 
 from producer.cli.params import BudgetParam
 from producer.inputs.job_options import JobOptions
+from producer.output.formatting import show_json
 from producer.output.output_path import checked_output
-from producer.output.text import show_json
 from shared.errors import UsageError
 from shared.messages.files import INLINE, TRANSPORTS
 from shared.messages.job import RUNTIMES

@@ -37,7 +37,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except HangtagError as error:
-            from producer.output.text import one_line
+            from producer.output.formatting import one_line
 
             click.echo(f"hangtag: {one_line(str(error))}", err=True)
             ctx.exit(_code(error))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from producer.cli.params import ShareParam
-from producer.output.text import show_json
+from producer.output.formatting import show_json
 from shared.messages.model_name import PRODUCTION
 from shared.messages.requests import PROMOTE
 from shared.settings import Settings
@@ -138,7 +138,7 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
 def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     """Delete old versions, except those that an alias points to or a job is pinned to."""
     from producer.models import manage
-    from producer.output.text import counted, size
+    from producer.output.formatting import counted, size
 
     pruned = manage.prune(Settings.from_env(), name, keep, dry_run)
     _show(pruned, manage.table(name, pruned, dry_run), as_json)

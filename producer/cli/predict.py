@@ -57,18 +57,18 @@ def predict(
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
     from producer.predict import plot_file as plots
-    from producer.predict import text
+    from producer.predict import prediction_text
     from producer.predict.predict import predict as work
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
     found = work(images, Settings.from_env(), model=model, truth=truth)
     if as_json:
-        click.echo(text.as_json(found, top))
+        click.echo(prediction_text.as_json(found, top))
     else:
         encoding = sys.stdout.encoding or "ascii"
-        click.echo("\n".join(text.lines(found, top, encoding)))
-        click.echo(text.summary(found), err=True)
+        click.echo("\n".join(prediction_text.lines(found, top, encoding)))
+        click.echo(prediction_text.summary(found), err=True)
     if plot_file is not None:
         plots.draw(plot_file, images, found)
         click.echo(f"drawn: {plot_file}", err=True)

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, WorkersParam
-from producer.output.text import show_json
+from producer.output.formatting import show_json
 from shared.errors import SetupError, UsageError
 from shared.settings import Settings
 
@@ -125,9 +125,12 @@ COMMANDS = (up, down, worker, workers)
 
 def _children(settings: Settings) -> int:
     """The default number of worker processes; prints a notice if memory limits it."""
-    from producer.fleet import machine
+    from producer.fleet import machine_resources
 
-    cores, found = machine.cores(), machine.children(settings.child_memory_mb << 20)
+    cores, found = (
+        machine_resources.cores(),
+        machine_resources.children(settings.child_memory_mb << 20),
+    )
     if found < cores:
         limit = f"HANGTAG_CHILD_MEMORY_MB={settings.child_memory_mb}"
         click.echo(
@@ -141,12 +144,12 @@ def _children(settings: Settings) -> int:
 
 def _check_unused(settings: Settings) -> None:
     """Raises SetupError if jobs run on this machine's stack."""
-    from shared.broker.location import socket_path
+    from shared.broker.runtime_paths import socket_path
 
     if not socket_path(settings).exists():
         return
     from producer.jobs.status import running_on_stack  # with Redis' client, which takes 0.1 s
-    from producer.output.text import one_line
+    from producer.output.formatting import one_line
 
     jobs = running_on_stack(settings)
     if jobs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.params import ShareParam
-from producer.output.text import show_json
+from producer.output.formatting import show_json
 from shared.errors import UsageError
 from shared.messages.requests import FASHION_MNIST, PROMOTE
 from shared.settings import Settings

@@ -31,7 +31,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     finally:
         checking.close()
     if as_json:
-        from producer.output.text import show_json
+        from producer.output.formatting import show_json
 
         show_json(proof)
     else:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from producer.processes import lock
 from shared import installation
 from shared.broker.address import address
-from shared.broker.location import runtime_dir, stack_dir, stack_name
+from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
 from shared.messages.requests import Evaluate, Import, ShowData, Train, Work

@@ -7,11 +7,11 @@ import time
 from redis.exceptions import RedisError
 
 from producer.fleet.start_command import worker_line
-from producer.output.text import columns, one_line
+from producer.output.formatting import columns, one_line
 from shared import keys
 from shared.broker.address import redacted
-from shared.broker.location import broker_url, socket_path
 from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat

@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 from producer.jobs.background import find_output
 from producer.jobs.job import Job, stored_options
 from producer.journal.snapshot import JobState, JobView, read_snapshot
-from producer.output.text import counted
+from producer.output.formatting import counted
 from producer.stack.other_stacks import stacks
 from shared.broker.address import redacted
-from shared.broker.location import broker_url, socket_path
 from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.ledger.batches import BatchLedger
 from shared.messages.job import JOB_ID

@@ -23,8 +23,8 @@ from producer.jobs.job import Job
 from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
 from producer.output.csv_table import PART_SUFFIX
+from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
-from producer.output.text import counted, typed
 from producer.stack.stack import BrokerSession
 from producer.verify.check_rows import sha256_of
 from shared.errors import Exit, SetupError

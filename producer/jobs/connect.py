@@ -16,12 +16,12 @@ from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, al
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.jobs.job import Job
+from producer.output.formatting import mib
 from producer.output.outage import PAUSE_S, Outage, write_refusal
-from producer.output.text import mib
 from shared.broker.address import Address
 from shared.broker.celery_app import make_app
-from shared.broker.location import broker_url
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerAway, SetupError, StillOpen
 
 

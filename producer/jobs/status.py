@@ -14,13 +14,13 @@ from redis.exceptions import RedisError
 from producer.jobs.background import find_output
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, read_snapshot
-from producer.output.text import columns, duration, one_line, show_json
+from producer.output.formatting import columns, duration, one_line, show_json
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from shared import keys
 from shared.broker.address import redacted
-from shared.broker.location import broker_url
 from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url
 from shared.broker.wrong_type import answers
 from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
 from shared.failpoints import failpoint

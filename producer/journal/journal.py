@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal import lock, properties, records, retries, schema
+from producer.journal import lock, property_table, records, retries, schema
 from producer.journal.job_properties import JobProperties
 from producer.journal.records import BatchReader, FrozenBatch, Place, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
@@ -63,12 +63,12 @@ class Journal(BatchReader, JobProperties):
 
     def get(self, key: str) -> bytes | None:
         with sqlite_errors(self.path):
-            return properties.get(self._db, key)
+            return property_table.get(self._db, key)
 
     def put(self, **values: bytes) -> None:
         """Set properties of the job, all or none."""
         with self._transaction():
-            properties.put(self._db, **values)
+            property_table.put(self._db, **values)
 
     def start(self, **values: bytes) -> None:
         """Start a job with these properties, and remove all data of an earlier one, in one
@@ -83,7 +83,7 @@ class Journal(BatchReader, JobProperties):
             schema.clear(self._db)
             self.totals = JobCounts()
             store_counts(self._db, self.totals)
-            properties.put(self._db, **values)
+            property_table.put(self._db, **values)
 
     @property
     def has_job(self) -> bool:
@@ -100,7 +100,7 @@ class Journal(BatchReader, JobProperties):
 
         The first result of a batch is final."""
         with self._transaction():
-            properties.put(self._db, **also)
+            property_table.put(self._db, **also)
             for batch in frozen:
                 self._freeze(batch)
             for result in results:
@@ -165,7 +165,7 @@ class Journal(BatchReader, JobProperties):
                     f"{self.path} was written by an incompatible version of Hangtag; "
                     "use that version, or start over with --restart"
                 )
-            found = properties.read(self._db)
+            found = property_table.read(self._db)
             self.totals = load_counts(found)
             damaged = records.damaged(self._db)
             if not damaged and sums(self._db) != self.totals:

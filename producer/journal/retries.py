@@ -13,7 +13,7 @@ from itertools import groupby
 
 import msgspec
 
-from producer.journal import properties, records
+from producer.journal import property_table, records
 from producer.journal.records import FrozenBatch, Place, pack, recorded, result_of, unpack
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, decode_result, encode_result
@@ -50,7 +50,7 @@ def under_way(database: sqlite3.Connection) -> int:
 
 def reached(database: sqlite3.Connection, place: Place) -> None:
     """Record that the failed rows up to this one are in a repeat."""
-    properties.put(database, **{REACHED: pack([place]) or b""})
+    property_table.put(database, **{REACHED: pack([place]) or b""})
 
 
 def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
@@ -109,7 +109,7 @@ def _unknown(count: int, k: int) -> bytes:
 
 
 def _after(database: sqlite3.Connection) -> Place:
-    place = properties.get(database, REACHED)
+    place = property_table.get(database, REACHED)
     return _BEFORE_ALL if place is None else unpack(place)[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from producer.journal import properties
+from producer.journal import property_table
 from producer.journal.totals import JobCounts, store_counts
 
 #: The schema version that this version of Hangtag reads and writes, in the property `schema`.
@@ -51,7 +51,7 @@ def prepare(database: sqlite3.Connection) -> None:
     if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         for table in _TABLES:
             database.execute(table)
-        properties.put(database, schema=NOW)
+        property_table.put(database, schema=NOW)
         store_counts(database, JobCounts())
     # Changes nothing, and fails if a damaged header forbids writing.
     database.execute("DELETE FROM job WHERE key IS NULL")
@@ -66,7 +66,7 @@ def clear(database: sqlite3.Connection) -> None:
     """
     database.execute("DELETE FROM batch")
     database.execute("DELETE FROM job")
-    properties.put(database, schema=NOW)
+    property_table.put(database, schema=NOW)
 
 
 def check_structure(database: sqlite3.Connection) -> None:

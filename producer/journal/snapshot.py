@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from producer.inputs.skipped import Unlisted
-from producer.journal import properties
+from producer.journal import property_table
 from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.totals import JobCounts, load_counts
@@ -145,5 +145,5 @@ def _state_without_log(path: Path) -> tuple[int, int, int] | None:
 
 def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
     with closing(open_read_only(path, immutable)) as database:
-        found = properties.read(database)
+        found = property_table.read(database)
         return found, load_counts(found)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from producer.journal import properties
+from producer.journal import property_table
 from shared.errors import MISFITS
 from shared.image_status import add_flags
 
@@ -30,7 +30,7 @@ class JobCounts(msgspec.Struct):
 
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the totals, in the open transaction. Raises sqlite3.DatabaseError."""
-    properties.put(database, **{PROPERTY: msgspec.json.encode(totals)})
+    property_table.put(database, **{PROPERTY: msgspec.json.encode(totals)})
 
 
 def load_counts(found: Mapping[str, bytes]) -> JobCounts:

@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from redis.exceptions import RedisError
 
 from producer.metrics.bounded_server import BoundedServer
-from producer.metrics.families import Families
+from producer.metrics.metric_families import Families
 from producer.metrics.snapshot import Snapshot, take_snapshot
-from producer.output.text import one_line
-from shared.broker.location import broker_url
+from producer.output.formatting import one_line
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError, bounded
 from shared.settings import Settings
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from producer.requests.client import ROLE, broker_errors
-from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, ModelName

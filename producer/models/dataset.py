@@ -9,7 +9,7 @@ from typing import NamedTuple
 from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output import image_file
-from producer.output.text import columns
+from producer.output.formatting import columns
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from shared.messages.replies import DataReport

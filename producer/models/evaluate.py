@@ -10,7 +10,7 @@ import msgspec
 
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
-from producer.output.text import columns, counted, one_line, share
+from producer.output.formatting import columns, counted, one_line, share
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from shared.messages.model_name import parse

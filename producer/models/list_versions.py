@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.models.catalog import Catalog
-from producer.output.text import columns, moment, one_line, share, size
+from producer.output.formatting import columns, moment, one_line, share, size
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import Model, Version
 

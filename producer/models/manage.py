@@ -10,18 +10,18 @@ from redis.exceptions import RedisError
 
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
-from producer.output.text import columns
+from producer.output.formatting import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
 from producer.stack.other_stacks import stacks
-from shared.broker.location import broker_url, socket_path
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import SetupError, UsageError
 from shared.ledger.jobs import pinned
 from shared.messages.model_name import NAME, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Rollback
-from shared.registry import operations
+from shared.registry import version_operations
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -39,7 +39,7 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
-    decided = operations.promote(Registry(settings.store_path), work, user_name())
+    decided = version_operations.promote(Registry(settings.store_path), work, user_name())
     refresh(settings)
     return decided
 
@@ -56,7 +56,7 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
     registry = Registry(settings.store_path)
     registry.existing(name)  # raises an error that lists the models
-    decided = operations.rollback(registry, work, user_name())
+    decided = version_operations.rollback(registry, work, user_name())
     refresh(settings)
     return decided
 
@@ -72,7 +72,7 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Pruned)
-    pruned = operations.prune(
+    pruned = version_operations.prune(
         Registry(settings.store_path), work, _of_this_stack(settings, name) | mine
     )
     if not dry_run:

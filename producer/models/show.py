@@ -9,7 +9,7 @@ import msgspec
 
 from producer.models.catalog import Catalog
 from producer.output import image_file
-from producer.output.text import columns, moment, one_line, share, size
+from producer.output.formatting import columns, moment, one_line, share, size
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.output.text import counted, duration
+from producer.output.formatting import counted, duration
 from producer.requests.submit import data_place
 from shared.errors import UsageError
 from shared.messages.model_card import Metrics

@@ -7,8 +7,8 @@ import time
 from typing import Protocol
 
 from producer.journal.totals import JobCounts
+from producer.output.formatting import one_line
 from producer.output.notices import LiveNotices, Notices, print_line
-from producer.output.text import one_line
 
 PLAIN_EVERY_S = 5.0
 

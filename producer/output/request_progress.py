@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol
 
+from producer.output.formatting import duration
 from producer.output.notices import LiveNotices, Notices, print_line
-from producer.output.text import duration
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 

@@ -25,8 +25,8 @@ from producer.predict.predictions import Predictions, Row, prediction, read_rows
 from producer.requests.client import broker_errors
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
-from shared.broker.location import broker_url
 from shared.broker.redis_client import check_server, connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

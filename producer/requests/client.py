@@ -15,9 +15,9 @@ from producer.stack import stack
 from shared import keys
 from shared.broker import address
 from shared.broker.celery_app import make_app, send_hint
-from shared.broker.location import broker_url
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
 from shared.ledger.request_states import RequestView

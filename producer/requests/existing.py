@@ -6,7 +6,7 @@ from producer.requests.client import broker_errors, open_client
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
-from shared.broker.location import socket_path
+from shared.broker.runtime_paths import socket_path
 from shared.errors import UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState

@@ -8,10 +8,10 @@ from contextlib import suppress
 import msgspec
 from redis.exceptions import RedisError
 
-from producer.output.text import columns, duration
+from producer.output.formatting import columns, duration
 from producer.stack import other_stacks
-from shared.broker.location import broker_url, socket_path
 from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BadMessage, BrokerAway
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState

@@ -10,7 +10,7 @@ from producer.output.request_progress import NoticesOnly
 from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
-from shared.broker.location import stack_name
+from shared.broker.runtime_paths import stack_name
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView

@@ -13,7 +13,7 @@ from producer.output.outage import PAUSE_S, Outage
 from producer.output.request_progress import RequestProgress, make_progress
 from producer.requests.client import RequestClient
 from producer.stack import stack
-from shared.broker.location import log_path
+from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.fleet import machine
+from producer.fleet import machine_resources
 from producer.stack.autoscaler import Bounds
 from shared import atomic_file
 
@@ -25,7 +25,7 @@ class Desired(msgspec.Struct, frozen=True):
     @property
     def bounds(self) -> Bounds:
         """The limits on the worker's number of children."""
-        ceiling = self.workers or machine.cores()
+        ceiling = self.workers or machine_resources.cores()
         return Bounds(ceiling if self.floor is None else min(self.floor, ceiling), ceiling)
 
 

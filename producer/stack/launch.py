@@ -12,7 +12,7 @@ from producer.processes import lock, log_file
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
 from producer.stack.socket_gate import is_ready
-from shared.broker.location import LOG_NAME, socket_path
+from shared.broker.runtime_paths import LOG_NAME, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
 

@@ -12,7 +12,7 @@ import msgspec
 
 from producer.fleet import commands
 from producer.processes import lock
-from shared.broker.location import stack_dir, stack_name, stack_names
+from shared.broker.runtime_paths import stack_dir, stack_name, stack_names
 from shared.errors import SetupError
 from shared.installation import WORKER_PACKAGES, absent
 from shared.ledger import request_store

@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from producer.fleet import machine
+from producer.fleet import machine_resources
 from shared import installation
 from shared.errors import SetupError
 
@@ -50,7 +50,7 @@ def executable(binary: Path, folder: Path) -> Path:
 
 def command(binary: Path, socket: Path) -> list[str]:
     """The command line of a server at `socket`, which only this user can access."""
-    memory = min(MAX_MEMORY_BYTES, int(machine.memory_bytes() * MEMORY_SHARE))
+    memory = min(MAX_MEMORY_BYTES, int(machine_resources.memory_bytes() * MEMORY_SHARE))
     options = {
         "port": "0",
         "unixsocket": str(socket),

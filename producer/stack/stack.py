@@ -22,7 +22,13 @@ from producer.stack.desired_state import Desired
 from producer.stack.launch import START_S, launch, serving
 from producer.stack.service_group import end_leftovers
 from producer.stack.socket_gate import SocketGate
-from shared.broker.location import log_path, private_stack_dir, socket_path, stack_dir, stack_name
+from shared.broker.runtime_paths import (
+    log_path,
+    private_stack_dir,
+    socket_path,
+    stack_dir,
+    stack_name,
+)
 from shared.errors import BrokerAway, SetupError
 from shared.process import started
 from shared.settings import Settings

@@ -23,7 +23,7 @@ from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
 from producer.stack.service_group import Services, end_leftovers
 from producer.stack.socket_gate import SocketGate, is_ready
-from shared.broker.location import LOG_NAME, private_stack_dir, socket_path
+from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
 from shared.settings import Settings
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.output.csv_table import lines
-from producer.output.text import one_line
+from producer.output.formatting import one_line
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
 

@@ -11,7 +11,7 @@ from types import TracebackType
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.journal import properties, records, schema
+from producer.journal import property_table, records, schema
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
@@ -61,7 +61,7 @@ class SealedJournal(JobProperties):
                     f"{self.path} was written by an incompatible version of Hangtag; use that "
                     "version, or start over with --restart"
                 )
-            self._properties = properties.read(self._db)
+            self._properties = property_table.read(self._db)
         if not self.started:
             raise UsageError(
                 f"the job of {output} was never started; start it with: hangtag classify"

@@ -10,7 +10,7 @@ import msgspec
 
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import read_snapshot
-from producer.output.text import counted
+from producer.output.formatting import counted
 from producer.verify.check_files import file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems

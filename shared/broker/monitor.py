@@ -8,7 +8,7 @@ from __future__ import annotations
 from celery import Celery
 
 from shared.broker.celery_app import MONITOR, make_app
-from shared.broker.location import broker_url
+from shared.broker.runtime_paths import broker_url
 from shared.settings import Settings
 
 app: Celery = make_app(broker_url(Settings.from_env()), MONITOR, events=True)

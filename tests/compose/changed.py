@@ -19,7 +19,7 @@ INPUTS = (
     "Dockerfile", ".dockerignore", "docker-compose.yml", "docker-compose.gpu.yml", ".env.example",
     "pyproject.toml", "constraints.txt",
     "deploy/make-secrets.sh", "deploy/redis",
-    "producer/fleet/machine.py",  # cores and memory of a container
+    "producer/fleet/machine_resources.py",  # cores and memory of a container
     "worker/health.py", "worker/lifecycle/liveness_file.py",  # health checks
     "shared/broker/address.py",  # passwords from mounted files
     "tests/compose", "tests/support/deploy/compose_file.py",

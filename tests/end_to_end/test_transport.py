@@ -12,7 +12,7 @@ import pytest
 
 from producer.stack import stack
 from producer.verify.verify import verify
-from shared.broker.location import log_path
+from shared.broker.runtime_paths import log_path
 from shared.messages.files import UNSEEN
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery

@@ -23,7 +23,7 @@ from tests.fuzz.verdict import SPECS, check, check_plain
 
 #: Limit of processor time for one image, also on a busy machine. A careful child has 20 s.
 MAX_CPU_S = 10.0
-#: Limit of memory for one image, beside that of the process (worker/decoding/limits.py).
+#: Limit of memory for one image, beside that of the process (worker/decoding/size_limits.py).
 MAX_MB = 800
 #: Limit of address space of the process, so that a fault does not exhaust the machine.
 _SPACE_BYTES = 3 << 30

@@ -8,7 +8,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 
 from shared.errors import ImageError
 from shared.image_status import Status
-from worker.decoding.limits import MAX_RUN_LENGTH_BMP, check_pixels
+from worker.decoding.size_limits import MAX_RUN_LENGTH_BMP, check_pixels
 
 _RUN_LENGTH = (BmpImageFile.COMPRESSIONS["RLE8"], BmpImageFile.COMPRESSIONS["RLE4"])
 

@@ -20,7 +20,7 @@ from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
 from worker.decoding import bmp, fast_png, gif, jpeg, png, tiff, webp
-from worker.decoding.limits import MAX_PIXELS
+from worker.decoding.size_limits import MAX_PIXELS
 from worker.decoding.sniff import Kind, sniff
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import DecodedImage, place

@@ -11,7 +11,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from shared.errors import ImageError
 from shared.image_status import Status
-from worker.decoding.limits import check_pixels
+from worker.decoding.size_limits import check_pixels
 
 _HEADER_BYTES = 13
 _FRAME, _EXTENSION = b","[0], b"!"[0]

@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
-from worker.decoding.limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
+from worker.decoding.size_limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import REDUCING_GAP, DecodedImage, Size, fitted
 from worker.preprocessing.orientation import orientation_of

@@ -15,7 +15,7 @@ from PIL import Image
 
 from shared.errors import ImageError
 from shared.image_status import Status
-from worker.decoding.limits import check_pixels
+from worker.decoding.size_limits import check_pixels
 
 _FIRST_CHUNK = 8  #: bytes of the signature
 #: A 64 MiB file has 8,192 chunks of the common 8 KiB; without a limit it could have 5 million.

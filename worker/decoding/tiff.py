@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from shared.errors import ImageError
 from shared.image_status import Status
-from worker.decoding.limits import MAX_PIXELS, check_pixels
+from worker.decoding.size_limits import MAX_PIXELS, check_pixels
 from worker.preprocessing.letterbox import DecodedImage
 from worker.preprocessing.orientation import UPRIGHT
 

@@ -6,7 +6,7 @@ import io
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from worker.decoding.limits import MAX_WEBP_PIXELS, check_pixels
+from worker.decoding.size_limits import MAX_WEBP_PIXELS, check_pixels
 
 
 def read(data: bytes) -> WebPImageFile:

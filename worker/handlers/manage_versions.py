@@ -1,4 +1,4 @@
-"""Requests to promote, roll back and prune: `shared/registry/operations.py` run by the trainer."""
+"""Handlers of promote, roll back and prune; `shared/registry/version_operations.py` does the work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from shared.ledger.jobs import pinned
 from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Prune, Rollback
-from shared.registry import operations
+from shared.registry import version_operations
 from shared.registry.mirror_writer import refresh
 from worker.handlers.context import Context, Reply
 
@@ -21,12 +21,12 @@ PRUNING = "pruning"
 
 def promote(context: Context, work: Promote) -> Reply:
     """A Decided. Raises SetupError, RequestStopped."""
-    return _moved(context, operations.promote, work)
+    return _moved(context, version_operations.promote, work)
 
 
 def rollback(context: Context, work: Rollback) -> Reply:
     """A Decided. Raises SetupError, RequestStopped."""
-    return _moved(context, operations.rollback, work)
+    return _moved(context, version_operations.rollback, work)
 
 
 def prune(context: Context, work: Prune) -> Reply:
@@ -38,7 +38,7 @@ def prune(context: Context, work: Prune) -> Reply:
     """
     context.stage(PRUNING)
     busy = pinned(context.client, work.name)
-    pruned = operations.prune(context.registry, work, busy, confirm=context.confirm)
+    pruned = version_operations.prune(context.registry, work, busy, confirm=context.confirm)
     try:
         refresh(context.client, context.registry)
     except RedisError as error:  # no retry: it would report that nothing was left to delete

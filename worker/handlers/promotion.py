@@ -8,7 +8,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
-from shared.registry import operations
+from shared.registry import version_operations
 from worker.datasets.examples import Examples
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
@@ -30,7 +30,7 @@ def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOu
     """
     context.stage(STAGE)
     registry, request = context.registry, new.request
-    if done := operations.decided(registry, new.name, request):
+    if done := version_operations.decided(registry, new.name, request):
         return done
     current = registry.aliases(new.name).get(PRODUCTION)
     if current == new.version:
@@ -47,7 +47,7 @@ def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOu
         request=request,
         confirm=context.confirm,
     )
-    done = operations.decided(registry, new.name, request)
+    done = version_operations.decided(registry, new.name, request)
     assert done is not None
     return done
 

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from shared.broker.access_errors import access_error
 from shared.broker.address import Address
-from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError
 from shared.ledger import heartbeats
 from shared.settings import Settings

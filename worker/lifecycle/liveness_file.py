@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.broker.location import private_runtime_dir, runtime_dir
+from shared.broker.runtime_paths import private_runtime_dir, runtime_dir
 from shared.errors import MISFITS, SetupError
 from shared.process import started
 from shared.settings import Settings

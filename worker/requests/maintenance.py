@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker.location import stack_name
+from shared.broker.runtime_paths import stack_name
 from shared.errors import BrokerRefuses, HangtagError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState

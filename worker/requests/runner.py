@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from shared.broker.location import log_path
+from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, Unavailable, UsageError
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.ledger.requests import RequestLedger

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.fleet import workers
-from producer.metrics.families import Families
+from producer.metrics.metric_families import Families
 from producer.metrics.snapshot import take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect

@@ -14,9 +14,9 @@ import pytest
 
 from shared import keys
 from shared.broker.celery_app import make_app
-from shared.broker.location import stack_name
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import stack_name
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestVerdict

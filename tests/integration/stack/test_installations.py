@@ -16,7 +16,7 @@ from producer.journal.snapshot import JobState, read_snapshot
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import other_stacks, stack
-from shared.broker.location import stack_name
+from shared.broker.runtime_paths import stack_name
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.messages.replies import Evaluated, Trained

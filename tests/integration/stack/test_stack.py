@@ -23,7 +23,7 @@ from producer.processes import lock
 from producer.processes.process_handle import ManagedProcess, managed_process, save_roster
 from producer.stack import desired_state, stack
 from shared import keys
-from shared.broker.location import private_stack_dir, socket_path, stack_dir
+from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat

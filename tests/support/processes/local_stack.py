@@ -13,7 +13,7 @@ import msgspec
 import redis
 
 from producer.stack import stack
-from shared.broker.location import socket_path
+from shared.broker.runtime_paths import socket_path
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import PREFIX, Settings

@@ -20,8 +20,8 @@ from producer.cli.main import hangtag
 from producer.fleet import commands
 from producer.models.train import TrainOptions, make_work, summary
 from producer.output import request_progress
+from producer.output.formatting import duration
 from producer.output.request_progress import Changes
-from producer.output.text import duration
 from producer.requests.client import make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import describe, open_requests

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.journal.snapshot import JobState
-from producer.metrics.families import Families
+from producer.metrics.metric_families import Families
 from producer.metrics.snapshot import STATES, Snapshot
 from tests.support.servers.metrics_endpoint import parsed
 

@@ -16,7 +16,7 @@ import yaml
 
 from producer.cli.main import hangtag
 from producer.dispatch.window import BATCHES_PER_SLOT, BATCHES_UNSEEN, MEMORY_SHARE_MAX
-from producer.fleet.machine import PROCESS_BYTES
+from producer.fleet.machine_resources import PROCESS_BYTES
 from producer.stack.service import RETIRE_S
 from shared.broker.address import address
 from shared.errors import Exit

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.journal import properties
+from producer.journal import property_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, Place, StoredResult
 from producer.journal.totals import JobCounts, load_counts, sums
@@ -56,7 +56,7 @@ def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> Froz
 def stored_sums(path: Path) -> JobCounts:
     """The sums that status commands read; they equal those of the batches."""
     with closing(sqlite3.connect(path)) as database:
-        found = load_counts(properties.read(database))
+        found = load_counts(property_table.read(database))
         assert found == sums(database)
         return found
 

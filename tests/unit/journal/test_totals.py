@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal import properties, snapshot
+from producer.journal import property_table, snapshot
 from producer.journal.journal import Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import JobState, JobView, read_snapshot
@@ -69,7 +69,7 @@ def test_a_journal_with_missing_or_invalid_sums_is_damaged(
     with closing(sqlite3.connect(journal_path(output))) as database:
         database.execute("DELETE FROM job WHERE key = 'totals'")
         if stored is not None:
-            properties.put(database, totals=stored)
+            property_table.put(database, totals=stored)
         database.commit()
     if stored != b'{"frozen":1}':  # reading the totals computes no sums
         view = read_snapshot(output)

@@ -48,7 +48,7 @@ WITHOUT = {
         "producer/stack/stack.py",
         "producer/processes/log_file.py",
         "producer/stack/supervisor.py",
-        "shared/broker/location.py",
+        "shared/broker/runtime_paths.py",
     },
     "plots and samples for a user: drawn again by the same command": {
         "producer/models/dataset.py",
@@ -58,7 +58,7 @@ WITHOUT = {
         "worker/demo/images.py",
     },
     "in the transaction of `Journal`, which has two": {
-        "producer/journal/properties.py",
+        "producer/journal/property_table.py",
         "producer/journal/records.py",
         "producer/journal/retries.py",
         "producer/journal/totals.py",

@@ -19,8 +19,8 @@ from producer.fleet.start_command import worker_line
 from shared.broker import address as access
 from shared.broker.address import Address, address, parse
 from shared.broker.celery_app import make_app
-from shared.broker.location import broker_url
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError
 from shared.settings import PREFIX, Settings
 

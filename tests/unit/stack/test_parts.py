@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.fleet import commands, machine
+from producer.fleet import commands, machine_resources
 from producer.processes import lock, process_handle
 from producer.stack import desired_state, launch, redis_server, socket_gate, stack
 from producer.stack.desired_state import Desired
@@ -85,28 +85,28 @@ def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:
 def test_the_limits_of_a_container_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    assert machine.cores() >= 1
-    assert machine.memory_bytes() > 1 << 28
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
+    assert machine_resources.cores() >= 1
+    assert machine_resources.memory_bytes() > 1 << 28
     (tmp_path / "cpu.max").write_text("50000 100000\n")
     (tmp_path / "memory.max").write_text("1000000\n")
-    assert (machine.cores(), machine.memory_bytes()) == (1, 1_000_000)
+    assert (machine_resources.cores(), machine_resources.memory_bytes()) == (1, 1_000_000)
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert machine.memory_bytes() > 1 << 28
+    assert machine_resources.memory_bytes() > 1 << 28
 
 
 def test_the_cpu_share_of_cgroup_v1_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
-    assert machine.cores() == 8
+    assert machine_resources.cores() == 8
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("150000\n")
-    assert machine.cores() == 2
+    assert machine_resources.cores() == 2
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_the_cpu_share_of_cgroup_v1_is_used(
 def test_the_memory_of_a_container_limits_the_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_mb: int | str, expected: int
 ) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
     limit = limit_mb if isinstance(limit_mb, str) else limit_mb << 20
     (tmp_path / "memory.max").write_text(f"{limit}\n")
-    assert machine.children(1024 << 20) == expected
+    assert machine_resources.children(1024 << 20) == expected
 
 
 def test_fewer_processes_than_cores_are_reported_and_an_explicit_number_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(2)))
     monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
     (tmp_path / "memory.max").write_text(f"{1536 << 20}\n")

@@ -25,7 +25,7 @@ from shared.messages.requests import (
     decode_request,
     encode_request,
 )
-from shared.registry import operations, packaged
+from shared.registry import packaged, version_operations
 from shared.registry.registry import Registry
 from shared.registry.staging import LEFTOVER_S
 from tests.support.jobs import handler_context
@@ -67,37 +67,37 @@ def versions(registry: Registry) -> set[int]:
 def test_a_promotion_returns_the_previous_version_and_stores_user_and_reason(
     registry: Registry,
 ) -> None:
-    decided = operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
+    decided = version_operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
     assert (decided.version, decided.before, decided.changed) == (3, 1, True)
     last = registry.history(NAME)[-1]
     assert (last.who, last.why, last.action) == ("ann@host", "better", "promote")
-    back = operations.rollback(registry, Rollback(NAME), "bob@host")
+    back = version_operations.rollback(registry, Rollback(NAME), "bob@host")
     assert (back.version, back.before, back.changed) == (1, 3, True)
 
 
 def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
-    operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
-    operations.promote(registry, Promote(f"{NAME}@canary"), "")
+    version_operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
+    version_operations.promote(registry, Promote(f"{NAME}@canary"), "")
     assert registry.aliases(NAME) == {"production": 4, "canary": 4}
 
 
 def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
     """Otherwise a rollback would lead to the current version."""
     before = registry.history(NAME)
-    decided = operations.promote(registry, Promote(f"{NAME}@1"), "")
+    decided = version_operations.promote(registry, Promote(f"{NAME}@1"), "")
     assert not decided.changed
     assert registry.history(NAME) == before
 
 
 def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:
     for version in (2, 3):
-        operations.promote(registry, Promote(f"{NAME}@{version}"), "")
-    first = operations.rollback(registry, Rollback(NAME), "", request="r1")
-    assert operations.rollback(registry, Rollback(NAME), "", request="r1") == first
+        version_operations.promote(registry, Promote(f"{NAME}@{version}"), "")
+    first = version_operations.rollback(registry, Rollback(NAME), "", request="r1")
+    assert version_operations.rollback(registry, Rollback(NAME), "", request="r1") == first
     assert registry.aliases(NAME) == {"production": 2}
-    promoted = operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
-    operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
-    assert operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
+    promoted = version_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
+    version_operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
+    assert version_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
     assert registry.aliases(NAME) == {"production": 4}
 
 
@@ -105,12 +105,12 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
         raise SetupError("the lease is lost")
 
-    operations.promote(registry, Promote(f"{NAME}@2"), "")
+    version_operations.promote(registry, Promote(f"{NAME}@2"), "")
     before = registry.history(NAME)
     for call in (
-        lambda: operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
-        lambda: operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: operations.prune(registry, Prune(NAME, 0), {}, confirm=lost),
+        lambda: version_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
+        lambda: version_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
+        lambda: version_operations.prune(registry, Prune(NAME, 0), {}, confirm=lost),
     ):
         with pytest.raises(SetupError, match="lease"):
             call()
@@ -136,16 +136,16 @@ def test_pruning_deletes_exactly_the_unused_versions(
     registry = copied(template, tmp_path_factory.mktemp("store"))
     stood: dict[str, list[int]] = {"production": [1], "b": []}
     for version, alias in promotions:
-        operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
+        version_operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
         if stood[alias][-1:] != [version]:
             stood[alias].append(version)
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
     work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    planned = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"))
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    done = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"))
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -155,19 +155,19 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in operations.prune(registry, Prune(NAME, 2), {}).removed
+    assert 3 in version_operations.prune(registry, Prune(NAME, 2), {}).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = operations.prune(registry, Prune(packaged.NAME, 0), {})
+    pruned = version_operations.prune(registry, Prune(packaged.NAME, 0), {})
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
 
 def test_pruning_an_unknown_model_is_an_error(registry: Registry) -> None:
     with pytest.raises(SetupError, match="there is no model boots"):
-        operations.prune(registry, Prune("boots", 0), {})
+        version_operations.prune(registry, Prune("boots", 0), {})
 
 
 def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> None:
@@ -178,12 +178,12 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {})
-    assert operations.prune(registry, Prune(NAME, VERSIONS), {}) == planned
+    planned = version_operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {})
+    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert operations.prune(registry, Prune(NAME, VERSIONS), {}).freed_bytes == 0
+    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
 
 

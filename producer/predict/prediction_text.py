@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.output.text import counted
+from producer.output.formatting import counted
 from producer.predict.predictions import Prediction, Predictions
 from shared.image_status import Status
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.predict import text as show_predictions
+from producer.predict import prediction_text
+from producer.predict.prediction_text import BAR_WIDTH, bar, lines
 from producer.predict.predictions import Prediction, Predictions
-from producer.predict.text import BAR_WIDTH, bar, lines
 from shared.image_status import Flag, Status
 
 LABELS = ("Bag", "Ankle boot", "Coat")
@@ -72,7 +72,7 @@ def test_names_and_labels_cannot_control_a_terminal(path: str, label: str) -> No
 
 
 def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
-    decoded = msgspec.json.decode(show_predictions.as_json(found(good(), bad()), 2))
+    decoded = msgspec.json.decode(prediction_text.as_json(found(good(), bad()), 2))
     assert decoded["model"] == "m@1"
     assert decoded["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
     assert decoded["images"][1]["confidence"] is None
@@ -81,5 +81,5 @@ def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
 
 def test_the_summary_counts_only_images_with_a_truth_as_right_or_wrong() -> None:
     images = (good(truth="Coat"), good(truth="Bag"), msgspec.structs.replace(bad(), truth="Bag"))
-    summary = show_predictions.summary(found(*images))
+    summary = prediction_text.summary(found(*images))
     assert summary == "3 images, 1 failed, 1 of 2 right, m@1"

@@ -146,7 +146,7 @@ def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
     program = (
         "import sys, numpy as np\n"
         "from shared.registry import packaged\n"
-        "from worker import load_runtime, runtime\n"
+        "from worker.runtimes import load_runtime, runtime\n"
         "card = packaged.card()\n"
         "loaded = load_runtime.load('litert', card, packaged.read('model.tflite'))\n"
         "loaded.predict(np.zeros((1024, *runtime.image_shape(card)), np.uint8))\n"

@@ -1,4 +1,4 @@
-"""Handlers of promote, roll back and prune; `shared/registry/version_operations.py` does the work."""
+"""Promotion, rollback and pruning by the trainer, with `shared/registry/version_operations.py`."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_one_module_of_the_producer_draws_at_most() -> None:
 def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
     """Without it only one command is missing."""
     need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
-    assert need == {"http_endpoint.py", "families.py"}
+    assert need == {"http_endpoint.py", "metric_families.py"}
     loaded = loaded_after(
         "import producer.cli.metrics, producer.fleet.commands, producer.jobs.status"
     )

@@ -84,7 +84,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 #: The reasons for which CI may skip a test. Elsewhere any reason is allowed.
 SKIPS_ALLOWED = (
     "needs root, to mount a small disk",
-    "needs root, to be somebody else",
+    "needs root, to act as another user",
     "no small disk can be mounted here",
     "needs root, to make network namespaces",
     "no network namespaces can be made here",

@@ -69,14 +69,14 @@ def test_a_wrong_password_is_one_line(compose: Compose, tmp_path: Path) -> None:
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 def test_more_cores_without_more_memory_are_no_more_processes(compose: Compose) -> None:
-    def told(**settings: str) -> list[str]:
+    def warnings(**settings: str) -> list[str]:
         refused = ("-e", "HANGTAG_REDIS_USER=nobody")  # so that it does not join as a worker
         run = compose.start("run", "--rm", "-T", "--no-deps", *refused, "worker", **settings)
         return [line for line in "".join(run.communicate()).splitlines() if "processes" in line]
 
-    (line,) = told(HANGTAG_WORKER_CPUS="2")
+    (line,) = warnings(HANGTAG_WORKER_CPUS="2")
     assert line.startswith("worker processes: 1, fewer than 2 cores: ")
-    assert told(HANGTAG_WORKER_CPUS="2", HANGTAG_WORKER_MEMORY="2700m") == []
+    assert warnings(HANGTAG_WORKER_CPUS="2", HANGTAG_WORKER_MEMORY="2700m") == []
 
 
 def test_images_that_are_not_mounted_are_one_line(compose: Compose, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
 ROOT = Path(__file__).parents[3]
 #: A sheet of photos; drawings of grey images have a third.
 MAX_BYTES = 250_000
-LONG = "A very long name that somebody gave to a folder of pictures, number {}, without mercy"
+LONG = "A very long name of a folder of images, number {}, without mercy"
 ODD = ("$x_1^", "$\\frac{1}{2}$", "日本語", "שלום", "a\nb\tc", "", "\ud800")
 ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
 

@@ -123,5 +123,5 @@ def test_without_data_a_version_is_evaluated_on_its_training_folder(
     assert result.answer.evaluation.count == len(DRAWN) * 4
     assert result.files == {}
     data.rename(tmp_path / "elsewhere")
-    with pytest.raises(SetupError, match=rf"{data}, which is no folder.*--data DIR"):
+    with pytest.raises(SetupError, match=rf"{data}, which is not a folder.*--data DIR"):
         evaluate.evaluate(context, work)

@@ -118,7 +118,7 @@ def test_a_lock_of_a_suspended_process_is_waited_for_only_briefly(
     folder.enter(grant(1))
     with open(tmp_path / ".requests" / ".lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(Unavailable, match="sleeps"):
+        with pytest.raises(Unavailable, match="suspended"):
             folder.enter(grant(2))
     assert folder.enter(grant(2))
 

@@ -35,12 +35,12 @@ class Sleeper:
 @worker_process_init.connect
 def _replace_model(**_: Any) -> None:
     from worker.inference import process_state
-    from worker.inference.model_cache import Model
+    from worker.inference.model_cache import LoadedModel
 
     seconds = float(os.environ[SLEEP])
 
-    def load(runtime: str, card: Card, artifact: bytes) -> Model:
-        return Model(card, Sleeper(len(card.labels), seconds))
+    def load(runtime: str, card: Card, artifact: bytes) -> LoadedModel:
+        return LoadedModel(card, Sleeper(len(card.labels), seconds))
 
     process_state._load = load
 

@@ -42,7 +42,7 @@ class Result(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Progress(msgspec.Struct, frozen=True):
+class PublishedProgress(msgspec.Struct, frozen=True):
     """What the producer publishes with each heartbeat of its job."""
 
     counts: JobCounts
@@ -75,7 +75,7 @@ class JobQueue:
             pipe.execute()
         failpoint("channel.resumed")
 
-    def touch(self, progress: Progress) -> None:
+    def touch(self, progress: PublishedProgress) -> None:
         """Publish a heartbeat: write the job's record, also if Redis lost it, and renew its keys.
 
         A key of the wrong type, written by another client, is deleted and filled again.

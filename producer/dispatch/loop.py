@@ -15,7 +15,7 @@ from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batch_feed import BatchFeed
 from producer.dispatch.batcher import passed_over, resumed
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
-from producer.dispatch.job_queue import Progress
+from producer.dispatch.job_queue import PublishedProgress
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
@@ -168,7 +168,7 @@ class DispatchLoop:
         self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
         self._channel.touch(
-            Progress(
+            PublishedProgress(
                 totals,
                 not self._batches.exhausted,
                 self._rate.mark(now, totals.done),

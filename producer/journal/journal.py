@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal import lock, property_table, records, retries, schema
+from producer.journal import journal_lock, property_table, records, retries, schema
 from producer.journal.job_properties import JobProperties
 from producer.journal.records import BatchReader, FrozenBatch, Place, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
@@ -47,7 +47,7 @@ class Journal(BatchReader, JobProperties):
         self.path = path
         #: The number of images whose result was damaged at opening, and which are redone.
         self.reopened = 0
-        self._lock = lock.take(path)
+        self._lock = journal_lock.take(path)
         self._readable = True
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
@@ -75,7 +75,7 @@ class Journal(BatchReader, JobProperties):
         transaction."""
         if not self._readable:
             self._db.close()
-            lock.empty(self.path, self._lock)
+            journal_lock.empty(self.path, self._lock)
             self._db = sqlite3.connect(self.path, isolation_level=None)
             self._prepare()
             self._readable = True
@@ -145,7 +145,7 @@ class Journal(BatchReader, JobProperties):
     @property
     def lost(self) -> bool:
         """Whether the file was removed or replaced, so that writes to it are lost."""
-        return lock.lost(self.path, self._lock)
+        return journal_lock.lost(self.path, self._lock)
 
     def close(self, remove: bool = False) -> None:
         """Release the file, or remove it; if not removed, the job can be opened again."""

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from producer.metrics.bounded_server import BoundedServer
 from producer.metrics.metric_families import Families
-from producer.metrics.snapshot import Snapshot, take_snapshot
+from producer.metrics.redis_snapshot import Snapshot, take_snapshot
 from producer.output.formatting import one_line
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from producer.metrics.counters import WorkerCounters
-from producer.metrics.snapshot import Snapshot
+from producer.metrics.redis_snapshot import Snapshot
 from shared import keys
 
 UP = "hangtag_redis_up"

@@ -13,7 +13,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, ModelName
 from shared.registry import mirror_reader
-from shared.registry.catalog import Model, Version, of_store
+from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
@@ -21,10 +21,10 @@ from shared.settings import Settings
 class Catalog(NamedTuple):
     """All models, and a function that reads and verifies a version's file (or SetupError)."""
 
-    models: list[Model]
+    models: list[CatalogModel]
     read: Callable[[Card, str], bytes]
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str) -> CatalogModel:
         """The model of this name.
 
         Raises:
@@ -39,7 +39,7 @@ class Catalog(NamedTuple):
         has = ", ".join(model.name for model in self.models)
         raise SetupError(f"there is no model {name}; there is: {has}")
 
-    def version(self, wanted: ModelName) -> tuple[Model, Version]:
+    def version(self, wanted: ModelName) -> tuple[CatalogModel, CatalogVersion]:
         """The model and the version that a name refers to.
 
         Raises:

@@ -28,7 +28,7 @@ PAIRS_SHOWN = 10
 _PARTS = {"test": "the test images", "heldout": "the images held out", "all": "all images"}
 
 
-class Measured(NamedTuple):
+class EvaluatedVersion(NamedTuple):
     """The trainer's reply, and the plots that were written."""
 
     evaluated: Evaluated
@@ -44,7 +44,7 @@ def evaluate(
     pictures: Path | None = None,
     force: bool = False,
     quiet: bool = False,
-) -> Measured:
+) -> EvaluatedVersion:
     """Request an evaluation from the trainer, and write its plots to the folder `pictures`, if
     given. Without `data` the version is measured on the data that it was trained on.
 
@@ -59,9 +59,9 @@ def evaluate(
     request = make_request(work)
     evaluated = submit(settings, request, quiet=quiet).decode(Evaluated)
     if pictures is None:
-        return Measured(evaluated, [])
+        return EvaluatedVersion(evaluated, [])
     files = {name: picture(settings, request.id, name) for name in PLOTS}
-    return Measured(evaluated, put(pictures, files, force))
+    return EvaluatedVersion(evaluated, put(pictures, files, force))
 
 
 def lines(evaluated: Evaluated) -> Iterator[str]:

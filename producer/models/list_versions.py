@@ -9,7 +9,7 @@ import msgspec
 from producer.models.catalog import Catalog
 from producer.output.formatting import columns, moment, one_line, share, size
 from shared.messages.model_card import Metrics
-from shared.registry.catalog import Model, Version
+from shared.registry.catalog import CatalogModel, CatalogVersion
 
 #: The file that CPU workers load; its size is the size of the version.
 SERVED = "model.tflite"
@@ -20,7 +20,7 @@ _HEAD = (
 _LEFT = ("model", "aliases", "on", "made (UTC)", "recipe", "data")
 
 
-class Row(msgspec.Struct, frozen=True):
+class VersionRow(msgspec.Struct, frozen=True):
     """One version. Fractions 0 to 1; None if not measured."""
 
     model: str  #: name@version
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True):
     dataset: str
 
 
-def rows(shelf: Catalog, name: str = "") -> list[Row]:
+def rows(shelf: Catalog, name: str = "") -> list[VersionRow]:
     """The versions of one model, or of all.
 
     Raises:
@@ -45,7 +45,7 @@ def rows(shelf: Catalog, name: str = "") -> list[Row]:
     return [_row(model, version) for model in models for version in model.versions]
 
 
-def table(found: list[Row]) -> list[str]:
+def table(found: list[VersionRow]) -> list[str]:
     """The rows as lines of text."""
     return columns(_HEAD, [_cells(row) for row in found], _LEFT)
 
@@ -59,10 +59,10 @@ def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
     return "", None, None
 
 
-def _row(model: Model, version: Version) -> Row:
+def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
     card = version.card
     on, accuracy, ece = best(card.metrics)
-    return Row(
+    return VersionRow(
         model=card.ref,
         aliases=tuple(sorted(_aliases(model, card.version))),
         accuracy=accuracy,
@@ -76,11 +76,11 @@ def _row(model: Model, version: Version) -> Row:
     )
 
 
-def _aliases(model: Model, number: int) -> Iterator[str]:
+def _aliases(model: CatalogModel, number: int) -> Iterator[str]:
     return (alias for alias, version in model.aliases.items() if version == number)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: VersionRow) -> tuple[str, ...]:
     return (
         row.model,
         ", ".join(row.aliases) or "-",

@@ -26,7 +26,7 @@ class JobProgress(Protocol):
         """End the display; the last figures stay visible."""
 
 
-class NoticesOnly(Notices):
+class JobNotices(Notices):
     """Displays notices only."""
 
     def progress(self, totals: JobCounts, walking: bool) -> None:
@@ -36,7 +36,7 @@ class NoticesOnly(Notices):
         print_line(one_line(text))
 
 
-class ProgressLines(NoticesOnly):
+class JobLines(JobNotices):
     """A line every few seconds, for logs."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class ProgressBar(LiveNotices):
 def make_progress(quiet: bool) -> JobProgress:
     """The display for standard error: a terminal, a log, or notices only."""
     if quiet:
-        return NoticesOnly()
+        return JobNotices()
     if not sys.stderr.isatty():
-        return ProgressLines()
+        return JobLines()
     return ProgressBar()  # imports rich, which takes longer than a small job

@@ -28,14 +28,14 @@ class RequestProgress(Protocol):
         """End the display; the last output stays visible."""
 
 
-class NoticesOnly(Notices):
+class RequestNotices(Notices):
     """Displays notices only."""
 
     def view(self, view: RequestView) -> None:
         """Do nothing."""
 
 
-class ProgressLines(NoticesOnly):
+class RequestLines(RequestNotices):
     """A line for each stage and each epoch, for logs."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ def figures(now: Progress) -> str:
 def make_progress(quiet: bool = False) -> RequestProgress:
     """The display for standard error: a terminal, a log, or notices only."""
     if quiet:
-        return NoticesOnly()
+        return RequestNotices()
     if not sys.stderr.isatty():
-        return ProgressLines()
+        return RequestLines()
     return LiveDisplay()  # imports rich, which is slow

@@ -20,7 +20,7 @@ from producer.inputs.walk import check_roots
 from producer.jobs.job import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.output.job_progress import NoticesOnly
+from producer.output.job_progress import JobNotices
 from producer.predict.predictions import Predictions, Row, prediction, read_rows
 from producer.requests.client import broker_errors
 from producer.stack.stack import BrokerSession
@@ -63,7 +63,7 @@ def predict(
     _check_truth(truth, card)
     channel = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
     try:
-        rows = _run(Attempt(settings, NoticesOnly(), use), pinned, channel)
+        rows = _run(Attempt(settings, JobNotices(), use), pinned, channel)
     finally:
         channel.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)

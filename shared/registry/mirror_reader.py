@@ -22,7 +22,7 @@ from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
 from shared.registry import packaged as pretrained
 from shared.registry.alias_log import Decision, decode_history
-from shared.registry.catalog import Model, Version
+from shared.registry.catalog import CatalogModel, CatalogVersion
 from shared.registry.registry import aliases_after
 
 PRODUCTION = "production"
@@ -80,7 +80,7 @@ def _get(client: redis.Redis, key: str) -> bytes | None:
         raise SetupError(f"the value of {key} is not Hangtag's; publish the model again") from None
 
 
-def load_catalog(client: redis.Redis) -> list[Model]:
+def load_catalog(client: redis.Redis) -> list[CatalogModel]:
     """Every model with copies, and the packaged one.
 
     Raises:
@@ -92,11 +92,11 @@ def load_catalog(client: redis.Redis) -> list[Model]:
     return [_model(client, name, [number for _, number in of_name]) for name, of_name in grouped]
 
 
-def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> Model:
+def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> CatalogModel:
     history = _history(client, name)
     sizes = _sizes(client, name)
-    versions = [Version(load_card(client, name, n), sizes.get(n, {})) for n in numbers]
-    return Model(name, tuple(versions), aliases_after(name, history), tuple(history))
+    versions = [CatalogVersion(load_card(client, name, n), sizes.get(n, {})) for n in numbers]
+    return CatalogModel(name, tuple(versions), aliases_after(name, history), tuple(history))
 
 
 def _history(client: redis.Redis, name: str) -> list[Decision]:

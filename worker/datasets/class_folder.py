@@ -17,8 +17,8 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import split
 from worker.datasets.cache import CacheBuild, DatasetCache
-from worker.datasets.decode_files import Rows, decode_all
-from worker.datasets.folder_layout import Walk, closed_below, printable
+from worker.datasets.decode_files import DecodedRows, decode_all
+from worker.datasets.folder_layout import ClassFolderWalk, closed_below, printable
 from worker.datasets.quality import UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
@@ -51,7 +51,7 @@ def store(
     cached = stored.report()
     if cached is not None:
         return stored, cached
-    walk = Walk(root)
+    walk = ClassFolderWalk(root)
     counts = _count(walk, on_progress)
     _check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
@@ -60,7 +60,7 @@ def store(
         return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
 
 
-def _count(walk: Walk, on_progress: Progress) -> Counts:
+def _count(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
     counts: Counts = Counter()
     for number, item in enumerate(walk.items(), 1):
         counts[item.label, item.part] += 1
@@ -70,7 +70,11 @@ def _count(walk: Walk, on_progress: Progress) -> Counts:
 
 
 def _decode(
-    walk: Walk, spec: Preprocessing, attempt: CacheBuild, refused: UnreadableFiles, to_learn: bool
+    walk: ClassFolderWalk,
+    spec: Preprocessing,
+    attempt: CacheBuild,
+    refused: UnreadableFiles,
+    to_learn: bool,
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
     with open(attempt.decoded, "wb") as out:
@@ -83,7 +87,7 @@ def _decode(
     return _report(walk, shape, rows, parts, refused, to_learn)
 
 
-def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
+def _check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
     """Check what can be checked before decoding."""
     where = printable(walk.root)
     if not sum(counts.values()):
@@ -106,7 +110,7 @@ def _check_files(walk: Walk, counts: Counts, to_learn: bool) -> None:
         _check_class(label, count)
 
 
-def _check_open(walk: Walk, folder: bytes) -> None:
+def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
     """Report an unreadable folder, which may hold the missing images."""
     if closed := closed_below(walk, folder):
         raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
@@ -120,7 +124,7 @@ def _check_class(label: str, count: int) -> None:
         )
 
 
-def _check_parts(walk: Walk, rows: Rows, parts: Parts) -> None:
+def _check_parts(walk: ClassFolderWalk, rows: DecodedRows, parts: Parts) -> None:
     """Check what requires decoded images."""
     for number, label in enumerate(walk.labels):
         mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
@@ -144,9 +148,9 @@ def _check_room(scratch: Path, size: int) -> None:
 
 
 def _report(
-    walk: Walk,
+    walk: ClassFolderWalk,
     shape: tuple[int, int, int],
-    rows: Rows,
+    rows: DecodedRows,
     parts: Parts,
     refused: UnreadableFiles,
     to_learn: bool,

@@ -31,7 +31,7 @@ THREADS = len(os.sched_getaffinity(0))
 _HASH_BYTES = 8
 
 
-class Rows(NamedTuple):
+class DecodedRows(NamedTuple):
     """The columns of the file's rows; all [n]."""
 
     labels: Labels
@@ -59,7 +59,7 @@ def decode_all(
     out: BinaryIO,
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
-) -> Rows:
+) -> DecodedRows:
     """Write the pixels of each image to `out`; `on_done` gets the number of files of each turn."""
     known = array("q"), array("b"), array("Q"), array("Q")
     for turn in prefetched(lambda items: _decode(items, spec), _turns(items, spec), THREADS):
@@ -73,7 +73,7 @@ def decode_all(
             on_bad(bad)
         on_done(len(turn.good) + len(turn.bad))
     kinds = (np.int64, np.int8, np.uint64, np.uint64)
-    return Rows(*(np.array(column, kind) for column, kind in zip(known, kinds, strict=True)))
+    return DecodedRows(*(np.array(column, kind) for column, kind in zip(known, kinds, strict=True)))
 
 
 def _turns(items: Iterable[Item], spec: Preprocessing) -> Iterator[list[Item]]:

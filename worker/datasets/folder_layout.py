@@ -45,7 +45,7 @@ class Item(NamedTuple):
     part: int
 
 
-class Walk:
+class ClassFolderWalk:
     """The class folders under `root`. `skipped` counts the entries that the last pass skipped.
 
     Raises:
@@ -151,7 +151,7 @@ class Walk:
         return True
 
 
-def closed_below(walk: Walk, folder: bytes) -> str:
+def closed_below(walk: ClassFolderWalk, folder: bytes) -> str:
     """The first folder at or below this one that cannot be read, with the reason; empty if none."""
     inside = (path for path in walk.closed if path == folder or path.startswith(folder + b"/"))
     first = min(inside, default=None)

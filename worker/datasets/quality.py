@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from shared.errors import SetupError
-from worker.datasets.decode_files import Bad, Rows
+from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import BESIDE, CLOSED, HIDDEN, LINKS, OTHER, printable
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 
@@ -20,7 +20,7 @@ _FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
 
 def notes(
     labels: tuple[str, ...],
-    rows: Rows,
+    rows: DecodedRows,
     parts: Parts,
     skipped: Mapping[str, int],
     to_learn: bool,
@@ -30,7 +30,7 @@ def notes(
     return (*about, *_copies(rows, parts), *_skipped_files(skipped))
 
 
-def _imbalance(labels: tuple[str, ...], rows: Rows, parts: Parts) -> Iterator[str]:
+def _imbalance(labels: tuple[str, ...], rows: DecodedRows, parts: Parts) -> Iterator[str]:
     counts = np.bincount(rows.labels[parts == TRAINING], minlength=len(labels))
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] > IMBALANCE_RATIO * counts[least]:
@@ -40,7 +40,7 @@ def _imbalance(labels: tuple[str, ...], rows: Rows, parts: Parts) -> Iterator[st
         )
 
 
-def _copies(rows: Rows, parts: Parts) -> Iterator[str]:
+def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
     groups, same = np.unique(rows.contents, return_inverse=True)
     if len(groups) == len(same):
         return

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from shared.messages.model_card import Preprocessing
 from worker.datasets.decode_files import Bad, decode_all
 from worker.datasets.examples import Examples
-from worker.datasets.folder_layout import Item, Walk
+from worker.datasets.folder_layout import ClassFolderWalk, Item
 
 #: Files counted between two progress reports: a second or less.
 REPORT_EVERY_FILES = 10_000
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
     bad: list[Bad]  #: the chosen files that are not images
 
 
-def count(walk: Walk, on_files: Callable[[int], None]) -> Counts:
+def count(walk: ClassFolderWalk, on_files: Callable[[int], None]) -> Counts:
     """The number of files of each class (row) and part (column, as in worker/datasets/split.py).
 
     int64 [classes, 4]; the last column counts the files whose part depends on their content.
@@ -49,7 +49,7 @@ def spread(total: int, count: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * total // max(count, 1)
 
 
-def sample(walk: Walk, places: Iterable[int], spec: Preprocessing) -> Sample:
+def sample(walk: ClassFolderWalk, places: Iterable[int], spec: Preprocessing) -> Sample:
     """Decode the files at these places of the walk, in its order, as training does."""
     wanted = set(places)
     reached = islice(enumerate(walk.items()), max(wanted, default=-1) + 1)

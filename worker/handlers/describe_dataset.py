@@ -90,7 +90,7 @@ def folder(
         SetupError: the folder does not have this form.
         UsageError: there is no such image.
     """
-    walk = folder_layout.Walk(where)
+    walk = folder_layout.ClassFolderWalk(where)
     counts = sample.count(walk, lambda done: on_files(done, 0))
     total = int(counts.sum())
     _check(index, total)
@@ -106,7 +106,7 @@ def folder(
     return _drawn(report, some.examples, one, title)
 
 
-def _single(walk: folder_layout.Walk, index: int, total: int) -> tuple[Image, str]:
+def _single(walk: folder_layout.ClassFolderWalk, index: int, total: int) -> tuple[Image, str]:
     """The image with this index, or the next that can be decoded, and its title."""
     near = sample.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
     bad = {one.path for one in near.bad}
@@ -126,7 +126,7 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
 
 
 def _counted(
-    walk: folder_layout.Walk, counts: sample.Counts, some: sample.Sample, note: str
+    walk: folder_layout.ClassFolderWalk, counts: sample.Counts, some: sample.Sample, note: str
 ) -> DataReport:
     """A report from the names of the files alone."""
     notes = [note]
@@ -147,7 +147,7 @@ def _counted(
     )
 
 
-def _below(path: bytes, walk: folder_layout.Walk) -> str:
+def _below(path: bytes, walk: folder_layout.ClassFolderWalk) -> str:
     return folder_layout.printable(os.path.relpath(path, walk.root))
 
 

@@ -18,7 +18,7 @@ from shared.messages.replies import Evaluated
 from shared.messages.requests import FASHION_MNIST, Evaluate, Progress
 from worker.datasets import load, seen_images
 from worker.datasets.examples import Examples, Labels
-from worker.datasets.folder_layout import Walk, folder_of
+from worker.datasets.folder_layout import ClassFolderWalk, folder_of
 from worker.datasets.load import DataSet
 from worker.datasets.seen_images import SeenImages
 from worker.datasets.split import HELDOUT, TEST
@@ -96,7 +96,7 @@ def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str,
     }
 
 
-class Measured(NamedTuple):
+class MeasuredPart(NamedTuple):
     split: str  #: as in Evaluated
     parts: list[Examples]
     notes: tuple[str, ...]  #: on how far the figures can be trusted
@@ -124,7 +124,7 @@ def source(card: Card) -> str:
 
 def measured(
     card: Card, found: DataSet, given: Collection[int], known: SeenImages | None = None
-) -> Measured:
+) -> MeasuredPart:
     """The test images, else the held-out ones; all if the folder has neither part of its own.
 
     `given` are the parts that the folder has. If it has neither, loading still sets some images
@@ -137,17 +137,17 @@ def measured(
     """
     test, held = _some(found.test), _some(found.heldout)
     if test and TEST in given:
-        return Measured("test", test, _seen_note(known, test))
+        return MeasuredPart("test", test, _seen_note(known, test))
     if held and HELDOUT in given:
-        return Measured("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
+        return MeasuredPart("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
     parts = [*_some(found.examples), *held, *test]
     if not parts:
         raise SetupError(f"{found.name} has no images to evaluate; name another folder")
     if known and not any(seen_images.count(known, parts)):
-        return Measured("all", parts, (_ALL_NEW_NOTE,))
+        return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
     if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
-        return Measured("test", test, (*_seen_note(known, test), _SET_ASIDE_NOTE))
-    return Measured("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
+        return MeasuredPart("test", test, (*_seen_note(known, test), _SET_ASIDE_NOTE))
+    return MeasuredPart("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
 
 
 def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
@@ -177,7 +177,7 @@ def given_parts(where: str) -> set[int]:
     """The parts that the data define themselves, as in worker/datasets/split.py."""
     if where == FASHION_MNIST:
         return {TEST}
-    return {branch.part for branch in Walk(Path(where)).branches}
+    return {branch.part for branch in ClassFolderWalk(Path(where)).branches}
 
 
 def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels:

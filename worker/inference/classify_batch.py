@@ -18,7 +18,7 @@ from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digest
 from shared.messages.job import JobRecord, check_hint, decode_job
-from worker.inference.model_cache import Model
+from worker.inference.model_cache import LoadedModel
 from worker.inference.predictions import decode_batch, join, top_k
 from worker.inference.process_state import ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
@@ -76,7 +76,9 @@ def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult |
     return result
 
 
-def _model(child: ProcessState, ledger: BatchLedger, batch: int, record: JobRecord) -> Model | None:
+def _model(
+    child: ProcessState, ledger: BatchLedger, batch: int, record: JobRecord
+) -> LoadedModel | None:
     """The job's version. A death during loading is blamed on the version, not on an image."""
     if model := child.model_in_memory(record):
         return model
@@ -97,7 +99,7 @@ def _result(
     claim: Claim,
     batch: int,
     record: JobRecord,
-    model: Model,
+    model: LoadedModel,
     images: list[bytes | Status],
 ) -> BatchResult | None:
     memory = child.settings.child_memory_mb << 20
@@ -115,7 +117,7 @@ def _result(
 
 
 def _classify_images(
-    record: JobRecord, model: Model, images: Sequence[bytes | Status]
+    record: JobRecord, model: LoadedModel, images: Sequence[bytes | Status]
 ) -> BatchResult:
     try:
         batch, codes, flags = decode_batch(model.card, images)

@@ -28,7 +28,7 @@ MAX_MODELS = 2
 Key = tuple[str, str]  #: sha256 of the card, runtime
 
 
-class Model(msgspec.Struct, frozen=True):
+class LoadedModel(msgspec.Struct, frozen=True):
     """A loaded version."""
 
     card: Card
@@ -40,7 +40,7 @@ class ModelCache:
 
     def __init__(self, unused_s: float) -> None:
         self._unused_s = unused_s
-        self._models: OrderedDict[Key, Model] = OrderedDict()  # most recently used at the end
+        self._models: OrderedDict[Key, LoadedModel] = OrderedDict()  # most recently used at the end
         self._used: dict[Key, float] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -51,14 +51,14 @@ class ModelCache:
         with self._lock:
             return [model.card.ref for model in self._models.values()]
 
-    def find(self, key: Key) -> Model | None:
+    def find(self, key: Key) -> LoadedModel | None:
         """The version, or None. It becomes the most recently used one."""
         with self._lock:
             if key in self._models:
                 self._touch(key)
             return self._models.get(key)
 
-    def put(self, key: Key, load: Callable[[], Model]) -> Model:
+    def put(self, key: Key, load: Callable[[], LoadedModel]) -> LoadedModel:
         """Load a version. Evicts others first, so that there are never more than MAX_MODELS."""
         with self._lock:
             surplus = len(self._models) + 1 - MAX_MODELS

@@ -19,7 +19,7 @@ from shared.process import child_id
 from shared.registry import mirror_reader
 from shared.settings import Settings
 from worker.inference.file_access import SharedFiles
-from worker.inference.model_cache import Model, ModelCache
+from worker.inference.model_cache import LoadedModel, ModelCache
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
 
@@ -38,11 +38,11 @@ class ProcessState:
     def ledger(self, job: str) -> BatchLedger:
         return BatchLedger(self.client, job, self.settings.claim_limit_s)
 
-    def model_in_memory(self, record: JobRecord) -> Model | None:
+    def model_in_memory(self, record: JobRecord) -> LoadedModel | None:
         """The version that a job is pinned to, if it is loaded."""
         return self._models.find((record.card_sha256, record.runtime))
 
-    def model(self, record: JobRecord) -> Model:
+    def model(self, record: JobRecord) -> LoadedModel:
         """The version that a job is pinned to, loaded at most once.
 
         Raises:
@@ -74,8 +74,8 @@ class ProcessState:
         return card, mirror_reader.load_file(self.client, card, artifact_name(record.runtime))
 
 
-def _load(runtime: str, card: Card, artifact: bytes) -> Model:
+def _load(runtime: str, card: Card, artifact: bytes) -> LoadedModel:
     start = time.monotonic()
-    model = Model(card, load(runtime, card, artifact))
+    model = LoadedModel(card, load(runtime, card, artifact))
     log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - start)
     return model

@@ -23,10 +23,10 @@ from worker.training import checkpoint
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
 from worker.training.schedule import Plan, plan
 
-__all__ = ["Epoch", "Step", "Trained", "train"]
+__all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
 
 
-class Trained(NamedTuple):
+class TrainedNetwork(NamedTuple):
     """The network (uint8 images in, logits out) and its history."""
 
     network: keras.Model
@@ -44,7 +44,7 @@ def train(
     weighted: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
-) -> Trained:
+) -> TrainedNetwork:
     """Train `recipe` on `examples`; `heldout` is only measured.
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
@@ -80,7 +80,7 @@ def train(
         optimizer.finalize_variable_values(network.trainable_variables)
     exact = networks.build(recipe, shape, classes)
     exact.set_weights(network.get_weights())
-    return Trained(exact, history)
+    return TrainedNetwork(exact, history)
 
 
 def _key(recipe: Recipe, seed: int, examples: Examples, weighted: bool) -> str:

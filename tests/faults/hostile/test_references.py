@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.job_queue import JobQueue, Progress
+from producer.dispatch.job_queue import JobQueue, PublishedProgress
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
@@ -52,7 +52,7 @@ def channel(server: RedisServer) -> Iterator[JobQueue]:
     )
     app = make_app(server.url, "test")
     channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(Progress(JobCounts(1), walking=False))
+    channel.touch(PublishedProgress(JobCounts(1), walking=False))
     yield channel
     channel.client.close()
     app.close()

@@ -12,7 +12,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from producer.dispatch.job_queue import JobQueue, Progress
+from producer.dispatch.job_queue import JobQueue, PublishedProgress
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
@@ -48,7 +48,7 @@ def channel(server: RedisServer) -> Iterator[JobQueue]:
     )
     app = make_app(server.url, "test")
     channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(Progress(JobCounts(1), walking=False))
+    channel.touch(PublishedProgress(JobCounts(1), walking=False))
     channel.offer([(0, encode_images([b"not an image"]))])
     yield channel
     channel.client.close()

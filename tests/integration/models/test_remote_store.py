@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dispatch.job_queue import JobQueue, Progress
+from producer.dispatch.job_queue import JobQueue, PublishedProgress
 from producer.journal.totals import JobCounts
 from shared.broker.celery_app import make_app
 from shared.messages import model_card
@@ -119,7 +119,7 @@ def busy(fleet: Fleet, version: int) -> None:
     record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")
     channel = JobQueue(fleet.client, app, record, Settings())
-    channel.touch(Progress(JobCounts(1), walking=True))
+    channel.touch(PublishedProgress(JobCounts(1), walking=True))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

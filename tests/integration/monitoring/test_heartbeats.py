@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.fleet import workers
 from producer.metrics.metric_families import Families
-from producer.metrics.snapshot import take_snapshot
+from producer.metrics.redis_snapshot import take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats

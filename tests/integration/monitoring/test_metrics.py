@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from producer.journal.snapshot import JobState, JobView
-from producer.metrics.snapshot import take_snapshot
+from producer.metrics.redis_snapshot import take_snapshot
 from producer.stack import stack
 from shared import keys
 from shared.errors import Exit

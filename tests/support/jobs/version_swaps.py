@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from types import TracebackType
 
-from producer.dispatch.job_queue import JobQueue, Progress, Result
+from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
 from producer.journal.totals import JobCounts
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
@@ -47,7 +47,7 @@ class Swaps:
     def check(self, version: Version) -> None:
         """Compare a worker's result of this version with a direct call of its file."""
         channel = JobQueue(self._client, self._app, _record(version), Settings())
-        channel.touch(Progress(JobCounts(len(self._images)), walking=False))
+        channel.touch(PublishedProgress(JobCounts(len(self._images)), walking=False))
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.journal.snapshot import JobState
 from producer.metrics.metric_families import Families
-from producer.metrics.snapshot import STATES, Snapshot
+from producer.metrics.redis_snapshot import STATES, Snapshot
 from tests.support.servers.metrics_endpoint import parsed
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from shared.errors import SetupError, UsageError
 from worker.datasets import fashion_mnist, sample
-from worker.datasets.folder_layout import Walk
+from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.split import TEST, TRAINING, UNDECIDED
 from worker.decoding.decode import decode
 from worker.handlers import describe_dataset
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_counts_of_a_walk_are_those_of_the_folders(folder: Path) -> None:
-    counts = sample.count(Walk(folder), lambda done: None)
+    counts = sample.count(ClassFolderWalk(folder), lambda done: None)
     expected = [len(list((folder / name).iterdir())) for name in COLOURS]
     assert counts[:, UNDECIDED].tolist() == expected
     assert counts.sum() == sum(expected)
@@ -51,7 +51,7 @@ def test_splits_are_counted_apart(tmp_path: Path) -> None:
             (tmp_path / part / name).mkdir(parents=True)
             for i in range(count):
                 (tmp_path / part / name / f"{i}.png").touch()
-    counts = sample.count(Walk(tmp_path), lambda done: None)
+    counts = sample.count(ClassFolderWalk(tmp_path), lambda done: None)
     assert counts[:, TRAINING].tolist() == [3, 3, 3]
     assert counts[:, TEST].tolist() == [2, 2, 2]
 
@@ -59,7 +59,7 @@ def test_splits_are_counted_apart(tmp_path: Path) -> None:
 def test_a_sample_holds_exactly_the_files_at_its_places(folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*.png"))
     places = [1, 9, 20]
-    found = sample.sample(Walk(folder), places, SPEC)
+    found = sample.sample(ClassFolderWalk(folder), places, SPEC)
     for image, place in zip(found.examples.images, places, strict=True):
         assert np.array_equal(image, decode(paths[place].read_bytes(), SPEC))
     labels = [sorted(COLOURS).index(paths[place].parent.name) for place in places]
@@ -67,7 +67,7 @@ def test_a_sample_holds_exactly_the_files_at_its_places(folder: Path) -> None:
 
 
 def test_a_file_that_is_no_image_is_named_and_not_displayed(folder: Path) -> None:
-    found = sample.sample(Walk(folder), [0, 1], SPEC)
+    found = sample.sample(ClassFolderWalk(folder), [0, 1], SPEC)
     assert len(found.examples.images) == 1
     assert [bad.path for bad in found.bad] == [bytes(folder / BROKEN)]
 

@@ -27,7 +27,7 @@ def _loaded(root: Path) -> load.DataSet:
 
 def _measured(
     root: Path, learned_from: str = "other", known: SeenImages | None = None
-) -> evaluate.Measured:
+) -> evaluate.MeasuredPart:
     card = msgspec.structs.replace(CARD, dataset=learned_from)
     return evaluate.measured(card, _loaded(root), evaluate.given_parts(str(root)), known)
 
@@ -56,7 +56,7 @@ def _fill(root: Path, *places: str) -> Path:
     return root
 
 
-def _count(measured: evaluate.Measured) -> int:
+def _count(measured: evaluate.MeasuredPart) -> int:
     return sum(len(part.labels) for part in measured.parts)
 
 

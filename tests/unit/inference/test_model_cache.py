@@ -12,7 +12,7 @@ import pytest
 from shared.errors import SetupError
 from shared.registry import packaged
 from tests.support.processes.fleet import wait_for
-from worker.inference.model_cache import MAX_MODELS, Key, Model, ModelCache
+from worker.inference.model_cache import MAX_MODELS, Key, LoadedModel, ModelCache
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.load_runtime import load
 
@@ -24,15 +24,15 @@ def key(number: int) -> Key:
     return str(number), "litert"
 
 
-def loader() -> Model:
+def loader() -> LoadedModel:
     card = packaged.card()
-    return Model(card, load("litert", card, packaged.read("model.tflite")))
+    return LoadedModel(card, load("litert", card, packaged.read("model.tflite")))
 
 
 MODEL = loader()
 
 
-def use(cache: ModelCache, number: int, load: Callable[[], Model] = lambda: MODEL) -> bool:
+def use(cache: ModelCache, number: int, load: Callable[[], LoadedModel] = lambda: MODEL) -> bool:
     """Use a version as a worker does; return whether it had to be loaded."""
     if cache.find(key(number)) is not None:
         return False
@@ -49,7 +49,7 @@ def test_the_two_most_recently_used_versions_are_cached() -> None:
 
 
 def test_a_version_that_fails_to_load_does_not_evict_the_last_one() -> None:
-    def fails() -> Model:
+    def fails() -> LoadedModel:
         raise SetupError("refused")
 
     cache = ModelCache(FOREVER_S)

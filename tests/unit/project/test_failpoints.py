@@ -100,7 +100,7 @@ ALONE = {
     "producer/dispatch/job_queue.py:renew": "extends lives of keys, as the next `touch` does",
     "producer/verify/check_format.py:_rows": "a table in memory",
     "producer/journal/journal.py:_record": "in a transaction, which has two",
-    "producer/journal/lock.py:_try": "an empty file, and a lock that dies with its holder",
+    "producer/journal/journal_lock.py:_try": "an empty file, and a lock that dies with its holder",
     "producer/journal/schema.py:clear": "in a transaction, which has two",
     "producer/journal/schema.py:prepare": "empty tables, in one transaction",
     "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",

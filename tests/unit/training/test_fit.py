@@ -21,7 +21,7 @@ from worker.recipes import networks, recipes
 from worker.recipes.recipes import RECIPES, Recipe
 from worker.training import epoch
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import Trained, train
+from worker.training.fit import TrainedNetwork, train
 from worker.training.schedule import plan, rate
 
 EPOCHS = 3
@@ -47,7 +47,9 @@ def examples() -> Examples:
     return Examples(images.astype(np.uint8), labels)
 
 
-def _train(examples: Examples, seed: int, state: Path | None = None, last: int = EPOCHS) -> Trained:
+def _train(
+    examples: Examples, seed: int, state: Path | None = None, last: int = EPOCHS
+) -> TrainedNetwork:
     def on_epoch(epoch: Epoch) -> None:
         if epoch.number == last < EPOCHS:
             raise Killed
@@ -55,7 +57,7 @@ def _train(examples: Examples, seed: int, state: Path | None = None, last: int =
     return train(RECIPE, *hold_out(examples), 2, seed, state=state, on_epoch=on_epoch)
 
 
-def _weights(trained: Trained) -> bytes:
+def _weights(trained: TrainedNetwork) -> bytes:
     return b"".join(variable.numpy().tobytes() for variable in trained.network.variables)
 
 

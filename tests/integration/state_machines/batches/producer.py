@@ -9,12 +9,12 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.job_queue import JobQueue, Progress, Result
+from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
 from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.job_progress import NoticesOnly
+from producer.output.job_progress import JobNotices
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batches import LOADING, BatchState
@@ -88,7 +88,7 @@ class WatchedChannel(JobQueue):
             self._model.trouble.clear()
             self._model.deaths.pop(LOADING, None)
 
-    def touch(self, progress: Progress) -> None:
+    def touch(self, progress: PublishedProgress) -> None:
         with self._fuse.step():
             super().touch(progress)
             self._model.known = True
@@ -143,7 +143,7 @@ class Producer:
         try:
             self._channel.resume()
             self.run = DispatchLoop(
-                Attempt(SETTINGS, NoticesOnly(), BrokerSession(SETTINGS)),
+                Attempt(SETTINGS, JobNotices(), BrokerSession(SETTINGS)),
                 OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
             )
             for n in self.journal.open_batches():  # as at the start of `execute`

@@ -94,4 +94,4 @@ def test_a_worker_has_no_default_route(compose: Compose) -> None:
 @pytest.mark.parametrize("service", ["worker", "trainer"])
 def test_a_service_reports_its_health(compose: Compose, service: str) -> None:
     health = ("exec", "-T", service, "python", "-m", "worker.health")
-    assert compose.run(*health, "--ready") == compose.run(*health) == "well\n"
+    assert compose.run(*health, "--ready") == compose.run(*health) == "healthy\n"

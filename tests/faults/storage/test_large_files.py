@@ -85,7 +85,7 @@ def test_a_job_started_with_a_larger_server_keeps_its_limit(
     stage.fleet.server.limit_memory(SERVER_BYTES)
     worker = stage.fleet.worker()
     second = stage.fleet.producer(*command, cwd=folder, **FEW)
-    second.wait_for_log("larger file may wait until maxmemory is raised")
+    second.wait_for_log("larger files may wait until maxmemory is raised")
     second.wait_until_done(SMALL)
     started = time.monotonic()
     assert second.interrupt() == Exit.INTERRUPTED, second.story

@@ -5,9 +5,9 @@ Each result is one line in a file.
 
 from __future__ import annotations
 
-from worker import app as app_
-from worker.app import app
+from tests.faults.apps import paced_worker
+from tests.nemesis.worker_app import app
 
-assert app_.app is app
+assert paced_worker.app is app
 
 __all__ = ["app"]

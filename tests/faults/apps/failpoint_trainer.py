@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.faults.apps.waiting_trainer import app
 from tests.support.failpoints import armed
-from worker.trainer import app
 
 armed.watch()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.faults.apps.poison_worker import app
 from tests.support.failpoints import armed
-from worker.app import app
 
 armed.watch()
 

@@ -20,8 +20,8 @@ from tests.support.processes import local_stack
 from tests.support.processes.fleet import ROOT, wait_for
 from tests.support.processes.local_stack import Place
 
-#: Enough that their messages take less than half of the files' sizes.
-FEW = 300
+#: With fewer, the scripts and heartbeats would count more than the messages.
+FEW = 1_000
 
 
 @pytest.fixture(scope="module")

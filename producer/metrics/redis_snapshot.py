@@ -20,7 +20,7 @@ from shared.ledger import heartbeats
 from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
 from shared.ledger.jobs import SILENT_S, memory_share
 from shared.messages.model_name import PRODUCTION
-from shared.registry import packaged as pretrained
+from shared.registry import packaged
 
 #: Keys that the server visits in one step of a SCAN, which takes it about a millisecond.
 KEYS_PER_SCAN = 2_000
@@ -156,14 +156,14 @@ def _aliases(
     names: Iterable[bytes], contents: Iterable[dict[bytes, bytes] | None]
 ) -> Iterator[tuple[str, str, int]]:
     """Every alias, with the packaged version's unless it has moved."""
-    packaged = (pretrained.NAME, PRODUCTION)
+    unmoved = (packaged.NAME, PRODUCTION)
     for name, versions in zip(names, contents, strict=True):
         for alias, version in (versions or {}).items():
             of = (_text(name).removeprefix(_ALIASES), _text(alias))
-            packaged = ("", "") if of == packaged else packaged
+            unmoved = ("", "") if of == unmoved else unmoved
             yield *of, _number(version)
-    if all(packaged):
-        yield *packaged, pretrained.VERSION
+    if all(unmoved):
+        yield *unmoved, packaged.VERSION
 
 
 def _number(text: bytes | None) -> int:

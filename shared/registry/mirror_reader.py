@@ -20,7 +20,7 @@ from shared.broker.wrong_type import is_foreign
 from shared.errors import SetupError
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
-from shared.registry import packaged as pretrained
+from shared.registry import packaged
 from shared.registry.alias_log import Decision, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
 from shared.registry.registry import aliases_after
@@ -43,8 +43,8 @@ def resolve(client: redis.Redis, model: ModelName) -> Card:
 
 def load_card(client: redis.Redis, name: str, version: int) -> Card:
     """The card of a version. Raises SetupError, RedisError."""
-    if pretrained.is_packaged(name, version):
-        return pretrained.card()
+    if packaged.is_packaged(name, version):
+        return packaged.card()
     data = _get(client, keys.model_card(name, version))
     if data is None:
         raise SetupError(f"there is no model {name}@{version}; there is: {_listed(client)}")
@@ -58,8 +58,8 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
         SetupError: it is not in Redis, or does not match the card.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    if pretrained.is_packaged(card.name, card.version):
-        return pretrained.read(filename)
+    if packaged.is_packaged(card.name, card.version):
+        return packaged.read(filename)
     sha256 = card.files.get(filename)
     if sha256 is None:
         raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
@@ -87,7 +87,7 @@ def load_catalog(client: redis.Redis) -> list[CatalogModel]:
         SetupError: a card is damaged.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    copies = sorted({(pretrained.NAME, pretrained.VERSION), *_copies(client)})
+    copies = sorted({(packaged.NAME, packaged.VERSION), *_copies(client)})
     grouped = itertools.groupby(copies, key=lambda copy: copy[0])
     return [_model(client, name, [number for _, number in of_name]) for name, of_name in grouped]
 
@@ -107,9 +107,9 @@ def _sizes(client: redis.Redis, name: str) -> dict[int, dict[str, int]]:
     """Version -> file name -> bytes."""
     found = cast(dict[bytes, bytes], client.hgetall(keys.model_sizes(name)))
     sizes = {int(n): msgspec.json.decode(data, type=dict[str, int]) for n, data in found.items()}
-    if name == pretrained.NAME:
-        packaged = pretrained.card().files
-        sizes[pretrained.VERSION] = {file: len(pretrained.read(file)) for file in packaged}
+    if name == packaged.NAME:
+        files = packaged.card().files
+        sizes[packaged.VERSION] = {file: len(packaged.read(file)) for file in files}
     return sizes
 
 
@@ -117,14 +117,14 @@ def _alias(client: redis.Redis, name: str, alias: str) -> int:
     version = cast(bytes | None, client.hget(keys.model_aliases(name), alias))
     if version is not None:
         return int(version)
-    if (name, alias) == (pretrained.NAME, PRODUCTION):
-        return pretrained.VERSION
+    if (name, alias) == (packaged.NAME, PRODUCTION):
+        return packaged.VERSION
     raise SetupError(f"there is no model {name}@{alias}; there is: {_listed(client)}")
 
 
 def _listed(client: redis.Redis) -> str:
     copies = (f"{name}@{version}" for name, version in _copies(client))
-    return ", ".join([f"{pretrained.NAME}@{pretrained.VERSION}", *copies])
+    return ", ".join([f"{packaged.NAME}@{packaged.VERSION}", *copies])
 
 
 def _copies(client: redis.Redis) -> list[tuple[str, int]]:

@@ -17,8 +17,7 @@ from shared import atomic_file
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
-from shared.registry import packaged as pretrained
-from shared.registry import version_folder
+from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasLog, Decision, current_aliases
 
 FIRST = "the first version"  #: why it was promoted
@@ -35,12 +34,12 @@ class Registry:
     def names(self) -> list[str]:
         """Every model with a version, sorted."""
         found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
-        return sorted(name for name in found | {pretrained.NAME} if self.versions(name))
+        return sorted(name for name in found | {packaged.NAME} if self.versions(name))
 
     def versions(self, name: str) -> list[int]:
         """The numbers of a model's versions, rising; empty if there is no such model."""
-        packaged = [pretrained.VERSION] if name == pretrained.NAME else []
-        return packaged + version_folder.numbers(self.folder(name))
+        first = [packaged.VERSION] if name == packaged.NAME else []
+        return first + version_folder.numbers(self.folder(name))
 
     def existing(self, name: str) -> list[int]:
         """Like `versions`. Raises SetupError if there is none."""
@@ -74,8 +73,8 @@ class Registry:
         Raises:
             SetupError: there is no such version, or its card is damaged.
         """
-        if pretrained.is_packaged(name, version):
-            return pretrained.card()
+        if packaged.is_packaged(name, version):
+            return packaged.card()
         return version_folder.read_card(self._version(name, version))
 
     def read(self, card: Card, filename: str) -> bytes:
@@ -84,14 +83,14 @@ class Registry:
         Raises:
             SetupError: the card lists no such file, or the file does not match the card.
         """
-        if pretrained.is_packaged(card.name, card.version):
-            return pretrained.read(filename)
+        if packaged.is_packaged(card.name, card.version):
+            return packaged.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""
-        if pretrained.is_packaged(card.name, card.version):
-            return {filename: len(pretrained.read(filename)) for filename in card.files}
+        if packaged.is_packaged(card.name, card.version):
+            return {filename: len(packaged.read(filename)) for filename in card.files}
         return version_folder.sizes(self._version(card.name, card.version), card)
 
     def publish(
@@ -125,7 +124,7 @@ class Registry:
         Raises:
             SetupError: there is no such version, it is packaged, or an alias stands for it.
         """
-        if pretrained.is_packaged(name, version):
+        if packaged.is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
         folder = self._version(name, version)
         with self._writing(name), AliasLog(self.folder(name)).locked():  # excludes promotions
@@ -245,4 +244,4 @@ def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
 
 def _first(name: str, alias: str) -> int | None:
     """The version of an alias before any promotion."""
-    return pretrained.VERSION if (name, alias) == (pretrained.NAME, PRODUCTION) else None
+    return packaged.VERSION if (name, alias) == (packaged.NAME, PRODUCTION) else None

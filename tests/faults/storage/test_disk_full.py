@@ -64,6 +64,8 @@ def test_a_full_disk_of_the_server_pauses_the_job_and_ends_no_process(
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     filler = fill(disk)
+    # Otherwise the held child's result can be the first write that fails, unnoticed by the child.
+    wait_for("a server that cannot write", lambda: not writes(stage.fleet.server))
     stage.let_go(held)
     producer.wait_for_log(FULL)
     wait_for("a refused child", lambda: "a result waits: MISCONF" in worker.log)

@@ -53,6 +53,30 @@ class Metrics(msgspec.Struct, frozen=True):
     test_ece: float | None = None
 
 
+class PrecisionTrial(msgspec.Struct, frozen=True):
+    """The comparison of both precisions on held-out images, each with its second pass."""
+
+    count: int  #: images
+    fp32_accuracy: float
+    int8_accuracy: float
+    differ: float  #: share of the images whose labels differ
+    error: float  #: standard error of the paired difference of the accuracies
+
+
+class OperatingPoint(msgspec.Struct, frozen=True):
+    """The confidence from which predictions are right as often as `precision` says.
+
+    From the held-out images: the lower Wilson bound of the precision above a threshold.
+    """
+
+    precision: float
+    threshold: float | None  #: for all labels together; None: no prediction is accepted
+    accepted: float  #: share of the held-out images that the thresholds of the labels accept
+    reached: float  #: precision of those
+    #: By label; None: no prediction of this label is accepted.
+    thresholds: tuple[float | None, ...]
+
+
 class Card(msgspec.Struct, frozen=True):
     """`card.json`. It is written last and makes a version exist."""
 
@@ -76,6 +100,18 @@ class Card(msgspec.Struct, frozen=True):
     request: str = ""  #: `Request.mark` of its request, so that it is published once
     #: Location of its data when it was made, as in a request's `data`; empty if unknown.
     source: str = ""
+    #: What the graph returns. Temperature, second pass and softmax follow only on logits.
+    output: Literal["probabilities", "logits"] = "probabilities"
+    precision: Literal["fp32", "int8"] = "fp32"  #: of `model.tflite`
+    precision_why: str = ""  #: the reason for the precision, one sentence
+    precision_trial: PrecisionTrial | None = None  #: None: only fp32 was exported
+    call_images: int = 64  #: per call of `model.tflite`, for messages of any size
+    #: An image whose two largest logits are closer than this is classified a second time, mirrored;
+    #: the logits are averaged. 0: never.
+    second_pass_margin: float = 0.0
+    second_pass_share: float = 0.0  #: of the held-out images
+    operating_points: tuple[OperatingPoint, ...] = ()
+    teachers: tuple[str, ...] = ()  #: that it was distilled from: `NAME@VERSION`, or `seed N`
 
     @property
     def ref(self) -> str:
@@ -98,8 +134,8 @@ def decode_card(data: bytes) -> Card:
         card = msgspec.json.decode(data, type=Card)
     except MISFITS as error:
         raise BadMessage(f"not a model card: {error}") from error
-    if not NAME.fullmatch(card.name) or card.version < 0 or not card.labels:
-        raise BadMessage("not a model card: name, version or labels are out of range")
+    if not NAME.fullmatch(card.name) or card.version < 0 or not card.labels or card.call_images < 1:
+        raise BadMessage("not a model card: name, version, labels or call size are out of range")
     return card
 
 

@@ -9,7 +9,7 @@ import click
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.errors import UsageError
-from shared.messages.requests import FASHION_MNIST, PROMOTE
+from shared.messages.requests import FASHION_MNIST, PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     default=PROMOTE[0],
     show_default=True,
     help="When to point NAME@production to the new version. The first version always gets it.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default=PRECISIONS[0],
+    show_default=True,
+    help="What workers load. auto: int8, which is faster, unless it costs accuracy.",
 )
 @click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
 @click.option(

@@ -33,6 +33,7 @@ class TrainOptions(msgspec.Struct, frozen=True):
     promote: str = "if-better"
     weighted: bool = False
     max_unreadable: float = 0.05
+    precision: str = "auto"
 
 
 def make_work(options: TrainOptions, settings: Settings) -> Train:

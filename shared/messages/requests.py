@@ -18,6 +18,7 @@ from shared.messages.model_name import NAME
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
+PRECISIONS = ("auto", "fp32", "int8")
 PROMOTE = ("if-better", "always", "never")
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
@@ -39,6 +40,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     promote: Literal["if-better", "always", "never"] = "if-better"
     weighted: bool = False  #: weight classes equally, regardless of their size
     max_unreadable: float = 0.05  #: a larger share of unreadable files is an error
+    precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -91,6 +93,7 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     scale: Literal["0-255", "0-1", "-1-1"] = "0-255"  #: of the values that the network expects
     promote: Literal["if-better", "always", "never"] = "never"
     data: str = ""  #: labelled images to calibrate and evaluate it with
+    precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
 Work: TypeAlias = Train | Evaluate | ShowData | Promote | Rollback | Prune | Import
@@ -133,7 +136,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Progress(msgspec.Struct, frozen=True):
     """The progress of the work. Numbers that do not apply yet are 0 or None."""
 
-    stage: str  #: loading, training, calibrating, exporting, evaluating, publishing, promoting
+    stage: str  #: loading, training, exporting, evaluating, publishing, promoting
     epoch: int = 0  #: the current one, counted from 1
     epochs: int = 0
     step: int = 0

@@ -101,6 +101,7 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
         request=context.request.mark,
         source=work.data,
         weighted=work.weighted,
+        precision=work.precision,
         on_epoch=reporter.epoch,
         on_step=reporter.step,
         on_stage=reporter.stage,

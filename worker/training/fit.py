@@ -16,9 +16,9 @@ import tensorflow as tf
 from shared.errors import SetupError
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
-from worker.evaluation.temperature import softmax
 from worker.recipes import networks
 from worker.recipes.recipes import Recipe
+from worker.runtimes.classifier import softmax
 from worker.training import checkpoint
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
 from worker.training.schedule import Plan, plan

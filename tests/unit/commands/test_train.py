@@ -263,14 +263,14 @@ def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
 ) -> None:
     changes = Changes()
     steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
-    steps.append(Progress("calibrating", heldout_accuracy=0.2))
+    steps.append(Progress("exporting", heldout_accuracy=0.2))
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     reported = [line for line in lines if line.startswith("epoch")]
     for line, epoch in zip(reported, sorted(set(epochs)), strict=True):
         plain = f"epoch {epoch} of 20"
         assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
         assert epoch + 1 not in (*epochs, 21) or line != plain
-    assert lines.count("training") == lines.count("calibrating") == 1
+    assert lines.count("training") == lines.count("exporting") == 1
 
 
 def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> None:

@@ -20,10 +20,13 @@ from worker.export.export import export
 from worker.recipes import networks
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
+from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import train
+from worker.training.fit import TrainedNetwork, train
+from worker.training.teachers import Teachers
 
 HISTORY = "history.json"
+NO_TEACHERS = Teachers()
 
 
 class BuiltVersion(NamedTuple):
@@ -43,24 +46,34 @@ def build_version(
     request: str = "",
     source: str = "",
     weighted: bool = False,
+    teachers: Teachers = NO_TEACHERS,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_teacher: Callable[[int], None] = lambda number: None,
 ) -> BuiltVersion:
-    """Train, calibrate, export, compare, measure, plot.
+    """Train, first the teachers, calibrate, export, compare, measure, plot.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are written
-    to the card; `on_stage` gets the name of each stage, and may raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`, `on_teacher` as in
+    `Teachers.ensemble`. `request` and `source` are written to the card; `on_stage` gets the name of
+    each stage, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
     learn, held = _parts(data)
+
+    def fit(seed: int, state: Path | None, ensemble: Ensemble | None = None) -> TrainedNetwork:
+        return train(
+            recipe, learn, held, len(data.labels), seed, state=state, weighted=weighted,
+            teachers=ensemble, on_epoch=on_epoch, on_step=on_step,
+        )  # fmt: skip
+
     on_stage("training")
-    trained = train(
-        recipe, learn, held, len(data.labels), seed,
-        state=state, weighted=weighted, on_epoch=on_epoch, on_step=on_step,
-    )  # fmt: skip
+    ensemble = teachers.ensemble(
+        recipe, data, seed, lambda seed, state: fit(seed, state).network, state, on_teacher
+    )
+    trained = fit(seed, state, ensemble)
     network = networks.mirrored(trained.network) if recipe.mirror else trained.network
     on_stage("calibrating")
     cooling = temperature(networks.logits(network, held.images), held.labels)
@@ -78,6 +91,7 @@ def build_version(
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         request=request,
         source=source,
+        teachers=teachers.names(seed),
     )
     return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
 

@@ -1,0 +1,131 @@
+"""The teachers of a version: published versions, and networks that are trained first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card, Preprocessing, card_sha256
+from worker.datasets.load import DataSet
+from worker.recipes import networks
+from worker.recipes.recipes import Recipe
+from worker.runtimes.tensorflow_runtime import load_model
+from worker.training.distillation import Ensemble, Teacher
+
+ARCHIVE = "model.keras"
+#: Smallest probability for the logarithm: 69 nats.
+SMALLEST = 1e-30
+#: Trains a network from a seed, with its checkpoint in a file.
+Fit = Callable[[int, Path | None], keras.Model]
+
+
+class TeacherVersion(NamedTuple):
+    """A published version as a teacher."""
+
+    card: Card
+    archive: bytes  #: its file ARCHIVE
+
+
+class Teachers(NamedTuple):
+    """The teachers that a version is to have; none by default."""
+
+    by: int = (
+        0  #: the number of networks that are trained first, from the seeds after the version's
+    )
+    versions: tuple[TeacherVersion, ...] = ()
+
+    def names(self, seed: int) -> tuple[str, ...]:
+        """Their names in the card of a version with this seed."""
+        versions = [version.card.ref for version in self.versions]
+        return (*versions, *(f"seed {seed + number}" for number in range(1, self.by + 1)))
+
+    def ensemble(
+        self,
+        recipe: Recipe,
+        data: DataSet,
+        seed: int,
+        fit: Fit,
+        state: Path | None,
+        on_teacher: Callable[[int], None],
+    ) -> Ensemble | None:
+        """Load and train the teachers; None if there are none.
+
+        `fit` trains those that are trained first, each with its own checkpoint beside `state`.
+        `on_teacher` gets the number of each before, from 1, and 0 after the last.
+
+        Raises:
+            SetupError: a version has other labels or another input than the data.
+        """
+        shape, classes = data.examples.images.shape[1:], len(data.labels)
+        found = [_of_version(version, data) for version in self.versions]
+        for number in range(1, self.by + 1):
+            on_teacher(number)
+            network = fit(seed + number, state_of_teacher(state, number) if state else None)
+            fast = _with_precision(network, recipe, shape, classes)
+            found.append(Teacher(f"seed {seed + number}", fast))
+        if self.by:
+            on_teacher(0)
+        return Ensemble(tuple(found)) if found else None
+
+
+def state_of_teacher(state: Path, number: int) -> Path:
+    """The checkpoint of a teacher, beside that of its student."""
+    return state.with_name(f"{state.stem}-teacher-{number}{state.suffix}")
+
+
+def logits_of(model: keras.Model, card: Card) -> keras.Model:
+    """A version's `model.keras` with logits as its output, up to a constant for each image."""
+    if card.output == "logits":
+        return model
+    log = keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
+    return keras.Model(model.input, log * card.temperature, name=model.name)
+
+
+def _of_version(version: TeacherVersion, data: DataSet) -> Teacher:
+    card = version.card
+    _check(card, data)
+    model = load_model(version.archive)
+    shape = data.examples.images.shape[1:]
+    if model.input_shape != (None, *shape) or model.output_shape != (None, len(card.labels)):
+        raise SetupError(
+            f"{ARCHIVE} of {card.ref} does not have the shapes of its card; publish it again"
+        )
+    return Teacher(f"{card.ref} {card_sha256(card)}", logits_of(model, card))
+
+
+def _check(card: Card, data: DataSet) -> None:
+    if card.labels != data.labels:
+        same = sorted(card.labels) == sorted(data.labels)
+        what = "orders the labels differently from" if same else "has other labels than"
+        raise SetupError(
+            f"{card.ref} {what} {data.name}, so it cannot teach; name a version of the same "
+            "labels with --teacher, or train teachers with --teach-by"
+        )
+    if card.preprocessing != data.preprocessing:
+        raise SetupError(
+            f"{card.ref} takes images of {_formatted(card.preprocessing)}, this training "
+            f"{_formatted(data.preprocessing)}, so it cannot teach; choose the --recipe of that "
+            "version, or train teachers with --teach-by"
+        )
+
+
+def _formatted(spec: Preprocessing) -> str:
+    inverted = ", inverted" if spec.invert else ""
+    size = f"{spec.height}x{spec.width}x{spec.channels}"
+    return f"{size} ({spec.convert}, ground {spec.ground}{inverted})"
+
+
+def _with_precision(
+    network: keras.Model, recipe: Recipe, shape: networks.Shape, classes: int
+) -> keras.Model:
+    """The network in the precision of the recipe's training, which is exact enough for targets."""
+    precision = networks.precision_of(recipe)
+    if precision == networks.EXACT:
+        return network
+    fast = networks.build(recipe, shape, classes, precision)
+    fast.set_weights(network.get_weights())
+    return fast

@@ -9,7 +9,7 @@ import click
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.errors import UsageError
-from shared.messages.requests import FASHION_MNIST, PROMOTE
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PROMOTE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,21 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="When to point NAME@production to the new version. The first version always gets it.",
 )
 @click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
+@click.option(
+    "--teach-by",
+    type=click.IntRange(1, MAX_TEACHERS),
+    metavar="N",
+    help="Train N networks of the recipe first, from other seeds, and teach the new version with "
+    "their mean prediction: more accurate at the same size, for N + 1 times the time or more.",
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="NAME[@VERSION|@ALIAS]",
+    help="Teach the new version with an existing one of the same labels and image size. "
+    "Repeatable.",
+)
 @click.option(
     "--max-unreadable",
     type=ShareParam(),

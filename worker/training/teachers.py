@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing, card_sha256
+from worker.datasets.examples import Images
 from worker.datasets.load import DataSet
+from worker.evaluation.temperature import softmax
 from worker.recipes import networks
-from worker.recipes.recipes import Recipe
+from worker.recipes.recipes import RECIPES, Recipe
 from worker.runtimes.tensorflow_runtime import load_model
 from worker.training.distillation import Ensemble, Teacher
 
 ARCHIVE = "model.keras"
 #: Smallest probability for the logarithm: 69 nats.
 SMALLEST = 1e-30
+#: The number of images on which a network that was built again is compared with the published one,
+#: and the largest difference of their probabilities.
+PROBES, PROBE_TOLERANCE = 64, 1e-3
 #: Trains a network from a seed, with its checkpoint in a file.
 Fit = Callable[[int, Path | None], keras.Model]
 
@@ -60,13 +66,14 @@ class Teachers(NamedTuple):
         Raises:
             SetupError: a version has other labels or another input than the data.
         """
-        shape, classes = data.examples.images.shape[1:], len(data.labels)
-        found = [_of_version(version, data) for version in self.versions]
+        precision = networks.precision_of(recipe)  # exact enough for targets
+        found = [_of_version(version, data, precision) for version in self.versions]
         for number in range(1, self.by + 1):
             on_teacher(number)
             network = fit(seed + number, state_of_teacher(state, number) if state else None)
-            fast = _with_precision(network, recipe, shape, classes)
-            found.append(Teacher(f"seed {seed + number}", fast))
+            if precision != networks.EXACT:
+                network = _built(recipe, network, precision)
+            found.append(Teacher(f"seed {seed + number}", network))
         if self.by:
             on_teacher(0)
         return Ensemble(tuple(found)) if found else None
@@ -85,7 +92,27 @@ def logits_of(model: keras.Model, card: Card) -> keras.Model:
     return keras.Model(model.input, log * card.temperature, name=model.name)
 
 
-def _of_version(version: TeacherVersion, data: DataSet) -> Teacher:
+def in_precision(exact: keras.Model, card: Card, precision: str, probes: Images) -> keras.Model:
+    """A version's logits, computed in the precision if its recipe can build the same network.
+
+    It can if both agree on the images `probes`. Imported versions have no recipe, and the table of
+    recipes may have changed since.
+    """
+    recipe = RECIPES.get(card.recipe)
+    if recipe is None or precision == networks.EXACT:
+        return exact
+    mirror = recipe.mirror and card.output == "probabilities"
+    try:
+        same = _built(recipe, exact, networks.EXACT, mirror)
+    except (SetupError, ValueError):  # other layers
+        return exact
+    found, expected = (softmax(networks.logits(one, probes)) for one in (same, exact))
+    if not np.abs(found - expected).max() < PROBE_TOLERANCE:
+        return exact
+    return _built(recipe, exact, precision, mirror)
+
+
+def _of_version(version: TeacherVersion, data: DataSet, precision: str) -> Teacher:
     card = version.card
     _check(card, data)
     model = load_model(version.archive)
@@ -94,7 +121,9 @@ def _of_version(version: TeacherVersion, data: DataSet) -> Teacher:
         raise SetupError(
             f"{ARCHIVE} of {card.ref} does not have the shapes of its card; publish it again"
         )
-    return Teacher(f"{card.ref} {card_sha256(card)}", logits_of(model, card))
+    probes = data.examples.images[:PROBES]
+    network = in_precision(logits_of(model, card), card, precision, probes)
+    return Teacher(f"{card.ref} {card_sha256(card)}", network)
 
 
 def _check(card: Card, data: DataSet) -> None:
@@ -119,13 +148,8 @@ def _formatted(spec: Preprocessing) -> str:
     return f"{size} ({spec.convert}, ground {spec.ground}{inverted})"
 
 
-def _with_precision(
-    network: keras.Model, recipe: Recipe, shape: networks.Shape, classes: int
-) -> keras.Model:
-    """The network in the precision of the recipe's training, which is exact enough for targets."""
-    precision = networks.precision_of(recipe)
-    if precision == networks.EXACT:
-        return network
-    fast = networks.build(recipe, shape, classes, precision)
-    fast.set_weights(network.get_weights())
-    return fast
+def _built(recipe: Recipe, like: keras.Model, precision: str, mirror: bool = False) -> keras.Model:
+    """The network of a recipe in a precision, with the weights of another. Raises ValueError."""
+    network = networks.build(recipe, like.input_shape[1:], like.output_shape[1], precision)
+    network.set_weights(like.get_weights())
+    return networks.mirrored(network) if mirror else network

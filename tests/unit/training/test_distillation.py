@@ -28,6 +28,7 @@ from worker.training.teachers import (
     ARCHIVE,
     Teachers,
     TeacherVersion,
+    in_precision,
     logits_of,
     state_of_teacher,
 )
@@ -160,6 +161,20 @@ def test_a_published_teacher_returns_the_logits_before_its_temperature(output: s
     assert softmax(found) == pytest.approx(softmax(networks.logits(network, images)), abs=1e-5)
 
 
+def test_a_version_teaches_in_the_precision_of_the_training_if_its_recipe_builds_it() -> None:
+    recipe, images = RECIPES["tutorial"], _examples(20).images
+    keras.utils.set_random_seed(1)
+    network = networks.build(recipe, SHAPE, len(LABELS))
+    fast = in_precision(network, _card(recipe="tutorial"), networks.MIXED, images)
+    assert fast.get_layer("dense_1").compute_dtype == "bfloat16"
+    expected = networks.logits(network, images)
+    assert networks.logits(fast, images) == pytest.approx(expected, abs=0.05)
+    for other in ("imported", "fast", "accurate"):
+        assert in_precision(network, _card(recipe=other), networks.MIXED, images) is network
+    mirrored = networks.mirrored(network)
+    assert in_precision(mirrored, _card(recipe="tutorial"), networks.MIXED, images) is mirrored
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -183,7 +198,11 @@ def test_a_teacher_has_its_own_checkpoint_beside_the_students() -> None:
     assert state_of_teacher(Path("work/state.npz"), 2) == Path("work/state-teacher-2.npz")
 
 
-def test_the_version_that_ships_can_teach() -> None:
+def test_the_version_that_ships_can_teach_in_the_precision_of_a_training() -> None:
     model = logits_of(load_model(packaged.read(ARCHIVE)), packaged.card())
-    images = np.zeros((1, *model.input_shape[1:]), np.uint8)
-    assert np.isfinite(networks.logits(model, images)).all()
+    images = np.random.default_rng(1).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
+    fast = in_precision(model, packaged.card(), networks.MIXED, images)
+    assert fast is not model
+    found, expected = (softmax(networks.logits(one, images)) for one in (fast, model))
+    assert found == pytest.approx(expected, abs=0.1)
+    assert (found.argmax(1) == expected.argmax(1)).mean() > 0.8

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
-        versions = tuple(teacher_version(folder) for folder in options.teacher)
+        versions = tuple(teacher_version(folder, recipe.name) for folder in options.teacher)
         built = build_version.build_version(
             NAME,
             recipe,
@@ -65,15 +65,20 @@ def write(made: build_version.BuiltVersion, folder: Path) -> Card:
     return card
 
 
-def teacher_version(folder: Path) -> TeacherVersion:
-    """The version in a folder. Raises SetupError if it has no valid card or network."""
+def teacher_version(folder: Path, recipe: str) -> TeacherVersion:
+    """The version in a folder, to teach one of a recipe.
+
+    Raises:
+        BadMessage, SetupError: it has no valid card or network.
+    """
     try:
         card = decode_card((folder / version_folder.CARD).read_bytes())
     except OSError as error:
         raise SetupError(
             f"{folder} has no card ({error.strerror}); name the folder of a version with --teacher"
         ) from error
-    return TeacherVersion(card, version_folder.read_file(folder, card, ARCHIVE))
+    archive = version_folder.read_file(folder, card, ARCHIVE)
+    return TeacherVersion(card, archive, seed_only=card.recipe == recipe)
 
 
 def _print(line: object) -> None:

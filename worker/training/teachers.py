@@ -30,10 +30,11 @@ Fit = Callable[[int, Path | None], keras.Model]
 
 
 class TeacherVersion(NamedTuple):
-    """A published version as a teacher."""
+    """A version as a teacher."""
 
     card: Card
     archive: bytes  #: its file ARCHIVE
+    seed_only: bool = False  #: it is not published: its number says nothing, its seed does
 
 
 class Teachers(NamedTuple):
@@ -46,7 +47,10 @@ class Teachers(NamedTuple):
 
     def names(self, seed: int) -> tuple[str, ...]:
         """Their names in the card of a version with this seed."""
-        versions = [version.card.ref for version in self.versions]
+        versions = [
+            f"seed {version.card.seed}" if version.seed_only else version.card.ref
+            for version in self.versions
+        ]
         return (*versions, *(f"seed {seed + number}" for number in range(1, self.by + 1)))
 
     def ensemble(

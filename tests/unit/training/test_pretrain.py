@@ -10,15 +10,18 @@ import pytest
 from shared.errors import SetupError
 from shared.registry import packaged
 from worker import pretrain
-from worker.training.teachers import ARCHIVE
+from worker.training.teachers import ARCHIVE, Teachers
 
 SHIPPED = Path(packaged.__file__).parent / "packaged_model"
 
 
 def test_a_folder_of_a_version_is_a_teacher() -> None:
-    version = pretrain.teacher_version(SHIPPED)
+    version = pretrain.teacher_version(SHIPPED, "fast")
     assert version.card == packaged.card()
     assert version.archive == packaged.read(ARCHIVE)
+    assert Teachers(0, (version,)).names(5) == ("fashion-mnist@0",)
+    alike = pretrain.teacher_version(SHIPPED, version.card.recipe)
+    assert Teachers(1, (alike,)).names(5) == (f"seed {version.card.seed}", "seed 6")
 
 
 def test_a_damaged_folder_is_one_line_before_anything_is_trained(
@@ -31,4 +34,4 @@ def test_a_damaged_folder_is_one_line_before_anything_is_trained(
     shutil.copy(SHIPPED / "card.json", tmp_path)
     (tmp_path / ARCHIVE).write_bytes(b"damaged")
     with pytest.raises(SetupError, match="does not match its card"):
-        pretrain.teacher_version(tmp_path)
+        pretrain.teacher_version(tmp_path, "fast")

@@ -34,15 +34,13 @@ class TeacherVersion(NamedTuple):
 
     card: Card
     archive: bytes  #: its file ARCHIVE
-    seed_only: bool = False  #: it is not published: its number says nothing, its seed does
+    seed_only: bool = False  #: it is not published: named by its seed, not by its number
 
 
 class Teachers(NamedTuple):
     """The teachers that a version is to have; none by default."""
 
-    by: int = (
-        0  #: the number of networks that are trained first, from the seeds after the version's
-    )
+    by: int = 0  #: networks that are trained first, with the seeds after the version's
     versions: tuple[TeacherVersion, ...] = ()
 
     def names(self, seed: int) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     type=click.IntRange(1, MAX_TEACHERS),
     metavar="N",
     help="Train N networks of the recipe first, from other seeds, and teach the new version with "
-    "their mean prediction: more accurate at the same size, for N + 1 times the time or more.",
+    "their mean prediction: often better at the same size, for N + 1 times the time or more.",
 )
 @click.option(
     "--teacher",

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-#: Divides the logits of both sides, so that the order of the wrong labels counts as well. Times its
-#: square the gradients have the size of those on the true labels.
-TEMPERATURE = 2.0
-#: The weight of the teachers' distribution; the rest is that of the true label.
-SHARE = 0.9
+#: The logits of both sides are divided by it. Times its square the gradients have the size of those
+#: on the true labels.
+TEMPERATURE = 1.0
+#: The weight of the teachers' distribution; the rest is that of the true label. Both were chosen by
+#: the held-out loss with three teachers of the recipe: `fast`, 5,000 images, 10 epochs, one seed:
+#: 0.305 without teachers, 0.294 with these, 0.306 at (2, 0.9); `tutorial`, 3,000 images, 40 epochs,
+#: three seeds: 0.488, 0.482 and 0.486.
+SHARE = 0.5
 
 
 class Teacher(NamedTuple):

@@ -51,7 +51,7 @@ def train(
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
-    the same weight in the loss, regardless of its size. `teachers`: the loss is mostly that on
+    the same weight in the loss, regardless of its size. `teachers`: half of the loss is that on
     their predictions. `on_step` is called a few times a second at most; it and `on_epoch` may raise
     to stop.
 

@@ -13,7 +13,6 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing, card_sha256
 from worker.datasets.examples import Images
 from worker.datasets.load import DataSet
-from worker.evaluation.temperature import softmax
 from worker.recipes import networks
 from worker.recipes.recipes import RECIPES, Recipe
 from worker.runtimes.tensorflow_runtime import load_model
@@ -108,7 +107,9 @@ def in_precision(exact: keras.Model, card: Card, precision: str, probes: Images)
         same = _built(recipe, exact, networks.EXACT, mirror)
     except (SetupError, ValueError):  # other layers
         return exact
-    found, expected = (softmax(networks.logits(one, probes)) for one in (same, exact))
+    found, expected = (
+        np.asarray(keras.ops.softmax(networks.logits(one, probes))) for one in (same, exact)
+    )
     if not np.abs(found - expected).max() < PROBE_TOLERANCE:
         return exact
     return _built(recipe, exact, precision, mirror)
@@ -154,4 +155,11 @@ def _built(recipe: Recipe, like: keras.Model, precision: str, mirror: bool = Fal
     """The network of a recipe in a precision, with the weights of another. Raises ValueError."""
     network = networks.build(recipe, like.input_shape[1:], like.output_shape[1], precision)
     network.set_weights(like.get_weights())
-    return networks.mirrored(network) if mirror else network
+    return both_views(network) if mirror else network
+
+
+def both_views(network: keras.Model) -> keras.Model:
+    """The mean logits of an image and its mirror image, as versions that return probabilities."""
+    images = keras.Input(network.input_shape[1:], dtype="uint8", name="images")
+    both = [network(images), network(keras.ops.flip(images, axis=2))]
+    return keras.Model(images, keras.layers.Average(name="mean_logits")(both), name=network.name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from shared.errors import SetupError
@@ -14,8 +15,6 @@ from shared.messages.model_card import Card, Preprocessing, card_sha256
 from shared.registry import packaged
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.evaluation.temperature import softmax
-from worker.export.export import keras_file, serving_model
 from worker.recipes import networks
 from worker.recipes.recipes import RECIPES
 from worker.runtimes.tensorflow_runtime import load_model
@@ -28,6 +27,7 @@ from worker.training.teachers import (
     ARCHIVE,
     Teachers,
     TeacherVersion,
+    both_views,
     in_precision,
     logits_of,
     state_of_teacher,
@@ -68,6 +68,21 @@ def _card(**fields: object) -> Card:
 def _network() -> keras.Model:
     keras.utils.set_random_seed(1)
     return networks.build(RECIPE, SHAPE, len(LABELS))
+
+
+def _served(network: keras.Model) -> keras.Model:
+    """The network as versions that return probabilities have it, with a temperature of 2.5."""
+    cooled = keras.layers.Rescaling(1 / 2.5)(network.output)
+    return keras.Model(network.input, keras.layers.Softmax()(cooled), name=network.name)
+
+
+def _archive(network: keras.Model, folder: Path) -> bytes:
+    network.save(folder / ARCHIVE)
+    return (folder / ARCHIVE).read_bytes()
+
+
+def _probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(keras.ops.softmax(logits))
 
 
 def _accuracy(network: keras.Model, examples: Examples) -> float:
@@ -137,8 +152,8 @@ def test_a_checkpoint_of_a_student_belongs_to_its_teachers(tmp_path: Path) -> No
         train(RECIPE, examples, examples, 2, 1, state=tmp_path / "state")
 
 
-def test_published_teachers_and_trained_ones_teach_together() -> None:
-    version = TeacherVersion(_card(version=3), keras_file(serving_model(_network(), 2.5)))
+def test_published_teachers_and_trained_ones_teach_together(tmp_path: Path) -> None:
+    version = TeacherVersion(_card(version=3), _archive(_served(_network()), tmp_path))
     teachers, announced, seeds = Teachers(2, (version,)), list[int](), list[int]()
 
     def fit(seed: int, state: Path | None) -> keras.Model:
@@ -156,9 +171,11 @@ def test_published_teachers_and_trained_ones_teach_together() -> None:
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
 def test_a_published_teacher_returns_the_logits_before_its_temperature(output: str) -> None:
     network, images = _network(), _examples(20).images
-    served = network if output == "logits" else serving_model(network, 2.5)
+    served = network if output == "logits" else _served(network)
     found = networks.logits(logits_of(served, _card(output=output)), images)
-    assert softmax(found) == pytest.approx(softmax(networks.logits(network, images)), abs=1e-5)
+    assert _probabilities(found) == pytest.approx(
+        _probabilities(networks.logits(network, images)), abs=1e-5
+    )
 
 
 def test_a_version_teaches_in_the_precision_of_the_training_if_its_recipe_builds_it() -> None:
@@ -171,7 +188,7 @@ def test_a_version_teaches_in_the_precision_of_the_training_if_its_recipe_builds
     assert networks.logits(fast, images) == pytest.approx(expected, abs=0.05)
     for other in ("imported", "fast", "accurate"):
         assert in_precision(network, _card(recipe=other), networks.MIXED, images) is network
-    mirrored = networks.mirrored(network)
+    mirrored = both_views(network)
     assert in_precision(mirrored, _card(recipe="tutorial"), networks.MIXED, images) is mirrored
 
 
@@ -203,6 +220,6 @@ def test_the_version_that_ships_can_teach_in_the_precision_of_a_training() -> No
     images = np.random.default_rng(1).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
     fast = in_precision(model, packaged.card(), networks.MIXED, images)
     assert fast is not model
-    found, expected = (softmax(networks.logits(one, images)) for one in (fast, model))
+    found, expected = (_probabilities(networks.logits(one, images)) for one in (fast, model))
     assert found == pytest.approx(expected, abs=0.1)
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.8

@@ -110,6 +110,8 @@ def _holds(path: Path, data: bytes) -> bool:
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "made", f"{moment(card.created)} UTC by Hangtag {one_line(card.code_version)}"
     yield "recipe", f"{one_line(card.recipe)}, epochs {card.epochs}, seed {card.seed}"
+    if card.teachers:
+        yield "teachers", ", ".join(map(one_line, card.teachers))
     yield "parameters", f"{card.parameters:,}"
     data = f"{one_line(card.dataset)} {one_line(card.dataset_fingerprint[:_HASH_CHARS])}"
     yield "data", data.rstrip()

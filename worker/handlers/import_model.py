@@ -16,8 +16,9 @@ from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import FASHION_MNIST, Import, Progress
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
-from worker.datasets import fashion_mnist, heldout_answers, load
+from worker.datasets import fashion_mnist, load
 from worker.datasets.examples import Examples, Images
+from worker.evaluation import heldout_answers
 from worker.export import keras_import
 from worker.export.export import Served, export, export_unlabelled
 from worker.handlers import promotion

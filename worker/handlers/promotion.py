@@ -9,8 +9,8 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.registry import version_operations
-from worker.datasets import heldout_answers
 from worker.datasets.examples import Examples
+from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import Context

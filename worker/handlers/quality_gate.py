@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.messages.model_card import Card
 from shared.registry.registry import FIRST
-from worker.datasets.heldout_answers import HeldoutAnswers
+from worker.evaluation.heldout_answers import HeldoutAnswers
 
 Rule = Literal["if-better", "always", "never"]
 

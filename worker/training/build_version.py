@@ -13,18 +13,22 @@ import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Metrics
-from worker.datasets import heldout_answers, seen_images, split
+from worker.datasets import seen_images, split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
+from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
 from worker.export.precision import Wish
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
+from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import train
+from worker.training.fit import TrainedNetwork, train
+from worker.training.teachers import Teachers
 
 HISTORY = "history.json"
+NO_TEACHERS = Teachers()
 
 
 class BuiltVersion(NamedTuple):
@@ -45,25 +49,34 @@ def build_version(
     source: str = "",
     weighted: bool = False,
     precision: Wish = "auto",
+    teachers: Teachers = NO_TEACHERS,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_teacher: Callable[[int], None] = lambda number: None,
 ) -> BuiltVersion:
-    """Train, export, calibrate, compare, measure, plot.
+    """Train, first the teachers, export, calibrate, compare, measure, plot.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`, `precision` as in `export`.
-    `request` and `source` are written to the card; `on_stage` gets the name of each stage, and may
-    raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`, `precision` as in `export`,
+    `on_teacher` as in `Teachers.ensemble`. `request` and `source` are written to the card;
+    `on_stage` gets the name of each stage, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
     learn, held = _parts(data)
+
+    def fit(seed: int, state: Path | None, ensemble: Ensemble | None = None) -> TrainedNetwork:
+        return train(
+            recipe, learn, held, len(data.labels), seed, state=state, weighted=weighted,
+            teachers=ensemble, on_epoch=on_epoch, on_step=on_step,
+        )  # fmt: skip
+
     on_stage("training")
-    trained = train(
-        recipe, learn, held, len(data.labels), seed,
-        state=state, weighted=weighted, on_epoch=on_epoch, on_step=on_step,
-    )  # fmt: skip
+    ensemble = teachers.ensemble(
+        recipe, data, seed, lambda seed, state: fit(seed, state).network, state, on_teacher
+    )
+    trained = fit(seed, state, ensemble)
     on_stage("exporting")
     card = _card(name, recipe, data, seed, trained.network.count_params())
     served = export(
@@ -85,6 +98,7 @@ def build_version(
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         request=request,
         source=source,
+        teachers=teachers.names(seed),
     )
     files = served.files | {
         HISTORY: msgspec.json.format(msgspec.json.encode(trained.history), indent=2),

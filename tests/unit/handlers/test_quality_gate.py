@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.messages.model_card import Card
 from shared.registry import packaged
-from worker.datasets.heldout_answers import HeldoutAnswers
+from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers.quality_gate import Comparison, GateDecision, Rule, judge, paired, unpaired
 
 OLD = packaged.card()

@@ -103,7 +103,7 @@ ALONE = {
     "producer/journal/journal_lock.py:_try": "an empty file, and a lock that dies with its holder",
     "producer/journal/schema.py:clear": "in a transaction, which has two",
     "producer/journal/schema.py:prepare": "empty tables, in one transaction",
-    "worker/datasets/heldout_answers.py:encode": "an archive in memory",
+    "worker/evaluation/heldout_answers.py:encode": "an archive in memory",
     "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",
     "worker/requests/shutdown.py:send": "a byte to this process itself",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",

@@ -21,9 +21,10 @@ from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from shared.messages.model_card import Card, decode_card
+from shared.settings import Settings
 
-#: As in a message of Hangtag (`Settings.batch_images`).
-BATCH_IMAGES = 1024
+#: As in a message of Hangtag.
+BATCH_IMAGES = Settings().batch_images
 JOIN_BYTES = 1 << 20
 
 

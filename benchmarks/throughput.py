@@ -23,6 +23,7 @@ from benchmarks.report import pages, record
 from benchmarks.report.figures import figures, ratios
 from benchmarks.report.goals import LARGE, goals
 from benchmarks.report.record import Record, Version
+from benchmarks.report.results import Contender
 from benchmarks.report.tables import report
 from benchmarks.workloads import images
 from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
@@ -87,9 +88,12 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
 
 
 def _is_complete(plan: Plan, rounds: Rounds) -> bool:
+    """Whether this is the whole of `make bench`, and every contender finished."""
     everything = set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
     sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
-    return everything and sizes and plan.repeats >= REPEATS and bool(rounds.ray)
+    wanted = {(network, contender) for network in NETWORKS for contender in Contender}
+    found = {(run.network, run.contender) for run in rounds.results.runs}
+    return everything and sizes and plan.repeats >= REPEATS and wanted <= found
 
 
 def _version(network: Network, rounds: Rounds) -> Version:
@@ -100,7 +104,7 @@ def _version(network: Network, rounds: Rounds) -> Version:
         sha256=network.sha256,
         parameters=card.parameters,
         precision=card.precision,
-        second_pass_share=card.second_pass_share,
+        second_pass_share=card.second_pass_share if card.output == "logits" else None,
         accuracy=found and round(found.accuracy, 4),
         ece=found and round(found.ece, 5),
     )

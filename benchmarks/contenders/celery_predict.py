@@ -79,7 +79,7 @@ def _worker(server: RedisServer, model: Path, children: int) -> Iterator[None]:
     celery_predict_app.app.conf.update(broker_url=url, result_backend=url)
     own = {
         celery_predict_app.URL: url,
-        celery_predict_app.MODEL: str((model / "model.keras").absolute()),
+        celery_predict_app.FOLDER: str(model.absolute()),
     }
     worker = _started(children, {**os.environ, **own})
     try:

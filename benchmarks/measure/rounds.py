@@ -15,9 +15,9 @@ from benchmarks.contenders.contenders import Contenders, table
 from benchmarks.environment.paths import environment
 from benchmarks.measure import short_run
 from benchmarks.measure.command import Failed
-from benchmarks.report.accuracy import Accuracy, accuracy
+from benchmarks.report.agreement import Accuracy, accuracy, differences
 from benchmarks.report.record import ShortRatio
-from benchmarks.report.results import Contender, Measured, Results, differences
+from benchmarks.report.results import Contender, Measured, Results
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.images import Workload
 from benchmarks.workloads.networks import DENSE, SHIPPED, Network
@@ -76,6 +76,7 @@ class Rounds:
 
     def run(self) -> None:
         """Measure everything in the plan."""
+        python = self._ray_environment() if self._has("ray") else None
         if self._has("keras"):
             self._ways = {network.name: self._way(network) for network in self.networks}
         for repeat in range(self._plan.repeats):
@@ -83,10 +84,10 @@ class Rounds:
             for network in self.networks:
                 self._note(self._round(network))
         self._large()
-        self._do.repeat = 0
-        self._ray()
+        if python is not None:
+            self._once(lambda network: self._do.ray(network, self._all, python), Contender.RAY)
         if self._has("celery"):
-            self._note(self._do.celery(network, self._few) for network in self.networks)
+            self._once(lambda network: self._do.celery(network, self._few), Contender.CELERY)
         if self._has("accuracy"):
             self._accuracies()
         for network in self.networks:
@@ -130,20 +131,24 @@ class Rounds:
             self._note([self._do.cold(dense, load)])
         self._compare_table("Hangtag", "hangtag", dense, load)
 
-    def _ray(self) -> None:
-        if not self._has("ray"):
-            return
+    def _ray_environment(self) -> Path | None:
+        """Installed before the rounds, which it would disturb."""
         try:
             python = ray_environment.python()
         except ray_environment.NotInstalled as error:
             self.notes.append(f"Ray Data could not be installed here: {error}")
-            return
+            return None
         self.ray = ray_environment.version(python)
+        return python
+
+    def _once(self, measure: Callable[[Network], Measured], name: str) -> None:
+        """A slow contender, which may not finish."""
+        self._do.repeat = 0
         for network in self.networks:
             try:
-                self._note([self._do.ray(network, self._all, python)])
+                self._note([measure(network)])
             except Failed as error:
-                self.notes.append(f"Ray Data did not finish with {network.name}: {error}")
+                self.notes.append(f"{name} did not finish with {network.name}: {error}")
 
     def _accuracies(self) -> None:
         shipped = [network for network in self.networks if network.name == SHIPPED]

@@ -53,9 +53,8 @@ def summary(found: Record) -> str:
         f"(28x28 PNG, the tutorial's dense network, {found.workers} cores: [how fast](#how-fast))."
     )
     text = f"**Fast.** The throughput is {', '.join(phrases)} {about}"
-    lines = textwrap.wrap(text, _WIDTH, initial_indent="* ", subsequent_indent="  ")
-    origin = _wrapped(f"<!-- {_origin(found)} -->")
-    return "\n".join([*lines, origin])
+    line = _wrapped(f"* {text} {found.warning}".rstrip(), subsequent_indent="  ")
+    return f"{line}\n{_wrapped(f'<!-- {_origin(found)} -->')}"
 
 
 def rates(found: Record) -> str:
@@ -153,7 +152,7 @@ def goals(found: Record) -> str:
 def versions(found: Record) -> str:
     """The networks, with the bare loop's speed and what the graph is."""
     head = (
-        *("network", "version", "card", "parameters", "precision", "classified twice"),
+        *("network", "version", "card", "parameters", "precision", "second pass"),
         *("bare loop, images/s", "and core", "test accuracy", "test ECE, %"),
     )
     return _joined(markdown(head, _versions(found)), origin(found))
@@ -165,7 +164,7 @@ def _versions(found: Record) -> Iterator[list[str]]:
         rate = bare.work if bare else None
         yield [
             *(one.network, f"`{one.ref}`", f"`{one.card}`", f"{one.parameters:,}", one.precision),
-            f"{one.second_pass_share:.1%}",
+            number(one.second_pass_share, "{:.1%}"),
             *(number(rate, "{:,.0f}"), number(rate and rate / found.workers, "{:,.0f}")),
             number(one.accuracy, "{:.4f}"),
             number(None if one.ece is None else 100 * one.ece, "{:.2f}"),

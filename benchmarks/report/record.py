@@ -26,7 +26,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str  #: of its card
     parameters: int
     precision: str
-    second_pass_share: float  #: of the held-out images
+    #: Of the held-out images; None: the graph itself decides how often it computes an image.
+    second_pass_share: float | None
     accuracy: float | None = None
     ece: float | None = None
 

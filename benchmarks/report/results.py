@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import enum
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -116,21 +114,3 @@ def work(run: Measured) -> float:
 def whole(run: Measured) -> float:
     """Images/s with the start."""
     return run.whole_rate
-
-
-def differences(table: Path, reference: Path) -> str:
-    """A short description of two tables' differences."""
-    if table.read_bytes() == reference.read_bytes():
-        return "the same bytes"
-    mine, theirs = labels(table), labels(reference)
-    if missing := len(mine.keys() - theirs.keys()):
-        return f"{missing:,} of its images are not in the bare loop's table"
-    other = sum(theirs[path] != label for path, label in mine.items())
-    return f"{other:,} of {len(mine):,} labels differ"
-
-
-def labels(table: Path) -> dict[str, str]:
-    """The label of each image, by its folder and name."""
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}

@@ -65,7 +65,7 @@ def dense(environment: Mapping[str, str]) -> Network:
 def _trained(name: str, environment: Mapping[str, str]) -> Network:
     registry, recipe = Registry(STORE), RECIPES[name]
     if not registry.versions(recipe):
-        command = [sys.executable, "-m", "benchmarks.contenders.recipe_model", recipe]
+        command = [sys.executable, "-m", "benchmarks.workloads.recipe_model", recipe]
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
     version = registry.versions(recipe)[-1]
     return Network(name, f"{recipe}@{version}", STORE / recipe / str(version))

@@ -21,8 +21,7 @@ from benchmarks.environment.route import SOCKET, way_to
 from benchmarks.measure.process_watch import Watch, role_of
 from benchmarks.measure.queue_run import PRODUCER, SERVER, Run, server_cpu_s
 from benchmarks.measure.stopwatch import Stopwatch
-from benchmarks.report import queue_limits, tables
-from benchmarks.report import results as agreement
+from benchmarks.report import agreement, queue_limits, tables
 from benchmarks.report.figures import figures
 from benchmarks.report.goals import Goal, goals
 from benchmarks.report.results import Case, Contender, Measured, Results, whole, work

@@ -23,7 +23,7 @@ EPOCHS = {"tutorial": 1, "fast": 3}
 def main() -> None:
     """Publish one version, whose name is the recipe's."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.contenders.recipe_model", description=__doc__
+        prog="python -m benchmarks.workloads.recipe_model", description=__doc__
     )
     parser.add_argument("recipe", choices=list(EPOCHS))
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Accuracy and calibration error of a table, whose folders name the labels."""
+"""Compares a table with another one, and with its folders, which name the labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,24 @@ class Accuracy(NamedTuple):
 
     accuracy: float
     ece: float  #: expected calibration error
+
+
+def differences(table: Path, reference: Path) -> str:
+    """A short description of two tables' differences."""
+    if table.read_bytes() == reference.read_bytes():
+        return "the same bytes"
+    mine, theirs = labels(table), labels(reference)
+    if missing := len(mine.keys() - theirs.keys()):
+        return f"{missing:,} of its images are not in the bare loop's table"
+    other = sum(theirs[path] != label for path, label in mine.items())
+    return f"{other:,} of {len(mine):,} labels differ"
+
+
+def labels(table: Path) -> dict[str, str]:
+    """The label of each image, by its folder and name."""
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}
 
 
 def accuracy(table: Path) -> Accuracy:

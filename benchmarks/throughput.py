@@ -19,7 +19,7 @@ from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.rounds import NAMES, Plan, Rounds
-from benchmarks.report import pages, record
+from benchmarks.report import blocks, pages, record
 from benchmarks.report.figures import figures, ratios
 from benchmarks.report.goals import LARGE, goals
 from benchmarks.report.record import Record, Version
@@ -52,7 +52,7 @@ def main() -> None:
             local_stack.end(environment(runtime), str(runtime))
     minutes = (time.monotonic() - started) / 60
     found = _record(plan, rounds, load, commit, minutes)
-    print(f"{found.machine}\n{found.packages}\n")
+    print(f"{found.packages}\n\n{blocks.versions(found)}\n")
     print(report(found.figures, found.goals, [*found.notes, found.warning]))
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rounds.results.runs)))

@@ -165,7 +165,7 @@ class Rounds:
         mine, reference = (table(each, network, load) for each in (module, "bare_loop"))
         words = differences(mine, reference)
         about = f"{network.name}, {load.images:,} images"
-        self.notes.append(f"{name}'s table beside the bare loop's, {about}: {words}")
+        self.notes.append(f"The table of {name} beside that of the bare loop, {about}: {words}")
 
     def _way(self, network: Network) -> dict[str, Any]:
         way = self._do.keras_way(network, self._tenth)

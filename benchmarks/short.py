@@ -59,7 +59,7 @@ def _obstacle(known: Record, processor: str) -> str:
     """The reason why ratios are not compared; empty if there is none."""
     if processor != known.processor:
         return f"recorded on {known.processor}, this is {processor}"
-    return f"of the recorded run: {known.warning}" if known.warning else ""
+    return "the recorded run was not complete, or not on an idle machine" if known.warning else ""
 
 
 def _words(change: float | None) -> str:

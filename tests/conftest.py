@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+#: A process that has been killed ends within this time, also on a busy machine.
+REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
@@ -42,11 +46,26 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in list(os.environ):
         if variable.startswith("HANGTAG_"):
             monkeypatch.delenv(variable)
-    with tempfile.TemporaryDirectory(prefix="ht-", dir=TEMP_DIR) as folder:
-        for variable in _STATE:
-            os.mkdir(os.path.join(folder, variable), 0o700)
-            monkeypatch.setenv(variable, os.path.join(folder, variable))
-        yield
+    folder = tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)
+    for variable in _STATE:
+        os.mkdir(os.path.join(folder, variable), 0o700)
+        monkeypatch.setenv(variable, os.path.join(folder, variable))
+    yield
+    _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder in which a process that is ending may still write its liveness file."""
+    deadline = time.monotonic() + REMOVED_WITHIN_S
+    while True:
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from shared.errors import HangtagError
-from shared.messages.model_card import Card, encode_card
-from shared.messages.requests import FASHION_MNIST
+from shared.errors import HangtagError, SetupError
+from shared.messages.model_card import Card, decode_card, encode_card
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS
+from shared.registry import version_folder
 from worker.datasets import load
 from worker.recipes import recipes
 from worker.training import build_version
+from worker.training.teachers import ARCHIVE, Teachers, TeacherVersion
 
 NAME = "fashion-mnist"
 
@@ -29,8 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
+        versions = tuple(teacher_version(folder, recipe.name) for folder in options.teacher)
         built = build_version.build_version(
-            NAME, recipe, fashion_data(), options.seed, state=options.state, on_epoch=_print
+            NAME,
+            recipe,
+            fashion_data(),
+            options.seed,
+            state=options.state,
+            teachers=Teachers(options.teach_by, versions),
+            on_epoch=_print,
+            on_teacher=lambda number: _print(f"teacher {number}" if number else "the version"),
         )
     except HangtagError as error:
         print(f"pretrain: {error}", file=sys.stderr)
@@ -55,8 +65,24 @@ def write(made: build_version.BuiltVersion, folder: Path) -> Card:
     return card
 
 
-def _print(epoch: object) -> None:
-    print(epoch, flush=True)
+def teacher_version(folder: Path, recipe: str) -> TeacherVersion:
+    """The version in a folder, to teach one of a recipe.
+
+    Raises:
+        BadMessage, SetupError: it has no valid card or network.
+    """
+    try:
+        card = decode_card((folder / version_folder.CARD).read_bytes())
+    except OSError as error:
+        raise SetupError(
+            f"{folder} has no card ({error.strerror}); name the folder of a version with --teacher"
+        ) from error
+    archive = version_folder.read_file(folder, card, ARCHIVE)
+    return TeacherVersion(card, archive, seed_only=card.recipe == recipe)
+
+
+def _print(line: object) -> None:
+    print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +93,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder of the version")
     parser.add_argument(
         "--state", type=Path, help="checkpoint file: resume from it, and update it after each epoch"
+    )
+    parser.add_argument(
+        "--teach-by",
+        type=int,
+        choices=range(MAX_TEACHERS + 1),
+        default=0,
+        metavar="N",
+        help="train N networks of the recipe first, which teach the version; their checkpoints are "
+        "beside --state",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="folder of a version that teaches the new one; repeatable",
     )
     return parser
 

@@ -9,7 +9,7 @@ import click
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.errors import UsageError
-from shared.messages.requests import FASHION_MNIST, PROMOTE
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,29 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     show_default=True,
     help="When to point NAME@production to the new version. The first version always gets it.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default=PRECISIONS[0],
+    show_default=True,
+    help="What workers load. auto: int8, which is faster, unless it costs accuracy.",
+)
 @click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
+@click.option(
+    "--teach-by",
+    type=click.IntRange(1, MAX_TEACHERS),
+    metavar="N",
+    help="Train N networks of the recipe first, from other seeds, and teach the new version with "
+    "their mean prediction: often better at the same size, for N + 1 times the time or more.",
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="NAME[@VERSION|@ALIAS]",
+    help="Teach the new version with an existing one of the same labels and image size. "
+    "Repeatable.",
+)
 @click.option(
     "--max-unreadable",
     type=ShareParam(),

@@ -24,6 +24,7 @@ MAX_LABELS = 10_000
 MAX_LABEL_CHARS = 200
 Scale = Literal["0-255", "0-1", "-1-1"]
 Rule = Literal["if-better", "always", "never"]
+Precision = Literal["auto", "fp32", "int8"]
 
 
 def import_model(
@@ -35,16 +36,20 @@ def import_model(
     scale: Scale,
     data: str = "",
     promote: Rule = "never",
+    precision: Precision = "auto",
     quiet: bool = False,
 ) -> Trained:
     """Publish the classifier in a `.keras` file; the file `labels` names its outputs.
 
     Raises:
-        UsageError: a file has the wrong type or is too large, or the name is invalid.
+        UsageError: a file has the wrong type or is too large, the name is invalid, or int8 is
+            requested without `data`.
         SetupError: the network is refused; or as `submit`.
     """
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
+    if precision == "int8" and not data:
+        raise UsageError("--precision int8 needs labelled images; name them with --data")
     archive = _read(file, MAX_FILE_BYTES)
     if file.suffix != SUFFIX:
         raise UsageError(f"{file} is not a {SUFFIX} file; save it with model.save('model{SUFFIX}')")
@@ -55,6 +60,7 @@ def import_model(
         scale=scale,
         promote=promote,
         data=data_place(data, settings) if data else "",
+        precision=precision,
     )
     return submit(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)
 

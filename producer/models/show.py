@@ -17,6 +17,7 @@ from shared.registry.alias_log import Decision
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
+_POINTS = ("precision", "confidence", "accepted", "reached", "accepts none of")
 _FILES = ("file", "size", "sha256")
 _HISTORY = ("when (UTC)", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
@@ -47,6 +48,9 @@ def lines(details: VersionDetails) -> Iterator[str]:
     yield f"{card.ref}  {', '.join(details.aliases)}".rstrip()
     yield from (f"{_INDENT}{name:<12} {text}" for name, text in _facts(card))
     yield from _part("figures", columns(_FIGURES, _figures(card.metrics), ("",)))
+    if card.operating_points:
+        points = columns(_POINTS, _operating_points(card), ("accepts none of",))
+        yield from _part("operating points, on the held-out images", points)
     yield from _part("files", columns(_FILES, _files(details), ("file", "sha256")))
     if details.history:
         rows = [_decision(decision) for decision in details.history]
@@ -106,10 +110,14 @@ def _holds(path: Path, data: bytes) -> bool:
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "made", f"{moment(card.created)} UTC by Hangtag {one_line(card.code_version)}"
     yield "recipe", f"{one_line(card.recipe)}, epochs {card.epochs}, seed {card.seed}"
+    if card.teachers:
+        yield "teachers", ", ".join(map(one_line, card.teachers))
     yield "parameters", f"{card.parameters:,}"
     data = f"{one_line(card.dataset)} {one_line(card.dataset_fingerprint[:_HASH_CHARS])}"
     yield "data", data.rstrip()
     yield "input", _preprocessing(card)
+    yield "graph", _graph(card)
+    yield "second pass", _second_pass(card)
     yield "temperature", f"{card.temperature:.4f}"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.notes:
@@ -122,6 +130,43 @@ def _preprocessing(card: Card) -> str:
     inverted = ", inverted" if wanted.invert else ""
     size_text = f"{wanted.height} x {wanted.width} pixels, {kind}"
     return f"{size_text}, {wanted.convert}, ground {wanted.ground}{inverted}"
+
+
+def _graph(card: Card) -> str:
+    """Precision and call size, with the reason and both accuracies."""
+    text = f"{card.precision}, {card.call_images} images a call"
+    trial = card.precision_trial
+    if trial is not None:
+        both = f"fp32 {trial.fp32_accuracy:.4f}, int8 {trial.int8_accuracy:.4f}"
+        text += f"; {both}, {trial.differ:.2%} of the labels differ"
+    return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
+
+
+def _second_pass(card: Card) -> str:
+    if not card.second_pass_margin:
+        return "never"
+    return (
+        f"mirrored, if the two best labels are closer than {card.second_pass_margin:.2f} logits: "
+        f"{card.second_pass_share:.1%} of the held-out images"
+    )
+
+
+def _operating_points(card: Card) -> list[tuple[str, ...]]:
+    return [
+        (
+            share(point.precision),
+            "-" if point.threshold is None else f"{point.threshold:.4f}",
+            f"{point.accepted:.1%}",
+            share(point.reached) if point.accepted else "-",
+            ", ".join(
+                one_line(label)
+                for label, limit in zip(card.labels, point.thresholds, strict=True)
+                if limit is None
+            )
+            or "-",
+        )
+        for point in card.operating_points
+    ]
 
 
 def _figures(metrics: Metrics) -> list[tuple[str, ...]]:

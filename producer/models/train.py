@@ -10,9 +10,9 @@ from producer.output.formatting import counted, duration
 from producer.requests.submit import data_place
 from shared.errors import UsageError
 from shared.messages.model_card import Metrics
-from shared.messages.model_name import NAME
+from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Trained
-from shared.messages.requests import FASHION_MNIST, Train
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.settings import Settings
 
 #: Default recipes; worker/recipes/recipes.py defines all.
@@ -33,13 +33,17 @@ class TrainOptions(msgspec.Struct, frozen=True):
     promote: str = "if-better"
     weighted: bool = False
     max_unreadable: float = 0.05
+    precision: str = "auto"
+    teach_by: int = 0
+    teachers: tuple[str, ...] = ()
 
 
 def make_work(options: TrainOptions, settings: Settings) -> Train:
     """The trainer's work for these options.
 
     Raises:
-        UsageError: the model of a folder has no name, the folder is missing, or a name is invalid.
+        UsageError: the model of a folder has no name, the folder is missing, a name is invalid, or
+            there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
     if not built_in and not options.name:
@@ -51,8 +55,19 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
         "name": name,
         "recipe": options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER),
         "data": data_place(options.data, settings),
+        "teachers": _teachers(options.teachers),
     }
     return msgspec.convert(fields, Train)
+
+
+def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > MAX_TEACHERS:
+        raise UsageError(
+            f"{len(names)} versions cannot teach; give --teacher {MAX_TEACHERS} times at most"
+        )
+    if not all(names):  # probably an unset variable of a script, not the default model
+        raise UsageError("--teacher is empty; name a version, or leave it out")
+    return tuple(str(parse(name)) for name in names)
 
 
 def summary(trained: Trained) -> Iterator[str]:

@@ -72,7 +72,7 @@ class LiveDisplay(LiveNotices):
             return
         self._bar.update(
             self._task,
-            description=title(now),
+            description=live_title(now),
             completed=now.step,
             total=now.steps or None,
             figures=figures(now),
@@ -108,21 +108,30 @@ class Changes:
 
 def _ended(epoch: Progress, now: Progress) -> bool:
     """Whether an epoch has ended; false if its trainer crashed and the work started over."""
-    if (now.stage, now.epoch) == (epoch.stage, epoch.epoch):
+    if now.stage == epoch.stage and _place(now) == _place(epoch):
         return False
     trained = not now.epoch and now.heldout_accuracy is not None
-    return now.epoch > epoch.epoch or trained or epoch.step >= epoch.steps
+    return _place(now) > _place(epoch) or trained or epoch.step >= epoch.steps
 
 
 def _heldout_of(epoch: Progress, now: Progress) -> float | None:
     """The held-out accuracy of that epoch, if `now` has it: it has that of the last ended one."""
-    last = now.epoch - 1 if now.epoch else epoch.epochs
-    return now.heldout_accuracy if epoch.epoch == last else None
+    network, number = _place(now)
+    if not number:
+        last = (epoch.teachers + 1, epoch.epochs)
+    else:
+        last = (network, number - 1) if number > 1 else (network - 1, epoch.epochs)
+    return now.heldout_accuracy if _place(epoch) == last else None
+
+
+def _place(progress: Progress) -> tuple[int, int]:
+    """The network in training, counted from 1, the version's last; and its epoch."""
+    return progress.teacher or progress.teachers + 1, progress.epoch
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
     """The line for an epoch that has ended."""
-    parts = [f"epoch {progress.epoch} of {progress.epochs}"]
+    parts = [title(progress)]
     figures = {
         "loss": progress.loss,
         "train accuracy": progress.accuracy,
@@ -137,8 +146,16 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
 
 
 def title(now: Progress) -> str:
-    """The current stage or epoch."""
-    return f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+    """The current stage or epoch; of a teacher, its number as well."""
+    if not now.epoch:
+        return now.stage
+    epoch = f"epoch {now.epoch} of {now.epochs}"
+    return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
+
+
+def live_title(now: Progress) -> str:
+    """As `title`; a teacher above its epoch, as the figures are above each other."""
+    return title(now).replace(", ", "\n")
 
 
 def figures(now: Progress) -> str:

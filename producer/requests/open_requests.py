@@ -9,6 +9,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from producer.output.formatting import columns, duration
+from producer.output.request_progress import title
 from producer.stack import other_stacks
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path
@@ -99,6 +100,6 @@ def _row(one: OpenRequest) -> tuple[str, ...]:
     now = one.progress
     where = left = "-"
     if now is not None:
-        where = f"epoch {now.epoch} of {now.epochs}" if now.epoch else now.stage
+        where = title(now)
         left = "-" if now.left_s is None else duration(now.left_s)
     return (one.request, one.state, describe(one.work), where, left, one.who)

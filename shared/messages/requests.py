@@ -12,13 +12,18 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from shared.errors import MISFITS, BadMessage, SetupError
-from shared.messages.model_name import NAME
+from shared.errors import MISFITS, BadMessage, SetupError, UsageError
+from shared.messages.model_name import NAME, parse
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
+PRECISIONS = ("auto", "fp32", "int8")
 PROMOTE = ("if-better", "always", "never")
+#: Teachers of each kind. A step of a student costs a third more with each of them.
+MAX_TEACHERS = 16
+#: Fields that older trainers do not know: absent from requests that do not use them.
+_LATER = {"precision": "auto", "teach_by": 0, "teachers": ()}
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
@@ -39,6 +44,9 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     promote: Literal["if-better", "always", "never"] = "if-better"
     weighted: bool = False  #: weight classes equally, regardless of their size
     max_unreadable: float = 0.05  #: a larger share of unreadable files is an error
+    precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
+    teach_by: int = 0  #: networks of the recipe that are trained first and teach this version
+    teachers: tuple[str, ...] = ()  #: published versions that do, NAME[@VERSION|@ALIAS]
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -91,6 +99,7 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     scale: Literal["0-255", "0-1", "-1-1"] = "0-255"  #: of the values that the network expects
     promote: Literal["if-better", "always", "never"] = "never"
     data: str = ""  #: labelled images to calibrate and evaluate it with
+    precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
 Work: TypeAlias = Train | Evaluate | ShowData | Promote | Rollback | Prune | Import
@@ -122,6 +131,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "name": NAME.fullmatch(name),
             "epochs": getattr(self.work, "epochs", 0) >= 0,
             "keep": getattr(self.work, "keep", 0) >= 0,
+            "teach_by": 0 <= getattr(self.work, "teach_by", 0) <= MAX_TEACHERS,
+            "teachers": _are_teachers(getattr(self.work, "teachers", ())),
             "data": _is_place(self.work),
         }
         for field, is_valid in valid.items():
@@ -133,7 +144,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Progress(msgspec.Struct, frozen=True):
     """The progress of the work. Numbers that do not apply yet are 0 or None."""
 
-    stage: str  #: loading, training, calibrating, exporting, evaluating, publishing, promoting
+    stage: str  #: loading, training, exporting, evaluating, publishing, promoting
     epoch: int = 0  #: the current one, counted from 1
     epochs: int = 0
     step: int = 0
@@ -142,7 +153,9 @@ class Progress(msgspec.Struct, frozen=True):
     loss: float | None = None
     accuracy: float | None = None
     heldout_accuracy: float | None = None  #: after the last full epoch
-    left_s: float | None = None
+    left_s: float | None = None  #: of the training, its teachers included
+    teacher: int = 0  #: in training, counted from 1; 0: the version itself
+    teachers: int = 0  #: that are trained before the version
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -177,9 +190,19 @@ def _is_place(work: Work) -> bool:
     )
 
 
+def _are_teachers(names: tuple[str, ...]) -> bool:
+    try:
+        return len(names) <= MAX_TEACHERS and all(map(parse, names))
+    except UsageError:
+        return False
+
+
 def encode_request(request: Request) -> bytes:
     """The request as JSON, which is readable in Redis and in the store."""
-    return msgspec.json.encode(request)
+    fields = msgspec.to_builtins(request)
+    work = fields["work"]
+    fields["work"] = {key: value for key, value in work.items() if _LATER.get(key, ...) != value}
+    return msgspec.json.encode(fields)
 
 
 def decode_request(data: bytes) -> Request:

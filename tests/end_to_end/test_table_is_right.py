@@ -81,11 +81,14 @@ def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -
     assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
 
 
-def test_tensorflow_and_litert_give_the_same_table(fleet: Fleet, tmp_path: Path) -> None:
+def test_tensorflow_in_fp32_and_litert_in_int8_give_nearly_the_same_table(
+    fleet: Fleet, tmp_path: Path
+) -> None:
     few = gallery.make(tmp_path, 200)
     light = rows(classify(fleet, few, tmp_path / "litert.csv"))
     heavy = rows(classify(fleet, few, tmp_path / "tf.csv", "--runtime", "tensorflow"))
     assert [row["path"] for row in light] == [row["path"] for row in heavy]
-    for one, other in zip(light, heavy, strict=True):
-        assert float(one["confidence"]) == pytest.approx(float(other["confidence"]), abs=2e-4)
-        assert one["label"] == other["label"]
+    pairs = list(zip(light, heavy, strict=True))
+    assert sum(one["label"] == other["label"] for one, other in pairs) >= 0.985 * len(pairs)
+    gaps = [abs(float(one["confidence"]) - float(other["confidence"])) for one, other in pairs]
+    assert sum(gaps) / len(gaps) < 0.01

@@ -109,6 +109,15 @@ def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
     assert all(",shapes@1" in row for row in rows)
 
 
+def test_a_version_and_a_trained_network_teach_the_next_version(commands: Commands) -> None:
+    train = ("train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial")
+    if not commands.registry.versions("shapes"):  # this test runs alone
+        commands.done(*train)
+    commands.done(*train, "--seed", "4", "--teacher", "shapes@1", "--teach-by", "1")
+    shown = commands.done("models", "show", "shapes@2").out
+    assert re.search(r"^ *teachers +shapes@1, seed 5$", shown, re.MULTILINE)
+
+
 def test_a_training_outlives_ctrl_c_and_the_stack_until_it_is_cancelled(
     commands: Commands,
 ) -> None:

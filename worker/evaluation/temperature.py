@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.datasets.examples import Labels
+from worker.runtimes.classifier import softmax
 
 #: Temperatures outside this range occur only with a broken network.
 LOWEST, HIGHEST = 0.02, 50.0
@@ -43,10 +44,3 @@ def _slope(logits: npt.NDArray[np.float64], labels: Labels, inverse: float) -> f
     any_label = 1 / (len(labels) + 2)
     wanted = (1 - any_label) * given + any_label * logits.mean(1)
     return float((expected - wanted).mean())
-
-
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Probabilities float64 [n, classes] of logits [n, classes]."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    probabilities: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
-    return probabilities

@@ -1,70 +1,160 @@
 """Exports a trained network to the files that workers load: `model.keras` and `model.tflite`.
 
-Scaling, temperature and softmax are inside the graph, so that all runtimes agree. The export
-checks this.
+Both return logits. What follows (second pass, temperature, softmax) is the same code for all
+runtimes; its parameters are fitted here, on the held-out images, in the precision that is served.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import logging
+from typing import NamedTuple
 
 import keras
+import msgspec
 import numpy as np
 import tensorflow as tf
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from worker.runtimes import load_runtime, runtime
-from worker.runtimes.runtime import CALL_IMAGES, Images, Probabilities, image_shape
+from worker.datasets.examples import Examples, Images
+from worker.evaluation import second_pass
+from worker.evaluation.operating_points import operating_points
+from worker.evaluation.second_pass import Passes, SecondPass
+from worker.evaluation.temperature import temperature
+from worker.export import call_size, convert, precision
+from worker.runtimes import load_runtime
+from worker.runtimes.classifier import mirrored, probabilities
+from worker.runtimes.litert_runtime import LiteRT
+from worker.runtimes.runtime import Graph, Logits, Probabilities
 
+log = logging.getLogger(__name__)
+KERAS, TFLITE = "model.keras", "model.tflite"
 #: Two runtimes round differently; a larger difference is an error.
 PROBABILITY_TOLERANCE = 1e-4
 #: Two probabilities that each differ by the tolerance may swap their order.
 MARGIN_TOLERANCE = 2 * PROBABILITY_TOLERANCE
+#: Held-out images on which the runtimes, and both precisions, are compared.
+COMPARED_IMAGES = 5000
 
 
-def export(network: keras.Model, card: Card, heldout: Images) -> dict[str, bytes]:
-    """The files of a version, by name; the graph contains the card's temperature.
+class Served(NamedTuple):
+    """A version as it is served."""
+
+    card: Card
+    files: dict[str, bytes]
+    logits: Logits  #: of the held-out images, after the second pass; no rows where there are none
+
+
+def export(
+    network: keras.Model,
+    card: Card,
+    held: Examples,
+    calibration: Images,
+    *,
+    wish: precision.Wish = "auto",
+    mirror: bool = False,
+) -> Served:
+    """Export, choose precision, second pass and call size, and calibrate.
+
+    `calibration` are training images for the ranges of int8; `mirror` permits a second pass.
 
     Raises:
-        SetupError: the two runtimes do not agree on the held-out images uint8 [n, H, W, C].
+        SetupError: the two runtimes do not agree, or int8 was requested and cannot be exported.
     """
-    model = serving_model(network, card.temperature)
-    files = {"model.keras": keras_file(model), "model.tflite": tflite_file(model, card)}
+    card = _plain(card)
+    files, fp32 = _fp32(network, card, held.images)
+    tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
+    if wish == "fp32":
+        choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
+        return _served(card, files, choice, tried, held)
+    try:
+        data = convert.int8_file(network, calibration)
+        int8 = second_pass.choose(_passes(LiteRT(card, data), held.images, mirror), held.labels)
+    except Exception as error:  # the converter raises exceptions of any class
+        choice = _without_int8(wish, error)
+        return _served(card, files, choice, tried, held)
+    trial = precision.compare(tried.logits, int8.logits, held.labels)
+    card = msgspec.structs.replace(card, precision_trial=trial)
+    choice = precision.choose(wish, trial)
+    if choice.precision == "int8":
+        files, tried = files | {TFLITE: data}, int8
+    return _served(card, files, choice, tried, held)
+
+
+def export_unlabelled(network: keras.Model, card: Card, images: Images) -> Served:
+    """Export in fp32, without calibration: no labels are known.
+
+    Raises:
+        SetupError: the two runtimes do not agree on `images` uint8 [n, H, W, C].
+    """
+    card = msgspec.structs.replace(_plain(card), precision_why=precision.UNKNOWN)
+    files, _ = _fp32(network, card, images)
+    card = msgspec.structs.replace(card, call_images=call_size.choose(card, files[TFLITE]))
+    return Served(card, files, np.empty((0, len(card.labels)), np.float32))
+
+
+def _plain(card: Card) -> Card:
+    """The card of a graph in fp32 that is not calibrated."""
+    return msgspec.structs.replace(
+        card,
+        output="logits",
+        precision="fp32",
+        precision_why="",
+        precision_trial=None,
+        temperature=1.0,
+        second_pass_margin=0.0,
+        second_pass_share=0.0,
+        operating_points=(),
+    )
+
+
+def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, bytes], Graph]:
+    """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
+    files = {KERAS: convert.keras_file(network), TFLITE: convert.fp32_file(network)}
+    some = images[_spread(len(images), COMPARED_IMAGES)]
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
-        predictions = [
-            load_runtime.load(kind, card, files[name]).predict(heldout)
-            for kind, name in runtime.ARTIFACTS.items()
-        ]
-    compare(*predictions)
-    return files
+        exact = load_runtime.load("tensorflow", card, files[KERAS]).predict(some)
+    graph = LiteRT(card, files[TFLITE])
+    compare(probabilities(graph.run(some), 1.0), exact)
+    return files, graph
 
 
-def serving_model(network: keras.Model, temperature: float) -> keras.Model:
-    """uint8 images in, probabilities out; shares its weights with `network` (logits out)."""
-    cooled = keras.layers.Rescaling(1 / temperature, name="temperature")(network.output)
-    probabilities = keras.layers.Softmax(name="probabilities")(cooled)
-    return keras.Model(network.input, probabilities, name=network.name)
+def _without_int8(wish: precision.Wish, error: Exception) -> precision.PrecisionChoice:
+    log.warning("the export in int8 failed", exc_info=error)
+    reason = " ".join(str(error).split())[:200]
+    if wish == "int8":
+        raise SetupError(
+            f"the network cannot be exported in int8 ({reason}); use --precision auto"
+        ) from error
+    return precision.PrecisionChoice("fp32", f"it cannot be exported in int8 ({reason})")
 
 
-def keras_file(model: keras.Model) -> bytes:
-    """The bytes of a `.keras` file."""
-    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
-        path = Path(folder, "model.keras")
-        model.save(path)
-        return path.read_bytes()
+def _passes(graph: Graph, images: Images, mirror: bool) -> Passes:
+    first = graph.run(images)
+    return Passes(first, graph.run(mirrored(images)) if mirror else None)
 
 
-def tflite_file(model: keras.Model, card: Card) -> bytes:
-    """The bytes of a `.tflite` file of LiteRT's builtin operations, for calls of `CALL_IMAGES`."""
-    images = keras.InputSpec("uint8", (CALL_IMAGES, *image_shape(card)))
-    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
-        model.export(folder, "tf_saved_model", verbose=False, input_signature=[images])
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        data: bytes = converter.convert()
-    return data
+def _served(
+    card: Card,
+    files: dict[str, bytes],
+    choice: precision.PrecisionChoice,
+    passes: SecondPass,
+    held: Examples,
+) -> Served:
+    """The version with everything that is fitted on the logits that it serves."""
+    cooling = temperature(passes.logits, held.labels)
+    points = operating_points(probabilities(passes.logits, cooling), held.labels)
+    card = msgspec.structs.replace(
+        card,
+        precision=choice.precision,
+        precision_why=choice.why,
+        temperature=cooling,
+        second_pass_margin=passes.margin,
+        second_pass_share=passes.share,
+        operating_points=points,
+    )
+    card = msgspec.structs.replace(card, call_images=call_size.choose(card, files[TFLITE]))
+    return Served(card, files, passes.logits)
 
 
 def compare(first: Probabilities, second: Probabilities) -> None:
@@ -82,3 +172,8 @@ def compare(first: Probabilities, second: Probabilities) -> None:
             f"LiteRT and TensorFlow disagree (probabilities by {difference:.1e}, "
             f"{swapped} labels); the version is refused, train it again with another recipe"
         )
+
+
+def _spread(count: int, wanted: int) -> slice:
+    """About `wanted` of `count`, evenly spread."""
+    return slice(None, None, max(1, -(-count // wanted)))

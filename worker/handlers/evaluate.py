@@ -28,8 +28,8 @@ from worker.handlers.context import Context, Reply
 from worker.runtimes import load_runtime, runtime
 
 LOADING, EVALUATING = "loading", "evaluating"
-#: Images between two progress reports, about a second: a multiple of a graph call.
-PIECE_IMAGES = 16 * runtime.CALL_IMAGES
+#: Images between two progress reports, about a second.
+PIECE_IMAGES = 1024
 #: The runtime that CPU workers use.
 RUNTIME = "litert"
 #: Maximum number of label names in an error message.

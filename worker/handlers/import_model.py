@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,18 +18,17 @@ from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load
 from worker.datasets.examples import Examples, Images
-from worker.evaluation.temperature import temperature
+from worker.evaluation import heldout_answers
 from worker.export import keras_import
-from worker.export.export import export
+from worker.export.export import Served, export, export_unlabelled
 from worker.handlers import promotion
 from worker.handlers.context import Context, Reply
 from worker.handlers.evaluate import mapped
-from worker.recipes import networks
-from worker.training.assessment import Assessment, assess
-from worker.training.build_version import BuiltVersion, code_version
+from worker.training.assessment import assess
+from worker.training.build_version import BuiltVersion, calibration_images, code_version
 
-LOADING, CALIBRATING, EXPORTING = "loading", "calibrating", "exporting"
-EVALUATING, PUBLISHING = "evaluating", "publishing"
+LOADING, EXPORTING, EVALUATING = "loading", "exporting", "evaluating"
+PUBLISHING = "publishing"
 RECIPE = "imported"  #: in the card's field of that name
 UNKNOWN = "unknown"  #: the data set of an imported model
 
@@ -38,6 +38,7 @@ class Labelled(NamedTuple):
 
     held: Examples
     test: Examples | None
+    learn: Images  #: the other images, for the ranges of int8 values
     report: DataReport
     gates: Gates | None
 
@@ -70,17 +71,20 @@ def _make(context: Context, work: Import) -> BuiltVersion:
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
     labelled = _labelled(context, work, spec)
-    context.stage(CALIBRATING)
     card = _card(context, work, network, spec, labelled)
     context.stage(EXPORTING)
-    files = _exported(
-        network, card, labelled.held.images if labelled else keras_import.probes(shape)
-    )
     if labelled is None:
-        return BuiltVersion(card, files)
+        served = _exported(lambda: export_unlabelled(network, card, keras_import.probes(shape)))
+        return BuiltVersion(served.card, served.files)
+    held = labelled.held
+    served = _exported(
+        lambda: export(network, card, held, calibration_images(labelled.learn), wish=work.precision)
+    )
     context.stage(EVALUATING)
-    assessed: Assessment = assess(card, files, [], labelled.held, labelled.test)
-    card = msgspec.structs.replace(card, metrics=assessed.metrics)
+    answers = heldout_answers.of(held, served.logits)
+    assessed = assess(served.card, served.files, [], held, answers.logits, labelled.test)
+    files = served.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
+    card = msgspec.structs.replace(served.card, metrics=assessed.metrics)
     return BuiltVersion(card, files | assessed.files)
 
 
@@ -91,11 +95,10 @@ def _card(
     spec: Preprocessing,
     labelled: Labelled | None,
 ) -> Card:
-    cooling, dataset, fingerprint = 1.0, UNKNOWN, ""
+    dataset, fingerprint = UNKNOWN, ""
     notes = "Imported; not evaluated, and its confidence is not calibrated."
     if labelled is not None:
         held = labelled.held
-        cooling = temperature(networks.logits(network, held.images), held.labels)
         dataset, fingerprint = labelled.report.name, held.fingerprint()
         notes = (
             f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
@@ -106,7 +109,7 @@ def _card(
         version=0,
         labels=work.labels,
         preprocessing=spec,
-        temperature=cooling,
+        temperature=1.0,
         metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=RECIPE,
         seed=0,
@@ -131,9 +134,9 @@ def preprocessing(place: str, shape: tuple[int, int, int]) -> Preprocessing:
     return Preprocessing(*shape)
 
 
-def _exported(network: keras.Model, card: Card, images: Images) -> dict[str, bytes]:
+def _exported(act: Callable[[], Served]) -> Served:
     try:
-        return export(network, card, images)
+        return act()
     except HangtagError:
         raise
     except Exception as error:  # the converter raises exceptions of any class
@@ -164,7 +167,11 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
 
     test = found.test if found.test is not None and len(found.test.labels) else None
     return Labelled(
-        named(found.heldout), None if test is None else named(test), report, found.gates
+        named(found.heldout),
+        None if test is None else named(test),
+        found.examples.images,
+        report,
+        found.gates,
     )
 
 

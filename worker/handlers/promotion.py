@@ -10,6 +10,7 @@ from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.registry import version_operations
 from worker.datasets.examples import Examples
+from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import Context
@@ -59,17 +60,27 @@ def _verdict(
         return quality_gate.judge(rule, new, None, None)
     try:
         old = context.registry.card(new.name, current)
-        measured = _measured(context, new, old, heldout) if rule == "if-better" else None
+        compared = _compared(context, new, old, heldout) if rule == "if-better" else None
     except SetupError as error:  # the new version is valid, so its training must not fail
         return quality_gate.unreadable(rule, new, error)
-    return quality_gate.judge(rule, new, old, measured)
+    return quality_gate.judge(rule, new, old, compared)
 
 
-def _measured(context: Context, new: Card, old: Card, heldout: HeldOut) -> float | None:
+def _compared(
+    context: Context, new: Card, old: Card, heldout: HeldOut
+) -> quality_gate.Comparison | None:
+    """From the records of both versions, else by running `old` on the held-out images."""
     if old.labels != new.labels:
         return None
+    if old.preprocessing == new.preprocessing:
+        records = [heldout_answers.read(context.registry, one) for one in (new, old)]
+        if records[0] and records[1] and (found := quality_gate.paired(records[0], records[1])):
+            return found
     images = heldout(old.preprocessing)
-    if images is None or len(images.labels) != new.metrics.heldout_count:
+    if images is None or not len(images.labels):
+        return None
+    if len(images.labels) != new.metrics.heldout_count:
         return None
     artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
-    return evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
+    measured = evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
+    return quality_gate.unpaired(new, measured)

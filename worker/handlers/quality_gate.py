@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from shared.messages.model_card import Card
 from shared.registry.registry import FIRST
+from worker.evaluation.heldout_answers import HeldoutAnswers
 
 Rule = Literal["if-better", "always", "never"]
 
@@ -18,12 +21,45 @@ class GateDecision(NamedTuple):
     why: str
 
 
-def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> GateDecision:
+class Comparison(NamedTuple):
+    """Two versions on the same images, which neither learned from if both have a record of them."""
+
+    images: int
+    new: float  #: accuracy
+    old: float
+    error: float  #: standard error of the difference, or of `old` if the answers are not paired
+
+
+def paired(new: HeldoutAnswers, old: HeldoutAnswers) -> Comparison | None:
+    """Compare on the images that both were held out; None if those are fewer than half of `new`."""
+    common, of_new, of_old = np.intersect1d(new.images, old.images, return_indices=True)
+    if 2 * len(common) < len(new.images) or not len(common):
+        return None
+    right = [
+        one.logits[rows].argmax(1) == one.labels[rows]
+        for one, rows in ((new, of_new), (old, of_old))
+    ]
+    difference = right[0].astype(np.float64) - right[1]
+    return Comparison(
+        len(common),
+        float(right[0].mean()),
+        float(right[1].mean()),
+        float(difference.std() / math.sqrt(len(common))),
+    )
+
+
+def unpaired(new: Card, measured: float) -> Comparison:
+    """Compare with the accuracy of `old` as measured on the held-out images of `new`."""
+    count = new.metrics.heldout_count
+    error = standard_error(measured, count)
+    return Comparison(count, new.metrics.heldout_accuracy, measured, error)
+
+
+def judge(rule: Rule, new: Card, old: Card | None, compared: Comparison | None) -> GateDecision:
     """Judge `new` against `old`, the version behind `production`; None if there is none.
 
-    `measured` is the accuracy of `old` on the held-out images of `new`; None if it cannot be
-    measured. The first version of a name is promoted under every rule: without it the name would
-    not refer to any version.
+    `compared` is None if the versions cannot be compared. The first version of a name is promoted
+    under every rule: without it the name would not refer to any version.
     """
     if old is None:
         return GateDecision(True, FIRST)
@@ -33,9 +69,9 @@ def judge(rule: Rule, new: Card, old: Card | None, measured: float | None) -> Ga
         return GateDecision(True, f"{new.ref} is promoted over {old.ref}, as requested")
     if new.labels != old.labels:
         return GateDecision(False, _other_labels(new, old))
-    if measured is None or not new.metrics.heldout_count:
+    if compared is None:
         return GateDecision(False, _incomparable(new, old))
-    return _compare(new, old, measured)
+    return _decide(new, old, compared)
 
 
 def unreadable(rule: Rule, new: Card, error: Exception) -> GateDecision:
@@ -52,15 +88,14 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / count)
 
 
-def _compare(new: Card, old: Card, measured: float) -> GateDecision:
-    accuracy, count = new.metrics.heldout_accuracy, new.metrics.heldout_count
-    error = standard_error(measured, count)
-    promote = accuracy >= measured - error
+def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
+    promote = compared.new >= compared.old - compared.error
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
     return GateDecision(
         promote,
-        f"{new.ref} has {accuracy:.4f} on the {count:,} held-out images, production ({old.ref}) "
-        f"{measured:.4f}; {outcome} more than one standard error ({error:.4f})",
+        f"{new.ref} has {compared.new:.4f} on the {compared.images:,} held-out images, production "
+        f"({old.ref}) {compared.old:.4f}; {outcome} more than one standard error "
+        f"({compared.error:.4f})",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Preprocessing
@@ -15,16 +14,16 @@ from shared.registry.mirror_writer import refresh
 from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
-from worker.handlers import promotion
+from worker.handlers import promotion, teacher_versions
 from worker.handlers.context import Context, Reply
+from worker.handlers.training_progress import ProgressReporter
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
-from worker.training.epoch import Epoch, Step
 from worker.training.schedule import plan
 
 log = logging.getLogger(__name__)
-LOADING, TRAINING, PUBLISHING = "loading", "training", "publishing"
+LOADING, PUBLISHING = "loading", "publishing"
 STATE = "state.npz"
 
 
@@ -33,15 +32,17 @@ def train(context: Context, work: Train) -> Reply:
 
     Raises:
         UsageError: there is no such recipe.
-        SetupError: the data are not available or not usable, or the runtimes disagree.
+        SetupError: the data are not available or not usable, a teacher does not exist or does not
+            fit them, or the runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
     """
     recipe = _recipe(work)
+    teachers = teacher_versions.pinned(context, work.teachers)
     context.stage(LOADING)
     loaded = _load(context, work, recipe.size, None)
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        card = _make(context, work, recipe, loaded)
+        card = _make(context, work, recipe, loaded, teachers)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
@@ -75,23 +76,31 @@ def _load(
     )
 
 
-def _make(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
-    try:
-        return _trained(context, work, recipe, loaded)
-    except OtherTraining:
-        log.warning(
-            "request %s starts over: its checkpoint is of another Hangtag version or of other data",
-            context.request.id,
-        )
-        (context.folder / STATE).unlink(missing_ok=True)
-        return _trained(context, work, recipe, loaded)
+def _make(
+    context: Context, work: Train, recipe: Recipe, loaded: Loaded, teachers: tuple[str, ...]
+) -> Card:
+    while True:  # each checkpoint is deleted once at most: a new one has the current key
+        try:
+            return _trained(context, work, recipe, loaded, teachers)
+        except OtherTraining as other:
+            log.warning(
+                "request %s starts over: %s is of another Hangtag version or of other data",
+                context.request.id,
+                other.path.name,
+            )
+            other.path.unlink(missing_ok=True)
 
 
-def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> Card:
+def _trained(
+    context: Context, work: Train, recipe: Recipe, loaded: Loaded, teachers: tuple[str, ...]
+) -> Card:
     from worker.training import build_version
+    from worker.training.teachers import Teachers
 
     count = len(loaded.data.examples.labels)
-    reporter = ProgressReporter(context.report, count, plan(recipe, count).epochs)
+    reporter = ProgressReporter(
+        context.report, count, plan(recipe, count).epochs, work.teach_by, len(teachers)
+    )
     made = build_version.build_version(
         work.name,
         recipe,
@@ -101,9 +110,12 @@ def _trained(context: Context, work: Train, recipe: Recipe, loaded: Loaded) -> C
         request=context.request.mark,
         source=work.data,
         weighted=work.weighted,
+        precision=work.precision,
+        teachers=Teachers(work.teach_by, teacher_versions.read(context, teachers)),
         on_epoch=reporter.epoch,
         on_step=reporter.step,
         on_stage=reporter.stage,
+        on_teacher=reporter.teacher,
     )
     reporter.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
@@ -121,51 +133,3 @@ def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut
             return None
 
     return heldout
-
-
-class ProgressReporter:
-    """Converts steps and epochs of a training on `count` images to progress reports."""
-
-    def __init__(self, report: Callable[[Progress], None], count: int, epochs: int) -> None:
-        self._report, self._count, self._epochs = report, count, epochs
-        self._heldout_accuracy: float | None = None
-        self._steps = 0
-
-    def stage(self, name: str) -> None:
-        """Report the start of a stage; the accuracy of the last epoch stays visible."""
-        self._report(Progress(name, heldout_accuracy=self._heldout_accuracy))
-
-    def step(self, step: Step) -> None:
-        """Report a step within an epoch."""
-        self._steps = step.steps
-        epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
-        self._report(
-            Progress(
-                TRAINING,
-                epoch=step.epoch,
-                epochs=step.epochs,
-                step=step.step,
-                steps=step.steps,
-                rate=step.rate,
-                loss=step.loss,
-                accuracy=step.accuracy,
-                heldout_accuracy=self._heldout_accuracy,
-                left_s=epochs_left * self._count / step.rate if step.rate else None,
-            )
-        )
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Report the end of an epoch."""
-        self._heldout_accuracy = epoch.heldout_accuracy
-        self._report(
-            Progress(
-                TRAINING,
-                epoch=epoch.number,
-                epochs=self._epochs,
-                step=self._steps,
-                steps=self._steps,
-                loss=epoch.loss,
-                accuracy=epoch.accuracy,
-                heldout_accuracy=epoch.heldout_accuracy,
-            )
-        )

@@ -57,13 +57,6 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def mirrored(network: keras.Model) -> keras.Model:
-    """A network that returns the mean logits of each image and its mirror image; same weights."""
-    images = keras.Input(network.input.shape[1:], dtype="uint8", name="images")
-    both = [network(images), network(keras.ops.flip(images, axis=2))]
-    return keras.Model(images, keras.layers.Average(name="mean_logits")(both), name=network.name)
-
-
 def logits(network: keras.Model, images: Images) -> npt.NDArray[np.float32]:
     """float32 [n, classes] of images uint8 [n, H, W, C]."""
     # In parts: Keras copies its input, which may be a mapped file larger than the memory.

@@ -32,7 +32,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     erase: float = 0.0  #: share of the images with a rectangle of noise
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
-    mirror: bool = False  #: served as the mean prediction of an image and its mirror image
+    mirror: bool = False  #: an unsure image may be classified again, mirrored
 
     def lasting(self, epochs: int) -> Recipe:
         """The recipe with exactly this number of epochs, regardless of the number of images."""

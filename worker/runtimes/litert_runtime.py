@@ -11,53 +11,60 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes.runtime import (
     Images,
-    Probabilities,
-    empty_probabilities,
+    Logits,
+    empty_outputs,
     image_shape,
     in_calls,
 )
 
 #: A worker has one child per core, so a child uses one core.
 THREADS = 1
-
-
 #: Call sizes that are compared with a full call. Some libraries have special kernels for one image,
 #: and three is an odd number.
 PROBE_IMAGES = (1, 3)
 
 
 class LiteRT:
-    """A `.tflite` file, called with at most the number of images that it was exported for.
+    """A `.tflite` file, called with at most as many images as its card says.
 
     The cost of a smaller call is proportional to its images. A graph whose results depend on the
     call size, or whose size is fixed, gets full calls with padding.
     """
 
-    def __init__(self, card: Card, artifact: bytes) -> None:
+    def __init__(self, card: Card, artifact: bytes, threads: int = THREADS) -> None:
         """Load the model and run it once.
 
         Raises:
             SetupError: this is no `.tflite` file, or its shapes differ from the card's.
         """
         self._card = card
-        self._interpreter, self._input, self._output = _loaded(card, artifact)
-        self._call_images = self._images = int(self._input["shape"][0])
+        self._interpreter, self._input, self._output = _loaded(card, artifact, threads)
+        self._images = int(self._input["shape"][0])
         self._check()
-        self._resizable = self._same_bits_in_small_calls()
+        self._same_bits = self._same_bits_in_small_calls()
 
-    def predict(self, images: Images) -> Probabilities:
-        """As `Runtime.predict`."""
-        results = empty_probabilities(images, self._card)
-        for rows, call in in_calls(images, self._call_images, pad=not self._resizable):
+    def run(self, images: Images) -> Logits:
+        """As `Graph.run`."""
+        results = empty_outputs(images, self._card)
+        for rows, call in in_calls(images, self._card.call_images, pad=not self._same_bits):
             self._resize(len(call))
             results[rows] = self._invoke(call)[: rows.stop - rows.start]
         return results
 
-    def _invoke(self, images: Images) -> Probabilities:
+    def activation_bytes(self) -> int:
+        """Of one image: twice its largest activation, about what a call keeps at a time."""
+        sizes: list[int] = [
+            int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
+            for tensor in self._interpreter.get_tensor_details()
+            if len(tensor["shape"]) > 1 and tensor["shape"][0] == 1
+        ]
+        return 2 * max(sizes)
+
+    def _invoke(self, images: Images) -> Logits:
         self._interpreter.set_tensor(self._input["index"], images)
         self._interpreter.invoke()
-        probabilities: Probabilities = self._interpreter.get_tensor(self._output["index"])
-        return probabilities
+        outputs: Logits = self._interpreter.get_tensor(self._output["index"])
+        return outputs
 
     def _resize(self, count: int) -> None:
         if count != self._images:
@@ -67,36 +74,52 @@ class LiteRT:
             self._images = count
 
     def _same_bits_in_small_calls(self) -> bool:
-        shape = (self._call_images, *image_shape(self._card))
-        images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        """Whether an image gets the same outputs in smaller calls; runs the model."""
+        count = self._card.call_images
+        images = np.random.default_rng(0).integers(
+            0, 256, (count, *image_shape(self._card)), np.uint8
+        )
+        self._resize_to_full_call()
         whole = self._invoke(images)
+        if whole.shape != (count, len(self._card.labels)):
+            raise self._misfit()
         try:
-            for count in PROBE_IMAGES:
-                self._resize(count)
-                if not np.array_equal(self._invoke(images[:count]), whole[:count]):
+            for few in PROBE_IMAGES:
+                self._resize(min(few, count))
+                if not np.array_equal(self._invoke(images[:few]), whole[:few]):
                     raise RuntimeError("results differ in bits or shape")
         except (RuntimeError, ValueError):
             self._images = 0  # unknown after a resize that failed
-            self._resize(self._call_images)
+            self._resize_to_full_call()
             return False
         return True
 
+    def _resize_to_full_call(self) -> None:
+        try:
+            self._resize(self._card.call_images)
+        except (RuntimeError, ValueError) as error:
+            raise self._misfit() from error
+
     def _check(self) -> None:
         input_form = (self._input["dtype"], tuple(self._input["shape"][1:]))
-        output_form = (self._output["dtype"], tuple(self._output["shape"]))
-        expected_output = (np.float32, (self._call_images, len(self._card.labels)))
-        expected_input = (np.uint8, image_shape(self._card))
-        if input_form != expected_input or output_form != expected_output:
-            raise SetupError(
-                f"model.tflite of {self._card.ref} does not have the shapes of its card; "
-                "publish it again"
-            )
+        output_form = (self._output["dtype"], tuple(self._output["shape"][1:]))
+        expected_output = (np.float32, (len(self._card.labels),))
+        if input_form != (np.uint8, image_shape(self._card)) or output_form != expected_output:
+            raise self._misfit()
+
+    def _misfit(self) -> SetupError:
+        return SetupError(
+            f"model.tflite of {self._card.ref} does not have the shapes of its card; "
+            "publish it again"
+        )
 
 
-def _loaded(card: Card, artifact: bytes) -> tuple[Interpreter, dict[str, Any], dict[str, Any]]:
+def _loaded(
+    card: Card, artifact: bytes, threads: int
+) -> tuple[Interpreter, dict[str, Any], dict[str, Any]]:
     """The interpreter, and the details of its only input and its only output."""
     try:
-        interpreter = Interpreter(model_content=artifact, num_threads=THREADS)
+        interpreter = Interpreter(model_content=artifact, num_threads=threads)
         interpreter.allocate_tensors()
         # The names in a damaged file may not be UTF-8.
         (input_,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()

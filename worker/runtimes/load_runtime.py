@@ -5,12 +5,13 @@ from __future__ import annotations
 from shared import installation
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from worker.runtimes.runtime import Runtime, artifact_name
+from worker.runtimes.classifier import Classifier
+from worker.runtimes.runtime import artifact_name
 
 PACKAGES = {"litert": "ai-edge-litert", "tensorflow": "tensorflow"}
 
 
-def load(kind: str, card: Card, artifact: bytes) -> Runtime:
+def load(kind: str, card: Card, artifact: bytes) -> Classifier:
     """Load the version in `artifact` (the file `artifact_name(kind)`) and run it once.
 
     Raises:
@@ -29,4 +30,4 @@ def load(kind: str, card: Card, artifact: bytes) -> Runtime:
             f"the {kind} runtime cannot be loaded ({error}); "
             f"install it with: {installation.command(extra, [package])}"
         ) from error
-    return Kind(card, artifact)
+    return Classifier(card, Kind(card, artifact))

@@ -1,4 +1,4 @@
-"""The interface of all runtimes: images in, one row of probabilities per image out.
+"""The interfaces of all runtimes: images in, one row of numbers per image out.
 
 Importing this module loads NumPy and no runtime: worker/runtimes/load_runtime.py does.
 """
@@ -16,10 +16,8 @@ from shared.messages.model_card import Card
 
 Images = npt.NDArray[np.uint8]  #: [n, height, width, channels]
 Probabilities = npt.NDArray[np.float32]  #: [n, classes]
+Logits = npt.NDArray[np.float32]  #: [n, classes]
 
-#: Images per graph call on a CPU, for messages of any size. Needs 74 MB, while calls of 1,024 need
-#: 180, and is faster, since the activations between two layers stay in the cache.
-CALL_IMAGES = 64
 ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
 
 
@@ -28,6 +26,19 @@ class Runtime(Protocol):
 
     def predict(self, images: Images) -> Probabilities:
         """Probabilities float32 [n, classes] of images uint8 [n, height, width, channels].
+
+        Raises:
+            SetupError: the images do not have the shape in the version's card.
+        """
+
+
+class Graph(Protocol):
+    """The network of a version as a runtime executes it: one pass, without softmax."""
+
+    def run(self, images: Images) -> Logits:
+        """float32 [n, classes] of images uint8 [n, height, width, channels].
+
+        Older versions return probabilities here (`Card.output`).
 
         Raises:
             SetupError: the images do not have the shape in the version's card.
@@ -54,7 +65,7 @@ def image_shape(card: Card) -> tuple[int, int, int]:
     return spec.height, spec.width, spec.channels
 
 
-def empty_probabilities(images: Images, card: Card) -> Probabilities:
+def empty_outputs(images: Images, card: Card) -> Logits:
     """An uninitialized array float32 [n, classes] for the images.
 
     Raises:

@@ -14,16 +14,16 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes import keras_archive
 from worker.runtimes.runtime import (
-    CALL_IMAGES,
     Images,
-    Probabilities,
-    empty_probabilities,
+    Logits,
+    empty_outputs,
     image_shape,
     in_calls,
 )
 
-#: A GPU is idle most of the time when called with fewer.
-GPU_CALL_IMAGES = 1024
+#: Images per call. TensorFlow's overhead is larger than LiteRT's, so the card's call size does not
+#: apply. A GPU is idle most of the time when called with fewer.
+CALL_IMAGES, GPU_CALL_IMAGES = 64, 1024
 
 
 class TensorFlow:
@@ -54,11 +54,11 @@ class TensorFlow:
             lambda part: model(part, training=False), input_signature=[images]
         ).get_concrete_function()
         self._model = model  # the function holds its variables weakly
-        self.predict(np.zeros((1, *shape), np.uint8))
+        self.run(np.zeros((1, *shape), np.uint8))
 
-    def predict(self, images: Images) -> Probabilities:
-        """As `Runtime.predict`."""
-        results = empty_probabilities(images, self._card)
+    def run(self, images: Images) -> Logits:
+        """As `Graph.run`."""
+        results = empty_outputs(images, self._card)
         for rows, call in in_calls(images, self._call_images, pad=True):
             results[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
         return results

@@ -16,9 +16,12 @@ from worker.datasets.examples import Examples
 from worker.evaluation.metrics import score
 from worker.plots import evaluation_plots
 from worker.plots.curves import Line
+from worker.plots.operating_points import accepted_accuracy
 from worker.runtimes import load_runtime, runtime
+from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import Logits
 
-EVALUATION = "evaluation.json"
+EVALUATION, POINTS = "evaluation.json", "operating_points.png"
 
 
 class Assessment(NamedTuple):
@@ -33,21 +36,25 @@ def assess(
     artifacts: Mapping[str, bytes],
     history: Sequence[Line],
     held: Examples,
+    answers: Logits,
     test: Examples | None,
 ) -> Assessment:
     """Measure on the held-out images, then once on the test images, if there are any.
 
-    The plots use the test images, or else the held-out images.
+    `answers` are the logits [n, classes] of the held-out images, as served. The plots use the test
+    images, or else the held-out images.
     """
-    served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
-    plotted, predictions = held, served.predict(held.images)
+    plotted = held
+    predictions = heldout = probabilities(answers, card.temperature)
     found = {"heldout": score(predictions, held.labels, card.labels)}
     if test is not None:
+        served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
         plotted, predictions = test, served.predict(test.images)
         found["test"] = score(predictions, test.labels, card.labels)
     plots = evaluation_plots.plots(
         card.labels, history, plotted.images, plotted.labels, predictions
     )
+    plots[POINTS] = accepted_accuracy(heldout, held.labels, card.operating_points)
     text = msgspec.json.format(msgspec.json.encode(found), indent=0)
     return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: text} | plots)
 

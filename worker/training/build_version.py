@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Metrics
 from worker.datasets import seen_images, split
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
-from worker.evaluation.temperature import temperature
+from worker.evaluation import heldout_answers
+from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
-from worker.recipes import networks
+from worker.export.precision import Wish
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
+from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import train
+from worker.training.fit import TrainedNetwork, train
+from worker.training.teachers import Teachers
 
 HISTORY = "history.json"
+NO_TEACHERS = Teachers()
 
 
 class BuiltVersion(NamedTuple):
@@ -43,33 +48,48 @@ def build_version(
     request: str = "",
     source: str = "",
     weighted: bool = False,
+    precision: Wish = "auto",
+    teachers: Teachers = NO_TEACHERS,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_teacher: Callable[[int], None] = lambda number: None,
 ) -> BuiltVersion:
-    """Train, calibrate, export, compare, measure, plot.
+    """Train, first the teachers, export, calibrate, compare, measure, plot.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`. `request` and `source` are written
-    to the card; `on_stage` gets the name of each stage, and may raise.
+    `state`, `weighted`, `on_epoch` and `on_step` as in `train`, `precision` as in `export`,
+    `on_teacher` as in `Teachers.ensemble`. `request` and `source` are written to the card;
+    `on_stage` gets the name of each stage, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
     """
     learn, held = _parts(data)
+
+    def fit(seed: int, state: Path | None, ensemble: Ensemble | None = None) -> TrainedNetwork:
+        return train(
+            recipe, learn, held, len(data.labels), seed, state=state, weighted=weighted,
+            teachers=ensemble, on_epoch=on_epoch, on_step=on_step,
+        )  # fmt: skip
+
     on_stage("training")
-    trained = train(
-        recipe, learn, held, len(data.labels), seed,
-        state=state, weighted=weighted, on_epoch=on_epoch, on_step=on_step,
-    )  # fmt: skip
-    network = networks.mirrored(trained.network) if recipe.mirror else trained.network
-    on_stage("calibrating")
-    cooling = temperature(networks.logits(network, held.images), held.labels)
-    card = _card(name, recipe, data, seed, cooling, network.count_params())
+    ensemble = teachers.ensemble(
+        recipe, data, seed, lambda seed, state: fit(seed, state).network, state, on_teacher
+    )
+    trained = fit(seed, state, ensemble)
     on_stage("exporting")
-    files = export(network, card, held.images)
-    files[HISTORY] = msgspec.json.format(msgspec.json.encode(trained.history), indent=2)
+    card = _card(name, recipe, data, seed, trained.network.count_params())
+    served = export(
+        trained.network,
+        card,
+        held,
+        calibration_images(learn.images),
+        wish=precision,
+        mirror=recipe.mirror,
+    )
     on_stage("evaluating")
-    assessment = assess(card, files, trained.history, held, data.test)
+    card, answers = served.card, heldout_answers.of(held, served.logits)
+    assessment = assess(card, served.files, trained.history, held, answers.logits, data.test)
     card = msgspec.structs.replace(
         card,
         metrics=assessment.metrics,
@@ -78,8 +98,19 @@ def build_version(
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         request=request,
         source=source,
+        teachers=teachers.names(seed),
     )
+    files = served.files | {
+        HISTORY: msgspec.json.format(msgspec.json.encode(trained.history), indent=2),
+        heldout_answers.FILE: heldout_answers.encode(answers),
+    }
     return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
+
+
+def calibration_images(images: Images) -> Images:
+    """Some of the training images, the same ones each time, to fit the ranges of int8 values."""
+    order = np.random.default_rng(0).permutation(len(images))
+    return images[np.sort(order[:CALIBRATION_IMAGES])]
 
 
 def _parts(data: DataSet) -> tuple[Examples, Examples]:
@@ -95,16 +126,14 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
     return learn, held
 
 
-def _card(
-    name: str, recipe: Recipe, data: DataSet, seed: int, cooling: float, parameters: int
-) -> Card:
-    """The card before anything is measured."""
+def _card(name: str, recipe: Recipe, data: DataSet, seed: int, parameters: int) -> Card:
+    """The card before anything is exported or measured."""
     return Card(
         name=name,
         version=0,
         labels=data.labels,
         preprocessing=data.preprocessing,
-        temperature=cooling,
+        temperature=1.0,
         metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=recipe.name,
         seed=seed,

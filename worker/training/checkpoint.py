@@ -22,6 +22,10 @@ T = TypeVar("T")
 class OtherTraining(SetupError):
     """The state of another training, or of another version of Hangtag."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} belongs to another training; delete it or name another file")
+        self.path = path
+
 
 def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
     """Store the values of `variables` and the `history`; `key` identifies the training."""
@@ -47,9 +51,7 @@ def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> li
     with np.load(path, allow_pickle=False) as stored:
         stored_key, history = json.loads(stored["about"].tobytes())
         if stored_key != key:
-            raise OtherTraining(
-                f"{path} belongs to another training; delete it or name another file"
-            )
+            raise OtherTraining(path)
         for number, variable in enumerate(variables):
             variable.assign(stored[str(number)])
     return msgspec.convert(history, list[kind])  # type: ignore[valid-type]

@@ -16,10 +16,11 @@ import tensorflow as tf
 from shared.errors import SetupError
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
-from worker.evaluation.temperature import softmax
 from worker.recipes import networks
 from worker.recipes.recipes import Recipe
-from worker.training import checkpoint
+from worker.runtimes.classifier import softmax
+from worker.training import checkpoint, distillation
+from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
 from worker.training.schedule import Plan, plan
 
@@ -42,6 +43,7 @@ def train(
     *,
     state: Path | None = None,
     weighted: bool = False,
+    teachers: Ensemble | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> TrainedNetwork:
@@ -49,8 +51,9 @@ def train(
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
-    the same weight in the loss, regardless of its size. `on_step` is called a few times a second
-    at most; it and `on_epoch` may raise to stop.
+    the same weight in the loss, regardless of its size. `teachers`: half of the loss is that on
+    their predictions. `on_step` is called a few times a second at most; it and `on_epoch` may raise
+    to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -63,10 +66,10 @@ def train(
     network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     variables = [*network.variables, *optimizer.variables]
-    key = _key(recipe, seed, examples, weighted)
+    key = _key(recipe, seed, examples, weighted, teachers)
     history = checkpoint.restore(state, key, variables, Epoch) if state else []
     weights = _weights(examples.labels, classes) if weighted else np.ones(classes, np.float32)
-    step = _step(network, optimizer, weights)
+    step = _step(network, optimizer, weights, teachers)
     for epoch in range(len(history), schedule.epochs):
         start = time.perf_counter()
         learned = train_epochs(step, examples, recipe, schedule, seed, epoch, on_step)
@@ -83,10 +86,13 @@ def train(
     return TrainedNetwork(exact, history)
 
 
-def _key(recipe: Recipe, seed: int, examples: Examples, weighted: bool) -> str:
+def _key(
+    recipe: Recipe, seed: int, examples: Examples, weighted: bool, teachers: Ensemble | None
+) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
     text = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
-    return f"{text} weighted" if weighted else text
+    text = f"{text} weighted" if weighted else text
+    return f"{text} {teachers.identity}" if teachers else text
 
 
 def _weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
@@ -108,16 +114,23 @@ def _optimizer(recipe: Recipe, schedule: Plan, network: keras.Model) -> Any:
     return optimizer
 
 
-def _step(network: keras.Model, optimizer: Any, weights: npt.NDArray[np.float32]) -> StepFunction:
+def _step(
+    network: keras.Model,
+    optimizer: Any,
+    weights: npt.NDArray[np.float32],
+    teachers: Ensemble | None,
+) -> StepFunction:
     """One step on a batch of any size, traced once."""
     of_class = tf.constant(weights)
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         optimizer.learning_rate.assign(rate)
+        targets = teachers.targets(images) if teachers else None  # outside the tape: no gradient
         with tf.GradientTape() as tape:
             output = network(images, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, output)
-            loss = tf.reduce_mean(losses * tf.gather(of_class, labels))
+            learned = losses if targets is None else distillation.mixed(losses, targets, output)
+            loss = tf.reduce_mean(learned * tf.gather(of_class, labels))
         optimizer.apply(tape.gradient(loss, network.trainable_variables))
         right = tf.reduce_sum(tf.cast(tf.argmax(output, 1) == labels, tf.float32))
         return tf.cast(tf.stack([tf.reduce_sum(losses), right]), tf.float64)

@@ -15,7 +15,7 @@ from tests.support.servers.redis_server import RedisServer
 #: In the order of the stages, two deaths per request: the third attempt is the last one.
 DEATHS = (
     ("loading", "epoch-2"),
-    ("calibrating", "exporting"),
+    ("exporting", "evaluating"),
     ("renaming", "moving"),
 )
 

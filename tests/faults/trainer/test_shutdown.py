@@ -14,7 +14,8 @@ from shared.ledger.request_states import RequestState
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.train import STATE, TRAINING
+from worker.handlers.train import STATE
+from worker.handlers.training_progress import TRAINING
 from worker.requests.lease import GRACE_S
 
 #: Lasts longer than any test.

@@ -97,10 +97,15 @@ def check_displayed(flower: Flower, worker: Worker, batches: int) -> None:
     tasks = wait_for(f"{batches} tasks", succeeded, poll_s=0.2)
     assert {one["name"] for one in tasks.values()} == {CLASSIFY_TASK}
     assert all(one["runtime"] > 0 for one in tasks.values())
-    (displayed,) = flower.get("/api/workers?refresh=1").values()
+
+    def counted() -> dict[str, Any] | None:
+        """The worker, once its parent has counted the last batch, which ends in a child."""
+        (found,) = flower.get("/api/workers?refresh=1").values()
+        return found if found.get("stats", {}).get("total") == {CLASSIFY_TASK: batches} else None
+
+    displayed = wait_for("the worker's count", counted, poll_s=0.2)
     assert displayed["stats"]["pid"] == worker.pid
     assert sorted(displayed["stats"]["pool"]["processes"]) == sorted(worker.children)
-    assert displayed["stats"]["total"] == {CLASSIFY_TASK: batches}
     assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
 
 

@@ -59,8 +59,8 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
         progress = Progress("training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, before, 61.0)
         scene.hand.tell("r1", grant, progress)
         command.wait_for_log("training" if epoch == 1 else "epoch 1 of 2")
-    scene.hand.tell("r1", grant, Progress("calibrating", heldout_accuracy=0.93))
-    command.wait_for_log("calibrating")
+    scene.hand.tell("r1", grant, Progress("exporting", heldout_accuracy=0.93))
+    command.wait_for_log("exporting")
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
     first, second = (line for line in command.log.splitlines() if line.startswith("epoch"))

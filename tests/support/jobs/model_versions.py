@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -17,6 +18,9 @@ from shared.registry.registry import Registry
 from tests.support.jobs.expected_table import Version
 from worker.runtimes.runtime import artifact_name
 
+if TYPE_CHECKING:
+    from worker.export.export import Served
+
 NAME = "swap"
 #: Random images on which the export compares the runtimes.
 _COMPARED_IMAGES = 64
@@ -24,25 +28,25 @@ _COMPARED_IMAGES = 64
 
 def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Version:
     """A new version of `NAME`, with the network of a recipe; `notes` distinguish cards."""
-    card = msgspec.structs.replace(_card(), notes=notes)
-    card = registry.publish(card, exported(_card(), recipe, seed))
+    made = exported(_card(), recipe, seed)
+    card = registry.publish(msgspec.structs.replace(made.card, notes=notes), made.files)
     return Version(card, registry.read(card, artifact_name("litert")))
 
 
 def _card() -> Card:
-    return msgspec.structs.replace(packaged.card(), name=NAME, temperature=1.0, gates=None)
+    return msgspec.structs.replace(packaged.card(), name=NAME, gates=None)
 
 
-def exported(card: Card, recipe: str, seed: int) -> dict[str, bytes]:
-    """The files of a version with the network of a recipe, by their names."""
-    return dict(_exported(encode_card(card), recipe, seed))
+def exported(card: Card, recipe: str, seed: int) -> Served:
+    """A version with the network of a recipe, not calibrated."""
+    return _exported(encode_card(card), recipe, seed)
 
 
 @cache
-def _exported(card_data: bytes, recipe: str, seed: int) -> dict[str, bytes]:
+def _exported(card_data: bytes, recipe: str, seed: int) -> Served:
     import keras
 
-    from worker.export.export import export
+    from worker.export.export import export_unlabelled
     from worker.recipes import networks, recipes
 
     keras.utils.set_random_seed(seed)
@@ -52,4 +56,4 @@ def _exported(card_data: bytes, recipe: str, seed: int) -> dict[str, bytes]:
     images = np.random.default_rng(seed).integers(0, 256, (_COMPARED_IMAGES, *shape), np.uint8)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        return export(network, card, images)
+        return export_unlabelled(network, card, images)

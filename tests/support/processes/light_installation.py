@@ -29,6 +29,7 @@ RECIPE, SEED = "tutorial", 1
 COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
 #: The sources that the files depend on.
 SOURCES = (
+    "worker/export/convert.py",
     "worker/export/export.py",
     "worker/recipes/networks.py",
     "worker/recipes/recipes.py",
@@ -85,15 +86,14 @@ def _key() -> str:
 def _write(folder: Path) -> None:
     from tests.support.jobs import model_versions
 
-    card = _card()
-    files = model_versions.exported(card, RECIPE, SEED)
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    for name, content in files.items():
+    made = model_versions.exported(_card(), RECIPE, SEED)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}
+    for name, content in made.files.items():
         (folder / name).write_bytes(content)
-    card = msgspec.structs.replace(card, files=hashes)
+    card = msgspec.structs.replace(made.card, files=hashes)
     (folder / "card.json").write_bytes(encode_card(card))
     os.chmod(folder, 0o755)
 
 
 def _card() -> Card:
-    return msgspec.structs.replace(pretrained.card(), temperature=1.0, notes="made by the tests")
+    return msgspec.structs.replace(pretrained.card(), notes="made by the tests")

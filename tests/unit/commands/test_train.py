@@ -76,6 +76,9 @@ def complaint(result: Result, code: Exit) -> str:
     [
         (["--data", "photos"], "--name"),
         (["--name", "No/Name"], "small letters"),
+        (["--teacher", "No/Name"], "small letters"),
+        (["--teacher", ""], "--teacher is empty"),
+        (["--teacher", "shoes"] * 17, "16 times at most"),
         (["--request-id", "../x"], "cannot be the id"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
         (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),
@@ -93,6 +96,8 @@ def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], f
         ["--epochs", "0"],
         ["--seed", "-1"],
         ["--promote", "perhaps"],
+        ["--teach-by", "0"],
+        ["--teach-by", "17"],
         ["--max-unreadable", "101%"],
         ["--max-unreadable", "nan"],
         ["--max-unreadable", "few"],
@@ -119,6 +124,13 @@ def test_the_request_has_the_typed_options(here: Path) -> None:
     )
     expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
     assert make_work(options, Settings()) == expected
+
+
+def test_the_request_names_the_teachers_as_typed() -> None:
+    options = TrainOptions(teach_by=3, teachers=("garments@2", "garments@best", "garments"))
+    work = make_work(options, Settings())
+    assert work.teach_by == 3
+    assert work.teachers == ("garments@2", "garments@best", "garments@production")
 
 
 def test_the_default_recipe_suits_the_data(here: Path) -> None:
@@ -263,14 +275,14 @@ def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
 ) -> None:
     changes = Changes()
     steps = [Progress("training", e, 20, heldout_accuracy=(e - 1) / 100) for e in epochs]
-    steps.append(Progress("calibrating", heldout_accuracy=0.2))
+    steps.append(Progress("exporting", heldout_accuracy=0.2))
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     reported = [line for line in lines if line.startswith("epoch")]
     for line, epoch in zip(reported, sorted(set(epochs)), strict=True):
         plain = f"epoch {epoch} of 20"
         assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
         assert epoch + 1 not in (*epochs, 21) or line != plain
-    assert lines.count("training") == lines.count("calibrating") == 1
+    assert lines.count("training") == lines.count("exporting") == 1
 
 
 def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> None:
@@ -288,9 +300,54 @@ def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> Non
     ]
 
 
-def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
-    busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
-    left = len(request_progress.title(busy)) + len(" ") + request_progress.BAR_CELLS + len(" ")
+def test_the_epochs_of_each_teacher_are_reported_with_its_number() -> None:
+    def epoch(teacher: int, number: int, heldout: float | None) -> Progress:
+        return Progress(
+            "training", number, 2, heldout_accuracy=heldout, teacher=teacher, teachers=2
+        )
+
+    steps = [
+        epoch(1, 1, None),
+        epoch(1, 2, 0.11),
+        epoch(2, 1, 0.12),
+        epoch(2, 2, 0.21),
+        epoch(0, 1, 0.22),
+        epoch(0, 2, 0.31),
+        Progress("calibrating", heldout_accuracy=0.32),
+    ]
+    changes = Changes()
+    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
+    assert [line for line in lines if "epoch" in line] == [
+        "teacher 1 of 2, epoch 1 of 2, held-out accuracy 0.1100",
+        "teacher 1 of 2, epoch 2 of 2, held-out accuracy 0.1200",
+        "teacher 2 of 2, epoch 1 of 2, held-out accuracy 0.2100",
+        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 0.2200",
+        "epoch 1 of 2, held-out accuracy 0.3100",
+        "epoch 2 of 2, held-out accuracy 0.3200",
+    ]
+
+
+def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> None:
+    changes = Changes()
+    steps = [
+        Progress("training", 2, 2, 5, 9, heldout_accuracy=0.5, teacher=2, teachers=2),
+        Progress("starting"),
+        Progress("training", 2, 2, 1, 9, teacher=2, teachers=2),
+        Progress("training", 1, 2, 1, 9, heldout_accuracy=0.6, teachers=2),
+    ]
+    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
+    assert [line for line in lines if "epoch" in line] == [
+        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 0.6000"
+    ]
+
+
+@pytest.mark.parametrize("teacher", [0, 16])
+def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
+    busy = Progress(
+        "training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0, teacher, 16
+    )
+    described = max(map(len, request_progress.live_title(busy).splitlines()))
+    left = described + len(" ") + request_progress.BAR_CELLS + len(" ")
     assert left + max(map(len, request_progress.figures(busy).splitlines())) <= 80
     assert request_progress.title(Progress("exporting")) == "exporting"
 

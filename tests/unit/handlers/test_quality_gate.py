@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import msgspec
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from shared.messages.model_card import Card
 from shared.registry import packaged
-from worker.handlers.quality_gate import Rule, judge
+from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.handlers.quality_gate import Comparison, GateDecision, Rule, judge, paired, unpaired
 
 OLD = packaged.card()
 RULES: tuple[Rule, ...] = ("if-better", "always", "never")
@@ -22,6 +24,10 @@ shares = st.floats(0, 1)
 def new_card(accuracy: float = 0.9, count: int = 5_000, labels: tuple[str, ...] = ()) -> Card:
     metrics = msgspec.structs.replace(OLD.metrics, heldout_accuracy=accuracy, heldout_count=count)
     return msgspec.structs.replace(OLD, version=3, metrics=metrics, labels=labels or OLD.labels)
+
+
+def judge_measured(new: Card, measured: float) -> GateDecision:
+    return judge("if-better", new, OLD, unpaired(new, measured))
 
 
 @given(accuracy=shares, measured=shares, count=st.integers(1, 100_000))
@@ -35,7 +41,7 @@ def test_if_better_promotes_versions_at_most_one_standard_error_worse(
     spread = np.average((right_and_wrong - mean) ** 2, weights=weights)
     worse_by = measured - accuracy
     error = math.sqrt(spread / count)
-    verdict = judge("if-better", new_card(accuracy, count), OLD, measured)
+    verdict = judge_measured(new_card(accuracy, count), measured)
     if not math.isclose(worse_by, error, rel_tol=1e-6, abs_tol=1e-9):
         assert verdict.promote == (worse_by < error)
 
@@ -54,33 +60,65 @@ def test_always_and_never_ignore_the_figures(
 ) -> None:
     labels = OLD.labels[::-1] if other else OLD.labels
     new = new_card(accuracy, labels=labels)
-    assert judge("always", new, OLD, measured).promote
-    assert not judge("never", new, OLD, measured).promote
+    compared = None if measured is None else unpaired(new, measured)
+    assert judge("always", new, OLD, compared).promote
+    assert not judge("never", new, OLD, compared).promote
 
 
 @pytest.mark.parametrize(
     "labels", [OLD.labels[::-1], OLD.labels[:-1], (*OLD.labels, "Hat")], ids=["order", "-", "+"]
 )
 def test_other_labels_are_never_promoted_automatically(labels: tuple[str, ...]) -> None:
-    verdict = judge("if-better", new_card(1.0, labels=labels), OLD, 0.1)
+    verdict = judge_measured(new_card(1.0, labels=labels), 0.1)
     assert not verdict.promote
     assert "labels" in verdict.why
     assert "hangtag models promote fashion-mnist@3" in verdict.why
 
 
-@pytest.mark.parametrize(("measured", "count"), [(None, 5_000), (0.5, 0)])
-def test_incomparable_versions_are_not_promoted(measured: float | None, count: int) -> None:
-    verdict = judge("if-better", new_card(1.0, count), OLD, measured)
+def test_incomparable_versions_are_not_promoted() -> None:
+    verdict = judge("if-better", new_card(1.0), OLD, None)
     assert not verdict.promote
     assert "cannot be measured" in verdict.why
 
 
+def answers(images: list[int], right: list[bool]) -> HeldoutAnswers:
+    labels = np.zeros(len(images), np.int64)
+    logits = np.eye(2, dtype=np.float32)[(~np.array(right, bool)).astype(int)]
+    return HeldoutAnswers(np.array(images, np.uint64), labels, logits)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50), st.randoms())
+def test_records_are_compared_image_by_image_in_any_order(
+    pairs: list[tuple[bool, bool]], shuffle: random.Random
+) -> None:
+    images = list(range(len(pairs)))
+    new = answers(images, [one for one, _ in pairs])
+    shuffled = shuffle.sample(images, len(images))
+    more = [len(images) + n for n in range(5)]
+    old = answers([*more, *shuffled], [*[True] * 5, *(pairs[n][1] for n in shuffled)])
+    difference = np.array([float(one) - float(other) for one, other in pairs])
+    expected = Comparison(
+        len(pairs),
+        float(np.mean([one for one, _ in pairs])),
+        float(np.mean([other for _, other in pairs])),
+        float(difference.std() / math.sqrt(len(pairs))),
+    )
+    assert paired(new, old) == pytest.approx(expected)
+
+
+def test_records_with_few_images_in_common_are_not_compared() -> None:
+    new = answers(list(range(10)), [True] * 10)
+    assert paired(new, answers(list(range(6, 20)), [True] * 14)) is None
+    assert paired(answers([], []), new) is None
+    assert paired(new, answers(list(range(5, 20)), [True] * 15)) is not None
+
+
 def test_the_reason_is_one_sentence_with_its_figures() -> None:
-    assert judge("if-better", new_card(0.8812), OLD, 0.9458).why == (
+    assert judge_measured(new_card(0.8812), 0.9458).why == (
         "fashion-mnist@3 has 0.8812 on the 5,000 held-out images, production (fashion-mnist@0) "
         "0.9458; not promoted: worse by more than one standard error (0.0032)"
     )
-    assert judge("if-better", new_card(0.9459), OLD, 0.9458).why == (
+    assert judge_measured(new_card(0.9459), 0.9458).why == (
         "fashion-mnist@3 has 0.9459 on the 5,000 held-out images, production (fashion-mnist@0) "
         "0.9458; promoted: not worse by more than one standard error (0.0032)"
     )

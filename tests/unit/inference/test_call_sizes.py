@@ -9,18 +9,19 @@ import pytest
 
 from shared.messages.model_card import Card
 from shared.registry import packaged
-from worker.export import export
+from worker.export import convert
 from worker.recipes import networks, recipes
 from worker.runtimes import runtime
 from worker.runtimes.litert_runtime import LiteRT
-from worker.runtimes.runtime import CALL_IMAGES, Images
+from worker.runtimes.runtime import Images
 
+CALL_IMAGES = 64
 RECIPES = ("tutorial", "fast", "photo")
 
 
 @pytest.fixture(scope="module")
 def card() -> Card:
-    return packaged.card()
+    return msgspec.structs.replace(packaged.card(), call_images=CALL_IMAGES)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def images() -> Images:
 
 
 def exported(network: keras.Model, card: Card) -> LiteRT:
-    return LiteRT(card, export.tflite_file(export.serving_model(network, 1.0), card))
+    return LiteRT(card, convert.fp32_file(network))
 
 
 def calls_of(model: LiteRT) -> list[int]:
@@ -37,7 +38,7 @@ def calls_of(model: LiteRT) -> list[int]:
     sizes: list[int] = []
     invoke = model._invoke
 
-    def counted(images: Images) -> runtime.Probabilities:
+    def counted(images: Images) -> runtime.Logits:
         sizes.append(len(images))
         return invoke(images)
 
@@ -52,17 +53,18 @@ def test_the_bits_of_an_image_do_not_depend_on_its_call(
     keras.utils.set_random_seed(1)
     network = networks.build(recipes.find(name), (28, 28, 1), len(card.labels))
     model = exported(network, card)
-    whole = model.predict(images)
+    whole = model.run(images)
     for size in (1, 2, 3, 5, 8, 16, 31, CALL_IMAGES):
-        parts = [model.predict(images[n : n + size]) for n in range(0, len(images), size)]
+        parts = [model.run(images[n : n + size]) for n in range(0, len(images), size)]
         assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
 def test_a_call_has_no_more_images_than_there_are(card: Card, images: Images) -> None:
     model = LiteRT(card, packaged.read("model.tflite"))
     sizes = calls_of(model)
-    model.predict(images[: CALL_IMAGES + 8])
-    assert sizes == [CALL_IMAGES, 8]
+    model.run(images[: CALL_IMAGES + 8])
+    model.run(images[:16])
+    assert sizes == [CALL_IMAGES, 8, 16]
 
 
 class AmongOthers(keras.layers.Layer):  # type: ignore[misc]
@@ -90,5 +92,5 @@ def test_a_graph_that_needs_its_size_gets_full_calls(
     logits = keras.layers.Dense(10)(keras.layers.Flatten()(scaled))
     model = exported(keras.Model(source, layer()(logits)), fewer)
     sizes = calls_of(model)
-    assert model.predict(images[:3]).shape == (3, len(fewer.labels))
+    assert model.run(images[:3]).shape == (3, len(fewer.labels))
     assert sizes == [CALL_IMAGES]

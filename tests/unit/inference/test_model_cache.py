@@ -13,7 +13,7 @@ from shared.errors import SetupError
 from shared.registry import packaged
 from tests.support.processes.fleet import wait_for
 from worker.inference.model_cache import MAX_MODELS, Key, LoadedModel, ModelCache
-from worker.runtimes.litert_runtime import LiteRT
+from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
 
 FOREVER_S = 1000.0
@@ -81,8 +81,8 @@ def test_a_worker_with_one_version_starts_no_thread_for_evictions() -> None:
     wait_for("the end of the thread", lambda: not new.is_alive())
 
 
-def runtime(cache: ModelCache, number: int) -> LiteRT:
+def runtime(cache: ModelCache, number: int) -> Classifier:
     model = cache.find(key(number))
     assert model is not None
-    assert isinstance(model.runtime, LiteRT)
+    assert isinstance(model.runtime, Classifier)
     return model.runtime

@@ -17,6 +17,7 @@ from worker.evaluation.metrics import evaluate
 from worker.recipes.recipes import RECIPES
 from worker.runtimes import load_runtime, runtime
 from worker.training.build_version import BuiltVersion, build_version
+from worker.training.teachers import Teachers
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,7 +38,7 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    return build_version("noise", RECIPE, _data(300), seed=1)
+    return build_version("noise", RECIPE, _data(300), seed=1, teachers=Teachers(1))
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ def test_both_files_have_the_accuracy_of_the_card(
 def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
     card = made.card
     assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
+    assert card.teachers == ("seed 2",)
     assert card.metrics.heldout_count == 25
     assert card.temperature > 0
     assert len(card.dataset_fingerprint) == 64

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from worker.datasets.examples import Examples
 from worker.datasets.split import hold_out
-from worker.evaluation.temperature import softmax
 from worker.export.export import compare
 from worker.recipes import networks, recipes
 from worker.recipes.recipes import RECIPES, Recipe
+from worker.runtimes.classifier import softmax
 from worker.training import epoch
 from worker.training.epoch import Epoch, Step
 from worker.training.fit import TrainedNetwork, train

@@ -21,12 +21,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from worker.datasets.examples import Images, Labels
-from worker.evaluation.temperature import softmax
 from worker.plots import evaluation_plots, mistakes, prediction_sheet, sample_grid
 from worker.plots.bars import NUMBERED_LABELS, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
+from worker.runtimes.classifier import softmax
 
 ROOT = Path(__file__).parents[3]
 #: A sheet of photos; drawings of grey images have a third.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from worker.datasets.examples import Labels
 from worker.evaluation.metrics import score
 from worker.evaluation.reliability import Probabilities, calibration_error
-from worker.evaluation.temperature import softmax, temperature
+from worker.evaluation.temperature import temperature
+from worker.runtimes.classifier import softmax
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -1,0 +1,96 @@
+"""Operating points: what a threshold accepts is as often right as it promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.evaluation.operating_points import (
+    Z,
+    accepted,
+    fewest,
+    operating_points,
+    threshold,
+    wilson_bound,
+)
+
+cases = st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=60)
+
+
+@pytest.mark.parametrize(("precision", "count"), [(0.9, 15), (0.95, 32), (0.98, 81), (0.99, 163)])
+def test_so_few_right_predictions_reach_a_precision(precision: float, count: int) -> None:
+    assert fewest(precision) == count
+    assert wilson_bound(count, count) >= precision > wilson_bound(count - 1, count - 1)
+
+
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_the_bound_is_the_share_from_which_the_measured_one_is_z_deviations_away(
+    count: int, share: float
+) -> None:
+    right = round(share * count)
+    bound = float(wilson_bound(right, count))
+    deviation = np.sqrt(max(bound * (1 - bound), 0) / count)
+    assert right / count - bound == pytest.approx(Z * deviation, abs=1e-7)
+    assert -1e-9 <= bound <= right / count + 1e-9
+
+
+@given(cases, st.sampled_from((0.5, 0.7, 0.9)))
+def test_the_threshold_is_the_lowest_whose_bound_reaches_the_precision(
+    found: list[tuple[int, bool]], precision: float
+) -> None:
+    confidence = np.array([tenths / 10 for tenths, _ in found])
+    right = np.array([is_right for _, is_right in found])
+
+    def reaches(limit: float) -> bool:
+        above = confidence >= limit
+        return bool(wilson_bound(right[above].sum(), above.sum()) >= precision)
+
+    expected = min((limit for limit in set(confidence) if reaches(limit)), default=None)
+    assert threshold(confidence, right, precision) == expected
+
+
+def test_predictions_accepted_on_other_images_reach_the_precision() -> None:
+    rng = np.random.default_rng(1)
+
+    def sample(count: int) -> tuple[np.ndarray, np.ndarray]:
+        probabilities = rng.dirichlet([0.1] * 4, count)
+        # As calibrated as can be: the label is drawn from the prediction.
+        labels = (probabilities.cumsum(1) > rng.random((count, 1))).argmax(1)
+        return probabilities, labels
+
+    points = operating_points(*sample(4000))
+    probabilities, labels = sample(40_000)
+    predicted = probabilities.argmax(1)
+    for point in points:
+        taken = accepted(probabilities.max(1), predicted, point.thresholds)
+        assert (predicted == labels)[taken].mean() >= point.precision - 0.01
+        assert taken.mean() == pytest.approx(point.accepted, abs=0.03)
+    shares = [point.accepted for point in points]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[-1] < shares[0] < 1
+
+
+def test_a_label_with_too_few_predictions_takes_the_threshold_of_all() -> None:
+    labels = np.array([0] * 400 + [1] * 10 + [2] * 400)
+    probabilities = np.eye(3)[labels] * 0.97 + 0.01
+    probabilities[410:] = np.eye(3)[[2, 0] * 200] * 0.9 + np.array([0.04, 0.02, 0.04])
+    point = operating_points(probabilities, labels)[1]
+    assert point.threshold is not None
+    assert point.thresholds[1] == point.threshold, "10 are fewer than 32"
+    assert point.thresholds[0] is not None
+
+
+def test_a_label_that_is_often_wrong_accepts_nothing_and_the_card_says_so() -> None:
+    labels = np.array([0] * 200 + [1] * 200)
+    probabilities = np.tile([0.9, 0.1], (400, 1))
+    for point in operating_points(probabilities, labels):
+        assert point.thresholds[0] is None
+        assert point.accepted == 0
+
+
+def test_without_images_there_are_no_thresholds() -> None:
+    for point in operating_points(np.empty((0, 2)), np.empty(0, np.int64)):
+        assert point.thresholds == (None, None)
+        assert point.threshold is None

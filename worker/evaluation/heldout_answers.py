@@ -1,0 +1,64 @@
+"""The answers of a version to images that it did not learn from, stored beside its card.
+
+Accuracy, temperature, operating points and comparisons of versions are functions of this record.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card
+from shared.registry.registry import Registry
+from worker.datasets.examples import Examples, Labels
+from worker.datasets.split import Hashes, content_hashes
+
+FILE = "heldout.npz"
+
+
+class HeldoutAnswers(NamedTuple):
+    """In the order of the held-out images, [n]; logits as served, before the temperature."""
+
+    images: Hashes  #: of the pixels of the network's input
+    labels: Labels
+    logits: npt.NDArray[np.float32]  #: [n, classes]
+
+
+def of(held: Examples, logits: npt.NDArray[np.float32]) -> HeldoutAnswers:
+    """The record of these images."""
+    return HeldoutAnswers(content_hashes(held.images), held.labels, logits)
+
+
+def encode(answers: HeldoutAnswers) -> bytes:
+    """The bytes of an `.npz` file."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        allow_pickle=False,
+        images=answers.images.astype("<u8"),
+        labels=answers.labels.astype("<i4"),
+        logits=answers.logits.astype("<f4"),
+    )
+    return file.getvalue()
+
+
+def read(registry: Registry, card: Card) -> HeldoutAnswers | None:
+    """The record of a version; None if it has none.
+
+    Raises:
+        SetupError: the file is damaged or missing.
+    """
+    if FILE not in card.files:
+        return None
+    try:
+        with np.load(io.BytesIO(registry.read(card, FILE)), allow_pickle=False) as stored:
+            answers = HeldoutAnswers(
+                stored["images"], stored["labels"].astype(np.int64), stored["logits"]
+            )
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error
+    return answers

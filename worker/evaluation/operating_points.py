@@ -1,0 +1,84 @@
+"""Operating points: the confidence from which predictions are as often right as required.
+
+A threshold is the lowest confidence of the held-out images at which the lower Wilson bound of the
+precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.messages.model_card import OperatingPoint
+from worker.datasets.examples import Labels
+from worker.evaluation.reliability import Probabilities
+
+PRECISIONS = (0.90, 0.95, 0.98, 0.99)
+#: The quantile of the normal distribution for 90 %, one-sided.
+Z = 1.2816
+
+Floats = npt.NDArray[np.float64]
+
+
+def operating_points(probabilities: Probabilities, labels: Labels) -> tuple[OperatingPoint, ...]:
+    """The points of held-out images: probabilities [n, classes], true labels int64 [n]."""
+    return tuple(_point(precision, probabilities, labels) for precision in PRECISIONS)
+
+
+def wilson_bound(right: npt.ArrayLike, count: npt.ArrayLike) -> Floats:
+    """The lower bound of a share that was `right` of `count` times, count >= 1."""
+    n = np.asarray(count, np.float64)
+    p = np.asarray(right, np.float64) / n
+    spread = Z * np.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
+    bound: Floats = (p + Z * Z / (2 * n) - spread) / (1 + Z * Z / n)
+    return bound
+
+
+def fewest(precision: float) -> int:
+    """The fewest predictions, all of them right, whose bound reaches this precision."""
+    return math.ceil(Z * Z * precision / (1 - precision))
+
+
+def threshold(confidence: Floats, right: npt.NDArray[np.bool_], precision: float) -> float | None:
+    """The lowest confidence at which the bound reaches the precision; None if there is none."""
+    if not len(confidence):
+        return None
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    bound = wilson_bound(np.cumsum(right[order]), np.arange(1, len(order) + 1))
+    # Equal confidences are accepted together.
+    last_of_equals = np.append(falling[1:] != falling[:-1], True)
+    reached = np.flatnonzero((bound >= precision) & last_of_equals)
+    return float(falling[reached[-1]]) if len(reached) else None
+
+
+def accepted(
+    confidence: Floats, predicted: Labels, thresholds: tuple[float | None, ...]
+) -> npt.NDArray[np.bool_]:
+    """Bool [n]: whether the threshold of its label accepts each prediction."""
+    limits = np.array([math.inf if limit is None else limit for limit in thresholds])
+    found: npt.NDArray[np.bool_] = confidence >= limits[predicted]
+    return found
+
+
+def _point(precision: float, probabilities: Probabilities, labels: Labels) -> OperatingPoint:
+    confidence = probabilities.max(1, initial=0.0).astype(np.float64)
+    predicted = probabilities.argmax(1).astype(np.int64)
+    right = predicted == labels
+    pooled = threshold(confidence, right, precision)
+    thresholds: list[float | None] = []
+    for label in range(probabilities.shape[1]):
+        of_label = predicted == label
+        few = np.count_nonzero(of_label) < fewest(precision)
+        own = threshold(confidence[of_label], right[of_label], precision)
+        thresholds.append(pooled if few else own)
+    taken = accepted(confidence, predicted, tuple(thresholds))
+    return OperatingPoint(
+        precision=precision,
+        threshold=pooled,
+        accepted=float(taken.sum() / max(len(taken), 1)),
+        reached=float(right[taken].sum() / max(taken.sum(), 1)),
+        thresholds=tuple(thresholds),
+    )

@@ -1,0 +1,89 @@
+"""Converts the steps and epochs of a training to progress reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.messages.requests import Progress
+from worker.training.epoch import Epoch, Step
+
+TRAINING = "training"
+#: Cost of a teacher's predictions in a step of its student: a step without teachers is a forward
+#: pass, and a backward pass of twice its cost.
+PREDICTION_SHARE = 1 / 3
+
+
+class ProgressReporter:
+    """Reports a training on `count` images, of `epochs` epochs for each network.
+
+    `teach_by` teachers are trained before the version, which has `versions` others.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[Progress], None],
+        count: int,
+        epochs: int,
+        teach_by: int = 0,
+        versions: int = 0,
+    ) -> None:
+        self._report, self._count, self._epochs = report, count, epochs
+        self._teach_by, self._versions = teach_by, versions
+        self._teacher = 0  #: in training, 0 for the version itself
+        self._heldout_accuracy: float | None = None
+        self._steps = 0
+
+    def teacher(self, number: int) -> None:
+        """A teacher, counted from 1, or 0 for the version itself, is trained next."""
+        self._teacher = number
+
+    def stage(self, name: str) -> None:
+        """Report the start of a stage; the accuracy of the last epoch stays visible."""
+        self._report(Progress(name, heldout_accuracy=self._heldout_accuracy))
+
+    def step(self, step: Step) -> None:
+        """Report a step within an epoch."""
+        self._steps = step.steps
+        epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
+        epochs_left += step.epochs * self._trainings_after()
+        self._report(
+            Progress(
+                TRAINING,
+                epoch=step.epoch,
+                epochs=step.epochs,
+                step=step.step,
+                steps=step.steps,
+                rate=step.rate,
+                loss=step.loss,
+                accuracy=step.accuracy,
+                heldout_accuracy=self._heldout_accuracy,
+                left_s=epochs_left * self._count / step.rate if step.rate else None,
+                teacher=self._teacher,
+                teachers=self._teach_by,
+            )
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Report the end of an epoch."""
+        self._heldout_accuracy = epoch.heldout_accuracy
+        self._report(
+            Progress(
+                TRAINING,
+                epoch=epoch.number,
+                epochs=self._epochs,
+                step=self._steps,
+                steps=self._steps,
+                loss=epoch.loss,
+                accuracy=epoch.accuracy,
+                heldout_accuracy=epoch.heldout_accuracy,
+                teacher=self._teacher,
+                teachers=self._teach_by,
+            )
+        )
+
+    def _trainings_after(self) -> float:
+        """The cost of what follows the current network, in trainings of a teacher."""
+        if not self._teacher:
+            return 0.0
+        student = 1 + PREDICTION_SHARE * (self._teach_by + self._versions)
+        return self._teach_by - self._teacher + student

@@ -1,0 +1,76 @@
+"""The operating points: how accurate the accepted predictions are, against their share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from shared.messages.model_card import OperatingPoint
+from worker.datasets.examples import Labels
+from worker.evaluation.reliability import Floats, Probabilities
+from worker.plots.style import FAINT, FIRST, SECOND, png_plot
+
+SIZE_INCHES = (6.5, 4.5)
+#: Of fewer predictions the accuracy is mostly chance.
+FEWEST_ACCEPTED = 20
+#: Room above and below the accuracies.
+ROOM = 0.01
+
+
+@png_plot
+def accepted_accuracy(
+    probabilities: Probabilities, truth: Labels, points: Sequence[OperatingPoint]
+) -> Figure:
+    """For every share of accepted predictions, the most confident first; n > 0 images."""
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    axes = figure.subplots()
+    accuracy = accuracies(probabilities, truth)
+    shares = np.arange(1, len(accuracy) + 1) / len(accuracy)
+    first = min(FEWEST_ACCEPTED, len(accuracy)) - 1
+    axes.plot(shares[first:], accuracy[first:], color=FIRST, label="one threshold for all labels")
+    usable = [point for point in points if point.accepted]
+    _points(axes, usable)
+    lowest = min([float(accuracy[first:].min()), *(point.reached for point in usable)])
+    axes.set(
+        title=f"Accepted predictions of {len(accuracy):,} held-out images",
+        xlabel="share that is accepted, the most confident first",
+        ylabel="share of the accepted that is right",
+        xlim=(0, 1),
+        ylim=(max(0.0, lowest - ROOM), 1 + ROOM / 2),
+    )
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.grid(color=FAINT)
+    axes.legend(loc="lower left", frameon=False)
+    return figure
+
+
+def accuracies(probabilities: Probabilities, truth: Labels) -> Floats:
+    """float64 [n]: the accuracy of the 1, 2, ... n most confident predictions."""
+    order = np.argsort(-probabilities.max(1), kind="stable")
+    right = (probabilities.argmax(1) == truth)[order]
+    found: Floats = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return found
+
+
+def _points(axes: Axes, points: Sequence[OperatingPoint]) -> None:
+    axes.plot(
+        [point.accepted for point in points],
+        [point.reached for point in points],
+        "o",
+        color=SECOND,
+        label="operating points, with a threshold for each label",
+    )
+    for point in points:
+        axes.annotate(
+            f"{100 * point.precision:g}%",
+            (point.accepted, point.reached),
+            (-7, -10),
+            textcoords="offset points",
+            ha="right",
+            color=SECOND,
+        )

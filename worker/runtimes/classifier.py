@@ -1,0 +1,70 @@
+"""Turns the outputs of a graph into probabilities: the same steps behind every runtime.
+
+They are pure functions of the image: its row is the same in a message of any size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.messages.model_card import Card
+from worker.runtimes.runtime import Graph, Images, Logits, Probabilities
+
+
+class Classifier:
+    """A loaded version: its graph, and what its card says about the graph's outputs."""
+
+    def __init__(self, card: Card, graph: Graph) -> None:
+        self._card = card
+        self._graph = graph
+
+    def predict(self, images: Images) -> Probabilities:
+        """As `Runtime.predict`."""
+        if self._card.output == "probabilities":
+            return self._graph.run(images)
+        return probabilities(self.logits(images), self._card.temperature)
+
+    def logits(self, images: Images) -> Logits:
+        """float32 [n, classes] for images uint8 [n, H, W, C], after the second pass.
+
+        Raises:
+            SetupError: the images do not have the shape in the version's card.
+        """
+        first = self._graph.run(images)
+        again = np.flatnonzero(margins(first) < self._card.second_pass_margin)
+        if len(again):
+            first[again] = mean(first[again], self._graph.run(mirrored(images[again])))
+        return first
+
+
+def probabilities(logits: Logits, temperature: float) -> Probabilities:
+    """float32 [n, classes]: the softmax of logits [n, classes] divided by the temperature."""
+    return softmax(logits / np.float64(temperature)).astype(np.float32)
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Probabilities float64 [n, classes] of logits [n, classes]."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    found: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
+    return found
+
+
+def margins(logits: Logits) -> npt.NDArray[np.float32]:
+    """float32 [n]: by how much the largest logit exceeds the second; infinite for one class."""
+    if logits.shape[1] < 2:
+        return np.full(len(logits), np.inf, np.float32)
+    largest = np.partition(logits, -2, axis=1)[:, -2:]
+    found: npt.NDArray[np.float32] = largest[:, 1] - largest[:, 0]
+    return found
+
+
+def mirrored(images: Images) -> Images:
+    """Left and right exchanged, in memory of its own: uint8 [n, H, W, C]."""
+    return np.ascontiguousarray(images[:, :, ::-1])
+
+
+def mean(first: Logits, second: Logits) -> Logits:
+    """The mean of the logits of both passes, float32 [n, classes]."""
+    found: Logits = (first + second) / np.float32(2)
+    return found

@@ -13,6 +13,8 @@ from benchmarks.report.tables import LEGEND, markdown, number
 from benchmarks.workloads.networks import DENSE, FAST, SHIPPED
 
 _WIDTH = 108
+#: Larger ratios are printed without decimals.
+TEN = 10
 _WHOLE, _WORK = "{0.whole:,.0f}", "{0.work:,.0f}"
 #: The rows of README's table: what, contender, format of its figure.
 _ROWS = (
@@ -37,24 +39,37 @@ Block = Callable[[Record], str]
 def summary(found: Record) -> str:
     """README's line on speed."""
     beside = {
-        "cold / Keras": "that of Keras' `image_dataset_from_directory` + `predict` from a cold"
-        " start",
-        "warm / Keras without its start": "that of Keras with the workers running and Keras'"
-        " imports not counted",
-        "warm / Ray Data": "that of Ray Data",
-        "warm / plain Celery, both without their start": "that of a Celery task for each image",
+        "warm / Keras without its start": "Keras' `image_dataset_from_directory` + `predict` without"
+        " its imports",
+        "warm / Ray Data": "Ray Data",
+        "warm / plain Celery, both without their start": "a Celery task for each image",
     }
     phrases = [
-        f"{ratio:.3g} times {what}"
+        f"{_times(ratio)} that of {what}"
         for name, what in beside.items()
         if (ratio := found.ratios.get(f"{DENSE}: {name}")) is not None
     ]
-    about = (
-        f"(28x28 PNG, the tutorial's dense network, {found.workers} cores: [how fast](#how-fast))."
+    dense = [
+        one
+        for images in (found.large, found.images)
+        if (one := find(found.figures, DENSE, Contender.WARM, images))
+    ]
+    if dense and dense[0].work_x:
+        phrases.insert(0, f"{dense[0].work_x:.2f} of that of the same loop without a queue")
+    shipped = find(found.figures, SHIPPED, Contender.WARM, found.images)
+    rates = [f"{one.work:,.0f} images/s with the {one.network} network" for one in dense[:1]]
+    rates += [f"{shipped.work:,.0f} with the one that ships"] if shipped else []
+    text = (
+        f"**Fast.** {' and '.join(rates)}, on {found.workers} cores (28x28 PNG files, "
+        f"[how fast](#how-fast)). With the dense network, TensorFlow's tutorial's, the speed is "
+        f"{', '.join(phrases)}."
     )
-    text = f"**Fast.** The throughput is {', '.join(phrases)} {about}"
     line = _wrapped(f"* {text} {found.warning}".rstrip(), subsequent_indent="  ")
     return f"{line}\n{_wrapped(f'<!-- {_origin(found)} -->')}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} times" if ratio < TEN else f"{ratio:.0f} times"
 
 
 def rates(found: Record) -> str:
@@ -209,7 +224,8 @@ def origin(found: Record) -> str:
 
 def _origin(found: Record) -> str:
     cards = ", ".join(f"{one.network} {one.card}" for one in found.versions)
-    return f"{found.date}, commit {found.commit}, {found.machine}; cards: {cards}"
+    runs = "one run" if found.repeats == 1 else f"medians of {found.repeats} runs"
+    return f"{found.date}, {runs}, commit {found.commit}, {found.machine}; cards: {cards}"
 
 
 def _wrapped(text: str, subsequent_indent: str = "") -> str:

@@ -80,12 +80,15 @@ check: $(VENV)/dev.stamp  ## ruff, mypy --strict, allowed imports
 	@PYTHONPATH=. $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python -m pytest tests/unit/project/test_boundaries.py -q
 
-bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras and Ray Data (long)
+bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras, Ray Data, Celery; writes the pages (long)
 	@$(BIN)/python -m benchmarks.throughput
 
-# Checks that the benchmark runs; it has too few images to measure speed.
+# Checks that the benchmark runs, then that no ratio has moved since the recorded run.
 bench-smoke: $(VENV)/dev.stamp data
-	@$(BIN)/python -m benchmarks.throughput --images 6000 --repeats 1 --only bare warm cold keras
+	@$(BIN)/python -m benchmarks.throughput --images 2000 --few 20 --repeats 1 --networks dense \
+	  --only bare warm cold keras celery
+	@mkdir -p $(REPORTS); $(BIN)/python -m benchmarks.short > $(REPORTS)/$(STEP).note; \
+	  code=$$?; cat $(REPORTS)/$(STEP).note; exit $$code
 
 bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three seeds (long)
 	@$(BIN)/python -m benchmarks.training

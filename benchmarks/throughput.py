@@ -1,149 +1,139 @@
 """`make bench`: every contender on the same images in one run, in turns.
 
-The order within a repeat is that of NAMES, so that compared contenders run one after the other.
+A complete run is recorded in `results.json`, and the figures of the pages are written from it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
-from collections.abc import Callable
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.contenders import ray_environment
-from benchmarks.contenders.contenders import WARMING_IMAGES, Contenders, table
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
-from benchmarks.measure.command import Failed
-from benchmarks.report.goals import goals
-from benchmarks.report.results import Measured, Results, differences
+from benchmarks.measure.rounds import NAMES, Plan, Rounds
+from benchmarks.report import blocks, pages, record
+from benchmarks.report.figures import figures, ratios
+from benchmarks.report.goals import LARGE, goals
+from benchmarks.report.record import Record, Version
+from benchmarks.report.results import Contender
 from benchmarks.report.tables import report
-from benchmarks.workloads import images, networks
-from benchmarks.workloads.networks import Network
+from benchmarks.workloads import images
+from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
 from producer.fleet.machine_resources import cores
+from tests.steps import inputs
 
-NAMES = ("bare", "warm", "cold", "cold-small", "keras", "ray")
-
-
-class Bench:
-    """One run of the whole benchmark."""
-
-    def __init__(self, given: argparse.Namespace, runtime: Path) -> None:
-        self._names: list[str] = given.only
-        self._repeats, self._images = given.repeats, given.images
-        self._small = max(1, given.images // 10)  # to measure the growth of memory
-        self._few = max(1, given.images // 6)  # for cold starts and slow contenders
-        self._env, self._runtime = environment(runtime), runtime
-        self._do = Contenders(runtime, given.workers, given.images)
-        self.results, self.notes = Results(), [note for note in [machine.busy()] if note]
-        self.ray = ""
-
-    @property
-    def server(self) -> str:
-        """The queue's server and its version."""
-        return self._do.server
-
-    def run(self) -> None:
-        """Prepare, then measure."""
-        for count in {self._images, self._small, self._few, WARMING_IMAGES}:
-            images.read_all(images.make(count))
-        both = [networks.dense(self._env), networks.shipped()]
-        ways = {n.name: self._keras_way(n) for n in both} if "keras" in self._names else {}
-        for repeat in range(self._repeats):
-            self._do.repeat = repeat
-            for network in both:
-                self._round(network, ways)
-        for network in both:
-            self._compare(network)
-        self._ray(both)
-
-    def _round(self, network: Network, ways: dict[str, dict[str, object]]) -> None:
-        steps: dict[str, Callable[[], Measured | list[Measured]]] = {
-            "bare": lambda: self._do.bare(network),
-            "warm": lambda: self._do.warm(network, self._small),
-            "cold": lambda: self._do.cold(network),
-            "cold-small": lambda: self._do.cold(network, self._few),
-            "keras": lambda: self._do.keras(network, ways[network.name]),
-        }
-        for name, step in steps.items():
-            if name in self._names:
-                found = step()
-                for one in found if isinstance(found, list) else [found]:
-                    self._record(one)
-
-    def _record(self, one: Measured) -> None:
-        self.results.runs.append(one)
-        print(
-            f"{one.repeat + 1}/{self._repeats} {one.network} {one.contender}: {one.images:,} images"
-            f" in {one.whole_s:.2f} s, {one.work_rate:,.0f} images/s without the start",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def _keras_way(self, network: Network) -> dict[str, object]:
-        way = self._do.keras_way(network, self._small)
-        jit = "with" if way["jit"] else "without"
-        self.notes.append(
-            f"Keras, {network.name}: batches of {way['batch']} {jit} XLA were the fastest"
-        )
-        return way
-
-    def _compare(self, network: Network) -> None:
-        reference = table("bare", network, self._images)
-        for name, contender in (("warm", "hangtag"), ("keras", "keras")):
-            other = table(contender, network, self._images)
-            if name in self._names and "bare" in self._names:
-                words = differences(other, reference)
-                self.notes.append(f"{contender}'s table beside the bare loop's: {words}")
-
-    def _ray(self, both: list[Network]) -> None:
-        if "ray" not in self._names:
-            return
-        try:
-            python = ray_environment.python()
-        except ray_environment.NotInstalled as error:
-            self.notes.append(f"Ray Data could not be installed here: {error}")
-            return
-        self.ray = ray_environment.version(python)
-        self.notes.append(f"Ray Data is slow: {self._few:,} images, once")
-        for network in both:
-            self._do.repeat = 0
-            try:
-                self._record(self._do.ray(network, python, self._few))
-            except Failed as error:
-                self.notes.append(f"Ray Data did not finish here: {error}")
+NETWORKS = (DENSE, FAST, SHIPPED)
+REPEATS = 3
+#: Of plain Celery, which takes a message for each.
+FEW_IMAGES = 2_000
 
 
 def main() -> None:
-    """Print the tables; --json stores every run."""
-    parser = _parser()
-    given = parser.parse_args()
-    if not 1 <= given.images <= images.ALL:
-        parser.error(f"there are 1 to {images.ALL:,} images")
+    """Print the tables; a complete run is recorded, --json stores every measurement."""
+    given = _parser().parse_args()
+    plan = Plan(
+        given.only, given.networks, given.images, given.few, given.large, given.repeats,
+        given.workers, given.shipped_before,
+    )  # fmt: skip
+    load, commit, started = os.getloadavg()[0], inputs.commit(), time.monotonic()
     with runtime_folder() as runtime:
-        bench = Bench(given, runtime)
         try:
-            bench.run()
+            rounds = Rounds(plan, runtime)
+            rounds.run()
         finally:
             local_stack.end(environment(runtime), str(runtime))
-    about = machine.describe(bench.server, bench.ray)
-    print(f"{about}\n\n{report(bench.results, bench.notes)}")
+    minutes = (time.monotonic() - started) / 60
+    found = _record(plan, rounds, load, commit, minutes)
+    print(f"{found.packages}\n\n{blocks.versions(found)}\n")
+    print(report(found.figures, found.goals, [*found.notes, found.warning]))
     if given.json:
-        found = {"machine": about, "runs": bench.results.runs, "goals": goals(bench.results)}
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rounds.results.runs)))
+    if found.complete or given.record:
+        record.write(found)
+        pages.write(found)
+
+
+def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float) -> Record:
+    measured = [*rounds.networks, *([rounds.before] if rounds.before else [])]
+    return Record(
+        date=datetime.now(UTC).date().isoformat(),
+        commit=commit,
+        command=shlex.join(["python", "-m", "benchmarks.throughput", *sys.argv[1:]]),
+        minutes=round(minutes, 1),
+        processor=machine.cpu_model(),
+        machine=machine.place(),
+        packages=machine.packages(rounds.server, rounds.ray),
+        workers=plan.workers,
+        images=plan.images,
+        few=plan.few,
+        large=plan.large if "large" in plan.names else 0,
+        repeats=plan.repeats,
+        load=round(load, 2),
+        complete=_is_complete(plan, rounds),
+        versions=[_version(network, rounds) for network in measured],
+        figures=figures(rounds.results),
+        ratios=ratios(rounds.results, plan.images, plan.few),
+        short=rounds.short,
+        goals=goals(rounds.results),
+        notes=rounds.notes,
+    )
+
+
+def _is_complete(plan: Plan, rounds: Rounds) -> bool:
+    """Whether this is the whole of `make bench`, and every contender finished."""
+    everything = set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
+    sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
+    wanted = {(network, contender) for network in NETWORKS for contender in Contender}
+    found = {(run.network, run.contender) for run in rounds.results.runs}
+    return everything and sizes and wanted <= found
+
+
+def _version(network: Network, rounds: Rounds) -> Version:
+    card, found = network.card, rounds.accuracies.get(network.name)
+    return Version(
+        network=network.name,
+        ref=card.ref,
+        sha256=network.sha256,
+        parameters=card.parameters,
+        precision=card.precision,
+        second_pass_share=card.second_pass_share if card.output == "logits" else None,
+        accuracy=found and round(found.accuracy, 4),
+        ece=found and round(found.ece, 5),
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= images.ALL:
+        raise argparse.ArgumentTypeError(f"there are 1 to {images.ALL:,} images")
+    return count
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
-    parser.add_argument("--images", type=int, default=images.ALL)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME",
-                        help=", ".join(NAMES))  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add = parser.add_argument
+    add("--images", type=_count, default=images.ALL)
+    add("--few", type=_count, default=FEW_IMAGES, metavar="N", help="images of plain Celery")
+    add("--large", type=int, default=LARGE, metavar="N", help="images of the dense network's"
+        " large job: hard links to the others")  # fmt: skip
+    add("--repeats", type=int, default=REPEATS)
+    add("--workers", type=int, default=cores(), help="default: one per core")
+    add("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, metavar="NETWORK",
+        help=", ".join(NETWORKS))  # fmt: skip
+    add("--only", nargs="+", choices=NAMES, default=NAMES, metavar="PART", help=", ".join(NAMES))
+    add("--shipped-before", type=Path, metavar="FOLDER",
+        help="also the bare loop with this version: card.json, model.tflite")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="store every measurement")
+    add("--record", action="store_true", help="write results.json and the pages after a partial"
+        " run, too; they say that it was one")  # fmt: skip
     return parser
 
 

@@ -21,7 +21,8 @@ from benchmarks.environment.paths import DATA, TRACE, environment, runtime_folde
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, run
 from benchmarks.measure.process_watch import Watch
-from benchmarks.report.results import differences, middle
+from benchmarks.report.agreement import differences
+from benchmarks.report.results import middle
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network

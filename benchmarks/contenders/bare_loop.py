@@ -7,6 +7,7 @@ table, and the parts are joined. A crash loses everything; the queue prevents th
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import multiprocessing
 import os
@@ -21,9 +22,10 @@ from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from shared.messages.model_card import Card, decode_card
+from shared.settings import Settings
 
-#: As in a message of Hangtag (`Settings.batch_images`).
-BATCH_IMAGES = 1024
+#: As in a message of Hangtag.
+BATCH_IMAGES = Settings().batch_images
 JOIN_BYTES = 1 << 20
 
 
@@ -78,6 +80,7 @@ class Loop:
 
         artifact = (self._model / artifact_name("litert")).read_bytes()
         predict = load("litert", self._card, artifact).predict
+        classify((), self._card, predict, io.StringIO())  # imports, which belong to the start
         ready.wait()
         with self._part(part).open("w", encoding="utf-8", newline="") as file:
             paths = slice_of(walk(self._folder), part, self._workers)

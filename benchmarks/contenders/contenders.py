@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,96 +14,71 @@ from benchmarks.measure import local_stack
 from benchmarks.measure.command import Done, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.results import Contender, Measured
-from benchmarks.workloads.images import folder_name
+from benchmarks.workloads.images import Workload
 from benchmarks.workloads.networks import Network
 
-#: Enough batches for every worker child to process one.
-WARMING_IMAGES = 10_000
 _PYTHON = [sys.executable, "-m"]
 
 
 class Contenders:
     """The compared commands. The caller sets `repeat` before each round."""
 
-    def __init__(self, runtime: Path, workers: int, images: int) -> None:
-        self._runtime, self._workers, self._images = runtime, workers, images
-        self._env = environment(runtime)
+    def __init__(self, runtime: Path, workers: int) -> None:
+        self._runtime, self.workers = runtime, workers
+        self.environment = environment(runtime)
         self.repeat = 0
         self.server = ""  #: the queue's server and its version, after its first run
 
-    def bare(self, network: Network) -> Measured:
+    def bare(self, network: Network, load: Workload) -> Measured:
         """The loop without a queue."""
-        command = [
-            *_PYTHON,
-            "benchmarks.contenders.bare_loop",
-            *self._files("bare", network, self._images),
-        ]
-        done, watch = self._watched([*command, "--workers", str(self._workers)])
-        return self._measured(Contender.BARE, network, done, watch)
+        return self._program(Contender.BARE, "bare_loop", network, load)
 
-    def warm(self, network: Network, small: int) -> list[Measured]:
-        """Hangtag with a stack whose children have loaded the model."""
+    @contextmanager
+    def warm_stack(self, network: Network, load: Workload) -> Iterator[None]:
+        """A stack whose children have loaded the model, each for some batches of `load`."""
         try:
-            local_stack.up(self._env, self._workers)
-            self._classify(Contender.WARM, network, WARMING_IMAGES)
-            return [
-                self._classify(Contender.WARM, network, self._images),
-                self._classify(Contender.WARM_SMALL, network, small),
-            ]
+            local_stack.up(self.environment, self.workers)
+            self.hangtag(Contender.WARM, network, load)
+            yield
         finally:
-            local_stack.down(self._env)
+            local_stack.down(self.environment)
 
-    def cold(self, network: Network, small: int = 0) -> Measured:
+    def cold(self, network: Network, load: Workload) -> Measured:
         """Hangtag without a stack: the command starts it, with one child per core."""
-        contender = Contender.COLD_SMALL if small else Contender.COLD
         try:
-            return self._classify(contender, network, small or self._images)
+            return self.hangtag(Contender.COLD, network, load)
         finally:
-            local_stack.down(self._env)
+            local_stack.down(self.environment)
 
-    def keras(self, network: Network, way: dict[str, Any]) -> Measured:
+    def keras(self, network: Network, load: Workload, way: dict[str, Any]) -> Measured:
         """Keras, in the fastest of the tried ways."""
         jit = ["--jit"] if way["jit"] else []
-        done, watch = self._watched(
-            [*self._keras(network, self._images), "--batch", str(way["batch"]), *jit]
-        )
-        return self._measured(Contender.KERAS, network, done, watch)
+        command = [*self._keras(network, load), "--batch", str(way["batch"]), *jit]
+        return self._measured(Contender.KERAS, network, *self._watched(command))
 
-    def keras_way(self, network: Network, images: int) -> dict[str, Any]:
+    def keras_way(self, network: Network, load: Workload) -> dict[str, Any]:
         """Find the fastest way to call Keras."""
-        return run([*self._keras(network, images), "--probe"], self._env).report
+        return run([*self._keras(network, load), "--probe"], self.environment).report
 
-    def ray(self, network: Network, python: Path, images: int) -> Measured:
+    def ray(self, network: Network, load: Workload, python: Path) -> Measured:
         """Ray Data, in its own environment."""
         script = str(Path(__file__).with_name("ray_data.py"))
-        command = [str(python), script, *self._files("ray", network, images)]
-        done, watch = self._watched([*command, "--workers", str(self._workers)])
-        return self._measured(Contender.RAY, network, done, watch)
+        command = [str(python), script, *_files("ray", network, load)]
+        found = self._watched([*command, "--workers", str(self.workers)])
+        return self._measured(Contender.RAY, network, *found)
 
-    def _keras(self, network: Network, images: int) -> list[str]:
-        return [
-            *_PYTHON,
-            "benchmarks.contenders.keras_dataset",
-            *self._files("keras", network, images),
-        ]
+    def celery(self, network: Network, load: Workload) -> Measured:
+        """Celery alone, one image a message."""
+        return self._program(Contender.CELERY, "celery_predict", network, load)
 
-    def _classify(self, contender: Contender, network: Network, images: int) -> Measured:
-        output, trace = table("hangtag", network, images), DATA / "trace.json"
+    def hangtag(self, contender: Contender, network: Network, load: Workload) -> Measured:
+        """`hangtag classify`, with the stack as it is."""
+        output, trace = table("hangtag", network, load), DATA / "trace.json"
         for left in (trace, *output.parent.glob(f"{output.name}*")):
             left.unlink(missing_ok=True)
-        folder = folder_name(images)
+        command = ["classify", load.folder, "-o", output.name, "--model", network.model]
         done, watch = self._watched(
-            [
-                *(
-                    *_PYTHON,
-                    "benchmarks.contenders.traced_classify",
-                    "classify",
-                    folder,
-                    "-o",
-                    output.name,
-                ),
-                *("--model", network.model, "--quiet", "--json"),
-            ],
+            [*_PYTHON, "benchmarks.contenders.traced_classify", *command, "--quiet", "--json"],
             {TRACE: str(trace)},
         )
         times = json.loads(trace.read_bytes())
@@ -110,19 +87,28 @@ class Contenders:
         own = {"work_s": done.report["seconds"], "first_s": times["first_s"]}
         return self._measured(
             contender, network, done._replace(report=done.report | own), watch,
-            steady=images * times["share"] / span if span else None,
+            steady=load.images * times["share"] / span if span else None,
             redis_peak=local_stack.used_memory_peak(self._runtime),
         )  # fmt: skip
 
-    def _files(self, contender: str, network: Network, images: int) -> list[str]:
-        output = table(contender, network, images)
-        return [folder_name(images), "-o", output.name, "--model", str(network.folder)]
+    def _program(
+        self, contender: Contender, module: str, network: Network, load: Workload
+    ) -> Measured:
+        """A contender whose program has a number of workers."""
+        files = _files(module, network, load)
+        command = [*_PYTHON, f"benchmarks.contenders.{module}", *files]
+        found = self._watched([*command, "--workers", str(self.workers)])
+        return self._measured(contender, network, *found)
+
+    def _keras(self, network: Network, load: Workload) -> list[str]:
+        files = _files("keras", network, load)
+        return [*_PYTHON, "benchmarks.contenders.keras_dataset", *files]
 
     def _watched(
         self, command: list[str], more: dict[str, str] | None = None
     ) -> tuple[Done, Watch]:
         with Watch(str(self._runtime)) as watch:
-            done = run(command, {**self._env, **(more or {})})
+            done = run(command, {**self.environment, **(more or {})})
         return done, watch
 
     def _measured(
@@ -143,6 +129,11 @@ class Contenders:
         )
 
 
-def table(contender: str, network: Network, images: int) -> Path:
+def table(contender: str, network: Network, load: Workload) -> Path:
     """The path of a contender's table."""
-    return DATA / f"{contender}-{network.name}-{images}.csv"
+    return DATA / f"{contender}-{network.name}-{load.folder}.csv"
+
+
+def _files(contender: str, network: Network, load: Workload) -> list[str]:
+    output = table(contender, network, load)
+    return [load.folder, "-o", output.name, "--model", str(network.folder)]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders.outputs import card, probabilities
 from benchmarks.environment.paths import STARTED
 
 #: Images per step, and whether XLA compiles it; --probe tries these.
@@ -49,9 +50,9 @@ class Rival:
         self._keras = keras
         self._folder, self._output = folder, output
         self._model = keras.models.load_model(model / "model.keras")
-        card = json.loads((model / "card.json").read_bytes())
-        self._labels: list[str] = card["labels"]
-        size = card["preprocessing"]
+        self._card = card(model)
+        self._labels: list[str] = self._card["labels"]
+        size = self._card["preprocessing"]
         self._size = (size["height"], size["width"])
 
     def probe(self) -> dict[str, Any]:
@@ -70,7 +71,8 @@ class Rival:
             firsts.append(time.monotonic()) if number == 0 else None
         )
         images = self._images(batch)
-        predictions = self._model.predict(images, verbose=0, callbacks=[first])
+        outputs = self._model.predict(images, verbose=0, callbacks=[first])
+        predictions = probabilities(outputs, self._card)
         self._write(images.file_paths, predictions)
         work_s = time.monotonic() - start
         return {"images": len(predictions), "work_s": work_s, "first_s": firsts[0] - started}

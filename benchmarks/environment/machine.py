@@ -19,9 +19,14 @@ IDLE_LOAD = 0.3
 
 def describe(server: str, ray: str) -> str:
     """Two lines: the machine and the versions."""
+    return f"{place()}\n{packages(server, ray)}"
+
+
+def packages(server: str, ray: str) -> str:
+    """One line: the versions."""
     found = [f"{name} {version(name)}" for name in PACKAGES]
     extra = [text for text in (server, f"ray {ray}" if ray else "") if text]
-    return f"{place()}\n" + ", ".join([*found, *extra])
+    return ", ".join([*found, *extra])
 
 
 def place() -> str:

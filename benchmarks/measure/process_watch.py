@@ -27,6 +27,7 @@ ROLES = (
     ("benchmarks.contenders.bare_loop", "bare loop, parent"),
     ("producer.stack.supervisor", "supervisor"),
     ("keras_dataset", "Keras"),
+    ("celery_predict", "plain Celery"),
 )
 #: The role of a process whose parent has the same role.
 CHILDREN = {"worker parent": "worker child", "bare loop, parent": "bare loop, child"}

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import enum
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
 
 class Contender(enum.StrEnum):
-    """The contenders, by their names in the tables. The small runs have fewer images."""
+    """The contenders, by their names in the tables."""
 
     BARE = "bare loop"
     WARM = "Hangtag, warm"
-    WARM_SMALL = "Hangtag, warm, small"
     COLD = "Hangtag, cold"
-    COLD_SMALL = "Hangtag, cold, small"
     KERAS = "Keras"
     RAY = "Ray Data"
+    CELERY = "plain Celery"
+
+
+class Case(NamedTuple):
+    """What is measured in each repeat."""
+
+    network: str
+    contender: Contender
+    images: int
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +44,11 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     together: int = 0  #: all processes at one moment, shared pages counted in each
     cpu_s: dict[str, float] = {}  #: role -> processor time of all its processes
     redis_peak: int | None = None  #: the server's used_memory_peak
+
+    @property
+    def case(self) -> Case:
+        """What it measured."""
+        return Case(self.network, self.contender, self.images)
 
     @property
     def work_rate(self) -> float:
@@ -58,31 +69,33 @@ class Results(msgspec.Struct):
 
     runs: list[Measured] = []
 
-    def of(self, contender: Contender, network: str) -> list[Measured]:
-        """One contender's runs with one network, one for each repeat."""
-        return [r for r in self.runs if (r.contender, r.network) == (contender, network)]
+    def of(self, case: Case) -> list[Measured]:
+        """The runs of one case, one for each repeat."""
+        return [run for run in self.runs if run.case == case]
 
-    def pairs(self) -> list[tuple[str, Contender]]:
-        """Every (network, contender), grouped by network, in the order of the first runs."""
-        found = dict.fromkeys((run.network, run.contender) for run in self.runs)
-        networks = list(dict.fromkeys(network for network, _ in found))
-        return sorted(found, key=lambda pair: networks.index(pair[0]))
+    def cases(self) -> list[Case]:
+        """Grouped by network, in the order of its first run; then the most images first."""
+        found = dict.fromkeys(run.case for run in self.runs)
+        networks = list(dict.fromkeys(case.network for case in found))
+        return sorted(found, key=lambda case: (networks.index(case.network), -case.images))
 
-    def median(self, contender: Contender, network: str, value: Value) -> float | None:
+    def median(self, case: Case, value: Value) -> float | None:
         """The median over the repeats; None if there is none."""
-        return middle(value(run) for run in self.of(contender, network))
+        return middle(value(run) for run in self.of(case))
 
     def ratio(
-        self,
-        network: str,
-        first: tuple[Contender, Value],
+        self, network: str, images: int, first: tuple[Contender, Value],
         second: tuple[Contender, Value],
-    ) -> float | None:
-        """The median of the ratios within a repeat, since disturbances slow both contenders."""
-        others = {run.repeat: second[1](run) for run in self.of(second[0], network)}
+    ) -> float | None:  # fmt: skip
+        """The median of the ratios within a repeat, since disturbances slow both contenders.
+
+        Only runs with the same images are compared.
+        """
+        runs = self.of(Case(network, second[0], images))
+        others = {run.repeat: second[1](run) for run in runs}
         return middle(
             first[1](run) / others[run.repeat]
-            for run in self.of(first[0], network)
+            for run in self.of(Case(network, first[0], images))
             if run.repeat in others
         )
 
@@ -101,21 +114,3 @@ def work(run: Measured) -> float:
 def whole(run: Measured) -> float:
     """Images/s with the start."""
     return run.whole_rate
-
-
-def differences(table: Path, reference: Path) -> str:
-    """A short description of two tables' differences."""
-    if table.read_bytes() == reference.read_bytes():
-        return "the same bytes"
-    mine, theirs = labels(table), labels(reference)
-    if missing := len(mine.keys() - theirs.keys()):
-        return f"{missing:,} of its images are not in the bare loop's table"
-    other = sum(theirs[path] != label for path, label in mine.items())
-    return f"{other:,} of {len(mine):,} labels differ"
-
-
-def labels(table: Path) -> dict[str, str]:
-    """The label of each image, by its folder and name."""
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}

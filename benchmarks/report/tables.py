@@ -4,91 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.report.goals import MB, goals
-from benchmarks.report.results import Contender, Measured, Results, Value, middle, whole, work
+from benchmarks.report.figures import Figure
+from benchmarks.report.goals import Goal
+from benchmarks.report.results import Contender
 
 HANGTAG = (Contender.WARM, Contender.COLD)
 ROLES = ("producer", "worker parent", "worker child", "supervisor", "Redis server")
+LEGEND = (
+    "Medians; `x` is the ratio to the bare loop with the same images within a repeat. `work`\n"
+    "excludes a command's own start (interpreter, imports, model), `whole` is from before its\n"
+    "start to its end; `steady` is between the first and the last result."
+)
 _NONE = "-"
 
 
-def report(results: Results, notes: Sequence[str]) -> str:
+def report(figures: Sequence[Figure], goals: Sequence[Goal], notes: Sequence[str]) -> str:
     """The whole report."""
     parts = [
-        "Medians; `x` is the ratio to the bare loop within a repeat. `work` excludes a command's "
-        "own start\n(interpreter, imports, model), `whole` is from before its start to its end; "
-        "`steady` is between the\nfirst and the last result.",
-        speed(results),
-        memory(results),
-        processor(results),
-        "\n".join(str(goal) for goal in goals(results)),
+        LEGEND,
+        speed(figures),
+        memory(figures),
+        processor(figures),
+        "\n".join(map(str, goals)),
         "\n".join(notes),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def speed(results: Results) -> str:
-    """A line for each contender and network."""
+def speed(figures: Sequence[Figure]) -> str:
+    """A line for each contender, network and number of images."""
     head = (
-        *("network", "contender", "images", "work, images/s", "x", "whole, images/s", "x"),
+        *("network", "contender", "images", "runs", "work, images/s", "x", "whole, images/s", "x"),
         *("steady, images/s", "first result, s", "whole, s"),
     )
-    return markdown(head, (_speed(results, *pair) for pair in results.pairs()))
+    return markdown(head, map(_speed, figures))
 
 
-def _speed(results: Results, network: str, contender: Contender) -> list[str]:
-    def cell(value: Value, form: str) -> str:
-        return number(results.median(contender, network, value), form)
-
-    def beside(rate: Value) -> str:
-        return number(results.ratio(network, (contender, rate), (Contender.BARE, rate)), "{:.2f}")
-
-    runs = results.of(contender, network)
-    steady = middle(run.steady for run in runs if run.steady)
+def _speed(one: Figure) -> list[str]:
     return [
-        *(network, contender, f"{runs[0].images:,}"),
-        *(cell(work, "{:,.0f}"), beside(work), cell(whole, "{:,.0f}"), beside(whole)),
-        number(steady, "{:,.0f}"),
-        *(cell(lambda run: run.first_s, "{:.2f}"), cell(lambda run: run.whole_s, "{:.2f}")),
+        *(one.network, one.contender, f"{one.images:,}", str(one.repeats)),
+        *(f"{one.work:,.0f}", number(one.work_x, "{:.2f}")),
+        *(f"{one.whole:,.0f}", number(one.whole_x, "{:.2f}")),
+        number(one.steady, "{:,.0f}"),
+        *(f"{one.first_s:.2f}", f"{one.whole_s:.2f}"),
     ]
 
 
-def memory(results: Results) -> str:
+def memory(figures: Sequence[Figure]) -> str:
     """The largest process of each role, the sum of all, and the server's figure, in MB."""
-    head = ("peak memory, MB", "network", *ROLES, "the contender's own", "all", "used_memory_peak")
-    return markdown(head, (_memory(results, *pair) for pair in results.pairs()))
+    head = (
+        *("peak memory, MB", "network", "images", *ROLES),
+        *("the contender's own", "all", "used_memory_peak"),
+    )
+    return markdown(head, map(_memory, figures))
 
 
-def _memory(results: Results, network: str, contender: Contender) -> list[str]:
-    runs = results.of(contender, network)
-
-    def largest(role: str) -> float | None:
-        return max((run.peaks[role] / MB for run in runs if role in run.peaks), default=None)
-
-    own = [peak / MB for run in runs for role, peak in run.peaks.items() if role not in ROLES]
-    redis = [run.redis_peak / MB for run in runs if run.redis_peak]
+def _memory(one: Figure) -> list[str]:
+    own = [peak for role, peak in one.peaks_mb.items() if role not in ROLES]
     return [
-        *(contender, network, *(number(largest(role), "{:.0f}") for role in ROLES)),
-        number(max(own, default=None), "{:.0f}"),
-        f"{max(run.together for run in runs) / MB:.0f}",
-        number(max(redis, default=None), "{:.1f}"),
+        *(one.contender, one.network, f"{one.images:,}"),
+        *(number(one.peaks_mb.get(role), "{:.0f}") for role in ROLES),
+        *(number(max(own, default=None), "{:.0f}"), f"{one.together_mb:.0f}"),
+        number(one.redis_mb, "{:.1f}"),
     ]
 
 
-def processor(results: Results) -> str:
+def processor(figures: Sequence[Figure]) -> str:
     """The processor time of each role, in microseconds per image."""
-    head = ("processor time, us per image", "network", *ROLES, "all")
-    pairs = [pair for pair in results.pairs() if pair[1] in (*HANGTAG, Contender.BARE)]
-    return markdown(head, (_processor(results.of(c, network)) for network, c in pairs))
+    head = ("processor time, us per image", "network", "images", *ROLES, "all")
+    shown = [one for one in figures if one.contender in (*HANGTAG, Contender.BARE)]
+    return markdown(head, map(_processor, shown))
 
 
-def _processor(runs: Sequence[Measured]) -> list[str]:
-    def each(roles: Iterable[str]) -> float | None:
-        return middle(1e6 * sum(r.cpu_s.get(role, 0) for role in roles) / r.images for r in runs)
+def _processor(one: Figure) -> list[str]:
+    return [
+        *(one.contender, one.network, f"{one.images:,}"),
+        *(number(one.cpu_us.get(role), "{:.1f}") for role in ROLES),
+        f"{sum(one.cpu_us.values()):.1f}",
+    ]
 
-    everything = {role for run in runs for role in run.cpu_s}
-    cells = [number(each([role]), "{:.1f}") if role in everything else _NONE for role in ROLES]
-    return [runs[0].contender, runs[0].network, *cells, number(each(everything), "{:.1f}")]
+
+def goal_table(goals: Sequence[Goal]) -> str:
+    """The table of goals for RESULTS.md."""
+    return markdown(("goal", "figure", ""), map(_goal, goals))
+
+
+def _goal(goal: Goal) -> list[str]:
+    value = number(goal.value, "{:.4g}")
+    sign = "<=" if goal.at_most else ">="
+    verdict = {True: "pass", False: "**falls short**", None: "not measured"}[goal.reached]
+    return [goal.what, f"{value}{goal.unit} {sign} {goal.limit:g}{goal.unit}", verdict]
 
 
 def number(value: float | None, form: str) -> str:

@@ -8,8 +8,9 @@ from statistics import fmean, stdev
 
 from benchmarks.environment.machine import IDLE_LOAD
 from benchmarks.measure.training_run import Trained
-from benchmarks.report.goals import MB, Goal
-from benchmarks.report.tables import markdown
+from benchmarks.report.figures import MB
+from benchmarks.report.goals import Goal
+from benchmarks.report.tables import goal_table, markdown
 
 #: The recipe with goals, for three seeds on two cores.
 PROMISED = "fast"
@@ -87,17 +88,6 @@ def goals(runs: Sequence[Trained]) -> list[Goal]:
         Goal(f"{what}: minutes of the slowest", minutes, GOAL_MINUTES, at_most=True),
         Goal(f"{what}: mean ECE on the test images, %", error, GOAL_ECE_PERCENT, at_most=True),
     ]
-
-
-def goal_table(found: Sequence[Goal]) -> str:
-    """The table of goals for RESULTS.md."""
-    return markdown(("goal", "figure", ""), (_goal(goal) for goal in found))
-
-
-def _goal(goal: Goal) -> list[str]:
-    sign = "<=" if goal.at_most else ">="
-    verdict = "pass" if goal.reached else "**falls short**"
-    return [goal.what, f"{goal.value:.4g} {sign} {goal.limit:g}", verdict]
 
 
 def busy(runs: Sequence[Trained]) -> list[str]:

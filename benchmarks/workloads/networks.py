@@ -1,7 +1,8 @@
-"""The two networks that every contender serves, and their files."""
+"""The networks that the contenders serve, and their files."""
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,33 +14,58 @@ from shared.messages.model_card import Card, decode_card
 from shared.registry import packaged
 from shared.registry.registry import Registry
 
-TUTORIAL = "tutorial"
+DENSE, FAST, SHIPPED, BEFORE = "dense", "fast", "shipped", "before"
+#: The recipe of a network that the benchmark trains.
+RECIPES = {DENSE: "tutorial", FAST: "fast"}
 
 
 class Network(NamedTuple):
     """A model version in its folder."""
 
     name: str  #: in the benchmark's tables
-    model: str  #: as `--model` names it
+    model: str  #: as `--model` names it; empty: it is in no store
     folder: Path  #: holds card.json, model.tflite, model.keras
 
     @property
     def card(self) -> Card:
         """The model card."""
-        return decode_card((self.folder / "card.json").read_bytes())
+        return decode_card(self._card_bytes)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the card, which names the hash of every other file."""
+        return hashlib.sha256(self._card_bytes).hexdigest()
+
+    @property
+    def _card_bytes(self) -> bytes:
+        return (self.folder / "card.json").read_bytes()
+
+
+def find(name: str, environment: Mapping[str, str]) -> Network:
+    """The network with this name, trained if it is missing."""
+    return shipped() if name == SHIPPED else _trained(name, environment)
 
 
 def shipped() -> Network:
     """The packaged version."""
     folder = ROOT / "shared" / "registry" / "packaged_model"
-    return Network("shipped", f"{packaged.NAME}@{packaged.VERSION}", folder)
+    return Network(SHIPPED, f"{packaged.NAME}@{packaged.VERSION}", folder)
+
+
+def before(folder: Path) -> Network:
+    """Another version, to compare the packaged one with."""
+    return Network(BEFORE, "", folder.resolve())
 
 
 def dense(environment: Mapping[str, str]) -> Network:
     """The tutorial's network, trained for one epoch and published into the benchmark's store."""
-    registry = Registry(STORE)
-    if not registry.versions(TUTORIAL):
-        command = [sys.executable, "-m", "benchmarks.contenders.tutorial_model"]
+    return _trained(DENSE, environment)
+
+
+def _trained(name: str, environment: Mapping[str, str]) -> Network:
+    registry, recipe = Registry(STORE), RECIPES[name]
+    if not registry.versions(recipe):
+        command = [sys.executable, "-m", "benchmarks.workloads.recipe_model", recipe]
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
-    version = registry.versions(TUTORIAL)[-1]
-    return Network("dense", f"{TUTORIAL}@{version}", STORE / TUTORIAL / str(version))
+    version = registry.versions(recipe)[-1]
+    return Network(name, f"{recipe}@{version}", STORE / recipe / str(version))

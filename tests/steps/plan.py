@@ -57,5 +57,5 @@ def nightly() -> list[Step]:
         Step("soak", "soak", FAULTS, ("MINUTES=15",), tests=False),
         Step("python-3.13", "test-unit", EVERYTHING, ("PYTHON=python3.13", "VENV=.venv-3.13")),
         Step("demo", "demo", PRODUCT, tests=False),
-        Step("bench", "bench-smoke", (*PRODUCT, "benchmarks"), tests=False),
+        Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),
     ]

@@ -21,10 +21,10 @@ from benchmarks.environment.route import SOCKET, way_to
 from benchmarks.measure.process_watch import Watch, role_of
 from benchmarks.measure.queue_run import PRODUCER, SERVER, Run, server_cpu_s
 from benchmarks.measure.stopwatch import Stopwatch
-from benchmarks.report import queue_limits, tables
-from benchmarks.report import results as agreement
+from benchmarks.report import agreement, queue_limits, tables
+from benchmarks.report.figures import figures
 from benchmarks.report.goals import Goal, goals
-from benchmarks.report.results import Contender, Measured, Results, whole, work
+from benchmarks.report.results import Case, Contender, Measured, Results, whole, work
 from benchmarks.workloads import networks
 from shared.errors import ImageError
 from shared.image_status import Flag
@@ -116,17 +116,26 @@ def test_ratios_are_taken_within_a_repeat() -> None:
             *(measured(Contender.WARM, n, s) for n, s in enumerate((2.0, 2.5, 5.0))),
         ]
     )
-    ratio = results.ratio("dense", (Contender.WARM, work), (Contender.BARE, work))
-    assert ratio == pytest.approx(0.8)
-    assert results.median(Contender.BARE, "dense", whole) == pytest.approx(1000 / 3)
-    assert results.ratio("shipped", (Contender.WARM, work), (Contender.BARE, work)) is None
-    assert "0.80" in tables.report(results, [])
+    both = ((Contender.WARM, work), (Contender.BARE, work))
+    assert results.ratio("dense", 1000, *both) == pytest.approx(0.8)
+    assert results.median(Case("dense", Contender.BARE, 1000), whole) == pytest.approx(1000 / 3)
+    assert results.ratio("shipped", 1000, *both) is None
+    assert "0.80" in tables.report(figures(results), [], [])
+
+
+def test_only_runs_with_the_same_images_are_compared() -> None:
+    results = Results(
+        [measured(Contender.BARE, 0, 1.0), measured(Contender.WARM, 0, 1.0, images=500)]
+    )
+    both = ((Contender.WARM, work), (Contender.BARE, work))
+    assert {results.ratio("dense", images, *both) for images in (500, 1000)} == {None}
+    assert [one.work_x for one in figures(results)] == [1.0, None]
 
 
 def test_goals_report_whether_they_are_reached() -> None:
     child = measured(Contender.WARM, 0, 1.0, peaks={"worker child": 121_000_000})
     found = {goal.what: goal.reached for goal in goals(Results([child]))}
-    assert found.pop("peak memory of a worker child, either network") is False
+    assert found.pop("peak memory of a worker child, any network") is False
     assert set(found.values()) == {None}
     assert Goal("speed", 0.9, 0.85).reached
     assert Goal("time", 8.5, 8, at_most=True).reached is False

@@ -1,0 +1,189 @@
+"""One run of `make bench`: rounds of all contenders in turns, then the parts that run once.
+
+The order within a round is that of the steps, so that compared contenders run one after the other.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.contenders import ray_environment
+from benchmarks.contenders.contenders import Contenders, table
+from benchmarks.environment.paths import environment
+from benchmarks.measure import short_run
+from benchmarks.measure.command import Failed
+from benchmarks.report.agreement import Accuracy, accuracy, differences
+from benchmarks.report.record import ShortRatio
+from benchmarks.report.results import Contender, Measured, Results
+from benchmarks.workloads import images, networks
+from benchmarks.workloads.images import Workload
+from benchmarks.workloads.networks import DENSE, SHIPPED, Network
+
+NAMES = (
+    "bare",
+    "warm",
+    "cold",
+    "cold-small",
+    "keras",
+    "large",
+    "ray",
+    "celery",
+    "accuracy",
+    "short",
+)
+#: Enough batches for every worker child to process one.
+WARMING_IMAGES = 10_000
+
+
+class Plan(NamedTuple):
+    """What to measure."""
+
+    names: Sequence[str]  #: of NAMES
+    networks: Sequence[str]
+    images: int
+    few: int  #: of plain Celery
+    large: int  #: of the large job, for the dense network
+    repeats: int
+    workers: int
+    before: Path | None  #: folder of another version, to compare the packaged one with
+
+
+class Rounds:
+    """The measurements of one run."""
+
+    def __init__(self, plan: Plan, runtime: Path) -> None:
+        self._plan, self._env = plan, environment(runtime)
+        self._do = Contenders(runtime, plan.workers)
+        self._all = images.training(plan.images)
+        self._tenth = images.training(max(1, plan.images // 10))  # for the growth of memory
+        self._few = images.training(plan.few)
+        self._warming, self._test = images.training(WARMING_IMAGES), images.test()
+        self._ways: dict[str, dict[str, Any]] = {}
+        self.networks = [networks.find(name, self._env) for name in plan.networks]
+        self.before = networks.before(plan.before) if plan.before else None
+        self.results, self.notes = Results(), list[str]()
+        self.accuracies: dict[str, Accuracy] = {}
+        self.short: list[ShortRatio] = []
+        self.ray = ""  #: its version, if it was measured
+
+    @property
+    def server(self) -> str:
+        """The queue's server and its version."""
+        return self._do.server
+
+    def run(self) -> None:
+        """Measure everything in the plan."""
+        python = self._ray_environment() if self._has("ray") else None
+        if self._has("keras"):
+            self._ways = {network.name: self._way(network) for network in self.networks}
+        for repeat in range(self._plan.repeats):
+            self._do.repeat = repeat
+            for network in self.networks:
+                self._note(self._round(network))
+        self._large()
+        if python is not None:
+            self._once(lambda network: self._do.ray(network, self._all, python), Contender.RAY)
+        if self._has("celery"):
+            self._once(lambda network: self._do.celery(network, self._few), Contender.CELERY)
+        if self._has("accuracy"):
+            self._accuracies()
+        for network in self.networks:
+            self._compare(network)
+            if self._has("short") and network.name in short_run.NETWORKS:
+                self.short.append(short_run.measure(self._do, network))
+
+    def _round(self, network: Network) -> Iterator[Measured]:
+        do = self._do
+        steps: dict[str, Callable[[], Iterable[Measured]]] = {
+            "bare": lambda: self._bare(network),
+            "warm": lambda: self._warm(network, (self._all, self._tenth, self._few)),
+            "cold": lambda: [do.cold(network, self._all)],
+            "cold-small": lambda: [do.cold(network, self._test)],
+            "keras": lambda: [do.keras(network, self._all, self._ways[network.name])],
+        }
+        for name, step in steps.items():
+            if self._has(name):
+                yield from step()
+
+    def _bare(self, network: Network) -> Iterator[Measured]:
+        yield self._do.bare(network, self._all)
+        if self.before and network.name == SHIPPED:
+            yield self._do.bare(self.before, self._all)
+
+    def _warm(self, network: Network, loads: Sequence[Workload]) -> Iterator[Measured]:
+        with self._do.warm_stack(network, self._warming):
+            for load in loads:
+                yield self._do.hangtag(Contender.WARM, network, load)
+
+    def _large(self) -> None:
+        """The dense network only: the others would take an hour."""
+        found = [network for network in self.networks if network.name == DENSE]
+        if not (self._has("large") and found and self._plan.large):
+            return
+        load, (dense,) = images.training(self._plan.large), found
+        for repeat in range(self._plan.repeats):
+            self._do.repeat = repeat
+            self._note([self._do.bare(dense, load)])
+            self._note(self._warm(dense, [load]))
+            self._note([self._do.cold(dense, load)])
+        self._compare_table("Hangtag", "hangtag", dense, load)
+
+    def _ray_environment(self) -> Path | None:
+        """Installed before the rounds, which it would disturb."""
+        try:
+            python = ray_environment.python()
+        except ray_environment.NotInstalled as error:
+            self.notes.append(f"Ray Data could not be installed here: {error}")
+            return None
+        self.ray = ray_environment.version(python)
+        return python
+
+    def _once(self, measure: Callable[[Network], Measured], name: str) -> None:
+        """A slow contender, which may not finish."""
+        self._do.repeat = 0
+        for network in self.networks:
+            try:
+                self._note([measure(network)])
+            except Failed as error:
+                self.notes.append(f"{name} did not finish with {network.name}: {error}")
+
+    def _accuracies(self) -> None:
+        shipped = [network for network in self.networks if network.name == SHIPPED]
+        for network in [*shipped, *([self.before] if self.before else [])]:
+            self._do.bare(network, self._test)
+            self.accuracies[network.name] = accuracy(table("bare_loop", network, self._test))
+
+    def _compare(self, network: Network) -> None:
+        for name, module in (("warm", "hangtag"), ("keras", "keras")):
+            if self._has(name) and self._has("bare"):
+                self._compare_table(module.capitalize(), module, network, self._all)
+
+    def _compare_table(self, name: str, module: str, network: Network, load: Workload) -> None:
+        mine, reference = (table(each, network, load) for each in (module, "bare_loop"))
+        words = differences(mine, reference)
+        about = f"{network.name}, {load.images:,} images"
+        self.notes.append(f"The table of {name} beside that of the bare loop, {about}: {words}")
+
+    def _way(self, network: Network) -> dict[str, Any]:
+        way = self._do.keras_way(network, self._tenth)
+        jit = "with" if way["jit"] else "without"
+        words = f"batches of {way['batch']:,} {jit} XLA were the fastest"
+        self.notes.append(f"Keras, {network.name}: {words}")
+        return way
+
+    def _has(self, name: str) -> bool:
+        return name in self._plan.names
+
+    def _note(self, found: Iterable[Measured]) -> None:
+        for one in found:
+            self.results.runs.append(one)
+            print(
+                f"{one.repeat + 1}/{self._plan.repeats} {one.network} {one.contender}:"
+                f" {one.images:,} images in {one.whole_s:.2f} s,"
+                f" {one.work_rate:,.0f} images/s without the start",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -1,0 +1,245 @@
+"""The blocks of the pages: tables and sentences, rendered from a recorded run."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+
+from benchmarks.report import tables
+from benchmarks.report.figures import Figure, find
+from benchmarks.report.record import Record, Version
+from benchmarks.report.results import Contender
+from benchmarks.report.tables import LEGEND, markdown, number
+from benchmarks.workloads.networks import DENSE, FAST, SHIPPED
+
+_WIDTH = 108
+#: Larger ratios are printed without decimals.
+TEN = 10
+_WHOLE, _WORK = "{0.whole:,.0f}", "{0.work:,.0f}"
+#: The rows of README's table: what, contender, format of its figure.
+_ROWS = (
+    ("bare loop, no queue: nothing survives a crash", Contender.BARE, _WHOLE),
+    ("**Hangtag**, stack running", Contender.WARM, _WHOLE),
+    ("**Hangtag**, nothing running", Contender.COLD, _WHOLE),
+    ("Keras `image_dataset_from_directory` + `predict`", Contender.KERAS, _WHOLE),
+    ("the same, imports and loading not counted", Contender.KERAS, _WORK),
+    ("Ray Data `read_images` + `map_batches`", Contender.RAY, _WHOLE),
+)
+#: The rows with the images of plain Celery.
+_FEW_ROWS = (
+    ("**Hangtag**, {few:,} files, start not counted", Contender.WARM, _WORK),
+    (
+        "Celery, a task with `predict` for each image, {few:,} files, start not counted",
+        *(Contender.CELERY, _WORK),
+    ),
+)
+Block = Callable[[Record], str]
+
+
+def summary(found: Record) -> str:
+    """README's line on speed."""
+    beside = {
+        "warm / Keras without its start": "Keras' `image_dataset_from_directory` + `predict`"
+        " without its imports",
+        "warm / Ray Data": "Ray Data",
+        "warm / plain Celery, both without their start": "a Celery task for each image",
+    }
+    phrases = [
+        f"{_times(ratio)} that of {what}"
+        for name, what in beside.items()
+        if (ratio := found.ratios.get(f"{DENSE}: {name}")) is not None
+    ]
+    dense = [
+        one
+        for images in (found.large, found.images)
+        if (one := find(found.figures, DENSE, Contender.WARM, images))
+    ]
+    if dense and dense[0].work_x:
+        phrases.insert(0, f"{dense[0].work_x:.2f} of that of the same loop without a queue")
+    shipped = find(found.figures, SHIPPED, Contender.WARM, found.images)
+    rates = [f"{one.work:,.0f} images/s with the {one.network} network" for one in dense[:1]]
+    rates += [f"{shipped.work:,.0f} with the one that ships"] if shipped else []
+    text = (
+        f"**Fast.** {' and '.join(rates)}, on {found.workers} cores (28x28 PNG files, "
+        f"[how fast](#how-fast)). With the dense network, TensorFlow's tutorial's, the speed is "
+        f"{', '.join(phrases)}."
+    )
+    line = _wrapped(f"* {text} {found.warning}".rstrip(), subsequent_indent="  ")
+    return f"{line}\n{_wrapped(f'<!-- {_origin(found)} -->')}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} times" if ratio < TEN else f"{ratio:.0f} times"
+
+
+def rates(found: Record) -> str:
+    """README's table, and the sentences below it."""
+    words = [_keras_start(found), _memory(found), _large(found)]
+    about = _wrapped(" ".join(word for word in words if word))
+    return _joined(_rates_table(found), about, origin(found))
+
+
+def _rates_table(found: Record) -> str:
+    columns = [(DENSE, found.images), (FAST, found.images), (SHIPPED, found.images)]
+    columns.insert(1, (DENSE, found.large))
+    shown = [column for column in columns if column[1] and found.version(column[0])]
+    head = [f"{network}, {images:,} files" for network, images in shown]
+    rows = [
+        [what, *(_cell(found, network, contender, images, form) for network, images in shown)]
+        for what, contender, form in _ROWS
+    ]
+    for what, contender, form in _FEW_ROWS:
+        cells = [
+            "" if images == found.large else _cell(found, network, contender, found.few, form)
+            for network, images in shown
+        ]
+        rows.append([what.format(few=found.few), *cells])
+    return markdown(["images/s", *head], [row for row in rows if any(row[1:])])
+
+
+def _cell(found: Record, network: str, contender: Contender, images: int, form: str) -> str:
+    one = find(found.figures, network, contender, images)
+    return form.format(one) if one else ""
+
+
+def _keras_start(found: Record) -> str:
+    keras = find(found.figures, DENSE, Contender.KERAS, found.images)
+    if keras is None:
+        return ""
+    start = keras.whole_s - keras.images / keras.work
+    return (
+        f"Of the {keras.whole_s:.1f} s of Keras with the dense network {start:.1f} s are its start."
+    )
+
+
+def _memory(found: Record) -> str:
+    """The smallest and the largest child; the largest producer."""
+    hangtag = [one for one in found.figures if one.contender in tables.HANGTAG]
+    children = [one.peaks_mb[role] for one in hangtag if (role := "worker child") in one.peaks_mb]
+    producers = [
+        (one.peaks_mb["producer"], one.images) for one in hangtag if "producer" in one.peaks_mb
+    ]
+    if not (children and producers):
+        return ""
+    most, images = max(producers)
+    return (
+        f"A worker process took {min(children):.0f} to {max(children):.0f} MB, and the producer at "
+        f"most {most:.0f} MB (with {images:,} files)."
+    )
+
+
+def _large(found: Record) -> str:
+    both = [
+        (images, one.work_x)
+        for images in (found.images, found.large)
+        if (one := find(found.figures, DENSE, Contender.WARM, images)) and one.work_x
+    ]
+    words = " and ".join(f"{ratio:.2f} at {images:,} files" for images, ratio in both)
+    return (
+        f"The dense network's ratio to the bare loop, starts not counted, is {words}."
+        if words
+        else ""
+    )
+
+
+def speed(found: Record) -> str:
+    """The table of every contender, with the command and the versions."""
+    command = f"    {found.command}        # {found.minutes:.0f} minutes"
+    notes = "\n".join(_wrapped(f"* {note}", subsequent_indent="  ") for note in found.notes)
+    return _joined(
+        command, origin(found), _wrapped(f"{found.packages}."), tables.speed(found.figures),
+        LEGEND, notes,
+    )  # fmt: skip
+
+
+def memory(found: Record) -> str:
+    return _joined(tables.memory(found.figures), origin(found))
+
+
+def processor(found: Record) -> str:
+    return _joined(tables.processor(found.figures), origin(found))
+
+
+def goals(found: Record) -> str:
+    return _joined(tables.goal_table(found.goals), origin(found))
+
+
+def versions(found: Record) -> str:
+    """The networks, with the bare loop's speed and what the graph is."""
+    head = (
+        *("network", "version", "card", "parameters", "precision", "second pass"),
+        *("bare loop, images/s", "and core", "test accuracy", "test ECE, %"),
+    )
+    return _joined(markdown(head, _versions(found)), origin(found))
+
+
+def _versions(found: Record) -> Iterator[list[str]]:
+    for one in found.versions:
+        bare = find(found.figures, one.network, Contender.BARE, found.images)
+        rate = bare.work if bare else None
+        yield [
+            *(one.network, f"`{one.ref}`", f"`{one.card}`", f"{one.parameters:,}", one.precision),
+            number(one.second_pass_share, "{:.1%}"),
+            *(number(rate, "{:,.0f}"), number(rate and rate / found.workers, "{:,.0f}")),
+            number(one.accuracy, "{:.4f}"),
+            number(None if one.ece is None else 100 * one.ece, "{:.2f}"),
+        ]
+
+
+def short(found: Record) -> str:
+    """The ratios that the nightly run compares."""
+    rows = (
+        [one.network, f"{one.images:,}", str(one.repeats), f"{one.ratio:.2f}"]
+        for one in found.short
+    )
+    head = ("network", "images", "runs", "warm beside the bare loop, work")
+    return _joined(markdown(head, rows), origin(found))
+
+
+def cores(found: Record) -> str:
+    """The images/s of one core, to plan a number of workers."""
+    head = ("network", "parameters", "images/s and core, stack running", "of the bare loop")
+    rows = (
+        [
+            f"{one.network} (`{one.ref}`)",
+            f"{one.parameters:,}",
+            f"{warm.work / found.workers:,.0f}",
+            number(warm.work_x, "{:.2f}"),
+        ]
+        for one, warm in _warm(found)
+    )
+    return _joined(markdown(head, rows), origin(found))
+
+
+def _warm(found: Record) -> Iterator[tuple[Version, Figure]]:
+    for one in found.versions:
+        if warm := find(found.figures, one.network, Contender.WARM, found.images):
+            yield one, warm
+
+
+def origin(found: Record) -> str:
+    """Date, machine, commit, and the cards that were measured."""
+    return _wrapped(f"{_origin(found)}.{' **' + found.warning + '**' if found.warning else ''}")
+
+
+def _origin(found: Record) -> str:
+    cards = ", ".join(f"{one.network} {one.card}" for one in found.versions)
+    runs = "one run" if found.repeats == 1 else f"medians of {found.repeats} runs"
+    return f"{found.date}, {runs}, commit {found.commit}, {found.machine}; cards: {cards}"
+
+
+def _wrapped(text: str, subsequent_indent: str = "") -> str:
+    return textwrap.fill(
+        text, _WIDTH, subsequent_indent=subsequent_indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+BLOCKS: dict[str, Block] = {
+    block.__name__: block
+    for block in (summary, rates, speed, memory, processor, goals, versions, short, cores)
+}

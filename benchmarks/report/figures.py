@@ -1,0 +1,131 @@
+"""The figures of a run: medians over the repeats, rounded as they are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from benchmarks.report.results import (
+    Case,
+    Contender,
+    Measured,
+    Results,
+    Value,
+    middle,
+    whole,
+    work,
+)
+
+MB = 1e6
+_DIGITS = 4
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One contender with one network and number of images. Rates are images/s."""
+
+    network: str
+    contender: Contender
+    images: int
+    repeats: int
+    work: float  #: without the command's own start
+    whole: float
+    work_x: float | None = None  #: to the bare loop with the same images, within a repeat
+    whole_x: float | None = None
+    steady: float | None = None  #: between the first and the last result
+    first_s: float  #: from the start of the command to the first result
+    whole_s: float
+    peaks_mb: dict[str, float] = {}  #: role -> the largest process
+    together_mb: float = 0.0
+    redis_mb: float | None = None  #: the server's used_memory_peak
+    cpu_us: dict[str, float] = {}  #: role -> processor time per image
+
+    @property
+    def case(self) -> Case:
+        """What was measured."""
+        return Case(self.network, self.contender, self.images)
+
+
+def figures(results: Results) -> list[Figure]:
+    """A figure for each case, in the order of the tables."""
+    return [_figure(results, case) for case in results.cases()]
+
+
+def find(found: Sequence[Figure], network: str, contender: Contender, images: int) -> Figure | None:
+    """The figure of one case; None if it was not measured."""
+    case = Case(network, contender, images)
+    return next((one for one in found if one.case == case), None)
+
+
+def ratios(results: Results, images: int, few: int) -> dict[str, float]:
+    """The ratios between contenders that pages quote, within a repeat; `few` for plain Celery."""
+    warm, cold = (Contender.WARM, whole), (Contender.COLD, whole)
+    pairs = {
+        "cold / Keras": (images, cold, (Contender.KERAS, whole)),
+        "warm / Keras": (images, warm, (Contender.KERAS, whole)),
+        "warm / Keras without its start": (images, warm, (Contender.KERAS, work)),
+        "warm / Ray Data": (images, warm, (Contender.RAY, whole)),
+        "warm / Ray Data, both without their start": (
+            images, (Contender.WARM, work), (Contender.RAY, work),
+        ),
+        "warm / plain Celery, both without their start": (
+            few, (Contender.WARM, work), (Contender.CELERY, work),
+        ),
+    }  # fmt: skip
+    found = {
+        f"{network}: {name}": results.ratio(network, *pair)
+        for network in dict.fromkeys(run.network for run in results.runs)
+        for name, pair in pairs.items()
+    }
+    return {name: rounded(value) for name, value in found.items() if value is not None}
+
+
+def rounded(value: float) -> float:
+    """Four significant digits, more than the repeats agree on."""
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _figure(results: Results, case: Case) -> Figure:
+    runs = results.of(case)
+
+    def median(value: Value) -> float:
+        return rounded(middle(map(value, runs)) or 0.0)
+
+    def beside(rate: Value) -> float | None:
+        both = ((case.contender, rate), (Contender.BARE, rate))
+        return _or_none(results.ratio(case.network, case.images, *both))
+
+    redis = [run.redis_peak / MB for run in runs if run.redis_peak]
+    return Figure(
+        network=case.network,
+        contender=case.contender,
+        images=case.images,
+        repeats=len(runs),
+        work=median(work),
+        whole=median(whole),
+        work_x=beside(work),
+        whole_x=beside(whole),
+        steady=_or_none(middle(run.steady for run in runs if run.steady)),
+        first_s=median(lambda run: run.first_s),
+        whole_s=median(lambda run: run.whole_s),
+        peaks_mb={role: _peak(runs, role) for role in _roles(run.peaks for run in runs)},
+        together_mb=rounded(max(run.together for run in runs) / MB),
+        redis_mb=_or_none(max(redis, default=None)),
+        cpu_us={role: _cpu_us(runs, role) for role in _roles(run.cpu_s for run in runs)},
+    )
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None else rounded(value)
+
+
+def _roles(found: Iterable[Iterable[str]]) -> list[str]:
+    return sorted({role for roles in found for role in roles})
+
+
+def _peak(runs: Sequence[Measured], role: str) -> float:
+    return rounded(max(run.peaks.get(role, 0) for run in runs) / MB)
+
+
+def _cpu_us(runs: Sequence[Measured], role: str) -> float:
+    return rounded(middle(1e6 * run.cpu_s.get(role, 0.0) / run.images for run in runs) or 0.0)

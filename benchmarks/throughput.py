@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +64,7 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
     return Record(
         date=datetime.now(UTC).date().isoformat(),
         commit=commit,
-        command=shlex.join(["python", "-m", "benchmarks.throughput", *sys.argv[1:]]),
+        command=_command(plan),
         minutes=round(minutes, 1),
         processor=machine.cpu_model(),
         machine=machine.place(),
@@ -87,8 +85,20 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
     )
 
 
+def _command(plan: Plan) -> str:
+    """The command that measures the same, without the paths of this machine."""
+    words = ["python", "-m", "benchmarks.throughput", "--repeats", str(plan.repeats)]
+    words += ["--images", str(plan.images)] if plan.images != images.ALL else []
+    words += ["--few", str(plan.few)] if plan.few != FEW_IMAGES else []
+    words += ["--large", str(plan.large)] if plan.large != LARGE else []
+    words += ["--networks", *plan.networks] if set(plan.networks) != set(NETWORKS) else []
+    words += ["--only", *plan.names] if set(plan.names) != set(NAMES) else []
+    words += ["--shipped-before", "FOLDER"] if plan.before else []
+    return " ".join(words)
+
+
 def _is_complete(plan: Plan, rounds: Rounds) -> bool:
-    """Whether this is the whole of `make bench`, and every contender finished."""
+    """Whether every contender of `make bench` finished with its number of images."""
     everything = set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
     sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
     wanted = {(network, contender) for network in NETWORKS for contender in Contender}

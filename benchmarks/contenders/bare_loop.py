@@ -1,4 +1,4 @@
-"""The upper bound: the same reader, decoder and runtime in a loop, without a queue.
+"""The reference: the same walk, reader, decoder and runtime in a loop, without a queue.
 
 It has as many processes as workers, each with a slice of the files. Each writes its part of the
 table, and the parts are joined. A crash loses everything; the queue prevents that.

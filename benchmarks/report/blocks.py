@@ -54,11 +54,11 @@ def summary(found: Record) -> str:
         for images in (found.large, found.images)
         if (one := find(found.figures, DENSE, Contender.WARM, images))
     ]
-    if dense and dense[0].work_x:
-        phrases.insert(0, f"{dense[0].work_x:.2f} of that of the same loop without a queue")
+    if dense and dense[0].whole_x:
+        phrases.insert(0, f"{dense[0].whole_x:.2f} of that of the same loop without a queue")
     shipped = find(found.figures, SHIPPED, Contender.WARM, found.images)
-    rates = [f"{one.work:,.0f} images/s with the {one.network} network" for one in dense[:1]]
-    rates += [f"{shipped.work:,.0f} with the one that ships"] if shipped else []
+    rates = [f"{one.whole:,.0f} images/s with the {one.network} network" for one in dense[:1]]
+    rates += [f"{shipped.whole:,.0f} with the one that ships"] if shipped else []
     text = (
         f"**Fast.** {' and '.join(rates)}, on {found.workers} cores (28x28 PNG files, "
         f"[how fast](#how-fast)). With the dense network, TensorFlow's tutorial's, the speed is "
@@ -198,7 +198,12 @@ def short(found: Record) -> str:
 
 def cores(found: Record) -> str:
     """The images/s of one core, to plan a number of workers."""
-    head = ("network", "parameters", "images/s and core, stack running", "of the bare loop")
+    head = (
+        "network",
+        "parameters",
+        "images/s and core, stack running, start not counted",
+        "of the bare loop",
+    )
     rows = (
         [
             f"{one.network} (`{one.ref}`)",

@@ -11,9 +11,9 @@ from benchmarks.report.results import Contender
 HANGTAG = (Contender.WARM, Contender.COLD)
 ROLES = ("producer", "worker parent", "worker child", "supervisor", "Redis server")
 LEGEND = (
-    "Medians; `x` is the ratio to the bare loop with the same images within a repeat. `work`\n"
-    "excludes a command's own start (interpreter, imports, model), `whole` is from before its\n"
-    "start to its end; `steady` is between the first and the last result."
+    "Medians of the runs; `x` is the ratio to the bare loop with the same images within a repeat.\n"
+    "`work` excludes a command's own start (interpreter, imports, model), `whole` is from before\n"
+    "its start to its end; `steady` is between the first and the last result."
 )
 _NONE = "-"
 

@@ -183,8 +183,8 @@ def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     type=click.Choice(PRECISIONS),
     default=PRECISIONS[0],
     show_default=True,
-    help="What workers load. auto: int8, which is faster, if labelled images show that it costs no "
-    "accuracy.",
+    help="What workers load. auto: int8, which is faster, if labelled images show no measurable "
+    "loss.",
 )
 @_quiet
 @_json

@@ -50,7 +50,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     type=click.Choice(PRECISIONS),
     default=PRECISIONS[0],
     show_default=True,
-    help="What workers load. auto: int8, which is faster, unless it costs accuracy.",
+    help="What workers load. auto: int8, which is faster, unless it is measurably worse.",
 )
 @click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
 @click.option(

@@ -117,7 +117,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "data", data.rstrip()
     yield "input", _preprocessing(card)
     yield "graph", _graph(card)
-    yield "second pass", _second_pass(card)
+    if card.output == "logits":
+        yield "second pass", _second_pass(card)
     yield "temperature", f"{card.temperature:.4f}"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.notes:
@@ -145,6 +146,8 @@ def _graph(card: Card) -> str:
 def _second_pass(card: Card) -> str:
     if not card.second_pass_margin:
         return "never"
+    if card.second_pass_share == 1:
+        return "mirrored, for every image"
     return (
         f"mirrored, if the two best labels are closer than {card.second_pass_margin:.2f} logits: "
         f"{card.second_pass_share:.1%} of the held-out images"

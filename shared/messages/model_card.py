@@ -59,12 +59,14 @@ class PrecisionTrial(msgspec.Struct, frozen=True):
     count: int  #: images
     fp32_accuracy: float
     int8_accuracy: float
+    fp32_loss: float  #: nats per image, each with its own temperature
+    int8_loss: float
     differ: float  #: share of the images whose labels differ
     error: float  #: standard error of the paired difference of the accuracies
 
 
 class OperatingPoint(msgspec.Struct, frozen=True):
-    """The confidence from which predictions are right as often as `precision` says.
+    """The confidence from which predictions are right as often as `precision` requires.
 
     From the held-out images: the lower Wilson bound of the precision above a threshold.
     """
@@ -119,9 +121,22 @@ class Card(msgspec.Struct, frozen=True):
         return f"{self.name}@{self.version}"
 
 
+#: Fields that cards did not have at first.
+_LATER = {
+    "output", "precision", "precision_why", "precision_trial", "call_images",
+    "second_pass_margin", "second_pass_share", "operating_points", "teachers",
+}  # fmt: skip
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Card)}
+
+
 def encode_card(card: Card) -> bytes:
-    """The card as indented JSON, UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n"
+    """The card as indented JSON, UTF-8. Without later fields a card has the same bytes as ever."""
+    fields = {
+        name: value
+        for name, value in msgspec.to_builtins(card).items()
+        if name not in _LATER or getattr(card, name) != _DEFAULTS[name]
+    }
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def decode_card(data: bytes) -> Card:
@@ -134,8 +149,19 @@ def decode_card(data: bytes) -> Card:
         card = msgspec.json.decode(data, type=Card)
     except MISFITS as error:
         raise BadMessage(f"not a model card: {error}") from error
-    if not NAME.fullmatch(card.name) or card.version < 0 or not card.labels or card.call_images < 1:
-        raise BadMessage("not a model card: name, version, labels or call size are out of range")
+    valid = {
+        "name": NAME.fullmatch(card.name),
+        "version": card.version >= 0,
+        "labels": card.labels,
+        "call_images": card.call_images >= 1,
+        "temperature": card.temperature > 0,
+        "operating_points": all(
+            len(point.thresholds) == len(card.labels) for point in card.operating_points
+        ),
+    }
+    for field, is_valid in valid.items():
+        if not is_valid:
+            raise BadMessage(f"not a model card: {field} is out of range")
     return card
 
 

@@ -1,4 +1,6 @@
-"""The answers of a version to images that it did not learn from, stored beside its card.
+"""The logits of a version for its held-out images, stored beside its card.
+
+A trained version did not learn from them; of an imported one that is unknown.
 
 Accuracy, temperature, operating points and comparisons of versions are functions of this record.
 """
@@ -6,6 +8,7 @@ Accuracy, temperature, operating points and comparisons of versions are function
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +62,6 @@ def read(registry: Registry, card: Card) -> HeldoutAnswers | None:
             answers = HeldoutAnswers(
                 stored["images"], stored["labels"].astype(np.int64), stored["logits"]
             )
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error
     return answers

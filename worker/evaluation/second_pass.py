@@ -1,4 +1,4 @@
-"""Chooses which images are classified a second time, mirrored: those whose first answer is close.
+"""Chooses which images are classified a second time, mirrored: those whose best labels are close.
 
 A second pass over every image halves the speed; most of what it gains comes from a few of them.
 """
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.datasets.examples import Labels
-from worker.evaluation.temperature import temperature
-from worker.runtimes.classifier import margins, mean, softmax
+from worker.evaluation.temperature import log_loss, temperature
+from worker.runtimes.classifier import margins, mean
 from worker.runtimes.runtime import Logits
 
 #: Shares of the images that are tried, smallest first.
@@ -21,8 +21,8 @@ SHARES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 ALWAYS = 1e30
 #: Accuracy that may be given up beside a second pass over every image.
 TOLERANCE = 0.0005
-#: Part of the decrease of the loss that must stay. The accuracy alone would follow chance.
-KEPT = 2 / 3
+#: Part of the decrease of the loss that must remain. The accuracy alone would follow chance.
+REMAINING = 2 / 3
 
 
 class Passes(NamedTuple):
@@ -46,13 +46,13 @@ def choose(passes: Passes, labels: Labels) -> SecondPass:
     if passes.mirrored is None or not len(labels):
         return never
     cooling = temperature(always.logits, labels)
-    losses = [_loss(one.logits, labels, cooling) for one in (never, always)]
-    loss_allowed = losses[0] - KEPT * (losses[0] - losses[1])
+    losses = [log_loss(one.logits / cooling, labels) for one in (never, always)]
+    loss_allowed = losses[0] - REMAINING * (losses[0] - losses[1])
     right_wanted = _right(always.logits, labels) - TOLERANCE * len(labels)
     gaps = np.sort(margins(passes.first))
     for share in SHARES:
         found = apply(passes, _margin_of(gaps, share))
-        right, loss = _right(found.logits, labels), _loss(found.logits, labels, cooling)
+        right, loss = _right(found.logits, labels), log_loss(found.logits / cooling, labels)
         if right >= right_wanted and loss <= loss_allowed:
             return found
     return always
@@ -74,8 +74,3 @@ def _margin_of(gaps: npt.NDArray[np.float32], share: float) -> float:
 
 def _right(logits: Logits, labels: Labels) -> int:
     return int((logits.argmax(1) == labels).sum())
-
-
-def _loss(logits: Logits, labels: Labels, cooling: float) -> float:
-    chosen = softmax(logits / cooling)[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())

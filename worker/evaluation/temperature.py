@@ -44,3 +44,9 @@ def _slope(logits: npt.NDArray[np.float64], labels: Labels, inverse: float) -> f
     any_label = 1 / (len(labels) + 2)
     wanted = (1 - any_label) * given + any_label * logits.mean(1)
     return float((expected - wanted).mean())
+
+
+def log_loss(logits: npt.NDArray[np.floating], labels: Labels) -> float:
+    """The mean negative log-likelihood of the labels, nats: logits [n, classes], n > 0."""
+    chosen = softmax(logits)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())

@@ -33,7 +33,7 @@ KERAS, TFLITE = "model.keras", "model.tflite"
 PROBABILITY_TOLERANCE = 1e-4
 #: Two probabilities that each differ by the tolerance may swap their order.
 MARGIN_TOLERANCE = 2 * PROBABILITY_TOLERANCE
-#: Held-out images on which the runtimes, and both precisions, are compared.
+#: Held-out images on which the runtimes are compared, at most.
 COMPARED_IMAGES = 5000
 
 
@@ -51,7 +51,7 @@ def export(
     held: Examples,
     calibration: Images,
     *,
-    wish: precision.Wish = "auto",
+    requested: precision.Requested = "auto",
     mirror: bool = False,
 ) -> Served:
     """Export, choose precision, second pass and call size, and calibrate.
@@ -64,18 +64,18 @@ def export(
     card = _plain(card)
     files, fp32 = _fp32(network, card, held.images)
     tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
-    if wish == "fp32":
+    if requested == "fp32":
         choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
         return _served(card, files, choice, tried, held)
     try:
         data = convert.int8_file(network, calibration)
         int8 = second_pass.choose(_passes(LiteRT(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
-        choice = _without_int8(wish, error)
+        choice = _without_int8(requested, error)
         return _served(card, files, choice, tried, held)
     trial = precision.compare(tried.logits, int8.logits, held.labels)
     card = msgspec.structs.replace(card, precision_trial=trial)
-    choice = precision.choose(wish, trial)
+    choice = precision.choose(requested, trial)
     if choice.precision == "int8":
         files, tried = files | {TFLITE: data}, int8
     return _served(card, files, choice, tried, held)
@@ -115,14 +115,14 @@ def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, b
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
         exact = load_runtime.load("tensorflow", card, files[KERAS]).predict(some)
     graph = LiteRT(card, files[TFLITE])
-    compare(probabilities(graph.run(some), 1.0), exact)
+    check_agreement(probabilities(graph.run(some), 1.0), exact)
     return files, graph
 
 
-def _without_int8(wish: precision.Wish, error: Exception) -> precision.PrecisionChoice:
+def _without_int8(requested: precision.Requested, error: Exception) -> precision.PrecisionChoice:
     log.warning("the export in int8 failed", exc_info=error)
     reason = " ".join(str(error).split())[:200]
-    if wish == "int8":
+    if requested == "int8":
         raise SetupError(
             f"the network cannot be exported in int8 ({reason}); use --precision auto"
         ) from error
@@ -157,7 +157,7 @@ def _served(
     return Served(card, files, passes.logits)
 
 
-def compare(first: Probabilities, second: Probabilities) -> None:
+def check_agreement(first: Probabilities, second: Probabilities) -> None:
     """Check that two runtimes' predictions float32 [n, classes] for the same images agree.
 
     Raises:

@@ -78,7 +78,9 @@ def _make(context: Context, work: Import) -> BuiltVersion:
         return BuiltVersion(served.card, served.files)
     held = labelled.held
     served = _exported(
-        lambda: export(network, card, held, calibration_images(labelled.learn), wish=work.precision)
+        lambda: export(
+            network, card, held, calibration_images(labelled.learn), requested=work.precision
+        )
     )
     context.stage(EVALUATING)
     answers = heldout_answers.of(held, served.logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from shared.errors import SetupError
@@ -11,11 +12,13 @@ from shared.messages.replies import Decided
 from shared.registry import version_operations
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import Context
 from worker.runtimes import load_runtime, runtime
 
+log = logging.getLogger(__name__)
 #: Returns the held-out images with this preprocessing; None if they are not available.
 HeldOut = Callable[[Preprocessing], Examples | None]
 #: The runtime that CPU workers use.
@@ -73,7 +76,7 @@ def _compared(
     if old.labels != new.labels:
         return None
     if old.preprocessing == new.preprocessing:
-        records = [heldout_answers.read(context.registry, one) for one in (new, old)]
+        records = [_answers(context, one) for one in (new, old)]
         if records[0] and records[1] and (found := quality_gate.paired(records[0], records[1])):
             return found
     images = heldout(old.preprocessing)
@@ -84,3 +87,11 @@ def _compared(
     artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
     measured = evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
     return quality_gate.unpaired(new, measured)
+
+
+def _answers(context: Context, card: Card) -> HeldoutAnswers | None:
+    try:
+        return heldout_answers.read(context.registry, card)
+    except SetupError as error:  # the version itself can still be measured
+        log.warning("%s", error)
+        return None

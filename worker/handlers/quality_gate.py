@@ -22,7 +22,7 @@ class GateDecision(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two versions on the same images, which neither learned from if both have a record of them."""
+    """Two versions on the same images."""
 
     images: int
     new: float  #: accuracy
@@ -31,14 +31,12 @@ class Comparison(NamedTuple):
 
 
 def paired(new: HeldoutAnswers, old: HeldoutAnswers) -> Comparison | None:
-    """Compare on the images that both were held out; None if those are fewer than half of `new`."""
+    """Compare on images held out from both; None if those are fewer than half of `new`'s."""
     common, of_new, of_old = np.intersect1d(new.images, old.images, return_indices=True)
     if 2 * len(common) < len(new.images) or not len(common):
         return None
-    right = [
-        one.logits[rows].argmax(1) == one.labels[rows]
-        for one, rows in ((new, of_new), (old, of_old))
-    ]
+    truth = new.labels[of_new]  # a label may have been corrected since
+    right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
     difference = right[0].astype(np.float64) - right[1]
     return Comparison(
         len(common),

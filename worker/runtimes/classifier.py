@@ -13,7 +13,7 @@ from worker.runtimes.runtime import Graph, Images, Logits, Probabilities
 
 
 class Classifier:
-    """A loaded version: its graph, and what its card says about the graph's outputs."""
+    """A loaded version: its graph, and the steps after it that its card names."""
 
     def __init__(self, card: Card, graph: Graph) -> None:
         self._card = card

@@ -25,7 +25,7 @@ PROBE_IMAGES = (1, 3)
 
 
 class LiteRT:
-    """A `.tflite` file, called with at most as many images as its card says.
+    """A `.tflite` file, called with at most the number of images in its card.
 
     The cost of a smaller call is proportional to its images. A graph whose results depend on the
     call size, or whose size is fixed, gets full calls with padding.
@@ -52,7 +52,7 @@ class LiteRT:
         return results
 
     def activation_bytes(self) -> int:
-        """Of one image: twice its largest activation, about what a call keeps at a time."""
+        """Of one image: twice its largest activation, about what a call holds at a time."""
         sizes: list[int] = [
             int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
             for tensor in self._interpreter.get_tensor_details()

@@ -19,7 +19,7 @@ from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
-from worker.export.precision import Wish
+from worker.export.precision import Requested
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
 from worker.training.distillation import Ensemble
@@ -48,7 +48,7 @@ def build_version(
     request: str = "",
     source: str = "",
     weighted: bool = False,
-    precision: Wish = "auto",
+    precision: Requested = "auto",
     teachers: Teachers = NO_TEACHERS,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -84,7 +84,7 @@ def build_version(
         card,
         held,
         calibration_images(learn.images),
-        wish=precision,
+        requested=precision,
         mirror=recipe.mirror,
     )
     on_stage("evaluating")

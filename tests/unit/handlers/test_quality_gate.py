@@ -106,6 +106,15 @@ def test_records_are_compared_image_by_image_in_any_order(
     assert paired(new, old) == pytest.approx(expected)
 
 
+def test_both_versions_are_judged_by_the_labels_of_today() -> None:
+    """The labels of the old record are wrong, and have been corrected since."""
+    old = answers(list(range(40)), [False] * 40)
+    new = old._replace(labels=old.logits.argmax(1))
+    compared = paired(new, old)
+    assert compared is not None
+    assert (compared.new, compared.old) == (1.0, 1.0)
+
+
 def test_records_with_few_images_in_common_are_not_compared() -> None:
     new = answers(list(range(10)), [True] * 10)
     assert paired(new, answers(list(range(6, 20)), [True] * 14)) is None

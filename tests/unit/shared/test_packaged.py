@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.errors import SetupError
+from shared.errors import BadMessage, SetupError
 from shared.messages import model_card
 from shared.messages.replies import Evaluation
 from shared.registry import packaged
@@ -96,6 +97,26 @@ def test_the_card_is_that_of_fashion_mnist_version_0() -> None:
     assert runtime.image_shape(card) == (28, 28, 1)
     assert set(card.files) >= set(runtime.ARTIFACTS.values())
     assert all(packaged.read(filename) for filename in card.files)
+
+
+def test_a_card_without_later_fields_has_the_bytes_that_it_had_before_they_existed() -> None:
+    fields = json.loads(model_card.encode_card(packaged.card()))
+    later = set(fields) & model_card._LATER
+    assert later >= {"output", "precision", "operating_points"}
+    old = json.dumps({name: fields[name] for name in fields if name not in later})
+    card = model_card.decode_card(old.encode())
+    assert (card.output, card.precision, card.call_images) == ("probabilities", "fp32", 64)
+    assert list(json.loads(model_card.encode_card(card))) == list(json.loads(old))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"temperature": 0.0}, {"temperature": -1.0}, {"call_images": 0}, {"labels": ["one"]}],
+)
+def test_a_card_out_of_range_is_refused(change: dict[str, object]) -> None:
+    fields = json.loads(model_card.encode_card(packaged.card())) | change
+    with pytest.raises(BadMessage, match="out of range"):
+        model_card.decode_card(json.dumps(fields).encode())
 
 
 def test_producer_and_worker_compute_the_same_hash() -> None:

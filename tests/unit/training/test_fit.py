@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from worker.datasets.examples import Examples
 from worker.datasets.split import hold_out
-from worker.export.export import compare
+from worker.export.export import check_agreement
 from worker.recipes import networks, recipes
 from worker.recipes.recipes import RECIPES, Recipe
 from worker.runtimes.classifier import softmax
@@ -225,6 +225,6 @@ def test_images_too_small_for_the_network_are_refused() -> None:
 @pytest.mark.parametrize("wrong", [np.nan, 2e-4])
 def test_runtimes_that_disagree_are_refused(wrong: float) -> None:
     first = np.array([[0.7, 0.3], [0.4, 0.6]], np.float32)
-    compare(first, first + np.float32(5e-5))
+    check_agreement(first, first + np.float32(5e-5))
     with pytest.raises(SetupError, match="disagree"):
-        compare(first, first + np.float32(wrong))
+        check_agreement(first, first + np.float32(wrong))

@@ -160,8 +160,8 @@ def test_a_job_is_cancelled_and_resumed(guarded: Guarded, small: Gallery, tmp_pa
     view = running.wait_until_done(1)
     held = catch(guarded.fleet.client, guarded.children, view.job)  # the job cannot finish
     guarded.hangtag("cancel", view.job)
-    procfs.go_on(held.child)
     assert running.wait() == Exit.CANCELLED, running.story
+    procfs.go_on(held.child)  # earlier, its result could be the job's last, and end it
     guarded.hangtag(*command)
     assert output.read_bytes() == small.table
 

@@ -18,7 +18,7 @@ from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
-from worker.export.export import export
+from worker.export.export import Served, export
 from worker.export.precision import Requested
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
@@ -88,20 +88,32 @@ def build_version(
         mirror=recipe.mirror,
     )
     on_stage("evaluating")
-    card, answers = served.card, heldout_answers.of(held, served.logits)
-    assessment = assess(card, served.files, trained.history, held, answers.logits, data.test)
+    made = _assessed(served, trained.history, learn, held, data.test)
     card = msgspec.structs.replace(
-        card,
+        made.card, request=request, source=source, teachers=teachers.names(seed)
+    )
+    return made._replace(card=card)
+
+
+def _assessed(
+    served: Served,
+    history: list[Epoch],
+    learn: Examples,
+    held: Examples,
+    test: Examples | None,
+) -> BuiltVersion:
+    """The version with its figures, plots and records."""
+    assessment = assess(served.card, served.files, history, held, served.logits, test)
+    card = msgspec.structs.replace(
+        served.card,
         metrics=assessment.metrics,
-        epochs=len(trained.history),
+        epochs=len(history),
         dataset_fingerprint=learn.fingerprint(),
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
-        request=request,
-        source=source,
-        teachers=teachers.names(seed),
     )
+    answers = heldout_answers.of(held, served.logits)
     files = served.files | {
-        HISTORY: msgspec.json.format(msgspec.json.encode(trained.history), indent=2),
+        HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
         heldout_answers.FILE: heldout_answers.encode(answers),
     }
     return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))

@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
-from producer.cli import dataset, jobs, metrics, models, predict, stack, train, verify
+from producer.cli.jobs import classify, predict
+from producer.cli.machine import metrics, stack
+from producer.cli.models import dataset, train, versions
+from producer.cli.results import verify
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 EPILOG = """\b
@@ -58,11 +61,11 @@ def hangtag() -> None:
 
 
 for command in (
-    *jobs.COMMANDS,
+    *classify.COMMANDS,
     *verify.COMMANDS,
     *predict.COMMANDS,
     *train.COMMANDS,
-    *models.COMMANDS,
+    *versions.COMMANDS,
     *dataset.COMMANDS,
     *stack.COMMANDS,
     *metrics.COMMANDS,

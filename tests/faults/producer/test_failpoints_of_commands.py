@@ -19,6 +19,7 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
+from shared.ledger.requests import RequestLedger
 from shared.registry.registry import Registry
 from tests.faults.producer.test_failpoints import FEW, PROGRAM, SUSPENDED_S
 from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot
@@ -258,6 +259,12 @@ def place() -> Iterator[Place]:
     yield from local_stack.new()
 
 
+def state_of(place: Place, request_id: str) -> RequestState | None:
+    with place.client() as client:
+        view = RequestLedger(client, place.settings.lease_s).get(request_id)
+    return view.state if view is not None else None
+
+
 @pytest.mark.parametrize("shot", OF_STORING + OF_REMOVING, ids=str)
 def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
     place: Place, points: Points, tmp_path: Path, shot: Shot, server_binary: Path
@@ -271,17 +278,21 @@ def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
             program = PROGRAM if armed else ("producer.cli",)
             return fleet.producer(*words, cwd=tmp_path, program=program, **settings)
 
-        arguments = ("train", "--data", str(shapes), "--name", "shapes", "--recipe", "tutorial",
-                 "--epochs", "2", "--request-id", "shapes", "--detach")  # fmt: skip
+        training = ("train", "--data", str(shapes), "--name", "shapes", "--recipe", "tutorial",
+                 "--detach")  # fmt: skip
         if shot in OF_REMOVING:
-            first = hangtag(*(one if one != "2" else "100000" for one in arguments))
-            assert first.wait() == Exit.OK, first.story
+            # The second waits behind the first: a trainer removes the request that it works on.
+            for request_id in ("running", "shapes"):
+                submitted = hangtag(*training, "--epochs", "100000", "--request-id", request_id)
+                assert submitted.wait() == Exit.OK, submitted.story
+                wait_for("the first", lambda: state_of(place, "running") is RequestState.RUNNING)
             points.arm(shot)
             wait_for_shot(points, shot, hangtag("train", "--cancel", "shapes", armed=True))
             store = place.settings.store_path
             wait_for("its end", lambda: not request_store.folder(store, "shapes").exists())
             return
         points.arm(shot)
+        arguments = (*training, "--epochs", "2", "--request-id", "shapes")
         wait_for_shot(points, shot, hangtag(*arguments, armed=True))
         again = hangtag(*(one for one in arguments if one != "--detach"))
         assert again.wait() == Exit.OK, again.story

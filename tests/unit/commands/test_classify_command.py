@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.job_summary import resuming, show_job_summary
+from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted

@@ -65,7 +65,7 @@ def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
     need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
     assert need == {"http_endpoint.py", "metric_families.py"}
     loaded = loaded_after(
-        "import producer.cli.metrics, producer.fleet.commands, producer.jobs.status"
+        "import producer.cli.machine.metrics, producer.fleet.commands, producer.jobs.status"
     )
     assert "prometheus_client" not in loaded
 

@@ -165,7 +165,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
 
 def show_summary(summary: Any, as_json: bool) -> None:
     """Print the summary of a run and exit with its code."""
-    from producer.cli.job_summary import show_job_summary
+    from producer.cli.jobs.job_summary import show_job_summary
 
     if as_json:
         show_json(summary)

@@ -1,0 +1,1 @@
+"""Commands that classify pictures, and that follow and cancel jobs."""

@@ -1,0 +1,1 @@
+"""Commands about the processes of this machine and of the fleet."""

@@ -1,0 +1,1 @@
+"""Commands that train, show and manage versions and their data."""

@@ -1,0 +1,1 @@
+"""Commands about the table of a finished or running job."""

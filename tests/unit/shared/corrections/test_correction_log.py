@@ -1,0 +1,139 @@
+"""Every decision that was reported as saved is read again, whatever a crash left behind it."""
+
+from __future__ import annotations
+
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.corrections import correction_log
+from shared.corrections.correction import Correction, decode, encode, in_force
+from shared.errors import BadMessage, SetupError
+
+KEYS = st.integers(0, 3).map(lambda key: f"{key:064x}")
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> Correction:
+    return Correction(
+        sha256=draw(KEYS),
+        path=draw(st.text()),
+        row=draw(st.integers(1, 10**6)),
+        guess=draw(st.text()),
+        label=draw(st.text(min_size=1)),
+        by=draw(st.text()),
+        size=draw(st.integers(0, 2**40)),
+        crc32=f"{draw(st.integers(0, 2**32 - 1)):08x}",
+        at="2026-01-01T00:00:00+00:00",
+        undo=draw(st.booleans()),
+    )
+
+
+CORRECTION = Correction("0" * 64, "a.png", 1, "Coat", "Shirt", "ada", 9, "00000000", "now")
+
+
+@given(decisions())
+def test_a_line_is_one_decision(decision: Correction) -> None:
+    line = encode(decision)
+    assert line.count(b"\n") == 1
+    assert decode(line) == decision
+
+
+@given(st.lists(st.lists(decisions(), min_size=1, max_size=3), max_size=4), st.data())
+def test_saved_decisions_survive_a_torn_line(
+    tmp_path_factory: pytest.TempPathFactory, saved: list[list[Correction]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "t.csv.corrections.jsonl"
+    expected: list[Correction] = []
+    for group in saved:
+        correction_log.append(path, group)
+        expected += group
+        assert correction_log.read(path) == expected
+        torn = encode(data.draw(decisions()))
+        cut = data.draw(st.integers(0, len(torn) - 2))  # the whole line is a decision
+        with path.open("ab") as file:
+            file.write(torn[:cut])
+        assert correction_log.read(path) == expected
+
+
+@given(decisions(), decisions())
+def test_a_last_line_without_an_end_counts(
+    tmp_path_factory: pytest.TempPathFactory, edited: Correction, later: Correction
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "t.csv.corrections.jsonl"
+    path.write_bytes(encode(edited).rstrip(b"\n"))
+    assert correction_log.read(path) == [edited]
+    correction_log.append(path, [later])
+    assert correction_log.read(path) == [edited, later]
+
+
+@given(st.lists(decisions()))
+def test_the_last_decision_of_a_picture_holds(found: list[Correction]) -> None:
+    expected: dict[str, Correction] = {}
+    for decision in found:
+        expected.pop(decision.sha256, None)
+        if not decision.undo:
+            expected[decision.sha256] = decision
+    assert in_force(found) == expected
+
+
+def test_writers_at_once_lose_no_decision(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    groups = [
+        [Correction(f"{i:064x}", "p", 1, "a", "b", "c", 1, "00000000", "now")] for i in range(40)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda group: correction_log.append(path, group), groups))
+    assert {one.sha256 for one in correction_log.read(path)} == {g[0].sha256 for g in groups}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"[]",
+        encode(CORRECTION).replace(b"0" * 64, b"0" * 63),
+        encode(CORRECTION).replace(b'00000000","at', b'x","at'),
+        encode(CORRECTION).replace(b'"Shirt"', b'""'),
+        encode(CORRECTION).replace(b'"size":9', b'"size":-9'),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    with pytest.raises(BadMessage):
+        decode(line)
+    path = tmp_path / "t.csv.corrections.jsonl"
+    path.write_bytes(encode(CORRECTION) + line.rstrip(b"\n") + b"\n" + encode(CORRECTION))
+    with pytest.raises(SetupError, match=r"corrections\.jsonl:2: .*repair or remove this line"):
+        correction_log.read(path)
+
+
+def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    correction_log.append(path, [CORRECTION])
+    before = path.read_bytes()
+    pid = os.fork()
+    if not pid:  # in a child, since the limit of a process cannot be raised again
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, len(before) + 10))
+        try:
+            correction_log.append(path, [CORRECTION])
+        except SetupError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert path.read_bytes() == before
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    path.symlink_to(tmp_path / "other")
+    with pytest.raises(SetupError):
+        correction_log.append(path, [CORRECTION])
+    assert not (tmp_path / "other").exists()

@@ -81,6 +81,7 @@ ALONE = {
     "shared/atomic_file.py:sync": "changes nothing that a process could see",
     "shared/atomic_file.py:sync_folder": "changes nothing that a process could see",
     "shared/atomic_file.py:_remove": "a part that no other process uses",
+    "shared/corrections/correction_log.py:_write_all": "a part of `append`, which has two points",
     "shared/registry/alias_log.py:_write_all": "a part of `_write`, which has a point",
     "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
-from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from producer.journal.journal import Journal
 from producer.output.csv_cells import escape, quote
 from shared import atomic_file
 from shared.failpoints import failpoint
 from shared.image_status import BY_CODE, FLAGS, Status
-from shared.messages.batch import BatchResult, decode_result
+from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.model_card import Card
 
 COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
@@ -148,11 +146,3 @@ def failures(result: BatchResult) -> int:
 
 def _cell(text: str) -> str:
     return quote(escape(text.encode()))
-
-
-def numbers(kind: str, data: bytes) -> Any:
-    """An array of little-endian numbers; `kind` as in the standard library's `array`."""
-    found = array(kind, data)
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.output.csv_table import numbers
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import decode_result
+from shared.messages.batch import decode_result, numbers
 
 
 class Prediction(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -82,9 +83,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         Raises:
             BadMessage: it does not; writing it to a table would crash the producer.
         """
-        indices = array("H", self.indices)
-        if sys.byteorder == "big":
-            indices.byteswap()
+        indices: Sequence[int] = numbers("H", self.indices)
         if self.k != k or max(indices, default=0) >= labels:
             raise BadMessage(f"a result does not name {k} of {labels} labels")
         return self
@@ -101,6 +100,14 @@ def decode_result(data: bytes, count: int) -> BatchResult:
         return msgspec.msgpack.decode(data, type=BatchResult).check(count)
     except MISFITS as error:
         raise BadMessage(f"not a batch result: {error}") from error
+
+
+def numbers(kind: str, data: bytes) -> Any:
+    """An array of little-endian numbers; `kind` as in the standard library's `array`."""
+    found = array(kind, data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
 
 
 def max_result_bytes(k: int) -> int:

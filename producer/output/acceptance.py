@@ -1,0 +1,92 @@
+"""Which answers are accepted: those whose confidence reaches the threshold of their label.
+
+The thresholds are those of an operating point of the card (`--accept`), or one confidence for all
+labels (`--min-confidence`). A flagged row is never accepted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import ge
+from typing import NamedTuple
+
+from shared.errors import UsageError
+from shared.messages.batch import BatchResult, numbers
+from shared.messages.model_card import Card, OperatingPoint
+
+#: The label of a row that is not accepted.
+UNKNOWN = "unknown"
+#: The precision below which a row is doubtful, and the next ones if a card has no threshold for it.
+_DOUBTFUL = (0.98, 0.95, 0.90)
+#: Between two numbers for the same precision, of a card and of a command line.
+_TOLERANCE = 1e-9
+_NEVER = math.inf
+
+
+class Acceptance(NamedTuple):
+    """The rule of one model version."""
+
+    thresholds: tuple[float, ...]  #: by label; infinite: no row of it is accepted
+
+    def accepts(self, label: int, confidence: float, flagged: bool = False) -> bool:
+        """Whether the answer of one image is accepted; `label` is an index of the card's labels."""
+        return not flagged and confidence >= self.thresholds[label]
+
+    def accepted(self, result: BatchResult) -> list[bool]:
+        """Whether each row of a batch is accepted; failed rows are not."""
+        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
+        confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
+        found = list(map(ge, confidences, map(self.thresholds.__getitem__, labels)))
+        for codes in (result.statuses, result.flags):  # usually all zero, or empty
+            if any(codes):
+                found = [one and not code for one, code in zip(found, codes, strict=True)]
+        return found
+
+
+def from_confidence(card: Card, confidence: float) -> Acceptance:
+    """One threshold for all labels."""
+    return Acceptance((confidence,) * len(card.labels))
+
+
+def at_precision(card: Card, precision: float) -> Acceptance:
+    """The thresholds for a precision of the card's operating points, for example 0.98.
+
+    Raises:
+        UsageError: the card has no threshold for it; the message names what it has.
+    """
+    point = _point(card, precision)
+    if point is None:
+        raise UsageError(_lacks(card, precision))
+    return Acceptance(tuple(_NEVER if t is None else t for t in point.thresholds))
+
+
+def doubtless(card: Card) -> Acceptance:
+    """What accepts the rows that are not doubtful: `--accept 98%`, or the next lower precision that
+    the card has thresholds for. Without any, every row is doubtful."""
+    for precision in _DOUBTFUL:
+        if _point(card, precision) is not None:
+            return at_precision(card, precision)
+    return from_confidence(card, _NEVER)
+
+
+def _point(card: Card, precision: float) -> OperatingPoint | None:
+    """The card's operating point; None if it accepts nothing, too."""
+    for point in card.operating_points:
+        if math.isclose(point.precision, precision, abs_tol=_TOLERANCE):
+            return None if all(t is None for t in point.thresholds) else point
+    return None
+
+
+def _lacks(card: Card, precision: float) -> str:
+    has = [p.precision for p in card.operating_points if _point(card, p.precision) is not None]
+    if has:
+        known = ", ".join(f"{p:.0%}" for p in sorted(has))
+        return (
+            f"{card.ref} has no threshold for --accept {precision:.0%}; it has {known}; "
+            "or give --min-confidence"
+        )
+    return (
+        f"{card.ref} has no thresholds for --accept, since its card has no held-out answers to "
+        "choose them from; give --min-confidence instead, or train a new version"
+    )

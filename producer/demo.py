@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from producer.jobs.classify import Summary
+from shared.class_folders import folder_of
 
 FOLDER = Path("demo")
 IMAGES = FOLDER / "images"
@@ -45,15 +46,12 @@ def _run(command: list[str]) -> Summary | None:
 
 
 def accuracy(table: Path) -> tuple[int, int]:
-    """The number of rows whose label is their folder's name, and the number of all rows.
-
-    A folder cannot be named `T-shirt/top`: its name has `_` instead of `/`.
-    """
+    """The number of rows whose label is their folder's name, and the number of all rows."""
     right = rows = 0
     with table.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             rows += 1
-            right += row["label"].replace("/", "_") == Path(row["path"]).parent.name
+            right += folder_of(row["label"]) == Path(row["path"]).parent.name
     return right, rows
 
 

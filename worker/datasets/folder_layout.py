@@ -169,8 +169,3 @@ def _label(name: bytes) -> str:
     if text.encode(errors="replace") != name or not text.isprintable():
         raise SetupError(f"the class folder {printable(name)} has an unprintable name; rename it")
     return text
-
-
-def folder_of(label: str) -> str:
-    """The folder name of a class: `T-shirt/top` contains a slash."""
-    return label.replace("/", "_")

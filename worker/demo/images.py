@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.class_folders import folder_of
 from shared.errors import SetupError
 from worker.datasets import fashion_mnist
-from worker.datasets.folder_layout import folder_of
 from worker.demo.drawings import silhouette
 
 #: Default of `--large` without `--count`: each image takes 15 ms.

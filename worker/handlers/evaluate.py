@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
+from shared.class_folders import folder_of
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
@@ -18,7 +19,7 @@ from shared.messages.replies import Evaluated
 from shared.messages.requests import FASHION_MNIST, Evaluate, Progress
 from worker.datasets import load, seen_images
 from worker.datasets.examples import Examples, Labels
-from worker.datasets.folder_layout import ClassFolderWalk, folder_of
+from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
 from worker.datasets.seen_images import SeenImages
 from worker.datasets.split import HELDOUT, TEST

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared.class_folders import folder_of
 from shared.errors import SetupError, UsageError
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.requests import Evaluate, Import
@@ -19,7 +20,6 @@ from tests.support.images import hostile_keras_archives
 from tests.support.images.drawn_folders import CARD, counted, draw
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets.folder_layout import folder_of
 from worker.handlers import evaluate, import_model
 
 #: Some labels, not in the card's order; one is not a valid folder name.

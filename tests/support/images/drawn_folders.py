@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from shared.class_folders import folder_of
 from shared.registry import packaged
-from worker.datasets.folder_layout import folder_of
 from worker.decoding.decode import decode
 from worker.demo.drawings import silhouette
 from worker.runtimes import load_runtime

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.class_folders import folder_of
 from shared.errors import SetupError
 from tests.support.jobs import expected_table
 from worker.datasets import fashion_mnist
 from worker.datasets.fashion_mnist import LABELS
-from worker.datasets.folder_layout import folder_of
 from worker.demo.drawings import silhouette
 from worker.demo.images import encoded
 

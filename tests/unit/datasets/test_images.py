@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.class_folders import folder_of
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from tests.support.images.image_zoo import Bytes
-from worker.datasets import fashion_mnist, folder_layout
+from worker.datasets import fashion_mnist
 from worker.decoding.decode import decode
 from worker.demo import images as samples
 from worker.demo.drawings import silhouette
@@ -50,7 +51,7 @@ def test_every_image_is_in_the_folder_of_its_class(
     images, labels = data_set
     files = _files(tmp_path)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = folder_layout.folder_of(fashion_mnist.LABELS[label])
+        folder = folder_of(fashion_mnist.LABELS[label])
         assert np.array_equal(decode(files[f"{folder}/{i:05}.png"], SPEC)[..., 0], image)
     assert len(files) == 100
     assert (tmp_path / "T-shirt_top").is_dir()

@@ -1,0 +1,78 @@
+"""The names of class folders: one rule from a label to a folder's name, and back.
+
+A slash becomes `_`, since no name may have one: images of `T-shirt/top` lie in `T-shirt_top`. The
+way back needs the labels of the model, because `a_b` may be the folder of `a/b` and of `a_b`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from shared.errors import UsageError
+
+#: Folders of images without an accepted label, of flagged ones, and of those that failed.
+UNKNOWN, FLAGGED, FAILED = "unknown", "flagged", "failed"
+RESERVED = (UNKNOWN, FLAGGED, FAILED)
+#: The limit of most file systems.
+MAX_NAME_BYTES = 255
+#: Names of devices on Windows, with any ending.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?")
+
+
+class ClassFolders:
+    """The folders of a model's labels. Names that differ in case or composition only are told apart
+    by a number, since some file systems take them for one: `Cat` and `cat~2`."""
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        """Raises UsageError for a label that no folder can be named after."""
+        self._labels: dict[str, str] = {}  #: by folder
+        taken: set[str] = set()
+        # A label that is its folder's name keeps it, whatever the others are.
+        for label in sorted(set(labels), key=lambda label: (folder_of(label) != label, label)):
+            if why := problem(label):
+                raise UsageError(f"the label {label!r:.80} {why}")
+            name, number = folder_of(label), 1
+            while folded(name) in taken:
+                number += 1
+                name = f"{folder_of(label)}~{number}"
+            taken.add(folded(name))
+            self._labels[name] = label
+        self._folders = {label: name for name, label in self._labels.items()}
+
+    def folder(self, label: str) -> str:
+        """The folder of one of the labels."""
+        return self._folders[label]
+
+    def label(self, folder: str) -> str | None:
+        """The label of a folder; None if it is no label's folder."""
+        return self._labels.get(folder)
+
+
+def folder_of(label: str) -> str:
+    """The folder of a label that has no equal but for case."""
+    return label.replace("/", "_")
+
+
+def problem(label: str) -> str:
+    """Why no folder can be named after a label, as the end of a sentence; empty if one can."""
+    name = folder_of(label)
+    if not name or name.startswith("."):
+        return "cannot name a class folder: it is empty, or starts with a dot; choose another"
+    if name.endswith((".", " ")):
+        return "cannot name a class folder: it ends with a dot or a space; choose another"
+    if "\\" in name or not name.isprintable():
+        return "cannot name a class folder: it has a backslash or a control character"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"is too long to name a class folder (limit: {MAX_NAME_BYTES} bytes)"
+    if _DEVICE.fullmatch(folded(name)):
+        return "cannot name a class folder: it is a device on Windows; choose another"
+    if folded(name) in RESERVED:
+        return "is reserved for images without an accepted label; choose another"
+    return ""
+
+
+def folded(name: str) -> str:
+    """The form that is equal for all names that some file system takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -16,11 +16,11 @@ COPY constraints.txt /
 FROM base AS names
 WORKDIR /names
 COPY pyproject.toml ./
-RUN mkdir producer shared worker && touch README.md LICENSE producer/__init__.py
+RUN mkdir producer shared worker && touch README.md LICENSE NOTICE producer/__init__.py
 
 FROM base AS code
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY shared shared
 COPY worker worker
 COPY producer producer

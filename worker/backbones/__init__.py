@@ -1,0 +1,1 @@
+"""Pretrained networks whose features are the input of a head, and the features of images."""

@@ -1,0 +1,83 @@
+"""Near-duplicates: what is alike shares a group, whatever the order and the size of the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.photo_head import near_duplicates
+from worker.photo_head.near_duplicates import Groups, groups
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _scenes(rng: np.random.Generator, scenes: int, copies: int) -> np.ndarray:
+    """Features float32 [scenes * copies, 256]: slightly different views of random scenes."""
+    views = np.repeat(rng.normal(size=(scenes, 256)), copies, axis=0)
+    return (views + 0.05 * rng.normal(size=views.shape)).astype(np.float32)
+
+
+def _partition(found: Groups) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(found == one).tolist()) for one in np.unique(found)}
+
+
+def _digests(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.integers(0, 2**64, count, np.uint64)
+
+
+@given(seeds, st.integers(6, 30), st.integers(1, 4))
+def test_views_of_one_scene_are_one_group(seed: int, scenes: int, copies: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = _scenes(rng, scenes, copies)
+    found = groups(features, _digests(rng, len(features)))
+    assert (found.reshape(scenes, copies) == found.reshape(scenes, copies)[:, :1]).all()
+    assert len(np.unique(found)) == scenes
+
+
+@given(seeds, st.integers(3, 40), st.floats(0.0, 0.9))
+def test_groups_are_the_connected_components_of_similar_pairs(
+    seed: int, count: int, similar: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, 4)).astype(np.float32)  # chains are common in 4 dimensions
+    rows = (features - features.mean(0)) / features.std(0)
+    cosines = rows @ rows.T
+    lengths = np.sqrt(np.diag(cosines))
+    cosines = cosines / lengths / lengths[:, None]
+    reached = cosines >= similar
+    if (np.abs(cosines - similar) < 1e-4).any():  # rounding decides
+        return
+    for _ in range(count):
+        reached = (reached.astype(int) @ reached) > 0
+    expected = {frozenset(np.flatnonzero(row).tolist()) for row in reached}
+    assert _partition(groups(features, _digests(rng, count), similar)) == expected
+
+
+@given(seeds)
+def test_groups_do_not_depend_on_the_order_of_the_images(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features, digests = _scenes(rng, 12, 3), _digests(rng, 36)
+    order = rng.permutation(36)
+    again = groups(features[order], digests[order])
+    np.testing.assert_array_equal(again, groups(features, digests)[order])
+
+
+def test_groups_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    features, digests = _scenes(rng, 40, 3), _digests(rng, 120)
+    whole = groups(features, digests)
+    monkeypatch.setattr(near_duplicates, "BLOCK_IMAGES", 7)
+    np.testing.assert_array_equal(groups(features, digests), whole)
+
+
+def test_equal_contents_are_one_group_whatever_their_features() -> None:
+    rng = np.random.default_rng(2)
+    digests = np.array([7, 8, 7, 9, 9], np.uint64)
+    found = groups(rng.normal(size=(5, 256)).astype(np.float32), digests)
+    assert found.tolist() == [0, 1, 0, 2, 2]
+
+
+def test_no_images_have_no_groups() -> None:
+    assert groups(np.empty((0, 8), np.float32), np.empty(0, np.uint64)).shape == (0,)

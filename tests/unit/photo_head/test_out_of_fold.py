@@ -1,0 +1,72 @@
+"""Out-of-fold answers: no image has a part in its own answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.photo_head.linear_head import Features, Labels, fit
+from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _blobs(rng: np.random.Generator, count: int, apart: float) -> tuple[Features, Labels]:
+    labels = rng.integers(0, 3, count)
+    rows = apart * rng.normal(size=(3, 8))[labels] + rng.normal(size=(count, 8))
+    return rows.astype(np.float32), labels
+
+
+@settings(max_examples=20)
+@given(seeds)
+def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, labels = _blobs(rng, 120, 1.0)
+    folds = rng.permutation(120) % 5
+    found = fit_out_of_fold(rows, labels, 3, folds, np.arange(120), [0.05])
+    for fold in range(5):
+        out = folds == fold
+        (head,) = fit(rows[~out], labels[~out], 3, [0.05])
+        np.testing.assert_array_equal(found.logits[out], head.logits(rows[out]))
+    (head,) = fit(rows, labels, 3, [0.05])
+    np.testing.assert_array_equal(found.head.weights, head.weights)
+    assert found.accuracy == (found.logits.argmax(1) == labels).mean()
+
+
+def test_labels_without_meaning_are_guessed_at_chance() -> None:
+    rng = np.random.default_rng(7)
+    rows, labels = rng.normal(size=(600, 200)).astype(np.float32), rng.integers(0, 3, 600)
+    found = fit_out_of_fold(rows, labels, 3, np.arange(600) % 5, np.arange(600), [1e-3])
+    assert (found.head.logits(rows).argmax(1) == labels).mean() > 0.6  # in part learned by heart
+    assert abs(found.accuracy - 1 / 3) < 4 * found.error
+    assert found.ece < 0.1
+
+
+def test_the_penalty_with_the_smallest_loss_is_chosen() -> None:
+    rng = np.random.default_rng(8)
+    rows, labels = _blobs(rng, 60, 0.5)
+    noise = rng.normal(size=(60, 300)).astype(np.float32)
+    rows = np.concatenate([rows, noise], 1)
+    args = rows, labels, 3, np.arange(60) % 5, np.arange(60)
+    found = fit_out_of_fold(*args, [1.0, 1e-6])
+    single = [fit_out_of_fold(*args, [one]) for one in (1.0, 1e-6)]
+    losses = [
+        -np.log(np.exp(one.logits / one.temperature)[np.arange(60), labels])
+        + np.log(np.exp(one.logits / one.temperature).sum(1))
+        for one in single
+    ]
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    assert found.penalty == [1.0, 1e-6][best]
+
+
+@given(seeds, st.integers(2, 50), st.integers(1, 5))
+def test_copies_of_images_do_not_make_a_figure_more_certain(
+    seed: int, count: int, copies: int
+) -> None:
+    right = np.random.default_rng(seed).random(count) < 0.7
+    single = standard_error(right, np.arange(count))
+    assert single == pytest.approx(np.sqrt(right.mean() * (1 - right.mean()) / count))
+    groups = np.repeat(np.arange(count), copies)
+    assert standard_error(np.repeat(right, copies), groups) == pytest.approx(single)

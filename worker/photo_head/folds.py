@@ -1,0 +1,82 @@
+"""Divides images into folds for cross-validation by a hash of their content.
+
+An image stays in its fold in every retraining, whatever is added or removed, unless its group of
+near-duplicates changes, or one of its classes would have no images outside of the fold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.photo_head.linear_head import Labels
+from worker.photo_head.near_duplicates import Digests, Groups
+
+#: With five folds a head is measured on four fifths of what the published one learns from.
+FOLDS = 5
+
+Folds = npt.NDArray[np.int64]  #: [n], 0 to FOLDS - 1
+Presence = npt.NDArray[np.int64]  #: [classes, FOLDS], images
+
+
+def folds(groups: Groups, digests: Digests, labels: Labels, count: int = FOLDS) -> Folds:
+    """The fold of each image; a group is in one fold.
+
+    Each class of two different images has images in two folds at least, so that a head without
+    one fold knows every class. Where all images of a class are near-duplicates, they are
+    separated for this; `alike` names these classes.
+    """
+    parts = _separated(groups, digests, labels)
+    keys = np.full(int(parts.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(keys, parts, digests)
+    of_part = (keys % np.uint64(count)).astype(np.int64)
+    _spread(of_part, keys, parts, labels, count)
+    found: Folds = of_part[parts]
+    return found
+
+
+def alike(groups: Groups, labels: Labels) -> list[int]:
+    """The classes whose images, two or more, are one group: no figure of theirs is reliable."""
+    return [
+        int(label)
+        for label in np.unique(labels)
+        if np.count_nonzero(labels == label) > 1 and len(np.unique(groups[labels == label])) == 1
+    ]
+
+
+def _separated(groups: Groups, digests: Digests, labels: Labels) -> Groups:
+    """The groups, and in place of those that are a whole class its single contents."""
+    parts = groups.copy()
+    for label in alike(groups, labels):
+        mine = labels == label
+        contents = np.unique(digests[mine], return_inverse=True)[1]
+        parts[mine] = parts.max() + 1 + contents
+    numbers: Groups = np.unique(parts, return_inverse=True)[1]
+    return numbers
+
+
+def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count: int) -> None:
+    """Move parts of classes that are in one fold, each to the fold where it helps most."""
+    presence = np.zeros((int(labels.max(initial=-1)) + 1, count), np.int64)
+    np.add.at(presence, (labels, of_part[parts]), 1)
+    fixed = np.array([len(np.unique(parts[labels == one])) < 2 for one in range(len(presence))])
+
+    def lonely(present: Presence) -> npt.NDArray[np.int64]:
+        return np.flatnonzero((np.count_nonzero(present, axis=1) == 1) & ~fixed)
+
+    while len(found := lonely(presence)):
+        # By content, not by the number of the class, which depends on the other classes.
+        largest = [int(keys[parts[labels == label]].max()) for label in found]
+        part = int(np.flatnonzero(keys == max(largest))[0])
+        moved = np.bincount(labels[parts == part], minlength=len(presence))
+        here = int(of_part[part])
+        trials = []
+        for step in range(1, count):
+            trial = presence.copy()
+            trial[:, here] -= moved
+            trial[:, (here + step) % count] += moved
+            trials.append((len(lonely(trial)), step, trial))
+        remaining, step, trial = min(trials, key=lambda one: one[:2])
+        if remaining >= len(found):  # groups across many classes; each has an image elsewhere
+            return
+        of_part[part], presence = (here + step) % count, trial

@@ -1,0 +1,88 @@
+"""Groups images that show the same scene: copies in other files, sizes, crops, and bursts.
+
+Such images must be learned from and measured together, or a figure measures memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.photo_head.linear_head import Features
+
+#: Cosine of the standardized features of two images from which they are near-duplicates.
+SIMILAR = 0.9
+#: Images that are compared with all others at a time: bounds the memory.
+BLOCK_IMAGES = 512
+
+Groups = npt.NDArray[np.int64]  #: [n], the number of each image's group, counted from 0
+Digests = npt.NDArray[np.uint64]  #: [n], of each image's content
+
+
+def groups(features: Features, digests: Digests, similar: float = SIMILAR) -> Groups:
+    """The group of each image: near-duplicates, and near-duplicates of those.
+
+    Equal digests are one group, whatever the features. The numbers follow the smallest digests, so
+    that they do not depend on the order of the images.
+    """
+    links = _Links(len(digests))
+    _, first, same = np.unique(digests, return_index=True, return_inverse=True)
+    for image, representative in enumerate(first[same].tolist()):
+        links.join(image, representative)
+    for one, other in _pairs(features[first], similar):
+        links.join(int(first[one]), int(first[other]))
+    return _numbered(links.roots(), digests)
+
+
+def _pairs(features: Features, similar: float) -> Iterator[tuple[int, int]]:
+    rows = _directions(features)
+    for start in range(0, len(rows), BLOCK_IMAGES):
+        block = rows[start : start + BLOCK_IMAGES]
+        # Each pair once: earlier rows were compared in their own block.
+        close = np.triu(block @ rows[start:].T >= similar, 1)
+        for one, other in np.argwhere(close).tolist():
+            yield start + one, start + other
+
+
+def _directions(features: Features) -> Features:
+    """Standardized features of length 1: float32 [n, features]."""
+    if not len(features):
+        return features
+    rows: Features = features - features.mean(0)
+    rows /= np.maximum(rows.std(0), 1e-6)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return rows
+
+
+def _numbered(roots: Groups, digests: Digests) -> Groups:
+    _, group = np.unique(roots, return_inverse=True)
+    smallest = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, group, digests)
+    rank = np.empty(len(smallest), np.int64)
+    rank[np.argsort(smallest)] = np.arange(len(smallest))
+    numbers: Groups = rank[group]
+    return numbers
+
+
+class _Links:
+    """Disjoint sets of images (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def join(self, one: int, other: int) -> None:
+        """Merge the sets of two images."""
+        one, other = self._root(one), self._root(other)
+        self._parents[max(one, other)] = min(one, other)
+
+    def roots(self) -> Groups:
+        """The representative of each image's set, [n]."""
+        return np.array([self._root(image) for image in range(len(self._parents))], np.int64)
+
+    def _root(self, image: int) -> int:
+        while self._parents[image] != image:
+            self._parents[image] = self._parents[self._parents[image]]
+            image = self._parents[image]
+        return image

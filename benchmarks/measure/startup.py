@@ -12,7 +12,8 @@ REPEATS = 5
 STARTS = {
     "python": "pass",
     "hangtag --help": "import producer.cli.main",
-    "hangtag classify": "import producer.cli.main, producer.jobs.classify",
+    "hangtag classify": "import producer.cli.main, producer.cli.jobs.classify; "
+    "import producer.jobs.classify",
     "supervisor": "import producer.stack.supervisor",
     "worker parent": "import celery.bin.worker, celery.concurrency.prefork, worker.app",
     "worker child beyond its parent": (

@@ -7,23 +7,9 @@ from typing import Any
 
 import click
 
-from producer.cli.jobs import classify, predict
-from producer.cli.machine import metrics, stack
-from producer.cli.models import dataset, train, versions
-from producer.cli.results import verify
+from producer.cli.examples import examples
+from producer.cli.groups import GroupedCommands
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
-
-EPILOG = """\b
-Examples:
-  hangtag classify photos/ -o results.csv        the same command resumes
-  hangtag submit photos/ -o results.csv          the same in the background
-  hangtag status                                 list all jobs
-  hangtag train --data photos/ --name garments   queue a training and follow it
-  hangtag up --workers 4                         start or scale this machine's stack
-  HANGTAG_REDIS_URL=rediss://host HANGTAG_REDIS_PASSWORD_FILE=~/.hangtag-password \\
-    hangtag worker                               a worker for a shared Redis
-"""
-
 
 #: Exit codes of errors other than set-up errors.
 _CODES = {
@@ -33,7 +19,7 @@ _CODES = {
 }
 
 
-class Commands(click.Group):
+class Commands(GroupedCommands):
     """Turns every HangtagError into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -54,23 +40,18 @@ def _code(error: HangtagError) -> Exit:
     return next(found, Exit.SETUP)
 
 
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        ("hangtag classify photos/ -o photos.csv", "again: resumes where it stopped"),
+        ("hangtag status", "every job at a glance"),
+        ("hangtag COMMAND --help", "options and examples of a command"),
+    ),
+)
 @click.version_option(package_name="hangtag", prog_name="hangtag")
 def hangtag() -> None:
     """Classify folders of images into one CSV table."""
-
-
-for command in (
-    *classify.COMMANDS,
-    *verify.COMMANDS,
-    *predict.COMMANDS,
-    *train.COMMANDS,
-    *versions.COMMANDS,
-    *dataset.COMMANDS,
-    *stack.COMMANDS,
-    *metrics.COMMANDS,
-):
-    hangtag.add_command(command)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, ModelName
+from shared.no_such import no_model, no_version
 from shared.registry import mirror_reader
 from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
 from shared.registry.registry import Registry
@@ -36,8 +37,7 @@ class Catalog(NamedTuple):
         for model in self.models:
             if model.name == name:
                 return model
-        has = ", ".join(model.name for model in self.models)
-        raise SetupError(f"there is no model {name}; there is: {has}")
+        raise SetupError(no_model(name, (model.name for model in self.models)))
 
     def version(self, wanted: ModelName) -> tuple[CatalogModel, CatalogVersion]:
         """The model and the version that a name refers to.
@@ -52,12 +52,9 @@ class Catalog(NamedTuple):
         for version in model.versions:
             if version.card.version == number:
                 return model, version
-        numbers = ", ".join(str(version.card.version) for version in model.versions)
-        aliases = ", ".join(sorted(model.aliases)) or "none"
-        raise SetupError(
-            f"there is no {wanted}; {model.name} has the versions {numbers} and the aliases: "
-            f"{aliases}"
-        )
+        which = wanted.version if wanted.version is not None else wanted.alias or ""
+        numbers = (version.card.version for version in model.versions)
+        raise SetupError(no_version(model.name, which, numbers, model.aliases))
 
 
 def load_catalog(settings: Settings) -> Catalog:

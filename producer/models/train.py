@@ -12,7 +12,8 @@ from shared.errors import UsageError
 from shared.messages.model_card import Metrics
 from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Trained
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, Train
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, RECIPES, Train
+from shared.no_such import no_such
 from shared.settings import Settings
 
 #: Default recipes; worker/recipes/recipes.py defines all.
@@ -42,8 +43,8 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     """The trainer's work for these options.
 
     Raises:
-        UsageError: the model of a folder has no name, the folder is missing, a name is invalid, or
-            there are too many teachers.
+        UsageError: the model of a folder has no name, the folder is missing, a name is invalid,
+            there is no such recipe, or there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
     if not built_in and not options.name:
@@ -51,13 +52,21 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     name = options.name or FASHION_MNIST
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
+    recipe = options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER)
+    check_recipe(recipe)
     fields = msgspec.structs.asdict(options) | {
         "name": name,
-        "recipe": options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER),
+        "recipe": recipe,
         "data": data_place(options.data, settings),
         "teachers": _teachers(options.teachers),
     }
     return msgspec.convert(fields, Train)
+
+
+def check_recipe(name: str) -> None:
+    """Raises UsageError if there is no recipe of this name."""
+    if name not in RECIPES:
+        raise UsageError(no_such("recipe", name, RECIPES, "hangtag train --help"))
 
 
 def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from shared.errors import UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Outcome, Request
+from shared.no_such import no_such
 from shared.settings import Settings
 
 
@@ -83,5 +84,5 @@ def find(settings: Settings, request_id: str) -> Request:
             view = client.get(request_id)
         found = view.request if view is not None else None
     if found is None:
-        raise UsageError(f"there is no request {request_id!r:.80}; see: hangtag train --list")
+        raise UsageError(no_such("request", request_id, (), "hangtag train --list"))
     return found

@@ -20,6 +20,7 @@ from shared.broker.wrong_type import is_foreign
 from shared.errors import SetupError
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
+from shared.no_such import no_model, no_version
 from shared.registry import packaged
 from shared.registry.alias_log import Decision, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
@@ -47,7 +48,7 @@ def load_card(client: redis.Redis, name: str, version: int) -> Card:
         return packaged.card()
     data = _get(client, keys.model_card(name, version))
     if data is None:
-        raise SetupError(f"there is no model {name}@{version}; there is: {_listed(client)}")
+        raise SetupError(_missing(client, name, version))
     return decode_card(data)
 
 
@@ -119,12 +120,23 @@ def _alias(client: redis.Redis, name: str, alias: str) -> int:
         return int(version)
     if (name, alias) == (packaged.NAME, PRODUCTION):
         return packaged.VERSION
-    raise SetupError(f"there is no model {name}@{alias}; there is: {_listed(client)}")
+    raise SetupError(_missing(client, name, alias))
 
 
-def _listed(client: redis.Redis) -> str:
-    copies = (f"{name}@{version}" for name, version in _copies(client))
-    return ", ".join([f"{packaged.NAME}@{packaged.VERSION}", *copies])
+def _missing(client: redis.Redis, name: str, which: int | str) -> str:
+    """The sentence for a missing version or alias, or for its missing model."""
+    copies = [(packaged.NAME, packaged.VERSION), *_copies(client)]
+    versions = [number for of, number in copies if of == name]
+    if not versions:
+        return no_model(name, (of for of, _ in copies))
+    known = cast(dict[bytes, bytes], client.hgetall(keys.model_aliases(name)))
+    aliases = {alias.decode(errors="replace") for alias in known}
+    return no_version(name, which, versions, aliases | _own(name))
+
+
+def _own(name: str) -> set[str]:
+    """The aliases that a model has before any promotion."""
+    return {PRODUCTION} if name == packaged.NAME else set()
 
 
 def _copies(client: redis.Redis) -> list[tuple[str, int]]:

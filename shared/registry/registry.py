@@ -17,6 +17,7 @@ from shared import atomic_file
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
+from shared.no_such import no_model, no_version
 from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasLog, Decision, current_aliases
 
@@ -45,7 +46,7 @@ class Registry:
         """Like `versions`. Raises SetupError if there is none."""
         found = self.versions(name)
         if not found:
-            raise SetupError(f"there is no model {name}; there is: {', '.join(self.names())}")
+            raise SetupError(no_model(name, self.names()))
         return found
 
     def removed(self, name: str) -> list[int]:
@@ -63,8 +64,7 @@ class Registry:
             alias = model.alias or PRODUCTION
             version = self.aliases(model.name).get(alias)
             if version is None:
-                has = ", ".join(sorted(self.aliases(model.name))) or "none"
-                raise SetupError(f"there is no {model}; {model.name} has the aliases: {has}")
+                raise SetupError(self._no_version(model.name, alias))
         return self.card(model.name, version)
 
     def card(self, name: str, version: int) -> Card:
@@ -184,7 +184,7 @@ class Registry:
             SetupError: there is no previous version, or it was removed.
         """
         if alias not in self.aliases(name):
-            raise SetupError(f"there is no {name}@{alias}; name a version to promote")
+            raise SetupError(self._no_version(name, alias))
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
@@ -232,8 +232,11 @@ class Registry:
 
     def _check(self, name: str, version: int) -> None:
         if version not in self.versions(name):
-            has = ", ".join(map(str, self.versions(name))) or "none"
-            raise SetupError(f"there is no {name}@{version}; {name} has the versions: {has}")
+            raise SetupError(self._no_version(name, version))
+
+    def _no_version(self, name: str, which: int | str) -> str:
+        """The sentence for a missing version or alias, or for its missing model."""
+        return no_version(name, which, self.existing(name), self.aliases(name))
 
 
 def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:

@@ -20,7 +20,8 @@ CAUSES = (
     "free space, run again",  # the disk, under the journal
     "No space left on device",  # the disk, under the table
     "make room, and give the same command again",  # the server: its memory, or its disk
-    "there is no model",  # an emptied server, until the next round of the store's owner
+    # An emptied server, until the next round of the store's owner:
+    *("there is no model", "there is no version", "there is no alias"),
 )
 #: Keys that stay: those of live workers, and those that do not depend on jobs.
 _STAY = (keys.WORKERS, keys.worker(""), BINDINGS, *OF_MODELS)

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import SetupError
+from shared.no_such import no_such
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,4 @@ def find(name: str) -> Recipe:
     try:
         return RECIPES[name]
     except KeyError:
-        raise SetupError(
-            f"no recipe is called {name!r:.40}; choose one of {', '.join(RECIPES)}"
-        ) from None
+        raise SetupError(no_such("recipe", name, RECIPES, "hangtag train --help")) from None

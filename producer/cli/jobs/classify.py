@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from producer.cli.examples import examples
+from producer.cli.names import JOB, MODEL, MODEL_FORM
 from producer.cli.params import BudgetParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json
@@ -36,7 +38,7 @@ def job_options(command: F) -> F:
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
                 help="Read paths from this file, one per line, instead of folders.",
             ),
-            click.option("--model", default="", metavar="NAME[@VERSION|@ALIAS]",
+            click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: fashion-mnist@production."),
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
@@ -59,14 +61,23 @@ def job_options(command: F) -> F:
     return command
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag classify photos/ -o photos.csv", "again: resumes it"),
+        ("hangtag classify photos/ -o photos.csv --model garments@3", ""),
+        ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
+        ("hangtag classify photos/ -o photos.csv --retry-failed", "failed rows"),
+    )
+)
 @job_options
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
-    """Classify the images in DIR... into a CSV table. Running the same command again resumes.
+    """Classify the images of folders into a CSV table.
+
+    Running the same command again resumes an interrupted job.
 
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
@@ -86,11 +97,16 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     show_summary(summary, as_json)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag submit photos/ -o photos.csv", "takes the options of classify"),
+        ("hangtag collect photos.csv", "follow it, or finish it"),
+    )
+)
 @job_options
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the job as JSON on standard output.")
 def submit(as_json: bool, **given: Any) -> None:
-    """Classify in the background: print the job's id and return."""
+    """Classify in the background and print the job's id."""
     from producer.jobs.background import start
 
     options = make_options(given)
@@ -102,31 +118,55 @@ def submit(as_json: bool, **given: Any) -> None:
         click.echo(f"follow it with: hangtag collect {job}", err=True)
 
 
-@click.command()
-@click.argument("job", required=False, default="")
-@click.option("--json", "as_json", is_flag=True)
+@click.command(
+    epilog=examples(
+        ("hangtag status", "all jobs and open requests"),
+        ("hangtag status photos.csv --json", "one job, by its table or its id"),
+    )
+)
+@click.argument("job", required=False, default="", type=JOB)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def status(job: str, as_json: bool) -> None:
-    """List all jobs, or show one (by its id or its output)."""
+    """List all jobs and open requests, or show one job.
+
+    JOB is an id or the path of a table.
+    """
     from producer.jobs.status import show_jobs
 
     show_jobs(job, as_json, Settings.from_env())
 
 
-@click.command()
-@click.argument("job")
+@click.command(
+    epilog=examples(
+        ("hangtag collect photos.csv", "by the job's table"),
+        ("hangtag collect k3fa2b1c --json", "by its id; the summary as JSON"),
+    )
+)
+@click.argument("job", type=JOB)
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def collect(job: str, quiet: bool, as_json: bool) -> None:
-    """Wait for a job (its id or its output), or finish it if its producer has ended."""
+    """Follow a job to its end, or finish it here.
+
+    It is finished here if its own producer has ended. JOB is an id or the path of a table.
+    """
     from producer.jobs.background import collect as work
 
     show_summary(work(job, Settings.from_env(), quiet), as_json)
 
 
-@click.command()
-@click.argument("job")
+@click.command(
+    epilog=examples(
+        ("hangtag cancel photos.csv", "by the job's table"),
+        ("hangtag cancel k3fa2b1c", "by its id"),
+    )
+)
+@click.argument("job", type=JOB)
 def cancel(job: str) -> None:
-    """Stop a job (its id or its output). Its results are stored; classify resumes it."""
+    """Stop a job; the rows so far stay, classify resumes it.
+
+    JOB is an id or the path of a table.
+    """
     from producer.jobs.cancel import cancel as work
 
     click.echo(work(job, Settings.from_env()))

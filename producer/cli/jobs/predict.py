@@ -7,18 +7,27 @@ from pathlib import Path
 
 import click
 
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM
 from shared.errors import Exit
 from shared.settings import Settings
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag predict shoe.jpg", "the five most likely labels"),
+        ("hangtag predict *.jpg --plot predictions.png", "and a plot of them"),
+        ("hangtag predict shoe.jpg --truth Sneaker --model garments", ""),
+    )
+)
 @click.argument(
     "images", nargs=-1, required=True, type=click.Path(path_type=bytes), metavar="IMAGE..."
 )
 @click.option(
     "--model",
+    type=MODEL,
     default="",
-    metavar="NAME[@VERSION|@ALIAS]",
+    metavar=MODEL_FORM,
     help="Default: fashion-mnist@production.",
 )
 @click.option(
@@ -52,7 +61,7 @@ def predict(
     force: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Classify a few images and print the labels.
+    """Classify a few images and print their labels.
 
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """

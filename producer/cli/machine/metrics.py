@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import click
 
+from producer.cli.examples import examples
 from shared.settings import Settings
 
 PORT = 9808
 
 
-@click.command()
+@click.command(epilog=examples(("hangtag metrics --port 9808", "http://127.0.0.1:9808/metrics")))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
     help="0 chooses a free port; the address is printed.",
 )  # fmt: skip
 def metrics(host: str, port: int) -> None:
-    """Serve Prometheus metrics at /metrics, in the foreground."""
+    """Serve Prometheus metrics in the foreground.
+
+    They are at /metrics.
+    """
     from producer.fleet.commands import check_can_measure
 
     check_can_measure()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from producer.cli.examples import examples
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, WorkersParam
 from producer.output.formatting import show_json
 from shared.errors import SetupError, UsageError
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
 CHILDREN = click.IntRange(1, CHILDREN_MAX)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag up --workers 4", "four worker processes, until hangtag down"),
+        ("hangtag up --workers auto:0-8", "as many as the backlog needs"),
+    )
+)
 @click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print the stack as JSON on standard output.")
 def up(workers: Wanted, as_json: bool) -> None:
-    """Start this machine's stack in the background. A second call with --workers scales it.
+    """Start this machine's stack, or change its workers.
 
-    Scaling does not interrupt batches in progress.
+    It runs in the background until hangtag down. Scaling does not interrupt batches in progress.
     """
     from producer.stack import stack
 
@@ -51,7 +57,12 @@ def _worker_count(found: Stack) -> str:
     return str(found.ceiling)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag down", "refused while jobs run"),
+        ("hangtag down --force", "stops them; the same commands resume them"),
+    )
+)
 @click.option("--force", is_flag=True, help="Stop it even if jobs run on it. They can be resumed.")
 def down(force: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
@@ -69,7 +80,13 @@ def down(force: bool) -> None:
         )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("HANGTAG_REDIS_URL=rediss://broker:6379 hangtag worker", ""),
+        ("hangtag worker --concurrency 4", "four worker processes"),
+        ("hangtag worker --queue train", "on the machine with the model store"),
+    )
+)
 @click.option(
     "--queue",
     type=click.Choice(("classify", "train")),
@@ -90,7 +107,10 @@ def down(force: bool) -> None:
     help="The folder below which it opens files for jobs with --transport path. Default: none.",
 )
 def worker(queue: str, concurrency: int | None, root: str | None) -> None:
-    """Run a worker for HANGTAG_REDIS_URL in the foreground."""
+    """Run a worker for a shared Redis in the foreground.
+
+    HANGTAG_REDIS_URL is the address of that Redis.
+    """
     from producer.fleet import commands
 
     if queue == "train":
@@ -104,10 +124,15 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     commands.run(settings, concurrency or _children(settings))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag workers", ""),
+        ("hangtag workers --json", "with all figures, for a program"),
+    )
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def workers(as_json: bool) -> None:
-    """List live workers with their models, throughput and memory."""
+    """List live workers, their models and throughput."""
     from producer.fleet import workers as work
 
     settings = Settings.from_env()

@@ -6,17 +6,28 @@ from pathlib import Path
 
 import click
 
+from producer.cli.examples import examples
 from producer.output.formatting import show_json
 from shared.messages.requests import FASHION_MNIST
 from shared.settings import Settings
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        ("hangtag dataset show", "Fashion-MNIST"),
+        ("hangtag dataset show --data photos/", "one subfolder for each class"),
+    )
+)
 def dataset() -> None:
-    """Data sets that models are trained on."""
+    """Show the data that a model is trained on."""
 
 
-@dataset.command()
+@dataset.command(
+    epilog=examples(
+        ("hangtag dataset show -o plots/", "Fashion-MNIST; grid.png and image.png"),
+        ("hangtag dataset show --data photos/ --index 17 --force", ""),
+    )
+)
 @click.option(
     "--data",
     default=FASHION_MNIST,
@@ -48,9 +59,10 @@ def dataset() -> None:
 def show(
     data: str, index: int, folder: Path, force: bool, quiet: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Show shapes and counts per class; draw a grid of 25 labelled samples and one image.
+    """Show its size and classes; draw samples and one image.
 
-    The request is queued like a training, because the data are on the trainer's machine.
+    The grid has 25 labelled samples. The request is queued like a training, because
+    the data are on the trainer's machine.
     """
     from producer.models import dataset as work
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.errors import UsageError
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +22,14 @@ _ALWAYS = {"timeout_s", "as_json", "quiet"}
 _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag train", "retrain the model that ships"),
+        ("hangtag train --data photos/ --name garments", "a subfolder for each class"),
+        ("hangtag train --data photos/ --name garments --detach", ""),
+        ("hangtag train --follow ID", "follow it again"),
+    )
+)
 @click.option(
     "--data",
     default=FASHION_MNIST,
@@ -28,8 +37,18 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     show_default=True,
     help="The training data: a folder must have one subfolder for each class.",
 )
-@click.option("--name", default="", help="The model. Default: fashion-mnist, for its own data.")
-@click.option("--recipe", default="", help="Training recipe. Default: fast; photo for a folder.")
+@click.option(
+    "--name",
+    type=MODEL_NAME,
+    default="",
+    help="The model. Default: fashion-mnist, for its own data.",
+)
+@click.option(
+    "--recipe",
+    type=RECIPE,
+    default="",
+    help=f"One of {', '.join(RECIPES)}. Default: fast; photo for a folder.",
+)
 @click.option("--epochs", type=click.IntRange(1, 100_000), help="Default: set by the recipe.")
 @click.option(
     "--seed",
@@ -64,7 +83,8 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     "--teacher",
     "teachers",
     multiple=True,
-    metavar="NAME[@VERSION|@ALIAS]",
+    type=MODEL,
+    metavar=MODEL_FORM,
     help="Teach the new version with an existing one of the same labels and image size. "
     "Repeatable.",
 )
@@ -89,8 +109,8 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     is_flag=True,
     help="Fail with exit code 1 if no trainer is alive.",
 )
-@click.option("--follow", default="", metavar="ID", help="Follow an earlier request.")
-@click.option("--cancel", default="", metavar="ID", help="Cancel a request.")
+@click.option("--follow", type=REQUEST, default="", metavar="ID", help="Follow an earlier request.")
+@click.option("--cancel", type=REQUEST, default="", metavar="ID", help="Cancel a request.")
 @click.option("--list", "list_open", is_flag=True, help="List the requests that are still open.")
 @click.option(
     "--timeout",
@@ -105,7 +125,9 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 )
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
-    """Queue a training and follow it. Ctrl-C stops following, not the training.
+    """Train a version of a model and follow the training.
+
+    The training is queued. Ctrl-C stops following, not the training.
 
     Exit codes: 0 trained and published, 1 it failed, 2 usage, 5 cancelled,
     130 no longer followed.

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.messages.model_name import PRODUCTION
 from shared.messages.requests import PRECISIONS, PROMOTE
 from shared.settings import Settings
 
-_MODEL = "NAME[@VERSION|@ALIAS]"
 _alias = click.option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
 _why = click.option("--why", default="", metavar="TEXT", help="A reason for the history.")
 _force = click.option("--force", is_flag=True, help="Replace existing plots.")
@@ -24,13 +25,24 @@ _pictures = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        ("hangtag models list", "every version and its accuracy"),
+        ("hangtag models promote garments@3", "what garments stands for from now on"),
+    )
+)
 def models() -> None:
-    """List, compare, promote and import versions of models."""
+    """List, compare, promote and import versions."""
 
 
-@models.command("list")
-@click.argument("name", required=False, default="")
+@models.command(
+    "list",
+    epilog=examples(
+        ("hangtag models list", "every version of every model"),
+        ("hangtag models list garments --json", "one model, for a program"),
+    ),
+)
+@click.argument("name", required=False, default="", type=MODEL_NAME)
 @_json
 def list_models(name: str, as_json: bool) -> None:
     """List the versions of all models, or of NAME."""
@@ -44,13 +56,21 @@ def list_models(name: str, as_json: bool) -> None:
         click.echo("\n".join(list_versions.table(rows)))
 
 
-@models.command()
-@click.argument("model", metavar=_MODEL)
+@models.command(
+    epilog=examples(
+        ("hangtag models show garments", "the version in production"),
+        ("hangtag models show garments@3 --pictures plots/", "and its plots"),
+    )
+)
+@click.argument("model", type=MODEL, metavar=MODEL_FORM)
 @_pictures
 @_force
 @_json
 def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
-    """Show a version's card: figures, data, files, and the history of the model's aliases."""
+    """Show the card of a version.
+
+    It has figures, data, files, and the history of the model's aliases.
+    """
     from producer.models import show as work
     from producer.models.catalog import load_catalog
     from shared.messages.model_name import parse
@@ -65,13 +85,21 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     _report_drawn(written)
 
 
-@models.command()
-@click.argument("model", metavar="NAME@VERSION")
+@models.command(
+    epilog=examples(
+        ("hangtag models promote garments@3", "garments is version 3 now"),
+        ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
+    )
+)
+@click.argument("model", type=MODEL, metavar="NAME@VERSION")
 @_alias
 @_why
 @_json
 def promote(model: str, alias: str, why: str, as_json: bool) -> None:
-    """Point NAME@production, or another alias, to a version. Running jobs keep their version."""
+    """Point NAME@production, or another alias, to a version.
+
+    Running jobs keep their version.
+    """
     from producer.models import manage
     from shared.messages.model_name import parse
 
@@ -79,21 +107,33 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
     _show(decided, [manage.moved(parse(model).name, decided)], as_json)
 
 
-@models.command()
-@click.argument("name")
+@models.command(
+    epilog=examples(
+        ("hangtag models rollback garments", "what it was before the last promotion"),
+    )
+)
+@click.argument("name", type=MODEL_NAME)
 @_alias
 @_why
 @_json
 def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
-    """Undo the last promotion; a second call undoes the one before it."""
+    """Undo the last promotion of a model.
+
+    A second call undoes the one before it.
+    """
     from producer.models import manage
 
     decided = manage.rollback(Settings.from_env(), name, alias, why)
     _show(decided, [manage.moved(name, decided)], as_json)
 
 
-@models.command()
-@click.argument("model", metavar=_MODEL)
+@models.command(
+    epilog=examples(
+        ("hangtag models evaluate garments", "on the data that it was made for"),
+        ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
+    )
+)
+@click.argument("model", type=MODEL, metavar=MODEL_FORM)
 @click.option(
     "--data",
     default=None,
@@ -113,8 +153,9 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 @_quiet
 @_json
 def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Measure a version on labelled images: accuracy, loss, calibration, and every class.
+    """Measure a version on labelled images.
 
+    The figures are accuracy, loss, calibration error, and those of every class.
     The request is queued like a training and runs on the trainer's machine.
     """
     from producer.models import evaluate as evaluate_
@@ -124,8 +165,13 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     _report_drawn(measured.written)
 
 
-@models.command()
-@click.argument("name")
+@models.command(
+    epilog=examples(
+        ("hangtag models prune garments --dry-run", "what would be removed, and why not"),
+        ("hangtag models prune garments --keep 5", ""),
+    )
+)
+@click.argument("name", type=MODEL_NAME)
 @click.option(
     "--keep",
     type=click.IntRange(0),
@@ -136,7 +182,10 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list the versions that would be removed.")
 @_json
 def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
-    """Delete old versions, except those that an alias points to or a job is pinned to."""
+    """Delete old versions that nothing needs.
+
+    Versions that an alias points to or a job is pinned to stay.
+    """
     from producer.models import manage
     from producer.output.formatting import counted, size
 
@@ -148,7 +197,13 @@ def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     )
 
 
-@models.command("import")
+@models.command(
+    "import",
+    epilog=examples(
+        ("hangtag models import mine.keras --labels labels.txt --name mine", ""),
+        ("hangtag models import my.keras --labels labels.txt --name my --data images/", ""),
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="MODEL.keras")
 @click.option(
     "--labels",
@@ -157,7 +212,9 @@ def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     metavar="FILE",
     help="The labels in the order of the network's outputs, one per line, UTF-8.",
 )
-@click.option("--name", required=True, help="The model that the new version belongs to.")
+@click.option(
+    "--name", required=True, type=MODEL_NAME, help="The model that the new version belongs to."
+)
 @click.option(
     "--scale",
     type=click.Choice(("0-255", "0-1", "-1-1")),

@@ -7,16 +7,24 @@ from pathlib import Path
 
 import click
 
+from producer.cli.examples import examples
 from shared.errors import Exit
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("hangtag verify photos.csv", "the rows, and the files by size and time"),
+        ("hangtag verify photos.csv --deep", "and the content of every file"),
+    )
+)
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
 @click.option("--deep", is_flag=True, help="Also read every file again and compare its content.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(table: Path, deep: bool, as_json: bool) -> None:
-    """Prove that a table is complete: one row per file of its folders, in order, as its job wrote
-    them, and the files are unchanged.
+    """Prove that a table is complete and unchanged.
+
+    It has one row for each file of its folders, in order, as its job wrote them, and the files are
+    the same.
 
     Exit codes: 0 proven, 6 not proven.
     """

@@ -194,7 +194,7 @@ def test_the_same_fault_is_logged_once(stage: Scenario) -> None:
     stage.let_go(held)
     hinted = [_repeat_hints(stage.fleet, held) for _ in range(5)]
     assert sum(hinted) >= 5
-    wait_for("the line", lambda: "there is no model fashion-mnist@77" in worker.log)
+    wait_for("the line", lambda: "there is no version fashion-mnist@77" in worker.log)
     time.sleep(0.5)
     lines = [line for line in worker.log.splitlines() if "fashion-mnist@77" in line]
     assert len(lines) == len({line.partition("ERROR")[2] for line in lines})

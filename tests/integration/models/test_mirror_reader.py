@@ -65,8 +65,14 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
 ) -> None:
     published(registry)
     mirror_writer.publish(server.client, registry)
-    for wrong in (f"{NAME}@7", f"{NAME}@other", "nothing"):
-        with pytest.raises(SetupError, match=f"there is: fashion-mnist@0, {NAME}@1$"):
+    for wrong, known in (
+        (f"{NAME}@7", f"{NAME}@1"),
+        (f"{NAME}@other", f"{NAME}@production"),
+        ("nothing", f"fashion-mnist, {NAME}"),
+        ("fashion-mnist@7", "fashion-mnist@0"),
+        ("fashion-mnist@other", "fashion-mnist@production"),
+    ):
+        with pytest.raises(SetupError, match=f"there is: {known}; see: hangtag models list"):
             mirror_reader.resolve(server.client, parse(wrong))
 
 

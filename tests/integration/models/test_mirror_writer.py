@@ -106,7 +106,7 @@ def test_a_removed_version_is_deleted_from_redis_except_shared_files(
     mirror_writer.publish(server.client, registry)
     registry.remove("shoes", gone.version)
     mirror_writer.publish(server.client, registry)
-    with pytest.raises(SetupError, match="there is no model shoes@1"):
+    with pytest.raises(SetupError, match="there is no version shoes@1"):
         mirror_reader.load_card(server.client, "shoes", gone.version)
     assert not server.client.exists(keys.blob(gone.files["model.tflite"]))
     assert mirror_reader.load_file(server.client, stays, "model.keras") == SAME

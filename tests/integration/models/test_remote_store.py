@@ -109,7 +109,7 @@ def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Pat
     assert [v.card.version for v in mirror_reader.load_catalog(fleet.client)[1].versions] == [1, 3]
     result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there is no shoes@2" in result.stderr
+    assert "there is no version shoes@2" in result.stderr
 
 
 def busy(fleet: Fleet, version: int) -> None:

@@ -67,8 +67,8 @@ def test_teachers_that_cannot_teach_are_refused_before_anything_is_trained(
     photos = str(draw_classes(tmp_path / "photos"))
     for number, (teacher, message) in enumerate(
         [
-            (f"{NAME}@7", "there is no shoes@7; shoes has the versions: 1"),
-            (f"{NAME}@best", "there is no shoes@best"),
+            (f"{NAME}@7", "there is no version shoes@7; there is: shoes@1;"),
+            (f"{NAME}@best", "there is no alias shoes@best"),
             (NAME, "shoes@1 has other labels than photos"),
         ]
     ):

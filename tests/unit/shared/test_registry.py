@@ -176,7 +176,7 @@ def test_symbolic_links_are_neither_models_nor_versions(
 
 def test_only_versions_that_exist_are_promoted(registry: Registry, card: Card) -> None:
     registry.publish(card, FILES)
-    with pytest.raises(SetupError, match="has the versions: 1"):
+    with pytest.raises(SetupError, match="there is no version shoes@2; there is: shoes@1;"):
         registry.promote("shoes", 2)
     assert registry.aliases("shoes") == {"production": 1}
 

@@ -1,0 +1,115 @@
+"""The commands by what they are about. Each is imported when it is first needed, so that every
+command starts fast, and the list of all imports none."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: `hangtag --help` must show a line whole at 80 columns.
+LINE_CHARS = 60
+_CLI = "producer.cli."
+
+
+class Entry(NamedTuple):
+    """A command in the list of commands. Its module has it in COMMANDS."""
+
+    name: str
+    module: str  #: below producer.cli
+    line: str  #: also the first line of the command's own help
+
+
+#: Heading -> its commands, in the order in which they are listed.
+GROUPS = {
+    "Classify": (
+        Entry("classify", "jobs.classify", "Classify the images of folders into a CSV table."),
+        Entry("submit", "jobs.classify", "Classify in the background and print the job's id."),
+        Entry("predict", "jobs.predict", "Classify a few images and print their labels."),
+    ),
+    "Results": (
+        Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
+    ),
+    "Train": (
+        Entry("train", "models.train", "Train a version of a model and follow the training."),
+        Entry("dataset", "models.dataset", "Show the data that a model is trained on."),
+        Entry("models", "models.versions", "List, compare, promote and import versions."),
+    ),
+    "Jobs": (
+        Entry("status", "jobs.classify", "List all jobs and open requests, or show one job."),
+        Entry("collect", "jobs.classify", "Follow a job to its end, or finish it here."),
+        Entry("cancel", "jobs.classify", "Stop a job; the rows so far stay, classify resumes it."),
+    ),
+    "Workers": (
+        Entry("up", "machine.stack", "Start this machine's stack, or change its workers."),
+        Entry("down", "machine.stack", "Stop this machine's stack, unless jobs run on it."),
+        Entry("worker", "machine.stack", "Run a worker for a shared Redis in the foreground."),
+        Entry("workers", "machine.stack", "List live workers, their models and throughput."),
+        Entry("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
+    ),
+    "This installation": (
+        Entry("completion", "machine.completion", "Print the completion script of a shell."),
+    ),
+}  # fmt: skip
+
+
+class LazyCommands(MutableMapping[str, click.Command]):
+    """Every command of GROUPS by its name, imported when it is read."""
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for group in GROUPS.values() for entry in group}
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module = importlib.import_module(_CLI + self._entries[name].module)
+            self._loaded |= {command.name: command for command in module.COMMANDS}
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class GroupedCommands(click.Group):
+    """A group that lists its commands under the headings of GROUPS."""
+
+    def __init__(self, *given: object, **named: object) -> None:
+        super().__init__(*given, **named)  # type: ignore[arg-type]
+        self.commands = LazyCommands()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of GROUPS."""
+        return list(self.commands)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that start with what is typed, and the options."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(entry.name, help=entry.line)
+            for entries in GROUPS.values()
+            for entry in entries
+            if entry.name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write every heading with its commands."""
+        width = max(map(len, self.commands))
+        for heading, entries in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(entry.name.ljust(width), entry.line) for entry in entries])

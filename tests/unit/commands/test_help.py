@@ -1,0 +1,96 @@
+"""Help: one line for each command in a list, examples that the command accepts, 80 columns."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.groups import GROUPS, LINE_CHARS, Entry
+from producer.cli.main import hangtag
+
+COLUMNS = 80
+#: A command in an example, up to its purpose, a redirection, or the end of a substitution.
+TYPED = re.compile(r"\bhangtag ((?:(?! {3}| > |\)\").)+)")
+ENTRIES = [entry for entries in GROUPS.values() for entry in entries]
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and subcommand by its words."""
+    for name, command in hangtag.commands.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            for sub, below in command.commands.items():
+                yield f"{name} {sub}", below
+
+
+ALL = dict(commands())
+
+
+def help_of(words: str) -> list[str]:
+    done = CliRunner().invoke(hangtag, [*words.split(), "--help"], terminal_width=COLUMNS)
+    assert done.exit_code == 0
+    return done.stdout.splitlines()
+
+
+def examples_in(lines: list[str]) -> list[str]:
+    return [line for line in lines[lines.index("  Examples:") + 1 :] if line.strip()]
+
+
+def parse(arguments: list[str], group: click.Group = hangtag) -> None:
+    """Parse a command line as `hangtag` does, without running it. Raises click.UsageError."""
+    name, *rest = arguments
+    command = group.commands[name]
+    if isinstance(command, click.Group):
+        parse(rest, command)
+    else:
+        command.make_context(name, rest)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_list_of_commands_says_what_the_help_of_each_says_first(entry: Entry) -> None:
+    assert len(entry.line) <= LINE_CHARS
+    assert (ALL[entry.name].help or "").splitlines()[0] == entry.line
+    assert any(
+        shown.split(maxsplit=1)[1:] == [entry.line]
+        for shown in help_of("")
+        if shown.split()[:1] == [entry.name]
+    )
+
+
+def test_every_command_is_in_one_group() -> None:
+    names = [entry.name for entry in ENTRIES]
+    assert sorted(names) == sorted(set(names)) == sorted(hangtag.commands)
+
+
+@pytest.mark.parametrize("words", ["", *ALL])
+def test_help_fits_and_its_examples_are_accepted(words: str) -> None:
+    lines = help_of(words)
+    assert max(map(len, lines)) <= COLUMNS
+    shown = examples_in(lines)
+    assert shown
+    for line in shown:
+        for typed in TYPED.findall(line):
+            if "COMMAND" not in typed:
+                parse(shlex.split(typed))
+
+
+@pytest.mark.parametrize("words", [words for words in ALL if " " in words])
+def test_the_line_of_a_subcommand_is_not_cut(words: str) -> None:
+    group, name = words.split()
+    line = (ALL[words].help or "").splitlines()[0]
+    assert len(line) <= LINE_CHARS
+    assert any(shown.split() == [name, *line.split()] for shown in help_of(group))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("clasify", "classify"), ("sumbit", "submit"), ("workrs", "workers")]
+)
+def test_a_misspelled_command_names_the_one_that_was_meant(typed: str, meant: str) -> None:
+    done = CliRunner().invoke(hangtag, [typed])
+    assert done.exit_code == 2
+    assert meant in done.stderr.splitlines()[-1]

@@ -1,0 +1,33 @@
+"""The sentence for a name that does not exist."""
+
+from __future__ import annotations
+
+from shared.no_such import no_model, no_such, no_version
+
+
+def test_a_similar_name_is_proposed_and_otherwise_the_known_ones_are_listed() -> None:
+    known = ("fashion-mnist", "garments")
+    assert no_model("fashon-mnist", known) == (
+        "there is no model fashon-mnist; did you mean fashion-mnist? see: hangtag models list"
+    )
+    assert no_model("zoo", known) == (
+        "there is no model zoo; there is: fashion-mnist, garments; see: hangtag models list"
+    )
+    assert no_such("job", "x", (), "hangtag status") == "there is no job x; see: hangtag status"
+
+
+def test_only_what_follows_the_model_is_compared() -> None:
+    aliases = ("production", "canary")
+    assert "did you mean shoes@canary? " in no_version("shoes", "canry", (), aliases)
+    assert "there is: shoes@canary, shoes@production; " in no_version("shoes", "x", (), aliases)
+
+
+def test_another_number_is_not_a_misspelled_version() -> None:
+    assert "did you mean" not in no_version("shoes", 12, (1, 2), ())
+
+
+def test_the_sentence_is_one_bounded_line_of_printable_characters() -> None:
+    many = (f"model{n}" for n in range(10_000))
+    line = no_model("a\nb" + "\x1b[31m" + "x" * 9_000, many)
+    assert line.isprintable()
+    assert len(line) < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.groups import GroupedCommands
+from producer.terminal.style import colour_wanted, failed
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 #: Exit codes of errors other than set-up errors.
@@ -23,12 +25,13 @@ class Commands(GroupedCommands):
     """Turns every HangtagError into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        ctx.color = colour_wanted(os.environ)
         try:
             return super().invoke(ctx)
         except HangtagError as error:
             from producer.output.formatting import one_line
 
-            click.echo(f"hangtag: {one_line(str(error))}", err=True)
+            click.echo(f"{failed('hangtag:')} {one_line(str(error))}", err=True)
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)

@@ -124,7 +124,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
         view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
         attempt.skipped, attempt.seconds, int(code), view.flagged,
         str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
-        view.max_file_bytes,
+        view.max_file_bytes, view.answers,
     )  # fmt: skip
 
 

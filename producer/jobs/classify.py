@@ -22,6 +22,7 @@ from producer.jobs.connect import Connector
 from producer.jobs.job import Job
 from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
+from producer.journal.totals import Answers
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
@@ -49,6 +50,7 @@ class Summary(msgspec.Struct, frozen=True):
     part: str = ""  #: path of the rows so far, of a job that --max-failures stopped early
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
+    answers: Answers | None = None  #: what came out; None of a job without a table yet
 
 
 def classify(
@@ -198,6 +200,7 @@ def _is_changed(job: Job) -> bool:
 
 def _summary(job: Job, end: _End) -> Summary:
     totals, (code, result, part) = job.journal.totals, end
+    has_table = bool(part) or job.exit_code is not None
     return Summary(
         job.record.id,
         str(job.output),
@@ -213,4 +216,5 @@ def _summary(job: Job, end: _End) -> Summary:
         part,
         job.journal.unlisted,
         job.options.max_file_bytes,
+        job.answers if has_table else None,
     )

@@ -15,10 +15,19 @@ from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember
-from producer.journal.job_properties import ATTEMPT, AttemptResult, Pinned, encode_attempt
+from producer.journal.job_properties import (
+    ANSWERS,
+    ATTEMPT,
+    AttemptResult,
+    Pinned,
+    encode_answers,
+    encode_attempt,
+)
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.snapshot import read_snapshot
+from producer.journal.totals import Answers
 from producer.output.csv_table import Table, write
+from producer.summary.answers import AnswerCounter, count_rows
 from shared.errors import Exit, UsageError
 from shared.messages import model_card
 from shared.messages.batch import new_id
@@ -54,6 +63,7 @@ class Job:
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
+        self._answers: Answers | None = None  #: of the table that this process has written
         try:
             if not self._earlier:
                 self._check_options()
@@ -122,7 +132,16 @@ class Job:
     def write_table(self, output: Path | None = None) -> str:
         """Write the rows so far; return the file's SHA-256. Raises SetupError."""
         table = Table(self.card, self.options.top_k, self.options.probabilities)
-        return write(self.journal, table, output or self.output)
+        counter = AnswerCounter(self.card)
+        sha256 = write(self.journal, table, output or self.output, counter.add)
+        self._answers = counter.counted()
+        return sha256
+
+    @property
+    def answers(self) -> Answers:
+        """What came out so far: as of the last written table, or else counted now."""
+        found = self._answers or self.journal.answers
+        return found or count_rows(self.journal, self.card)
 
     def started(self, budget: ErrorBudget) -> None:
         """Store the state that holds if this process dies, and the budget that `collect` uses."""
@@ -135,7 +154,7 @@ class Job:
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
-        self.journal.put(**properties)
+        self.journal.put(**properties, **self._counted())
 
     def finish(
         self,
@@ -151,7 +170,7 @@ class Job:
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
             properties[SKIPPED] = encode_skipped(attempt.skipped)
-        self.journal.put(**properties)
+        self.journal.put(**properties, **self._counted())
 
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
@@ -167,6 +186,10 @@ class Job:
     def close(self) -> None:
         """Close the journal; remove that of a job that never started."""
         self.journal.close(remove=not self._earlier and not self.has_started)
+
+    def _counted(self) -> dict[str, bytes]:
+        """What came out, as a property, if a table was written."""
+        return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
 
     def _id_of_old(self) -> set[str]:
         view = read_snapshot(self.output)

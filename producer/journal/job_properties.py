@@ -14,6 +14,7 @@ import msgspec
 from producer.inputs.job_options import JobOptions, decode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
 from producer.journal.error_budget import ErrorBudget, decode_budget
+from producer.journal.totals import Answers
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
@@ -82,6 +83,11 @@ class JobProperties(ABC):
         return decode_attempt(self.get(ATTEMPT))
 
     @property
+    def answers(self) -> Answers | None:
+        """What came out, as of the last written table; None before."""
+        return decode_answers(self.get(ANSWERS))
+
+    @property
     def unlisted(self) -> Unlisted:
         """The folders that could not be listed so far."""
         return decode_unlisted(self.get(UNLISTED))
@@ -101,6 +107,8 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
 
 #: The property of a job that holds its last attempt's result.
 ATTEMPT = "attempt"
+#: The property that holds what came out.
+ANSWERS = "answers"
 
 
 class AttemptResult(msgspec.Struct, frozen=True):
@@ -125,4 +133,21 @@ def decode_attempt(data: bytes | None) -> AttemptResult:
     except MISFITS as error:
         raise BadMessage(
             f"the job's last attempt cannot be read ({error}); start over with --restart"
+        ) from error
+
+
+def encode_answers(answers: Answers) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(answers)
+
+
+def decode_answers(data: bytes | None) -> Answers | None:
+    """The inverse of `encode_answers`; older journals have none. Raises BadMessage."""
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=Answers)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's counts by label cannot be read ({error}); start over with --restart"
         ) from error

@@ -39,7 +39,7 @@ def start(database: sqlite3.Connection, k: int) -> None:
         record = records.one(database, n)
         waiting = record.again + (record.failed or 0)
         records.put_result(database, record._replace(failed=0, again=waiting))
-    database.execute("DELETE FROM job WHERE key IN ('exit', ?)", (REACHED,))
+    database.execute("DELETE FROM job WHERE key IN ('exit', 'answers', ?)", (REACHED,))
 
 
 def under_way(database: sqlite3.Connection) -> int:

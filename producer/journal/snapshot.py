@@ -14,7 +14,7 @@ from producer.inputs.skipped import Unlisted
 from producer.journal import property_table
 from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
 from producer.journal.journal import journal_path
-from producer.journal.totals import JobCounts, load_counts
+from producer.journal.totals import Answers, JobCounts, load_counts
 from shared import file_lock
 from shared.errors import Exit, HangtagError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -48,6 +48,8 @@ class JobView(msgspec.Struct, frozen=True):
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
     attempt: AttemptResult = AttemptResult()  #: the last finished one
+    answers: Answers | None = None  #: what came out, as of the last written table
+    created: float = 0.0  #: seconds since 1970; 0 if unknown
 
     @property
     def counts(self) -> JobCounts:
@@ -79,7 +81,7 @@ def read_snapshot(output: Path) -> JobView | None:
     if not job.started:
         return None
     try:
-        record, unlisted, attempt = job.record, job.unlisted, job.attempt
+        record, unlisted, attempt, answers = job.record, job.unlisted, job.attempt, job.answers
         limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
     except HangtagError:
         return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
@@ -98,6 +100,8 @@ def read_snapshot(output: Path) -> JobView | None:
         over_budget=state is JobState.PAUSED and job.stopped is Exit.BUDGET,
         max_file_bytes=limit,
         attempt=attempt,
+        answers=answers,
+        created=record.created,
     )
 
 

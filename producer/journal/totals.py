@@ -28,6 +28,26 @@ class JobCounts(msgspec.Struct):
     flagged: dict[str, int] = {}  #: by flag, without zeros
 
 
+class Failures(msgspec.Struct, frozen=True):
+    """The failed rows of one status."""
+
+    count: int
+    first: str  #: the first file, as a cell of the table
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """What came out of a job. As large as the model's list of labels, whatever the job's size."""
+
+    labels: dict[str, int] = {}  #: images by label, the most frequent first
+    doubtful: dict[str, int] = {}  #: those of them that are doubtful (docs/table.md)
+    #: The share of the others that should be right; None if the version has no thresholds, so that
+    #: every row is doubtful.
+    precision: float | None = None
+    failures: dict[str, Failures] = {}  #: by status
+    in_label_folders: int = 0  #: images with a label whose folder is named as a label
+    as_folder: int = 0  #: those of them that have this label
+
+
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the totals, in the open transaction. Raises sqlite3.DatabaseError."""
     property_table.put(database, **{PROPERTY: msgspec.json.encode(totals)})

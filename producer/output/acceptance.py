@@ -64,10 +64,13 @@ def at_precision(card: Card, precision: float) -> Acceptance:
 def doubtless(card: Card) -> Acceptance:
     """What accepts the rows that are not doubtful: `--accept 98%`, or the next lower precision that
     the card has thresholds for. Without any, every row is doubtful."""
-    for precision in _DOUBTFUL:
-        if _point(card, precision) is not None:
-            return at_precision(card, precision)
-    return from_confidence(card, _NEVER)
+    precision = doubtless_precision(card)
+    return from_confidence(card, _NEVER) if precision is None else at_precision(card, precision)
+
+
+def doubtless_precision(card: Card) -> float | None:
+    """The precision that `doubtless` uses; None if the card has no thresholds."""
+    return next((p for p in _DOUBTFUL if _point(card, p) is not None), None)
 
 
 def _point(card: Card, precision: float) -> OperatingPoint | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -104,9 +104,14 @@ def cells(names: Sequence[bytes]) -> list[str]:
     return [quote(escape(name)) for name in names]
 
 
-def write(journal: Journal, table: Table, output: Path) -> str:
+def write(
+    journal: Journal,
+    table: Table,
+    output: Path,
+    count: Callable[[Sequence[bytes], BatchResult], None] | None = None,
+) -> str:
     """Write the rows of every finished batch, and replace the output atomically. Returns the
-    SHA-256 of the table, in hexadecimal.
+    SHA-256 of the table, in hexadecimal. `count` is called with each batch.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
@@ -115,7 +120,7 @@ def write(journal: Journal, table: Table, output: Path) -> str:
     sha256 = hashlib.sha256()
     with atomic_file.writing(output, "fix this and run the same command again"):
         with atomic_file.created(part, _WRITE_BUFFER_BYTES) as file:
-            for text in lines(journal, table):
+            for text in lines(journal, table, count):
                 data = text.encode()
                 sha256.update(data)
                 file.write(data)
@@ -132,11 +137,18 @@ class Rows(Protocol):
         """(names, result) of every finished batch, in order."""
 
 
-def lines(journal: Rows, table: Table) -> Iterator[str]:
-    """The table line by line, one batch in memory at a time."""
+def lines(
+    journal: Rows,
+    table: Table,
+    count: Callable[[Sequence[bytes], BatchResult], None] | None = None,
+) -> Iterator[str]:
+    """The table line by line, one batch in memory at a time. `count` is called with each batch."""
     yield table.header
     for names, data in journal.rows():
-        yield "".join(table.rows(names, decode_result(data, len(names))))
+        result = decode_result(data, len(names))
+        yield "".join(table.rows(names, result))
+        if count is not None:
+            count(names, result)
 
 
 def failures(result: BatchResult) -> int:

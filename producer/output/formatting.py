@@ -33,6 +33,15 @@ def share(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def percent(value: float | None, digits: int = 0) -> str:
+    """`98%` of 0.98; `-` for None. Only all is 100%, and only none 0%."""
+    if value is None:
+        return "-"
+    least = 10.0 ** -(digits + 2)
+    shown = min(max(value, least), 1 - least) if 0 < value < 1 else value
+    return f"{shown:.{digits}%}"
+
+
 def moment(text: str) -> str:
     """`2026-11-24 19:20` of a time in ISO 8601."""
     return one_line(text).replace("T", " ")[:16]

@@ -70,7 +70,7 @@ def job_options(command: F) -> F:
     )
 )
 @job_options
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
@@ -94,7 +94,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
         retry_failed=given["retry_failed"],
         quiet=quiet,
     )
-    show_summary(summary, as_json)
+    show_summary(summary, as_json, quiet)
 
 
 @click.command(
@@ -143,7 +143,7 @@ def status(job: str, as_json: bool) -> None:
     )
 )
 @click.argument("job", type=JOB)
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def collect(job: str, quiet: bool, as_json: bool) -> None:
     """Follow a job to its end, or finish it here.
@@ -152,7 +152,7 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     """
     from producer.jobs.background import collect as work
 
-    show_summary(work(job, Settings.from_env(), quiet), as_json)
+    show_summary(work(job, Settings.from_env(), quiet), as_json, quiet)
 
 
 @click.command(
@@ -203,11 +203,11 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     )
 
 
-def show_summary(summary: Any, as_json: bool) -> None:
+def show_summary(summary: Any, as_json: bool, quiet: bool = False) -> None:
     """Print the summary of a run and exit with its code."""
     from producer.cli.jobs.job_summary import show_job_summary
 
     if as_json:
         show_json(summary)
-    show_job_summary(summary)
+    show_job_summary(summary, quiet)
     sys.exit(int(summary.exit_code))

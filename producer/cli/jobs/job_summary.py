@@ -1,43 +1,37 @@
-"""The summary that classify and collect print at their end."""
+"""The summary that classify and collect print at their end, on standard error."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
 from producer.output.formatting import counted, mib, typed
+from producer.summary.form import next_commands, paragraphs
+from producer.summary.job_text import answer_lines
+from producer.terminal.style import columns_of, dim, failed, good, has_blocks
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
 
 _RESTART = "--restart"
 
 
-def show_job_summary(summary: Summary) -> None:
-    """Print the result of a run and the next command to standard error."""
-    click.echo(
-        f"job {summary.job}: {_images(summary)}, {summary.failed:,} failed, "
-        f"{_pace(summary)}{summary.model} -> {summary.output}",
-        err=True,
-    )
-    if summary.flagged:
-        flags = ", ".join(f"{n:,} {flag}" for flag, n in summary.flagged.items())
-        click.echo(f"flagged: {flags} (see the column flag)", err=True)
-    if skipped := listed(summary.skipped):
-        click.echo(f"skipped: {skipped}", err=True)
-    if summary.unlisted.count:
-        click.echo(_not_listed(summary), err=True)
-    if summary.max_file_bytes < MAX_FILE_BYTES:
-        click.echo(
-            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it was started "
-            "with a Redis whose maxmemory allows no larger files",
-            err=True,
-        )
-    if last := _next(summary):
-        click.echo(last, err=True)
+def show_job_summary(summary: Summary, quiet: bool = False) -> None:
+    """Print the result of a run and the next commands. If `quiet`, only what is incomplete."""
+    gaps = list(_gaps(summary))
+    if quiet:
+        lines = gaps
+    else:
+        lines = [*_head(summary), *gaps]
+        if summary.answers is not None:
+            blocks, room = has_blocks(sys.stderr.encoding), columns_of(sys.stderr)
+            answers = answer_lines(summary.answers, summary.flagged, blocks, room)
+            lines = paragraphs(lines, answers, next_commands(_next(summary)))
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def resuming(arguments: Sequence[str]) -> list[str]:
@@ -46,17 +40,45 @@ def resuming(arguments: Sequence[str]) -> list[str]:
     return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
 
 
-def _next(summary: Summary) -> str:
+def _head(summary: Summary) -> Iterator[str]:
+    """What was done, with what, and where the table is."""
+    failures = f"{summary.failed:,} failed"
+    failures = failed(failures) if summary.failed else good(failures)
+    yield f"job {summary.job}: {_images(summary)}, {failures}{_pace(summary)}"
+    yield dim(f"{summary.model} -> {summary.output}")
+    if skipped := listed(summary.skipped):
+        yield f"skipped: {skipped}"
+    if summary.max_file_bytes < MAX_FILE_BYTES:
+        yield (
+            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it was started "
+            "with a Redis whose maxmemory allows no larger files"
+        )
+
+
+def _gaps(summary: Summary) -> Iterator[str]:
+    """Why the table is not complete, and what completes it."""
+    if summary.unlisted.count:
+        yield _not_listed(summary)
     code, arguments = Exit(summary.exit_code), sys.argv[1:]
     resume = resuming(arguments)
     if code is Exit.INTERRUPTED:
-        return f"resume it with: {typed(['hangtag', *resume])}"
+        yield f"resume it with: {typed(['hangtag', *resume])}"
     if code is Exit.CANCELLED:
         without = "" if resume == arguments else f" without {_RESTART}"
-        return f"cancelled; the same command{without} resumes it"
+        yield f"cancelled; the same command{without} resumes it"
     if code is Exit.BUDGET:
-        return f"more failures than --max-failures allows{_so_far(summary)}"
-    return ""
+        yield f"more failures than --max-failures allows{_so_far(summary)}"
+
+
+def _next(summary: Summary) -> list[tuple[str, str]]:
+    """The next commands of a finished job."""
+    if Exit(summary.exit_code) is Exit.BUDGET:
+        return []
+    commands = [("check it", typed(["hangtag", "verify", summary.output]))]
+    if summary.failed:
+        again = typed(["hangtag", *resuming(sys.argv[1:]), "--retry-failed"])
+        commands.insert(0, ("try failed rows again", again))
+    return commands
 
 
 def _images(summary: Summary) -> str:
@@ -68,7 +90,7 @@ def _pace(summary: Summary) -> str:
     if not summary.classified:
         return ""
     rate = summary.classified / max(summary.seconds, 1e-3)
-    return f"{summary.seconds:.1f} s ({rate:,.0f} images/s), "
+    return f", {summary.seconds:.1f} s ({rate:,.0f} images/s)"
 
 
 def _so_far(summary: Summary) -> str:

@@ -1,0 +1,83 @@
+"""Counts what came out of a job while its table is written: memory is bounded by the labels."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
+from operator import eq, ne
+
+from producer.journal.totals import Answers, Failures
+from producer.output.acceptance import doubtless, doubtless_precision
+from producer.output.csv_cells import escape
+from producer.output.csv_table import Rows
+from shared.image_status import BY_CODE, Status
+from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.model_card import Card
+
+_NO_LABEL = -1
+
+
+class AnswerCounter:
+    """Counts the rows of one version, batch by batch, in path order."""
+
+    def __init__(self, card: Card) -> None:
+        self._labels, self._precision = card.labels, doubtless_precision(card)
+        self._rule = doubtless(card)
+        folders = (os.fsencode(label.replace("/", "_")) for label in card.labels)
+        self._label_of = {folder: number for number, folder in enumerate(folders)}
+        self._all, self._sure = Counter[int](), Counter[int]()
+        self._failed: dict[int, Failures] = {}
+        self._in_label_folders = self._as_folder = 0
+
+    def add(self, names: Sequence[bytes], result: BatchResult) -> None:
+        """Count one batch."""
+        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
+        sure = self._rule.accepted(result)
+        truths = [self._truth(name) for name in names]
+        if any(result.statuses):
+            self._count_failed(names, result.statuses)
+            good = [code == Status.OK.code for code in result.statuses]
+            labels, truths = list(compress(labels, good)), list(compress(truths, good))
+            sure = list(compress(sure, good))
+        self._all.update(labels)
+        self._sure.update(compress(labels, sure))
+        self._in_label_folders += sum(map(ne, truths, [_NO_LABEL] * len(truths)))
+        self._as_folder += sum(map(eq, truths, labels))
+
+    def counted(self) -> Answers:
+        """The counts so far."""
+        ordered = sorted(self._all.items(), key=lambda item: (-item[1], item[0]))
+        doubtful = [(i, count - self._sure[i]) for i, count in ordered]
+        by_status = sorted(self._failed.items())
+        return Answers(
+            {self._labels[i]: count for i, count in ordered},
+            {self._labels[i]: count for i, count in doubtful if count},
+            self._precision,
+            {str(BY_CODE[code]): found for code, found in by_status},
+            self._in_label_folders,
+            self._as_folder,
+        )
+
+    def _truth(self, name: bytes) -> int:
+        """The label that the file's folder is named as, or _NO_LABEL."""
+        parts = name.rsplit(b"/", 2)
+        return self._label_of.get(parts[-2], _NO_LABEL) if len(parts) > 1 else _NO_LABEL
+
+    def _count_failed(self, names: Sequence[bytes], statuses: bytes) -> None:
+        for code in set(statuses) - {Status.OK.code}:
+            count, before = statuses.count(code), self._failed.get(code)
+            if before is None:
+                first = escape(names[statuses.index(code)])
+                self._failed[code] = Failures(count, first)
+            else:
+                self._failed[code] = Failures(before.count + count, before.first)
+
+
+def count_rows(rows: Rows, card: Card) -> Answers:
+    """The counts of a journal's rows, one batch in memory at a time."""
+    counter = AnswerCounter(card)
+    for names, data in rows.rows():
+        counter.add(names, decode_result(data, len(names)))
+    return counter.counted()

@@ -1,0 +1,59 @@
+"""What came out of a job, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producer.journal.totals import Answers
+from producer.output.formatting import one_line, percent
+from producer.summary.form import Figure, LabelBar, figures, label_bars, paragraphs
+from producer.terminal import style
+
+
+def answer_lines(
+    answers: Answers, flagged: Mapping[str, int], blocks: bool, room: int | None = None
+) -> list[str]:
+    """Labels as bars, then doubtful, flagged and failed rows, and the agreement with the folders'
+    names. A line has at most `room` columns."""
+    bars = [
+        LabelBar(label, count, answers.doubtful.get(label, 0))
+        for label, count in answers.labels.items()
+    ]
+    found = [*_doubtful(answers), *_flagged(flagged), *_failed(answers), *_as_folder(answers)]
+    return paragraphs(label_bars(bars, blocks), figures(found, room))
+
+
+def _doubtful(answers: Answers) -> list[Figure]:
+    count = sum(answers.doubtful.values())
+    if not count:
+        return []
+    if answers.precision is None:
+        why = "this version has no confidence that is right often enough"
+    else:
+        precision = percent(answers.precision)
+        why = f"flagged, or less confident than what is right {precision} of the time"
+    return [Figure(f"{count:,}", "doubtful", why, style.doubtful)]
+
+
+def _flagged(flagged: Mapping[str, int]) -> list[Figure]:
+    if not flagged:
+        return []
+    kinds = ", ".join(f"{count:,} {flag}" for flag, count in flagged.items())
+    total = sum(flagged.values())
+    return [Figure(f"{total:,}", "flagged", f"{kinds} (column flag)", style.doubtful)]
+
+
+def _failed(answers: Answers) -> list[Figure]:
+    return [
+        Figure(f"{one.count:,}", status, f"first: {one_line(one.first)}", style.failed)
+        for status, one in answers.failures.items()
+    ]
+
+
+def _as_folder(answers: Answers) -> list[Figure]:
+    judged = answers.in_label_folders
+    if not judged:
+        return []
+    share = percent(answers.as_folder / judged, 1)
+    detail = f"{answers.as_folder:,} of {judged:,}"
+    return [Figure(share, "as their folders are named", detail)]

@@ -1,0 +1,90 @@
+"""Colours with a meaning, and how many columns a text takes.
+
+Green is good, yellow doubtful, red failed; names are bold, paths and explanations dim. click
+removes the codes where a stream is no terminal; `colour_wanted` overrides that for a command.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping
+from functools import partial
+
+import click
+
+good = partial(click.style, fg="green")
+doubtful = partial(click.style, fg="yellow")
+failed = partial(click.style, fg="red")
+name = partial(click.style, bold=True)
+dim = partial(click.style, dim=True)
+
+#: Terminals that cannot move the cursor back or display colours.
+DUMB = ("dumb", "unknown")
+ELLIPSIS = "…"
+_WIDE = ("W", "F")  #: categories of East Asian characters that take two columns
+
+
+def colour_wanted(environ: Mapping[str, str]) -> bool | None:
+    """Whether to write colours, for click's context; None: only to a terminal.
+
+    NO_COLOR (no-color.org) precedes FORCE_COLOR (force-color.org), as in Python's own traceback.
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return False if environ.get("TERM") in DUMB else None
+
+
+def can_redraw() -> bool:
+    """Whether standard error is a terminal on which a line can be drawn again."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in DUMB
+
+
+def columns_of(stream: object) -> int | None:
+    """The width of a terminal; None for a pipe or a file, which have none."""
+    isatty = getattr(stream, "isatty", None)
+    return shutil.get_terminal_size().columns if isatty is not None and isatty() else None
+
+
+def has_blocks(encoding: str | None) -> bool:
+    """Whether a stream's encoding has the characters of bars."""
+    try:
+        "█▏░…".encode(encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def width(text: str) -> int:
+    """The number of columns that a text without colour codes takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_width(character) for character in text)
+
+
+def shortened(text: str, limit: int, keep_end: bool = False) -> str:
+    """A text of at most `limit` columns; an ellipsis replaces its end, or its start."""
+    if width(text) <= limit:
+        return text
+    kept = ""
+    for character in reversed(text) if keep_end else text:
+        if width(kept) + _width(character) >= limit:
+            break
+        kept += character
+    return ELLIPSIS + kept[::-1] if keep_end else kept + ELLIPSIS
+
+
+def padded(text: str, size: int, left: bool = True) -> str:
+    """A text with spaces up to `size` columns."""
+    gap = " " * (size - width(text))
+    return text + gap if left else gap + text
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in _WIDE else 1

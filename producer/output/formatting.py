@@ -47,6 +47,12 @@ def moment(text: str) -> str:
     return one_line(text).replace("T", " ")[:16]
 
 
+def near(path: str) -> str:
+    """A path as it is short to type: relative, if it lies below the current folder."""
+    folder = os.path.join(os.getcwd(), "")
+    return path.removeprefix(folder) if path != folder else path
+
+
 def duration(seconds: float) -> str:
     """`12 s`, `3:05 min`, `1:02:03 h`."""
     whole = round(seconds)

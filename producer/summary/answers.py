@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
@@ -12,6 +11,7 @@ from producer.journal.totals import Answers, Failures
 from producer.output.acceptance import doubtless, doubtless_precision
 from producer.output.csv_cells import escape
 from producer.output.csv_table import Rows
+from shared.class_folders import ClassFolders, problem
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.model_card import Card
@@ -25,8 +25,13 @@ class AnswerCounter:
     def __init__(self, card: Card) -> None:
         self._labels, self._precision = card.labels, doubtless_precision(card)
         self._rule = doubtless(card)
-        folders = (os.fsencode(label.replace("/", "_")) for label in card.labels)
-        self._label_of = {folder: number for number, folder in enumerate(folders)}
+        named = {label for label in card.labels if not problem(label)}
+        folders = ClassFolders(named)
+        self._label_of = {
+            folders.folder(label).encode(): number
+            for number, label in enumerate(card.labels)
+            if label in named
+        }
         self._all, self._sure = Counter[int](), Counter[int]()
         self._failed: dict[int, Failures] = {}
         self._in_label_folders = self._as_folder = 0

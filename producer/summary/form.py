@@ -23,7 +23,7 @@ class LabelBar(NamedTuple):
     """One label: how many images have it, and how many of these are doubtful."""
 
     label: str
-    count: int
+    images: int
     doubtful: int = 0
 
 
@@ -40,21 +40,22 @@ def label_bars(
     labels: Sequence[LabelBar], blocks: bool = True, most: int = LABELS_SHOWN
 ) -> list[str]:
     """A line for each label, the most frequent first; the bars are relative to the longest."""
-    ordered = sorted((one for one in labels if one.count), key=lambda one: (-one.count, one.label))
+    found = [one for one in labels if one.images]
+    ordered = sorted(found, key=lambda one: (-one.images, one.label))
     shown, rest = ordered[:most], ordered[most:]
     if len(rest) == 1:
         shown, rest = ordered, []
     names = [shortened(one_line(one.label), LABEL_CELLS) for one in shown]
     cells = max(map(width, names), default=0)
-    digits = max((len(f"{one.count:,}") for one in shown), default=0)
-    longest = max((one.count for one in shown), default=1)
+    digits = max((len(f"{one.images:,}") for one in shown), default=0)
+    longest = max((one.images for one in shown), default=1)
     lines = [
-        f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {one.count:>{digits},}  "
-        + parted_bar((one.count - one.doubtful) / longest, one.count / longest, blocks)
+        f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {one.images:>{digits},}  "
+        + parted_bar((one.images - one.doubtful) / longest, one.images / longest, blocks)
         for one, text in zip(shown, names, strict=True)
     ]
     if rest:
-        images = sum(one.count for one in rest)
+        images = sum(one.images for one in rest)
         lines.append(dim(f"{_INDENT}and {images:,} images of {len(rest):,} other labels"))
     return lines
 
@@ -62,7 +63,7 @@ def label_bars(
 def figures(found: Sequence[Figure], room: int | None = None) -> list[str]:
     """A line for each figure, of `room` columns at most; the numbers are aligned at their ends."""
     digits = max((len(one.number) for one in found), default=0)
-    cells = max((len(one.noun) for one in found), default=0)
+    cells = max((len(one.noun) for one in found if one.detail), default=0)
     before = len(_INDENT) + digits + 1 + cells + len(_GAP)
     lines = []
     for one in found:

@@ -28,10 +28,10 @@ def _doubtful(answers: Answers) -> list[Figure]:
     if not count:
         return []
     if answers.precision is None:
-        why = "this version has no confidence that is right often enough"
+        why = "this version's card has no confidence from which answers are accepted"
     else:
         precision = percent(answers.precision)
-        why = f"flagged, or less confident than what is right {precision} of the time"
+        why = f"flagged, or a confidence too low for {precision} precision"
     return [Figure(f"{count:,}", "doubtful", why, style.doubtful)]
 
 
@@ -54,6 +54,5 @@ def _as_folder(answers: Answers) -> list[Figure]:
     judged = answers.in_label_folders
     if not judged:
         return []
-    share = percent(answers.as_folder / judged, 1)
-    detail = f"{answers.as_folder:,} of {judged:,}"
-    return [Figure(share, "as their folders are named", detail)]
+    share, right = percent(answers.as_folder / judged, 1), f"{answers.as_folder:,} of {judged:,}"
+    return [Figure(share, f"as their folders are named ({right})")]

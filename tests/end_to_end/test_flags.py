@@ -59,7 +59,7 @@ def test_flags_are_in_the_table_the_summary_and_the_status(
     summary = msgspec.json.decode(job.out, type=Summary)
     counted = Counter(row["flag"] for row in rows if row["flag"])
     assert summary.flagged == dict(counted) == dict.fromkeys(expected.values(), EACH)
-    assert "flagged: 4 unlike_training, 4 busy_background" in job.log
+    assert "4 unlike_training, 4 busy_background (column flag)" in job.log
 
     command = fleet.producer("status", str(table), "--json", cwd=cwd)
     assert command.wait() == 0, command.story

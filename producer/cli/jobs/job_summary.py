@@ -9,7 +9,7 @@ import click
 
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
-from producer.output.formatting import counted, mib, typed
+from producer.output.formatting import counted, mib, near, typed
 from producer.summary.form import next_commands, paragraphs
 from producer.summary.job_text import answer_lines
 from producer.terminal.style import columns_of, dim, failed, good, has_blocks
@@ -45,7 +45,7 @@ def _head(summary: Summary) -> Iterator[str]:
     failures = f"{summary.failed:,} failed"
     failures = failed(failures) if summary.failed else good(failures)
     yield f"job {summary.job}: {_images(summary)}, {failures}{_pace(summary)}"
-    yield dim(f"{summary.model} -> {summary.output}")
+    yield dim(f"{summary.model} -> {near(summary.output)}")
     if skipped := listed(summary.skipped):
         yield f"skipped: {skipped}"
     if summary.max_file_bytes < MAX_FILE_BYTES:
@@ -74,7 +74,7 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     """The next commands of a finished job."""
     if Exit(summary.exit_code) is Exit.BUDGET:
         return []
-    commands = [("check it", typed(["hangtag", "verify", summary.output]))]
+    commands = [("check it", typed(["hangtag", "verify", near(summary.output)]))]
     if summary.failed:
         again = typed(["hangtag", *resuming(sys.argv[1:]), "--retry-failed"])
         commands.insert(0, ("try failed rows again", again))

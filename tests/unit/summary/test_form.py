@@ -1,0 +1,74 @@
+"""The form of summaries: aligned figures, bars that add up, lines that fit."""
+
+from __future__ import annotations
+
+import click
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.journal.totals import Answers, Failures
+from producer.summary.form import LABELS_SHOWN, LabelBar, label_bars, next_commands
+from producer.summary.job_text import answer_lines
+from producer.terminal.bars import parted_bar
+from producer.terminal.style import width
+
+ANSWERS = Answers(
+    {"Bag": 60, "T-shirt/top": 3, "Coat": 1},
+    {"Bag": 15, "Coat": 1},
+    0.98,
+    {"unreadable": Failures(2, "photos/" + "x" * 90 + ".png"), "crashed": Failures(1, "b.png")},
+    64,
+    51,
+)
+
+
+def plain(lines: list[str]) -> list[str]:
+    return [click.unstyle(line) for line in lines]
+
+
+def test_an_answer_has_bars_doubts_failures_and_folders() -> None:
+    assert plain(answer_lines(ANSWERS, {"unlike_training": 4}, True, 60)) == [
+        "  Bag          60  ██████████████████░░░░░░",
+        "  T-shirt/top   3  █",
+        "  Coat          1  ░",
+        "",
+        "     16 doubtful    flagged, or a confidence too low for 98…",
+        "      4 flagged     4 unlike_training (column flag)",
+        "      2 unreadable  first: photos/xxxxxxxxxxxxxxxxxxxxxxxxx…",
+        "      1 crashed     first: b.png",
+        "  79.7% as their folders are named (51 of 64)",
+    ]
+
+
+def test_a_version_without_thresholds_says_why_every_row_is_doubtful() -> None:
+    lines = plain(answer_lines(Answers({"Bag": 2}, {"Bag": 2}), {}, False))
+    assert lines[0] == "  Bag  2  ------------------------"
+    assert "card has no confidence" in lines[2]
+
+
+@given(st.integers(1, 300))
+def test_more_labels_than_fit_are_summed(labels: int) -> None:
+    lines = plain(label_bars([LabelBar(f"label {i}", i + 1) for i in range(labels)]))
+    assert len(lines) <= LABELS_SHOWN + 1
+    if labels > LABELS_SHOWN + 1:
+        rest = labels - LABELS_SHOWN
+        assert lines[-1] == f"  and {rest * (rest + 1) // 2:,} images of {rest} other labels"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_a_bar_shows_each_of_its_parts(one: float, other: float, blocks: bool) -> None:
+    sure, all_ = min(one, other), max(one, other)
+    bar = click.unstyle(parted_bar(sure, all_, blocks))
+    solid, light = (bar.count(c) for c in ("█░" if blocks else "#-"))
+    assert abs(solid + light - 24 * all_) <= 1
+    assert bool(sure) <= bool(solid)
+    if sure < all_ and solid + light > 1:
+        assert light
+
+
+def test_commands_are_aligned_below_each_other() -> None:
+    assert plain(next_commands([("use it", "a"), ("undo it again", "b")])) == [
+        "use it:         a",
+        "undo it again:  b",
+    ]
+    assert width("写真") == 4

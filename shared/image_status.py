@@ -44,7 +44,7 @@ _STATUS_CODES = {status: code for code, status in enumerate(BY_CODE)}
 _SENTENCES = {
     Status.OK: "",
     Status.UNREADABLE: "The file is empty, damaged or not readable.",
-    Status.UNSUPPORTED: "The file is not a JPEG, PNG, WebP, BMP, GIF or TIFF image.",
+    Status.UNSUPPORTED: "The file is not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image.",
     Status.TOO_LARGE: "The file has more bytes or pixels than Hangtag accepts.",
     Status.MISSING: "The file no longer existed when it was read.",
     Status.CHANGED: "The file changed while the job ran.",

@@ -6,7 +6,8 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.inputs.walk import Walk
 from shared.errors import UsageError
-from shared.messages.files import IMAGE_SUFFIXES, printable
+from shared.image_formats import DECODED_ENDINGS
+from shared.messages.files import printable
 
 
 def check_not_empty(options: JobOptions) -> None:
@@ -32,6 +33,6 @@ def _nothing(options: JobOptions, skipped: str) -> str:
     if options.glob:
         what, other = f"no file matches --glob {options.glob!r}", "another pattern"
     else:
-        endings = " ".join(suffix.decode() for suffix in IMAGE_SUFFIXES)
+        endings = " ".join(f".{ending.decode()}" for ending in DECODED_ENDINGS)
         what, other = f"no file has an image's ending ({endings})", "choose files with --glob"
     return f"{where}: {what}; {there}; name another folder, or {other}"

@@ -1,4 +1,7 @@
-"""Reads one file: its bytes, or the reason why it cannot be read, and its stamp."""
+"""Reads one file: its bytes, or the reason why there are none, and its stamp.
+
+An image of a kind that is not decoded is not sent: its name and its first bytes are sufficient.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import stat
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared.image_formats import HEAD_BYTES, is_image, is_misnamed, is_other_kind
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp, read_whole, stamp
@@ -21,12 +25,12 @@ T = TypeVar("T")
 
 def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:
     """A file's bytes and stamp; a status instead of bytes if it cannot be read."""
-    return _opened(path, lambda fd, info: _content(fd, info, max_bytes))
+    return _opened(path, lambda fd, info: _content(path, fd, info, max_bytes))
 
 
 def probe(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
-    """The status that `read` would return, without reading; None if it would return bytes."""
-    return _opened(path, lambda _, info: _refusal(info, max_bytes))
+    """The status that `read` would return; None if it would return bytes, which are not read."""
+    return _opened(path, lambda fd, info: _refusal(path, fd, info, max_bytes))
 
 
 def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | Status, Stamp]:
@@ -61,11 +65,19 @@ def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> b
     return Status.CHANGED
 
 
-def _content(fd: int, info: os.stat_result, max_bytes: int) -> bytes | Status:
-    return _refusal(info, max_bytes) or read_whole(fd, info.st_size)
+def holds_image(path: bytes) -> bool:
+    """Whether a file without an ending starts like an image; False if it cannot be read."""
+    found, _ = _opened(path, lambda fd, _: is_image(os.pread(fd, HEAD_BYTES, 0)))
+    return found is True
 
 
-def _refusal(info: os.stat_result, max_bytes: int) -> Status | None:
+def _content(path: bytes, fd: int, info: os.stat_result, max_bytes: int) -> bytes | Status:
+    return _refusal(path, fd, info, max_bytes) or read_whole(fd, info.st_size)
+
+
+def _refusal(path: bytes, fd: int, info: os.stat_result, max_bytes: int) -> Status | None:
     if not stat.S_ISREG(info.st_mode):
         return Status.UNREADABLE
+    if is_other_kind(path) and not is_misnamed(os.pread(fd, HEAD_BYTES, 0)):
+        return Status.UNSUPPORTED
     return Status.TOO_LARGE if info.st_size > max_bytes else None

@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
 from producer.inputs.job_options import JobOptions
+from producer.inputs.reader import holds_image
 from producer.inputs.skipped import Counts
 from shared.errors import SetupError, UsageError
-from shared.messages.files import IMAGE_SUFFIXES, printable
+from shared.image_formats import has_image_ending
+from shared.messages.files import printable
 
 _BLOCK_BYTES = 1 << 20
 _GONE = {errno.ENOENT, errno.ENOTDIR}
@@ -109,7 +111,11 @@ class Walk:
             return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
         if kind != FILE:
             return skipped.SPECIAL if wanted else ""
-        return None if wanted else skipped.ending(name, self.skipped)
+        if wanted:
+            return None
+        ending = skipped.ending(name, self.skipped)
+        unnamed = ending == skipped.NO_ENDING and not self._options.glob
+        return None if unnamed and holds_image(self._real(path)) else ending
 
     def _skip(self, reason: str) -> None:
         self.skipped = skipped.one_more(self.skipped, reason)
@@ -187,7 +193,7 @@ def _check_list(real: bytes, typed: bytes) -> None:
 def _matcher(glob: str) -> Callable[[bytes], bool]:
     """A predicate on a path relative to the typed folder."""
     if not glob:
-        return lambda path: path.lower().endswith(IMAGE_SUFFIXES)
+        return has_image_ending
     pattern = os.fsencode(glob)
     if b"/" in pattern:
         return lambda path: fnmatch.fnmatchcase(path, pattern)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from shared.errors import UsageError
-from shared.messages.files import IMAGE_SUFFIXES
+from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
 #: Endings of other formats. Any other ending, or none, means CSV.
 _OTHER_FORMATS = (
@@ -13,7 +13,7 @@ _OTHER_FORMATS = (
     *(".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
     *(".sqlite", ".db", ".h5", ".hdf5", ".npy", ".npz", ".pkl", ".pickle"),
     *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
-    *(suffix.decode() for suffix in IMAGE_SUFFIXES),
+    *(f".{ending.decode()}" for ending in DECODED_ENDINGS + OTHER_ENDINGS),
 )
 
 

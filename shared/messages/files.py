@@ -107,8 +107,5 @@ def filled(known: bytes, reported: bytes) -> bytes:
     return b"".join(reported[one] if known[one] == NO_DIGEST else known[one] for one in each)
 
 
-#: For names in lower case.
-IMAGE_SUFFIXES = (b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff")
-
 #: The stamp of a missing file.
 NO_STAMP: Stamp = (-1, -1)

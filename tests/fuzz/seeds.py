@@ -119,12 +119,26 @@ def _others() -> dict[str, bytes]:
     modes = ("1", "L", "P", "RGB", "RGBA")
     found = {f"{mode}.bmp": save(noise((29, 21), mode), "BMP") for mode in modes}
     found["runs.bmp"] = _runs()
+    found |= _avifs()
     moving: dict[str, Any] = {"save_all": True, "append_images": [noise((64, 48), "RGBA")] * 2}
     for name, image in (("rgb", noise((64, 48), "RGB")), ("rgba", noise((64, 48), "RGBA"))):
         found[f"{name}-lossy.webp"] = save(image, "WEBP", quality=40, method=0)
         found[f"{name}-exact.webp"] = save(image, "WEBP", lossless=True, method=0)
         found[f"{name}-notes.webp"] = save(image, "WEBP", exif=exif(), icc_profile=icc(), method=0)
         found[f"{name}-moving.webp"] = save(image, "WEBP", method=0, **moving)
+    return found
+
+
+def _avifs() -> dict[str, bytes]:
+    """One thread and one codec, so that the files are the same in every process."""
+    found = {}
+    for mode in ("L", "RGB", "RGBA"):
+        for sampling in ("4:2:0", "4:4:4"):
+            image, name = noise((64, 48), mode), f"{mode}-{sampling[2:].replace(':', '')}.avif"
+            found[name] = save(image, "AVIF", subsampling=sampling, max_threads=1, speed=10)
+    frames: dict[str, Any] = {"save_all": True, "append_images": [noise((28, 28), "RGB")] * 2}
+    found["moving.avif"] = save(noise((28, 28), "RGB"), "AVIF", max_threads=1, **frames)
+    found["notes.avif"] = save(noise((28, 28), "RGB"), "AVIF", max_threads=1, exif=exif())
     return found
 
 

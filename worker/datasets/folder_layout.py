@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared.errors import SetupError
-from shared.messages.files import IMAGE_SUFFIXES
+from shared.image_formats import is_decoded_kind, is_other_kind
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 SPLITS = {
@@ -26,6 +26,7 @@ SPLITS = {
 }
 #: Reasons why an entry is not an image of the data set.
 HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
+OTHER_KINDS = "images of kinds that are not read, such as HEIC and RAW"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 
 
@@ -71,7 +72,7 @@ class ClassFolderWalk:
         ]
 
     def items(self) -> Iterator[Item]:
-        """Every file with an image suffix, ordered by name."""
+        """Every file with the ending of an image that is decoded, ordered by name."""
         self.skipped.clear()
         for top in self._tops:
             self.skipped[BESIDE] += sum(not is_folder for _, is_folder in self._entries(top))
@@ -118,10 +119,10 @@ class ClassFolderWalk:
             if is_folder:
                 inside = [(path + b"/" + name, is_dir) for name, is_dir in self._entries(path)]
                 waiting.extend(reversed(inside))
-            elif path.lower().endswith(IMAGE_SUFFIXES):
+            elif is_decoded_kind(path):
                 yield path
             else:
-                self.skipped[OTHER] += 1
+                self.skipped[OTHER_KINDS if is_other_kind(path) else OTHER] += 1
 
     def _entries(self, folder: bytes) -> list[tuple[bytes, bool]]:
         """Names and whether they are folders, ordered by name; counts skipped entries."""

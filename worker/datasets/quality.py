@@ -8,7 +8,15 @@ import numpy as np
 
 from shared.errors import SetupError
 from worker.datasets.decode_files import Bad, DecodedRows
-from worker.datasets.folder_layout import BESIDE, CLOSED, HIDDEN, LINKS, OTHER, printable
+from worker.datasets.folder_layout import (
+    BESIDE,
+    CLOSED,
+    HIDDEN,
+    LINKS,
+    OTHER,
+    OTHER_KINDS,
+    printable,
+)
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 
 #: A class larger than another by this factor is reported.
@@ -67,7 +75,7 @@ def _are(count: int) -> str:
 
 
 def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
-    reasons = (HIDDEN, LINKS, OTHER, BESIDE, CLOSED)
+    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, CLOSED)
     found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
     if found:
         yield f"skipped: {', '.join(found)}"

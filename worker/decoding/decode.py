@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import ImageError
+from shared.image_formats import Format
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.decoding import bmp, fast_png, gif, jpeg, png, tiff, webp
+from worker.decoding import avif, bmp, fast_png, gif, jpeg, png, tiff, webp
 from worker.decoding.size_limits import MAX_PIXELS
-from worker.decoding.sniff import Kind, sniff
+from worker.decoding.sniff import sniff
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import DecodedImage, place
 from worker.preprocessing.orientation import orientation_of
@@ -32,9 +33,10 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 logger = logging.getLogger(__name__)
 
-_READERS: dict[Kind, Callable[[bytes], Image.Image]] = {
+_READERS: dict[Format, Callable[[bytes], Image.Image]] = {
     "PNG": png.read,
     "WEBP": webp.read,
+    "AVIF": avif.read,
     "BMP": bmp.read,
     "GIF": gif.read,
 }

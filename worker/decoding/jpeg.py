@@ -1,5 +1,9 @@
 """JPEG, decoded at the smallest sufficient size: libjpeg can decode to 1/2, 1/4 or 1/8.
 
+Its reduction is exact, so the filter needs no reserve: three times the final size as a minimum
+takes twice the time and changes the accuracy neither of photographs at 224 pixels nor of garments
+at 28.
+
 Pillow stores every comment and profile of a file, and copies a growing EXIF block for each of its
 parts, which takes minutes for a malicious file. So it gets only the segments that affect the
 pixels.
@@ -19,7 +23,7 @@ from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from worker.decoding.size_limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
 from worker.preprocessing import garment
-from worker.preprocessing.letterbox import REDUCING_GAP, DecodedImage, Size, fitted
+from worker.preprocessing.letterbox import DecodedImage, Size, fitted
 from worker.preprocessing.orientation import orientation_of
 
 _START = b"\xff\xd8"
@@ -54,8 +58,8 @@ class _Head(NamedTuple):
 def read(data: bytes, spec: Preprocessing) -> DecodedImage:
     """The decoded image, grey if the network needs no colour.
 
-    It is at least REDUCING_GAP times as large as the letterbox needs, as large as the conversion
-    of garments needs, or has its original size.
+    It is at least as large as the letterbox or the conversion of garments needs, or has its
+    original size.
 
     Raises:
         ImageError: `too_large`, or `unreadable` if no scan is found.
@@ -77,8 +81,7 @@ def _wanted(size: Size, orientation: int, spec: Preprocessing) -> tuple[str | No
     """The mode (None: the file's own) and the minimum width and height."""
     if spec.convert == "garment":
         return None, garment.min_size(size)  # the background is detected by its colour
-    width, height = (REDUCING_GAP * side for side in fitted(size, orientation, spec))
-    return "L" if spec.channels == 1 else None, (width, height)
+    return "L" if spec.channels == 1 else None, fitted(size, orientation, spec)
 
 
 def _shrink(size: Size, drafted: tuple[str, tuple[int, int, float, float]] | None) -> int:

@@ -24,8 +24,13 @@ from worker.preprocessing.orientation import UPRIGHT
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _BITS, _COMPRESSION, _ORIENTATION = 258, 259, 274
+_PURPOSE, _PHOTOMETRIC, _SUB_IMAGES, _DNG_VERSION = 254, 262, 330, 50706
 #: JPEG as in TIFF 6, replaced by 7 in 1995: the cause of many bugs in libtiff.
 _OLD_JPEG = 6
+#: Bit of the purpose. Cameras put a preview first into a raw file, and the image below it.
+_PREVIEW = 1
+#: Samples of a sensor, with or without its colour filter.
+_SENSOR = (32803, 34892)
 #: struct formats of the numbers that Hangtag reads, by TIFF's type number.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 #: Pillow needs about 300 bytes for each entry; 100 megapixels in strips of a row have fewer.
@@ -58,7 +63,8 @@ def read(data: bytes) -> DecodedImage:
     """The decoded first image.
 
     Raises:
-        ImageError: `too_large`, or `unsupported` for the old form of JPEG in TIFF.
+        ImageError: `too_large`, or `unsupported` for the old form of JPEG in TIFF and for raw
+            files of cameras.
         Exception: of any class that Pillow raises for a damaged file.
     """
     order = "<" if data.startswith(b"II") else ">"
@@ -111,8 +117,14 @@ def _check(values: dict[int, int]) -> None:
     if 0 in size or 0 in tile:
         # Declared in a form that Pillow or libtiff may read differently.
         raise ImageError(Status.UNREADABLE)
-    if values.get(_COMPRESSION) == _OLD_JPEG:
+    if _is_raw(values) or values.get(_COMPRESSION) == _OLD_JPEG:
         raise ImageError(Status.UNSUPPORTED)
+
+
+def _is_raw(values: dict[int, int]) -> bool:
+    """Whether a camera wrote the file as raw, whatever its name is."""
+    preview = values.get(_PURPOSE, 0) & _PREVIEW and _SUB_IMAGES in values
+    return bool(preview) or _DNG_VERSION in values or values.get(_PHOTOMETRIC) in _SENSOR
 
 
 def _loaded(stream: io.BytesIO) -> TiffImageFile:

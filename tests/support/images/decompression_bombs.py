@@ -8,6 +8,7 @@ import zlib
 from PIL import Image
 
 from shared.image_status import Status
+from tests.support.images.av1 import avif, short_sequence, small_av1
 from tests.support.images.encoders import chunk, deflated_zeros, png, save, tiff
 from tests.support.images.image_zoo import bomb
 
@@ -64,7 +65,8 @@ def tiffs() -> Bombs:
 
 
 def others() -> Bombs:
-    """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 64 MP."""
+    """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 64 MP, an AVIF
+    of 1.6 GB."""
     jpeg = save(Image.new("L", (28, 28)), "JPEG")
     photo = save(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
     scan = photo.rindex(b"\xff\xda")
@@ -75,6 +77,7 @@ def others() -> Bombs:
         "scans": (photo[:scan] + photo[scan:-2] * 1_000 + photo[-2:], Status.TOO_LARGE),
         "runs": (_run_length_bmp(4_000, 4_000), Status.TOO_LARGE),
         "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
+        "avif": (avif(short_sequence(16_384, 16_384) + small_av1()), Status.TOO_LARGE),
     }
 
 

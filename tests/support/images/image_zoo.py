@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
-from tests.support.images.encoders import deflated_zeros, png, save, turned
+from tests.support.images.encoders import deflated_zeros, png, save, tiff, turned
 from worker.demo.drawings import silhouette
 from worker.demo.images import encoded
 
@@ -51,6 +51,8 @@ def variants(image: Bytes) -> dict[str, bytes]:
         "still.gif": save(grey, "GIF"),
         "animated.gif": save(grey, "GIF", save_all=True, append_images=[other]),
         "lossless.webp": save(grey, "WEBP", lossless=True),
+        "lossless.avif": save(grey, "AVIF", quality=100),
+        "turned.avif": turned(image, 6, "AVIF", quality=100),
         "plain.tiff": save(grey, "TIFF"),
         "packed.tif": save(grey, "TIFF", compression="tiff_lzw"),
         "grey.jpg": save(grey, "JPEG", quality=95),
@@ -70,11 +72,22 @@ def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
         **{
             f"truncated-{name}": (data[: len(data) // 3], Status.UNREADABLE)
             for name, data in variants(image).items()
-            if name in ("plain.bmp", "still.gif", "lossless.webp", "plain.tiff", "packed.tif")
+            if name
+            in (
+                "plain.bmp",
+                "still.gif",
+                "lossless.webp",
+                "lossless.avif",
+                "plain.tiff",
+                "packed.tif",
+            )
         },
         "flipped-bit.png": (_flip(good, 60), Status.UNREADABLE),
         "text.png": (b"BMWs are cars, and this is a text about them.\n", Status.UNSUPPORTED),
         "drawing.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Status.UNSUPPORTED),
+        "iphone.HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Status.UNSUPPORTED),
+        "nikon.nef": (_camera_raw(), Status.UNSUPPORTED),
+        "nikon.tif": (_camera_raw(), Status.UNSUPPORTED),
         "bomb.png": (bomb(), Status.TOO_LARGE),
     }
 
@@ -94,7 +107,14 @@ def write_zoo(folder: Path) -> dict[str, Status | str]:
 
 
 def _write_names(folder: Path, content: bytes) -> dict[str, Status | str]:
-    names = [b"new\nline.png", b"com,ma.png", b'quo"te.png', b"=cmd.png", b"caf\xe9.png"]
+    names = [
+        b"nameless",
+        b"new\nline.png",
+        b"com,ma.png",
+        b'quo"te.png',
+        b"=cmd.png",
+        b"caf\xe9.png",
+    ]
     for name in names:
         (folder / os.fsdecode(name)).write_bytes(content)
     return {os.fsdecode(name): SAME for name in names}
@@ -124,6 +144,14 @@ def _write_kinds(folder: Path, content: bytes) -> dict[str, Status | str]:
         "loop.png": SKIPPED,
         "nowhere.png": SKIPPED,
     }
+
+
+def _camera_raw() -> bytes:
+    """A preview of 8x8, with the sensor's data below it."""
+    tags = {254: (4, [1]), 256: (4, [8]), 257: (4, [8]), 258: (3, [8]), 259: (3, [1]),
+            262: (3, [1]), 273: (4, [-1]), 278: (4, [8]), 279: (4, [64]),
+            330: (4, [8])}  # fmt: skip
+    return tiff(tags, bytes(64))
 
 
 def _with_alpha(grey: Image.Image, alpha: Image.Image, mode: str) -> Image.Image:

@@ -126,13 +126,17 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     (root / "cat" / ".hidden.png").write_bytes(b"")
     (root / ".git").mkdir()
     (root / "cat" / "notes.txt").write_text("about cats")
+    (root / "cat" / "IMG_1.HEIC").write_bytes(b"")
     (root / "labels.csv").write_text("0,1")
     os.symlink(root / "dog" / "0000.png", root / "cat" / "link.png")
     os.symlink(root / "dog", root / "dogs")
     os.mkfifo(root / "cat" / "pipe.png")
     loaded = _load(root)
     assert _total(loaded) == 80
-    skipped = "skipped: 2 (hidden), 2 (links), 2 (no images), 1 (beside the class folders)"
+    skipped = (
+        "skipped: 2 (hidden), 2 (links), 1 (images of kinds that are not read, such as HEIC and RAW)"
+        ", 2 (no images), 1 (beside the class folders)"
+    )
     assert loaded.report.notes == (skipped,)
 
 
@@ -202,7 +206,7 @@ def test_unreadable_files_are_named_with_the_reason(root: Path) -> None:
     assert [line.partition(":")[0] for line in report.unreadable] == [
         "cat/empty.png", "dog/half.png", "dog/text.jpg",
     ]  # fmt: skip
-    assert report.unreadable[2].endswith("is not a JPEG, PNG, WebP, BMP, GIF or TIFF image.")
+    assert report.unreadable[2].endswith("is not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image.")
 
 
 def test_too_many_unreadable_files_are_an_error_that_names_some(root: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.reader import probe, read, read_again
+from producer.inputs.reader import holds_image, probe, read, read_again
+from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP
@@ -104,3 +105,46 @@ def test_any_date_of_a_file_fits_into_the_journal(path: bytes, seconds: int) -> 
     _, stamp = read(path)
     assert len(struct.pack("<qq", *stamp)) == 16
     assert read_again(path, stamp) == b"content"
+
+
+@pytest.mark.parametrize("ending", OTHER_ENDINGS)
+def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
+    tmp_path: Path, ending: bytes
+) -> None:
+    path = bytes(tmp_path) + b"/IMG_1." + ending.upper()
+    for content in (b"", b"II*\0" + bytes(99), b"\0\0\0\x18ftypheic"):
+        Path(os.fsdecode(path)).write_bytes(content)
+        status, stamp = read(path, 10)
+        assert (status, stamp[0]) == (Status.UNSUPPORTED, len(content))
+        assert probe(path, 10) == (status, stamp)
+        assert read_again(path, stamp) is Status.UNSUPPORTED
+
+
+def test_a_jpeg_that_is_named_heic_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(b"\xff\xd8\xff\xe0 and more")
+    assert read(bytes(path))[0] == path.read_bytes()
+
+
+def test_no_ending_is_both_decoded_and_not() -> None:
+    assert not set(DECODED_ENDINGS) & set(OTHER_ENDINGS)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xff\xd8\xff\xe0", True),
+        (b"\0\0\0\x14ftypmif1\0\0\0\0heic", True),
+        (b"\0\0\0\x14ftypisom\0\0\0\0mp42", False),
+        (b"8BPS\0\1", True),
+        (b"BM is not always a bitmap", False),
+        (b"#!/bin/sh", False),
+        (b"", False),
+    ],
+)
+def test_a_file_without_an_ending_is_an_image_by_its_first_bytes(
+    tmp_path: Path, content: bytes, expected: bool
+) -> None:
+    (tmp_path / "nameless").write_bytes(content)
+    assert holds_image(bytes(tmp_path / "nameless")) is expected
+    assert not holds_image(bytes(tmp_path / "absent"))

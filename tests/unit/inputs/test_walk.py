@@ -30,7 +30,7 @@ from producer.inputs.skipped import (
 )
 from producer.inputs.walk import Walk, check_roots
 from shared.errors import SetupError, UsageError
-from shared.messages.files import IMAGE_SUFFIXES
+from shared.image_formats import has_image_ending
 from tests.support.machine.unlistable_folders import too_deep
 
 #: Names that sort differently beside "/", are hidden, or cannot be decoded.
@@ -47,10 +47,11 @@ STEMS = [
     b"\n",
     "\N{SNOWMAN}".encode(),
 ]
-SUFFIXES = [b"", b".png", b".PNG", b".jpeg", b".tiff", b".txt", b".png.txt"]
+SUFFIXES = [b"", b".", b".png", b".PNG", b".jpeg", b".tiff", b".HEIC", b".txt", b".png.txt"]
+JPEG_START = b"\xff\xd8\xff\xe0"
 names = st.builds(bytes.__add__, st.sampled_from(STEMS), st.sampled_from(SUFFIXES))
 #: A tree: each name with its kind; a folder is a dictionary.
-kinds = st.sampled_from(["file", "file", "file", "link", "link to a folder", "fifo"])
+kinds = st.sampled_from(["file", "file", "file", "jpeg", "link", "link to a folder", "fifo"])
 trees = st.recursive(
     st.dictionaries(names, kinds, max_size=4),
     lambda inner: st.dictionaries(names, st.one_of(kinds, inner), max_size=5),
@@ -79,6 +80,8 @@ def plant(folder: bytes, tree: Tree) -> None:
             plant(path, kind)
         elif kind == "file":
             os.close(os.open(path, os.O_CREAT))
+        elif kind == "jpeg":
+            Path(os.fsdecode(path)).write_bytes(JPEG_START)
         elif kind == "fifo":
             os.mkfifo(path)
         else:
@@ -92,15 +95,22 @@ def image_paths(tree: Tree, folder: bytes) -> Iterator[bytes]:
             continue
         if isinstance(kind, dict):
             yield from image_paths(kind, folder + b"/" + name)
-        elif kind == "file" and name.lower().endswith(IMAGE_SUFFIXES):
+        elif is_row(name, kind):
             yield folder + b"/" + name
+
+
+def is_row(name: bytes, kind: object) -> bool:
+    """Whether a file that is not hidden is a row: by its ending, or by its bytes without one."""
+    return (kind in ("file", "jpeg") and has_image_ending(name)) or (
+        kind == "jpeg" and (b"." not in name or name.endswith(b"."))
+    )
 
 
 def skipped_files(tree: Tree) -> Counter[str]:
     """The oracle: the skipped files, by reason."""
     count: Counter[str] = Counter()
     for name, kind in tree.items():
-        wanted = name.lower().endswith(IMAGE_SUFFIXES)
+        wanted = has_image_ending(name)
         if name.startswith(b"."):
             count[HIDDEN] += 1
         elif isinstance(kind, dict):
@@ -109,7 +119,7 @@ def skipped_files(tree: Tree) -> Counter[str]:
             count[LINK] += 1
         elif wanted and kind == "fifo":
             count[SPECIAL] += 1
-        elif kind == "file" and not wanted:
+        elif kind in ("file", "jpeg") and not is_row(name, kind):
             suffix = os.path.splitext(os.fsdecode(b"x" + name))[1]
             count[suffix.lower() if len(suffix) > 1 else NO_ENDING] += 1
     return count

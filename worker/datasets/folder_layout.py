@@ -26,7 +26,7 @@ SPLITS = {
 }
 #: Reasons why an entry is not an image of the data set.
 HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
-OTHER_KINDS = "images of kinds that are not read, such as HEIC and RAW"
+OTHER_KINDS = "images of other kinds, such as HEIC"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 
 

@@ -134,7 +134,7 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     loaded = _load(root)
     assert _total(loaded) == 80
     skipped = (
-        "skipped: 2 (hidden), 2 (links), 1 (images of kinds that are not read, such as HEIC and RAW)"
+        "skipped: 2 (hidden), 2 (links), 1 (images of other kinds, such as HEIC)"
         ", 2 (no images), 1 (beside the class folders)"
     )
     assert loaded.report.notes == (skipped,)

@@ -33,6 +33,7 @@ GROUPS = {
         Entry("predict", "jobs.predict", "Classify a few images and print their labels."),
     ),
     "Results": (
+        Entry("table", "results.table", "Render a table again: other thresholds or columns."),
         Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
     ),
     "Train": (

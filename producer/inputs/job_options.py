@@ -11,7 +11,7 @@ from shared.messages.job import RUNTIMES
 
 
 class JobOptions(msgspec.Struct, frozen=True):
-    """Everything that determines the table, and the transport of files, which does not.
+    """Everything that determines the answers, and the transport of files, which does not.
 
     Paths are bytes, as the system has them.
     """
@@ -23,6 +23,8 @@ class JobOptions(msgspec.Struct, frozen=True):
     list_file: bytes = b""
     model: str = ""  #: as typed; resolved once, when the job starts
     runtime: str = RUNTIMES[0]
+    #: The labels of each image in the journal; a table may display fewer
+    #: (producer/rendering/display_options.py).
     top_k: int = 1
     probabilities: bool = False
     #: It does not change the table, so a resumed job may have another one.
@@ -56,8 +58,6 @@ _TYPED = {
     "list_file": "--list",
     "model": "--model",
     "runtime": "--runtime",
-    "top_k": "--top-k",
-    "probabilities": "--probabilities",
 }
 
 

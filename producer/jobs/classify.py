@@ -26,8 +26,9 @@ from producer.journal.totals import Answers
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
+from producer.rendering.display_options import DisplayOptions
+from producer.rendering.table_file import check_replaceable, is_foreign
 from producer.stack.stack import BrokerSession
-from producer.verify.check_rows import sha256_of
 from shared.errors import Exit, SetupError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.settings import Settings
@@ -57,13 +58,15 @@ def classify(
     options: JobOptions,
     settings: Settings,
     *,
+    display: DisplayOptions | None = None,
     budget: ErrorBudget | None = None,
     timeout_s: float | None = None,
     restart: bool = False,
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> Summary:
-    """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again.
+    """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
+    finished job other display options render the table again.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
@@ -72,7 +75,7 @@ def classify(
     started = time.monotonic()
     check_roots(options)
     check_below(options, settings)
-    job = Job(options, restart)
+    job = Job(options, restart, display)
     report = make_progress(quiet)
     budget = budget or ErrorBudget()
     try:
@@ -83,6 +86,8 @@ def classify(
             check_not_empty(options)
         new = _new_files(job, report)
         if code is None or (retry_failed and job.journal.totals.failed):
+            if job.has_started:
+                check_replaceable(job.journal, job.output)
             deadline = started + timeout_s if timeout_s else float("inf")
             attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
             end = _work(job, attempt, started, retry_failed, new)
@@ -144,7 +149,7 @@ def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
     if code is not Exit.BUDGET:
         return ""
     part = f"{job.output}{PART_SUFFIX}"
-    job.write_table(Path(part))
+    job.table.write_part(Path(part))
     return part
 
 
@@ -177,9 +182,13 @@ def _report_retry(report: JobProgress, count: int) -> None:
 
 def _report_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
     if not job.output.exists():
-        job.write_table()
+        job.table.render()
         report.notice(f"{job.output} was missing; it was written again from its journal")
-    elif _is_changed(job):
+    elif not job.table.is_rendered:
+        job.table.render()
+        report.notice(f"{job.output} was rendered again from its journal; nothing was classified")
+        return
+    elif is_foreign(job.journal, job.output):
         report.notice(
             f"{job.output} differs from what its job wrote; show the differences with: "
             f"{typed(['hangtag', 'verify', str(job.output)])}; to write it again, remove the file "
@@ -189,13 +198,6 @@ def _report_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
         report.notice(f"no row of {job.output} has failed; there is nothing to retry")
     else:
         report.notice(f"{job.output} is finished already; run it again with classify --restart")
-
-
-def _is_changed(job: Job) -> bool:
-    try:
-        return sha256_of(job.output) != job.journal.sha256
-    except OSError as error:
-        raise SetupError(f"{job.output}: {error.strerror}; check its permissions") from error
 
 
 def _summary(job: Job, end: _End) -> Summary:
@@ -216,5 +218,5 @@ def _summary(job: Job, end: _End) -> Summary:
         part,
         job.journal.unlisted,
         job.options.max_file_bytes,
-        job.answers if has_table else None,
+        job.table.answers if has_table else None,
     )

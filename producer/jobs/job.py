@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import redis
 
-from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
+from producer.jobs.job_table import JobTable
+from producer.jobs.pin import pin
 from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember
-from producer.journal.job_properties import (
-    ANSWERS,
-    ATTEMPT,
-    AttemptResult,
-    Pinned,
-    encode_answers,
-    encode_attempt,
-)
+from producer.journal.job_properties import ATTEMPT, TABLE, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.snapshot import read_snapshot
-from producer.journal.totals import Answers
-from producer.output.csv_table import Table, write
-from producer.summary.answers import AnswerCounter, count_rows
+from producer.rendering.display_options import (
+    DISPLAY,
+    DisplayOptions,
+    encode_display,
+    make_table,
+)
+from producer.rendering.table_file import sha256_of
 from shared.errors import Exit, UsageError
-from shared.messages import model_card
-from shared.messages.batch import new_id
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
-from shared.messages.model_name import parse
-from shared.registry import mirror_reader
 
 
 class Job:
@@ -43,8 +35,13 @@ class Job:
     `pinned` and the properties that read it are available once the job has started.
     """
 
-    def __init__(self, options: JobOptions, restart: bool = False) -> None:
-        """Open or create the journal.
+    def __init__(
+        self,
+        options: JobOptions,
+        restart: bool = False,
+        display: DisplayOptions | None = None,
+    ) -> None:
+        """Open or create the journal. Display options that are not given are those of the job.
 
         Raises:
             UsageError: the job runs already, has other options, or the output is a foreign file.
@@ -60,10 +57,10 @@ class Job:
         #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
+        self.table = JobTable(self.journal, self.output, lambda: self.pinned, display)
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
-        self._answers: Answers | None = None  #: of the table that this process has written
         try:
             if not self._earlier:
                 self._check_options()
@@ -102,10 +99,11 @@ class Job:
         replace an earlier job of this output.
 
         Raises:
-            SetupError: there is no such model.
+            SetupError: there is no such model, or it has no threshold for --accept.
             redis.exceptions.RedisError: the server is unreachable.
         """
         pinned = pin(client, self.options)
+        make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
         remember(Entry(record.id, str(self.output), record.created))
@@ -113,6 +111,9 @@ class Job:
             record=encode_job(record),
             card=encode_card(card),
             options=encode_options(self.options),
+            # With --restart, the file that is there may be replaced.
+            **{TABLE: sha256_of(self.output).encode()},
+            **{DISPLAY: encode_display(self.table.display)},
         )
         self._earlier = False
         self._pinned = pinned
@@ -129,19 +130,9 @@ class Job:
             self.journal.put(**{WALKED: b"1"})
         return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
 
-    def write_table(self, output: Path | None = None) -> str:
-        """Write the rows so far; return the file's SHA-256. Raises SetupError."""
-        table = Table(self.card, self.options.top_k, self.options.probabilities)
-        counter = AnswerCounter(self.card)
-        sha256 = write(self.journal, table, output or self.output, counter.add)
-        self._answers = counter.counted()
-        return sha256
-
-    @property
-    def answers(self) -> Answers:
-        """What came out so far: as of the last written table, or else counted now."""
-        found = self._answers or self.journal.answers
-        return found or count_rows(self.journal, self.card)
+    def write_table(self) -> str:
+        """Write the table; return its SHA-256. Raises as `JobTable.write_table`."""
+        return self.table.write_table()
 
     def started(self, budget: ErrorBudget) -> None:
         """Store the state that holds if this process dies, and the budget that `collect` uses."""
@@ -154,7 +145,7 @@ class Job:
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
-        self.journal.put(**properties, **self._counted())
+        self.journal.put(**properties, **self.table.counted())
 
     def finish(
         self,
@@ -164,13 +155,13 @@ class Job:
         attempt: AttemptResult | None = None,
     ) -> None:
         """Store the exit code of the job, whose table with this SHA-256 is in place."""
-        properties = {"exit": b"%d" % code, "table": sha256.encode()}
+        properties = {"exit": b"%d" % code, **self.table.written(sha256)}
         if unlisted is not None:
             properties[UNLISTED] = encode_unlisted(unlisted)
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
             properties[SKIPPED] = encode_skipped(attempt.skipped)
-        self.journal.put(**properties, **self._counted())
+        self.journal.put(**properties)
 
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
@@ -186,10 +177,6 @@ class Job:
     def close(self) -> None:
         """Close the journal; remove that of a job that never started."""
         self.journal.close(remove=not self._earlier and not self.has_started)
-
-    def _counted(self) -> dict[str, bytes]:
-        """What came out, as a property, if a table was written."""
-        return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
 
     def _id_of_old(self) -> set[str]:
         view = read_snapshot(self.output)
@@ -208,30 +195,13 @@ class Job:
         if self.options.transport != stored.transport and self.exit_code is None:
             stored = msgspec.structs.replace(stored, transport=self.options.transport)
             self.journal.put(options=encode_options(stored))  # `collect` uses them
-        self.options = msgspec.structs.replace(self.options, max_file_bytes=stored.max_file_bytes)
-
-
-def pin(client: redis.Redis, options: JobOptions) -> Pinned:
-    """A new job pinned to the current version of its model, with the server's file size limit.
-
-    Raises:
-        SetupError: there is no such model.
-        redis.exceptions.RedisError: the server is unreachable.
-    """
-    card = mirror_reader.resolve(client, parse(options.model))
-    k = len(card.labels) if options.probabilities else options.top_k
-    record = JobRecord(
-        id=new_id(),
-        name=card.name,
-        version=card.version,
-        card_sha256=model_card.card_sha256(card),
-        runtime=options.runtime,
-        top_k=min(k, len(card.labels)),
-        output=Path(options.output).name.encode(errors="backslashreplace").decode(),
-        host=socket.gethostname(),
-        created=time.time(),
-    )
-    return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
+        self.options = msgspec.structs.replace(
+            self.options,
+            top_k=stored.top_k,
+            probabilities=stored.probabilities,
+            max_file_bytes=stored.max_file_bytes,
+        )
+        self.table.resume(self.exit_code is not None)
 
 
 def stored_options(output: Path) -> JobOptions:

@@ -69,7 +69,7 @@ class JobProperties(ABC):
     @property
     def sha256(self) -> str:
         """Hexadecimal digest of the table as it was written; empty before."""
-        return (self.get("table") or b"").decode()
+        return (self.get(TABLE) or b"").decode()
 
     @property
     def stopped(self) -> Exit | None:
@@ -105,6 +105,8 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True)
 
 
+#: The property of a job with the digest of its table, or of a file that the table may replace.
+TABLE = "table"
 #: The property of a job that holds its last attempt's result.
 ATTEMPT = "attempt"
 #: The property that holds what came out.

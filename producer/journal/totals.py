@@ -35,6 +35,16 @@ class Failures(msgspec.Struct, frozen=True):
     first: str  #: the first file, as a cell of the table
 
 
+class AcceptedShare(msgspec.Struct, frozen=True):
+    """The accepted rows of a table, and what share of them should be right."""
+
+    images: int
+    #: The mean of their confidences, which are calibrated on the version's held-out images.
+    expected: float
+    precision: float | None = None  #: of --accept: at least this share
+    min_confidence: float | None = None
+
+
 class Answers(msgspec.Struct, frozen=True):
     """What came out of a job. As large as the model's list of labels, whatever the job's size."""
 
@@ -46,6 +56,7 @@ class Answers(msgspec.Struct, frozen=True):
     failures: dict[str, Failures] = {}  #: by status
     in_label_folders: int = 0  #: images with a label whose folder is named as a label
     as_folder: int = 0  #: those of them that have this label
+    accepted: AcceptedShare | None = None  #: by --accept or --min-confidence; None without one
 
 
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
@@ -17,8 +18,8 @@ _OTHER_FORMATS = (
 )
 
 
-def checked_output(typed: str) -> str:
-    """The absolute path of a table.
+def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
+    """The absolute path of a table in one of these forms.
 
     Raises:
         UsageError: it is a folder or a special file, standard output, or has the ending of another
@@ -35,8 +36,10 @@ def checked_output(typed: str) -> str:
     if os.path.exists(output) and not os.path.isfile(output):
         raise UsageError(f"-o {typed} is not a regular file; choose another")
     stem, suffix = os.path.splitext(typed)
-    if suffix.lower() in _OTHER_FORMATS:
-        raise UsageError(f"-o {typed}: the table is CSV, not {suffix}; for example -o {stem}.csv")
+    if suffix.lower() in _OTHER_FORMATS and suffix.lower()[1:] not in forms:
+        known = " or ".join("CSV" if form == "csv" else form for form in forms)
+        example = f"for example -o {stem}.csv"
+        raise UsageError(f"-o {typed}: the table is {known}, not {suffix}; {example}")
     return output
 
 

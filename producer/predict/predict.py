@@ -17,7 +17,7 @@ from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
-from producer.jobs.job import pin
+from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.output.job_progress import JobNotices

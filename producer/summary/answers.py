@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from itertools import compress
 from operator import eq, ne
 
-from producer.journal.totals import Answers, Failures
+from producer.journal.totals import AcceptedShare, Answers, Failures
 from producer.output.acceptance import doubtless, doubtless_precision
 from producer.output.csv_cells import escape
-from producer.output.csv_table import Rows
+from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
+from producer.rendering.table_file import Rows
 from shared.class_folders import ClassFolders, problem
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult, decode_result, numbers
@@ -22,7 +23,11 @@ _NO_LABEL = -1
 class AnswerCounter:
     """Counts the rows of one version, batch by batch, in path order."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, display: DisplayOptions | None = None) -> None:
+        """Raises UsageError if the card has no threshold for the display options."""
+        self._display = display or DisplayOptions()
+        self._acceptance = acceptance(card, self._display)
+        self._accepted, self._expected = 0, 0.0
         self._labels, self._precision = card.labels, doubtless_precision(card)
         self._rule = doubtless(card)
         named = {label for label in card.labels if not problem(label)}
@@ -40,6 +45,7 @@ class AnswerCounter:
         """Count one batch."""
         labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
         sure = self._rule.accepted(result)
+        self._count_accepted(result)
         truths = [self._truth(name) for name in names]
         if any(result.statuses):
             self._count_failed(names, result.statuses)
@@ -63,7 +69,22 @@ class AnswerCounter:
             {str(BY_CODE[code]): found for code, found in by_status},
             self._in_label_folders,
             self._as_folder,
+            self._share(),
         )
+
+    def _count_accepted(self, result: BatchResult) -> None:
+        if self._acceptance is not None:
+            accepted = self._acceptance.accepted(result)
+            confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
+            self._accepted += sum(accepted)
+            self._expected += sum(compress(confidences, accepted))
+
+    def _share(self) -> AcceptedShare | None:
+        if self._acceptance is None:
+            return None
+        rule = self._display.threshold or Threshold()
+        expected = self._expected / self._accepted if self._accepted else 0.0
+        return AcceptedShare(self._accepted, expected, rule.precision, rule.confidence)
 
     def _truth(self, name: bytes) -> int:
         """The label that the file's folder is named as, or _NO_LABEL."""
@@ -80,9 +101,9 @@ class AnswerCounter:
                 self._failed[code] = Failures(before.count + count, before.first)
 
 
-def count_rows(rows: Rows, card: Card) -> Answers:
+def count_rows(rows: Rows, card: Card, display: DisplayOptions | None = None) -> Answers:
     """The counts of a journal's rows, one batch in memory at a time."""
-    counter = AnswerCounter(card)
+    counter = AnswerCounter(card, display)
     for names, data in rows.rows():
         counter.add(names, decode_result(data, len(names)))
     return counter.counted()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producer.journal.totals import Answers
+from producer.journal.totals import AcceptedShare, Answers
 from producer.output.formatting import one_line, percent
 from producer.summary.form import Figure, LabelBar, figures, label_bars, paragraphs
 from producer.terminal import style
@@ -19,8 +19,32 @@ def answer_lines(
         LabelBar(label, count, answers.doubtful.get(label, 0))
         for label, count in answers.labels.items()
     ]
-    found = [*_doubtful(answers), *_flagged(flagged), *_failed(answers), *_as_folder(answers)]
+    found = [
+        *_accepted(answers),
+        *_doubtful(answers),
+        *_flagged(flagged),
+        *_failed(answers),
+        *_as_folder(answers),
+    ]
     return paragraphs(label_bars(bars, blocks), figures(found, room))
+
+
+def _accepted(answers: Answers) -> list[Figure]:
+    return [] if answers.accepted is None else [accepted_figure(answers.accepted)]
+
+
+def accepted_figure(accepted: AcceptedShare) -> Figure:
+    """How many rows were accepted, and what share of them should be right."""
+    if accepted.precision is None:
+        rule = f"--min-confidence {accepted.min_confidence:g}"
+        share = f"about {percent(accepted.expected, 1)}"
+    else:
+        rule, share = (
+            f"--accept {percent(accepted.precision)}",
+            f"{percent(accepted.precision)} or more",
+        )
+    right = f": {share} of them should be right" if accepted.images else ""
+    return Figure(f"{accepted.images:,}", "accepted", f"{rule}{right}", style.good)
 
 
 def _doubtful(answers: Answers) -> list[Figure]:

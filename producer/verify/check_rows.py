@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from producer.output.csv_table import lines
-from producer.output.formatting import one_line
+from producer.output.formatting import one_line, typed
+from producer.rendering.table_file import PLACING, lines
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
 
@@ -20,6 +20,10 @@ Row = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
 
 def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     """One line for each problem of the table. Raises OSError, SetupError."""
+    if sealed.get(PLACING):
+        again = typed(["hangtag", "table", str(output)])
+        yield f"{output}: it was interrupted while it was replaced; write it again with: {again}"
+        return
     same, sha256 = _same_bytes(output, sealed)
     if sha256 != sealed.sha256:
         yield f"{sealed.path}: its results differ from those that the table was written from"
@@ -31,12 +35,6 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         yield problem
     if not found:
         yield (f"{output}: its rows are right, but its bytes differ: line ends, quotes or encoding")
-
-
-def sha256_of(output: Path) -> str:
-    """The SHA-256 of a table's file, in hexadecimal. Raises OSError."""
-    with output.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Reads a finished job's journal without writing, also on a read-only disk."""
+"""Reads a job's journal without writing, also on a read-only disk."""
 
 from __future__ import annotations
 
@@ -12,41 +12,44 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
-from producer.journal.job_properties import JobProperties, open_read_only
+from producer.journal.job_properties import JobProperties, Pinned, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
 from producer.output.csv_table import Table
+from producer.rendering.display_options import make_table, stored_display
 from shared import file_lock
 from shared.errors import SetupError, UsageError
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 
 class SealedJournal(JobProperties):
-    """The journal of `output`. While it is open, no producer can start.
+    """The journal of `output`. While it is open, no producer can start. With `or_running` a
+    producer may have it; then the rows are those of one moment.
 
     Raises:
-        UsageError: a producer holds it, or the job was never started.
+        UsageError: a producer has it (unless `or_running`), or the job was never started.
         SetupError: it cannot be read.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, or_running: bool = False) -> None:
         self.path = journal_path(output)
         #: Called with the number of rows of each batch read.
         self.passed: Callable[[int], None] = lambda rows: None
-        self._lock = _share(self.path, output)
+        self._lock, running = _share(self.path, output, or_running)
         try:
-            self._open(output)
+            self._open(output, running)
         except BaseException:
             os.close(self._lock)
             raise
 
-    def _open(self, output: Path) -> None:
+    def _open(self, output: Path, running: bool) -> None:
         # Without a log this is the only file, and no process writes it. Opened as immutable it
         # may be on a read-only disk, where SQLite cannot create its own files.
         log = Path(f"{self.path}-wal").exists()
         with sqlite_errors(self.path):
-            self._db = open_read_only(self.path, immutable=not log)
+            self._db = open_read_only(self.path, immutable=not log and not running)
+            self._db.execute("BEGIN")  # every later query reads the same moment
         try:
             self._read(output)
         except BaseException:
@@ -90,7 +93,8 @@ class SealedJournal(JobProperties):
 
     @property
     def table(self) -> Table:
-        return Table(self.card, self.options.top_k, self.options.probabilities)
+        """What formats its rows, with the display options of the job."""
+        return make_table(Pinned(self.record, self.card, self.options), stored_display(self))
 
     @property
     def finished(self) -> bool:
@@ -121,19 +125,24 @@ class SealedJournal(JobProperties):
         with sqlite_errors(self.path):
             if self.finished and sums(self._db) != load_counts(self._properties):
                 raise sqlite3.DatabaseError("batches are missing")
-            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+            for record in records.read(
+                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+            ):
                 yield record
                 self.passed(record.images)
 
 
-def _share(path: Path, output: Path) -> int:
+def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
+    """The shared lock, or a descriptor without one of a journal that a producer has; and which."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
-    if not file_lock.try_share(fd):
+    if file_lock.try_share(fd):
+        return fd, False
+    if not or_running:
         os.close(fd)
         raise UsageError(
             f"the job of {output} is running; wait for it with: hangtag collect {output}"
         )
-    return fd
+    return fd, True

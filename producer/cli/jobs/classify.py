@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import JOB, MODEL, MODEL_FORM
 from producer.cli.params import BudgetParam
@@ -43,10 +44,7 @@ def job_options(command: F) -> F:
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
                          help="path: workers open files on a shared file system (HANGTAG_ROOT)."),
-            click.option("--top-k", type=click.IntRange(1, 1000), default=1,
-                         help="Add columns label_2, confidence_2, ... up to K."),
-            click.option("--probabilities", is_flag=True,
-                         help="Add a column p_LABEL for each label."),
+            display_options,
             click.option("--max-failures", "budget", type=BudgetParam(), default=None,
                          help="Stop with exit code 4 if more than N, or P%, of the rows fail."),
             click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True),
@@ -88,6 +86,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     summary = work(
         options,
         Settings.from_env(),
+        display=make_display(given),
         budget=given["budget"],
         timeout_s=given["timeout_s"],
         restart=given["restart"],
@@ -110,6 +109,7 @@ def submit(as_json: bool, **given: Any) -> None:
     from producer.jobs.background import start
 
     options = make_options(given)
+    make_display(given)
     job = start(options, [a for a in sys.argv[2:] if a != "--json"], Settings.from_env())
     if as_json:
         show_json({"job": job, "output": options.output})
@@ -197,8 +197,8 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         list_file=list_file,
         model=given["model"],
         runtime=given["runtime"],
-        top_k=given["top_k"],
-        probabilities=given["probabilities"],
+        top_k=given["top_k"] or 1,
+        probabilities=bool(given["probabilities"]),
         transport=given["transport"],
     )
 

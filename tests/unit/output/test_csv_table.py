@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.output.acceptance import Acceptance
 from producer.output.csv_cells import escape
-from producer.output.csv_table import COLUMNS, PART_SUFFIX, Table, cells, failures, lines, write
+from producer.output.csv_table import COLUMNS, PART_SUFFIX, Table, cells, failures
+from producer.rendering.table_file import lines, write_table
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
@@ -55,9 +57,16 @@ def packed(
     )
 
 
-def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
+def naive(
+    card: Card,
+    top_k: int,
+    every: bool,
+    rows: list[Row],
+    rule: Acceptance | None = None,
+    chosen: tuple[str, ...] = (),
+) -> str:
     """The oracle: a dictionary for each row, a line of the standard library for each."""
-    columns = list(COLUMNS)
+    columns = ["path", *chosen] if chosen else [*COLUMNS, *(["guess"] if rule else [])]
     for k in range(2, min(top_k, len(card.labels)) + 1):
         columns += [f"label_{k}", f"confidence_{k}"]
     if every:
@@ -71,6 +80,10 @@ def naive(card: Card, top_k: int, every: bool, rows: list[Row]) -> str:
                 suffix = f"_{k}" if k > 1 else ""
                 row[f"label{suffix}"] = escape(card.labels[label].encode())
                 row[f"confidence{suffix}"] = f"{p:.4f}"
+            row["guess"] = row["label"]
+            best, confidence = prediction[0]
+            if rule is not None and not rule.accepts(best, confidence, flag.code > 0):
+                row["label"] = "unknown"
             if every:
                 row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in prediction}
         else:
@@ -84,6 +97,14 @@ def written(cells: list[str]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+@st.composite
+def displays(draw: st.DrawFn) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    """Thresholds of five labels, or none, and the chosen columns; none: the default."""
+    limits = st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5).map(tuple)
+    chosen = st.lists(st.sampled_from([*COLUMNS[1:], "guess"]), unique=True).map(tuple)
+    return draw(st.none() | limits), draw(st.just(()) | chosen)
 
 
 @st.composite
@@ -102,17 +123,19 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
     return card(tuple(labels)), top_k, every, k, rows
 
 
-@given(tables())
+@given(tables(), displays())
 def test_the_table_equals_that_of_a_plain_writer(
     given_: tuple[Card, int, bool, int, list[Row]],
+    display: tuple[tuple[float, ...] | None, tuple[str, ...]],
 ) -> None:
     card, top_k, every, k, rows = given_
-    table = Table(card, top_k, every)
+    rule = None if display[0] is None else Acceptance(display[0])
+    table = Table(card, top_k, every, rule, display[1])
     names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
     # A worker sends no flags if no image has one.
     result = packed(k, statuses, predictions, flags if any(flags) else [])
     text = table.header + "".join(table.rows(names, result))
-    assert text == naive(card, top_k, every, rows)
+    assert text == naive(card, top_k, every, rows, rule, display[1])
 
 
 @given(st.lists(paths, min_size=1, max_size=6))
@@ -148,7 +171,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: Path) -> None:
-    write(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    write_table(journal, Table(card(), 1, False), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == (
         b"path,label,confidence,status,error,flag,model\n"
         b"a,a,0.5000,ok,,,model@3\n"
@@ -164,7 +187,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_on
     output.write_text("old")
     (tmp_path / f"out.csv{PART_SUFFIX}").mkdir()
     with pytest.raises(SetupError) as error:
-        write(journal, Table(card(), 1, False), output)
+        write_table(journal, Table(card(), 1, False), output)
     assert str(error.value).isprintable()
     assert output.read_text() == "old"
     assert len(list(lines(journal, Table(card(), 1, False)))) == 3
@@ -178,7 +201,7 @@ def test_a_table_is_never_written_through_a_symbolic_link(
     if target:
         other.write_text(target)
     part.symlink_to(other)
-    write(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    write_table(journal, Table(card(), 1, False), tmp_path / "out.csv")
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
     assert not part.is_symlink()

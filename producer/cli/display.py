@@ -1,0 +1,81 @@
+"""The options that only display answers, shared by the commands that write tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from producer.cli.params import ShareParam
+from shared.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)%?", re.ASCII)
+_ALL = "all"
+
+
+class AcceptParam(click.ParamType[Any]):
+    """A precision in percent, or `all`."""
+
+    name = "90|95|98|99%|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The precision as a share; `all` as it is."""
+        if isinstance(value, float) or value == _ALL:
+            return value
+        found = _PERCENT.fullmatch(value)
+        if found is None or not float(found[1]):
+            self.fail(f"{value!r} is neither a percentage, for example 95%, nor all", param, ctx)
+        return float(found[1]) / 100
+
+
+class ColumnsParam(click.ParamType[Any]):
+    """Names of columns with commas between them, or `all`."""
+
+    name = "NAME,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from producer.rendering.display_options import parse_columns
+
+        try:
+            return value if isinstance(value, tuple) else parse_columns(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def display_options(command: F) -> F:
+    """Add the options that `make_display` reads."""
+    for option in reversed(
+        (
+            click.option("--accept", type=AcceptParam(), default=None,
+                         help="Label unknown what is less certain than answers of this precision; "
+                         "the column guess has every label. all: no threshold."),
+            click.option("--min-confidence", type=ShareParam(), default=None,
+                         help="The same with one confidence for all labels."),
+            click.option("--columns", type=ColumnsParam(), default=None,
+                         help="These columns after the path, in this order. all: the default."),
+            click.option("--top-k", type=click.IntRange(1, 1000), default=None,
+                         help="Add columns label_2, confidence_2, ... up to K."),
+            click.option("--probabilities/--no-probabilities", default=None,
+                         help="Add a column p_LABEL for each label."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def make_display(given: dict[str, Any]) -> Any:
+    """The display options of a command line. Raises UsageError if two contradict each other."""
+    from producer.rendering.display_options import DisplayOptions, Threshold
+
+    accept, confidence = given["accept"], given["min_confidence"]
+    if accept is not None and confidence is not None:
+        raise UsageError("--accept and --min-confidence are two kinds of threshold; give one")
+    threshold = None
+    if confidence is not None:
+        threshold = Threshold(confidence=confidence)
+    elif accept is not None:
+        threshold = Threshold(precision=None if accept == _ALL else accept)
+    return DisplayOptions(threshold, given["top_k"], given["probabilities"], given["columns"])

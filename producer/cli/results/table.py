@@ -1,0 +1,71 @@
+"""The command that renders a table again: table."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from producer.cli.display import display_options, make_display
+from producer.cli.examples import examples
+from producer.cli.names import JOB
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag table photos.csv --accept 95%", "label the less certain ones unknown"),
+        ("hangtag table photos.csv --columns label,guess", "fewer columns, in this order"),
+        ("hangtag table photos.csv -o photos.jsonl", "another file, in another form"),
+        ("hangtag table h3k9x2ma -o so-far.csv", "the rows so far of a running job"),
+    )
+)
+@click.argument("job", type=JOB, metavar="RESULTS.CSV|JOB")
+@click.option(
+    "-o",
+    "--output",
+    default="",
+    metavar="FILE",
+    help="Write another file (.csv, .tsv, .jsonl, or - for standard output), also of a "
+    "running job.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["csv", "tsv", "jsonl"]),
+    default=None,
+    help="The form of -o, if its name does not say it.",
+)
+@display_options
+@click.option("--force", is_flag=True, help="Replace a file that Hangtag has not written.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def table(
+    job: str, output: str, form: str | None, force: bool, as_json: bool, **given: Any
+) -> None:
+    """Render a table again: other thresholds or columns.
+
+    The rows come from the job's journal; nothing is classified. Options that are not given stay
+    as they are.
+    """  # fmt: skip
+    from producer.jobs.table import Target, render_again, render_copy
+    from producer.output.formatting import counted, show_json
+    from producer.summary.form import figures
+    from producer.summary.job_text import accepted_figure
+    from producer.terminal.style import columns_of
+
+    if form and not output:
+        raise click.UsageError("--form is for -o; a job's own table is CSV")
+    display = make_display(given)
+    if output:
+        found = render_copy(job, display, Target(output, form or "", force))
+    else:
+        found = render_again(job, display, force)
+    if as_json and output != "-":
+        show_json(found)
+    so_far = "" if found.finished else " so far"
+    click.echo(f"{counted(found.rows, 'row')}{so_far}, {found.model} -> {found.output}", err=True)
+    if (accepted := found.answers.accepted) is not None:
+        for line in figures([accepted_figure(accepted)], columns_of(sys.stderr)):
+            click.echo(line, err=True)
+
+
+COMMANDS = (table,)

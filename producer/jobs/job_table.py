@@ -1,0 +1,107 @@
+"""The table of an opened job: rendered, placed, and recorded in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
+from producer.journal.journal import Journal
+from producer.journal.totals import Answers
+from producer.rendering import table_file
+from producer.rendering.display_options import (
+    DISPLAY,
+    DisplayOptions,
+    encode_display,
+    make_table,
+    stored_display,
+)
+from producer.rendering.table_file import PLACING, check_replaceable
+from producer.summary.answers import AnswerCounter, count_rows
+
+
+class JobTable:
+    """The table of a journal, displayed with the given options, and for the others as before."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        output: Path,
+        pinned: Callable[[], Pinned],
+        given: DisplayOptions | None,
+    ) -> None:
+        self._journal, self._output, self._pinned = journal, output, pinned
+        self.display = given or DisplayOptions()
+        self._answers: Answers | None = None  #: of the table that this process has written
+
+    def resume(self, finished: bool) -> None:
+        """Complete the options with those of the journal. Those of an unfinished job are stored.
+
+        Raises:
+            UsageError: the journal has fewer labels than they display, or the card no threshold.
+        """
+        before = stored_display(self._journal)
+        self.display = self.display.over(before)
+        if self.display == before:
+            return
+        make_table(self._pinned(), self.display)
+        if not finished:
+            self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the table of a finished job has these options, and was placed."""
+        return self.display == stored_display(self._journal) and not self._journal.get(PLACING)
+
+    def write_table(self, force: bool = False) -> str:
+        """Write the rows so far; return the SHA-256 of the table.
+
+        Raises:
+            UsageError: a file that this job has not written is in the table's place (unless
+                `force`).
+            SetupError: it cannot be written.
+        """
+        if not force:
+            check_replaceable(self._journal, self._output)
+
+        def placing(sha256: str) -> None:
+            self._journal.put(**{PLACING: sha256.encode()})
+
+        return self._write(self._output, placing)
+
+    def write_part(self, part: Path) -> None:
+        """Write the rows so far to another file, which is replaced. Raises SetupError."""
+        self._write(part, lambda sha256: None)
+
+    def _write(self, output: Path, placing: Callable[[str], None]) -> str:
+        counter = AnswerCounter(self._pinned().card, self.display)
+        table = make_table(self._pinned(), self.display)
+        sha256 = table_file.write_table(
+            self._journal, table, output, count=counter.add, placing=placing
+        )
+        self._answers = counter.counted()
+        return sha256
+
+    def render(self, force: bool = False) -> None:
+        """Write the table of a finished job again. Raises as `write_table`."""
+        sha256 = self.write_table(force)
+        self._journal.put(**self.written(sha256))
+
+    def written(self, sha256: str) -> dict[str, bytes]:
+        """The properties of a job whose table is in place."""
+        return {
+            TABLE: sha256.encode(),
+            PLACING: b"",
+            DISPLAY: encode_display(self.display),
+            **self.counted(),
+        }
+
+    def counted(self) -> dict[str, bytes]:
+        """What came out, as a property, if a table was written."""
+        return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
+
+    @property
+    def answers(self) -> Answers:
+        """What came out so far: as of the last written table, or else counted now."""
+        found = self._answers or self._journal.answers
+        return found or count_rows(self._journal, self._pinned().card, self.display)

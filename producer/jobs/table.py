@@ -1,0 +1,120 @@
+"""`hangtag table`: renders the table of a job again, or what a job has so far into another file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from producer.jobs.background import find_output
+from producer.jobs.job import Job, stored_options
+from producer.journal.job_properties import Pinned
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import JobState, read_snapshot
+from producer.journal.totals import Answers
+from producer.output.csv_table import Table
+from producer.output.formatting import typed
+from producer.output.output_path import checked_output
+from producer.rendering import table_file
+from producer.rendering.display_options import (
+    DisplayOptions,
+    make_table,
+    stored_display,
+)
+from producer.rendering.forms import CSV, FORMS, converted, form_of
+from producer.summary.answers import AnswerCounter
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import UsageError
+
+STDOUT = "-"
+
+
+class Target(NamedTuple):
+    """Where a table is written, instead of the job's own file."""
+
+    output: str  #: as typed
+    form: str  #: one of FORMS; empty: as the name ends
+    force: bool  #: whether an existing file may be replaced
+
+
+class RenderedTable(msgspec.Struct, frozen=True):
+    """What was written."""
+
+    job: str
+    output: str
+    model: str
+    rows: int
+    finished: bool  #: false of the rows so far
+    answers: Answers
+
+
+def render_again(job: str, display: DisplayOptions, force: bool = False) -> RenderedTable:
+    """Write a finished job's table with these display options, and store them in its journal.
+
+    Raises:
+        UsageError: there is no such job, it is not finished, the options do not fit it, or a file
+            is in the table's place that it has not written (unless `force`).
+        SetupError: the table cannot be written.
+    """
+    output = find_output(job)
+    view = read_snapshot(output)
+    if view is None or view.state is not JobState.FINISHED:
+        command = typed(["hangtag", "table", str(output)])
+        raise UsageError(
+            f"the job of {output} is not finished; write its rows so far to another file with: "
+            f"{command} -o FILE"
+        )
+    with closing(Job(stored_options(output), display=display)) as opened:
+        opened.table.render(force)
+        return RenderedTable(
+            opened.record.id, str(output), opened.card.ref, opened.journal.totals.done, True,
+            opened.table.answers,
+        )  # fmt: skip
+
+
+def render_copy(job: str, display: DisplayOptions, target: Target) -> RenderedTable:
+    """Write the rows that a job has, running or not, to another file. The job's own table and its
+    stored options stay as they are.
+
+    Raises:
+        UsageError: there is no such job, the options do not fit it, or the file exists (unless
+            forced).
+        SetupError: the file cannot be written.
+    """
+    source = find_output(job)
+    output, form = _checked(target)
+    with SealedJournal(source, or_running=True) as sealed:
+        shown = display.over(stored_display(sealed))
+        table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
+        counter = AnswerCounter(sealed.card, shown)
+        if output is None:
+            _print(sealed, table, form, counter.add)
+        else:
+            table_file.write_table(sealed, table, output, form, counter.add)
+        return RenderedTable(
+            sealed.record.id, str(output or STDOUT), sealed.card.ref, sealed.count, sealed.finished,
+            counter.counted(),
+        )  # fmt: skip
+
+
+def _print(sealed: SealedJournal, table: Table, form: str, count: table_file.Count) -> None:
+    for text in converted(table_file.lines(sealed, table, count), form):
+        click.echo(text.encode(), nl=False)
+
+
+def _checked(target: Target) -> tuple[Path | None, str]:
+    """The path (None: standard output) and the form."""
+    if target.output == STDOUT:
+        return None, target.form or CSV
+    output = Path(checked_output(target.output, forms=FORMS))
+    if journal_path(output).exists():
+        raise UsageError(f"{output} is the table of a job; choose another -o")
+    if os.path.lexists(output) and not target.force:
+        raise UsageError(f"{output} exists; choose another -o, or replace it with --force")
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")
+    return output, target.form or form_of(target.output)

@@ -1,0 +1,117 @@
+"""The options that only display a job's answers. Other ones render the table again, and classify
+nothing; the journal stores them, so that `verify` renders the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from producer.journal.job_properties import JobProperties, Pinned
+from producer.output.acceptance import Acceptance, at_precision, from_confidence
+from producer.output.csv_table import COLUMNS, GUESS, Table
+from shared.errors import MISFITS, BadMessage, UsageError
+from shared.messages.model_card import Card
+
+#: The property of a job that holds them.
+DISPLAY = "display"
+#: Resets an option to its default.
+ALL = "all"
+
+
+class Threshold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What accepts a label. Without a value every label is accepted, also that of a flagged row."""
+
+    precision: float | None = None  #: of the card's operating points
+    confidence: float | None = None
+
+
+class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a table displays answers. None: as before, and at first the default."""
+
+    threshold: Threshold | None = None
+    top_k: int | None = None  #: at most that of the job
+    probabilities: bool | None = None
+    columns: tuple[str, ...] | None = None  #: after the path; empty: the default
+
+    def over(self, before: DisplayOptions) -> DisplayOptions:
+        """These options, and for those that are None the options before."""
+        given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name))
+                 is not None}  # fmt: skip
+        return msgspec.structs.replace(before, **given)
+
+
+def encode_display(display: DisplayOptions) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(display)
+
+
+def stored_display(job: JobProperties) -> DisplayOptions:
+    """The options in a job's journal. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(job.get(DISPLAY) or b"{}", type=DisplayOptions)
+    except MISFITS as error:
+        raise BadMessage(
+            f"the display options in the job's journal cannot be read ({error}); "
+            "update Hangtag here, or start over with --restart"
+        ) from error
+
+
+def acceptance(card: Card, display: DisplayOptions) -> Acceptance | None:
+    """What accepts the labels of a version; None: all are accepted.
+
+    Raises:
+        UsageError: the card has no threshold for the precision.
+    """
+    threshold = display.threshold or Threshold()
+    if threshold.precision is not None:
+        return at_precision(card, threshold.precision)
+    if threshold.confidence is not None:
+        return from_confidence(card, threshold.confidence)
+    return None
+
+
+def make_table(job: Pinned, display: DisplayOptions) -> Table:
+    """What formats the rows of a job.
+
+    Raises:
+        UsageError: the journal has fewer labels than the options display, or the card no threshold.
+    """
+    card, has = job.card, job.record.top_k
+    top_k = display.top_k or job.options.top_k
+    probabilities = display.probabilities
+    if probabilities is None:
+        probabilities = job.options.probabilities
+    wanted = len(card.labels) if probabilities else min(top_k, len(card.labels))
+    if wanted > has:
+        option = "--probabilities" if probabilities else f"--top-k {top_k}"
+        raise UsageError(
+            f"the job has {has} of {len(card.labels)} labels for each image; for more start it "
+            f"over with: hangtag classify {option} --restart"
+        )
+    return Table(card, top_k, probabilities, acceptance(card, display), display.columns or ())
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """The columns after the path, from a list with commas; empty for `all`.
+
+    Raises:
+        ValueError: there is no such column, or it is named twice.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if names == [ALL]:
+        return ()
+    chosen = names[1:] if names[0] == COLUMNS[0] else names
+    _check_columns(chosen)
+    return tuple(chosen)
+
+
+def _check_columns(chosen: Sequence[str]) -> None:
+    known = (*COLUMNS[1:], GUESS)
+    for name in chosen:
+        if name == COLUMNS[0]:
+            raise ValueError(f"{name} is always the first column")
+        if name not in known:
+            raise ValueError(f"there is no column {name!r}; choose from {','.join(known)}, or all")
+        if chosen.count(name) > 1:
+            raise ValueError(f"{name} is given twice")

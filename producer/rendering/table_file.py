@@ -1,0 +1,105 @@
+"""The file of a table: rendered beside its place, synced, and replaced in one step.
+
+A file with other bytes than its job rendered last is never replaced unless the user asks for it.
+The journal has the digest of what was rendered last, and that of the next table before it is
+placed, so the job recognizes its file also after a crash between the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from producer.journal.job_properties import JobProperties
+from producer.output.csv_table import PART_SUFFIX, Table
+from producer.output.formatting import typed
+from producer.rendering.forms import CSV, converted
+from shared import atomic_file
+from shared.errors import SetupError, UsageError
+from shared.failpoints import failpoint
+from shared.messages.batch import BatchResult, decode_result
+
+#: The property of a job with the digest of a table that is about to be placed.
+PLACING = "placing"
+Count = Callable[[Sequence[bytes], BatchResult], None]
+_WRITE_BUFFER_BYTES = 1 << 20
+
+
+class Rows(Protocol):
+    """A source of rows: a journal."""
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order."""
+
+
+def lines(journal: Rows, table: Table, count: Count | None = None) -> Iterator[str]:
+    """The header, then the lines of one batch at a time. `count` gets each batch."""
+    yield table.header
+    for names, data in journal.rows():
+        result = decode_result(data, len(names))
+        yield "".join(table.rows(names, result))
+        if count is not None:
+            count(names, result)
+
+
+def write_table(
+    journal: Rows,
+    table: Table,
+    output: Path,
+    form: str = CSV,
+    count: Count | None = None,
+    placing: Callable[[str], None] = lambda sha256: None,
+) -> str:
+    """Write the rows of every finished batch, and replace the output atomically. Returns the
+    SHA-256 of the table, in hexadecimal, which `placing` gets before the output is replaced.
+    `count` gets each batch.
+
+    Raises:
+        SetupError: the disk is full or the folder read-only; the journal is intact.
+    """
+    part = Path(f"{output}{PART_SUFFIX}")
+    sha256 = hashlib.sha256()
+    with atomic_file.writing(output, "fix this and run the same command again"):
+        with atomic_file.created(part, _WRITE_BUFFER_BYTES) as file:
+            for text in converted(lines(journal, table, count), form):
+                data = text.encode()
+                sha256.update(data)
+                file.write(data)
+        failpoint("table.written")
+        placing(sha256.hexdigest())
+        atomic_file.place(part, output)
+        failpoint("table.placed")
+    return sha256.hexdigest()
+
+
+def sha256_of(output: Path) -> str:
+    """The SHA-256 of a table's file, in hexadecimal; empty if there is none. Raises SetupError."""
+    try:
+        with output.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SetupError(f"{output}: {error.strerror}; check its permissions") from error
+
+
+def is_foreign(job: JobProperties, output: Path) -> bool:
+    """Whether a file is at a job's output that the job has not written. Raises SetupError."""
+    found = sha256_of(output)
+    return bool(found) and found not in (job.sha256, (job.get(PLACING) or b"").decode())
+
+
+def check_replaceable(job: JobProperties, output: Path) -> None:
+    """Check that a job's table may be written.
+
+    Raises:
+        UsageError: another file is in its place.
+    """
+    if is_foreign(job, output):
+        raise UsageError(
+            f"{output} is not what its job wrote, and is not replaced; see the differences with: "
+            f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
+            f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
+        )

@@ -1,0 +1,266 @@
+"""`hangtag table` renders again what the journal has, and never replaces a foreign file unasked."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from producer.cli.main import hangtag
+from producer.journal.journal import Journal, journal_path
+from producer.output.acceptance import UNKNOWN, at_precision
+from producer.output.csv_table import COLUMNS, GUESS
+from producer.verify.verify import verify
+from shared.errors import Exit
+from shared.registry import packaged
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+
+FILES = 30
+BROKEN = 7
+
+
+def plant(folder: Path) -> Path:
+    (folder / "photos").mkdir()
+    for n in range(FILES):
+        content = RUBBISH if n == BROKEN else b"image %d" % n
+        (folder / f"photos/{n:02}.png").write_bytes(content)
+    return folder / "out.csv"
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The table of a finished job, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    output = plant(tmp_path)
+    finish(options_of(tmp_path, b"photos"))
+    return output
+
+
+def run(*arguments: str, code: int = Exit.OK) -> Result:
+    result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def classify(*arguments: str, code: int = Exit.SOME_FAILED) -> Result:
+    return run("classify", "photos", "-o", "out.csv", *arguments, code=code)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def refused(result: Result) -> str:
+    """The only line of a refusal."""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("command", ["table", "classify"])
+def test_rows_below_the_threshold_are_unknown_and_keep_their_guess(
+    table: Path, command: str
+) -> None:
+    before = rows(table)
+    plain = table.read_bytes()
+    accept = ("--accept", "95%")
+    run("table", "out.csv", *accept) if command == "table" else classify(*accept)
+    rule, labels = at_precision(packaged.card(), 0.95), packaged.card().labels
+    kept = 0
+    for old, new in zip(before, rows(table), strict=True):
+        yes = old["label"] and rule.accepts(labels.index(old["label"]), float(old["confidence"]))
+        kept += bool(yes)
+        assert new.pop(GUESS) == old["label"]
+        assert new == old | ({} if yes or not old["label"] else {"label": UNKNOWN})
+    assert 0 < kept < FILES - 1
+    assert verify(table, deep=True).proven
+    run("table", "out.csv", "--accept", "all")
+    assert table.read_bytes() == plain
+    assert verify(table).proven
+
+
+def test_the_summary_says_how_many_are_accepted_and_what_share_should_be_right(
+    table: Path,
+) -> None:
+    found = json.loads(run("table", "out.csv", "--min-confidence", "50%", "--json").stdout)
+    confidences = [float(row["confidence"] or 0) for row in rows(table)]
+    accepted = [one for one in confidences if one >= 0.5]
+    share = found["answers"]["accepted"]
+    assert share["images"] == len(accepted)
+    assert share["expected"] == pytest.approx(sum(accepted) / len(accepted), abs=1e-4)
+    text = run("table", "out.csv", "--accept", "90").stderr
+    assert "90% or more of them should be right" in text
+
+
+def test_what_is_not_given_stays(table: Path) -> None:
+    run("table", "out.csv", "--min-confidence", "0.5")
+    run("table", "out.csv", "--columns", "confidence,guess,label")
+    first = rows(table)[0]
+    assert list(first) == ["path", "confidence", "guess", "label"]
+    labels = {row["label"] for row in rows(table)}
+    assert UNKNOWN in labels
+    before = table.read_bytes()
+    assert "finished already" in classify().stderr
+    assert table.read_bytes() == before
+    run("table", "out.csv", "--columns", "all")
+    assert list(rows(table)[0]) == [*COLUMNS, GUESS]
+    assert verify(table).proven
+
+
+options = st.lists(
+    st.sampled_from([
+        ("--accept", "all"), ("--accept", "90"), ("--accept", "99%"), ("--min-confidence", "0.5"),
+        ("--columns", "all"), ("--columns", "label"), ("--columns", "guess,status,confidence"),
+    ]),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=5
+)
+@given(options)
+def test_a_table_depends_on_the_last_options_only(
+    table: Path, steps: list[tuple[str, str]]
+) -> None:
+    run("table", "out.csv", "--accept", "all", "--columns", "all")
+    for step in steps:
+        run("table", "out.csv", *step)
+        assert verify(table).proven
+    stepwise = table.read_bytes()
+    last = {"--accept": "all", "--columns": "all"}
+    for name, value in steps:
+        if name == "--min-confidence":
+            last.pop("--accept", None)
+        elif name == "--accept":
+            last.pop("--min-confidence", None)
+        last[name] = value
+    run("table", "out.csv", "--accept", "all", "--columns", "all")
+    run("table", "out.csv", *(word for pair in last.items() for word in pair))
+    assert table.read_bytes() == stepwise
+
+
+def test_a_foreign_file_is_replaced_only_if_told_to(table: Path) -> None:
+    ours = table.read_bytes()
+    table.write_bytes(ours + b"a row of my own\n")
+    foreign = table.read_bytes()
+    attempts = [
+        run("table", "out.csv", "--accept", "95", code=Exit.USAGE),
+        classify("--accept", "95", code=Exit.USAGE),
+        classify("--retry-failed", code=Exit.USAGE),
+    ]
+    assert all("not what its job wrote" in refused(attempt) for attempt in attempts)
+    assert table.read_bytes() == foreign
+    assert "differs from what its job wrote" in classify().stderr
+    assert table.read_bytes() == foreign
+    run("table", "out.csv", "--force")
+    assert table.read_bytes() == ours
+
+
+def test_a_foreign_file_in_the_place_of_an_unfinished_job_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = plant(tmp_path)
+    finish(options_of(tmp_path, b"photos"), stop_after=2)
+    output.write_text("mine")
+    assert "not what its job wrote" in refused(classify(code=Exit.USAGE))
+    assert output.read_text() == "mine"
+
+
+def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table: Path) -> None:
+    before = table.read_bytes()
+    for attempt in (
+        run("table", "out.csv", "--accept", "97", code=Exit.USAGE),
+        classify("--accept", "97%", code=Exit.USAGE),
+    ):
+        assert "no threshold for --accept 97%; it has 90%, 95%, 98%, 99%" in refused(attempt)
+    assert "for more start it over with" in refused(
+        run("table", "out.csv", "--top-k", "2", code=Exit.USAGE)
+    )
+    assert table.read_bytes() == before
+    assert verify(table).proven
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        (("--accept", "95", "--min-confidence", "0.5"), "give one"),
+        (("--accept", "much"), "neither a percentage"),
+        (("--min-confidence", "1.5"), "neither a share"),
+        (("--columns", "label,colour"), "there is no column 'colour'"),
+        (("--columns", "label,label"), "given twice"),
+        (("--columns", "label,path"), "always the first"),
+        (("--form", "tsv"), "--form is for -o"),
+        (("-o", "table.xlsx"), "the table is CSV or tsv or jsonl, not .xlsx"),
+        (("-o", "nowhere/table.csv"), "there is no folder"),
+        (("-o", "out.csv"), "is the table of a job"),
+    ],
+)
+def test_wrong_options_are_usage_errors(table: Path, given_: tuple[str, ...], says: str) -> None:
+    assert says in run("table", "out.csv", *given_, code=Exit.USAGE).stderr
+
+
+@pytest.mark.parametrize("form", ["tsv", "jsonl"])
+def test_other_forms_have_the_same_cells(table: Path, form: str) -> None:
+    run("table", "out.csv", "-o", f"copy.{form}", "--min-confidence", "0.5")
+    run("table", "out.csv", "-o", "copy.csv", "--min-confidence", "0.5")
+    text = (table.parent / f"copy.{form}").read_text()
+    if form == "tsv":
+        head, *lines = (line.split("\t") for line in text.splitlines())
+        found = [dict(zip(head, line, strict=True)) for line in lines]
+    else:
+        objects = [json.loads(line) for line in text.splitlines()]
+        assert all(isinstance(one["confidence"], float | None) for one in objects)
+        found = [
+            {
+                name: "" if value is None else f"{value:.4f}" if name == "confidence" else value
+                for name, value in one.items()
+            }
+            for one in objects
+        ]
+    assert found == rows(table.parent / "copy.csv")
+    assert run("table", "out.csv", "-o", "-", "--form", form).stdout.count("\n") >= FILES
+
+
+def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(table: Path) -> None:
+    before = table.read_bytes()
+    run("table", "out.csv", "-o", "copy.csv", "--accept", "99")
+    copy = (table.parent / "copy.csv").read_bytes()
+    assert table.read_bytes() == before != copy
+    assert verify(table).proven
+    refusal = refused(run("table", "out.csv", "-o", "copy.csv", code=Exit.USAGE))
+    assert "exists" in refusal
+    assert (table.parent / "copy.csv").read_bytes() == copy
+    run("table", "out.csv", "-o", "copy.csv", "--force")
+    assert (table.parent / "copy.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_rows_so_far_of_an_unfinished_job_are_written_to_another_file(
+    table: Path, running: bool
+) -> None:
+    whole = table.read_text().splitlines(keepends=True)
+    for path in (table, journal_path(table)):
+        path.unlink()
+    finish(options_of(table.parent, b"photos"), stop_after=4)
+    state = None
+    if running:
+        state = Journal(journal_path(table))  # as its producer has it
+    try:
+        assert "is not finished" in refused(run("table", "out.csv", code=Exit.USAGE))
+        result = run("table", "out.csv", "-o", "far.csv")
+    finally:
+        if state is not None:
+            state.close()
+    assert "12 rows so far" in result.stderr
+    assert (table.parent / "far.csv").read_text() == "".join(whole[:13])
+    with closing(Journal(journal_path(table))):
+        pass
+    assert not table.exists()

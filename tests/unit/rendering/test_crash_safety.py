@@ -1,0 +1,103 @@
+"""A table is the old one or the new one, and its job's, wherever its process is killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.rendering.table_file import is_foreign
+from producer.verify.sealed_journal import SealedJournal
+from producer.verify.verify import verify
+from shared import failpoints
+from tests.support.jobs.finished_job import finish, options_of
+
+_DONE, _KILLED = 0, 9
+
+
+def passages(work: Callable[[], object]) -> int:
+    """The number of failpoints that some work passes."""
+    names: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "_on_pass", names.append)
+        work()
+    return len(names)
+
+
+def killed_at(work: Callable[[], object], nth: int) -> bool:
+    """Run some work in a process that ends at its n-th failpoint; whether it was reached."""
+    child = os.fork()
+    if not child:
+        left = iter(range(nth))
+        failpoints.watch(lambda name: None if next(left, None) is not None else os._exit(_KILLED))
+        try:
+            work()
+        finally:
+            os._exit(_DONE)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == _KILLED
+
+
+def plant(folder: Path) -> Path:
+    (folder / "photos").mkdir()
+    for n in range(10):
+        (folder / f"photos/{n}.png").write_bytes(bytes([n]) * 9)
+    return folder / "out.csv"
+
+
+def run(*arguments: str) -> None:
+    result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return plant(tmp_path)
+
+
+def test_a_rendering_that_is_killed_leaves_a_table_that_the_next_one_replaces(
+    table: Path,
+) -> None:
+    finish(options_of(table.parent, b"photos"))
+    old = table.read_bytes()
+
+    def render() -> None:
+        run("table", str(table), "--min-confidence", "0.5")
+
+    count = passages(render)
+    new = table.read_bytes()
+    assert count >= 4
+    assert new != old
+    for nth in range(count):
+        run("table", str(table), "--accept", "all")
+        assert table.read_bytes() == old
+        assert killed_at(render, nth)
+        assert table.read_bytes() in (old, new)
+        with SealedJournal(table) as sealed:
+            assert not is_foreign(sealed, table)
+        run("table", str(table), "--min-confidence", "0.25")
+        assert verify(table).proven
+
+
+def test_a_job_that_is_killed_at_its_end_finishes_with_other_display_options(
+    tmp_path: Path,
+) -> None:
+    def ended(folder: Path) -> Path:
+        folder.mkdir()
+        return plant(folder)
+
+    def end(table: Path) -> None:
+        finish(options_of(table.parent, b"photos"))
+
+    first = ended(tmp_path / "first")
+    for nth in range(passages(lambda: end(first))):
+        table = ended(tmp_path / str(nth))
+        assert killed_at(lambda table=table: end(table), nth)  # type: ignore[misc]
+        assert not table.exists() or table.read_bytes() == first.read_bytes()
+        end(table)
+        assert table.read_bytes() == first.read_bytes()
+        run("table", str(table), "--min-confidence", "0.5")
+        assert verify(table).proven

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib.util
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,16 @@ def command(extra: str, names: Sequence[str]) -> str:
         path, editable = source
         what = ("-e " if editable else "") + shlex.quote(f"{path}[{extra}]")
     return f"{shlex.quote(sys.executable)} -m pip install {what}"
+
+
+def python_path() -> str:
+    """The PYTHONPATH with which a process of this installation finds Hangtag in any folder."""
+    import sysconfig
+
+    given = os.environ.get("PYTHONPATH", "")
+    if str(ROOT) in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        return given
+    return os.pathsep.join(filter(None, [str(ROOT), given]))
 
 
 def _source() -> tuple[Path, bool] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -153,7 +152,6 @@ def environment(settings: Settings) -> dict[str, str]:
     for name in FILES:
         if path := getattr(settings, name):
             made[PREFIX + name.upper()] = os.path.abspath(path)
-    root = str(installation.ROOT)
-    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        made["PYTHONPATH"] = os.pathsep.join(filter(None, [root, made.get("PYTHONPATH")]))
+    if path := installation.python_path():
+        made["PYTHONPATH"] = path
     return made

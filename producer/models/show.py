@@ -46,8 +46,8 @@ def lines(details: VersionDetails) -> Iterator[str]:
     """The version as lines of text."""
     card = details.card
     yield f"{card.ref}  {', '.join(details.aliases)}".rstrip()
-    yield from (f"{_INDENT}{name:<12} {text}" for name, text in _facts(card))
-    yield from _part("figures", columns(_FIGURES, _figures(card.metrics), ("",)))
+    yield from (f"{_INDENT}{name:<12} {text}" for name, text in facts(card))
+    yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
         yield from _part("operating points, on the held-out images", points)
@@ -107,7 +107,8 @@ def _holds(path: Path, data: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
-def _facts(card: Card) -> Iterator[tuple[str, str]]:
+def facts(card: Card) -> Iterator[tuple[str, str]]:
+    """Name and value of what the card says of a version's origin and input, as text."""
     yield "made", f"{moment(card.created)} UTC by Hangtag {one_line(card.code_version)}"
     yield "recipe", f"{one_line(card.recipe)}, epochs {card.epochs}, seed {card.seed}"
     if card.teachers:
@@ -172,7 +173,8 @@ def _operating_points(card: Card) -> list[tuple[str, ...]]:
     ]
 
 
-def _figures(metrics: Metrics) -> list[tuple[str, ...]]:
+def figures(metrics: Metrics) -> list[tuple[str, ...]]:
+    """Images measured, their number, accuracy, loss and calibration error, as text."""
     if not metrics.heldout_count:
         return [("not evaluated", "-", "-", "-", "-")]
     held = (metrics.heldout_accuracy, metrics.heldout_loss, metrics.heldout_ece)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
-from operator import eq, ne
+from operator import eq
 
 from producer.journal.totals import AcceptedShare, Answers, Failures
 from producer.output.acceptance import doubtless, doubtless_precision
 from producer.output.csv_cells import escape
+from producer.output.folder_labels import FolderLabels
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rendering.table_file import Rows
-from shared.class_folders import ClassFolders, problem
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.model_card import Card
-
-_NO_LABEL = -1
 
 
 class AnswerCounter:
@@ -30,13 +28,7 @@ class AnswerCounter:
         self._accepted, self._expected = 0, 0.0
         self._labels, self._precision = card.labels, doubtless_precision(card)
         self._rule = doubtless(card)
-        named = {label for label in card.labels if not problem(label)}
-        folders = ClassFolders(named)
-        self._label_of = {
-            folders.folder(label).encode(): number
-            for number, label in enumerate(card.labels)
-            if label in named
-        }
+        self._folders = FolderLabels(card.labels)
         self._all, self._sure = Counter[int](), Counter[int]()
         self._failed: dict[int, Failures] = {}
         self._in_label_folders = self._as_folder = 0
@@ -46,7 +38,7 @@ class AnswerCounter:
         labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
         sure = self._rule.accepted(result)
         self._count_accepted(result)
-        truths = [self._truth(name) for name in names]
+        truths = list(map(self._folders.of, names))
         if any(result.statuses):
             self._count_failed(names, result.statuses)
             good = [code == Status.OK.code for code in result.statuses]
@@ -54,7 +46,7 @@ class AnswerCounter:
             sure = list(compress(sure, good))
         self._all.update(labels)
         self._sure.update(compress(labels, sure))
-        self._in_label_folders += sum(map(ne, truths, [_NO_LABEL] * len(truths)))
+        self._in_label_folders += len(truths) - truths.count(None)
         self._as_folder += sum(map(eq, truths, labels))
 
     def counted(self) -> Answers:
@@ -85,11 +77,6 @@ class AnswerCounter:
         rule = self._display.threshold or Threshold()
         expected = self._expected / self._accepted if self._accepted else 0.0
         return AcceptedShare(self._accepted, expected, rule.precision, rule.confidence)
-
-    def _truth(self, name: bytes) -> int:
-        """The label that the file's folder is named as, or _NO_LABEL."""
-        parts = name.rsplit(b"/", 2)
-        return self._label_of.get(parts[-2], _NO_LABEL) if len(parts) > 1 else _NO_LABEL
 
     def _count_failed(self, names: Sequence[bytes], statuses: bytes) -> None:
         for code in set(statuses) - {Status.OK.code}:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,27 +78,39 @@ def _decode_fast(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> bo
 
 
 def _decode_any(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
+    with image_errors(len(data)):
+        decoded = read_image(data, spec)
+        if spec.convert == "garment":
+            return garment.place(decoded, spec, out)
+        place(decoded, spec, out)
+    return Flag.NONE
+
+
+@contextmanager
+def image_errors(size_bytes: int) -> Iterator[None]:
+    """Turn every exception that decoding raises into an ImageError, and hide warnings."""
     try:
         # The filters are global: concurrent threads may lose a warning, nothing else.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            decoded = _open(data, spec)
-            if spec.convert == "garment":
-                return garment.place(decoded, spec, out)
-            place(decoded, spec, out)
-            return Flag.NONE
+            yield
     except ImageError:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:
         raise ImageError(Status.TOO_LARGE) from error
     except Exception as error:
         # Pillow's plugins raise exceptions of any class.
-        logger.debug("an image of %d bytes is unreadable", len(data), exc_info=True)
+        logger.debug("an image of %d bytes is unreadable", size_bytes, exc_info=True)
         out_of_memory = "out of memory" in str(error)
         raise ImageError(Status.TOO_LARGE if out_of_memory else Status.UNREADABLE) from error
 
 
-def _open(data: bytes, spec: Preprocessing) -> DecodedImage:
+def read_image(data: bytes, spec: Preprocessing) -> DecodedImage:
+    """The image in `data`, at least as large as the conversion to `spec` needs.
+
+    Raises:
+        Exception: of any class that a decoder raises; see `image_errors`.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise ImageError(Status.TOO_LARGE)
     kind = sniff(data)

@@ -40,7 +40,7 @@ def place(decoded: DecodedImage, spec: Preprocessing, out: NDArray[np.uint8]) ->
     """Fill `out`, uint8 [height, width, channels], with the image centred on `spec.ground`."""
     mode: Mode = "L" if spec.channels == 1 else "RGB"
     target = fitted(decoded.size, decoded.orientation, spec)
-    small = upright(_shrunk(decoded, target, mode, spec.ground), decoded.orientation)
+    small = upright(shrunk(decoded, target, mode, spec.ground), decoded.orientation)
     pixels = np.asarray(small).reshape(small.height, small.width, spec.channels)
     top, left = (spec.height - small.height) // 2, (spec.width - small.width) // 2
     out.fill(spec.ground)
@@ -63,7 +63,7 @@ def _share(side: int, target: int, whole: int, limit: int) -> int:
     return max(1, min(limit, (2 * side * target + whole) // (2 * whole)))
 
 
-def _shrunk(decoded: DecodedImage, size: Size, mode: Mode, ground: int) -> Image.Image:
+def shrunk(decoded: DecodedImage, size: Size, mode: Mode, ground: int) -> Image.Image:
     """Flattened and resized to exactly `size`; not resized if it already has that size."""
     image = decoded.image
     x, y = (

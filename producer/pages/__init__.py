@@ -1,0 +1,1 @@
+"""Parts of HTML pages: templates, pictures, matrices, charts."""

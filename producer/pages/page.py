@@ -1,0 +1,128 @@
+"""One HTML page from a template: a single file that fetches nothing and runs nothing but its own
+script.
+
+Its content security policy allows the style sheet and the script by their hashes, pictures that are
+part of the page, and nothing else: no `style` attribute, no other script, no address.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from producer.pages import text
+from shared import atomic_file
+from shared.errors import UsageError
+from shared.messages.files import printable
+
+SUFFIX = ".html"
+PART_SUFFIX = ".part"
+STYLE, SCRIPT = "page.css", "page.js"
+_FOLDER = resources.files("producer.pages") / "templates"
+
+
+class Page(NamedTuple):
+    """A page, and its policy for a server that sends it as a header."""
+
+    html: str
+    policy: str
+
+
+def render(
+    template: str, *, scripts: Sequence[str] = (SCRIPT,), images: str = "data:", **values: Any
+) -> Page:
+    """Fill a template of this folder. `scripts` are files of this folder, too; `images` is the
+    source of pictures in the policy."""
+    from markupsafe import Markup
+
+    style, script = read(STYLE), "".join(map(read, scripts))
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src '{_hash(style)}'",
+            f"script-src '{_hash(script)}'",
+            f"img-src {images}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    own = {"policy": policy, "style": Markup(style), "script": Markup(script)}
+    return Page(_environment().get_template(template).render(**values, **own), policy)
+
+
+def check(path: Path, force: bool) -> None:
+    """Check a page's path before work starts.
+
+    Raises:
+        UsageError: a page cannot be written there, or another file is there (unless `force`).
+    """
+    if path.suffix.lower() not in (SUFFIX, ".htm"):
+        raise UsageError(f"{printable(path)} must be an HTML file; let its name end in {SUFFIX}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
+    if path.is_dir() or (not force and (path.exists() or path.is_symlink()) and not _is_page(path)):
+        raise UsageError(
+            f"{printable(path)} exists and is no page of Hangtag; choose another name, or replace "
+            "it with --force"
+        )
+
+
+def write(path: Path, page: Page) -> None:
+    """Write a page atomically.
+
+    Raises:
+        SetupError: the disk is full or the folder read-only.
+    """
+    path = path.absolute()
+    part = Path(f"{path}{PART_SUFFIX}")
+    with atomic_file.writing(path, "fix this and run the same command again"):
+        with atomic_file.created(part) as file:
+            file.write(page.html.encode(errors="replace"))
+        atomic_file.place(part, path)
+
+
+@functools.cache
+def read(name: str) -> str:
+    """A style sheet or script of this folder."""
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+#: In the head of every page: such a file may be replaced by a newer page.
+GENERATOR = '<meta name="generator" content="Hangtag">'
+_HEAD_BYTES = 4096
+
+
+def _is_page(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(_HEAD_BYTES)
+
+
+@functools.cache
+def _environment() -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(read),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": text.count,
+        "percent": text.percent,
+        "decimals": text.decimals,
+    }
+    return environment
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

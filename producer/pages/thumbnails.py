@@ -1,0 +1,131 @@
+"""Thumbnails from processes of the worker's package, which decode so that this process need not.
+
+An image may kill, stop or mislead its decoder. It costs a placeholder: the process is ended after a
+time limit, and replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from producer.fleet.machine_resources import cores
+from shared import installation
+from shared.errors import BadMessage, SetupError
+from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode, receive, send
+
+#: What the processes need: a part of the extra `worker`.
+PACKAGES = {"numpy": "numpy", "PIL": "pillow"}
+CRASHED = Thumbnail(why="Decoding the image ended its process.")
+#: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck in a call.
+_LIMIT_S = 30.0
+_MODULE = "worker.thumbnails"
+_NEEDED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
+
+T = TypeVar("T")
+
+
+class Thumbnails:
+    """A number of processes that start with the first image, and end with the block.
+
+    Raises SetupError if the packages for them are not installed.
+    """
+
+    def __init__(self, processes: int = 0) -> None:
+        if lack := installation.missing(PACKAGES, "worker"):
+            raise SetupError(f"pictures cannot be made: {lack}")
+        self._count = processes or cores()
+        self._threads = ThreadPoolExecutor(self._count, "thumbnails")
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        for _ in range(self._count):
+            self._idle.put(_Process())
+
+    def __enter__(self) -> Thumbnails:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for _ in range(self._count):
+            self._idle.get().close()
+
+    def make(self, order: Order) -> Thumbnail:
+        """One thumbnail, or a placeholder that says why there is none."""
+        process = self._idle.get()
+        try:
+            return process.make(order)
+        finally:
+            self._idle.put(process)
+
+    def map(self, act: Callable[[T], Thumbnail], items: Iterable[T]) -> Iterator[Thumbnail]:
+        """The results of `act`, which calls `make`, in order, several at a time. At most twice as
+        many items as processes are in memory."""
+        waiting: queue.SimpleQueue[Future[Thumbnail]] = queue.SimpleQueue()
+        for item in items:
+            waiting.put(self._threads.submit(act, item))
+            if waiting.qsize() >= 2 * self._count:
+                yield waiting.get().result()
+        while not waiting.empty():
+            yield waiting.get().result()
+
+
+class _Process:
+    """One process, started when it is needed; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def make(self, order: Order) -> Thumbnail:
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        late = threading.Timer(_LIMIT_S, process.kill)
+        late.start()
+        try:
+            send(process.stdin, encode(order))
+            reply = receive(process.stdout)
+            if reply is not None:
+                return decode_thumbnail(reply)
+        except (OSError, BadMessage):
+            pass  # it died, or answers nonsense
+        finally:
+            late.cancel()
+        self.close()
+        return CRASHED
+
+    def close(self) -> None:
+        """End the process. What it was working on is lost."""
+        process, self._running = self._running, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._running is None:
+            self._running = subprocess.Popen(
+                [sys.executable, "-P", "-m", _MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=_environment(),
+            )
+            assert self._running.stdout is not None
+            if receive(self._running.stdout) is None:
+                self.close()
+                raise SetupError(
+                    "the process that makes pictures does not start; this shows why: "
+                    f"{sys.executable} -m {_MODULE} </dev/null"
+                )
+        return self._running
+
+
+def _environment() -> dict[str, str]:
+    """No password of the broker, and nothing else that a decoder does not need."""
+    kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+    return kept | {"PYTHONPATH": installation.python_path()}

@@ -1,0 +1,1 @@
+"""Reports on tables and on model versions, as single HTML files."""

@@ -1,0 +1,168 @@
+"""The rows of a table that a report displays: all of a small one, some of a large one.
+
+Of each label the least confident rows, and some that are drawn by a hash of their paths; of each
+pair of labels that is confused the most confident rows; flagged rows; failed rows. The choice
+depends on the table alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from producer.output.folder_labels import FolderLabels
+from producer.report.survey import Survey, firsts
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
+from shared.messages.batch import BatchResult, numbers
+from shared.messages.files import Stamp
+
+#: Pictures of labels, of confused pairs, of flags: together they bound the size of a page.
+LABEL_ROWS, PAIR_ROWS, FLAG_ROWS = 800, 300, 100
+#: The most of one label, if not all rows are displayed; two thirds are the least confident.
+MOST_OF_LABEL, LEAST_SHARE = 40, 2 / 3
+MOST_OF_PAIR = 12
+#: Failed rows with each status, without pictures.
+FAILED_ROWS = 200
+#: Labels of one row.
+TOP_LABELS = 5
+
+
+class Row(NamedTuple):
+    """One row that is displayed."""
+
+    number: int  #: in the table, the first is 1
+    name: bytes
+    stamp: Stamp
+    digest: bytes  #: CRC-32 of the file's bytes; empty if unknown
+    status: Status
+    flag: Flag
+    labels: tuple[int, ...]  #: the most probable first
+    confidences: tuple[float, ...]
+    truth: int | None  #: the label that its folder states
+
+
+class Smallest:
+    """The rows with the smallest keys among those that were added; `bound` is the largest key."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._heap: list[tuple[float, int, Row]] = []
+        self.bound = math.inf if size else -math.inf
+
+    def add(self, key: float, row: Row) -> None:
+        """Add a row with a key below `bound`."""
+        entry = (-key, -row.number, row)  # of equal keys the first row stays
+        if len(self._heap) < self._size:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+        if len(self._heap) == self._size:
+            self.bound = -self._heap[0][0]
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for *_, row in self._heap]
+
+
+class Choice:
+    """Chooses among the rows that are added, once the figures of all rows are known."""
+
+    def __init__(self, survey: Survey) -> None:
+        of_label = _of_label(survey)
+        least = math.ceil(of_label * LEAST_SHARE)
+        self.least = [Smallest(least) for _ in survey.labels]
+        self.drawn = [Smallest(of_label - least) for _ in survey.labels]
+        self.pairs = _pairs(survey)
+        flags = max(1, sum(1 for count in survey.flags if count))
+        self.flagged = [Smallest(FLAG_ROWS // flags) for _ in FLAGS]
+        self.failed: list[list[Row]] = [[] for _ in BY_CODE]
+        self._folders = FolderLabels(survey.labels)
+        self._number = 0
+
+    def add(
+        self,
+        names: Sequence[bytes],
+        stamps: Sequence[Stamp],
+        digests: Sequence[bytes],
+        result: BatchResult,
+    ) -> None:
+        """Consider the rows of one batch."""
+        labels, values = firsts(result)
+        batch = _Batch(self._number, names, stamps, digests, result, self._folders)
+        self._number += len(names)
+        for i, (code, label, value) in enumerate(zip(result.statuses, labels, values, strict=True)):
+            if code:
+                if len(self.failed[code]) < FAILED_ROWS:
+                    self.failed[code].append(batch.row(i))
+                continue
+            if value < self.least[label].bound:
+                self.least[label].add(value, batch.row(i))
+            drawn = self.drawn[label]
+            if drawn.bound > 0:
+                _draw(drawn, batch, i)
+            if result.flags and result.flags[i]:
+                _draw(self.flagged[result.flags[i]], batch, i)
+            pair = self.pairs.get((self._folders.of(names[i]), label))
+            if pair is not None and -value < pair.bound:
+                pair.add(-value, batch.row(i))
+
+    @property
+    def pictured(self) -> list[Row]:
+        """Every chosen row with a label, once, in the order of the table."""
+        every = [*self.least, *self.drawn, *self.flagged, *self.pairs.values()]
+        found = {row.number: row for some in every for row in some.rows}
+        return [found[number] for number in sorted(found)]
+
+
+class _Batch(NamedTuple):
+    first: int
+    names: Sequence[bytes]
+    stamps: Sequence[Stamp]
+    digests: Sequence[bytes]
+    result: BatchResult
+    folders: FolderLabels
+
+    def row(self, i: int) -> Row:
+        result = self.result
+        some = slice(i * result.k, i * result.k + min(result.k, TOP_LABELS))
+        return Row(
+            self.first + i + 1,
+            self.names[i],
+            self.stamps[i],
+            self.digests[i],
+            BY_CODE[result.statuses[i]],
+            FLAGS[result.flags[i]] if result.flags else Flag.NONE,
+            tuple(numbers("H", result.indices)[some]),
+            tuple(numbers("f", result.probabilities)[some]),
+            self.folders.of(self.names[i]),
+        )
+
+
+def _draw(some: Smallest, batch: _Batch, i: int) -> None:
+    key = zlib.crc32(batch.names[i])
+    if key < some.bound:
+        some.add(key, batch.row(i))
+
+
+def _of_label(survey: Survey) -> int:
+    """The number of rows of each label."""
+    if survey.labelled <= LABEL_ROWS:
+        return max(survey.labelled, 1)
+    used = sum(1 for count in survey.counts if count)
+    return max(1, min(MOST_OF_LABEL, LABEL_ROWS // used))
+
+
+def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest]:
+    """A choice for each of the most frequent pairs (folder's label, predicted one) that differ."""
+    count = len(survey.labels)
+    found = [
+        (rows, place)
+        for place, rows in enumerate(survey.pairs or ())
+        if rows and place % (count + 1)  # not on the diagonal
+    ]
+    most = heapq.nlargest(PAIR_ROWS, found, key=lambda one: (one[0], -one[1]))
+    each = max(1, min(MOST_OF_PAIR, PAIR_ROWS // max(1, len(most))))
+    return {divmod(place, count): Smallest(each) for _, place in most}

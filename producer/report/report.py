@@ -1,0 +1,131 @@
+"""`hangtag report`: a table as one HTML file, from its journal, its files and its model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from producer.journal.journal import journal_path
+from producer.models.catalog import load_catalog
+from producer.models.show import VersionDetails, find
+from producer.pages import page
+from producer.pages.file_location import FileLocation
+from producer.pages.pictures import PageImages
+from producer.report import model_part, table_part
+from producer.report.choice import Choice
+from producer.report.progress import ReportProgress
+from producer.report.survey import Survey
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import HangtagError, UsageError
+from shared.messages.batch import BatchResult, decode_result
+from shared.messages.model_card import card_sha256
+from shared.messages.model_name import ModelName
+from shared.settings import Settings
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A report that was written."""
+
+    report: str
+    rows: int
+    pictures: int  #: images that are displayed
+    bytes: int
+    notice: str = ""  #: what is missing, and how to get it
+
+
+def report_path(table: Path) -> Path:
+    """The default: beside the table."""
+    return table.with_suffix(page.SUFFIX)
+
+
+def write_report(
+    settings: Settings,
+    table: Path,
+    output: Path | None = None,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+) -> Written:
+    """Write the report of a table.
+
+    Raises:
+        UsageError: there is no such job, it is running, or the output is another file.
+        SetupError: the journal cannot be read, or the disk is full.
+    """
+    table = table.absolute()
+    output = report_path(table) if output is None else output
+    page.check(output, force)
+    if not journal_path(table).exists():
+        raise UsageError(
+            f"there is no job of {table} here; a report is made from the file "
+            f"{journal_path(table).name} beside a table"
+        )
+    progress = ReportProgress(quiet)
+    try:
+        with SealedJournal(table) as sealed, PageImages() as images:
+            return _write(settings, sealed, table, output, images, progress)
+    finally:
+        progress.close()
+
+
+def _write(
+    settings: Settings,
+    sealed: SealedJournal,
+    table: Path,
+    output: Path,
+    images: PageImages,
+    progress: ReportProgress,
+) -> Written:
+    progress.stage("reading", 2 * sealed.count)
+    sealed.passed = progress.passed
+    survey = Survey(sealed.card)
+    for names, _, _, result in _batches(sealed):
+        survey.add(names, result)
+    choice = Choice(survey)
+    for batch in _batches(sealed):
+        choice.add(*batch)
+    rows, location = choice.pictured, FileLocation(sealed.options)
+    progress.stage("pictures", len(rows))
+    reads = [partial(location.classified, row.name, row.stamp, row.digest) for row in rows]
+    pictures = dict(zip(rows, images.thumbnails(reads, progress.passed), strict=True))
+    details, plots = _model(settings, sealed, images)
+    made = page.render(
+        "report.html",
+        title=f"Report on {table.name}",
+        missing=images.missing,
+        **table_part.values(sealed, table, survey, choice, pictures),
+        **model_part.values(details, plots),
+    )
+    page.write(output, made)
+    return Written(
+        str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), images.missing
+    )
+
+
+def _batches(
+    sealed: SealedJournal,
+) -> Iterator[tuple[list[bytes], list[tuple[int, int]], list[bytes], BatchResult]]:
+    for names, stamps, digests, data in sealed.files():
+        yield names, stamps, digests, decode_result(data, len(names))
+
+
+def _model(
+    settings: Settings, sealed: SealedJournal, images: PageImages
+) -> tuple[VersionDetails, dict[str, model_part.Plot]]:
+    """The version of the table and its plots, as far as this machine has them. The card is always
+    that of the journal."""
+    card = sealed.card
+    details = VersionDetails(card, {}, (), ())
+    read: Callable[[str], bytes]
+    try:
+        catalog = load_catalog(settings)
+        found = find(catalog, ModelName(card.name, card.version, None))
+        if card_sha256(found.card) != card_sha256(card):
+            return details, {}
+        read = partial(catalog.read, card)
+        return found, model_part.plots(card, read, images)
+    except HangtagError:  # a removed version, an unreachable broker
+        return details, {}

@@ -1,0 +1,139 @@
+"""The figures of a table: one pass over its journal, in memory that does not grow with its rows."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from producer.output.acceptance import Acceptance, at_precision, doubtless
+from producer.output.folder_labels import FolderLabels
+from shared.errors import UsageError
+from shared.image_status import BY_CODE, FLAGS
+from shared.messages.batch import BatchResult, numbers
+from shared.messages.model_card import Card
+
+#: Of the confidences from 0 to 1, equally wide.
+BINS = 50
+#: With more labels pairs of labels are not counted: the counts would take too much memory.
+MAX_PAIRED_LABELS = 2_000
+
+
+class Point:
+    """What one operating point of the card accepts of the table."""
+
+    def __init__(self, precision: float, threshold: float | None, acceptance: Acceptance) -> None:
+        self.precision, self.threshold, self.acceptance = precision, threshold, acceptance
+        self.accepted = self.judged = self.right = 0  #: rows; with a label by their folder; right
+
+
+class Survey:
+    """The figures of the rows that were added. Lists are in the order of labels or codes."""
+
+    def __init__(self, card: Card) -> None:
+        self.card, self.labels = card, card.labels
+        self.rows = 0
+        self.statuses = [0] * len(BY_CODE)
+        self.flags = [0] * len(FLAGS)
+        self.counts = array("Q", bytes(8 * len(card.labels)))  #: rows of each predicted label
+        self.doubtful = array("Q", bytes(8 * len(card.labels)))
+        self.confidence = array("d", bytes(8 * len(card.labels)))  #: sums
+        self.bins = [0] * BINS  #: rows by confidence
+        self.wrong_bins = [0] * BINS  #: those whose folder states another label
+        self.judged = self.right = 0  #: rows whose folder states a label; the same one
+        self.pairs: array[int] | None = None  #: [folder's label x predicted label], rows
+        if len(card.labels) <= MAX_PAIRED_LABELS:
+            self.pairs = array("Q", bytes(8 * len(card.labels) ** 2))
+        self.points = _points(card)
+        self._doubtless = doubtless(card)
+        self._folders = FolderLabels(card.labels)
+
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.statuses[0]
+
+    def pair(self, truth: int, label: int) -> int:
+        """Rows of a label whose folder states `truth`."""
+        return 0 if self.pairs is None else self.pairs[truth * len(self.labels) + label]
+
+    def of_folder(self, truth: int) -> int:
+        """Rows whose folder states `truth`."""
+        return sum(self.pair(truth, label) for label in range(len(self.labels)))
+
+    def add(self, names: Sequence[bytes], result: BatchResult) -> None:
+        """Count the rows of one batch."""
+        self.rows += len(names)
+        _count(self.statuses, result.statuses)
+        _count(self.flags, result.flags)
+        chosen = [i for i, code in enumerate(result.statuses) if not code]
+        labels, values = firsts(result)
+        self._add_labels(labels, values, chosen)
+        kept = self._doubtless.accepted(result)
+        _count(self.doubtful, (labels[i] for i in chosen if not kept[i]))
+        truths = [self._folders.of(name) for name in names]
+        self._add_truths(truths, labels, values, chosen)
+        for point in self.points:
+            accepted = point.acceptance.accepted(result)
+            point.accepted += sum(accepted)
+            for i in chosen:
+                if accepted[i] and truths[i] is not None:
+                    point.judged += 1
+                    point.right += truths[i] == labels[i]
+
+    def _add_labels(
+        self, labels: Sequence[int], values: Sequence[float], chosen: Sequence[int]
+    ) -> None:
+        _count(self.counts, (labels[i] for i in chosen))
+        _count(self.bins, (bin_of(values[i]) for i in chosen))
+        for i in chosen:
+            self.confidence[labels[i]] += values[i]
+
+    def _add_truths(
+        self,
+        truths: Sequence[int | None],
+        labels: Sequence[int],
+        values: Sequence[float],
+        chosen: Sequence[int],
+    ) -> None:
+        pairs = Counter((truths[i], labels[i]) for i in chosen)
+        for (truth, label), count in pairs.items():
+            if truth is None:
+                continue
+            self.judged += count
+            self.right += count * (truth == label)
+            if self.pairs is not None:
+                self.pairs[truth * len(self.labels) + label] += count
+        _count(
+            self.wrong_bins,
+            (bin_of(values[i]) for i in chosen if truths[i] not in (None, labels[i])),
+        )
+
+
+def firsts(result: BatchResult) -> tuple[Sequence[int], Sequence[float]]:
+    """The most probable label of each row, and its confidence."""
+    return (
+        numbers("H", result.indices)[:: result.k],
+        numbers("f", result.probabilities)[:: result.k],
+    )
+
+
+def bin_of(confidence: float) -> int:
+    """The bin of the histogram."""
+    return min(max(int(confidence * BINS), 0), BINS - 1)
+
+
+def _count(counts: list[int] | array[int], codes: Iterable[int]) -> None:
+    for code, number in Counter(codes).items():
+        counts[code] += number
+
+
+def _points(card: Card) -> list[Point]:
+    found = []
+    for point in card.operating_points:
+        try:
+            acceptance = at_precision(card, point.precision)
+        except UsageError:  # it accepts nothing
+            continue
+        found.append(Point(point.precision, point.threshold, acceptance))
+    return found

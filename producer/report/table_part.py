@@ -1,0 +1,216 @@
+"""The parts of a report that describe the table, as values for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from producer.output.acceptance import Acceptance, doubtless
+from producer.pages import text
+from producer.pages.histogram import histogram
+from producer.pages.matrix import matrix
+from producer.pages.pictures import Picture
+from producer.report.choice import FAILED_ROWS, Choice, Row
+from producer.report.survey import Survey
+from producer.verify.sealed_journal import SealedJournal
+from shared.image_status import BY_CODE, FLAGS
+
+#: Rows of the table of labels; a model may have 65,536 labels.
+MAX_LABELS = 1_000
+
+
+class Shot(NamedTuple):
+    """One image in a gallery."""
+
+    number: int
+    path: str
+    name: str
+    label: int
+    answers: list[tuple[str, float]]  #: labels and confidences, the most probable first
+    truth: int | None
+    truth_text: str
+    flag: str
+    doubtful: bool
+    picture: Picture
+
+    @property
+    def differs(self) -> bool:
+        return self.truth is not None and self.truth != self.label
+
+
+class Gallery(NamedTuple):
+    """The images of one label that are displayed, the least confident first."""
+
+    label: int
+    text: str
+    rows: int  #: of the table
+    note: str
+    shots: list[Shot]
+
+
+class LabelLine(NamedTuple):
+    """The figures of one label."""
+
+    label: int
+    text: str
+    rows: int
+    share: float  #: of the most frequent label's rows
+    confidence: float | None  #: mean
+    doubtful: float | None  #: share
+    precision: float | None  #: where folders are labels
+    recall: float | None
+    shown: bool  #: whether it has a gallery
+
+
+class Failures(NamedTuple):
+    """Rows with one status."""
+
+    status: str
+    sentence: str
+    rows: int
+    files: list[tuple[int, str]]  #: numbers and paths, the first ones
+
+
+class Flagged(NamedTuple):
+    flag: str
+    meaning: str
+    rows: int
+    shots: list[Shot]
+
+
+_MEANINGS = {
+    "unlike_training": "The network's input is outside of what nearly all training images have.",
+    "busy_background": "The garment could not be cut out from its background.",
+}
+
+
+def values(
+    sealed: SealedJournal,
+    table: Path,
+    survey: Survey,
+    choice: Choice,
+    pictures: Mapping[Row, Picture],
+) -> dict[str, Any]:
+    """The values of the template by name."""
+    rule = doubtless(survey.card)
+    names = [text.label(label) for label in survey.labels]
+    shots = {
+        row.number: _shot(row, names, not _accepted(rule, row), picture)
+        for row, picture in pictures.items()
+    }
+    galleries = _galleries(survey, names, list(shots.values()))
+    shown = {gallery.label for gallery in galleries}
+    used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder(i)]
+    return {
+        "table": text.path(bytes(table)),
+        "job": sealed.record.id,
+        "finished": sealed.finished,
+        "survey": survey,
+        "doubtful": sum(survey.doubtful),
+        "flagged_rows": sum(survey.flags[1:]),
+        "failed_rows": sum(survey.statuses[1:]),
+        "sampled": len(shots) < survey.labelled,
+        "pictured": len(shots),
+        "galleries": galleries,
+        "label_lines": list(_label_lines(survey, names, shown))[:MAX_LABELS],
+        "labels_left_out": max(0, sum(1 for n in survey.counts if n) - MAX_LABELS),
+        "histogram": histogram(
+            survey.bins,
+            survey.wrong_bins,
+            [(p.threshold, f"{p.precision:.0%}") for p in survey.points if p.threshold is not None],
+        ),
+        "matrix": _matrix(survey, used, shots) if survey.judged and survey.pairs else None,
+        "failures": list(_failures(survey, choice)),
+        "failed_limit": FAILED_ROWS,
+        "flagged": list(_flagged(survey, choice, shots)),
+    }
+
+
+def _accepted(rule: Acceptance, row: Row) -> bool:
+    return rule.accepts(row.labels[0], row.confidences[0], bool(row.flag))
+
+
+def _shot(row: Row, names: list[str], doubtful: bool, picture: Picture) -> Shot:
+    return Shot(
+        row.number,
+        text.path(row.name),
+        text.file_name(row.name),
+        row.labels[0],
+        [(names[label], p) for label, p in zip(row.labels, row.confidences, strict=True)],
+        row.truth,
+        "" if row.truth is None else names[row.truth],
+        str(row.flag),
+        doubtful,
+        picture,
+    )
+
+
+def _frequent(survey: Survey) -> list[int]:
+    """Labels, the most frequent first."""
+    return sorted(range(len(survey.labels)), key=lambda i: (-survey.counts[i], i))
+
+
+def _galleries(survey: Survey, names: list[str], shots: list[Shot]) -> list[Gallery]:
+    of: dict[int, list[Shot]] = {}
+    for shot in shots:
+        of.setdefault(shot.label, []).append(shot)
+    found = []
+    for label in (i for i in range(len(names)) if i in of):
+        mine = sorted(of[label], key=lambda shot: (shot.answers[0][1], shot.number))
+        count = survey.counts[label]
+        found.append(Gallery(label, names[label], count, _note(len(mine), count), mine))
+    return found
+
+
+def _note(shown: int, count: int) -> str:
+    if shown == count:
+        return "all of them, the least confident first"
+    return (
+        f"{shown:,} of them: the least confident, flagged and confused ones, and some drawn by "
+        "chance; the least confident first"
+    )
+
+
+def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[LabelLine]:
+    most = max([*survey.counts, 1])
+    for i in _frequent(survey):
+        count, judged = survey.counts[i], survey.of_folder(i) if survey.judged else 0
+        if not count and not judged:
+            continue
+        right = survey.pair(i, i)
+        predicted = sum(survey.pair(t, i) for t in range(len(names))) if survey.judged else 0
+        yield LabelLine(
+            i,
+            names[i],
+            count,
+            count / most,
+            survey.confidence[i] / count if count else None,
+            survey.doubtful[i] / count if count else None,
+            right / predicted if predicted else None,
+            right / judged if judged else None,
+            i in shown,
+        )
+
+
+def _matrix(survey: Survey, used: list[int], shots: Mapping[int, Shot]) -> Any:
+    pictures: dict[tuple[int | None, int], int] = {}
+    for shot in shots.values():
+        key = (shot.truth, shot.label)
+        pictures[key] = pictures.get(key, 0) + 1
+    return matrix(survey.labels, survey.pair, lambda t, p: pictures.get((t, p), 0), used)
+
+
+def _failures(survey: Survey, choice: Choice) -> Iterator[Failures]:
+    for status in BY_CODE[1:]:
+        if count := survey.statuses[status.code]:
+            rows = [(row.number, text.path(row.name)) for row in choice.failed[status.code]]
+            yield Failures(str(status), status.sentence, count, rows)
+
+
+def _flagged(survey: Survey, choice: Choice, shots: Mapping[int, Shot]) -> Iterator[Flagged]:
+    for flag in FLAGS[1:]:
+        if count := survey.flags[flag.code]:
+            chosen = sorted(row.number for row in choice.flagged[flag.code].rows)
+            meaning = _MEANINGS.get(str(flag), "")
+            yield Flagged(str(flag), meaning, count, [shots[number] for number in chosen])

@@ -1,0 +1,108 @@
+"""A report displays all rows of a small table, and a bounded, stated choice of a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.output.folder_labels import FolderLabels
+from producer.report.choice import (
+    FAILED_ROWS,
+    FLAG_ROWS,
+    LABEL_ROWS,
+    LEAST_SHARE,
+    MOST_OF_LABEL,
+    MOST_OF_PAIR,
+    PAIR_ROWS,
+    Choice,
+    Row,
+)
+from producer.report.survey import Survey
+from shared.class_folders import folder_of
+from shared.registry import packaged
+from tests.support.jobs.made_results import Answer, answers, batches
+
+CARD = packaged.card()
+FOLDERS = [folder_of(label) for label in CARD.labels]
+
+
+def chosen(rows: Sequence[Answer], size: int = 100) -> Choice:
+    survey = Survey(CARD)
+    for names, _, _, result in batches(rows, size):
+        survey.add(names, result)
+    choice = Choice(survey)
+    for batch in batches(rows, size):
+        choice.add(*batch)
+    return choice
+
+
+@given(st.integers(0, 100), st.integers(0, 300), st.sampled_from([1, 64]))
+def test_of_a_small_table_all_rows_are_chosen(seed: int, count: int, size: int) -> None:
+    rows = answers(seed, count, CARD.labels, 3, FOLDERS)
+    choice = chosen(rows, size)
+    good = [number for number, row in enumerate(rows, 1) if not row.status]
+    assert [row.number for row in choice.pictured] == good
+    for row in choice.pictured:
+        like = rows[row.number - 1]
+        assert (row.name, row.labels) == (like.name, like.labels)
+        assert row.confidences == like.confidences
+        assert row.flag.code == like.flag
+    failed = {row.number: row.status.code for some in choice.failed for row in some}
+    assert failed == {n: row.status for n, row in enumerate(rows, 1) if row.status}
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[list[Answer], Choice]:
+    rows = answers(1, 40_000, CARD.labels, 1, FOLDERS)
+    return rows, chosen(rows, 1000)
+
+
+def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choice]) -> None:
+    _, choice = large
+    assert 300 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
+    assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
+    assert all(len(some.rows) <= MOST_OF_LABEL for some in choice.drawn)
+    assert all(len(some.rows) <= MOST_OF_PAIR for some in choice.pairs.values())
+
+
+def test_the_least_confident_rows_of_each_label_are_chosen(
+    large: tuple[list[Answer], Choice],
+) -> None:
+    rows, choice = large
+    numbers = {row.number for row in choice.pictured}
+    for label in range(10):
+        mine = [(r.confidences[0], n) for n, r in enumerate(rows, 1) if is_of(r, label)]
+        least = sorted(mine)[: round(MOST_OF_LABEL * LEAST_SHARE)]
+        assert {n for _, n in least} <= numbers
+
+
+def is_of(row: Answer, label: int) -> bool:
+    return not row.status and row.labels[0] == label
+
+
+def test_of_a_confused_pair_the_most_confident_rows_are_chosen(
+    large: tuple[list[Answer], Choice],
+) -> None:
+    rows, choice = large
+    folders = FolderLabels(CARD.labels)
+    (truth, label), some = next(iter(choice.pairs.items()))
+    wrong = [
+        (-r.confidences[0], n)
+        for n, r in enumerate(rows, 1)
+        if is_of(r, label) and folders.of(r.name) == truth
+    ]
+    assert truth != label
+    assert {row.number for row in some.rows} == {n for _, n in sorted(wrong)[: len(some.rows)]}
+
+
+def test_the_choice_depends_on_the_rows_alone(large: tuple[list[Answer], Choice]) -> None:
+    rows, choice = large
+
+    def without_batch(row: Row) -> tuple[int, bytes]:
+        return row.number, row.name
+
+    again = chosen(rows, 333)
+    assert list(map(without_batch, again.pictured)) == list(map(without_batch, choice.pictured))

@@ -1,0 +1,219 @@
+"""`hangtag report`: one harmless file of bounded size, with what the table and its files have."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from producer.cli.main import hangtag
+from producer.jobs.job import Job
+from producer.pages import pictures
+from producer.report import report
+from shared.errors import Exit
+from shared.messages.model_card import card_sha256, decode_card, encode_card
+from tests.support.images import image_zoo
+from tests.support.images.encoders import save
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.pages.parsed import Parsed
+
+HOSTILE = (
+    b"<script>alert(1)</script>.png",
+    b'"><img src=x onerror=alert(1)>.png',
+    b"' onmouseover='alert(1).png",
+    b"javascript:alert(1).png",
+    b"{{ 7*7 }}{% raw %}.png",
+    b"\xff\xfe.png",
+    "\u202egnp.evil.png".encode(),
+    b"new\nline\x1b[31m.png",
+    b"&lt;b&gt;&#x3c;.png",
+    b"]]>--><!--.png",
+)
+
+
+def picture(shade: int) -> bytes:
+    return save(Image.new("L", (28, 28), shade), "PNG")
+
+
+def plant(folder: Path, names: tuple[bytes, ...], **more: object) -> Path:
+    """A finished job of these files, one of which fails, below a class folder."""
+    root = folder / "in" / "Coat"
+    root.mkdir(parents=True)
+    for i, name in enumerate(names):
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)  # a name with a slash
+        path.write_bytes(picture(i))
+    (root / "rubbish.png").write_bytes(RUBBISH)
+    finish(options_of(folder, b"in", **more))
+    return folder / "out.csv"
+
+
+def run(table: Path, *more: str) -> Result:
+    return CliRunner().invoke(hangtag, ["report", str(table), "--json", *more])
+
+
+def written(table: Path, *more: str) -> tuple[report.Written, Parsed]:
+    result = run(table, *more)
+    assert result.exit_code == Exit.OK, result.output
+    found = msgspec.json.decode(result.stdout, type=report.Written)
+    html = Path(found.report).read_text(encoding="utf-8")
+    assert len(html.encode()) == found.bytes
+    return found, Parsed(html)
+
+
+def test_a_report_shows_every_row_of_a_small_table(tmp_path: Path) -> None:
+    names = tuple(b"%d.png" % i for i in range(12))
+    found, page = written(plant(tmp_path, names))
+    assert (found.rows, found.pictures, found.notice) == (13, 12, "")
+    assert found.report == str(tmp_path / "out.html")
+    page.check_harmless()
+    thumbnails = [image for image in page.all("img") if image["alt"].startswith("Row")]
+    assert len({image["src"] for image in thumbnails}) == 12  # each its own picture
+    text = "".join(page.text)
+    for name in (*names, b"rubbish.png"):
+        assert f"in/Coat/{name.decode()}" in text
+    assert "unsupported" in text
+    assert "fashion-mnist@0" in text
+    assert all(image["alt"] for image in page.all("img"))
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    found, page = written(plant(tmp_path, HOSTILE))
+    assert found.pictures == len(HOSTILE)
+    page.check_harmless()
+    text = "".join(page.text)
+    assert "<script>alert(1)</script>.png" in text
+    assert "{{ 7*7 }}{% raw %}.png" in text
+    assert "&lt;b&gt;&#x3c;.png" in text
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+
+
+def test_hostile_labels_are_text(tmp_path: Path) -> None:
+    table = plant(tmp_path, (b"1.png", b"2.png", b"3.png"))
+    labels = tuple(f"</script><script>alert({i})</script>" for i in range(10))
+    relabel(table, labels)
+    _, page = written(table)
+    page.check_harmless()
+    assert "</script><script>alert(" in "".join(page.text)
+
+
+def relabel(table: Path, labels: tuple[str, ...]) -> None:
+    """Give the model of a job other labels."""
+    with closing(Job(options_of(table.parent, b"in"))) as job:
+        card = decode_card(job.journal.get("card") or b"")
+        card = msgspec.structs.replace(card, labels=labels)
+        record = msgspec.structs.replace(job.journal.record, card_sha256=card_sha256(card))
+        job.journal.put(card=encode_card(card), record=msgspec.json.encode(record))
+
+
+def test_only_the_pictures_that_were_classified_are_shown(tmp_path: Path) -> None:
+    table = plant(tmp_path, (b"gone.png", b"same.png", b"other.png", b"bad.png"))
+    folder = tmp_path / "in/Coat"
+    (folder / "gone.png").unlink()
+    (folder / "other.png").write_bytes(picture(99))
+    (folder / "same.png").touch()  # another time, the same content
+    _, page = written(table)
+    text = "".join(page.text)
+    assert "The file is no longer where it was classified." in text
+    assert "The file has changed since it was classified." in text
+    shown = [image["alt"] for image in page.all("img") if image["alt"].startswith("Row")]
+    assert sorted(alt.partition(": ")[2] for alt in shown) == ["bad.png", "same.png"]
+
+
+def test_hostile_pictures_are_placeholders(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    root.mkdir()
+    (root / "bomb.png").write_bytes(image_zoo.bomb())
+    (root / "page.png").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    (root / "good.png").write_bytes(picture(5) + b"<script>alert(1)</script>")
+    finish(options_of(tmp_path, b"in"))  # it labels whatever is not RUBBISH
+    found, page = written(tmp_path / "out.csv")
+    page.check_harmless()
+    assert found.pictures == 3
+    assert sum(image["alt"].startswith("Row") for image in page.all("img")) == 1
+    text = "".join(page.text)
+    assert "The file has more bytes or pixels than Hangtag accepts." in text
+
+
+def test_pictures_beyond_the_limit_of_a_page_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_TOTAL_BYTES", 300)
+    names = tuple(b"%d-" % i + b"\xff" * 200 + b".png" for i in range(20))
+    found, page = written(plant(tmp_path, names))
+    shown = [image["src"] for image in page.all("img")]
+    assert 0 < sum(len(source) for source in shown) < 300 * 4 / 3 + 100 * len(shown)
+    assert "Left out, so that the page stays small." in "".join(page.text)
+    assert found.bytes < 300_000
+
+
+@pytest.mark.nightly
+def test_a_page_has_at_most_10_mb(tmp_path: Path) -> None:
+    """Also where every thumbnail and every path is as large as its limit allows."""
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(2).integers(0, 255, (192, 192, 3), np.uint8)
+    (tmp_path / "one.jpg").write_bytes(save(Image.fromarray(noise.astype(np.uint8)), "JPEG"))
+    (tmp_path / "rubbish").write_bytes(RUBBISH)
+    for i in range(2_400):  # 800 with a label, which are all displayed
+        name = os.fsdecode(b"in/%04d" % i + b"\xff" * 240 + b".jpg")
+        os.link(tmp_path / ("rubbish" if i % 3 else "one.jpg"), tmp_path / name)
+    finish(options_of(tmp_path, b"in"), batch_images=200)
+    found, page = written(tmp_path / "out.csv")
+    assert sum(len(image["src"]) for image in page.all("img")) > 4_000_000
+    assert 5_000_000 < found.bytes <= 10_000_000
+
+
+def test_the_report_of_an_unfinished_job_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    root.mkdir()
+    for i in range(9):
+        (root / f"{i}.png").write_bytes(picture(i))
+    finish(options_of(tmp_path, b"in"), stop_after=2)
+    found, page = written(tmp_path / "out.csv")
+    assert found.rows == 6
+    assert "The job is not finished" in "".join(page.text)
+
+
+def test_another_file_is_not_replaced(tmp_path: Path) -> None:
+    table = plant(tmp_path, (b"1.png",))
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    refused = run(table, "-o", str(page))
+    assert refused.exit_code == Exit.USAGE
+    assert "--force" in refused.stderr
+    assert page.read_text() == "mine"
+    assert run(table, "-o", str(page), "--force").exit_code == Exit.OK
+    assert run(table, "-o", str(page)).exit_code == Exit.OK  # a report, which a newer one replaces
+    assert json.loads(run(table, "-o", str(page)).stdout)["rows"] == 2
+
+
+@pytest.mark.parametrize("name", ["page.csv", "no/page.html"])
+def test_a_page_is_an_html_file_in_a_folder(tmp_path: Path, name: str) -> None:
+    table = plant(tmp_path, (b"1.png",))
+    assert run(table, "-o", str(tmp_path / name)).exit_code == Exit.USAGE
+
+
+def test_a_table_without_a_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("path,label\n")
+    refused = run(tmp_path / "out.csv")
+    assert refused.exit_code == Exit.USAGE
+    assert "out.csv.hangtag" in refused.stderr
+
+
+def test_without_pillow_the_figures_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = plant(tmp_path, (b"1.png",))
+    monkeypatch.setattr("shared.installation.absent", lambda packages: ["PIL"])
+    found, page = written(table)
+    assert "pip install" in found.notice
+    assert not page.all("img")
+    assert "Without pictures: " in "".join(page.text)

@@ -1,0 +1,90 @@
+"""The figures of a report are those of the rows, however these are cut into batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.output.acceptance import at_precision, doubtless
+from producer.output.folder_labels import FolderLabels
+from producer.report.survey import BINS, Survey, bin_of
+from shared.class_folders import folder_of
+from shared.registry import packaged
+from tests.support.jobs.made_results import Answer, answers, batches
+
+CARD = packaged.card()
+FOLDERS = [folder_of(label) for label in CARD.labels]
+
+
+def surveyed(rows: Sequence[Answer], size: int) -> Survey:
+    survey = Survey(CARD)
+    for names, _, _, result in batches(rows, size):
+        survey.add(names, result)
+    return survey
+
+
+@given(
+    st.integers(0, 1000), st.integers(0, 300), st.sampled_from([1, 7, 64]), st.sampled_from([1, 3])
+)
+def test_figures_are_those_of_the_rows(seed: int, count: int, size: int, k: int) -> None:
+    rows = answers(seed, count, CARD.labels, k, FOLDERS)
+    survey = surveyed(rows, size)
+    good = [row for row in rows if not row.status]
+    assert survey.rows == count
+    assert survey.statuses == [sum(r.status == code for r in rows) for code in range(7)]
+    assert survey.flags[1:] == [sum(r.flag == code for r in rows) for code in (1, 2)]
+    assert list(survey.counts) == [sum(r.labels[0] == i for r in good) for i in range(10)]
+    bins = Counter(min(int(r.confidences[0] * BINS), BINS - 1) for r in good)
+    assert survey.bins == [bins[i] for i in range(BINS)]
+    rule = doubtless(CARD)
+    kept = [r for r in good if rule.accepts(r.labels[0], r.confidences[0], bool(r.flag))]
+    assert sum(survey.doubtful) == len(good) - len(kept)
+    assert sum(survey.confidence) == pytest.approx(sum(r.confidences[0] for r in good))
+
+
+@given(st.integers(0, 1000), st.integers(0, 300))
+def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
+    rows = answers(seed, count, CARD.labels, 1, FOLDERS[:4])
+    survey = surveyed(rows, 50)
+    judged = [
+        (FOLDERS.index(folder), row)
+        for row in rows
+        if not row.status and (folder := row.name.split(b"/")[1].decode()) != "other"
+    ]
+    pairs = Counter((truth, row.labels[0]) for truth, row in judged)
+    assert {(t, p): survey.pair(t, p) for t in range(10) for p in range(10)} == {
+        (t, p): pairs[t, p] for t in range(10) for p in range(10)
+    }
+    assert (survey.judged, survey.right) == (
+        len(judged),
+        sum(truth == row.labels[0] for truth, row in judged),
+    )
+    wrong = [row.confidences[0] for truth, row in judged if truth != row.labels[0]]
+    assert sum(survey.wrong_bins) == len(wrong)
+    for point in survey.points:
+        rule = at_precision(CARD, point.precision)
+        accepted = [
+            (truth, row)
+            for truth, row in judged
+            if rule.accepts(row.labels[0], row.confidences[0], bool(row.flag))
+        ]
+        assert point.judged == len(accepted)
+        assert point.right == sum(truth == row.labels[0] for truth, row in accepted)
+
+
+def test_a_confidence_of_one_is_in_the_last_bin() -> None:
+    assert bin_of(1.0) == bin_of(1.0000001) == BINS - 1
+    assert bin_of(0.0) == bin_of(-0.1) == 0
+
+
+def test_the_own_folder_of_a_file_states_its_label() -> None:
+    folders = FolderLabels(["a/b", "cat", "dog", "..", "failed"])
+    assert folders.of(b"x/dog/cat/1.png") == 1
+    assert folders.of(b"x/a_b/1.png") == 0
+    assert folders.of(b"dog/1.png") == 2
+    for path in (b"x/dog/sub/1.png", b"cat.png", b"/cat", b"x/../1.png", b"x/failed/1.png"):
+        assert folders.of(path) is None

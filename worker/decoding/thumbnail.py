@@ -1,0 +1,77 @@
+"""Small pictures for people, from the same decoders as the network's input."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
+
+from shared.messages.model_card import Preprocessing
+from shared.messages.thumbnail import Order, Thumbnail
+from worker.decoding.decode import image_errors, read_image
+from worker.preprocessing.letterbox import fitted, shrunk
+from worker.preprocessing.orientation import ORIENTATION, SIDEWAYS, upright
+
+#: The colour behind transparent pixels.
+_GROUND = 255
+#: Smaller pictures are few bytes without loss, and a loss would show when they are enlarged.
+_LOSSLESS_PIXELS = 64 * 64
+#: Tried in turn until a picture is small enough.
+_QUALITIES = (80, 60, 40)
+_SMALLEST_SIDE_PIXELS = 16
+
+
+def thumbnail(order: Order) -> Thumbnail:
+    """The image as WebP: upright, uncropped, never enlarged, without metadata.
+
+    Raises:
+        ImageError: it cannot be decoded; no other exception is raised for any bytes.
+    """
+    with image_errors(len(order.data)):
+        small = _reduced(order.data, order.side_pixels)
+        while True:
+            webp = _encoded(small, order.max_bytes)
+            if webp:
+                return Thumbnail(webp, *small.size)
+            if min(small.size) < _SMALLEST_SIDE_PIXELS:
+                return Thumbnail(why="It has no small picture.")
+            small = small.reduce(2)
+
+
+def _reduced(data: bytes, side: int) -> Image.Image:
+    decoded = read_image(data, Preprocessing(side, side, 3))
+    side = min(side, max(decoded.size))
+    spec = Preprocessing(side, side, 3, ground=_GROUND)
+    target = fitted(decoded.size, decoded.orientation, spec)
+    small = upright(shrunk(decoded, target, "RGB", _GROUND), decoded.orientation)
+    return Image.fromarray(np.asarray(small))  # pixels only: no profile, no comment
+
+
+def _encoded(small: Image.Image, max_bytes: int) -> bytes:
+    """The picture as WebP, with as much loss as the limit requires; empty if none suffices."""
+    for quality in _QUALITIES:
+        stream = io.BytesIO()
+        lossless = quality == _QUALITIES[0] and small.width * small.height <= _LOSSLESS_PIXELS
+        small.save(stream, "WEBP", quality=quality, lossless=lossless)
+        if len(data := stream.getvalue()) <= max_bytes:
+            return data
+    return b""
+
+
+def warm_up() -> None:
+    """Decode and encode one image of each format: later ones load no further module."""
+    for form, mode in _WARM_UP:
+        stream = io.BytesIO()
+        exif = Image.Exif()
+        exif[ORIENTATION] = SIDEWAYS[0]
+        more = {} if form == "BMP" else {"exif": exif}
+        Image.new(mode, (80, 60)).save(stream, form, **more)
+        thumbnail(Order(stream.getvalue()))
+
+
+_WARM_UP = [
+    *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
+    *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+    *((form, "RGB") for form in ("WEBP", "BMP", "GIF", "TIFF")),
+]

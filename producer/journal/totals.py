@@ -58,6 +58,11 @@ class Answers(msgspec.Struct, frozen=True):
     as_folder: int = 0  #: those of them that have this label
     accepted: AcceptedShare | None = None  #: by --accept or --min-confidence; None without one
 
+    @property
+    def rows(self) -> int:
+        """The number of rows, failed ones included."""
+        return sum(self.labels.values()) + sum(one.count for one in self.failures.values())
+
 
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
     """Write the totals, in the open transaction. Raises sqlite3.DatabaseError."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producer.journal.totals import AcceptedShare, Answers
+from producer.journal.totals import Answers
 from producer.output.formatting import one_line, percent
 from producer.summary.form import Figure, LabelBar, figures, label_bars, paragraphs
 from producer.terminal import style
+
+
+def accepted_lines(answers: Answers, room: int | None = None) -> list[str]:
+    """How many rows are accepted, and what share of them should be right; empty without a
+    threshold. A line has at most `room` columns."""
+    return figures(_accepted(answers), room)
 
 
 def answer_lines(
@@ -30,21 +36,19 @@ def answer_lines(
 
 
 def _accepted(answers: Answers) -> list[Figure]:
-    return [] if answers.accepted is None else [accepted_figure(answers.accepted)]
-
-
-def accepted_figure(accepted: AcceptedShare) -> Figure:
-    """How many rows were accepted, and what share of them should be right."""
+    accepted = answers.accepted
+    if accepted is None:
+        return []
     if accepted.precision is None:
         rule = f"--min-confidence {accepted.min_confidence:g}"
-        share = f"about {percent(accepted.expected, 1)}"
+        right = f"about {percent(accepted.expected, 1)}"
     else:
-        rule, share = (
-            f"--accept {percent(accepted.precision)}",
-            f"{percent(accepted.precision)} or more",
-        )
-    right = f": {share} of them should be right" if accepted.images else ""
-    return Figure(f"{accepted.images:,}", "accepted", f"{rule}{right}", style.good)
+        precision = percent(accepted.precision)
+        rule, right = f"--accept {precision}", f"at least {precision}"
+    share = percent(accepted.images / max(answers.rows, 1), 1)
+    promise = f"{right} of these should be right, " if accepted.images else ""
+    detail = f"{share} of all; {promise}by {rule}"
+    return [Figure(f"{accepted.images:,}", "accepted", detail, style.good)]
 
 
 def _doubtful(answers: Answers) -> list[Figure]:

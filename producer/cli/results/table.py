@@ -48,8 +48,7 @@ def table(
     """  # fmt: skip
     from producer.jobs.table import Target, render_again, render_copy
     from producer.output.formatting import counted, show_json
-    from producer.summary.form import figures
-    from producer.summary.job_text import accepted_figure
+    from producer.summary.job_text import accepted_lines
     from producer.terminal.style import columns_of
 
     if form and not output:
@@ -63,9 +62,8 @@ def table(
         show_json(found)
     so_far = "" if found.finished else " so far"
     click.echo(f"{counted(found.rows, 'row')}{so_far}, {found.model} -> {found.output}", err=True)
-    if (accepted := found.answers.accepted) is not None:
-        for line in figures([accepted_figure(accepted)], columns_of(sys.stderr)):
-            click.echo(line, err=True)
+    for line in accepted_lines(found.answers, columns_of(sys.stderr)):
+        click.echo(line, err=True)
 
 
 COMMANDS = (table,)

@@ -61,6 +61,16 @@ def blob(sha256: str) -> str:
     return f"{PREFIX}blob:{sha256}"
 
 
+def blob_parts(sha256: str) -> str:
+    """The list of the parts of a large model file."""
+    return f"{PREFIX}blob:{sha256}:parts"
+
+
+def blob_part(sha256: str, number: int) -> str:
+    """A part of a large model file."""
+    return f"{PREFIX}blob:{sha256}:{number}"
+
+
 def request(request_id: str, part: str) -> str:
     """A part of a request: `state` (hash), `files` (hash, plots), `input` (a blob)."""
     return f"{PREFIX}request:{request_id}:{part}"

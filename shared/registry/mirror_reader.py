@@ -13,15 +13,13 @@ from typing import cast
 
 import msgspec
 import redis
-from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker.wrong_type import is_foreign
 from shared.errors import SetupError
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
 from shared.no_such import no_model, no_version
-from shared.registry import packaged
+from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
 from shared.registry.registry import aliases_after
@@ -46,7 +44,7 @@ def load_card(client: redis.Redis, name: str, version: int) -> Card:
     """The card of a version. Raises SetupError, RedisError."""
     if packaged.is_packaged(name, version):
         return packaged.card()
-    data = _get(client, keys.model_card(name, version))
+    data = file_copies.value(client, keys.model_card(name, version))
     if data is None:
         raise SetupError(_missing(client, name, version))
     return decode_card(data)
@@ -64,21 +62,12 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     sha256 = card.files.get(filename)
     if sha256 is None:
         raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
-    data = _get(client, keys.blob(sha256))
+    data = file_copies.load(client, sha256)
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise SetupError(f"{filename} of {card.ref} does not match its card; publish it again")
     return data
-
-
-def _get(client: redis.Redis, key: str) -> bytes | None:
-    try:
-        return cast(bytes | None, client.get(key))
-    except RedisError as error:
-        if not is_foreign(error):
-            raise
-        raise SetupError(f"the value of {key} is not Hangtag's; publish the model again") from None
 
 
 def load_catalog(client: redis.Redis) -> list[CatalogModel]:

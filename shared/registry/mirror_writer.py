@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -19,13 +21,11 @@ from shared import keys
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import packaged
+from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, decode_history
 from shared.registry.registry import Registry, aliases_after
 
 log = logging.getLogger(__name__)
-#: Larger files have no copy; workers need a mounted store for them.
-MAX_COPY_BYTES = 16 << 20
 #: Limits for one plot and for all plots of a model, newest versions first.
 MAX_PICTURE_BYTES = 1 << 20
 MAX_PICTURES_BYTES = 16 << 20
@@ -39,23 +39,26 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     """Copy every version and alias of the store to Redis, and delete removed versions.
 
     Raises:
-        SetupError: a version is damaged; all others are copied nevertheless.
+        SetupError: a version is damaged, or Redis has no room for one of its files; all others are
+            copied nevertheless.
         redis.exceptions.RedisError: the server is unreachable.
     """
     faults: list[SetupError] = []
+    too_large: list[SetupError] = []
     cards: list[Card] = []
     for name in registry.names():
         of_name = list(_cards(registry, name, faults))
         for card in of_name:
             with _collected(faults):
-                _put_version(client, registry, card)
+                _put_version(client, registry, card, too_large)
         with _collected(faults):
             _put_plots(client, registry, of_name)
         _put_aliases(client, name, registry.history(name))
         cards += of_name
-    if faults:
-        raise faults[0]  # the files of a damaged card are unknown, so no file is deleted
-    _delete_removed(client, registry, cards)
+    if not faults:  # the files of a damaged card are unknown, so no file is deleted
+        _delete_removed(client, registry, cards)
+    for fault in faults + too_large:
+        raise fault
 
 
 def refresh(client: redis.Redis, registry: Registry) -> None:
@@ -84,18 +87,20 @@ def _collected(faults: list[SetupError]) -> Iterator[None]:
         faults.append(error)
 
 
-def _put_version(client: redis.Redis, registry: Registry, card: Card) -> None:
+def _put_version(
+    client: redis.Redis, registry: Registry, card: Card, too_large: list[SetupError]
+) -> None:
     if packaged.is_packaged(card.name, card.version):
         return  # part of every installation
+    sizes = registry.sizes(card)
     for filename, sha256 in card.files.items():
-        if not filename.endswith(SERVED) or client.exists(keys.blob(sha256)):
-            continue
-        data = registry.read(card, filename)
-        if len(data) <= MAX_COPY_BYTES:
-            client.set(keys.blob(sha256), data)
-            failpoint("copies.file-put")
-    sizes = msgspec.json.encode(registry.sizes(card))
-    client.hset(keys.model_sizes(card.name), str(card.version), sizes)
+        if filename.endswith(SERVED) and not file_copies.is_stored(client, sha256):
+            opened = partial(registry.opened, card, filename)
+            try:
+                file_copies.store(client, sha256, sizes.get(filename, 0), opened)
+            except file_copies.NoRoom as error:  # other runtimes may not need this file
+                too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
+    client.hset(keys.model_sizes(card.name), str(card.version), msgspec.json.encode(sizes))
     failpoint("copies.sizes-put")
     client.set(keys.model_card(card.name, card.version), encode_card(card))
     failpoint("copies.card-put")
@@ -145,11 +150,10 @@ def _delete_removed(client: redis.Redis, registry: Registry, cards: list[Card]) 
             data = cast(bytes | None, client.get(key))
             if data is None or version in registry.versions(name):
                 continue  # no copy, or the version has appeared since
-            client.delete(key)
+            of_files = (file_copies.keys_of(client, sha) for sha in _listed(data) - needed)
+            client.delete(key, *chain.from_iterable(of_files))
             failpoint("copies.card-removed")
             client.hdel(keys.model_sizes(name), str(version))
-            for sha256 in _listed(data) - needed:
-                client.delete(keys.blob(sha256))
 
 
 def _listed(data: bytes) -> set[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
 
 from shared import atomic_file
@@ -86,6 +87,10 @@ class Registry:
         if packaged.is_packaged(card.name, card.version):
             return packaged.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
+
+    def opened(self, card: Card, filename: str) -> AbstractContextManager[BufferedReader]:
+        """A file of a version that is not packaged, open at its start, verified like `read`."""
+        return version_folder.opened(self._version(card.name, card.version), card, filename)
 
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 import msgspec
@@ -137,16 +138,43 @@ def read_file(folder: Path, card: Card, filename: str) -> bytes:
     Raises:
         SetupError: the card does not list it, or it does not match the card.
     """
-    check_filename(filename)
-    if filename not in card.files:
-        raise SetupError(f"{card.ref} has no file {filename}; see `hangtag models show`")
+    expected = _sha256(card, filename)
     try:
         data = _read(folder / filename)
     except OSError as error:
         raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
-    if hashlib.sha256(data).hexdigest() != card.files[filename]:
-        raise SetupError(f"{filename} of {card.ref} does not match its card; train it again")
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise SetupError(_mismatch(card, filename))
     return data
+
+
+@contextmanager
+def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
+    """A file that the card lists, verified, at its start. It may be larger than the memory.
+
+    Who reads it verifies it again: it may change in between. Raises SetupError as `read_file`.
+    """
+    expected = _sha256(card, filename)
+    try:
+        file = _open(folder / filename)
+    except OSError as error:
+        raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
+    with file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+            raise SetupError(_mismatch(card, filename))
+        file.seek(0)
+        yield file
+
+
+def _sha256(card: Card, filename: str) -> str:
+    check_filename(filename)
+    if filename not in card.files:
+        raise SetupError(f"{card.ref} has no file {filename}; see `hangtag models show`")
+    return card.files[filename]
+
+
+def _mismatch(card: Card, filename: str) -> str:
+    return f"{filename} of {card.ref} does not match its card; train it again"
 
 
 def sizes(folder: Path, card: Card) -> dict[str, int]:
@@ -170,9 +198,13 @@ def check_filename(name: str) -> None:
 
 
 def _read(path: Path) -> bytes:
-    """Like `read_bytes`, but a symbolic link is an OSError."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    with _open(path) as file:
         return file.read()
+
+
+def _open(path: Path) -> BufferedReader:
+    """Open a file to read; a symbolic link is an OSError."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry import file_copies, mirror_reader, mirror_writer, packaged
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
 from tests.support.servers.redis_server import RedisServer
@@ -220,3 +220,19 @@ def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
     mirror_writer.refresh(server.client, registry)
     assert not server.client.exists(keys.model_card("shoes", gone.version))
     assert mirror_reader.load_card(server.client, "shoes", 2)
+
+
+def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1 << 20)
+    card = publish(registry, more={"model.keras": bytes(4 << 20)})
+    server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + (4 << 20))
+    with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
+        mirror_writer.publish(server.client, registry)
+    assert mirror_reader.load_file(server.client, card, "model.tflite") == b"0"
+    with pytest.raises(SetupError, match=r"model.keras of shoes@1 is not in Redis"):
+        mirror_reader.load_file(server.client, card, "model.keras")
+    server.client.config_set("maxmemory", 0)
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.load_file(server.client, card, "model.keras") == bytes(4 << 20)

@@ -89,6 +89,7 @@ ALONE = {
     "shared/corrections/correction_log.py:_write_all": "a part of `append`, which has two points",
     "shared/registry/alias_log.py:_write_all": "a part of `_write`, which has a point",
     "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
+    "shared/registry/file_copies.py:_joined": "a file in memory",
     "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",
     "worker/requests/workspace.py:finish": "an empty folder, and parts that no other process uses",
     "worker/lifecycle/liveness_file.py:withdraw": "read by current health checks only",

@@ -113,12 +113,9 @@ def test_writers_that_are_disturbed_or_killed_leave_all_or_nothing(
     client, content = shared_server.client, content_of(4 * PART + 7)
     client.flushall()
     for steps in attempts:
-        failpoints.watch(Disturbed(client, content, list(steps)).step)
-        try:
-            with suppress(KeyboardInterrupt, SetupError):
-                store(client, content)
-        finally:
-            failpoints.watch(lambda _: None)
+        with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt, SetupError):
+            patch.setattr(failpoints, "_on_pass", Disturbed(client, content, list(steps)).step)
+            store(client, content)
         assert file_copies.load(client, sha256(content)) in (None, content)
         if not client.exists(keys.blob_parts(sha256(content))):
             assert all(client.ttl(key) > 0 for key in stored_keys(client)), "parts stay for ever"

@@ -1,0 +1,114 @@
+"""The detector: what it flags, that each row depends on its own image, and what a file may hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import SetupError
+from worker.inference.outlier_detector import OutlierDetector, combined, decode, encode
+from worker.photo_head.fit_outlier_detector import FALSE_FLAGS, distances, fit_outlier_detector
+
+seeds = st.integers(0, 2**32 - 1)
+WIDTHS = (6, 10, 48)
+
+
+def _like_training(rng: np.random.Generator, count: int, noise: float = 0.3) -> np.ndarray:
+    """Features float32 [n, 64] with four directions of variation in each part."""
+    mixing = np.random.default_rng(11).normal(size=(12, sum(WIDTHS)))
+    rows = rng.normal(size=(count, 12)) @ mixing + noise * rng.normal(size=(count, sum(WIDTHS)))
+    return (rows + 5).astype(np.float32)
+
+
+def _fitted(rng: np.random.Generator, count: int = 400) -> OutlierDetector:
+    return fit_outlier_detector(_like_training(rng, count), WIDTHS, np.arange(count) % 5)
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_about_the_promised_share_of_images_like_the_training_images_is_flagged(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    flagged = _fitted(rng).are_outliers(_like_training(rng, 2000)).mean()
+    assert FALSE_FLAGS / 20 < flagged < 4 * FALSE_FLAGS
+
+
+@settings(max_examples=15)
+@given(seeds, st.integers(0, len(WIDTHS) - 1))
+def test_images_that_differ_in_one_part_alone_are_flagged(seed: int, part: int) -> None:
+    rng = np.random.default_rng(seed)
+    detector, others = _fitted(rng), _like_training(rng, 200)
+    start = sum(WIDTHS[:part])
+    others[:, start : start + WIDTHS[part]] = 5 + 20 * rng.normal(size=(200, WIDTHS[part]))
+    assert detector.are_outliers(others).mean() > 0.95
+
+
+@settings(max_examples=15)
+@given(seeds, st.integers(1, 40))
+def test_a_row_has_the_same_bits_in_batches_of_any_size(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    detector, images = _fitted(rng, 60), _like_training(rng, count)
+    single = np.concatenate([detector.scores(image[None]) for image in images])
+    assert detector.scores(images).tobytes() == single.tobytes()
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_distances_are_those_of_a_gaussian_with_the_rest_at_one_variance(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    turn, _ = np.linalg.qr(rng.normal(size=(7, 7)))
+    spreads = np.array([9, 6, 4, 0.5, 0.5, 0.5, 0.5])  # three directions, and the rest
+    rows, others = (rng.normal(size=(n, 7)) * spreads @ turn for n in (400, 20))
+    found = distances(rows.astype(np.float32), (7,))
+    standard, others_standard = ((each - rows.mean(0)) / rows.std(0) for each in (rows, others))
+    values, vectors = np.linalg.eigh(np.cov(standard, rowvar=False, bias=True))
+    variances = np.r_[np.full(4, max(values[:4].mean(), 0.01)), values[4:]]
+    expected = np.log(((others_standard @ vectors) ** 2 / variances).sum(1))
+    np.testing.assert_allclose(found.logs(others.astype(np.float32))[:, 0], expected, atol=0.02)
+
+
+def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None:
+    rng = np.random.default_rng(1)
+    images, folds = _like_training(rng, 100), np.arange(100) % 5
+    detector = fit_outlier_detector(images, WIDTHS, folds)
+    logs = np.empty((100, len(WIDTHS)))
+    for fold in range(5):
+        logs[folds == fold] = distances(images[folds != fold], WIDTHS).logs(images[folds == fold])
+    scores = combined((logs - logs.mean(0)) / logs.std(0))
+    assert np.count_nonzero(scores > detector.threshold) <= 2
+    assert detector.threshold in scores
+
+
+@pytest.mark.parametrize("count", [8, 12, 30])
+def test_a_dozen_images_are_enough_to_fit(count: int) -> None:
+    rng = np.random.default_rng(2)
+    detector = _fitted(rng, count)
+    assert np.isfinite(detector.scores(_like_training(rng, 50))).all()
+
+
+def test_a_file_gives_the_detector_back() -> None:
+    rng = np.random.default_rng(3)
+    detector, images = _fitted(rng, 60), _like_training(rng, 10)
+    found = decode(encode(detector), sum(WIDTHS))
+    assert found.scores(images).tobytes() == detector.scores(images).tobytes()
+    assert found.threshold == detector.threshold
+
+
+@given(st.data())
+def test_a_damaged_file_is_an_error_of_one_line(data: st.DataObject) -> None:
+    good = encode(_fitted(np.random.default_rng(4), 20))
+    place = data.draw(st.integers(0, len(good) - 1))
+    bad = [good[:place], good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :]]
+    line = ""
+    try:
+        decode(data.draw(st.sampled_from(bad)), sum(WIDTHS))
+    except SetupError as error:  # a value may be damaged unnoticed: the card's hash notices
+        line = str(error)
+    assert "\n" not in line
+
+
+def test_a_file_for_other_features_is_refused() -> None:
+    data = encode(_fitted(np.random.default_rng(5), 20))
+    with pytest.raises(SetupError, match="publish the model again"):
+        decode(data, sum(WIDTHS) + 1)

@@ -1,0 +1,75 @@
+"""Fits the detector of images unlike the training images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.inference.outlier_detector import OutlierDetector, PartDistances, combined
+from worker.photo_head.folds import Folds
+from worker.photo_head.linear_head import Features
+
+#: Share of images like the training images that are flagged.
+FALSE_FLAGS = 0.02
+#: Directions of a part; a third of the images at most, or their variances would be chance.
+DIRECTIONS, IMAGES_PER_DIRECTION = 32, 3
+#: Rounds of the power method, from random directions: the largest variances matter most.
+ROUNDS = 3
+#: Standard deviations below these are constants, scaled up by rounding.
+SMALLEST_DEVIATION, SMALLEST_SPREAD = 1e-4, 0.05
+#: The least variance of the rest, in units of a feature's.
+SMALLEST_REST = 0.01
+
+
+def fit_outlier_detector(
+    features: Features, widths: Sequence[int], folds: Folds
+) -> OutlierDetector:
+    """The detector of images [n, features]; `widths` are the features of each part in order.
+
+    Its threshold is fitted to images of a fold that was left out.
+    """
+    logs = np.empty((len(features), len(widths)))
+    for fold in np.unique(folds):
+        out = folds == fold
+        logs[out] = distances(features[~out], widths).logs(features[out])
+    centres, spreads = logs.mean(0), np.maximum(logs.std(0), SMALLEST_SPREAD)
+    scores = combined((logs - centres) / spreads)
+    threshold = float(np.quantile(scores, 1 - FALSE_FLAGS, method="higher"))
+    return OutlierDetector(distances(features, widths), centres, spreads, threshold)
+
+
+def distances(features: Features, widths: Sequence[int]) -> PartDistances:
+    """The distances from the images [n, features]."""
+    mean = features.mean(0, dtype=np.float64).astype(np.float32)
+    deviation = features.std(0, dtype=np.float64)
+    scale = np.where(deviation > SMALLEST_DEVIATION, 1 / np.maximum(deviation, 1e-12), 0)
+    scale = scale.astype(np.float32)
+    rows = (features - mean) * scale
+    basis = np.zeros((features.shape[1], DIRECTIONS), np.float32)
+    gains = np.zeros((len(widths), DIRECTIONS), np.float32)
+    rest = np.empty(len(widths), np.float32)
+    start = 0
+    for part, width in enumerate(widths):
+        mine = np.ascontiguousarray(rows[:, start : start + width])
+        count = max(1, min(DIRECTIONS, len(rows) // IMAGES_PER_DIRECTION, width // 2))
+        main = _main_directions(mine, count)
+        variances = np.maximum((mine @ main).var(0), SMALLEST_REST)
+        left = float(mine.var(0).sum() - variances.sum()) / max(width - count, 1)
+        rest[part] = 1 / max(left, SMALLEST_REST)
+        gains[part, :count] = 1 / variances - rest[part]
+        basis[start : start + width, :count] = main
+        start += width
+    return PartDistances(mean, scale, np.array(widths, np.int64), basis, gains, rest)
+
+
+def _main_directions(rows: Features, count: int) -> npt.NDArray[np.float32]:
+    """Orthogonal directions [features, count] of about the largest variances, largest first."""
+    start = np.random.default_rng(0).normal(size=(rows.shape[1], count)).astype(np.float32)
+    found, _ = np.linalg.qr(start)
+    for _ in range(ROUNDS):
+        found, _ = np.linalg.qr(rows.T @ (rows @ found))
+    _, turn = np.linalg.eigh(np.cov(rows @ found, rowvar=False).reshape(count, count))
+    main: npt.NDArray[np.float32] = (found @ turn[:, ::-1]).astype(np.float32)
+    return main

@@ -9,16 +9,17 @@ _LISTED, _PROPOSED = 8, 3
 _NAME_CHARS = 80
 
 
-def no_such(kind: str, name: str, known: Iterable[str], see: str) -> str:
+def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool = True) -> str:
     """`there is no model fashon; did you mean fashion-mnist? see: hangtag models list`.
 
-    Without a similar name the known ones are listed. `see` is a command that lists all.
+    Without a similar name the known ones are listed, if `listed`. `see` is a command that lists
+    all.
     """
     names = list(dict.fromkeys(known))
     similar = _similar(name, names)
     if similar:
         found = f"did you mean {' or '.join(similar)}? "
-    elif names:
+    elif names and listed:
         found = f"there is: {_listed(names)}; "
     else:
         found = ""

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis_key: str = ""  #: PEM file: key of the client certificate
     redis_insecure: str = ""  #: 1: allow a missing password or an unverified certificate
     celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
+    model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stacks; empty: the user's runtime folder
     #: Name of the installation whose stack is used; empty: that of the running environment

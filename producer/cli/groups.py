@@ -40,12 +40,13 @@ GROUPS = {
     "Train": (
         Entry("train", "models.train", "Train a version of a model and follow the training."),
         Entry("dataset", "models.dataset", "Show the data that a model is trained on."),
-        Entry("models", "models.versions", "List, compare, promote and import versions."),
+        Entry("models", "models.models", "List, choose, promote, import and delete versions."),
     ),
     "Jobs": (
-        Entry("status", "jobs.classify", "List all jobs and open requests, or show one job."),
-        Entry("collect", "jobs.classify", "Follow a job to its end, or finish it here."),
-        Entry("cancel", "jobs.classify", "Stop a job; the rows so far stay, classify resumes it."),
+        Entry("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),
+        Entry("collect", "jobs.existing_jobs", "Follow a job to its end, or finish it here."),
+        Entry("cancel", "jobs.existing_jobs", "Stop a job; classify resumes it."),
+        Entry("forget", "jobs.existing_jobs", "Remove a job and its journal; its table stays."),
     ),
     "Workers": (
         Entry("up", "machine.stack", "Start this machine's stack, or change its workers."),

@@ -47,7 +47,7 @@ def _code(error: HangtagError) -> Exit:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
-        ("hangtag classify photos/ -o photos.csv", "again: resumes where it stopped"),
+        ("hangtag classify photos/", "writes photos.csv; again: resumes it"),
         ("hangtag status", "every job at a glance"),
         ("hangtag COMMAND --help", "options and examples of a command"),
     ),

@@ -8,6 +8,7 @@ from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import INLINE
 from shared.messages.job import RUNTIMES
+from shared.messages.model_name import parse
 
 
 class JobOptions(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ _TYPED = {
     "cwd": "the current folder, to which the folders are relative",
     "glob": "--glob",
     "list_file": "--list",
-    "model": "--model",
+    "model": "--model",  # with the name, since it may be the one that `hangtag models use` chose
     "runtime": "--runtime",
 }
 
@@ -65,7 +66,12 @@ def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
     """The options in which two jobs of one output differ, as typed."""
     relative = any(not root.startswith(b"/") for root in (*mine.roots, mine.list_file))
     return [
-        typed
+        f"{typed} {parse(theirs.model)}" if field == "model" else typed
         for field, typed in _TYPED.items()
-        if getattr(mine, field) != getattr(theirs, field) and (field != "cwd" or relative)
+        if _value(mine, field) != _value(theirs, field) and (field != "cwd" or relative)
     ]
+
+
+def _value(options: JobOptions, field: str) -> object:
+    """The value of an option; a model in its full form, because a name has several."""
+    return parse(options.model) if field == "model" else getattr(options, field)

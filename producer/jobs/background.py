@@ -14,8 +14,8 @@ from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
 from producer.jobs.classify import Summary, classify
+from producer.jobs.find_job import find_output
 from producer.jobs.job import stored
-from producer.journal.job_index import entries, output_of
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.csv_table import PART_SUFFIX
@@ -80,26 +80,6 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
     return classify(options, settings, budget=budget, quiet=quiet)
-
-
-def find_output(job: str) -> Path:
-    """The output path of a job, given its id or its output.
-
-    Raises:
-        UsageError: this machine knows no such job.
-    """
-    output = output_of(job) or _output_of_started(job)
-    if output is None and journal_path(Path(job).absolute()).exists():
-        output = Path(job).absolute()
-    if output is None:
-        raise UsageError(f"there is no job {job} here; see: hangtag status")
-    return output
-
-
-def _output_of_started(job: str) -> Path | None:
-    """The output of a job whose index entry was replaced by a restart that did not start."""
-    outputs = (Path(entry.output) for entry in entries())
-    return next((o for o in outputs if (view := read_snapshot(o)) and view.job == job), None)
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from producer.jobs.background import find_output
+from producer.jobs.find_job import NoSuchJob, find_output, unknown, whole_id
 from producer.jobs.job import Job, stored_options
+from producer.jobs.status import remote_ids
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.formatting import counted
 from producer.stack.other_stacks import stacks
@@ -37,9 +38,10 @@ def cancel(job: str, settings: Settings) -> str:
     output = _output(job)
     view = read_snapshot(output) if output is not None else None
     if view is None:
-        if not JOB_ID.fullmatch(job) or not _cancel_in_redis(job, settings):
-            raise UsageError(f"there is no job {job}; see: hangtag status")
-        return f"job {job} is cancelled"
+        found = whole_id(job, remote_ids(settings)) or job
+        if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings):
+            raise UsageError(unknown(job))
+        return f"job {found} is cancelled"
     if output is not None and view.state is JobState.RUNNING:
         view = _cancel_running(output, view, settings)
     if view.state is JobState.FINISHED:
@@ -50,9 +52,10 @@ def cancel(job: str, settings: Settings) -> str:
 
 
 def _output(job: str) -> Path | None:
+    """The output of a job of this machine. Raises UsageError if several ids start like this."""
     try:
         return find_output(job)
-    except UsageError:
+    except NoSuchJob:
         return None
 
 
@@ -72,10 +75,10 @@ def _cancel_running(output: Path, view: JobView, settings: Settings) -> JobView:
 
 
 def _cancel_in_redis(job: str, settings: Settings) -> bool:
-    return any(_cancel_at(job, broker) for broker in _brokers(settings))
+    return any(_cancel_at(job, broker) for broker in brokers(settings))
 
 
-def _brokers(settings: Settings) -> list[Settings]:
+def brokers(settings: Settings) -> list[Settings]:
     """The brokers at which the job may run; a stack that is down has no jobs."""
     if settings.redis_url:
         return [settings]

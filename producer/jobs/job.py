@@ -27,6 +27,7 @@ from producer.rendering.table_file import sha256_of
 from shared.errors import Exit, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
+from shared.no_such import no_such
 
 
 class Job:
@@ -222,7 +223,7 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     """
     path = journal_path(output)
     if not path.exists():
-        raise UsageError(f"there is no job of {output} here; see: hangtag status")
+        raise UsageError(no_such("job", str(output), (), "hangtag status"))
     with closing(Journal(path)) as journal:
         if journal.get("options") is None:
             raise UsageError(f"the job of {output} never started; start it with: hangtag classify")

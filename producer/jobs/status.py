@@ -11,7 +11,7 @@ import msgspec
 import redis
 from redis.exceptions import RedisError
 
-from producer.jobs.background import find_output
+from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.output.formatting import columns, duration, one_line, show_json
@@ -26,7 +26,7 @@ from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
-from shared.messages.job import JOB_ID, decode_job
+from shared.messages.job import decode_job
 from shared.settings import Settings
 
 _HEAD = (
@@ -99,24 +99,36 @@ def _open_requests(settings: Settings) -> list[OpenRequest]:
 
 
 def _one(job: str, settings: Settings) -> list[JobView]:
-    found = [view for view in _local() if view.job == job]
-    if not found and JOB_ID.fullmatch(job):
-        found = _elsewhere(job, settings)
-    if not found:
+    try:
         view = read_snapshot(find_output(job))
-        if view is None:
-            raise UsageError(f"the job of {job} never started; start it with: hangtag classify")
-        found = [view]
+    except NoSuchJob:
+        found = _elsewhere(job, settings)
+        if not found:
+            raise
+        return found
+    if view is None:
+        raise UsageError(f"the job of {job} never started; start it with: hangtag classify")
+    found = [view]
     if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))
     return found
 
 
 def _elsewhere(job: str, settings: Settings) -> list[JobView]:
-    """The view of this job in Redis, or none."""
+    """The view in Redis of the job whose id this is or starts; or none. Raises UsageError if
+    several ids start like this."""
+    views = []
     with suppress(BrokerAway):
-        return [view for view in _remote(settings) if view.job == job]
-    return []
+        views = _remote(settings)
+    whole = whole_id(job, {view.job for view in views})
+    return [view for view in views if view.job == whole]
+
+
+def remote_ids(settings: Settings) -> set[str]:
+    """The ids of all jobs in Redis; none if it is unreachable."""
+    with suppress(BrokerAway):
+        return {view.job for view in _remote(settings)}
+    return set()
 
 
 def _remote(settings: Settings) -> list[JobView]:

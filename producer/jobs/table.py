@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from producer.jobs.background import find_output
+from producer.jobs.find_job import find_output
 from producer.jobs.job import Job, stored_options
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path

@@ -4,6 +4,7 @@ in Redis."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def entries() -> list[Entry]:
             with suppress(OSError):  # the next call deletes it
                 file.unlink(missing_ok=True)
     return sorted(found, key=lambda entry: entry.created)
+
+
+def forget(ids: Iterable[str]) -> None:
+    """Delete the entries of these jobs.
+
+    Raises:
+        SetupError: the folder may not be written.
+    """
+    with atomic_file.writing(index_dir(), REMEDY):
+        for job in ids:
+            (index_dir() / f"{job}.json").unlink(missing_ok=True)
+            failpoint("index.forgotten")
 
 
 def output_of(job: str) -> Path | None:

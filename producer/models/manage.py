@@ -1,4 +1,4 @@
-"""`hangtag models promote`, `rollback`, `prune`: in this machine's store, or by a request."""
+"""`hangtag models promote`, `rollback`, `prune`, `rm`: in this machine's store, or by a request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from redis.exceptions import RedisError
 
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
+from producer.models.catalog import load_catalog
+from producer.models.default_model import default_model
 from producer.output.formatting import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
@@ -18,10 +20,12 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import SetupError, UsageError
 from shared.ledger.jobs import pinned
+from shared.ledger.request_store import unanswered
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import NAME, ModelName, parse
 from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Rollback
-from shared.registry import version_operations
+from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
+from shared.registry import removal, version_operations
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -80,6 +84,49 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
     return pruned
 
 
+def remove(settings: Settings, model: str) -> Pruned:
+    """Delete a version, NAME@VERSION, or a model with all of its versions and aliases, NAME.
+
+    Raises:
+        UsageError: the name is invalid, or it is the model that commands use.
+        SetupError: there is no such model or version, or something needs it; or as `submit`.
+    """
+    wanted = removable(settings, model)
+    mine = of_this_machine(wanted.name)
+    work = Remove(wanted.name, wanted.version, tuple(mine))
+    if settings.redis_url:
+        return submit(settings, make_request(work), quiet=True).decode(Pruned)
+    removed = removal.remove(
+        Registry(settings.store_path),
+        work,
+        _of_this_stack(settings, wanted.name) | mine,
+        [*unanswered(settings.store_path), *_open_requests(settings)],
+        who=user_name(),
+    )
+    refresh(settings)
+    return removed
+
+
+def removable(settings: Settings, model: str) -> ModelName:
+    """The version, or the model, that a name refers to; the version None stands for all.
+
+    Raises:
+        UsageError: the name is invalid, names an alias, or is the model that commands use.
+        SetupError: there is no such model or version.
+    """
+    wanted = parse(model) if "@" in model else ModelName(_checked(model), None, None)
+    if wanted.alias is not None:
+        raise UsageError(f"{wanted} is an alias; name the version: {wanted.name}@VERSION")
+    catalog = load_catalog(settings)
+    catalog.model(wanted.name) if wanted.version is None else catalog.version(wanted)
+    used = parse(default_model(settings))
+    if wanted.name == used.name and wanted.version in (None, used.version):
+        raise UsageError(
+            f"commands use {used}; choose another model first with: hangtag models use MODEL"
+        )
+    return wanted
+
+
 def of_this_machine(name: str) -> dict[int, str]:
     """Version -> the reason to keep it, for every resumable job of this machine."""
     found: dict[int, str] = {}
@@ -134,6 +181,13 @@ def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
         with suppress(RedisError):
             found |= pinned(connect(broker_url(one), ROLE), name)
     return found
+
+
+def _open_requests(settings: Settings) -> Iterator[Request]:
+    """The open requests in the servers of this machine's running stacks."""
+    for one in _open_stacks(settings):
+        with suppress(RedisError):
+            yield from RequestLedger(connect(broker_url(one), ROLE), one.lease_s).open_requests()
 
 
 def _open_stacks(settings: Settings) -> list[Settings]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
@@ -16,6 +16,22 @@ _OTHER_FORMATS = (
     *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
     *(f".{ending.decode()}" for ending in DECODED_ENDINGS + OTHER_ENDINGS),
 )
+
+
+def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
+    """The table that is written without -o: in the current folder, named like the folder (or the
+    list) that is classified.
+
+    Raises:
+        UsageError: there are several folders, or the folder has no name.
+    """
+    if len(roots) > 1:
+        raise UsageError("several folders have no common name; name the table with -o")
+    path = os.path.abspath(list_file or roots[0])
+    name = os.path.basename(path if roots else os.path.splitext(path)[0])
+    if not name:
+        raise UsageError(f"{os.fsdecode(path)} has no name; name the table with -o")
+    return f"{os.fsdecode(name)}.csv"
 
 
 def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:

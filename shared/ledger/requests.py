@@ -9,6 +9,7 @@ after a timeout. Neither claiming, renewing nor finishing creates a request.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -133,6 +134,15 @@ class RequestLedger:
             progress=_decode(progress, Progress) if progress else None,
             outcome=_decode(outcome, Outcome) if outcome else None,
         )
+
+    def open_requests(self) -> list[Request]:
+        """Every open request in Redis, without those of another version of Hangtag."""
+        found = []
+        for request_id in self.open():
+            with suppress(BadMessage):
+                stored = self.submitted(request_id)
+                found += [stored[0]] if stored else []
+        return found
 
     def submitted(self, request_id: str) -> tuple[Request, bytes | None] | None:
         """An open request and the bytes submitted with it, read atomically; None if not open."""

@@ -62,7 +62,7 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """The answer to Prune."""
+    """The answer to Prune and Remove."""
 
     removed: tuple[int, ...]
     kept: dict[int, str]  #: version -> why it stays

@@ -92,6 +92,14 @@ class Prune(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="prune"
     in_use: tuple[int, ...] = ()  #: versions that jobs on the client's machine are pinned to
 
 
+class Remove(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="remove"):
+    """Delete one version of a model, or the model, if nothing needs it."""
+
+    name: str
+    version: int | None = None  #: None: all, and the aliases
+    in_use: tuple[int, ...] = ()  #: versions that jobs on the client's machine are pinned to
+
+
 class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="import"):
     """Publish a Keras classifier that was trained elsewhere."""
 
@@ -104,7 +112,7 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
-Work: TypeAlias = Train | Evaluate | ShowData | Promote | Rollback | Prune | Import
+Work: TypeAlias = Train | Evaluate | ShowData | Promote | Rollback | Prune | Remove | Import
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

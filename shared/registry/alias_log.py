@@ -21,23 +21,29 @@ from shared.failpoints import failpoint
 from shared.messages.model_name import NAME, is_number
 
 FILENAME = "aliases.log"
+Action = Literal["promote", "rollback", "remove"]
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """One line: since `when`, `alias` stands for `version`."""
+    """One line: since `when`, `alias` stands for `version`, or for none after `remove`."""
 
     alias: str
     version: int
     when: str  #: ISO 8601, UTC
     who: str
     why: str
-    action: Literal["promote", "rollback"] = "promote"
+    action: Action = "promote"
     request: str = ""  #: `Request.mark` of its request, so that it is applied once
 
 
 def current_aliases(decisions: Iterable[Decision]) -> dict[str, int]:
     """Alias -> version after these decisions."""
-    return {decision.alias: decision.version for decision in decisions}
+    found: dict[str, int] = {}
+    for decision in decisions:
+        found.pop(decision.alias, None)
+        if decision.action != "remove":
+            found[decision.alias] = decision.version
+    return found
 
 
 def decode_history(data: bytes | None) -> list[Decision]:
@@ -78,17 +84,21 @@ class AliasLog:
         """
         promoted = [] if first is None else [first]
         for decision in self.decisions():
-            if decision.alias == alias and decision.action == "promote":
+            if decision.alias != alias:
+                continue
+            if decision.action == "promote":
                 promoted.append(decision.version)
-            elif decision.alias == alias:
+            elif decision.action == "rollback":
                 del promoted[-1:]
+            else:
+                promoted.clear()
         return promoted[-2] if len(promoted) > 1 else None
 
     def append(
         self,
         alias: str,
         version: int,
-        action: Literal["promote", "rollback"],
+        action: Action,
         who: str,
         why: str,
         request: str = "",

@@ -53,8 +53,9 @@ def publish(client: redis.Redis, registry: Registry) -> None:
                 _put_version(client, registry, card, too_large)
         with _collected(faults):
             _put_plots(client, registry, of_name)
-        _put_aliases(client, name, registry.history(name))
         cards += of_name
+    for name in registry.folders():  # also of removed models
+        _put_aliases(client, name, registry.history(name))
     if not faults:  # the files of a damaged card are unknown, so no file is deleted
         _delete_removed(client, registry, cards)
     for fault in faults + too_large:
@@ -134,7 +135,9 @@ def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> Non
         pipe.multi()
         if known[: len(history)] != history or len(known) == len(history):
             aliases = aliases_after(name, history)
-            pipe.hset(keys.model_aliases(name), mapping={a: str(v) for a, v in aliases.items()})
+            pipe.delete(keys.model_aliases(name))  # in the same transaction
+            if aliases:
+                pipe.hset(keys.model_aliases(name), mapping={a: str(v) for a, v in aliases.items()})
             pipe.set(key, msgspec.json.encode(history))
 
     if history:
@@ -144,7 +147,7 @@ def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> Non
 
 def _delete_removed(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
     needed = {sha256 for card in cards for sha256 in card.files.values()}
-    for name in registry.names():
+    for name in registry.folders():
         for version in registry.removed(name):
             key = keys.model_card(name, version)
             data = cast(bytes | None, client.get(key))

@@ -35,8 +35,12 @@ class Registry:
 
     def names(self) -> list[str]:
         """Every model with a version, sorted."""
+        return [name for name in self.folders() if self.versions(name)]
+
+    def folders(self) -> list[str]:
+        """Every model that has or had a version, sorted."""
         found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
-        return sorted(name for name in found | {packaged.NAME} if self.versions(name))
+        return sorted(found | {packaged.NAME})
 
     def versions(self, name: str) -> list[int]:
         """The numbers of a model's versions, rising; empty if there is no such model."""

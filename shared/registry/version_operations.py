@@ -7,15 +7,14 @@ The owner of a store calls these directly; other clients send it requests. With 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 
-from shared.errors import SetupError
 from shared.messages.model_name import parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Rollback
 from shared.registry import packaged, staging
 from shared.registry.alias_log import Decision
 from shared.registry.registry import Registry, aliases_after
+from shared.registry.removal import size
 
 #: Called right before a change becomes visible; raises to prevent it.
 Confirm = Callable[[], None]
@@ -97,7 +96,7 @@ def prune(
     removed = [version for version in registry.existing(work.name) if version not in kept]
     freed = 0
     for version in removed:
-        freed += _bytes(registry, work.name, version)
+        freed += size(registry, work.name, version)
         if not work.dry_run:
             confirm()
             registry.remove(work.name, version)
@@ -129,12 +128,6 @@ def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterato
             yield back, f"a rollback of {alias} leads to it"
     for version in numbers[max(0, len(numbers) - work.keep) :]:
         yield version, f"one of the newest {work.keep}"
-
-
-def _bytes(registry: Registry, name: str, version: int) -> int:
-    with suppress(SetupError):  # a version with a damaged card is deleted, too
-        return sum(registry.sizes(registry.card(name, version)).values())
-    return 0
 
 
 def _done(registry: Registry, name: str, request: str) -> bool:

@@ -1,4 +1,4 @@
-"""Promotion, rollback and pruning by the trainer, with `shared/registry/version_operations.py`."""
+"""Promotion, rollback and removal by the trainer, with `shared/registry/version_operations.py`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from shared.ledger.jobs import pinned
+from shared.ledger.request_store import unanswered
+from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
-from shared.messages.requests import Promote, Prune, Rollback
-from shared.registry import version_operations
+from shared.messages.requests import Promote, Prune, Remove, Rollback
+from shared.registry import removal, version_operations
 from shared.registry.mirror_writer import refresh
 from worker.handlers.context import Context, Reply
 
 log = logging.getLogger(__name__)
 STAGE = "promoting"
 PRUNING = "pruning"
+REMOVING = "removing"
 
 
 def promote(context: Context, work: Promote) -> Reply:
@@ -44,6 +47,30 @@ def prune(context: Context, work: Prune) -> Reply:
     except RedisError as error:  # no retry: it would report that nothing was left to delete
         log.warning("the copies in Redis will be updated later: %s", error)
     return Reply(pruned)
+
+
+def remove(context: Context, work: Remove) -> Reply:
+    """A Pruned.
+
+    Raises:
+        SetupError: as `operations.remove`.
+        RequestStopped: the request was cancelled or taken over.
+    """
+    context.stage(REMOVING)
+    requests = RequestLedger(context.client, context.settings.lease_s)
+    removed = removal.remove(
+        context.registry,
+        work,
+        pinned(context.client, work.name),
+        [*unanswered(context.registry.root), *requests.open_requests()],
+        who=context.who,
+        confirm=context.confirm,
+    )
+    try:
+        refresh(context.client, context.registry)
+    except RedisError as error:  # no retry, as above
+        log.warning("the copies in Redis will be updated later: %s", error)
+    return Reply(removed)
 
 
 def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Reply:

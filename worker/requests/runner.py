@@ -22,6 +22,7 @@ from shared.messages.requests import (
     Outcome,
     Promote,
     Prune,
+    Remove,
     Request,
     Rollback,
     ShowData,
@@ -47,6 +48,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Promote: ("worker.handlers.manage_versions", "promote"),
     Rollback: ("worker.handlers.manage_versions", "rollback"),
     Prune: ("worker.handlers.manage_versions", "prune"),
+    Remove: ("worker.handlers.manage_versions", "remove"),
 }
 #: Redis is unreachable or full, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, Unavailable)

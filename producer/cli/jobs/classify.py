@@ -1,4 +1,4 @@
-"""Commands for jobs: classify, submit, status, collect, cancel."""
+"""The commands that start a job: classify and submit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import click
 
 from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
-from producer.cli.names import JOB, MODEL, MODEL_FORM
+from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.params import BudgetParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json
-from producer.output.output_path import checked_output
+from producer.output.output_path import checked_output, default_output
 from shared.errors import UsageError
 from shared.messages.files import INLINE, TRANSPORTS
 from shared.messages.job import RUNTIMES
@@ -32,7 +32,8 @@ def job_options(command: F) -> F:
             # The walk checks readability: an unreadable folder is an error, a file a row.
             click.argument("folders", nargs=-1, metavar="DIR...",
                            type=click.Path(path_type=bytes, readable=False)),
-            click.option("-o", "--output", required=True, type=click.Path(), help="The CSV table."),
+            click.option("-o", "--output", type=click.Path(), default="",
+                         help="The CSV table. Default: the folder's name with .csv, here."),
             click.option("--glob", default="",
                          help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
@@ -40,7 +41,7 @@ def job_options(command: F) -> F:
                 help="Read paths from this file, one per line, instead of folders.",
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
-                         help="Default: fashion-mnist@production."),
+                         help="Default: see hangtag models use."),
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
                          help="path: workers open files on a shared file system (HANGTAG_ROOT)."),
@@ -61,10 +62,10 @@ def job_options(command: F) -> F:
 
 @click.command(
     epilog=examples(
-        ("hangtag classify photos/ -o photos.csv", "again: resumes it"),
-        ("hangtag classify photos/ -o photos.csv --model garments@3", ""),
+        ("hangtag classify photos/", "into photos.csv; again: resumes"),
+        ("hangtag classify photos/ -o out.csv --model garments@3", ""),
         ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
-        ("hangtag classify photos/ -o photos.csv --retry-failed", "failed rows"),
+        ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
     )
 )
 @job_options
@@ -98,7 +99,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
 
 @click.command(
     epilog=examples(
-        ("hangtag submit photos/ -o photos.csv", "takes the options of classify"),
+        ("hangtag submit photos/", "takes the options of classify"),
         ("hangtag collect photos.csv", "follow it, or finish it"),
     )
 )
@@ -118,84 +119,33 @@ def submit(as_json: bool, **given: Any) -> None:
         click.echo(f"follow it with: hangtag collect {job}", err=True)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag status", "all jobs and open requests"),
-        ("hangtag status photos.csv --json", "one job, by its table or its id"),
-    )
-)
-@click.argument("job", required=False, default="", type=JOB)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def status(job: str, as_json: bool) -> None:
-    """List all jobs and open requests, or show one job.
-
-    JOB is an id or the path of a table.
-    """
-    from producer.jobs.status import show_jobs
-
-    show_jobs(job, as_json, Settings.from_env())
-
-
-@click.command(
-    epilog=examples(
-        ("hangtag collect photos.csv", "by the job's table"),
-        ("hangtag collect k3fa2b1c --json", "by its id; the summary as JSON"),
-    )
-)
-@click.argument("job", type=JOB)
-@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def collect(job: str, quiet: bool, as_json: bool) -> None:
-    """Follow a job to its end, or finish it here.
-
-    It is finished here if its own producer has ended. JOB is an id or the path of a table.
-    """
-    from producer.jobs.background import collect as work
-
-    show_summary(work(job, Settings.from_env(), quiet), as_json, quiet)
-
-
-@click.command(
-    epilog=examples(
-        ("hangtag cancel photos.csv", "by the job's table"),
-        ("hangtag cancel k3fa2b1c", "by its id"),
-    )
-)
-@click.argument("job", type=JOB)
-def cancel(job: str) -> None:
-    """Stop a job; the rows so far stay, classify resumes it.
-
-    JOB is an id or the path of a table.
-    """
-    from producer.jobs.cancel import cancel as work
-
-    click.echo(work(job, Settings.from_env()))
-
-
-COMMANDS = (classify, submit, status, collect, cancel)
+COMMANDS = (classify, submit)
 
 
 def make_options(given: dict[str, Any]) -> JobOptions:
-    """The options of a job from those of the command line.
+    """The options of a job from those of the command line, and the chosen model.
 
     Raises:
         UsageError: not exactly one of folders and a list is given, the model name is invalid, or
             two options contradict each other.
     """
+    from producer.models.default_model import default_model
+
     if given["restart"] and given["retry_failed"]:
         raise UsageError("--restart repeats every row, --retry-failed the failed ones; give one")
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
-    parse(given["model"])
-    output = checked_output(given["output"])
+    model = given["model"] or default_model(Settings.from_env())
+    parse(model)
+    output = checked_output(given["output"] or default_output(folders, list_file))
     return JobOptions(
         roots=tuple(folders),
         cwd=os.getcwdb(),
         output=output,
         glob=given["glob"],
         list_file=list_file,
-        model=given["model"],
+        model=model,
         runtime=given["runtime"],
         top_k=given["top_k"] or 1,
         probabilities=bool(given["probabilities"]),

@@ -28,7 +28,7 @@ from shared.settings import Settings
     type=MODEL,
     default="",
     metavar=MODEL_FORM,
-    help="Default: fashion-mnist@production.",
+    help="Default: see hangtag models use.",
 )
 @click.option(
     "--top",
@@ -65,13 +65,16 @@ def predict(
 
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
+    from producer.models.default_model import default_model
     from producer.predict import plot_file as plots
     from producer.predict import prediction_text
     from producer.predict.predict import predict as work
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
-    found = work(images, Settings.from_env(), model=model, truth=truth)
+    settings = Settings.from_env()
+    model = model or default_model(settings)
+    found = work(images, settings, model=model, truth=truth)
     if as_json:
         click.echo(prediction_text.as_json(found, top))
     else:

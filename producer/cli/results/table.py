@@ -14,10 +14,10 @@ from producer.cli.names import JOB
 
 @click.command(
     epilog=examples(
-        ("hangtag table photos.csv --accept 95%", "label the less certain ones unknown"),
-        ("hangtag table photos.csv --columns label,guess", "fewer columns, in this order"),
-        ("hangtag table photos.csv -o photos.jsonl", "another file, in another form"),
-        ("hangtag table h3k9x2ma -o so-far.csv", "the rows so far of a running job"),
+        ("hangtag table photos.csv --accept 95%", "the less certain: unknown"),
+        ("hangtag table photos.csv --columns label,guess", "in this order"),
+        ("hangtag table photos.csv -o photos.jsonl", "another form"),
+        ("hangtag table h3k9x2ma -o so-far.csv", "the rows so far"),
     )
 )
 @click.argument("job", type=JOB, metavar="RESULTS.CSV|JOB")

@@ -1,6 +1,6 @@
 """Commands are killed, fail or are suspended at their crash points.
 
-Commands of a job: restart, cancel, submit, status. Of a request: train, --follow, --cancel.
+Commands of a job: restart, cancel, forget, submit, status. Of a request: train, --follow, --cancel.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.journal.job_index import entries
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.verify.verify import verify
@@ -48,6 +49,10 @@ OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
 )]  # fmt: skip
 OF_NOT_STARTING = [Shot("journal.removed", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
+OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
+    "channel.left", "journal.log-removed", "journal.emptied", "forget.file-removed",
+    "index.forgotten",
+)] + [Shot("forget.file-removed", 3, KILL)]  # fmt: skip
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
 OF_FORGETTING_RESULTS = [Shot("channel.result-forgotten", 1, how) for how in WAYS]
@@ -151,6 +156,27 @@ def test_a_cancelled_job_ends_although_cancel_dies(
     wait_for_shot(points, shot, command(stage, points, "cancel", str(stage.output)))
     assert waiting.wait() == Exit.CANCELLED, waiting.story
     assert job_keys(stage.fleet.client) == []
+    stage.fleet.worker()
+    stage.check_finished(stage.classify())
+
+
+@pytest.mark.parametrize("shot", OF_FORGETTING, ids=str)
+def test_a_forgotten_job_is_gone_although_forget_dies(
+    stage: Scenario, points: Points, shot: Shot
+) -> None:
+    """The repeated command finds the job, or nothing is left of it."""
+    waiting = stage.classify("--timeout", "0.7")  # there is no worker
+    waiting.wait()
+    old = read_snapshot(stage.output)
+    assert old is not None
+    assert job_keys(stage.fleet.client) != []
+    points.arm(shot)
+    wait_for_shot(points, shot, command(stage, points, "forget", str(stage.output), "--yes"))
+    again = stage.hangtag("forget", old.job, "--yes")
+    assert again.wait() in (Exit.OK, Exit.USAGE), again.story
+    assert job_keys(stage.fleet.client) == []
+    assert not journal_path(stage.output).exists()
+    assert old.job not in {entry.id for entry in entries()}
     stage.fleet.worker()
     stage.check_finished(stage.classify())
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from shared.registry import file_copies, mirror_reader, mirror_writer, packaged
+from shared.messages.model_name import parse
+from shared.messages.requests import Remove
+from shared.registry import file_copies, mirror_reader, mirror_writer, packaged, removal
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
 from tests.support.servers.redis_server import RedisServer
@@ -110,6 +112,23 @@ def test_a_removed_version_is_deleted_from_redis_except_shared_files(
         mirror_reader.load_card(server.client, "shoes", gone.version)
     assert not server.client.exists(keys.blob(gone.files["model.tflite"]))
     assert mirror_reader.load_file(server.client, stays, "model.keras") == SAME
+
+
+def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
+    server: RedisServer, registry: Registry
+) -> None:
+    card = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    removal.remove(registry, Remove("shoes"), {}, [])
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.load_catalog(server.client) == of_store(registry, no_fault)
+    assert not server.client.exists(keys.model_aliases("shoes"))
+    assert not server.client.exists(keys.blob(card.files["model.tflite"]))
+    with pytest.raises(SetupError, match="there is no model shoes"):
+        mirror_reader.resolve(server.client, parse("shoes"))
+    again = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.resolve(server.client, parse("shoes")) == again
 
 
 def test_a_store_removes_no_version_that_it_never_had(

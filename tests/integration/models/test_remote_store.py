@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.dispatch.job_queue import JobQueue, PublishedProgress
 from producer.journal.totals import JobCounts
+from shared import keys
 from shared.broker.celery_app import make_app
 from shared.messages import model_card
 from shared.messages.job import JobRecord
@@ -110,6 +111,24 @@ def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Pat
     result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no version shoes@2" in result.stderr
+
+
+@pytest.mark.usefixtures("trainer")
+def test_the_owner_deletes_a_version_and_a_model_unless_a_job_needs_it(
+    fleet: Fleet, store: Path
+) -> None:
+    busy(fleet, version=3)
+    for target in ("shoes@3", "shoes"):
+        result = CliRunner().invoke(hangtag, ["models", "rm", target, "--yes"])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "job pnnedj42 is pinned to it" in result.stderr
+    assert Registry(store).versions(NAME) == [1, 2, 3, 4]
+    succeed("rm", "shoes@4", "--yes")
+    fleet.client.zrem(keys.JOBS, "pnnedj42")
+    removed = msgspec.json.decode(succeed("rm", "shoes", "--yes", "--json"), type=Pruned)
+    assert removed.removed == (1, 2, 3)
+    assert Registry(store).names() == ["fashion-mnist"]
+    assert [m.name for m in mirror_reader.load_catalog(fleet.client)] == ["fashion-mnist"]
 
 
 def busy(fleet: Fleet, version: int) -> None:

@@ -19,7 +19,8 @@ from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from shared.errors import Exit
+from producer.output.output_path import default_output
+from shared.errors import Exit, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
@@ -122,7 +123,7 @@ def test_arguments_that_name_no_images_are_usage_errors(
     ("files", "arguments", "expected"),
     [
         ([], ["empty"], ["empty", ".jpg", ".tiff", "no file at all", "--glob"]),
-        (["a.txt", "b.TXT", "c.heic", "d"], ["empty"], ["2 .txt", "1 .heic", "1 without"]),
+        (["a.txt", "b.TXT", "c.doc", "d"], ["empty"], ["2 .txt", "1 .doc", "1 without"]),
         (["a.png", "b.png"], ["empty", "--glob", "*.jpgx"], ["'*.jpgx'", "2 .png", "pattern"]),
         ([".a.png"], ["empty"], ["1 hidden"]),
         ([], ["--list", "/dev/stdin"], ["one path a line"]),
@@ -163,7 +164,6 @@ def test_undecodable_bytes_of_a_name_are_displayed_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "'-o'"),
         (["-o", "out.csv", "--max-failures", "many"], "neither a number of rows"),
         (["-o", "out.csv", "--max-failures", "101%"], "neither a number of rows"),
         (["-o", "out.csv", "--top-k", "0"], "--top-k"),
@@ -467,3 +467,33 @@ def test_submit_reports_why_its_producer_exited(here: Path) -> None:
     assert done.returncode in (Exit.USAGE, Exit.SETUP)
     (line,) = done.stderr.splitlines()
     assert "absent" in line
+
+
+@pytest.mark.parametrize(
+    ("folders", "list_file", "table"),
+    [
+        ((b"photos",), b"", "photos.csv"),
+        ((b"photos/",), b"", "photos.csv"),
+        ((b"/a/b/2024.06",), b"", "2024.06.csv"),
+        ((b"../x/..",), b"", None),
+        ((b"shoe.jpg",), b"", "shoe.jpg.csv"),
+        ((), b"lists/names.txt", "names.csv"),
+        ((b"/",), b"", ""),
+        ((b"a", b"b"), b"", ""),
+    ],
+)
+def test_a_table_is_named_like_its_folder(
+    here: Path, folders: tuple[bytes, ...], list_file: bytes, table: str | None
+) -> None:
+    if table == "":
+        with pytest.raises(UsageError, match=r"name the table with -o$"):
+            default_output(folders, list_file)
+    else:
+        assert default_output(folders, list_file) == (table or f"{here.parent.name}.csv")
+
+
+def test_a_table_without_a_name_is_that_of_the_same_command_before(here: Path) -> None:
+    path = started_job(here, exit=b"0")
+    path.rename(journal_path(here / "photos.csv"))
+    line = complaint(run("classify", "photos", "--model", "shoes"), Exit.USAGE)
+    assert f"{here}/photos.csv was started with other options" in line

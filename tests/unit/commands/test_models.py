@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.cli.models.versions import models
+from producer.cli.models.models import models
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show

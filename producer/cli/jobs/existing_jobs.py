@@ -1,0 +1,102 @@
+"""The commands on jobs that have started: status, collect, cancel, forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.confirm import confirm, yes_option
+from producer.cli.examples import examples
+from producer.cli.jobs.classify import show_summary
+from producer.cli.names import JOB
+from shared.settings import Settings
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag status", "all jobs and open requests"),
+        ("hangtag status photos.csv --json", "one job, by its table or its id"),
+    )
+)
+@click.argument("job", required=False, default="", type=JOB)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def status(job: str, as_json: bool) -> None:
+    """List all jobs and open requests, or show one job.
+
+    JOB is an id or the path of a table.
+    """
+    from producer.jobs.status import show_jobs
+
+    show_jobs(job, as_json, Settings.from_env())
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag collect photos.csv", "by the job's table"),
+        ("hangtag collect k3fa2b1c --json", "by its id; the summary as JSON"),
+    )
+)
+@click.argument("job", type=JOB)
+@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def collect(job: str, quiet: bool, as_json: bool) -> None:
+    """Follow a job to its end, or finish it here.
+
+    It is finished here if its own producer has ended. JOB is an id or the path of a table.
+    """
+    from producer.jobs.background import collect as work
+
+    show_summary(work(job, Settings.from_env(), quiet), as_json, quiet)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag cancel photos.csv", "by the job's table"),
+        ("hangtag cancel k3fa2b1c", "by its id"),
+    )
+)
+@click.argument("job", type=JOB)
+def cancel(job: str) -> None:
+    """Stop a job; classify resumes it.
+
+    Its results so far are stored. JOB is an id or the path of a table.
+    """
+    from producer.jobs.cancel import cancel as work
+
+    click.echo(work(job, Settings.from_env()))
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag forget photos.csv", "asks, and leaves photos.csv"),
+        ("hangtag forget k3fa --yes", "by the start of its id, without a question"),
+    )
+)
+@click.argument("job", type=JOB)
+@yes_option
+def forget(job: str, yes: bool) -> None:
+    """Remove a job and its journal; its table stays.
+
+    The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
+    """
+    from producer.jobs import forget as work
+    from producer.output.formatting import one_line
+
+    found = work.find(job)
+    name = f"job {found.id}".rstrip()
+    output = one_line(str(found.output))
+    confirm(f"Forget {name} of {output} ({found.about})? Its results are lost.", yes)
+    reached = work.forget(found, Settings.from_env())
+    click.echo(f"{name} is forgotten; {_what_stays(found.output)}")
+    if not reached:
+        click.echo("Redis is unreachable; its keys there expire within a day", err=True)
+
+
+def _what_stays(output: Path) -> str:
+    from producer.output.formatting import one_line
+
+    return f"{one_line(str(output))} {'stays' if output.exists() else 'was never written'}"
+
+
+COMMANDS = (status, collect, cancel, forget)

@@ -1,0 +1,64 @@
+"""The command that measures a version: models evaluate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.options import (
+    force_option,
+    json_option,
+    pictures_option,
+    print_answer,
+    quiet_option,
+    report_drawn,
+)
+from producer.cli.params import ShareParam
+from shared.settings import Settings
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models evaluate garments", "on the data that it was made for"),
+        ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
+    )
+)
+@click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
+@click.option(
+    "--data",
+    default=None,
+    metavar="fashion-mnist|DIR",
+    help="A folder with one subfolder for each class, named like the model's labels. Default: the "
+    "data that the version was trained on.",
+)
+@click.option(
+    "--max-unreadable",
+    type=ShareParam(),
+    default=0.05,
+    show_default=True,
+    help="Fail if a larger share of the files cannot be read as images.",
+)
+@pictures_option
+@force_option
+@quiet_option
+@json_option
+def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Measure a version on labelled images.
+
+    The figures are accuracy, loss, calibration error, and those of every class.
+    The request is queued like a training and runs on the trainer's machine.
+    """
+    from producer.models import evaluate as evaluate_
+    from producer.models.default_model import default_model
+
+    settings = Settings.from_env()
+    model = model or default_model(settings)
+    measured = evaluate_.evaluate(settings, model, quiet=quiet or as_json, **given)
+    print_answer(measured.evaluated, evaluate_.lines(measured.evaluated), as_json)
+    report_drawn(measured.written)
+
+
+COMMANDS = (evaluate,)

@@ -1,0 +1,25 @@
+"""The group of commands on versions of models: models."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.examples import examples
+from producer.cli.models import evaluate, import_model, versions
+
+
+@click.group(
+    epilog=examples(
+        ("hangtag models list", "every version and its accuracy"),
+        ("hangtag models use garments", "the model of classify and predict"),
+        ("hangtag models promote garments@3", "what garments stands for from now on"),
+    )
+)
+def models() -> None:
+    """List, choose, promote, import and delete versions."""
+
+
+for command in (*versions.COMMANDS, *evaluate.COMMANDS, *import_model.COMMANDS):
+    models.add_command(command)
+
+COMMANDS = (models,)

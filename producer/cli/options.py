@@ -1,0 +1,31 @@
+"""Options that several commands have, and what they print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from producer.output.formatting import show_json
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+quiet_option = click.option("--quiet", is_flag=True, help="Do not show progress.")
+force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
+pictures_option = click.option(
+    "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."
+)
+
+
+def print_answer(answer: object, lines: Iterable[str], as_json: bool) -> None:
+    """An answer as JSON or as lines of text."""
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo("\n".join(lines))
+
+
+def report_drawn(written: list[Path]) -> None:
+    """Name the plots that were written, if any."""
+    if written:
+        click.echo(f"drawn: {', '.join(map(str, written))}", err=True)

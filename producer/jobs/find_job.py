@@ -1,0 +1,71 @@
+"""Finds a job by what a user types: its id, the start of its id, or its output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from producer.journal.job_index import entries, output_of
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import read_snapshot
+from shared.errors import UsageError
+from shared.no_such import no_such
+
+#: The start of a job's id (shared/messages/job.py).
+_START = re.compile(r"[0-9a-hjkmnp-tv-z]{1,8}")
+
+
+class NoSuchJob(UsageError):
+    """This machine has no such job."""
+
+
+def find_output(job: str) -> Path:
+    """The output path of a job of this machine.
+
+    Raises:
+        NoSuchJob: this machine knows no such job.
+        UsageError: several ids start like this.
+    """
+    output = output_of(job) or _output_of_started(job)
+    if output is None and journal_path(Path(job).absolute()).exists():
+        output = Path(job).absolute()
+    if output is None:
+        started = {entry.id: Path(entry.output) for entry in entries()}
+        whole = whole_id(job, started)
+        output = started.get(whole) if whole else None
+    if output is None:
+        raise NoSuchJob(unknown(job))
+    return output
+
+
+def whole_id(job: str, ids: Iterable[str]) -> str | None:
+    """The only one of these ids that starts like this, or None.
+
+    Raises:
+        UsageError: several do.
+    """
+    if not _START.fullmatch(job):
+        return None
+    found = sorted({one for one in ids if one.startswith(job)})
+    if len(found) > 1 and job not in found:
+        raise UsageError(f"several jobs start with {job}: {', '.join(found)}; type more of the id")
+    return job if job in found else found[0] if found else None
+
+
+def unknown(job: str) -> str:
+    """The sentence for a job that does not exist, with similar ids and outputs."""
+    known = [name for entry in reversed(entries()) for name in (entry.id, _typed(entry.output))]
+    return no_such("job", job, known, "hangtag status", listed=False)
+
+
+def _typed(output: str) -> str:
+    """An output as it would be typed in the current folder."""
+    path, here = Path(output), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else output
+
+
+def _output_of_started(job: str) -> Path | None:
+    """The output of a job whose index entry was replaced by a restart that did not start."""
+    outputs = (Path(entry.output) for entry in entries())
+    return next((o for o in outputs if (view := read_snapshot(o)) and view.job == job), None)

@@ -1,0 +1,94 @@
+"""`hangtag forget`: removes a job's journal and all other traces, except its table.
+
+The keys in Redis go first and the entry in the index last: a command that was interrupted is
+repeated, and until the journal is emptied the job can be resumed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from redis.exceptions import RedisError
+
+from producer.dispatch.job_queue import delete_job
+from producer.jobs.cancel import brokers
+from producer.jobs.find_job import find_output
+from producer.journal import job_index, journal_lock
+from producer.journal.journal import journal_path
+from producer.journal.snapshot import JobState, is_running, read_snapshot
+from producer.output.csv_table import PART_SUFFIX
+from producer.output.formatting import counted
+from shared import atomic_file
+from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url
+from shared.errors import UsageError
+from shared.failpoints import failpoint
+from shared.settings import Settings
+
+_REMEDY = "make the folder writable, and run the same command again"
+
+
+class KnownJob(NamedTuple):
+    """A job that can be forgotten."""
+
+    id: str  #: empty if its journal does not name it
+    output: Path
+    about: str  #: its state, and how much of it is done
+    has_keys: bool  #: in Redis, which a finished job has not
+
+
+def find(job: str) -> KnownJob:
+    """The job of an id, the start of one, or an output.
+
+    Raises:
+        UsageError: there is none on this machine, or it is running.
+    """
+    output = find_output(job)
+    if is_running(output):
+        raise UsageError(
+            f"the job of {output} is running; stop it first with: hangtag cancel {job}"
+        )
+    view = read_snapshot(output)
+    if view is None or view.state is JobState.UNREADABLE:
+        ids = job_index.ids_of(str(output))
+        return KnownJob(next(iter(ids), ""), output, "unreadable", True)
+    done = f"{view.done:,} of {counted(view.found, 'image')} done"
+    finished = view.state is JobState.FINISHED
+    return KnownJob(view.job, output, f"{view.state}, {done}", not finished)
+
+
+def forget(job: KnownJob, settings: Settings) -> bool:
+    """Remove all traces of a job except its table; False if its keys in Redis could not be deleted
+    now: they expire by themselves.
+
+    Raises:
+        UsageError: it runs again, or its journal was replaced by a symbolic link.
+        SetupError: a file cannot be removed.
+    """
+    journal = journal_path(job.output)
+    lock = journal_lock.take(journal)
+    try:
+        ids = job_index.ids_of(str(job.output)) | ({job.id} if job.id else set())
+        deleted = [_delete_keys(one, settings) for one in sorted(ids) if job.has_keys]
+        with atomic_file.writing(journal, _REMEDY):
+            journal_lock.empty(journal, lock)
+            for path in (Path(f"{journal}.log"), Path(f"{job.output}{PART_SUFFIX}"), journal):
+                path.unlink(missing_ok=True)
+                failpoint("forget.file-removed")
+            atomic_file.sync_folder(journal.parent)
+    finally:
+        os.close(lock)
+    job_index.forget(ids)
+    return all(deleted)
+
+
+def _delete_keys(job: str, settings: Settings) -> bool:
+    reached = False
+    for broker in brokers(settings):
+        with suppress(RedisError), connect_briefly(broker_url(broker), "forget") as client:
+            delete_job(client, job)
+            reached = True
+    return reached

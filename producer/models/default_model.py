@@ -1,0 +1,89 @@
+"""The model of commands that are given none: HANGTAG_MODEL, else what `hangtag models use` chose,
+else the one that ships with Hangtag."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.journal.job_index import index_dir
+from producer.models.catalog import load_catalog
+from shared import atomic_file
+from shared.errors import UsageError
+from shared.failpoints import failpoint
+from shared.messages.model_name import DEFAULT_NAME, PRODUCTION, parse
+from shared.settings import Settings
+
+_REMEDY = "make it writable, or set HANGTAG_MODEL"
+#: More bytes than any name of a model has.
+_MAX_BYTES = 1024
+
+
+class Choice(NamedTuple):
+    """The model that commands take, and who chose it."""
+
+    model: str  #: NAME[@VERSION|@ALIAS]
+    source: str  #: HANGTAG_MODEL, a file, or empty for Hangtag's own
+
+
+def default_model(settings: Settings) -> str:
+    """The chosen model; empty if none was chosen.
+
+    Raises:
+        UsageError: the chosen name is invalid.
+    """
+    found = choice(settings)
+    return found.model if found.source else ""
+
+
+def choice(settings: Settings) -> Choice:
+    """The model that commands take. Raises UsageError if its name is invalid."""
+    if settings.model:
+        return _checked(settings.model, "HANGTAG_MODEL")
+    text = _stored()
+    return _checked(text, str(_file())) if text else Choice(DEFAULT_NAME, "")
+
+
+def use(settings: Settings, model: str) -> str:
+    """Choose a model for all later commands of this user; returns the earlier one.
+
+    Raises:
+        UsageError: the name is invalid.
+        SetupError: there is no such model, version or alias; or the choice cannot be stored.
+    """
+    wanted = parse(model)
+    load_catalog(settings).version(wanted)
+    before, file = _stored() or DEFAULT_NAME, _file()
+    with atomic_file.writing(file, _REMEDY):
+        if str(wanted) == f"{DEFAULT_NAME}@{PRODUCTION}":
+            file.unlink(missing_ok=True)
+            failpoint("default-model.removed")
+        else:
+            atomic_file.make_folder(file.parent)
+            draft = file.with_name(f".{file.name}.{os.getpid()}")
+            with atomic_file.created(draft) as out:
+                out.write(model.encode())
+            atomic_file.place(draft, file)
+            failpoint("default-model.stored")
+    return before
+
+
+def _file() -> Path:
+    return index_dir().parent / "model"
+
+
+def _stored() -> str:
+    try:
+        with _file().open("rb") as file:
+            return file.read(_MAX_BYTES).decode("ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _checked(model: str, source: str) -> Choice:
+    try:
+        parse(model)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
+    return Choice(model, source)

@@ -1,0 +1,105 @@
+"""Removes a version of a model, or the whole model, unless something needs it.
+
+A removed number stays taken. The aliases of a removed model go first, durably: an interrupted
+removal is finished by the same command, and a later training starts with an alias of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from shared import atomic_file
+from shared.errors import SetupError
+from shared.messages.model_name import ModelName, parse
+from shared.messages.replies import Pruned
+from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback, Train
+from shared.registry import packaged
+from shared.registry.alias_log import AliasLog
+from shared.registry.registry import REMEDY, Registry
+
+
+def remove(
+    registry: Registry,
+    work: Remove,
+    busy: Mapping[int, str],
+    requests: Iterable[Request],
+    *,
+    who: str = "",
+    confirm: Callable[[], None] = lambda: None,
+) -> Pruned:
+    """Delete a version, or all versions and aliases of a model.
+
+    `busy` maps versions that jobs are pinned to to the reason why they stay; `requests` are open.
+
+    Raises:
+        SetupError: there is no such model or version, or something needs it.
+    """
+    existing = registry.existing(work.name)
+    if work.version is None:
+        going = existing
+    else:
+        going = [registry.resolve(ModelName(work.name, work.version, None)).version]
+    for version, why in _needed(registry, work, busy, requests):
+        if version is None or version in going:
+            raise SetupError(why)
+    if work.version is None:
+        confirm()
+        _remove_aliases(registry, work.name, who)
+    freed = 0
+    for version in going:
+        freed += size(registry, work.name, version)
+        confirm()
+        registry.remove(work.name, version)
+    return Pruned(tuple(going), {}, freed)
+
+
+def size(registry: Registry, name: str, version: int) -> int:
+    """Bytes of a version; 0 if its card is damaged."""
+    with suppress(SetupError):
+        return sum(registry.sizes(registry.card(name, version)).values())
+    return 0
+
+
+def _needed(
+    registry: Registry, work: Remove, busy: Mapping[int, str], requests: Iterable[Request]
+) -> Iterator[tuple[int | None, str]]:
+    """Versions that stay, with the reason; None stands for each of them."""
+    name = work.name
+    if name == packaged.NAME:
+        if work.version is None:
+            yield None, f"{name}@{packaged.VERSION} is part of Hangtag; name another version of it"
+        yield packaged.VERSION, f"{name}@{packaged.VERSION} is part of Hangtag; it stays"
+    if work.version is not None:
+        for alias, version in sorted(registry.aliases(name).items()):
+            other = f"hangtag models promote {name}@VERSION --alias {alias}"
+            cure = f"promote another version first with: {other}; or remove all of {name}"
+            yield version, f"{name}@{alias} is version {version}; {cure}"
+    jobs = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
+    for version, why in jobs.items():
+        yield version, f"{name}@{version} stays: {why}; finish, cancel or forget the job first"
+    for request in requests:
+        cure = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
+        for used in _used_by(registry, name, request):
+            what = name if used is None else f"{name}@{used}"
+            yield used, f"{what} stays: request {request.id} is open; {cure}"
+
+
+def _used_by(registry: Registry, name: str, request: Request) -> Iterator[int | None]:
+    """The versions of a model that an open request needs; None stands for the model."""
+    work = request.work
+    if isinstance(work, Train | Import | Rollback) and work.name == name:
+        yield None
+    named = [work.model] if isinstance(work, Evaluate | Promote) else []
+    named += work.teachers if isinstance(work, Train) else []
+    for wanted in map(parse, named):
+        if wanted.name == name:
+            with suppress(SetupError):  # it fails with its own reason
+                yield registry.resolve(wanted).version
+
+
+def _remove_aliases(registry: Registry, name: str, who: str) -> None:
+    folder = registry.folder(name)
+    with atomic_file.writing(folder, REMEDY), AliasLog(folder).locked() as log:
+        for alias, version in sorted(registry.aliases(name).items()):
+            log.append(alias, version, "remove", who, "the model was removed")

@@ -1,0 +1,148 @@
+"""`hangtag models rm` deletes a version or a model, and nothing that something needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.requests.client import make_request
+from shared.errors import Exit
+from shared.ledger import request_store
+from shared.messages.requests import Evaluate, Train, Work
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+
+NAME = "shoes"
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """The store that the commands use: three versions, the first in production."""
+    registry = Registry(Settings.from_env().store_path)
+    card = msgspec.structs.replace(packaged.card(), name=NAME, files={})
+    for _ in range(3):
+        registry.publish(card, {"model.tflite": b"12345"})
+    return registry
+
+
+def rm(*arguments: str) -> Result:
+    return CliRunner().invoke(hangtag, ["models", "rm", *arguments])
+
+
+def refused(*arguments: str, code: Exit = Exit.SETUP) -> str:
+    result = rm(*arguments)
+    assert (result.exit_code, result.stdout) == (code, ""), result.output
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def opened(work: Work) -> str:
+    """Store a request that waits for a trainer; returns its id."""
+    request = make_request(work)
+    request_store.keep(Settings.from_env().store_path, request)
+    return request.id
+
+
+def test_a_version_is_deleted_and_its_number_stays_taken(registry: Registry) -> None:
+    assert rm(f"{NAME}@3", "--yes").stdout == "shoes@3 is deleted: 1 version, 5 B freed\n"
+    assert registry.versions(NAME) == [1, 2]
+    card = msgspec.structs.replace(packaged.card(), name=NAME, files={})
+    assert registry.publish(card, {"model.tflite": b"1"}).version == 4
+
+
+def test_a_model_is_deleted_with_its_aliases_and_a_later_one_starts_again(
+    registry: Registry,
+) -> None:
+    registry.promote(NAME, 2, alias="canary")
+    assert "3 versions" in rm(NAME, "--yes").stdout
+    assert registry.names() == ["fashion-mnist"]
+    assert registry.aliases(NAME) == {}
+    card = msgspec.structs.replace(packaged.card(), name=NAME, files={})
+    registry.publish(card, {"model.tflite": b"1"})
+    assert registry.aliases(NAME) == {"production": 4}
+    assert registry.previous(NAME, "production") is None
+
+
+def test_nothing_is_deleted_without_a_confirmation(registry: Registry) -> None:
+    assert "--yes" in refused(f"{NAME}@3", code=Exit.USAGE)
+    assert registry.versions(NAME) == [1, 2, 3]
+
+
+def test_what_an_alias_stands_for_stays(registry: Registry) -> None:
+    assert "hangtag models promote shoes@VERSION" in refused(f"{NAME}@1", "--yes")
+    assert registry.versions(NAME) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("target", [NAME, f"{NAME}@2"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        Train("boots", "fast", teachers=(f"{NAME}@2",)),
+        Train("boots", "fast", teachers=(f"{NAME}@best",)),
+        Evaluate(f"{NAME}@2"),
+    ],
+    ids=["a teacher", "a teacher by its alias", "an evaluation"],
+)
+def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target: str) -> None:
+    registry.promote(NAME, 2, alias="best")
+    registry.promote(NAME, 3, alias="best")
+    registry.rollback(NAME, alias="best")
+    registry.promote(NAME, 1)
+    request = opened(work)
+    line = refused(target, "--yes")
+    assert f"hangtag train --cancel {request}" in line or "shoes@best is version 2" in line
+    assert registry.versions(NAME) == [1, 2, 3]
+    assert registry.aliases(NAME) == {"production": 1, "best": 2}
+
+
+def test_a_model_that_is_being_trained_stays(registry: Registry) -> None:
+    request = opened(Train(NAME, "fast"))
+    assert f"request {request} is open" in refused(NAME, "--yes")
+    assert registry.versions(NAME) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "fix"),
+    [
+        ("fashion-mnist", Exit.USAGE, "hangtag models use"),
+        ("fashion-mnist@0", Exit.SETUP, "is part of Hangtag"),
+        ("shoes@production", Exit.USAGE, "is an alias; name the version: shoes@VERSION"),
+        ("shoes@7", Exit.SETUP, "there is: shoes@1, shoes@2, shoes@3"),
+        ("shoe", Exit.SETUP, "did you mean shoes?"),
+        ("../shoes", Exit.USAGE, "cannot be a model"),
+    ],
+)
+def test_a_wrong_target_is_one_line_with_its_fix(
+    registry: Registry, target: str, code: Exit, fix: str
+) -> None:
+    assert fix in refused(target, "--yes", code=code)
+
+
+def test_the_model_that_commands_use_stays(registry: Registry) -> None:
+    assert CliRunner().invoke(hangtag, ["models", "use", NAME]).exit_code == 0
+    assert "commands use shoes@production" in refused(NAME, "--yes", code=Exit.USAGE)
+
+
+def test_an_interrupted_removal_is_finished_by_the_same_command(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the process had ended after the aliases and the first version."""
+
+    def die(self: Registry, name: str, version: int) -> None:
+        if version == 2:
+            raise KeyboardInterrupt
+        remove(self, name, version)
+
+    remove = Registry.remove
+    monkeypatch.setattr(Registry, "remove", die)
+    assert rm(NAME, "--yes").exit_code == Exit.INTERRUPTED
+    assert registry.versions(NAME) == [2, 3]
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_DATA_HOME", str(Path(registry.root).parents[1]))
+    assert "2 versions" in rm(NAME, "--yes").stdout
+    assert registry.names() == ["fashion-mnist"]

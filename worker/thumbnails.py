@@ -11,7 +11,8 @@ import resource
 import sys
 
 from shared.errors import ImageError
-from shared.messages.thumbnail import Order, Thumbnail, decode_order, encode, receive, send
+from shared.messages.pipe import receive, send
+from shared.messages.thumbnail import Order, Thumbnail, decode_order, encode
 from worker.decoding.thumbnail import thumbnail, warm_up
 from worker.inference.resource_limits import memory_limit, time_limit
 

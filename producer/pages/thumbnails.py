@@ -6,7 +6,6 @@ time limit, and replaced.
 
 from __future__ import annotations
 
-import os
 import queue
 import subprocess
 import sys
@@ -16,17 +15,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from producer.fleet.machine_resources import cores
+from producer.pages import worker_process
 from shared import installation
 from shared.errors import BadMessage, SetupError
-from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode, receive, send
+from shared.messages.pipe import receive, send
+from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode
 
-#: What the processes need: a part of the extra `worker`.
-PACKAGES = {"numpy": "numpy", "PIL": "pillow"}
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
 #: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck in a call.
 _LIMIT_S = 30.0
 _MODULE = "worker.thumbnails"
-_NEEDED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
+_REPLY_BYTES = 1 << 20
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class Thumbnails:
     """
 
     def __init__(self, processes: int = 0) -> None:
-        if lack := installation.missing(PACKAGES, "worker"):
+        if lack := installation.missing(worker_process.PACKAGES, "worker"):
             raise SetupError(f"pictures cannot be made: {lack}")
         self._count = processes or cores()
         self._threads = ThreadPoolExecutor(self._count, "thumbnails")
@@ -88,7 +87,7 @@ class _Process:
         late.start()
         try:
             send(process.stdin, encode(order))
-            reply = receive(process.stdout)
+            reply = receive(process.stdout, _REPLY_BYTES)
             if reply is not None:
                 return decode_thumbnail(reply)
         except (OSError, BadMessage):
@@ -107,14 +106,7 @@ class _Process:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._running is None:
-            self._running = subprocess.Popen(
-                [sys.executable, "-P", "-m", _MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=_environment(),
-            )
+            self._running = worker_process.start(_MODULE)
             assert self._running.stdout is not None
             if receive(self._running.stdout) is None:
                 self.close()
@@ -123,9 +115,3 @@ class _Process:
                     f"{sys.executable} -m {_MODULE} </dev/null"
                 )
         return self._running
-
-
-def _environment() -> dict[str, str]:
-    """No password of the broker, and nothing else that a decoder does not need."""
-    kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
-    return kept | {"PYTHONPATH": installation.python_path()}

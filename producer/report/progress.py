@@ -48,7 +48,11 @@ class ReportProgress:
 
     def passed(self, items: int) -> None:
         """Count items that are done."""
-        self._done += items
+        self.reached(self._done + items, self._total)
+
+    def reached(self, done: int, total: int) -> None:
+        """Set the number of items that are done, and of all."""
+        self._done, self._total = done, total
         now = time.monotonic()
         if self._quiet or now - self._started < DISPLAY_AFTER_S:
             return

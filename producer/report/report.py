@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal.journal import journal_path
+from producer.jobs.find_job import find_output
 from producer.models.catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page
@@ -19,7 +19,7 @@ from producer.report.choice import Choice
 from producer.report.progress import ReportProgress
 from producer.report.survey import Survey
 from producer.verify.sealed_journal import SealedJournal
-from shared.errors import HangtagError, UsageError
+from shared.errors import HangtagError
 from shared.messages.batch import BatchResult, decode_result
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
@@ -43,29 +43,24 @@ def report_path(table: Path) -> Path:
 
 def write_report(
     settings: Settings,
-    table: Path,
+    job: str,
     output: Path | None = None,
     *,
     force: bool = False,
     quiet: bool = False,
 ) -> Written:
-    """Write the report of a table.
+    """Write the report of a job, running or not, given its id or its table.
 
     Raises:
-        UsageError: there is no such job, it is running, or the output is another file.
+        UsageError: there is no such job, or the output is another file.
         SetupError: the journal cannot be read, or the disk is full.
     """
-    table = table.absolute()
+    table = find_output(job)
     output = report_path(table) if output is None else output
     page.check(output, force)
-    if not journal_path(table).exists():
-        raise UsageError(
-            f"there is no job of {table} here; a report is made from the file "
-            f"{journal_path(table).name} beside a table"
-        )
     progress = ReportProgress(quiet)
     try:
-        with SealedJournal(table) as sealed, PageImages() as images:
+        with SealedJournal(table, or_running=True) as sealed, PageImages() as images:
             return _write(settings, sealed, table, output, images, progress)
     finally:
         progress.close()

@@ -11,6 +11,7 @@ from producer.pages import text
 from producer.pages.histogram import histogram
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
+from producer.pages.shots import Shot, galleries
 from producer.report.choice import FAILED_ROWS, Choice, Row
 from producer.report.survey import Survey
 from producer.verify.sealed_journal import SealedJournal
@@ -18,35 +19,6 @@ from shared.image_status import BY_CODE, FLAGS
 
 #: Rows of the table of labels; a model may have 65,536 labels.
 MAX_LABELS = 1_000
-
-
-class Shot(NamedTuple):
-    """One image in a gallery."""
-
-    number: int
-    path: str
-    name: str
-    label: int
-    answers: list[tuple[str, float]]  #: labels and confidences, the most probable first
-    truth: int | None
-    truth_text: str
-    flag: str
-    doubtful: bool
-    picture: Picture
-
-    @property
-    def differs(self) -> bool:
-        return self.truth is not None and self.truth != self.label
-
-
-class Gallery(NamedTuple):
-    """The images of one label that are displayed, the least confident first."""
-
-    label: int
-    text: str
-    rows: int  #: of the table
-    note: str
-    shots: list[Shot]
 
 
 class LabelLine(NamedTuple):
@@ -99,8 +71,8 @@ def values(
         row.number: _shot(row, names, not _accepted(rule, row), picture)
         for row, picture in pictures.items()
     }
-    galleries = _galleries(survey, names, list(shots.values()))
-    shown = {gallery.label for gallery in galleries}
+    of_labels = galleries(list(shots.values()), names, survey.counts, _note)
+    shown = {gallery.label for gallery in of_labels}
     used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder(i)]
     return {
         "table": text.path(bytes(table)),
@@ -112,7 +84,7 @@ def values(
         "failed_rows": sum(survey.statuses[1:]),
         "sampled": len(shots) < survey.labelled,
         "pictured": len(shots),
-        "galleries": galleries,
+        "galleries": of_labels,
         "label_lines": list(_label_lines(survey, names, shown))[:MAX_LABELS],
         "labels_left_out": max(0, sum(1 for n in survey.counts if n) - MAX_LABELS),
         "histogram": histogram(
@@ -140,9 +112,9 @@ def _shot(row: Row, names: list[str], doubtful: bool, picture: Picture) -> Shot:
         [(names[label], p) for label, p in zip(row.labels, row.confidences, strict=True)],
         row.truth,
         "" if row.truth is None else names[row.truth],
+        picture,
         str(row.flag),
         doubtful,
-        picture,
     )
 
 
@@ -151,20 +123,8 @@ def _frequent(survey: Survey) -> list[int]:
     return sorted(range(len(survey.labels)), key=lambda i: (-survey.counts[i], i))
 
 
-def _galleries(survey: Survey, names: list[str], shots: list[Shot]) -> list[Gallery]:
-    of: dict[int, list[Shot]] = {}
-    for shot in shots:
-        of.setdefault(shot.label, []).append(shot)
-    found = []
-    for label in (i for i in range(len(names)) if i in of):
-        mine = sorted(of[label], key=lambda shot: (shot.answers[0][1], shot.number))
-        count = survey.counts[label]
-        found.append(Gallery(label, names[label], count, _note(len(mine), count), mine))
-    return found
-
-
-def _note(shown: int, count: int) -> str:
-    if shown == count:
+def _note(shown: int, rows: int) -> str:
+    if shown == rows:
         return "all of them, the least confident first"
     return (
         f"{shown:,} of them: the least confident, flagged and confused ones, and some drawn by "

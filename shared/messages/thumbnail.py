@@ -1,19 +1,12 @@
-"""The exchange with `python -m worker.thumbnails`: images in, small pictures out, over two pipes.
-
-Each message is its length, u32 little-endian, and that number of bytes: an Order in one direction,
-a Thumbnail in the other, both as MessagePack. The process sends an empty message when it is ready.
-"""
+"""The exchange with `python -m worker.thumbnails`: orders in, small pictures out, as MessagePack
+(shared/messages/pipe.py). The process sends an empty message when it is ready."""
 
 from __future__ import annotations
-
-import struct
-from typing import IO
 
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
 
-_LENGTH = struct.Struct("<I")
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
 #: Of one encoded thumbnail.
@@ -37,23 +30,6 @@ class Order(msgspec.Struct, frozen=True):
     data: bytes
     side_pixels: int = SIDE_PIXELS
     max_bytes: int = MAX_BYTES
-
-
-def send(pipe: IO[bytes], message: bytes) -> None:
-    """Raises OSError if the other side has ended."""
-    pipe.write(_LENGTH.pack(len(message)))
-    pipe.write(message)
-    pipe.flush()
-
-
-def receive(pipe: IO[bytes]) -> bytes | None:
-    """The next message; None if the other side has ended."""
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    message = pipe.read(length)
-    return message if len(message) == length else None
 
 
 def encode(value: Thumbnail | Order) -> bytes:

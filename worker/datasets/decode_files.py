@@ -91,7 +91,7 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
     for item in items:
         row = pixels[len(good)]
         try:
-            data = _read(item.path)
+            data = read_file(item.path)
             decode_into(data, spec, row)
         except ImageError as error:
             bad.append(Bad(item.path, error.status))
@@ -100,7 +100,8 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
     return _Turn(pixels[: len(good)], good, bad)
 
 
-def _read(path: bytes) -> bytes:
+def read_file(path: bytes) -> bytes:
+    """The bytes of a file. Raises ImageError."""
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:

@@ -55,13 +55,15 @@ def read(registry: Registry, card: Card) -> HeldoutAnswers | None:
     Raises:
         SetupError: the file is damaged or missing.
     """
-    if FILE not in card.files:
-        return None
+    return decode(registry.read(card, FILE), card) if FILE in card.files else None
+
+
+def decode(data: bytes, card: Card) -> HeldoutAnswers:
+    """The inverse of `encode`; `card` is that of the version. Raises SetupError."""
     try:
-        with np.load(io.BytesIO(registry.read(card, FILE)), allow_pickle=False) as stored:
-            answers = HeldoutAnswers(
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            return HeldoutAnswers(
                 stored["images"], stored["labels"].astype(np.int64), stored["logits"]
             )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error
-    return answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.examples import examples
-from producer.cli.models import evaluate, import_model, versions
+from producer.cli.models import evaluate, import_model, version_report, versions
 
 
 @click.group(
@@ -19,7 +19,12 @@ def models() -> None:
     """List, choose, promote, import and delete versions."""
 
 
-for command in (*versions.COMMANDS, *evaluate.COMMANDS, *import_model.COMMANDS):
+for command in (
+    *versions.COMMANDS,
+    *version_report.COMMANDS,
+    *evaluate.COMMANDS,
+    *import_model.COMMANDS,
+):
     models.add_command(command)
 
 COMMANDS = (models,)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from producer.cli.examples import examples
+from producer.cli.names import JOB
+from producer.cli.options import json_option, quiet_option
 from shared.settings import Settings
 
 
@@ -14,9 +16,10 @@ from shared.settings import Settings
     epilog=examples(
         ("hangtag report photos.csv", "writes photos.html"),
         ("hangtag report photos.csv -o page.html", "another name"),
+        ("hangtag report h3k9x2ma -o so-far.html", "the rows so far of a running job"),
     )
 )
-@click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
+@click.argument("job", type=JOB, metavar="RESULTS.CSV|JOB")
 @click.option(
     "-o",
     "--output",
@@ -25,9 +28,9 @@ from shared.settings import Settings
     help="Default: beside the table, results.html for results.csv.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def report(table: Path, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+@quiet_option
+@json_option
+def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
     """Write a page on a table: figures, pictures, failures.
 
     It is one HTML file of at most 10 MB that needs no network: labels and confidences, pictures of
@@ -38,7 +41,7 @@ def report(table: Path, output: Path | None, force: bool, quiet: bool, as_json: 
     from producer.report.report import write_report
 
     settings = Settings.from_env()
-    written = write_report(settings, table, output, force=force, quiet=quiet or as_json)
+    written = write_report(settings, job, output, force=force, quiet=quiet or as_json)
     if as_json:
         show_json(written)
         return

@@ -67,9 +67,11 @@ WITHOUT = {
     "requests of a monitor and their replies: they contain no work": {
         "shared/broker/remote_channel.py"
     },
-    "processes that make thumbnails: what they lose is a placeholder": {
+    "processes that decode images for a page: what they lose is a placeholder": {
         "producer/pages/thumbnails.py",
-        "shared/messages/thumbnail.py",
+        "producer/pages/worker_process.py",
+        "producer/report/heldout_mistakes.py",
+        "shared/messages/pipe.py",
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
@@ -112,12 +114,15 @@ ALONE = {
     "producer/journal/schema.py:clear": "in a transaction, which has two",
     "producer/journal/schema.py:prepare": "empty tables, in one transaction",
     "worker/evaluation/heldout_answers.py:encode": "an archive in memory",
+    "worker/inference/outlier_detector.py:encode": "an archive in memory",
     "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",
     "worker/requests/shutdown.py:send": "a byte to this process itself",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",
     "worker/plots/style.py:_encode": "a plot in memory",
     "worker/decoding/thumbnail.py:_encoded": "a picture in memory",
     "worker/decoding/thumbnail.py:warm_up": "pictures in memory",
+    "worker/datasets/find_images.py:_png": "a picture in memory",
+    "producer/report/model_report.py:_write": "a page for a user: written again as well",
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",

@@ -1,0 +1,53 @@
+"""The command that writes a page on a version: models report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.options import json_option, quiet_option
+from shared.settings import Settings
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models report garments", "writes garments@3.html"),
+        ("hangtag models report garments@2 -o before.html", "another version, another name"),
+    )
+)
+@click.argument("model", type=MODEL, metavar=MODEL_FORM)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Default: NAME@VERSION.html in the current folder.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
+@quiet_option
+@json_option
+def report(model: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+    """Write a page on a version: figures, plots, mistakes.
+
+    The mistakes are held-out images that it takes for another label, with their files where the
+    data that it was trained on are on this machine.
+    """
+    from producer.output.formatting import counted, show_json, size
+    from producer.report.model_report import write_model_report
+
+    quiet = quiet or as_json
+    settings = Settings.from_env()
+    written = write_model_report(settings, model, output, force=force, quiet=quiet)
+    if as_json:
+        show_json(written)
+        return
+    figures = f"{written.model}, {counted(written.mistakes, 'mistake')}, {size(written.bytes)}"
+    click.echo(f"{written.report}: {figures}", err=True)
+    for notice in written.notices:
+        click.echo(notice, err=True)
+
+
+COMMANDS = (report,)

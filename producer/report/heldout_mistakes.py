@@ -1,0 +1,49 @@
+"""The mistakes of a version on its held-out images, from a process of the worker's package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from producer.pages import worker_process
+from shared.errors import BadMessage
+from shared.messages.mistakes import Found, Question, decode_reply, encode
+from shared.messages.model_card import Card, encode_card
+from shared.messages.pipe import receive, send
+
+#: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
+FILE = "heldout.npz"
+_MODULE = "worker.mistakes"
+MOST, MOST_OF_PAIR = 300, 12
+
+
+def find_mistakes(card: Card, answers: bytes, on_progress: Callable[[int, int], None]) -> Found:
+    """The figures and a choice of the mistakes. `on_progress` gets the files of the data that were
+    looked at, and their number.
+
+    Raises:
+        BadMessage: the process failed.
+    """
+    process = worker_process.start(_MODULE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        send(process.stdin, encode(Question(encode_card(card), answers, MOST, MOST_OF_PAIR)))
+        while (data := receive(process.stdout)) is not None:
+            reply = decode_reply(data)
+            if isinstance(reply, Found):
+                return _checked(reply, len(card.labels))
+            on_progress(reply.done, reply.total)
+    except OSError:
+        pass  # it died before it had read the question
+    finally:
+        process.kill()
+        process.communicate()
+    raise BadMessage("the held-out images cannot be searched: the process for it failed")
+
+
+def _checked(found: Found, labels: int) -> Found:
+    fits = len(found.confusion) == labels and all(len(row) == labels for row in found.confusion)
+    indices = {i for one in found.mistakes for i in (one.truth, *one.labels)}
+    if not fits or not indices <= set(range(labels)):
+        raise BadMessage("the held-out images cannot be searched: labels out of range")
+    return found

@@ -1,0 +1,173 @@
+"""`hangtag models report`: a version as one HTML file: its figures, plots and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from producer.inputs.reader import read
+from producer.models.catalog import load_catalog
+from producer.models.evaluate import per_class
+from producer.models.show import VersionDetails, find
+from producer.pages import page, text
+from producer.pages.matrix import matrix
+from producer.pages.pictures import PageImages, Picture
+from producer.pages.shots import Shot, galleries
+from producer.report import heldout_mistakes, model_part
+from producer.report.heldout_mistakes import find_mistakes
+from producer.report.progress import ReportProgress
+from shared.errors import HangtagError
+from shared.image_status import Status
+from shared.messages.mistakes import Found, Mistake
+from shared.messages.model_card import Card
+from shared.messages.model_name import parse
+from shared.settings import Settings
+
+
+class WrittenVersion(msgspec.Struct, frozen=True):
+    """A report that was written."""
+
+    report: str
+    model: str
+    mistakes: int  #: that are displayed
+    bytes: int
+    notices: tuple[str, ...] = ()  #: what is missing, and why
+
+
+def write_model_report(
+    settings: Settings,
+    model: str,
+    output: Path | None = None,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+) -> WrittenVersion:
+    """Write the report of a version; by default to `NAME@VERSION.html` in the current folder.
+
+    Raises:
+        UsageError: the name is invalid, or the output is another file.
+        SetupError: there is no such version, or the disk is full.
+    """
+    catalog = load_catalog(settings)
+    details = find(catalog, parse(model))
+    card = details.card
+    output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
+    page.check(output, force)
+    progress = ReportProgress(quiet)
+    try:
+        with PageImages() as images:
+            return _write(details, partial(catalog.read, card), output, images, progress)
+    finally:
+        progress.close()
+
+
+def _write(
+    details: VersionDetails,
+    read_file: Callable[[str], bytes],
+    output: Path,
+    images: PageImages,
+    progress: ReportProgress,
+) -> WrittenVersion:
+    card, notices = details.card, [images.missing] if images.missing else []
+    plots = model_part.plots(card, read_file, images)
+    found, why = _mistakes(card, read_file, bool(images.missing), progress)
+    shots = _shots(card, found, images, progress) if found else []
+    notices += [one for one in (why, found.note if found else "") if one]
+    made = page.render(
+        "model.html",
+        title=f"Model {card.ref}",
+        notices=notices,
+        metrics=card.metrics,
+        parameters=card.parameters,
+        **_heldout_values(card, found, shots),
+        **model_part.values(details, plots),
+    )
+    page.write(output, made)
+    size = len(made.html.encode(errors="replace"))
+    return WrittenVersion(str(output), card.ref, len(shots), size, tuple(notices))
+
+
+class _Answer(NamedTuple):
+    found: Found | None
+    why: str  #: there is nothing
+
+
+def _mistakes(
+    card: Card, read_file: Callable[[str], bytes], missing: bool, progress: ReportProgress
+) -> _Answer:
+    if heldout_mistakes.FILE not in card.files:
+        return _Answer(None, f"{card.ref} has no record of held-out images, so no mistakes.")
+    if missing:
+        return _Answer(None, "")
+    progress.stage("searching the data", 0)
+    try:
+        answers = read_file(heldout_mistakes.FILE)
+        return _Answer(find_mistakes(card, answers, progress.reached), "")
+    except HangtagError as error:
+        return _Answer(None, str(error))
+
+
+def _shots(card: Card, found: Found, images: PageImages, progress: ReportProgress) -> list[Shot]:
+    names = [text.label(label) for label in card.labels]
+    progress.stage("pictures", len(found.mistakes))
+    reads = [partial(_read, mistake) for mistake in found.mistakes]
+    pictures = images.thumbnails(reads, progress.passed)
+    return [
+        _shot(mistake, names, picture)
+        for mistake, picture in zip(found.mistakes, pictures, strict=True)
+    ]
+
+
+def _read(mistake: Mistake) -> bytes | Status:
+    if mistake.path:
+        return read(mistake.path)[0]
+    return mistake.image or Status.MISSING
+
+
+def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
+    answers = zip(mistake.labels, mistake.confidences, strict=True)
+    known = mistake.path or mistake.name.encode(errors="replace") or b"not found"
+    return Shot(
+        0,
+        text.path(known),
+        text.file_name(known),
+        mistake.labels[0],
+        [(names[label], confidence) for label, confidence in answers],
+        mistake.truth,
+        names[mistake.truth],
+        picture,
+        stated_by="is",
+    )
+
+
+def _heldout_values(card: Card, found: Found | None, shots: list[Shot]) -> dict[str, Any]:
+    if found is None:
+        return {"heldout": 0, "classes": [], "matrix": None, "galleries": [], "wrong": 0}
+    counts = found.confusion
+    pictured: dict[tuple[int | None, int], int] = {}
+    for shot in shots:
+        key = (shot.truth, shot.label)
+        pictured[key] = pictured.get(key, 0) + 1
+    names = [text.label(label) for label in card.labels]
+    totals = [sum(row) for row in counts]
+    used = sorted((i for i in range(len(names)) if totals[i]), key=lambda i: -totals[i])
+    wrong = [sum(row[i] for row in counts) - counts[i][i] for i in range(len(names))]
+    return {
+        "heldout": found.count,
+        "wrong": found.count - sum(counts[i][i] for i in range(len(names))),
+        "classes": sorted(per_class(names, counts), key=lambda one: one.recall),
+        "matrix": matrix(
+            card.labels, lambda t, p: counts[t][p], lambda t, p: pictured.get((t, p), 0), used
+        ),
+        "galleries": galleries(shots, names, wrong, _note, most_confident_first=True),
+    }
+
+
+def _note(shown: int, wrong: int) -> str:
+    if shown == wrong:
+        return "all held-out images that were wrongly taken for it, the most confident first"
+    return f"{shown} of the images that were wrongly taken for it, the most confident ones"

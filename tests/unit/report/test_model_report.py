@@ -1,0 +1,145 @@
+"""`hangtag models report`: figures of a version, and its mistakes with the files of the data."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from producer.cli.main import hangtag
+from producer.report.model_report import WrittenVersion
+from shared.errors import Exit
+from shared.messages.model_card import Preprocessing
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.images.encoders import save
+from tests.support.pages.parsed import Parsed
+from worker.datasets.examples import Examples
+from worker.datasets.find_images import find
+from worker.datasets.split import content_hashes
+from worker.decoding.decode import decode
+from worker.evaluation import heldout_answers
+from worker.evaluation.metrics import confusion
+
+SPEC = Preprocessing(12, 12, 3)
+LABELS = ("cat", "dog")
+
+
+def run(model: str, output: Path, *more: str) -> Result:
+    arguments = ["models", "report", model, "-o", str(output), "--json", *more]
+    return CliRunner().invoke(hangtag, arguments)
+
+
+def written(model: str, output: Path) -> tuple[WrittenVersion, Parsed]:
+    result = run(model, output)
+    assert result.exit_code == Exit.OK, result.output
+    found = msgspec.json.decode(result.stdout, type=WrittenVersion)
+    return found, Parsed(output.read_text(encoding="utf-8"))
+
+
+def folder(root: Path, count: int = 40) -> list[Path]:
+    """Class folders of different images."""
+    chance = np.random.default_rng(3)
+    paths = []
+    for i in range(count):
+        path = root / LABELS[i % 2] / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = chance.integers(0, 255, (12, 12, 3), np.uint8).astype(np.uint8)
+        path.write_bytes(save(Image.fromarray(pixels), "PNG"))
+        paths.append(path)
+    return paths
+
+
+def publish(store: Path, paths: list[Path], predicted: list[int]) -> str:
+    """A version whose held-out images are these files, with these predicted labels."""
+    images = np.stack([decode(path.read_bytes(), SPEC) for path in paths])
+    truth = np.array([LABELS.index(path.parent.name) for path in paths])
+    sure = np.linspace(1, 5, len(paths))
+    logits = np.zeros((len(paths), 2), np.float32)
+    logits[np.arange(len(paths)), predicted] = sure
+    answers = heldout_answers.of(Examples(images, truth), logits)
+    card = msgspec.structs.replace(
+        packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
+        operating_points=(), source=str(paths[0].parent.parent), gates=None,
+    )  # fmt: skip
+    files = {heldout_answers.FILE: heldout_answers.encode(answers)}
+    return Registry(store).publish(card, files).ref
+
+
+def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> None:
+    found, page = written("fashion-mnist@0", tmp_path / "page.html")
+    page.check_harmless()
+    text = "".join(page.text)
+    assert "95.20%" in text
+    assert "95.40%" in text
+    assert found.notices == ()
+    assert 100 < found.mistakes <= 230  # of 230
+    names = re.findall(r"training image (\d+)", text)
+    assert len(set(names)) == found.mistakes
+    shown = [image for image in page.all("img") if image["alt"].startswith("training image")]
+    assert len(shown) == found.mistakes
+    assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
+
+
+@pytest.mark.parametrize("mistaken", [0, 7, 20])
+def test_mistakes_have_the_paths_of_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
+    paths = folder(tmp_path / "pets")
+    held = paths[5:25]  # whatever a split would choose
+    right = [LABELS.index(path.parent.name) for path in held]
+    predicted = [1 - label if i < mistaken else label for i, label in enumerate(right)]
+    ref = publish(tmp_path / "store", held, predicted)
+    found, page = written(ref, tmp_path / "page.html")
+    page.check_harmless()
+    assert (found.model, found.mistakes, found.notices) == ("pets@1", mistaken, ())
+    text = "".join(page.text)
+    shown = {path for path in paths if str(path) in text}
+    assert shown == set(held[:mistaken])
+    pictures = [image for image in page.all("img") if image["alt"].endswith(".png")]
+    assert len(pictures) == mistaken
+
+
+def test_data_that_are_gone_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
+    paths = folder(tmp_path / "pets")
+    ref = publish(tmp_path / "store", paths[:4], [1, 0, 1, 0])
+    paths[0].unlink()
+    found, page = written(ref, tmp_path / "page.html")
+    assert found.notices == ("1 of the mistaken images: not found in the data.",)
+    os.rename(tmp_path / "pets", tmp_path / "moved")
+    found, page = written(ref, tmp_path / "page.html")
+    assert "which is not a folder here" in found.notices[0]
+    assert found.mistakes == 4
+    assert not page.all("img")
+
+
+def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
+    paths = folder(tmp_path / "pets")
+    hashes = [int(content_hashes(decode(path.read_bytes(), SPEC)[np.newaxis])[0]) for path in paths]
+    wanted = set(hashes[::3])
+    found = find(str(tmp_path / "pets"), SPEC, wanted, lambda done, total: None)
+    assert {number: Path(os.fsdecode(image.path)) for number, image in found.items()} == dict(
+        zip(hashes[::3], paths[::3], strict=True)
+    )
+    assert find(str(tmp_path / "pets"), SPEC, {1, 2}, lambda done, total: None) == {}
+
+
+def test_the_figures_are_those_of_the_held_out_answers() -> None:
+    """Of the packaged version, in the page and in its card."""
+    card = packaged.card()
+    answers = heldout_answers.decode(packaged.read(heldout_answers.FILE), card)
+    counts = confusion(answers.logits, answers.labels, len(card.labels))
+    assert counts.trace() / counts.sum() == pytest.approx(card.metrics.heldout_accuracy)
+
+
+def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    assert run("fashion-mnist@99", tmp_path / "page.html").exit_code == Exit.SETUP
+    assert not (tmp_path / "page.html").exists()

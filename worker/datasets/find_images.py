@@ -1,0 +1,97 @@
+"""Finds images of a data set by the hash of their pixels, as a network gets them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from shared.errors import ImageError
+from shared.messages.model_card import Preprocessing
+from shared.messages.requests import FASHION_MNIST
+from worker.datasets import fashion_mnist
+from worker.datasets.decode_files import THREADS, read_file
+from worker.datasets.examples import Examples
+from worker.datasets.folder_layout import ClassFolderWalk, Item
+from worker.datasets.prefetch import prefetched
+from worker.datasets.split import HELDOUT, HELDOUT_SHARE, content_hashes
+from worker.decoding.decode import decode
+
+Progress = Callable[[int, int], None]
+REPORT_EVERY_FILES = 100
+
+
+class FoundImage(NamedTuple):
+    """One image of the data."""
+
+    path: bytes = b""  #: of its file
+    name: str = ""  #: of an image without a file
+    image: bytes = b""  #: the same, as PNG
+
+
+def find(
+    where: str, spec: Preprocessing, wanted: set[int], on_progress: Progress
+) -> dict[int, FoundImage]:
+    """The images with these hashes, by hash, as far as they are there. `where` is FASHION_MNIST or
+    a folder; `on_progress` gets the files done and their number.
+
+    Raises:
+        SetupError: the data are not on this machine, or are no data set.
+    """
+    if where == FASHION_MNIST:
+        return _fashion(spec, wanted)
+    walk = ClassFolderWalk(Path(where))
+    total = sum(1 for _ in walk.items())
+    found: dict[int, FoundImage] = {}
+    # First those that a split by the hash of the file holds out: usually that is all of them.
+    for first in (True, False):
+        items = prefetched(partial(_looked_at, spec, first), walk.items(), THREADS)
+        for number, (path, pixels) in enumerate(items, 1):
+            if pixels in wanted:
+                found.setdefault(pixels, FoundImage(path))
+                if len(found) == len(wanted):
+                    return found
+            if number % REPORT_EVERY_FILES == 0:
+                on_progress(number, total)
+    return found
+
+
+def _looked_at(spec: Preprocessing, first: bool, item: Item) -> tuple[bytes, int | None]:
+    """The path, and the hash of the pixels if the file is of this round."""
+    try:
+        data = read_file(item.path)
+        if _is_held_out(data, item) is not first:
+            return item.path, None
+        return item.path, int(content_hashes(decode(data, spec)[np.newaxis])[0])
+    except ImageError:
+        return item.path, None
+
+
+def _is_held_out(data: bytes, item: Item) -> bool:
+    digest = hashlib.blake2b(data, digest_size=8).digest()
+    return item.part == HELDOUT or int.from_bytes(digest, "little") / 2.0**64 < HELDOUT_SHARE
+
+
+def _fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
+    found: dict[int, FoundImage] = {}
+    parts: tuple[tuple[fashion_mnist.Split, str], ...] = (("train", "training"), ("test", "test"))
+    for part, name in parts:
+        images = Examples.of(*fashion_mnist.load(part, download=False)).images
+        hashes = content_hashes(~images if spec.invert else images)
+        for number in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))).tolist():
+            picture = FoundImage(b"", f"{name} image {number}", _png(images[number, ..., 0]))
+            found.setdefault(int(hashes[number]), picture)
+    return found
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,110 @@
+"""`python -m worker.mistakes`: what a version took for another label among its held-out images, and
+the files of these images, where the data that it was trained on are on this machine.
+
+A process of its own, since the producer that reports on a version decodes nothing
+(shared/messages/mistakes.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import SetupError
+from shared.messages import mistakes
+from shared.messages.mistakes import Found, Mistake, Question, Searched
+from shared.messages.model_card import Card, decode_card
+from shared.messages.pipe import receive, send
+from worker.datasets.find_images import FoundImage, find
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.evaluation.metrics import confusion
+from worker.handlers.evaluate import source
+from worker.inference.resource_limits import memory_limit
+from worker.runtimes.classifier import probabilities
+
+MEMORY_BYTES = 3 << 30
+TOP_LABELS = 5
+
+Progress = Callable[[int, int], None]
+
+
+def main() -> None:
+    """Answer one question."""
+    question = mistakes.decode_question(receive(sys.stdin.buffer) or b"")
+
+    def searched(done: int, total: int) -> None:
+        send(sys.stdout.buffer, mistakes.encode(Searched(done, total)))
+
+    with memory_limit(MEMORY_BYTES):
+        send(sys.stdout.buffer, mistakes.encode(answer(question, searched)))
+
+
+def answer(question: Question, searched: Progress) -> Found:
+    """The figures of the held-out images and the mistakes, with their files as far as they exist.
+
+    Raises:
+        SetupError: the record of the held-out images is damaged.
+        BadMessage: the card is invalid.
+    """
+    card = decode_card(question.card)
+    answers = heldout_answers.decode(question.answers, card)
+    predicted = probabilities(answers.logits, card.temperature)
+    counts = confusion(predicted, answers.labels, len(card.labels))
+    chosen = list(_chosen(predicted, answers, question))
+    wanted = {int(answers.images[i]) for i in chosen}
+    found, note = _images(card, wanted, searched)
+    return Found(
+        len(answers.labels),
+        tuple(map(tuple, counts.tolist())),
+        tuple(_mistake(predicted, answers, i, found) for i in chosen),
+        note,
+    )
+
+
+def _chosen(
+    predicted: npt.NDArray[np.floating], answers: HeldoutAnswers, question: Question
+) -> Iterator[int]:
+    """The mistakes with the highest confidence, some of each pair of labels."""
+    labels = predicted.argmax(1)
+    wrong = np.flatnonzero(labels != answers.labels)
+    order = wrong[np.argsort(-predicted[wrong].max(1), kind="stable")]
+    of_pair: Counter[tuple[int, int]] = Counter()
+    total = 0
+    for i in order.tolist():
+        pair = int(answers.labels[i]), int(labels[i])
+        if total < question.most and of_pair[pair] < question.most_of_pair:
+            of_pair[pair] += 1
+            total += 1
+            yield i
+
+
+def _images(card: Card, wanted: set[int], searched: Progress) -> tuple[dict[int, FoundImage], str]:
+    """The images with these hashes, and why some are not there."""
+    try:
+        found = find(source(card), card.preprocessing, wanted, searched)
+    except SetupError as error:
+        return {}, str(error)
+    missing = len(wanted - found.keys())
+    return found, f"{missing} of the mistaken images: not found in the data." if missing else ""
+
+
+def _mistake(
+    predicted: npt.NDArray[np.floating],
+    answers: HeldoutAnswers,
+    i: int,
+    found: dict[int, FoundImage],
+) -> Mistake:
+    top = np.argsort(-predicted[i], kind="stable")[:TOP_LABELS]
+    image = found.get(int(answers.images[i]), FoundImage())
+    return Mistake(
+        int(answers.labels[i]), tuple(top.tolist()), tuple(predicted[i][top].tolist()), *image
+    )
+
+
+if __name__ == "__main__":
+    main()

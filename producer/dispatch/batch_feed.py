@@ -37,7 +37,8 @@ class BatchFeed:
         while (
             len(batches) < self.room(under_way)
             and self._sent_bytes < most_bytes
-            and (batch := self._batches.next(self.window.batch_share)) is not None
+            and (batch := self._batches.next(self.window.batch_share, self.window.batches))
+            is not None
         ):
             batches.append(batch)
             self._sent_bytes += int(STORED_SHARE * len(batch.blob))

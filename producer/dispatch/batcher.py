@@ -1,4 +1,8 @@
-"""Reads files into batches of bounded size, in path order."""
+"""Reads files into batches of bounded size, in path order.
+
+Near the end of a job batches become smaller, each a share of the files that are left, so that no
+process works on a large one while the others have nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from producer.dispatch.lookahead import Lookahead
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import read, read_again
@@ -32,6 +37,9 @@ from shared.settings import Settings
 
 H = TypeVar("H")
 Taken = tuple[bytes | Reference | Status, Stamp]
+#: Smaller batches are not worth a message, unless they have as many bytes: the work for small
+#: images is that of the network, for large ones that of decoding.
+SMALL_IMAGES, SMALL_BYTES = 64, 1 << 18
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -62,35 +70,50 @@ class Batcher:
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
         skipped: Counts | None = None,
     ) -> None:
-        self.walk, self.unlisted = Walk(options, self._not_listed, skipped), unlisted
+        self._walk, self._closed = Walk(options, self._not_listed, skipped), unlisted
+        self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
+        self.unlisted = unlisted  #: likewise
         self._cwd = options.cwd
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
+        self._pieces = 1
         following = 0 if last is None else last.n + 1
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
-        files: Iterable[tuple[int, bytes]] = () if walked else self.walk.paths(after)
+        files: Iterable[tuple[int, bytes]] = () if walked else self._walk.paths(after)
         reads = partial(read, max_bytes=options.max_file_bytes)
         # A repeat always sends bytes: repeats are few, and their digests must be known.
         self._formed = chain(
-            self._form(failed, _repeat, reads), self._form(files, _new, take or reads)
+            self._form(self._found(failed), _repeat, reads),
+            self._form(self._found(files), _new, take or reads),
         )
         self.exhausted = False
 
-    def next(self, share: float = 1.0) -> Batch | None:
+    def next(self, share: float = 1.0, pieces: int = 1) -> Batch | None:
         """The next batch, or None (and `exhausted`) when there are no more files.
 
-        `share` bounds its number of images, as a share of the usual number.
+        `share` bounds its number of images, as a share of the usual number. The files that are left
+        at the end are divided by `pieces`.
         """
-        self._images_now = max(1, math.ceil(share * self._images_max))
+        self._images_now, self._pieces = max(1, math.ceil(share * self._images_max)), pieces
         batch = next(self._formed, None)
         self.exhausted = batch is None
+        if batch is None:
+            self.skipped, self.unlisted = self._walk.skipped, self._closed
+        else:
+            self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
+
+    def _found(self, files: Iterable[tuple[H, bytes]]) -> Lookahead[_Found[H]]:
+        """The files, each with what was passed over before it."""
+        return Lookahead(
+            _Found(head, path, self._closed, self._walk.skipped) for head, path in files
+        )
 
     def _form(
         self,
-        files: Iterable[tuple[H, bytes]],
+        files: Lookahead[_Found[H]],
         freeze: Callable[[int, list[H], _Read], FrozenBatch],
         take: Callable[[bytes], Taken],
     ) -> Iterator[Batch]:
@@ -98,22 +121,33 @@ class Batcher:
         content = _Read()
         size = 0
         folder = self._cwd + b"/"
-        for head, path in files:
+        last_images = self._last_images(files)
+        for head, path, unlisted, skipped in files:
             # os.path.join costs a tenth of the time that reading a small file takes.
             image, stamp = take(path if path.startswith(b"/") else folder + path)
             length = 0 if isinstance(image, Status) else stamp[0]
-            if heads and (len(heads) >= self._images_now or size + length > self._bytes_max):
+            full = len(heads) >= self._images_now or size + length > self._bytes_max
+            large = len(heads) >= SMALL_IMAGES or size >= SMALL_BYTES
+            if heads and (full or (large and len(heads) >= last_images)):
                 yield self._batch(heads, content, freeze)
                 heads, content, size = [], _Read(), 0
+                last_images = self._last_images(files, 1)
             heads.append(head)
             content.names.append(path)
             content.stamps.append(stamp)
             content.images.append(image)
-            # Copied per file: when the batch is full, the walk has already passed its last file.
-            content.unlisted, content.skipped = self.unlisted, self.walk.skipped
+            content.unlisted, content.skipped = unlisted, skipped
             size += length
         if heads:
             yield self._batch(heads, content, freeze)
+
+    def _last_images(self, files: Lookahead[_Found[H]], taken: int = 0) -> int:
+        """The size of the next batch if the end of the files is near, or else the usual one.
+        `taken` files of it are no longer in `files`."""
+        if self._pieces > 1:
+            files.ahead = self._pieces * self._images_now
+        left = files.left
+        return self._images_max if left is None else math.ceil((left + taken) / self._pieces)
 
     def _batch(
         self, heads: list[H], content: _Read, freeze: Callable[[int, list[H], _Read], FrozenBatch]
@@ -124,7 +158,16 @@ class Batcher:
         return Batch(frozen, blob, content.refers, content.unlisted, content.skipped)
 
     def _not_listed(self, folder: bytes, why: str) -> None:
-        self.unlisted = self.unlisted.and_one(printable(folder), why)
+        self._closed = self._closed.and_one(printable(folder), why)
+
+
+class _Found(NamedTuple, Generic[H]):
+    """A file of the walk, and the folders and entries that were passed over before it."""
+
+    head: H
+    path: bytes
+    unlisted: Unlisted
+    skipped: Counts
 
 
 class _Read:

@@ -59,7 +59,7 @@ class DispatchLoop:
     @property
     def skipped(self) -> dict[str, int]:
         """Entries that the walk skipped, by reason, in this run and in earlier ones."""
-        return dict(self._batches.walk.skipped)
+        return dict(self._batches.skipped)
 
     @property
     def unlisted(self) -> Unlisted:

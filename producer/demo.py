@@ -1,59 +1,96 @@
-"""`make demo`: classifies real images, and reports the accuracy of the table."""
+"""`hangtag demo`: labelled images through the whole system, and what to try next.
+
+Every command is run and displayed as a user would type it.
+"""
 
 from __future__ import annotations
 
-import csv
+import os
+import shutil
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
 
-import msgspec
+import click
 
-from producer.jobs.classify import Summary
-from shared.class_folders import folder_of
+from producer.fleet import commands
+from producer.output.formatting import typed
+from shared.errors import SetupError
+from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
 
-FOLDER = Path("demo")
-IMAGES = FOLDER / "images"
-TABLE = FOLDER / "results.csv"
 ROWS_SHOWN = 5
+#: The image that `predict` is tried with: the first of this class, by name.
+_CLASS = "Bag"
 
 
-def main() -> int:
-    """Make the images, classify them, print the results."""
-    subprocess.run([sys.executable, "-m", "worker.demo.images", str(IMAGES)], check=True)
-    command = ["hangtag", "classify", str(IMAGES), "-o", str(TABLE), "--restart"]
-    print(f"\n$ {' '.join(command)}", flush=True)
-    summary = _run(command)
-    if summary is None:
-        return 1
-    print(f"\n$ head -{ROWS_SHOWN + 1} {TABLE}")
-    with TABLE.open() as lines:
-        print("".join(islice(lines, ROWS_SHOWN + 1)), end="")
-    right, rows = accuracy(TABLE)
-    print(f"\n{rows:,} rows in {TABLE}, one for each image in {IMAGES}/")
-    print(f"accuracy against the folder names: {right / rows:.2%} ({right:,} of {rows:,})")
-    print(f"{summary.done / summary.seconds:,.0f} images/s, including the start of the stack")
+def demo(folder: Path, count: int | None) -> int:
+    """Write the images (only the first `count`, if given) below `folder`, classify them, and draw
+    a page. Returns the exit code of the first command that failed, or 0.
+
+    Raises:
+        SetupError: a package that workers need is missing, or the images cannot be written.
+    """
+    commands.check_installed()
+    images, table = folder / "images", folder / "results.csv"
+    _make_images(images, count)
+    steps = (
+        ["classify", str(images), "-o", str(table), "--restart"],
+        ["report", str(table), "--force"],
+    )
+    for number, step in enumerate(steps):
+        click.echo(f"\n$ {typed([program(), *step])}")
+        done = subprocess.run([sys.executable, "-m", "producer.cli", *step], env=_environment())
+        if done.returncode:
+            return done.returncode
+        if number == 0:
+            _show_rows(table)
+    click.echo("\ntry next:")
+    for arguments in next_commands(folder):
+        click.echo(f"  {typed([program(), *arguments])}")
+    if lacking := absent(TRAIN_PACKAGES):
+        names = [TRAIN_PACKAGES[package] for package in lacking]
+        click.echo(f"to train a model of your own, first run:\n  {command('all', names)}")
     return 0
 
 
-def _run(command: list[str]) -> Summary | None:
-    program = [sys.executable, "-m", "producer.cli", *command[1:], "--json"]
-    done = subprocess.run(program, stdout=subprocess.PIPE, check=False)
-    if not done.stdout:
-        return None
-    return msgspec.json.decode(done.stdout, type=Summary)
+def next_commands(folder: Path) -> list[list[str]]:
+    """Four commands that work after the demo, with the packages that are installed."""
+    images, table = folder / "images", str(folder / "results.csv")
+    image = min((images / _CLASS).glob("*.png"), default=images)
+    predict, less = ["predict", str(image)], ["table", table, "--accept", "95%"]
+    if absent(TRAIN_PACKAGES | WORKER_PACKAGES):
+        return [predict, less, ["verify", table], ["status"]]
+    train = ["train", "--data", str(images), "--name", "garments"]
+    return [
+        [*predict, "--plot", str(folder / "prediction.png"), "--force"],
+        less,
+        [*train, "--recipe", "fast", "--epochs", "2"],
+        ["models", "list"],
+    ]
 
 
-def accuracy(table: Path) -> tuple[int, int]:
-    """The number of rows whose label is their folder's name, and the number of all rows."""
-    right = rows = 0
-    with table.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            rows += 1
-            right += folder_of(row["label"]) == Path(row["path"]).parent.name
-    return right, rows
+def program() -> str:
+    """This installation's `hangtag` as a user can type it in the current folder."""
+    script = Path(sys.executable).with_name("hangtag")
+    found = shutil.which("hangtag")
+    if found is not None and os.path.realpath(found) == os.path.realpath(script):
+        return "hangtag"
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _make_images(images: Path, count: int | None) -> None:
+    wanted = [] if count is None else ["--count", str(count)]
+    program = [sys.executable, "-m", "worker.demo.images", str(images), *wanted]
+    if subprocess.run(program, env=_environment()).returncode:
+        raise SetupError(f"the images cannot be written to {images}; name another folder")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": python_path()}
+
+
+def _show_rows(table: Path) -> None:
+    click.echo(f"\n$ head -{ROWS_SHOWN + 1} {typed([str(table)])}")
+    with table.open(encoding="utf-8") as lines:
+        click.echo("".join(islice(lines, ROWS_SHOWN + 1)), nl=False)

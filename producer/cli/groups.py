@@ -56,6 +56,7 @@ GROUPS = {
         Entry("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
     ),
     "This installation": (
+        Entry("demo", "machine.demo", "Classify 10,000 test images here, and name what to try."),
         Entry("completion", "machine.completion", "Print the completion script of a shell."),
     ),
 }  # fmt: skip

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from producer import demo
 from shared.registry import packaged
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -42,7 +41,7 @@ def test_every_file_has_its_row_in_path_order_with_the_bytes_of_a_plain_loop(
 
 
 def test_the_accuracy_is_the_recorded_one(table: Path, images: Gallery) -> None:
-    right, count = demo.accuracy(table)
+    right, count = accuracy.of_folders(table)
     assert count == len(images.paths)
     if images.real:
         assert not accuracy.off("gallery", right)

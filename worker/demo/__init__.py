@@ -1,1 +1,1 @@
-"""Images for `make demo`."""
+"""Images for `hangtag demo`."""

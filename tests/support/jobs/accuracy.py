@@ -6,6 +6,7 @@ tie may have another label on a processor that is not recorded here.
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,3 +51,16 @@ def off(what: str, right: int, processor: frozenset[str] | None = None) -> str:
     if abs(right - expected) <= allowed:
         return ""
     return f"{right} of {what} are right, not {expected} (give or take {allowed}) on {sorted(here)}"
+
+
+def of_folders(table: Path) -> tuple[int, int]:
+    """The number of rows whose label is their folder's name, and the number of all rows.
+
+    A folder cannot be named `T-shirt/top`: its name has `_` instead of `/`.
+    """
+    right = rows = 0
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            rows += 1
+            right += row["label"].replace("/", "_") == Path(row["path"]).parent.name
+    return right, rows

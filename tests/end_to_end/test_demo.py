@@ -1,0 +1,96 @@
+"""`hangtag demo` classifies images, draws a page, and names four commands that work here."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer import demo
+from shared.installation import TRAIN_PACKAGES
+from tests.support.processes import local_stack
+from tests.support.processes.local_stack import Place
+
+IMAGES = 200
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def shown(place: Place, here: Path) -> list[str]:
+    """What the demo prints on standard output."""
+    done = run(place, here, ["demo", "--count", str(IMAGES)])
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def run(place: Place, here: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "producer.cli", *arguments],
+        cwd=here,
+        env={**os.environ, **place.environment, "XDG_STATE_HOME": str(here)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def proposed(shown: list[str]) -> list[list[str]]:
+    """The arguments of the commands to try next."""
+    return [shlex.split(line)[1:] for line in shown[shown.index("try next:") + 1 :]]
+
+
+def test_the_table_and_the_page_are_there(shown: list[str], here: Path) -> None:
+    rows = (here / "demo/results.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == IMAGES + 1
+    start = next(i for i, line in enumerate(shown) if line.startswith("$ head"))
+    assert shown[start + 1 : start + 2 + demo.ROWS_SHOWN] == rows[: demo.ROWS_SHOWN + 1]
+    page = (here / "demo/results.html").read_text(encoding="utf-8")
+    assert page.count("<img") >= 10
+
+
+def test_four_commands_are_named_and_each_of_them_works(
+    shown: list[str], place: Place, here: Path
+) -> None:
+    """In the environment of the tests, which has all packages."""
+    commands = proposed(shown)
+    assert len(commands) == 4
+    assert "train" in [words[0] for words in commands]
+    for words in commands:
+        done = run(place, here, words)
+        assert done.returncode == 0, (words, done.stderr)
+    assert (here / "demo/prediction.png").stat().st_size > 1000
+    assert "garments@1" in done.stdout
+
+
+def test_again_it_does_the_same(shown: list[str], place: Place, here: Path) -> None:
+    done = run(place, here, ["demo", "--count", str(IMAGES)])
+    assert done.returncode == 0, done.stderr
+    assert proposed(done.stdout.splitlines()) == proposed(shown)
+
+
+def test_without_training_packages_other_commands_are_named_and_work(
+    shown: list[str], place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "absent", lambda packages: sorted(set(packages) & {"tensorflow"}))
+    assert "tensorflow" in TRAIN_PACKAGES
+    monkeypatch.chdir(here)
+    commands = demo.next_commands(Path("demo"))
+    assert len(commands) == 4
+    assert {words[0] for words in commands} & {"train", "dataset"} == set()
+    for words in commands:
+        done = run(place, here, words)
+        assert done.returncode == 0, (words, done.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import redis
 
+from producer.dispatch.batch_size import BatchSize
 from producer.dispatch.batcher import Batch, Batcher
 from producer.dispatch.window import STORED_SHARE, Window, measure
 
@@ -16,12 +17,16 @@ class BatchFeed:
 
     def __init__(self, batches: Batcher) -> None:
         self.window = Window()
-        self._batches = batches
+        self._batches, self._size = batches, BatchSize()
         self._sent_bytes = 0  #: bytes that were added to the server since the last measurement
 
     def measure(self, client: redis.Redis) -> None:
         """Renew the window. Raises redis.exceptions.RedisError."""
         self.window, self._sent_bytes = measure(client), 0
+
+    def finished(self, done: int) -> None:
+        """Note how many images are done after new results."""
+        self._size.mark(done)
 
     def room(self, under_way: int) -> int:
         """The number of batches that may be added to those under way."""
@@ -37,9 +42,12 @@ class BatchFeed:
         while (
             len(batches) < self.room(under_way)
             and self._sent_bytes < most_bytes
-            and (batch := self._batches.next(self.window.batch_share, self.window.batches))
-            is not None
+            and (batch := self._next()) is not None
         ):
             batches.append(batch)
             self._sent_bytes += int(STORED_SHARE * len(batch.blob))
         return batches
+
+    def _next(self) -> Batch | None:
+        window = self.window
+        return self._batches.next(window.batch_share, window.batches, self._size.images(window))

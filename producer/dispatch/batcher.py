@@ -90,13 +90,16 @@ class Batcher:
         )
         self.exhausted = False
 
-    def next(self, share: float = 1.0, pieces: int = 1) -> Batch | None:
+    def next(
+        self, share: float = 1.0, pieces: int = 1, most_images: int = MAX_BATCH_IMAGES
+    ) -> Batch | None:
         """The next batch, or None (and `exhausted`) when there are no more files.
 
-        `share` bounds its number of images, as a share of the usual number. The files that are left
-        at the end are divided by `pieces`.
+        `share` bounds its number of images, as a share of the usual number; `most_images` does so
+        as well. The files that are left at the end are divided by `pieces`.
         """
-        self._images_now, self._pieces = max(1, math.ceil(share * self._images_max)), pieces
+        self._images_now = min(most_images, max(1, math.ceil(share * self._images_max)))
+        self._pieces = pieces
         batch = next(self._formed, None)
         self.exhausted = batch is None
         if batch is None:

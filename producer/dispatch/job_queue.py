@@ -46,7 +46,7 @@ class PublishedProgress(msgspec.Struct, frozen=True):
     """What the producer publishes with each heartbeat of its job."""
 
     counts: JobCounts
-    walking: bool  #: whether more files may be found
+    total: int | None = None  #: files of the job; None while they are not counted
     rate: float = 0.0  #: recent images/s; 0 if unknown
     oldest_s: float | None = None  #: age of the oldest batch under way; None if there is none
 
@@ -85,7 +85,8 @@ class JobQueue:
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
-        fields |= {"walking": int(progress.walking), "record": encode_job(self.record)}
+        walking, total = int(progress.total is None), progress.total or 0
+        fields |= {"walking": walking, "total": total, "record": encode_job(self.record)}
         fields |= {"rate": progress.rate, "result_bytes": max_result_bytes(self.record.top_k)}
         fields["flagged"] = msgspec.json.encode(progress.counts.flagged)
         # A time, not an age: readers compute the age when they read it.

@@ -14,14 +14,17 @@ from redis.exceptions import RedisError
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batch_feed import BatchFeed
 from producer.dispatch.batcher import passed_over, resumed
+from producer.dispatch.file_count import FileCount
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 from producer.dispatch.job_queue import PublishedProgress
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
+from producer.dispatch.window import Window
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
+from producer.journal.job_properties import FILE_COUNT
 from producer.output.outage import PAUSE_S, Outage, write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord
@@ -49,10 +52,12 @@ class DispatchLoop:
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         self._feed, self._rate = BatchFeed(self._batches), Rate()
-        self._start_hint = how_to_start(settings)
+        self._count = FileCount(options, job.journal.file_count)
+        self._start_hint, self._own_stack = how_to_start(settings), not settings.redis_url
         self._intake = ResultIntake(job, attempt.report)
         self._started = time.monotonic()
         self._poll_due = 0.0
+        self._stored_total = job.journal.file_count
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
         self._stop: Exit | None = None
 
@@ -141,7 +146,10 @@ class DispatchLoop:
             self._transport.finished(recorded.n)
         batches = self._feed.next(self._reconciler.under_way) if fill else []
         if good or batches:
-            self._journal.commit([batch.frozen for batch in batches], good, **passed_over(batches))
+            also = {**passed_over(batches), **self._total_known()}
+            self._journal.commit([batch.frozen for batch in batches], good, **also)
+        if good:
+            self._feed.finished(self._journal.totals.done)
         # They count as under way even if the server fails: `complete` relies on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -170,7 +178,7 @@ class DispatchLoop:
         self._channel.touch(
             PublishedProgress(
                 totals,
-                not self._batches.exhausted,
+                self._total,
                 self._rate.mark(now, totals.done),
                 self._reconciler.oldest_s,
             )
@@ -191,6 +199,7 @@ class DispatchLoop:
 
     def _report_state(self, early: bool) -> None:
         window = self._feed.window
+        self._report.stage(self._awaited(window))
         if window.full:
             tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
@@ -200,8 +209,33 @@ class DispatchLoop:
         else:
             self._report.notice(self._transport.explained(self._channel.trouble()))
 
+    def _awaited(self, window: Window) -> str:
+        """What the first results wait for."""
+        if window.workers:
+            return "waiting for the first results"
+        return "starting this machine's workers" if self._own_stack else "waiting for a worker"
+
     def _report_progress(self) -> None:
-        self._report.progress(self._journal.totals, not self._batches.exhausted)
+        if self._report.has_figures:
+            self._count.advance()
+        totals = self._journal.totals
+        self._report.progress(totals, self._total)
+
+    @property
+    def _total(self) -> int | None:
+        """The number of files; None until they are counted."""
+        found, total = self._journal.totals.found, self._count.total
+        if self._batches.exhausted:
+            return found
+        return None if total is None else max(found, total)
+
+    def _total_known(self) -> dict[str, bytes]:
+        """The number of files as a property to store, once when it becomes known."""
+        total = self._count.total
+        if total is None or total == self._stored_total:
+            return {}
+        self._stored_total = total
+        return {FILE_COUNT: b"%d" % total}
 
     def _refused(self, why: str) -> None:
         self._outage.over()

@@ -33,6 +33,7 @@ class Window(msgspec.Struct, frozen=True):
     batch_share: float = 1.0  #: of the usual number of images in a new batch
     workers: int = 0
     slots: int = 0
+    jobs: int = 1  #: that share them
     memory_share: float = 0.0
     spare_bytes: float = math.inf  #: bytes that may be published until the next poll
 
@@ -50,7 +51,7 @@ def measure(client: redis.Redis) -> Window:
     batches, batch_share = share(slots, jobs)
     memory = client.info("memory")
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
-    return Window(batches, batch_share, len(beats), slots, memory_share(memory), spare_bytes)
+    return Window(batches, batch_share, len(beats), slots, jobs, memory_share(memory), spare_bytes)
 
 
 def share(slots: int, jobs: int) -> tuple[int, float]:

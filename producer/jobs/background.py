@@ -89,7 +89,7 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
     report = make_progress(quiet)
     try:
         while view is not None and view.state is JobState.RUNNING:
-            report.progress(view.counts, walking=False)
+            report.progress(view.counts, view.file_count)
             time.sleep(FOLLOW_S)
             view = read_snapshot(output)
     finally:

@@ -170,7 +170,9 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     try:
         record = decode_job(fields[b"record"])
         flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, Count])
-        found, done, failed = (_count(fields, f) for f in (b"found", b"done", b"failed"))
+        found, done, failed, total = (
+            _count(fields, f) for f in (b"found", b"done", b"failed", b"total")
+        )
         rate = float(fields.get(b"rate", b"0"))
     except (BadMessage, ValueError, *MISFITS):
         return None
@@ -181,11 +183,14 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
         state = JobState.CANCELLED
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
-    view = JobView(job, state, found, done, failed, model, output, flagged=flagged)
+    view = JobView(
+        job, state, found, done, failed, model, output, flagged=flagged, created=record.created
+    )
     if state is not JobState.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
         return view
-    left = left_s(found, done, fields.get(b"walking") != b"0", rate)
-    return msgspec.structs.replace(view, rate=rate, left_s=left)
+    known = None if fields.get(b"walking") != b"0" else total or found
+    left = left_s(known, done, rate)
+    return msgspec.structs.replace(view, rate=rate, left_s=left, file_count=known)
 
 
 def _count(fields: dict[bytes, bytes], name: bytes) -> int:
@@ -205,9 +210,9 @@ def _row(view: JobView) -> tuple[str, ...]:
 LONGEST_S = 100 * 365 * 86_400.0
 
 
-def left_s(found: int, done: int, walking: bool, rate: float) -> float | None:
-    """Seconds until a job is done at this rate; None while unknown."""
-    if walking or rate <= 0:
+def left_s(total: int | None, done: int, rate: float) -> float | None:
+    """Seconds until a job of `total` images is done at this rate; None while unknown."""
+    if total is None or rate <= 0:
         return None
-    seconds = max(0, found - done) / rate
+    seconds = max(0, total - done) / rate
     return round(seconds, 1) if seconds <= LONGEST_S else None

@@ -83,6 +83,12 @@ class JobProperties(ABC):
         return decode_attempt(self.get(ATTEMPT))
 
     @property
+    def file_count(self) -> int | None:
+        """The number of files in its folders, as counted when it ran; None before."""
+        count = self.get(FILE_COUNT)
+        return None if count is None else int(count)
+
+    @property
     def answers(self) -> Answers | None:
         """What came out, as of the last written table; None before."""
         return decode_answers(self.get(ANSWERS))
@@ -109,6 +115,8 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
 TABLE = "table"
 #: The property of a job that holds its last attempt's result.
 ATTEMPT = "attempt"
+#: The property that holds the number of files in the folders.
+FILE_COUNT = "files"
 #: The property that holds what came out.
 ANSWERS = "answers"
 

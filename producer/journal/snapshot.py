@@ -50,6 +50,7 @@ class JobView(msgspec.Struct, frozen=True):
     attempt: AttemptResult = AttemptResult()  #: the last finished one
     answers: Answers | None = None  #: what came out, as of the last written table
     created: float = 0.0  #: seconds since 1970; 0 if unknown
+    file_count: int | None = None  #: images in its folders; None while they are not counted
 
     @property
     def counts(self) -> JobCounts:
@@ -102,6 +103,7 @@ def read_snapshot(output: Path) -> JobView | None:
         attempt=attempt,
         answers=answers,
         created=record.created,
+        file_count=job.file_count,
     )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.progress import ProgressColumn, TaskID
+from producer.terminal.live_lines import LiveLines
 
 
 def print_line(text: str) -> None:
@@ -25,26 +23,20 @@ class Notices:
         self._last = text
 
     def close(self) -> None:
-        """End the display; the last output stays visible."""
+        """End the display; notices stay visible."""
 
     def _print(self, text: str) -> None:
         print_line(text)
 
 
 class LiveNotices(Notices):
-    """Displays notices above a live bar, which a subclass starts by setting `_task`."""
+    """Displays notices above live lines; a subclass draws them, and they are removed at the end."""
 
-    def __init__(self, *columns: ProgressColumn, transient: bool) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._console = Console(stderr=True)
-        self._bar = Progress(*columns, console=self._console, transient=transient)
-        self._task: TaskID | None = None
+    def __init__(self) -> None:
+        self._live = LiveLines()
 
     def close(self) -> None:
-        if self._task is not None:
-            self._bar.stop()
+        self._live.close()
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._live.print(text)

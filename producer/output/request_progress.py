@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from typing import Protocol
 
 from producer.output.formatting import duration
 from producer.output.notices import LiveNotices, Notices, print_line
+from producer.terminal.bars import progress_bar
+from producer.terminal.style import can_redraw, columns_of, dim, has_blocks, name
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 
-#: Leaves room for the figures on a terminal of 80 columns.
+#: The longest bar.
 BAR_CELLS = 20
+_GAP = "  "
 
 
 class RequestProgress(Protocol):
@@ -25,7 +29,7 @@ class RequestProgress(Protocol):
         """Display one line; the same text twice in a row is displayed once."""
 
     def close(self) -> None:
-        """End the display; the last output stays visible."""
+        """End the display; its lines stay visible."""
 
 
 class RequestNotices(Notices):
@@ -50,33 +54,31 @@ class LiveDisplay(LiveNotices):
     """A live bar for the current stage, below a line for each finished one."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, TextColumn
-
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=BAR_CELLS),
-            TextColumn("{task.fields[figures]}"),
-            transient=True,
-        )
-        self._changes = Changes()
+        super().__init__()
+        self._changes, self._blocks = Changes(), has_blocks(sys.stderr.encoding)
+        self._title, self._since = "", time.monotonic()
 
     def view(self, view: RequestView) -> None:
-        if self._task is None:
-            self._task = self._bar.add_task("", total=None, figures="")
-            self._bar.start()
         for line in self._changes.of(view):
             self._print(line)
-        now = view.progress
-        if now is None:
-            self._bar.update(self._task, description=str(view.state), total=None, figures="")
-            return
-        self._bar.update(
-            self._task,
-            description=live_title(now),
-            completed=now.step,
-            total=now.steps or None,
-            figures=figures(now),
-        )
+        now = view.progress or Progress(str(view.state))
+        if title(now) != self._title:
+            self._title, self._since = title(now), time.monotonic()
+        waited_s = time.monotonic() - self._since
+        self._live.draw(live_lines(now, waited_s, columns_of(sys.stderr) or 80, self._blocks))
+
+
+def live_lines(now: Progress, waited_s: float, room: int, blocks: bool) -> list[str]:
+    """The current stage, as a bar if its length is known, and its figures; `room` is the width of
+    the terminal."""
+    pace, quality = figures(now)
+    if not now.steps:
+        return [", ".join([title(now), *pace, duration(waited_s)])]
+    texts = [name(title(now)), ", ".join(pace)]
+    cells = min(BAR_CELLS, room - 1 - len(title(now)) - len(texts[1]) - 2 * len(_GAP))
+    bar = progress_bar(now.step / now.steps, max(0, cells), blocks)
+    lines = [_GAP.join([texts[0], bar, texts[1]]).rstrip()]
+    return [*lines, dim(_GAP + ", ".join(quality))] if quality else lines
 
 
 class Changes:
@@ -153,13 +155,8 @@ def title(now: Progress) -> str:
     return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
 
 
-def live_title(now: Progress) -> str:
-    """As `title`; a teacher above its epoch, as the figures are above each other."""
-    return title(now).replace(", ", "\n")
-
-
-def figures(now: Progress) -> str:
-    """The available figures: speed in one line, quality in the next."""
+def figures(now: Progress) -> tuple[list[str], list[str]]:
+    """The available figures of speed, and of quality."""
     pace, quality = [], []
     if now.rate:
         pace.append(f"{now.rate:,.0f} images/s")
@@ -171,13 +168,11 @@ def figures(now: Progress) -> str:
         quality.append(f"train {now.accuracy:.1%}")
     if now.heldout_accuracy is not None:
         quality.append(f"held-out {now.heldout_accuracy:.1%}")
-    return "\n".join(", ".join(line) for line in (pace, quality) if line)
+    return pace, quality
 
 
 def make_progress(quiet: bool = False) -> RequestProgress:
     """The display for standard error: a terminal, a log, or notices only."""
     if quiet:
         return RequestNotices()
-    if not sys.stderr.isatty():
-        return RequestLines()
-    return LiveDisplay()  # imports rich, which is slow
+    return LiveDisplay() if can_redraw() else RequestLines()

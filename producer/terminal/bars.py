@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.terminal.style import doubtful, good
+from producer.terminal.style import dim, doubtful, good
 
 BAR_WIDTH = 24
 #: For terminals whose encoding has no block characters.
@@ -35,3 +35,10 @@ def parted_bar(sure: float, all_: float, blocks: bool = True, size: int = BAR_WI
     full, light = (_BLOCKS[8], _SHADE) if blocks else (PLAIN_BAR, PLAIN_REST)
     rest = light * (length - solid)
     return (good(full * solid) if solid else "") + (doubtful(rest) if rest else "")
+
+
+def progress_bar(share: float, cells: int, blocks: bool = True) -> str:
+    """A bar of always `cells` characters, filled from 0 to 1; the rest is dim."""
+    full, rest = ("\u2501", "\u2500") if blocks else (PLAIN_BAR, PLAIN_REST)
+    filled = min(cells, int(share * cells))
+    return good(full * filled) + dim(rest * (cells - filled))

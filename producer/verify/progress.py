@@ -31,7 +31,7 @@ class VerifyProgress:
             self._report = make_progress(quiet=False)
         # Bounded by the number of rows: a table that differs is read once more.
         done = min(self._passed // PASSES, self.rows)
-        self._report.progress(JobCounts(self.rows, done), walking=False)
+        self._report.progress(JobCounts(self.rows, done), self.rows)
 
     def close(self) -> None:
         """End the display; the last figures stay visible."""

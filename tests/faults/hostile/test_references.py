@@ -52,7 +52,7 @@ def channel(server: RedisServer) -> Iterator[JobQueue]:
     )
     app = make_app(server.url, "test")
     channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(PublishedProgress(JobCounts(1), walking=False))
+    channel.touch(PublishedProgress(JobCounts(1)))
     yield channel
     channel.client.close()
     app.close()

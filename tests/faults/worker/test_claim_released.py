@@ -48,7 +48,7 @@ def channel(server: RedisServer) -> Iterator[JobQueue]:
     )
     app = make_app(server.url, "test")
     channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(PublishedProgress(JobCounts(1), walking=False))
+    channel.touch(PublishedProgress(JobCounts(1)))
     channel.offer([(0, encode_images([b"not an image"]))])
     yield channel
     channel.client.close()

@@ -51,7 +51,7 @@ def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
 
 def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(channel: JobQueue) -> None:
     """Its files may be visible by now, or be sent as bytes."""
-    channel.touch(PublishedProgress(JobCounts(1), walking=True))
+    channel.touch(PublishedProgress(JobCounts(1)))
     channel.offer([(0, b"images")])
     ledger = BatchLedger(channel.client, RECORD.id, limit_s=60)
     ledger.claim(0, "a:1:1/5:6")
@@ -86,14 +86,14 @@ def test_a_payload_always_expires(server: RedisServer, channel: JobQueue) -> Non
 def test_keys_are_renewed_while_the_server_refuses_writes(
     server: RedisServer, channel: JobQueue
 ) -> None:
-    channel.touch(PublishedProgress(JobCounts(1), walking=True))
+    channel.touch(PublishedProgress(JobCounts(1)))
     channel.offer([(0, b"images")])
     here = [keys.job(RECORD.id, part) for part in ("record", "payload")]
     for key in here:
         server.client.pexpire(key, 60_000)
     server.limit_memory(1)
     with pytest.raises(RedisError):
-        channel.touch(PublishedProgress(JobCounts(1), walking=True))
+        channel.touch(PublishedProgress(JobCounts(1)))
     channel.renew()
     assert all(server.client.pttl(key) > 3_600_000 for key in here)
 

@@ -47,7 +47,7 @@ class Swaps:
     def check(self, version: Version) -> None:
         """Compare a worker's result of this version with a direct call of its file."""
         channel = JobQueue(self._client, self._app, _record(version), Settings())
-        channel.touch(PublishedProgress(JobCounts(len(self._images)), walking=False))
+        channel.touch(PublishedProgress(JobCounts(len(self._images))))
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -346,9 +347,10 @@ def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
     busy = Progress(
         "training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0, teacher, 16
     )
-    described = max(map(len, request_progress.live_title(busy).splitlines()))
-    left = described + len(" ") + request_progress.BAR_CELLS + len(" ")
-    assert left + max(map(len, request_progress.figures(busy).splitlines())) <= 80
+    lines = [click.unstyle(line) for line in request_progress.live_lines(busy, 1.0, 80, True)]
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 80
+    assert lines[0].count("\u2501") >= 7
     assert request_progress.title(Progress("exporting")) == "exporting"
 
 

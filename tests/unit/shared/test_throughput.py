@@ -52,7 +52,7 @@ def test_reading_the_rate_changes_nothing() -> None:
 
 
 def test_the_remaining_time_is_given_only_if_it_can_be_known() -> None:
-    assert left_s(1_000, 400, walking=False, rate=100.0) == 6
-    assert left_s(1_000, 400, walking=True, rate=100.0) is None
-    assert left_s(1_000, 400, walking=False, rate=0.0) is None
-    assert left_s(1_000, 1_200, walking=False, rate=100.0) == 0
+    assert left_s(1_000, 400, rate=100.0) == 6
+    assert left_s(None, 400, rate=100.0) is None
+    assert left_s(1_000, 400, rate=0.0) is None
+    assert left_s(1_000, 1_200, rate=100.0) == 0

@@ -1,0 +1,137 @@
+"""The screen of a terminal: what a person sees after a program has written to it.
+
+It knows what Hangtag and shells write: text, colours, and codes that move the cursor or clear. Any
+other code is an error, so that a recording never shows something else than a terminal would.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+_CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b([=>78])")
+#: Modes without an effect on the picture: the cursor's visibility, bracketed paste.
+_IGNORED_MODES = {"?25", "?2004"}
+_COLOURS = {31: "red", 32: "green", 33: "yellow", 34: "blue", 35: "magenta", 36: "cyan"}
+
+
+class Look(NamedTuple):
+    """The look of a character."""
+
+    colour: str = ""
+    bold: bool = False
+    dim: bool = False
+
+
+class Cell(NamedTuple):
+    """One character; a wide one is followed by an empty one."""
+
+    text: str = " "
+    look: Look = Look()
+
+
+class Screen:
+    """Grows downwards: lines that a terminal would scroll away stay."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.lines: list[list[Cell]] = [[]]
+        self._row = self._column = 0
+        self._look = Look()
+        self._pending = ""  #: the start of a code whose end has not arrived
+
+    def write(self, text: str) -> None:
+        """Write as a program does. Raises ValueError for a code that is not known."""
+        text, at = self._pending + text, 0
+        self._pending = ""
+        while at < len(text):
+            character = text[at]
+            if character == "\x1b":
+                match = _CODE.match(text, at)
+                if match is None:
+                    if len(text) - at < 12:
+                        self._pending = text[at:]
+                        return
+                    raise ValueError(f"unknown code {text[at : at + 12]!r}")
+                self._code(match[1] or "", match[2] or "")
+                at = match.end()
+                continue
+            self._character(character)
+            at += 1
+
+    def text(self) -> str:
+        """The lines as plain text, without spaces at their ends."""
+        lines = ["".join(cell.text for cell in line).rstrip() for line in self.lines]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _character(self, character: str) -> None:
+        if character == "\r":
+            self._column = 0
+        elif character == "\n":
+            self._down()
+        elif character == "\b":
+            self._column = max(0, self._column - 1)
+        elif character == "\t":
+            self._column = min(self.columns - 1, (self._column // 8 + 1) * 8)
+        elif character == "\x07":
+            pass
+        elif ord(character) < 32:
+            raise ValueError(f"unknown control {character!r}")
+        else:
+            self._put(character)
+
+    def _put(self, character: str) -> None:
+        wide = unicodedata.east_asian_width(character) in "WF"
+        if self._column + 1 + wide > self.columns:  # a terminal wraps
+            self._column = 0
+            self._down()
+        line = self.lines[self._row]
+        while len(line) < self._column + 1 + wide:
+            line.append(Cell())
+        line[self._column] = Cell(character, self._look)
+        if wide:
+            line[self._column + 1] = Cell("", self._look)
+        self._column += 1 + wide
+
+    def _down(self) -> None:
+        self._row += 1
+        while len(self.lines) <= self._row:
+            self.lines.append([])
+
+    def _code(self, numbers: str, kind: str) -> None:
+        count = int(numbers) if numbers.isdigit() else 1
+        if kind == "m":
+            self._style(numbers)
+        elif kind == "A":
+            self._row = max(0, self._row - count)
+        elif kind == "G":
+            self._column = count - 1
+        elif kind == "C":
+            self._column = min(self.columns - 1, self._column + count)
+        elif kind == "K" and numbers in ("", "0"):
+            del self.lines[self._row][self._column :]
+        elif kind == "J" and numbers in ("", "0"):
+            del self.lines[self._row][self._column :]
+            del self.lines[self._row + 1 :]
+        elif kind in "hl" and numbers in _IGNORED_MODES:
+            pass
+        elif kind == "H" and numbers == "":
+            self._row = self._column = 0
+        elif kind:
+            raise ValueError(f"unknown code ESC [ {numbers} {kind}")
+
+    def _style(self, numbers: str) -> None:
+        for number in [int(n) for n in numbers.split(";") if n] or [0]:
+            if number == 0:
+                self._look = Look()
+            elif number == 1:
+                self._look = self._look._replace(bold=True)
+            elif number == 2:
+                self._look = self._look._replace(dim=True)
+            elif number == 39:
+                self._look = self._look._replace(colour="")
+            elif number in _COLOURS:
+                self._look = self._look._replace(colour=_COLOURS[number])
+            else:
+                raise ValueError(f"unknown style {number}")

@@ -88,7 +88,7 @@ class Figures:
             return [f"{self._stage}, {waited}", f"{totals.found:,} images found so far"]
         of_total = f"{totals.found:,}+" if total is None else f"{total:,}"
         failures = [f"{totals.failed:,} failed"] if totals.failed else []
-        return [f"{totals.done:,} of {of_total}", *failures, *self._pace(totals.done, total)]
+        return [f"{totals.done:,} of {of_total} done", *failures, *self._pace(totals.done, total)]
 
     def _pace(self, done: int, total: int | None) -> list[str]:
         if not self._images_s:

@@ -37,7 +37,7 @@ def test_the_wait_for_the_first_results_is_named_and_timed(clock: Clock) -> None
     waiting = figures.texts(JobCounts(1_408), None)
     assert waiting == ["starting this machine's workers, 2 s", "1,408 images found so far"]
     figures.note(128)
-    assert figures.texts(JobCounts(1_408, 128, 2), None) == ["128 of 1,408+", "2 failed"]
+    assert figures.texts(JobCounts(1_408, 128, 2), None) == ["128 of 1,408+ done", "2 failed"]
 
 
 def test_the_rate_excludes_the_start_and_the_time_left_counts_down(clock: Clock) -> None:
@@ -48,10 +48,10 @@ def test_the_rate_excludes_the_start_and_the_time_left_counts_down(clock: Clock)
         figures.note(done)
         clock.now_s += 1
     totals = JobCounts(600, 500)
-    assert figures.texts(totals, 1_100) == ["500 of 1,100", "100 images/s", "5 s left"]
+    assert figures.texts(totals, 1_100) == ["500 of 1,100 done", "100 images/s", "5 s left"]
     clock.now_s += 2  # no new results: neither figure jumps
     assert figures.texts(totals, 1_100)[1:] == ["100 images/s", "3 s left"]
-    assert figures.texts(totals, None) == ["500 of 600+", "100 images/s"]
+    assert figures.texts(totals, None) == ["500 of 600+ done", "100 images/s"]
 
 
 def test_a_resumed_job_does_not_count_rows_of_earlier_runs_in_its_rate(clock: Clock) -> None:
@@ -82,7 +82,7 @@ def test_a_pipe_gets_the_figures_of_the_terminal(
         lines.progress(JobCounts(2_000, done, 3), 4_000)
         clock.now_s += job_progress.PLAIN_EVERY_S - 2
     assert capsys.readouterr().err.splitlines() == [
-        "20 of 4,000, 3 failed, 3 images/s, 20:06 min left"
+        "20 of 4,000 done, 3 failed, 3 images/s, 20:06 min left"
     ]
 
 
@@ -110,7 +110,7 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
     for done in range(0, 500, 100):
         bar.progress(JobCounts(500, done, 1), 500)
         clock.now_s += 1
-    assert shown()[0].endswith("-  400 of 500  1 failed  100 images/s  1 s left")
+    assert "-  400 of 500 done  1 failed  100 images/s" in shown()[0]
     bar.notice("Redis is back")
     bar.notice("Redis is back")
     lines = shown()

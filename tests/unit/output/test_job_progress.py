@@ -102,7 +102,7 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
     bar = ProgressBar()
 
     def shown() -> list[str]:
-        screen.write(stream.getvalue())
+        screen.write(stream.getvalue().replace("\n", "\r\n"))  # as a terminal does
         stream.seek(0)
         stream.truncate()
         return screen.text().splitlines()

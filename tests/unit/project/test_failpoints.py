@@ -79,6 +79,7 @@ WITHOUT = {
 }
 #: Functions without a point, and why.
 ALONE = {
+    "producer/terminal/live_lines.py:_write": "text on a terminal",
     "producer/journal/job_index.py:_make": "an empty folder",
     "producer/journal/job_index.py:entries": "removes entries of deleted files",
     "shared/atomic_file.py:created": "its callers have points after it",

@@ -19,6 +19,8 @@ PLAIN_EVERY_S = 5.0
 ESTIMATE_AFTER_S = 3.0
 #: Widths of the bar; the figures take the rest of the line.
 BAR_CELLS, BAR_CELLS_MIN = 30, 8
+#: Where the width is not known.
+NARROW = 80
 _GAP = "  "
 
 
@@ -126,20 +128,25 @@ class ProgressBar(LiveNotices):
 
     def __init__(self) -> None:
         super().__init__()
-        self._figures, self._blocks = Figures(), has_blocks(sys.stderr.encoding)
+        self._figures = Figures()
 
     def progress(self, totals: JobCounts, total: int | None) -> None:
         self._figures.note(totals.done)
         if self._live.due:
             texts = self._figures.texts(totals, total)
             share = totals.done / total if total and self._figures.started else None
-            self._live.draw([bar_line(share, texts, columns_of(sys.stderr) or 80, self._blocks)])
+            self._live.draw([fitted_bar_line(share, texts)])
 
     def stage(self, text: str) -> None:
         self._figures.stage(text)
 
     def _print(self, text: str) -> None:
         super()._print(one_line(text))
+
+
+def fitted_bar_line(share: float | None, texts: Sequence[str]) -> str:
+    """`bar_line` for standard error."""
+    return bar_line(share, texts, columns_of(sys.stderr) or NARROW, has_blocks(sys.stderr.encoding))
 
 
 def bar_line(share: float | None, texts: Sequence[str], room: int, blocks: bool) -> str:

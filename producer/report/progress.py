@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from producer.output.formatting import duration
-from producer.output.notices import LiveNotices, print_line
+from producer.output.job_progress import fitted_bar_line
+from producer.output.notices import print_line
+from producer.terminal.live_lines import LiveLines
+from producer.terminal.style import can_redraw
 
 #: A shorter stage displays nothing.
 DISPLAY_AFTER_S = 1.0
 PLAIN_EVERY_S = 5.0
-
-
-class _Bar(LiveNotices):
-    def __init__(self, stage: str, total: int) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            transient=True,
-        )
-        self._task = self._bar.add_task(stage, total=total)
-        self._bar.start()
-
-    def at(self, done: int) -> None:
-        assert self._task is not None
-        self._bar.update(self._task, completed=done)
 
 
 class ReportProgress:
@@ -37,7 +20,7 @@ class ReportProgress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._bar: _Bar | None = None
+        self._live = LiveLines() if can_redraw() else None
         self.stage("", 0)
 
     def stage(self, name: str, total: int) -> None:
@@ -56,17 +39,16 @@ class ReportProgress:
         now = time.monotonic()
         if self._quiet or now - self._started < DISPLAY_AFTER_S:
             return
-        if sys.stderr.isatty():
-            if self._bar is None:
-                self._bar = _Bar(self._name, self._total)  # imports rich
-            self._bar.at(self._done)
-        elif now - self._printed >= PLAIN_EVERY_S:
-            self._printed = now
-            left = (now - self._started) * (self._total - self._done) / max(self._done, 1)
-            print_line(f"{self._name}: {self._done:,} of {self._total:,}, {duration(left)} left")
+        left_s = (now - self._started) * (total - done) / max(done, 1)
+        texts = [f"{self._name}: {done:,} of {total:,}", f"{duration(left_s)} left"]
+        if self._live is None:
+            if now - self._printed >= PLAIN_EVERY_S:
+                self._printed = now
+                print_line(", ".join(texts))
+        elif self._live.due:
+            self._live.draw([fitted_bar_line(done / max(total, 1), texts)])
 
     def close(self) -> None:
         """End the display."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._live is not None:
+            self._live.close()

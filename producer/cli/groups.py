@@ -35,6 +35,7 @@ GROUPS = {
     "Results": (
         Entry("table", "results.table", "Render a table again: other thresholds or columns."),
         Entry("report", "results.report", "Write a page on a table: figures, pictures, failures."),
+        Entry("compare", "results.compare", "Compare two tables over the same images."),
         Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
     ),
     "Train": (

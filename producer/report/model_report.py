@@ -16,10 +16,10 @@ from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
 from producer.pages.pictures import PageImages, Picture
+from producer.pages.progress import PageProgress
 from producer.pages.shots import Shot, galleries
 from producer.report import heldout_mistakes, model_part
 from producer.report.heldout_mistakes import find_mistakes
-from producer.report.progress import ReportProgress
 from shared.errors import HangtagError
 from shared.image_status import Status
 from shared.messages.mistakes import Found, Mistake
@@ -57,7 +57,7 @@ def write_model_report(
     card = details.card
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
     page.check(output, force)
-    progress = ReportProgress(quiet)
+    progress = PageProgress(quiet)
     try:
         with PageImages() as images:
             return _write(details, partial(catalog.read, card), output, images, progress)
@@ -70,7 +70,7 @@ def _write(
     read_file: Callable[[str], bytes],
     output: Path,
     images: PageImages,
-    progress: ReportProgress,
+    progress: PageProgress,
 ) -> WrittenVersion:
     card, notices = details.card, [images.missing] if images.missing else []
     plots = model_part.plots(card, read_file, images)
@@ -97,7 +97,7 @@ class _Answer(NamedTuple):
 
 
 def _mistakes(
-    card: Card, read_file: Callable[[str], bytes], missing: bool, progress: ReportProgress
+    card: Card, read_file: Callable[[str], bytes], missing: bool, progress: PageProgress
 ) -> _Answer:
     if heldout_mistakes.FILE not in card.files:
         return _Answer(None, f"{card.ref} has no record of held-out images, so no mistakes.")
@@ -111,7 +111,7 @@ def _mistakes(
         return _Answer(None, str(error))
 
 
-def _shots(card: Card, found: Found, images: PageImages, progress: ReportProgress) -> list[Shot]:
+def _shots(card: Card, found: Found, images: PageImages, progress: PageProgress) -> list[Shot]:
     names = [text.label(label) for label in card.labels]
     progress.stage("pictures", len(found.mistakes))
     reads = [partial(_read, mistake) for mistake in found.mistakes]

@@ -14,9 +14,9 @@ from producer.models.show import VersionDetails, find
 from producer.pages import page
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
+from producer.pages.progress import PageProgress
 from producer.report import model_part, table_part
 from producer.report.choice import Choice
-from producer.report.progress import ReportProgress
 from producer.report.survey import Survey
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError
@@ -58,7 +58,7 @@ def write_report(
     table = find_output(job)
     output = report_path(table) if output is None else output
     page.check(output, force)
-    progress = ReportProgress(quiet)
+    progress = PageProgress(quiet)
     try:
         with SealedJournal(table, or_running=True) as sealed, PageImages() as images:
             return _write(settings, sealed, table, output, images, progress)
@@ -72,7 +72,7 @@ def _write(
     table: Path,
     output: Path,
     images: PageImages,
-    progress: ReportProgress,
+    progress: PageProgress,
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.examples import examples
-from producer.cli.models import evaluate, import_model, version_report, versions
+from producer.cli.models import compare, evaluate, import_model, version_report, versions
 
 
 @click.group(
@@ -16,13 +16,14 @@ from producer.cli.models import evaluate, import_model, version_report, versions
     )
 )
 def models() -> None:
-    """List, choose, promote, import and delete versions."""
+    """List, choose, compare, promote, import and delete versions."""
 
 
 for command in (
     *versions.COMMANDS,
     *version_report.COMMANDS,
     *evaluate.COMMANDS,
+    *compare.COMMANDS,
     *import_model.COMMANDS,
 ):
     models.add_command(command)

@@ -73,6 +73,9 @@ WITHOUT = {
         "producer/report/heldout_mistakes.py",
         "shared/messages/pipe.py",
     },
+    "rows that wait for their partners: a database of this process alone": {
+        "producer/compare/paired_rows.py",
+    },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
     "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
@@ -124,6 +127,7 @@ ALONE = {
     "worker/decoding/thumbnail.py:warm_up": "pictures in memory",
     "worker/datasets/find_images.py:_png": "a picture in memory",
     "producer/report/model_report.py:_write": "a page for a user: written again as well",
+    "producer/compare/tables.py:_compare": "a page for a user: written again by the same command",
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",

@@ -1,4 +1,4 @@
-"""The progress of a report, displayed only if it takes longer than a moment."""
+"""The progress of a page, displayed only if it takes longer than a moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DISPLAY_AFTER_S = 1.0
 PLAIN_EVERY_S = 5.0
 
 
-class ReportProgress:
+class PageProgress:
     """Counts the items of one stage after the other: a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:

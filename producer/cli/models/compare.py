@@ -1,0 +1,53 @@
+"""The command that compares two versions on a folder: models compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.examples import examples
+from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.results.compare import page_options, show_comparison
+from shared.settings import Settings
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models compare garments@3 garments@4 --on photos/", "figures"),
+        ("hangtag models compare garments@3 garments --on photos/ -o c.html", "and a page"),
+    )
+)
+@click.argument("a", type=MODEL, metavar=MODEL_FORM)
+@click.argument("b", type=MODEL, metavar=MODEL_FORM)
+@click.option(
+    "--on",
+    "folder",
+    type=click.Path(path_type=bytes, file_okay=False, exists=True),
+    required=True,
+    metavar="DIR",
+    help="The images to compare the versions on.",
+)
+@page_options
+def compare(
+    a: str, b: str, folder: bytes, output: Path | None, force: bool, quiet: bool, as_json: bool
+) -> None:
+    """Compare two versions of models on a folder.
+
+    Each version classifies the folder, unless that is done: its table is in the current folder,
+    named after the folder and the version. Then as hangtag compare.
+    """  # fmt: skip
+    from producer.compare.versions import compare_versions
+
+    def report(line: str) -> None:
+        if not quiet and not as_json:
+            click.echo(line, err=True)
+
+    found = compare_versions(
+        (a, b), folder, Settings.from_env(), output,
+        force=force, quiet=quiet or as_json, report=report,
+    )  # fmt: skip
+    show_comparison(found, as_json)
+
+
+COMMANDS = (compare,)

@@ -1,0 +1,69 @@
+"""The command that compares two tables: compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.cli.examples import examples
+from producer.cli.names import JOB
+
+
+def page_options(command: Any) -> Any:
+    """The options of every comparison."""
+    for option in reversed(
+        (
+            click.option("-o", "--output", type=click.Path(path_type=Path), metavar="COMPARE.html",
+                         help="Also write a page with the pictures of disagreements."),
+            click.option("--force", is_flag=True, help="Replace a file that is no page of it."),
+            click.option("--quiet", is_flag=True, help="Do not show progress."),
+            click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag compare photos.csv photos-2.csv", "two versions, or two runs"),
+        ("hangtag compare photos.csv photos-2.csv -o compare.html", "and the pictures"),
+    )
+)
+@click.argument("a", type=JOB, metavar="A")
+@click.argument("b", type=JOB, metavar="B")
+@page_options
+def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+    """Compare two tables over the same images.
+
+    A and B are tables or jobs. Their rows are paired by the path of the file: how many agree, which
+    labels differ, and where folders are named like labels which table is right, with an exact
+    test of whether that may be chance. Labels are the model's, whatever the thresholds of the
+    tables.
+    """
+    from producer.compare.tables import compare_tables
+
+    show_comparison(compare_tables(a, b, output, force=force, quiet=quiet or as_json), as_json)
+
+
+def show_comparison(found: Any, as_json: bool) -> None:
+    """Print a comparison."""
+    import sys
+
+    from producer.compare.comparison_text import lines
+    from producer.output.formatting import show_json
+    from producer.terminal.style import columns_of
+
+    if as_json:
+        show_json(found)
+    else:
+        click.echo("\n".join(lines(found.comparison, columns_of(sys.stdout))))
+    if found.page:
+        click.echo(f"\n{found.page}", err=True)
+    if found.notice:
+        click.echo(found.notice, err=True)
+
+
+COMMANDS = (compare,)

@@ -1,0 +1,1 @@
+"""Compares two tables over the same images."""

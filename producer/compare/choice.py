@@ -1,0 +1,75 @@
+"""The disagreements that a page has pictures of: those in which both models are most confident, of
+each pair of labels, and of each judgement where folders are named like labels."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from producer.compare.tally import Compared
+
+#: Pictures of each group, and groups; together they bound memory and the size of a page.
+OF_PAIR, PAIRS = 12, 2_000
+OF_JUDGEMENT = 150
+MOST = 700
+#: Groups of disagreements where the folder states a label.
+ONLY_A, ONLY_B, NEITHER = "only A right", "only B right", "both wrong"
+#: The group of those whose folder states none.
+UNJUDGED = "no folder label"
+
+
+def judgement(compared: Compared) -> str:
+    """Who is right about an image on which the tables differ."""
+    if compared.truth is None:
+        return UNJUDGED
+    if compared.label_a == compared.truth:
+        return ONLY_A
+    return ONLY_B if compared.label_b == compared.truth else NEITHER
+
+
+class Disagreements:
+    """Chooses among the pairs that are added. The choice depends on the tables alone."""
+
+    def __init__(self) -> None:
+        self._by_judgement: dict[str, _MostConfident] = {}
+        self._by_pair: dict[tuple[int, int], _MostConfident] = {}
+
+    def add(self, compared: Compared) -> None:
+        """Consider a pair with a label in both tables."""
+        if compared.label_a == compared.label_b:
+            return
+        group = self._by_judgement.setdefault(judgement(compared), _MostConfident(OF_JUDGEMENT))
+        group.add(compared)
+        pair = (compared.label_a, compared.label_b)
+        if pair in self._by_pair or len(self._by_pair) < PAIRS:
+            self._by_pair.setdefault(pair, _MostConfident(OF_PAIR)).add(compared)
+
+    def chosen(self) -> list[Compared]:
+        """Every chosen disagreement once, the most confident of each judgement first, then those of
+        the pairs of labels; at most MOST."""
+        found: dict[int, Compared] = {}
+        groups = [*self._by_judgement.values(), *self._by_pair.values()]
+        for group in groups:
+            found |= {one.a.number: one for one in group.rows()}
+            if len(found) >= MOST:
+                break
+        return list(found.values())[:MOST]
+
+
+class _MostConfident:
+    """The rows with the highest confidence in both tables."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._heap: list[tuple[float, int, Compared]] = []
+
+    def add(self, one: Compared) -> None:
+        entry = (min(one.a.confidence, one.b.confidence), -one.a.number, one)
+        if len(self._heap) < self._size:
+            heapq.heappush(self._heap, entry)
+        elif entry[:2] > self._heap[0][:2]:
+            heapq.heapreplace(self._heap, entry)
+
+    def rows(self) -> Iterator[Compared]:
+        """The most confident first."""
+        yield from (one for *_, one in sorted(self._heap, key=lambda e: e[:2], reverse=True))

@@ -1,0 +1,160 @@
+"""`hangtag compare`: which of two tables over the same images is right, and where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import nsmallest
+from pathlib import Path
+
+import msgspec
+
+from producer.compare.paired_rows import paired, rows
+from producer.compare.paired_test import p_value
+from producer.compare.tally import Compared, Tally
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import UsageError
+from shared.messages.files import printable
+
+#: The most frequent disagreements in a comparison; a page or a program needs no more.
+MAX_CONFUSIONS = 100
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two tables."""
+
+    table: str
+    job: str
+    model: str
+    rows: int
+    finished: bool  #: false of the rows so far
+    failed: int  #: of the files of both tables, those that failed in this table alone
+    only: int  #: rows whose file is not in the other table
+    examples: list[str]  #: paths of the first of these
+    right: int  #: of the judged images
+
+
+class LabelFigures(msgspec.Struct, frozen=True):
+    """The figures of one label."""
+
+    label: str
+    a: int  #: images with this label in A
+    b: int
+    agreed: int  #: in both
+    judged: int  #: images whose folder states this label
+    right_a: int  #: of these
+    right_b: int
+    only_a_right: int
+    only_b_right: int
+
+
+class Confusion(msgspec.Struct, frozen=True):
+    """Images with one label in A and another one in B."""
+
+    a: str
+    b: str
+    images: int
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two tables, A and B. Images are the files of both tables with a label in both."""
+
+    a: Side
+    b: Side
+    both: int  #: files with a row in both tables
+    changed: int  #: those whose content differs, which are not compared
+    failed_in_both: int
+    images: int
+    agreed: int
+    judged: int  #: images whose folder is named like a label
+    only_a_right: int
+    only_b_right: int
+    both_wrong: int
+    p_value: float | None  #: of McNemar's exact test; None where no folder states a label
+    labels: list[LabelFigures]  #: that occur, the most frequent in A first
+    confusions: list[Confusion]  #: the most frequent ones first, at most MAX_CONFUSIONS
+
+
+def compare(
+    a: SealedJournal, b: SealedJournal, each: Callable[[Compared], None] = lambda pair: None
+) -> tuple[Comparison, Tally]:
+    """Compare two open journals; `each` gets every pair with a label in both, once.
+
+    Raises:
+        UsageError: they have no file in common.
+        SetupError: a journal is damaged.
+    """
+    tally = Tally(a.card.labels, b.card.labels)
+    for pair in paired(rows(a), rows(b)):
+        compared = tally.add(pair)
+        if compared is not None:
+            each(compared)
+    if not tally.both and (tally.only_a or tally.only_b):
+        raise UsageError(
+            f"{_table(a)} and {_table(b)} have no file in common; compare tables over the same "
+            "folders"
+        )
+    return _comparison(a, b, tally), tally
+
+
+def _comparison(a: SealedJournal, b: SealedJournal, tally: Tally) -> Comparison:
+    judged, right_a, right_b = sum(tally.judged), sum(tally.right_a), sum(tally.right_b)
+    only_a = right_a - sum(tally.right_both)
+    only_b = right_b - sum(tally.right_both)
+    return Comparison(
+        _side(a, tally.failed_a, tally.only_a, tally.examples_a, right_a),
+        _side(b, tally.failed_b, tally.only_b, tally.examples_b, right_b),
+        tally.both,
+        tally.changed,
+        tally.failed_both,
+        tally.labelled,
+        tally.agreed,
+        judged,
+        only_a,
+        only_b,
+        judged - right_a - only_b,
+        p_value(only_a, only_b) if judged else None,
+        sorted(_labels(tally), key=lambda one: (-one.a, -one.b, one.label)),
+        nsmallest(MAX_CONFUSIONS, _confusions(tally), lambda one: (-one.images, one.a, one.b)),
+    )
+
+
+def _side(sealed: SealedJournal, failed: int, only: int, examples: list[bytes], right: int) -> Side:
+    return Side(
+        _table(sealed),
+        sealed.record.id,
+        sealed.card.ref,
+        sealed.count,
+        sealed.finished,
+        failed,
+        only,
+        [printable(name) for name in examples],
+        right,
+    )
+
+
+def _table(sealed: SealedJournal) -> str:
+    return printable(Path(sealed.options.output))
+
+
+def _labels(tally: Tally) -> Iterator[LabelFigures]:
+    for i, label in enumerate(tally.labels):
+        if not (tally.counts_a[i] or tally.counts_b[i] or tally.judged[i]):
+            continue
+        yield LabelFigures(
+            label,
+            tally.counts_a[i],
+            tally.counts_b[i],
+            tally.agreed_on[i],
+            tally.judged[i],
+            tally.right_a[i],
+            tally.right_b[i],
+            tally.right_a[i] - tally.right_both[i],
+            tally.right_b[i] - tally.right_both[i],
+        )
+
+
+def _confusions(tally: Tally) -> Iterator[Confusion]:
+    count = len(tally.labels)
+    for place, images in enumerate(tally.pairs or ()):
+        if images and place % (count + 1):  # not on the diagonal
+            yield Confusion(tally.labels[place // count], tally.labels[place % count], images)

@@ -1,0 +1,161 @@
+"""The rows of two tables, paired by the path of the file, in memory that does not grow with them.
+
+Both tables are read at the same time. Where they have the same order, as two jobs of the same
+folders do, each row meets its partner at once. A row whose partner does not come next waits for it
+in a temporary database, so tables in any order are paired.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from producer.verify.sealed_journal import SealedJournal
+from shared.messages.batch import decode_result, numbers
+from shared.messages.files import NO_DIGEST, Stamp
+
+
+class Row(NamedTuple):
+    """One row of a table."""
+
+    key: bytes  #: the absolute path of the file
+    number: int  #: the first is 1
+    name: bytes  #: the path in the table
+    stamp: Stamp
+    digest: bytes  #: CRC-32 of the file's bytes; empty if unknown
+    status: int  #: wire code
+    flag: int
+    label: int  #: index of its model's labels
+    confidence: float
+
+
+class Pair(NamedTuple):
+    """The rows of one file; None in the table that does not have it."""
+
+    a: Row | None
+    b: Row | None
+
+
+def is_same_content(a: Row, b: Row) -> bool:
+    """Whether both rows are of the same bytes, as far as the journals know."""
+    if a.digest in (b"", NO_DIGEST) or b.digest in (b"", NO_DIGEST):
+        return a.stamp == b.stamp
+    return a.stamp[0] == b.stamp[0] and a.digest == b.digest
+
+
+def rows(sealed: SealedJournal) -> Iterator[Row]:
+    """The rows of a table, one batch in memory at a time."""
+    paths, number = _AbsolutePaths(sealed.options.cwd), 0
+    for names, stamps, digests, data in sealed.files():
+        result = decode_result(data, len(names))
+        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
+        confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
+        flags = result.flags or bytes(len(names))
+        for cells in zip(
+            names, stamps, digests, result.statuses, flags, labels, confidences, strict=True
+        ):
+            number += 1
+            yield Row(paths.of(cells[0]), number, *cells)
+
+
+class _AbsolutePaths:
+    """Absolute paths without `.` and `..`; the folder of the last one is not computed again."""
+
+    def __init__(self, cwd: bytes) -> None:
+        self._cwd = cwd
+        self._folder, self._absolute = b"\0", b""
+
+    def of(self, name: bytes) -> bytes:
+        folder, _, file = name.rpartition(b"/")
+        if folder != self._folder:
+            typed = folder or (b"/" if name.startswith(b"/") else b"")
+            self._folder, self._absolute = folder, os.path.normpath(os.path.join(self._cwd, typed))
+        return os.path.join(self._absolute, file)
+
+
+def paired(a: Iterator[Row], b: Iterator[Row]) -> Iterator[Pair]:
+    """Every row of both tables once: pairs, and at the end the rows without a partner."""
+    waiting = _Waiting()
+    try:
+        left, right = next(a, None), next(b, None)
+        while left is not None and right is not None:
+            if left.key == right.key:
+                yield Pair(left, right)
+                left, right = next(a, None), next(b, None)
+            elif left.key < right.key:
+                yield from waiting.meet_a(left)
+                left = next(a, None)
+            else:
+                yield from waiting.meet_b(right)
+                right = next(b, None)
+        while left is not None:
+            yield from waiting.meet_a(left)
+            left = next(a, None)
+        while right is not None:
+            yield from waiting.meet_b(right)
+            right = next(b, None)
+        yield from waiting.alone()
+    finally:
+        waiting.close()
+
+
+class _Waiting:
+    """Rows that have not met their partner, on disk if they are many."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        for side in ("a", "b"):
+            self._db.execute(f"CREATE TABLE {side} (key BLOB NOT NULL, row BLOB NOT NULL)")
+            self._db.execute(f"CREATE INDEX {side}_key ON {side} (key)")
+        self._db.execute("BEGIN")
+
+    def meet_a(self, row: Row) -> Iterator[Pair]:
+        """The pair of a row of the first table, if its partner waits; else it waits."""
+        partner = self._take("b", row)
+        if partner is None:
+            self._keep("a", row)
+        else:
+            yield Pair(row, partner)
+
+    def meet_b(self, row: Row) -> Iterator[Pair]:
+        """The same of the second table."""
+        partner = self._take("a", row)
+        if partner is None:
+            self._keep("b", row)
+        else:
+            yield Pair(partner, row)
+
+    def alone(self) -> Iterator[Pair]:
+        """The rows whose partner has not come, in the order of their tables."""
+        for (data,) in self._db.execute("SELECT row FROM a ORDER BY rowid"):
+            yield Pair(_decode(data), None)
+        for (data,) in self._db.execute("SELECT row FROM b ORDER BY rowid"):
+            yield Pair(None, _decode(data))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _take(self, side: str, row: Row) -> Row | None:
+        # A list may name a file twice: any of its rows will do.
+        found = self._db.execute(
+            f"SELECT rowid, row FROM {side} WHERE key = ? LIMIT 1", (row.key,)
+        ).fetchone()
+        if found is None:
+            return None
+        self._db.execute(f"DELETE FROM {side} WHERE rowid = ?", found[:1])
+        return _decode(found[1])
+
+    def _keep(self, side: str, row: Row) -> None:
+        self._db.execute(f"INSERT INTO {side} VALUES (?, ?)", (row.key, _encode(row)))
+
+
+def _encode(row: Row) -> bytes:
+    return msgspec.msgpack.encode(row)
+
+
+def _decode(data: bytes) -> Row:
+    return msgspec.msgpack.decode(data, type=Row)

@@ -1,0 +1,68 @@
+"""Opens two tables and compares them, with a page where one is wanted."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from producer.compare.choice import Disagreements
+from producer.compare.compare_page import compare_page
+from producer.compare.comparison import Comparison, compare
+from producer.jobs.find_job import find_output
+from producer.pages import page
+from producer.pages.file_location import FileLocation
+from producer.pages.pictures import PageImages
+from producer.pages.progress import PageProgress
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import UsageError
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A comparison, and where its page is."""
+
+    comparison: Comparison
+    page: str = ""  #: empty: none was wanted
+    notice: str = ""  #: what is missing in it, and how to get it
+
+
+def compare_tables(
+    a: str, b: str, output: Path | None = None, *, force: bool = False, quiet: bool = False
+) -> Compared:
+    """Compare two jobs, each by its table or its id; of an unfinished one the rows so far.
+
+    Raises:
+        UsageError: there is no such job, both are the same, they have no file in common, or the
+            page would replace another file.
+        SetupError: a journal cannot be read, or the disk is full.
+    """
+    if output is not None:
+        page.check(output, force)
+    first, second = find_output(a).resolve(), find_output(b).resolve()
+    if first == second:
+        raise UsageError(f"{first} is compared with itself; name two tables")
+    progress = PageProgress(quiet)
+    try:
+        with SealedJournal(first, True) as one, SealedJournal(second, True) as other:
+            return _compare(one, other, output, progress)
+    finally:
+        progress.close()
+
+
+def _compare(
+    a: SealedJournal, b: SealedJournal, output: Path | None, progress: PageProgress
+) -> Compared:
+    progress.stage("reading", a.count + b.count)
+    a.passed = b.passed = progress.passed
+    if output is None:
+        return Compared(compare(a, b)[0])
+    disagreements, location = Disagreements(), FileLocation(a.options)
+    found, tally = compare(a, b, disagreements.add)
+    chosen = disagreements.chosen()
+    progress.stage("pictures", len(chosen))
+    reads = [partial(location.classified, one.a.name, one.a.stamp, one.a.digest) for one in chosen]
+    with PageImages() as images:
+        pictures = dict(zip(chosen, images.thumbnails(reads, progress.passed), strict=True))
+        page.write(output, compare_page(found, tally, pictures, images.missing))
+        return Compared(found, str(output), images.missing)

@@ -1,0 +1,105 @@
+"""The figures of a comparison: one pass over the pairs, in memory bounded by the labels."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from producer.compare.paired_rows import Pair, Row, is_same_content
+from producer.output.folder_labels import FolderLabels
+
+#: With more labels pairs of labels are not counted: the counts would take too much memory.
+MAX_PAIRED_LABELS = 1_000
+#: Files that are named as examples.
+EXAMPLES = 3
+
+
+class Tally:
+    """Counts pairs. Labels are indices of `labels`, those of both models without doubles."""
+
+    def __init__(self, labels_a: Sequence[str], labels_b: Sequence[str]) -> None:
+        self.labels = list(dict.fromkeys([*labels_a, *labels_b]))
+        number = {label: i for i, label in enumerate(self.labels)}
+        self._of_a = [number[label] for label in labels_a]
+        self._of_b = [number[label] for label in labels_b]
+        self._folders = FolderLabels(self.labels)
+        count = len(self.labels)
+        self.only_a, self.only_b = 0, 0  #: rows without a partner
+        self.examples_a: list[bytes] = []
+        self.examples_b: list[bytes] = []
+        self.both = 0  #: files with a row in both tables
+        self.changed = 0  #: those of them whose content differs, which are not compared further
+        self.failed_a = self.failed_b = self.failed_both = 0
+        self.labelled = self.agreed = 0  #: with a label in both; the same one
+        self.counts_a, self.counts_b = _zeros(count), _zeros(count)
+        self.agreed_on = _zeros(count)
+        #: By the label that the folder states, of pairs with a label in both.
+        self.judged, self.right_a, self.right_b = _zeros(count), _zeros(count), _zeros(count)
+        self.right_both = _zeros(count)
+        self.differ_wrong = 0  #: judged images with two different labels, both of them wrong
+        self.pairs: array[int] | None = None  #: [label in A x label in B]
+        if count <= MAX_PAIRED_LABELS:
+            self.pairs = array("Q", bytes(8 * count * count))
+
+    def add(self, pair: Pair) -> Compared | None:
+        """Count a pair; returned if it has a label in both tables."""
+        a, b = pair
+        if a is None or b is None:
+            self._add_alone(pair)
+            return None
+        self.both += 1
+        if not is_same_content(a, b):
+            self.changed += 1
+            return None
+        if a.status or b.status:
+            self.failed_both += bool(a.status and b.status)
+            self.failed_a += bool(a.status and not b.status)
+            self.failed_b += bool(b.status and not a.status)
+            return None
+        return self._add_labelled(a, b)
+
+    def _add_alone(self, pair: Pair) -> None:
+        if pair.a is not None:
+            self.only_a += 1
+            if self.only_a <= EXAMPLES:
+                self.examples_a.append(pair.a.name)
+        elif pair.b is not None:
+            self.only_b += 1
+            if self.only_b <= EXAMPLES:
+                self.examples_b.append(pair.b.name)
+
+    def _add_labelled(self, a: Row, b: Row) -> Compared:
+        label_a, label_b = self._of_a[a.label], self._of_b[b.label]
+        self.labelled += 1
+        self.counts_a[label_a] += 1
+        self.counts_b[label_b] += 1
+        if label_a == label_b:
+            self.agreed += 1
+            self.agreed_on[label_a] += 1
+        if self.pairs is not None:
+            self.pairs[label_a * len(self.labels) + label_b] += 1
+        truth = self._folders.of(a.name)
+        if truth is not None:
+            self.judged[truth] += 1
+            self.right_a[truth] += label_a == truth
+            self.right_b[truth] += label_b == truth
+            self.right_both[truth] += label_a == label_b == truth
+            self.differ_wrong += len({label_a, label_b, truth}) == 3
+        return Compared(a, b, label_a, label_b, truth)
+
+    def pair(self, label_a: int, label_b: int) -> int:
+        """The number of images with these labels."""
+        return 0 if self.pairs is None else self.pairs[label_a * len(self.labels) + label_b]
+
+
+class Compared:
+    """Two rows with labels, as indices of the labels of both models."""
+
+    __slots__ = ("a", "b", "label_a", "label_b", "truth")
+
+    def __init__(self, a: Row, b: Row, label_a: int, label_b: int, truth: int | None) -> None:
+        self.a, self.b, self.label_a, self.label_b, self.truth = a, b, label_a, label_b, truth
+
+
+def _zeros(count: int) -> array[int]:
+    return array("Q", bytes(8 * count))

@@ -1,0 +1,41 @@
+"""The test is exact, for any numbers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.compare.paired_test import p_value
+
+counts = st.integers(0, 400)
+
+
+def exact(only_a: int, only_b: int) -> Fraction:
+    """The oracle, in whole numbers: how many of all outcomes are at least as uneven."""
+    count, least = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(count, i) for i in range(least + 1))
+    return min(Fraction(1), Fraction(2 * tail, 2**count))
+
+
+@given(counts, counts)
+def test_it_equals_the_binomial_distribution(only_a: int, only_b: int) -> None:
+    assert p_value(only_a, only_b) == pytest.approx(float(exact(only_a, only_b)), rel=1e-9)
+    assert p_value(only_a, only_b) == p_value(only_b, only_a)
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "expected"),
+    [(0, 0, 1.0), (5, 5, 1.0), (6, 0, 2 / 64), (500_000, 500_000, 1.0), (1_000_000, 0, 0.0)],
+)
+def test_known_values(only_a: int, only_b: int, expected: float) -> None:
+    assert p_value(only_a, only_b) == pytest.approx(expected)
+
+
+def test_large_numbers_agree_with_the_normal_distribution() -> None:
+    only_a, only_b = 501_000, 499_000
+    z = (only_a - only_b - 1) / math.sqrt(only_a + only_b)
+    assert p_value(only_a, only_b) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-3)

@@ -68,7 +68,7 @@ def display_options(command: F) -> F:
 
 def make_display(given: dict[str, Any]) -> Any:
     """The display options of a command line. Raises UsageError if two contradict each other."""
-    from producer.rendering.display_options import DisplayOptions, Threshold
+    from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions, Threshold
 
     accept, confidence = given["accept"], given["min_confidence"]
     if accept is not None and confidence is not None:
@@ -78,4 +78,9 @@ def make_display(given: dict[str, Any]) -> Any:
         threshold = Threshold(confidence=confidence)
     elif accept is not None:
         threshold = Threshold(precision=None if accept == _ALL else accept)
-    return DisplayOptions(threshold, given["top_k"], given["probabilities"], given["columns"])
+    corrections = None  # classify keeps those of the table
+    if (wanted := given.get("corrections")) is not None:
+        corrections = ALL_CORRECTIONS if wanted else 0
+    return DisplayOptions(
+        threshold, given["top_k"], given["probabilities"], given["columns"], corrections
+    )

@@ -37,6 +37,7 @@ GROUPS = {
         Entry("report", "results.report", "Write a page on a table: figures, pictures, failures."),
         Entry("compare", "results.compare", "Compare two tables over the same images."),
         Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
+        Entry("review", "results.review", "Confirm and correct labels on a local page."),
     ),
     "Train": (
         Entry("train", "models.train", "Train a version of a model and follow the training."),

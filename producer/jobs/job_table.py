@@ -12,6 +12,7 @@ from producer.rendering import table_file
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
+    as_of_now,
     encode_display,
     make_table,
     stored_display,
@@ -31,7 +32,7 @@ class JobTable:
         given: DisplayOptions | None,
     ) -> None:
         self._journal, self._output, self._pinned = journal, output, pinned
-        self.display = given or DisplayOptions()
+        self.display = as_of_now(given or DisplayOptions(), output)
         self._answers: Answers | None = None  #: of the table that this process has written
 
     def resume(self, finished: bool) -> None:

@@ -22,6 +22,7 @@ from producer.output.output_path import checked_output
 from producer.rendering import table_file
 from producer.rendering.display_options import (
     DisplayOptions,
+    as_of_now,
     make_table,
     stored_display,
 )
@@ -88,7 +89,7 @@ def render_copy(job: str, display: DisplayOptions, target: Target) -> RenderedTa
     source = find_output(job)
     output, form = _checked(target)
     with SealedJournal(source, or_running=True) as sealed:
-        shown = display.over(stored_display(sealed))
+        shown = as_of_now(display, source).over(stored_display(sealed))
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:

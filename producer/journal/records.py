@@ -21,7 +21,7 @@ import msgspec
 from producer.journal.sqlite_errors import blob, checksum, sqlite_errors
 from shared.errors import SetupError
 from shared.image_status import Flagged
-from shared.messages.files import STAMP, Stamp
+from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
@@ -48,6 +48,16 @@ class StoredResult(NamedTuple):
     failed: int  #: number of images without a label
     flagged: Flagged = {}  #: number of images with each flag
     digests: bytes = b""  #: of the files, if the worker has read them
+
+
+class BatchFiles(NamedTuple):
+    """A batch with a result."""
+
+    n: int
+    names: list[bytes]
+    stamps: list[Stamp]
+    digests: list[bytes]  #: CRC-32 of each file's bytes, little-endian; each is empty if unknown
+    result: bytes
 
 
 class Record(NamedTuple):
@@ -182,6 +192,20 @@ def result_of(record: Record) -> bytes:
     return blob(record.result)
 
 
+def batch_files(record: Record) -> BatchFiles:
+    """The files and the result of a batch that must have one."""
+    digests = record.digests
+    each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
+    names = record.names.split(b"\0")
+    return BatchFiles(
+        record.n,
+        names,
+        [(size, time) for size, time in STAMP.iter_unpack(record.stamps)],
+        each or [b""] * len(names),
+        result_of(record),
+    )
+
+
 #: The row of an image in a repeat: the number of the batch, and the index in it.
 Place = tuple[int, int]
 _PLACE = Struct("<II")
@@ -235,6 +259,12 @@ class BatchReader:
         with sqlite_errors(self.path):
             for record in read(self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"):
                 yield record.names.split(b"\0"), result_of(record)
+
+    def files(self) -> Iterator[BatchFiles]:
+        """Every finished batch, in order, one in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in read(self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"):
+                yield batch_files(record)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""

@@ -1,14 +1,18 @@
 """The rows of a table as CSV.
 
-Columns: path,label,confidence,status,error,flag,model, then guess (--accept, --min-confidence),
-label_2,confidence_2,... (--top-k) and p_LABEL,... (--probabilities).
+Columns: path,label,confidence,status,error,flag,model, then guess (--accept, --min-confidence,
+corrections), source (corrections), label_2,confidence_2,... (--top-k) and p_LABEL,...
+(--probabilities).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
 
+from producer.journal.records import BatchFiles
 from producer.output.acceptance import UNKNOWN, Acceptance
 from producer.output.csv_cells import escape, quote
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
@@ -19,11 +23,22 @@ COLUMNS = ("path", "label", "confidence", "status", "error", "flag", "model")
 CONFIDENCE = "confidence"
 #: The model's label of every row, also of those that are not accepted.
 GUESS = "guess"
+#: Who gave the label.
+SOURCE = "source"
+MODEL, PERSON = "model", "person"
 PART_SUFFIX = ".part"
+EMPTY: Mapping[int, str] = MappingProxyType({})
 #: Marks the place of a confidence in a text; no cell has one.
 _GAP = "\0"
 #: Usually no name of a batch needs escaping or quoting, which one search finds out.
 _SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
+
+
+class Persons(Protocol):
+    """The labels that people gave to rows."""
+
+    def of(self, batch: BatchFiles, result: BatchResult) -> Mapping[int, str]:
+        """The labels of a batch's rows, by index."""
 
 
 class Table:
@@ -36,16 +51,22 @@ class Table:
         probabilities: bool = False,
         acceptance: Acceptance | None = None,
         columns: Sequence[str] = (),
+        persons: Persons | None = None,
     ) -> None:
         """`columns` follow the path. Without them these are all of `COLUMNS`, and the guess if
-        there is an acceptance."""
+        its label may differ: with an acceptance, or labels that people gave."""
+        self.persons = persons
         self._names = card.labels
         self._labels = [_cell(label) for label in card.labels]
         self._k = min(top_k, len(card.labels))
         self._probabilities = probabilities
         self._wide = self._k > 1 or probabilities
         self._acceptance = acceptance
-        self.columns = tuple(columns) or (*COLUMNS[1:], *([GUESS] if acceptance else []))
+        self.columns = tuple(columns) or (
+            *COLUMNS[1:],
+            *([GUESS] if acceptance or persons else []),
+            *([SOURCE] if persons else []),
+        )
         self._has_confidence = CONFIDENCE in self.columns
         self._model = _cell(card.ref)
         self._failures = [self._failure(status) for status in BY_CODE]
@@ -61,12 +82,21 @@ class Table:
         every = [_cell(f"p_{label}") for label in self._names] if self._probabilities else []
         return ",".join([COLUMNS[0], *self.columns, *more, *every]) + "\n"
 
-    def rows(self, names: Sequence[bytes], result: BatchResult) -> list[str]:
-        """The rows of one batch."""
+    def rows(
+        self,
+        names: Sequence[bytes],
+        result: BatchResult,
+        by_persons: Mapping[int, str] = EMPTY,
+    ) -> list[str]:
+        """The rows of one batch. `by_persons` has labels that people gave, by index."""
         paths = cells(names)
         indices: Sequence[int] = numbers("H", result.indices)
         values: Sequence[float] = numbers("f", result.probabilities)
         lines = self._lines(paths, indices[:: result.k], values[:: result.k], result)
+        for i, label in by_persons.items():
+            at = i * result.k
+            flag = FLAGS[result.flags[i]] if result.flags else FLAGS[0]
+            lines[i] = paths[i] + self._by_person(label, indices[at], values[at], flag)
         if self._wide:
             starts = range(0, len(indices), result.k)
             lines = [
@@ -106,6 +136,19 @@ class Table:
             for path, confidence, (before, after) in zip(paths, confidences, parts, strict=True)
         ]
 
+    def _by_person(self, label: str, guess: int, confidence: float, flag: Flag) -> str:
+        """The cells of a row after the path; the confidence is that of the guess."""
+        row = {
+            "label": _cell(label),
+            CONFIDENCE: f"{confidence:.4f}",
+            "status": Status.OK,
+            "flag": flag,
+            "model": self._model,
+            GUESS: self._labels[guess],
+            SOURCE: PERSON,
+        }
+        return self._row(row)
+
     def _more(self, indices: Sequence[int], values: Sequence[float]) -> str:
         cells = [f",{self._labels[indices[k]]},{values[k]:.4f}" for k in range(1, self._k)]
         if self._probabilities:
@@ -123,6 +166,7 @@ class Table:
                 "flag": flag,
                 "model": self._model,
                 GUESS: label,
+                SOURCE: MODEL,
             }
             before, _, after = self._row(row).partition(_GAP)
             found.append((before, after))

@@ -4,17 +4,22 @@ nothing; the journal stores them, so that `verify` renders the same table."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.output.acceptance import Acceptance, at_precision, from_confidence
-from producer.output.csv_table import COLUMNS, GUESS, Table
+from producer.output.csv_table import COLUMNS, GUESS, SOURCE, Table
+from producer.rendering.person_labels import PersonLabels
+from shared.corrections import correction_log
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.messages.model_card import Card
 
 #: The property of a job that holds them.
 DISPLAY = "display"
+#: As `corrections`: all that there are when the table is rendered.
+ALL_CORRECTIONS = -1
 #: Resets an option to its default.
 ALL = "all"
 
@@ -33,6 +38,8 @@ class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     top_k: int | None = None  #: at most that of the job
     probabilities: bool | None = None
     columns: tuple[str, ...] | None = None  #: after the path; empty: the default
+    #: The corrections of people that the table has: bytes of their log, which only grows. 0: none.
+    corrections: int | None = None
 
     def over(self, before: DisplayOptions) -> DisplayOptions:
         """These options, and for those that are None the options before."""
@@ -76,6 +83,7 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
 
     Raises:
         UsageError: the journal has fewer labels than the options display, or the card no threshold.
+        SetupError: the log of corrections is damaged.
     """
     card, has = job.card, job.record.top_k
     top_k = display.top_k or job.options.top_k
@@ -89,7 +97,25 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
             f"the job has {has} of {len(card.labels)} labels for each image; for more start it "
             f"over with: hangtag classify {option} --restart"
         )
-    return Table(card, top_k, probabilities, acceptance(card, display), display.columns or ())
+    persons = None
+    if display.corrections:
+        persons = PersonLabels(Path(job.options.output), display.corrections)
+    return Table(
+        card,
+        top_k,
+        probabilities,
+        acceptance(card, display),
+        display.columns or (),
+        persons,
+    )
+
+
+def as_of_now(display: DisplayOptions, output: Path) -> DisplayOptions:
+    """The options with the corrections that there are now. Raises SetupError."""
+    if display.corrections != ALL_CORRECTIONS:
+        return display
+    size = correction_log.complete_size(correction_log.log_path(output))
+    return msgspec.structs.replace(display, corrections=size)
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
@@ -107,7 +133,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def _check_columns(chosen: Sequence[str]) -> None:
-    known = (*COLUMNS[1:], GUESS)
+    known = (*COLUMNS[1:], GUESS, SOURCE)
     for name in chosen:
         if name == COLUMNS[0]:
             raise ValueError(f"{name} is always the first column")

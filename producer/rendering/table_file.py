@@ -8,12 +8,13 @@ placed, so the job recognizes its file also after a crash between the two.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from producer.journal.job_properties import JobProperties
-from producer.output.csv_table import PART_SUFFIX, Table
+from producer.journal.records import BatchFiles
+from producer.output.csv_table import EMPTY, PART_SUFFIX, Persons, Table
 from producer.output.formatting import typed
 from producer.rendering.forms import CSV, converted
 from shared import atomic_file
@@ -33,15 +34,29 @@ class Rows(Protocol):
     def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
         """(names, result) of every finished batch, in order."""
 
+    def files(self) -> Iterator[BatchFiles]:
+        """Every finished batch, in order."""
+
 
 def lines(journal: Rows, table: Table, count: Count | None = None) -> Iterator[str]:
     """The header, then the lines of one batch at a time. `count` gets each batch."""
     yield table.header
-    for names, data in journal.rows():
-        result = decode_result(data, len(names))
-        yield "".join(table.rows(names, result))
+    for names, result, by_persons in _batches(journal, table.persons):
+        yield "".join(table.rows(names, result, by_persons))
         if count is not None:
             count(names, result)
+
+
+def _batches(
+    journal: Rows, persons: Persons | None
+) -> Iterator[tuple[list[bytes], BatchResult, Mapping[int, str]]]:
+    if persons is None:
+        for names, data in journal.rows():
+            yield names, decode_result(data, len(names)), EMPTY
+        return
+    for batch in journal.files():
+        result = decode_result(batch.result, len(batch.names))
+        yield batch.names, result, persons.of(batch, result)
 
 
 def write_table(

@@ -89,9 +89,10 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
 
 def _there(sealed: SealedJournal) -> Iterator[_File]:
     """The job's files, except those that are missing and whose rows say so."""
-    for names, stamps, digests, result in sealed.files():
-        statuses = decode_result(result, len(names)).statuses
-        for name, stamp, known, code in zip(names, stamps, digests, statuses, strict=True):
+    for batch in sealed.files():
+        statuses = decode_result(batch.result, len(batch.names)).statuses
+        each = zip(batch.names, batch.stamps, batch.digests, statuses, strict=True)
+        for name, stamp, known, code in each:
             file = _File(name, _real(sealed.options, name), stamp, known, BY_CODE[code])
             gone = file.status in (Status.MISSING, Status.CHANGED)
             if not gone or os.path.exists(file.real):

@@ -20,7 +20,6 @@ from producer.output.csv_table import Table
 from producer.rendering.display_options import make_table, stored_display
 from shared import file_lock
 from shared.errors import SetupError, UsageError
-from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 
 class SealedJournal(JobProperties):
@@ -112,14 +111,14 @@ class SealedJournal(JobProperties):
         for record in self._records():
             yield record.names.split(b"\0"), records.result_of(record)
 
-    def files(self) -> Iterator[tuple[list[bytes], list[Stamp], list[bytes], bytes]]:
-        """(names, stamps, digests, result) of each batch, in order; an unknown digest is empty."""
-        for record in self._records():
-            digests = record.digests
-            each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
-            pairs = [(size, time) for size, time in STAMP.iter_unpack(record.stamps)]
-            names = record.names.split(b"\0")
-            yield names, pairs, each or [b""] * len(names), records.result_of(record)
+    def files(self) -> Iterator[records.BatchFiles]:
+        """The files of each batch, in order."""
+        return map(records.batch_files, self._records())
+
+    def batch(self, n: int) -> records.BatchFiles:
+        """The files of one batch of `files`. Raises SetupError if it is damaged or missing."""
+        with sqlite_errors(self.path):
+            return records.batch_files(records.one(self._db, n))
 
     def _records(self) -> Iterator[records.Record]:
         with sqlite_errors(self.path):

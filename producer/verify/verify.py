@@ -116,7 +116,7 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     if not deep:
         return ["the files' content, beyond size and time; check it with --deep"]
-    if any(not digest for _, _, digests, _ in sealed.files() for digest in digests):
+    if any(not digest for batch in sealed.files() for digest in batch.digests):
         return ["some files' content: the journal has no digests of them"]
     return []
 

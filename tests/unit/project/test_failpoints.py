@@ -20,6 +20,7 @@ from tests.faults.producer import (
     test_failpoints,
     test_failpoints_of_commands,
     test_failpoints_of_retries,
+    test_failpoints_of_review,
 )
 from tests.faults.trainer import test_failpoints as failpoints_of_trainers
 from tests.faults.worker import test_failpoints as failpoints_of_workers
@@ -33,6 +34,7 @@ SUITES: list[ModuleType] = [
     failpoints_of_trainers,
     test_failpoints_of_commands,
     test_failpoints_of_retries,
+    test_failpoints_of_review,
 ]
 #: Files without points, and why.
 WITHOUT = {

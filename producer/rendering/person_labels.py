@@ -1,0 +1,51 @@
+"""The labels that people gave to the rows of a job, found by the content of their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.journal.records import BatchFiles
+from shared.corrections import correction_log
+from shared.corrections.correction import in_force
+from shared.errors import SetupError
+from shared.image_status import Status
+from shared.messages.batch import BatchResult
+from shared.messages.files import DIGEST_BYTES
+
+
+class Content(NamedTuple):
+    """What a row knows of its file's content."""
+
+    size: int
+    digest: bytes  #: CRC-32, little-endian
+
+
+class PersonLabels:
+    """The corrections in the first `size` bytes of the log of `output`.
+
+    Raises:
+        SetupError: the log is damaged, or shorter than when the table was rendered.
+    """
+
+    def __init__(self, output: Path, size: int) -> None:
+        path = correction_log.log_path(output)
+        if size and (not path.exists() or path.stat().st_size < size):
+            raise SetupError(
+                f"{path} has fewer corrections than the table; restore it, or render the table "
+                f"without them: hangtag table {output} --no-corrections"
+            )
+        found = in_force(correction_log.read(path, size)) if size else {}
+        self._labels = {
+            Content(one.size, int(one.crc32, 16).to_bytes(DIGEST_BYTES, "little")): one.label
+            for one in found.values()
+        }
+
+    def of(self, batch: BatchFiles, result: BatchResult) -> dict[int, str]:
+        """The labels of the batch's rows, by index. Failed rows have none."""
+        found = {}
+        for i, (stamp, digest) in enumerate(zip(batch.stamps, batch.digests, strict=True)):
+            label = self._labels.get(Content(stamp[0], digest))
+            if label is not None and result.statuses[i] == Status.OK.code:
+                found[i] = label
+        return found

@@ -1,0 +1,176 @@
+"""The answers of a finished job, compact in memory: about 24 bytes for each row.
+
+Names and alternatives stay in the journal. It is read again, a batch at a time, for the rows that a
+page shows, and is locked only while it is read.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.journal.journal import journal_path
+from producer.journal.records import BatchFiles
+from producer.verify.sealed_journal import SealedJournal
+from shared.class_folders import ClassFolders
+from shared.errors import SetupError, UsageError
+from shared.image_status import FLAGS, Status
+from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.files import Stamp
+
+#: In the table of folders, for a folder that has no label's name.
+NO_LABEL = -1
+
+
+class Key(NamedTuple):
+    """What a row knows of its file's content."""
+
+    size: int
+    crc32: int
+
+
+class Answer(NamedTuple):
+    """One row, read from the journal."""
+
+    row: int  #: counted from 1
+    path: bytes  #: as in the table
+    key: Key
+    stamp: Stamp
+    digest: bytes  #: CRC-32, little-endian; empty if unknown
+    guesses: tuple[tuple[int, float], ...]  #: (label, probability), most probable first
+    flag: str
+
+
+class Answers:
+    """Columns of all rows that have a label. `position` counts them from 0.
+
+    Raises:
+        UsageError: there is no finished job of this table, or no row has a label.
+        SetupError: the journal cannot be read.
+    """
+
+    def __init__(self, output: Path, on_rows: Callable[[int], None] = lambda rows: None) -> None:
+        self._output = output
+        self.rows, self.sizes, self.crcs = array("I"), array("Q"), array("I")
+        self.labels, self.confidences = array("H"), array("f")
+        self.flags, self.folders = bytearray(), array("I")
+        self.folder_names: list[bytes] = []
+        if not journal_path(output).exists():
+            raise UsageError(f"there is no job of {output}; make one with: hangtag classify")
+        with SealedJournal(output) as sealed:
+            if not sealed.finished:
+                raise UsageError(
+                    f"the job of {output} has not finished; finish it with: "
+                    f"hangtag collect {output}"
+                )
+            sealed.passed = on_rows
+            self.card, self.job = sealed.card, sealed.record.id
+            self.options = sealed.options
+            self._starts, self._batches = array("I"), array("I")  #: first row, and number
+            self._read(sealed)
+        if not self.rows:
+            raise UsageError(f"no row of {output} has a label; there is nothing to review")
+        folders = ClassFolders(self.card.labels)
+        numbers_ = {label: number for number, label in enumerate(self.card.labels)}
+        found = (folders.label(_text(name)) for name in self.folder_names)
+        #: The label that each folder is named after, or NO_LABEL.
+        self.folder_labels = [NO_LABEL if f is None else numbers_[f] for f in found]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _read(self, sealed: SealedJournal) -> None:
+        known: dict[bytes, int] = {}
+        row = 1
+        for batch in sealed.files():
+            self._starts.append(row)
+            self._batches.append(batch.n)
+            self._add(row, batch, known)
+            row += len(batch.names)
+
+    def _add(self, first: int, batch: BatchFiles, known: dict[bytes, int]) -> None:
+        result = decode_result(batch.result, len(batch.names))
+        labels = numbers("H", result.indices)[:: result.k]
+        confidences = numbers("f", result.probabilities)[:: result.k]
+        flags = result.flags or bytes(len(batch.names))
+        for i, status in enumerate(result.statuses):
+            if status != Status.OK.code:
+                continue
+            folder = os.path.basename(os.path.dirname(batch.names[i]))
+            if folder not in known:
+                known[folder] = len(known)
+                self.folder_names.append(folder)
+            self.rows.append(first + i)
+            self.sizes.append(max(0, batch.stamps[i][0]))
+            self.crcs.append(int.from_bytes(batch.digests[i], "little"))
+            self.labels.append(labels[i])
+            self.confidences.append(confidences[i])
+            self.flags.append(flags[i])
+            self.folders.append(known[folder])
+
+    def key(self, position: int) -> Key:
+        """The size and checksum of a row's file when it was classified."""
+        return Key(self.sizes[position], self.crcs[position])
+
+    def folder_label(self, position: int) -> int:
+        """The label that the row's folder is named after, or NO_LABEL."""
+        return self.folder_labels[self.folders[position]]
+
+    def same_content(self, key: Key) -> Iterator[int]:
+        """The positions of all rows with this content: copies share a decision."""
+        order = self._by_content
+        at = bisect_left(order, key, key=self.key)
+        while at < len(order) and self.key(order[at]) == key:
+            yield order[at]
+            at += 1
+
+    @functools.cached_property
+    def _by_content(self) -> array[int]:
+        return array("I", sorted(range(len(self)), key=self.key))
+
+    def read(self, positions: Sequence[int]) -> list[Answer]:
+        """The rows at these positions, in the same order.
+
+        Raises:
+            SetupError: the job is not the one that was read at first.
+        """
+        found: dict[int, Answer] = {}
+        by_batch = sorted(positions, key=self._batch)
+        with SealedJournal(self._output) as sealed:
+            if sealed.record.id != self.job:
+                raise SetupError(f"the job of {self._output} was replaced; start the review again")
+            for index, group in groupby(by_batch, key=self._batch):
+                batch = sealed.batch(self._batches[index])
+                result = decode_result(batch.result, len(batch.names))
+                for position in group:
+                    at = self.rows[position] - self._starts[index]
+                    found[position] = self._answer(position, batch, at, result)
+        return [found[position] for position in positions]
+
+    def _batch(self, position: int) -> int:
+        """The batch of a row, counted from 0 in the order of the table."""
+        return bisect_right(self._starts, self.rows[position]) - 1
+
+    def _answer(self, position: int, batch: BatchFiles, at: int, result: BatchResult) -> Answer:
+        some = slice(at * result.k, (at + 1) * result.k)
+        labels = numbers("H", result.indices)[some]
+        values = numbers("f", result.probabilities)[some]
+        return Answer(
+            self.rows[position],
+            batch.names[at],
+            self.key(position),
+            batch.stamps[at],
+            batch.digests[at],
+            tuple(zip(labels, values, strict=True)),
+            str(FLAGS[self.flags[position]]),
+        )
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")

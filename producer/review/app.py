@@ -1,0 +1,158 @@
+"""The application behind the page: rows, pictures and decisions, as JSON.
+
+Rows are named by their position (producer/review/answers.py), never by a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from producer.review.decisions import Refused, Totals
+from producer.review.desk import Desk
+from producer.review.guard import MAX_BODY_BYTES
+from producer.review.views import Kind
+from shared.errors import MISFITS, HangtagError, UsageError
+
+MAX_ROWS = 500  #: of one request
+#: Sides of pictures in pixels: in the grid, and one at a time.
+SIDES = (192, 768)
+
+
+class Decide(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a decision."""
+
+    #: Positions of rows and their labels; None: there is no decision any more.
+    decisions: list[tuple[int, str | None]]
+
+
+class Decided(msgspec.Struct):
+    """The reply: when it arrives, everything but `refused` is saved."""
+
+    labels: list[str]
+    totals: Totals
+    refused: list[Refused]
+
+
+def make(desk: Desk) -> Starlette:
+    """The application for one table."""
+
+    async def page(request: Request) -> Response:
+        return Response(desk.page, media_type="text/html")
+
+    async def asset(request: Request) -> Response:
+        found = desk.assets.get(request.path_params["name"])
+        if found is None:
+            _no(HTTPStatus.NOT_FOUND, "there is no such file")
+        return Response(found.content, media_type=found.media_type)
+
+    async def table(request: Request) -> Response:
+        return await _json(desk.table)
+
+    async def rows(request: Request) -> Response:
+        query = request.query_params
+        kind, start = query.get("kind", Kind.DOUBTFUL), _number(query.get("start", "0"))
+        count = min(_number(query.get("count", "100")), MAX_ROWS)
+        if kind not in list(Kind):
+            _no(HTTPStatus.BAD_REQUEST, "there is no such choice of rows")
+        label = query.get("label")
+        return await _json(
+            lambda: desk.rows(
+                Kind(kind),
+                None if label is None else _number(label),
+                query.get("folder"),
+                query.get("open") == "1",
+                start,
+                count,
+            )
+        )
+
+    async def picture(request: Request) -> Response:
+        position = _position(desk, request.path_params["position"])
+        side = _number(request.query_params.get("side", str(SIDES[0])))
+        if side not in SIDES:
+            _no(HTTPStatus.BAD_REQUEST, "there is no such size")
+        made = await run_in_threadpool(desk.picture, position, side)
+        if not made.webp:
+            _no(HTTPStatus.UNPROCESSABLE_ENTITY, made.why)
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(made.webp, media_type="image/webp", headers=headers)
+
+    async def decide(request: Request) -> Response:
+        body = await _body(request)
+        try:
+            asked = msgspec.json.decode(body, type=Decide)
+        except MISFITS as error:
+            _no(HTTPStatus.BAD_REQUEST, f"not a decision: {error}")
+        if len(asked.decisions) > MAX_ROWS:
+            _no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
+        labels = {_position(desk, row): label for row, label in asked.decisions}
+        return await _json(lambda: _decided(desk, labels))
+
+    routes = [
+        Route("/", page),
+        Route("/assets/{name}", asset),
+        Route("/table", table),
+        Route("/rows", rows),
+        Route("/pictures/{position}", picture),
+        Route("/decisions", decide, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
+
+
+def _decided(desk: Desk, labels: Mapping[int, str | None]) -> Decided:
+    refused = desk.decisions.decide(labels)
+    return Decided(desk.decisions.labels, desk.decisions.totals(), refused)
+
+
+async def _json(work: Callable[[], Any]) -> Response:
+    """The JSON of what `work` returns, which may read files."""
+    try:
+        found = await run_in_threadpool(work)
+    except UsageError as error:
+        _no(HTTPStatus.BAD_REQUEST, str(error))
+    except HangtagError as error:
+        _no(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as long as it is small: the announced length may be wrong."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            _no(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
+    return bytes(body)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        _no(HTTPStatus.BAD_REQUEST, "not a number")
+    return int(text)
+
+
+def _position(desk: Desk, given: str | int) -> int:
+    number = _number(given) if isinstance(given, str) else given
+    if not 0 <= number < len(desk.answers):
+        _no(HTTPStatus.NOT_FOUND, "there is no such row")
+    return number
+
+
+def _no(status: HTTPStatus, why: str) -> NoReturn:
+    raise HTTPException(status, why)
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = msgspec.json.encode({"error": error.detail})
+    return Response(body, error.status_code, media_type="application/json")

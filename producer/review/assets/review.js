@@ -1,0 +1,346 @@
+"use strict";
+// Rows are named by their position. A decision counts when the server has replied that it is saved.
+
+const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4, NUMBERED = 9;
+const $ = (id) => document.getElementById(id);
+const state = {
+  table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
+  anchor: 0, single: false, loading: false, view: 0, left: 0,
+};
+let saving = Promise.resolve();
+
+async function ask(path, options) {
+  const reply = await fetch(path, options);
+  const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
+  if (!reply.ok) throw new Error(found.error);
+  return found;
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function report(text, wrong = false) {
+  $("saved").textContent = text;
+  $("saved").classList.toggle("wrong", wrong);
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
+const picture = (row, side) => `/pictures/${row.position}?side=${side}`;
+
+// The heading.
+
+function showTotals() {
+  const { decided, right, expected, accuracy } = state.table.totals;
+  const left = `${state.left.toLocaleString("en")} ${KINDS[state.kind]} left. `;
+  $("totals").textContent = left + (decided
+    ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of them were right, ` +
+      `${percent(expected / decided)} expected. About ${percent(accuracy)} of the table is right.`
+    : `Nothing decided yet. About ${percent(accuracy)} of the table should be right.`);
+}
+
+function showLabels(labels) {
+  state.table.labels = labels;
+  $("labels").replaceChildren(...labels.map((label, i) => {
+    const button = element("button", { type: "button" });
+    if (i < NUMBERED) button.append(element("kbd", { textContent: String(i + 1) }), " ");
+    button.append(label);
+    button.addEventListener("click", () => assign(label));
+    return button;
+  }));
+  $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+}
+
+const KINDS = { doubtful: "doubtful", flagged: "flagged", disagreeing: "unlike their folder", all: "all" };
+
+function showKinds() {
+  $("kinds").replaceChildren(...Object.entries(KINDS).map(([kind, text]) => {
+    const count = state.table.counts[kind].toLocaleString("en");
+    const button = element("button", { type: "button", textContent: `${text} ${count}` });
+    button.setAttribute("role", "radio");
+    button.setAttribute("aria-checked", String(kind === state.kind));
+    button.addEventListener("click", () => { state.kind = kind; showKinds(); load(); });
+    return button;
+  }));
+}
+
+// The rows.
+
+async function load() {
+  state.view += 1;
+  Object.assign(state, { rows: [], total: 0, focus: 0, anchor: 0, loading: false });
+  state.selected.clear();
+  $("grid").replaceChildren();
+  await more();
+  show();
+}
+
+async function more() {
+  if (state.loading || (state.rows.length && state.rows.length >= state.total)) return;
+  state.loading = true;
+  const view = state.view, query = new URLSearchParams({ kind: state.kind, count: PAGE });
+  query.set("start", $("open").checked ? state.rows.filter((row) => row.decided === null).length
+    : state.rows.length);
+  if ($("by-label").value) query.set("label", $("by-label").value);
+  if ($("by-folder").value) query.set("folder", $("by-folder").value);
+  if ($("open").checked) query.set("open", "1");
+  try {
+    const found = await ask(`/rows?${query}`);
+    if (view !== state.view) return;
+    const known = new Set(state.rows.map((row) => row.position));
+    const fresh = found.rows.filter((row) => !known.has(row.position));
+    if (!state.rows.length) { state.left = found.left; showTotals(); }
+    const decided = state.rows.filter((row) => row.decided !== null).length;
+    state.total = found.total + ($("open").checked ? decided : 0);
+    const first = state.rows.length;
+    state.rows.push(...fresh);
+    $("grid").append(...fresh.map((row, i) => tile(row, first + i)));
+    $("empty").hidden = state.rows.length > 0;
+    $("empty").textContent = "There are no such rows.";
+  } catch (error) {
+    report(error.message, true);
+  } finally {
+    if (view === state.view) state.loading = false;
+  }
+}
+
+function tile(row, index) {
+  const image = element("img", { src: picture(row, 192), alt: "", decoding: "async" });
+  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
+  image.addEventListener("error", () => image.replaceWith(element("span", {
+    textContent: "no picture", className: "note" })));
+  const bar = element("i", {});
+  bar.style.width = percent(row.confidence);
+  const made = element("div", { className: "tile", tabIndex: -1, title: row.path },
+    element("div", { className: "frame" }, image),
+    element("div", { className: "text" }, element("b", { textContent: row.guess }),
+      element("span", { textContent: percent(row.confidence) })),
+    element("div", { className: "bar" }, bar),
+    element("div", { className: "note" }));
+  made.setAttribute("role", "option");
+  made.addEventListener("click", (event) => choose(index, event));
+  made.addEventListener("dblclick", () => { state.focus = index; toggleMode(true); });
+  row.tile = made;
+  mark(row);
+  return made;
+}
+
+function mark(row) {
+  const note = row.tile.querySelector(".note:last-child");
+  row.tile.classList.toggle("confirmed", row.decided !== null && row.decided === row.guess);
+  row.tile.classList.toggle("corrected", row.decided !== null && row.decided !== row.guess);
+  const folder = row.folder && row.folder !== row.guess ? `folder: ${row.folder}` : "";
+  note.textContent = row.decided === null ? folder || row.flag.replaceAll("_", " ")
+    : row.decided === row.guess ? "✓ confirmed" : `→ ${row.decided}`;
+  row.tile.setAttribute("aria-label", `row ${row.row}, ${row.guess}, ${percent(row.confidence)}, ` +
+    `${note.textContent || "no decision"}`);
+}
+
+function show() {
+  state.rows.forEach((row, i) => {
+    row.tile.tabIndex = i === state.focus ? 0 : -1;
+    row.tile.setAttribute("aria-selected", String(state.selected.has(i)));
+  });
+  if (state.single) showLarge();
+}
+
+function showLarge() {
+  const row = state.rows[state.focus];
+  $("single").hidden = !row;
+  if (!row) return;
+  const image = $("large");
+  if (image.dataset.position !== String(row.position)) {
+    image.dataset.position = row.position;
+    image.src = picture(row, 768);
+    image.alt = `row ${row.row}`;
+    image.classList.toggle("pixels", false);
+    image.onload = () => image.classList.toggle("pixels", image.naturalWidth < 128);
+  }
+  for (const next of state.rows.slice(state.focus + 1, state.focus + 1 + PREFETCHED)) {
+    new Image().src = picture(next, 768);
+  }
+  const others = row.others.map(([label, p]) => `${label} ${percent(p)}`).join(", ");
+  const decided = row.decided === null ? "no decision yet" : `decided: ${row.decided}`;
+  $("caption").replaceChildren(
+    element("b", { textContent: `${row.guess} ${percent(row.confidence)}` }),
+    `${others ? `, ${others}` : ""} — ${decided}`, element("br"),
+    element("span", { className: "keys", textContent: `row ${row.row}: ${row.path}` }));
+}
+
+function toggleMode(single) {
+  state.single = single;
+  $("mode").setAttribute("aria-pressed", String(single));
+  $("grid").hidden = single;
+  $("single").hidden = !single;
+  state.selected.clear();
+  show();
+  if (!single) focus(state.focus);
+}
+
+function choose(index, event) {
+  if (event.shiftKey) {
+    const [a, b] = [state.anchor, index].sort((x, y) => x - y);
+    for (let i = a; i <= b; i += 1) state.selected.add(i);
+  } else {
+    if (state.selected.has(index)) state.selected.delete(index); else state.selected.add(index);
+    state.anchor = index;
+  }
+  focus(index);
+}
+
+function focus(index) {
+  state.focus = Math.max(0, Math.min(index, state.rows.length - 1));
+  show();
+  const row = state.rows[state.focus];
+  if (row && !state.single) row.tile.focus({ preventScroll: false });
+  if (state.rows.length - state.focus < PAGE / 2) more();
+}
+
+// Decisions.
+
+function current() {
+  const chosen = state.selected.size ? [...state.selected].sort((a, b) => a - b) : [state.focus];
+  return chosen.map((i) => state.rows[i]).filter(Boolean);
+}
+
+function set(row, label) {
+  state.left += (row.decided !== null) - (label !== null);
+  row.decided = label;
+  mark(row);
+}
+
+function decide(pairs, remember = true) {
+  if (!pairs.length) return;
+  const before = pairs.map(([row]) => [row, row.decided]);
+  for (const [row, label] of pairs) set(row, label);
+  show();
+  report("saving …");
+  saving = saving.then(async () => {
+    try {
+      const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
+      const headers = { "Content-Type": "application/json" };
+      const reply = await ask("/decisions", { method: "POST", body, headers });
+      const refused = new Set(reply.refused.map(({ row }) => row));
+      for (const [row, label] of before) if (refused.has(row.row)) set(row, label);
+      if (remember) state.undo.push(before.filter(([row]) => !refused.has(row.row)));
+      state.table.totals = reply.totals;
+      showTotals();
+      if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
+      if (refused.size) report(`not saved: ${reply.refused[0].why}`, true);
+      else report(`${remember ? "saved" : "taken back"}${pairs.length === 1 ? "" : ` ${pairs.length}`}`);
+    } catch (error) {
+      for (const [row, label] of before) set(row, label);
+      report(`not saved: ${error.message}`, true);
+    }
+    show();
+  });
+}
+
+function assign(label) {
+  const rows = current();
+  decide(rows.map((row) => [row, label === null ? row.guess : label]));
+  const last = Math.max(state.focus, ...state.selected);
+  const next = state.rows.findIndex((row, i) => i > last && row.decided === null);
+  state.selected.clear();
+  focus(next < 0 ? Math.min(last + 1, state.rows.length - 1) : next);
+}
+
+function undo() {
+  saving = saving.then(() => {
+    const last = state.undo.pop();
+    if (!last) { report("nothing to undo"); return; }
+    decide(last, false);
+    const index = state.rows.indexOf(last[0][0]);
+    if (index >= 0) focus(index);
+  });
+}
+
+async function refresh() {
+  if (document.hidden || !state.table) return;
+  try {
+    const table = await ask("/table");
+    state.table.totals = table.totals;
+    showTotals();
+    showLabels(table.labels);
+  } catch (error) {
+    report(`the server does not answer; start it again: ${error.message}`, true);
+  }
+}
+
+// Keys.
+
+function columns() {
+  const [first, second] = [state.rows[0], state.rows.find((row, i) => i &&
+    row.tile.offsetTop !== state.rows[0].tile.offsetTop)];
+  return first && second ? state.rows.indexOf(second) : state.rows.length;
+}
+
+const KEYS = {
+  Enter: () => assign(null),
+  u: undo,
+  g: () => toggleMode(!state.single),
+  "/": () => $("filter").focus(),
+  " ": () => choose(state.focus, {}),
+  Escape: () => { state.selected.clear(); show(); },
+  ArrowRight: () => focus(state.focus + 1),
+  ArrowLeft: () => focus(state.focus - 1),
+  ArrowDown: () => focus(state.focus + (state.single ? 1 : columns())),
+  ArrowUp: () => focus(state.focus - (state.single ? 1 : columns())),
+};
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select")) return;
+  if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
+  const number = "123456789".indexOf(event.key);
+  const act = number >= 0 && event.key ? () => {
+    if (number < state.table.labels.length) assign(state.table.labels[number]);
+  } : KEYS[event.key] || KEYS[event.key.toLowerCase()];
+  if (act) { event.preventDefault(); act(); return; }
+  if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("filter").focus();
+}
+
+function typed(event) {
+  const box = $("filter"), text = box.value.trim();
+  if (event.key === "Escape") { box.value = ""; focus(state.focus); }
+  if (event.key !== "Enter" || !text) return;
+  event.preventDefault();
+  const labels = state.table.labels, low = text.toLowerCase();
+  const begins = labels.filter((label) => label.toLowerCase().startsWith(low));
+  const exact = labels.find((label) => label.toLowerCase() === low);
+  if (!exact && begins.length > 1) { report(`which one: ${begins.join(", ")}?`, true); return; }
+  box.value = "";
+  assign(exact || begins[0] || text);
+}
+
+async function start() {
+  state.table = await ask("/table");
+  const { name, model, images, labels, folders } = state.table;
+  $("title").textContent = `${name} — ${images.toLocaleString("en")} images, ${model}`;
+  document.title = `Review ${name}`;
+  $("by-label").append(...labels.map((label, i) => element("option", { value: i, textContent: label })));
+  $("by-folder").append(...folders.map((folder) => element("option", { value: folder, textContent: folder })));
+  showLabels(labels);
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  if (wanted.get("kind") in KINDS) state.kind = wanted.get("kind");
+  if (wanted.has("label")) $("by-label").value = labels.indexOf(wanted.get("label"));
+  if (wanted.has("folder")) $("by-folder").value = wanted.get("folder");
+  showKinds();
+  for (const id of ["by-label", "by-folder", "open"]) $(id).addEventListener("change", load);
+  $("mode").addEventListener("click", () => toggleMode(!state.single));
+  $("confirm").addEventListener("click", () => assign(null));
+  $("undo").addEventListener("click", undo);
+  $("filter").addEventListener("keydown", typed);
+  document.addEventListener("keydown", pressed);
+  document.addEventListener("visibilitychange", refresh);
+  document.querySelector("main").addEventListener("scroll", (event) => {
+    const { scrollTop, clientHeight, scrollHeight } = event.target;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_PIXELS) more();
+  });
+  await load();
+  focus(0);
+}
+
+start().catch((error) => report(error.message, true));

@@ -1,0 +1,143 @@
+"""What the page of one table shows: its rows in views, their pictures, and the decisions."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer.output import acceptance
+from producer.pages.thumbnails import Thumbnails
+from producer.review.answers import NO_LABEL, Answer, Answers
+from producer.review.decisions import Decisions, Totals
+from producer.review.views import Kind, View, counts, positions
+from shared.image_status import Status
+from shared.messages.files import printable
+from shared.messages.thumbnail import Order, Thumbnail
+
+#: Views whose order is kept in memory.
+_KEPT_VIEWS = 8
+
+
+class Row(msgspec.Struct):
+    """One row of the page."""
+
+    position: int
+    row: int  #: in the table
+    path: str
+    guess: str
+    confidence: float
+    others: list[tuple[str, float]]  #: less probable labels
+    flag: str
+    folder: str  #: the label that its folder is named after, or empty
+    decided: str | None
+
+
+class Rows(msgspec.Struct):
+    """A part of a view."""
+
+    total: int  #: rows of the view
+    left: int  #: of those, rows without a decision
+    rows: list[Row]
+
+
+class Table(msgspec.Struct):
+    """What does not depend on a view."""
+
+    name: str
+    model: str
+    images: int
+    labels: list[str]
+    folders: list[str]
+    counts: dict[str, int]  #: rows of each kind
+    totals: Totals
+
+
+class Asset(NamedTuple):
+    content: str
+    media_type: str
+
+
+class Desk:
+    """One table."""
+
+    def __init__(
+        self,
+        output: Path,
+        answers: Answers,
+        decisions: Decisions,
+        thumbnails: Thumbnails,
+        page: str,
+        assets: dict[str, Asset],
+    ) -> None:
+        self.answers, self.decisions = answers, decisions
+        self.page, self.assets = page, assets
+        self._name, self._thumbnails = output.name, thumbnails
+        self._doubtless = acceptance.doubtless(answers.card)
+        self._counts = counts(answers, self._doubtless)
+        self._orders: dict[View, array[int]] = {}
+        self._folders = {printable(name): name for name in answers.folder_names}
+
+    def table(self) -> Table:
+        """The heading of the page."""
+        return Table(
+            self._name,
+            self.answers.card.ref,
+            len(self.answers),
+            self.decisions.labels,
+            sorted(self._folders),
+            self._counts,
+            self.decisions.totals(),
+        )
+
+    def rows(
+        self, kind: Kind, label: int | None, folder: str | None, open_: bool, start: int, count: int
+    ) -> Rows:
+        """A part of a view; `open_` leaves out rows with a decision."""
+        name = None if folder is None else self._folders.get(folder, os.fsencode(folder))
+        order: Sequence[int] = self._order(View(kind, label, name))
+        decided = self.decisions.of(order)
+        undecided = [p for p, label in zip(order, decided, strict=True) if label is None]
+        if open_:
+            order = undecided
+        some = order[start : start + count]
+        read, decided = self.answers.read(some), self.decisions.of(some)
+        rows = [self._row(p, a, label) for p, a, label in zip(some, read, decided, strict=True)]
+        return Rows(len(order), len(undecided), rows)
+
+    def picture(self, position: int, side: int) -> Thumbnail:
+        """The file of a row, decoded and encoded again."""
+        (answer,) = self.answers.read([position])
+        content = self.decisions.content(answer)
+        if isinstance(content, Status):
+            return Thumbnail(why=content.sentence)
+        return self._thumbnails.make(Order(content, side))
+
+    def _order(self, view: View) -> array[int]:
+        found = self._orders.get(view)
+        if found is None:
+            found = positions(self.answers, view, self._doubtless)
+            if len(self._orders) >= _KEPT_VIEWS:
+                self._orders.pop(next(iter(self._orders)))
+            self._orders[view] = found
+        return found
+
+    def _row(self, position: int, answer: Answer, decided: str | None) -> Row:
+        labels = self.answers.card.labels
+        (first, confidence), *others = answer.guesses
+        folder = self.answers.folder_label(position)
+        return Row(
+            position,
+            answer.row,
+            printable(answer.path),
+            labels[first],
+            confidence,
+            [(labels[label], p) for label, p in others],
+            answer.flag,
+            "" if folder == NO_LABEL else labels[folder],
+            decided,
+        )

@@ -1,0 +1,109 @@
+"""Who may use the page: the browser that opened its link, and pages of this server only.
+
+A page of another origin can send requests to this port, and with a rebound name read the answers.
+So a request needs the cookie of the link's token, this server's name as its host, and no foreign
+origin.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+#: More than a thousand row numbers.
+MAX_BODY_BYTES = 64 << 10
+_TOKEN_BYTES = 32
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Wraps an application: refuses requests that are not from its own pages."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app, self._port = app, port
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        # Cookies are shared by all ports of a host.
+        self._cookie = f"hangtag-review-{port}"
+        self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+
+    @property
+    def link(self) -> str:
+        """The address that opens the page."""
+        return f"http://{HOST}:{self._port}/?token={self._token}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        request = Request(scope)
+        response = self._refusal(request) or self._admission(request)
+        app = response if response is not None else self._app
+        await app(scope, receive, send_with_headers)
+
+    def _refusal(self, request: Request) -> Response | None:
+        headers = request.headers
+        if headers.get("host") not in self._hosts:
+            return _refused("this address is not the server's own")
+        if not _is_own(headers):
+            return _refused("another page sent this request")
+        if _length(headers) > MAX_BODY_BYTES:
+            return PlainTextResponse("too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return None
+
+    def _admission(self, request: Request) -> Response | None:
+        """None for a request with the cookie; a link with the token sets it."""
+        if self._equals(request.cookies.get(self._cookie)):
+            return None
+        if request.method != "GET" or not self._equals(request.query_params.get("token")):
+            return _refused("open the link that `hangtag review` has printed")
+        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
+        return response
+
+    def _equals(self, token: str | None) -> bool:
+        return token is not None and hmac.compare_digest(token.encode(), self._token.encode())
+
+
+def _is_own(headers: Headers) -> bool:
+    origin = headers.get("origin")
+    if origin is not None and origin != f"http://{headers['host']}":
+        return False
+    # `none`: typed, or opened from another program.
+    return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+
+
+def _length(headers: Headers) -> int:
+    """The announced size; a body without one is refused as too large."""
+    if "transfer-encoding" in headers:
+        return MAX_BODY_BYTES + 1
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() else MAX_BODY_BYTES + 1
+
+
+def _refused(why: str) -> Response:
+    return PlainTextResponse(f"refused: {why}\n", HTTPStatus.FORBIDDEN)

@@ -1,0 +1,115 @@
+"""Serves the page of one table until Ctrl-C."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlencode
+
+from producer.pages.file_location import FileLocation
+from producer.pages.thumbnails import Thumbnails
+from producer.review.answers import Answers
+from producer.review.decisions import Decisions
+from producer.review.views import Kind
+from shared import installation
+from shared.errors import SetupError, UsageError
+
+#: What the server needs: the extra `review`.
+PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
+#: More requests at once are refused with status 503, so that a client cannot fill the memory.
+MAX_CONNECTIONS = 200
+_SHUTDOWN_S = 3
+_ASSETS = resources.files("producer.review") / "assets"
+_MEDIA_TYPES = {
+    "review.css": "text/css",
+    "review.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def serve(
+    output: Path,
+    *,
+    port: int = 0,
+    kind: Kind = Kind.DOUBTFUL,
+    label: str = "",
+    folder: str = "",
+    open_browser: bool = False,
+    on_rows: Callable[[int], None] = lambda rows: None,
+    on_ready: Callable[[str, int], None],
+) -> None:
+    """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
+    page and the number of its rows.
+
+    Raises:
+        UsageError: there is nothing to review, or the port is taken.
+        SetupError: a package is missing, or the journal cannot be read.
+    """
+    if lack := installation.missing(PACKAGES, "review"):
+        raise SetupError(f"the review page cannot be served: {lack}")
+    import uvicorn
+
+    from producer.review.app import make
+    from producer.review.desk import Asset, Desk
+    from producer.review.guard import Guard
+
+    answers = Answers(output, on_rows)
+    if label and label not in answers.card.labels:
+        raise UsageError(
+            f"{answers.card.ref} has no label {label!r:.80}; it has: "
+            f"{', '.join(answers.card.labels)}"
+        )
+    decisions = Decisions(answers, output, _user(), FileLocation(answers.options))
+    decisions.totals()  # reads the log: a damaged one is reported before the page opens
+    assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
+    with _listening(port) as listener, Thumbnails() as thumbnails:
+        desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
+        guard = Guard(make(desk), listener.getsockname()[1])
+        wanted = {"kind": str(kind), "label": label, "folder": folder}
+        link = f"{guard.link}#{urlencode({k: v for k, v in wanted.items() if v})}"
+        config = uvicorn.Config(
+            guard,
+            log_level=logging.WARNING,
+            access_log=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=_SHUTDOWN_S,
+            server_header=False,
+        )
+        on_ready(link, len(answers))
+        if open_browser:
+            webbrowser.open(link)
+        with suppress(KeyboardInterrupt):  # the usual end; raised again by uvicorn
+            uvicorn.Server(config).run([listener])
+
+
+def _listening(port: int) -> socket.socket:
+    from producer.review.guard import HOST
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()  # before the link is printed
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"port {port} cannot be used ({error.strerror}); choose another, or leave --port out"
+        ) from error
+    return listener
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return ""
+
+
+def _read(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Which rows a page shows, and in which order."""
+
+from __future__ import annotations
+
+import enum
+from array import array
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from producer.output.acceptance import Acceptance
+from producer.review.answers import NO_LABEL, Answers
+
+
+class Kind(enum.StrEnum):
+    """The choices of a page."""
+
+    DOUBTFUL = "doubtful"  #: the least confident first
+    FLAGGED = "flagged"  #: the least confident first
+    DISAGREEING = "disagreeing"  #: with the folder's name; the most confident first
+    ALL = "all"  #: in the order of the table
+
+
+class View(NamedTuple):
+    """A choice of rows."""
+
+    kind: Kind = Kind.DOUBTFUL
+    label: int | None = None  #: the model's
+    folder: bytes | None = None  #: the name of the folder that the file is in
+
+
+def positions(answers: Answers, view: View, doubtless: Acceptance) -> array[int]:
+    """The positions of a view's rows, in its order."""
+    chosen = _CHOSEN[view.kind](answers, doubtless)
+    found = (p for p in range(len(answers)) if chosen(p) and _matches(answers, view, p))
+    if view.kind is Kind.ALL:
+        return array("I", found)
+    sign = -1 if view.kind is Kind.DISAGREEING else 1
+    return array("I", sorted(found, key=lambda p: sign * answers.confidences[p]))
+
+
+def counts(answers: Answers, doubtless: Acceptance) -> dict[str, int]:
+    """The number of rows of each kind."""
+    return {str(kind): sum(map(_CHOSEN[kind](answers, doubtless), _all(answers))) for kind in Kind}
+
+
+def _all(answers: Answers) -> Iterator[int]:
+    return iter(range(len(answers)))
+
+
+def _matches(answers: Answers, view: View, position: int) -> bool:
+    folder = answers.folder_names[answers.folders[position]]
+    return view.label in (None, answers.labels[position]) and view.folder in (None, folder)
+
+
+Choice = Callable[[int], bool]
+
+
+def _doubtful(answers: Answers, doubtless: Acceptance) -> Choice:
+    labels, confidences, flags = answers.labels, answers.confidences, answers.flags
+    return lambda p: not doubtless.accepts(labels[p], confidences[p], bool(flags[p]))
+
+
+def _flagged(answers: Answers, _: Acceptance) -> Choice:
+    return lambda p: bool(answers.flags[p])
+
+
+def _disagreeing(answers: Answers, _: Acceptance) -> Choice:
+    return lambda p: answers.folder_label(p) not in (NO_LABEL, answers.labels[p])
+
+
+def _every(_: Answers, __: Acceptance) -> Choice:
+    return lambda p: True
+
+
+_CHOSEN: dict[Kind, Callable[[Answers, Acceptance], Choice]] = {
+    Kind.DOUBTFUL: _doubtful,
+    Kind.FLAGGED: _flagged,
+    Kind.DISAGREEING: _disagreeing,
+    Kind.ALL: _every,
+}

@@ -1,0 +1,51 @@
+"""Corrections as a trainer gets them with its request: the label of each file, and its path.
+
+A file is found by its content. The path counts only if no class folder has the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file and the label that a person gave it."""
+
+    sha256: Sha256
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    label: Annotated[str, msgspec.Meta(min_length=1)]
+    path: bytes  #: absolute; empty if it was not found
+
+
+def encode_files(files: Sequence[LabelledFile]) -> bytes:
+    """The input of a request. Equal corrections have equal bytes."""
+    return msgspec.json.encode(sorted(files, key=lambda file: file.sha256))
+
+
+def input_sha256(data: bytes) -> str:
+    """What a request says of its input, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode_files(data: bytes | None, sha256: str) -> list[LabelledFile]:
+    """The files of an input; none if the request has no corrections (an empty `sha256`).
+
+    Raises:
+        BadMessage: the input is not the one that was submitted.
+    """
+    if not sha256:
+        return []
+    if data is None or input_sha256(data) != sha256:
+        raise BadMessage("the corrections are not those that were submitted; submit them again")
+    try:
+        return msgspec.json.decode(data, type=list[LabelledFile])
+    except MISFITS as error:
+        raise BadMessage(f"the corrections cannot be read ({error})") from error

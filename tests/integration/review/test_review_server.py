@@ -1,0 +1,261 @@
+"""The review of a real job through its real server: what is reported as saved stays, and only the
+page that was opened with the link can read or decide anything."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from producer.inputs.job_options import JobOptions
+from shared.corrections import correction_log
+from shared.corrections.correction import in_force
+from tests.support.images.drawn_folders import draw
+from tests.support.jobs import finished_job
+from tests.support.processes.review_server import Review
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("review")
+    draw(folder / "shapes", (5, 8), 20)
+    (folder / "shapes" / "copy.png").write_bytes(
+        sorted((folder / "shapes").glob("*/*.png"))[0].read_bytes()
+    )
+    (folder / "shapes" / "broken.png").write_bytes(finished_job.RUBBISH)
+    options = JobOptions((b"shapes",), os.fsencode(folder), str(folder / "t.csv"))
+    finished_job.finish(options)
+    return folder / "t.csv"
+
+
+@pytest.fixture
+def review(table: Path) -> Iterator[Review]:
+    correction_log.log_path(table).unlink(missing_ok=True)
+    running = Review(table)
+    try:
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def idle(table: Path) -> Iterator[Review]:
+    """A server that decides nothing, for many tests."""
+    correction_log.log_path(table).unlink(missing_ok=True)
+    running = Review(table)
+    try:
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
+
+
+def saved(table: Path) -> dict[str, str]:
+    """The label in force by the path in the table."""
+    known = in_force(correction_log.read(correction_log.log_path(table)))
+    return {one.path: one.label for one in known.values()}
+
+
+def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: Path) -> None:
+    rows = review.json("GET", "/rows?kind=all&count=3")["rows"]
+    reply = review.decide((rows[0]["position"], "Coat"), (rows[1]["position"], rows[1]["guess"]))
+    assert reply["refused"] == []
+    assert saved(table) == {rows[0]["path"]: "Coat", rows[1]["path"]: rows[1]["guess"]}
+    review.decide((rows[0]["position"], None))
+    assert saved(table) == {rows[1]["path"]: rows[1]["guess"]}
+    again = review.json("GET", "/rows?kind=all&count=3")["rows"]
+    assert [row["decided"] for row in again] == [None, rows[1]["guess"], None]
+    assert review.end() == 0
+
+
+def test_copies_share_a_decision(review: Review) -> None:
+    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    (copy,) = (row for row in rows if row["path"].endswith("copy.png"))
+    before = review.json("GET", "/table")["totals"]["decided"]
+    totals = review.decide((copy["position"], "Bag"))["totals"]
+    assert totals["decided"] == before + 2
+    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    assert sum(row["decided"] == "Bag" for row in rows) == 2
+
+
+def test_a_failed_row_is_not_shown(review: Review) -> None:
+    rows = review.json("GET", "/rows?kind=all&count=500")
+    assert rows["total"] == len(rows["rows"]) == review.json("GET", "/table")["images"]
+    assert not [row for row in rows["rows"] if row["path"].endswith("broken.png")]
+
+
+def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
+    doubtful = review.json("GET", "/rows?count=500")
+    confidences = [row["confidence"] for row in doubtful["rows"]]
+    assert confidences == sorted(confidences)
+    assert doubtful["left"] == doubtful["total"] == len(confidences) > 2
+    first, second = doubtful["rows"][:2]
+    review.decide((first["position"], first["guess"]))
+    rest = review.json("GET", "/rows?count=500&open=1")
+    assert rest["rows"][0]["position"] == second["position"]
+    label = review.json("GET", "/table")["labels"].index(second["guess"])
+    chosen = review.json("GET", f"/rows?kind=all&count=500&label={label}")["rows"]
+    assert {row["guess"] for row in chosen} == {second["guess"]}
+
+
+def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, table: Path) -> None:
+    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    done = 0
+    with ThreadPoolExecutor(4) as pool:
+        killing = pool.submit(int)
+        for row in rows:
+            if done == len(rows) // 2:
+                killing = pool.submit(review.end, signal.SIGKILL)
+            try:
+                review.decide((row["position"], "Sandal"))
+            except OSError:
+                break
+            done += 1
+        killing.result()
+    kept = saved(table)
+    assert done >= len(rows) // 2
+    assert {row["path"] for row in rows[:done]} - set(kept) <= {rows[0]["path"]}  # its copy
+    again = Review(table)
+    assert again.json("GET", "/table")["totals"]["decided"] >= done
+    assert again.end() == 0
+
+
+def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
+    other = Review(table)
+    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    unique = {row["path"]: row["position"] for row in rows if not row["path"].endswith("copy.png")}
+    pages = [review, other]
+    with ThreadPoolExecutor(8) as pool:
+        each = enumerate(unique.values())
+        list(pool.map(lambda one: pages[one[0] % 2].decide((one[1], "Bag")), each))
+    assert set(saved(table)) == set(unique)
+    assert review.json("GET", "/table")["totals"] == other.json("GET", "/table")["totals"]
+    assert other.end() == 0
+
+
+def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
+    row = review.json("GET", "/rows?kind=all&count=2")["rows"][1]
+    file = table.parent / row["path"]
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + b"x")
+        reply = review.decide((row["position"], "Bag"))
+        assert [one["row"] for one in reply["refused"]] == [row["row"]]
+        assert row["path"] not in saved(table)
+    finally:
+        file.write_bytes(before)
+
+
+def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
+    row = review.json("GET", "/rows?kind=all&count=1")["rows"][0]
+    assert "wool hat" in review.decide((row["position"], "wool hat"))["labels"]
+
+
+@pytest.mark.parametrize("label", ["../x", "a\nb", ".x", "unknown", "failed", "con", "", "COAT"])
+def test_a_label_that_cannot_name_a_folder_is_refused(
+    idle: Review, table: Path, label: str
+) -> None:
+    status, _, body = idle.ask("POST", "/decisions", {"decisions": [[0, label]]})
+    assert (status, b"error" in body) == (400, True)
+    assert saved(table) == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+def test_a_foreign_page_reads_and_decides_nothing(
+    idle: Review, table: Path, headers: dict[str, str]
+) -> None:
+    for method, path in (("GET", "/rows"), ("GET", "/pictures/0"), ("POST", "/decisions")):
+        body = {"decisions": [[0, "Bag"]]} if method == "POST" else None
+        assert idle.ask(method, path, body, **headers)[0] == 403
+    assert saved(table) == {}
+
+
+@pytest.mark.parametrize("cookie", ["", "hangtag-review=x", "wrong"])
+def test_without_the_token_nothing_is_answered(idle: Review, table: Path, cookie: str) -> None:
+    if cookie == "wrong":
+        cookie = f"{idle.cookie[:-1]}{'A' if idle.cookie[-1] != 'A' else 'B'}"
+    for method, path in (("GET", "/"), ("GET", "/table"), ("POST", "/decisions")):
+        body = {"decisions": [[0, "Bag"]]} if method == "POST" else None
+        assert idle.ask(method, path, body, cookie=cookie)[0] == 403
+    assert saved(table) == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pictures/999999",
+        "/pictures/-1",
+        "/pictures/1e3",
+        "/pictures/..%2f..%2fetc%2fpasswd",
+        "/pictures/0?side=100000",
+        "/rows?kind=../..",
+        "/rows?start=-1",
+        "/assets/..%2fserver.py",
+        "/assets/idle.html",
+        "/etc/passwd",
+    ],
+)
+def test_only_rows_and_pictures_of_the_table_are_served(idle: Review, path: str) -> None:
+    status, headers, body = idle.ask("GET", path)
+    assert status in (400, 404)
+    assert headers["content-type"] == "application/json"
+    assert b"root:" not in body
+
+
+def test_the_policy_allows_own_content_only(idle: Review) -> None:
+    for path in ("/", "/table", "/assets/idle.js", "/pictures/0", "/nowhere"):
+        headers = idle.ask("GET", path)[1]
+        assert headers["content-security-policy"].startswith("default-src 'none'; ")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_picture_is_encoded_again(idle: Review, table: Path) -> None:
+    row = idle.json("GET", "/rows?kind=all&count=1")["rows"][0]
+    status, headers, body = idle.ask("GET", f"/pictures/{row['position']}")
+    assert (status, headers["content-type"], body[8:12]) == (200, "image/webp", b"WEBP")
+    assert body not in (table.parent / row["path"]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"decisions":[[0]]}',
+        b'{"decisions":[["0","Bag"]]}',
+        b'{"decisions":[[0,"Bag"]],"more":1}',
+        b'{"decisions":[[99999,"Bag"]]}',
+        b'{"decisions":[[-1,"Bag"]]}',
+        b'{"decisions":[' + b",".join([b'[0,"Bag"]'] * 501) + b"]}",
+        b" " * (70 << 10),
+    ],
+)
+def test_a_strange_body_decides_nothing(idle: Review, table: Path, body: bytes) -> None:
+    connection = http.client.HTTPConnection(idle.host, idle.port, timeout=30)
+    connection.request("POST", "/decisions", body, {"Cookie": idle.cookie})
+    assert 400 <= connection.getresponse().status < 500
+    connection.close()
+    assert saved(table) == {}
+
+
+def test_many_requests_at_once_leave_the_server_usable(idle: Review) -> None:
+    with ThreadPoolExecutor(100) as pool:
+        each = pool.map(lambda n: idle.ask("GET", f"/rows?count=1&start={n % 7}")[0], range(2000))
+        assert set(each) <= {200, 503}
+    assert idle.json("GET", "/table")["images"] > 0

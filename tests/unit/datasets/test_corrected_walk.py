@@ -1,0 +1,112 @@
+"""Corrected files have the label that a person gave them, wherever they lie now."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.corrections.labelled_files import (
+    LabelledFile,
+    decode_files,
+    encode_files,
+    input_sha256,
+)
+from shared.errors import BadMessage
+from worker.datasets.corrected_walk import LOST, open_walk
+from worker.datasets.split import TEST, TRAINING, UNDECIDED
+
+
+def correction(content: bytes, label: str, path: Path | None = None) -> LabelledFile:
+    where = b"" if path is None else bytes(path)
+    return LabelledFile(hashlib.sha256(content).hexdigest(), len(content), label, where)
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def labelled(root: Path, *corrections: LabelledFile) -> dict[str, tuple[str, int]]:
+    """Label and part by the path below the parent of `root`."""
+    walk = open_walk(root, corrections)
+    return {
+        str(Path(item.path.decode()).relative_to(root.parent)): (walk.labels[item.label], item.part)
+        for item in walk.items()
+    }
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write(tmp_path / "photos/cat/1.png", b"one")
+    write(tmp_path / "photos/cat/2.png", b"two")
+    write(tmp_path / "photos/dog/3.png", b"three")
+    return tmp_path / "photos"
+
+
+def test_a_file_in_another_class_folder_is_relabelled(photos: Path) -> None:
+    assert labelled(photos, correction(b"two", "dog")) == {
+        "photos/cat/1.png": ("cat", UNDECIDED),
+        "photos/cat/2.png": ("dog", UNDECIDED),
+        "photos/dog/3.png": ("dog", UNDECIDED),
+    }
+
+
+def test_every_copy_has_the_correction(photos: Path) -> None:
+    write(photos / "dog/copy.png", b"two")
+    found = labelled(photos, correction(b"two", "dog"))
+    assert found["photos/cat/2.png"] == found["photos/dog/copy.png"] == ("dog", UNDECIDED)
+
+
+def test_a_file_in_no_class_folder_is_added_once(photos: Path) -> None:
+    outside = write(photos.parent / "inbox/4.jpg", b"four")
+    inside = correction(b"one", "cat", photos / "cat/1.png")
+    found = labelled(photos, correction(b"four", "dog", outside), inside)
+    assert found["inbox/4.jpg"] == ("dog", UNDECIDED)
+    assert len(found) == 4
+
+
+def test_a_new_label_is_a_new_class(photos: Path) -> None:
+    walk = open_walk(photos, [correction(b"two", "bird")])
+    assert walk.labels == ("cat", "dog", "bird")
+
+
+def test_the_label_of_a_card_is_its_class_folder(tmp_path: Path) -> None:
+    write(tmp_path / "photos/T-shirt_top/1.png", b"one")
+    write(tmp_path / "photos/Coat/2.png", b"two")
+    found = labelled(tmp_path / "photos", correction(b"two", "T-shirt/top"))
+    assert found["photos/Coat/2.png"] == ("T-shirt_top", UNDECIDED)
+
+
+def test_files_stay_in_their_part(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write(tmp_path / f"photos/{part}/cat/1.png", part.encode())
+        write(tmp_path / f"photos/{part}/dog/2.png", b"dog" + part.encode())
+    outside = write(tmp_path / "inbox/3.png", b"out")
+    found = labelled(
+        tmp_path / "photos", correction(b"test", "dog"), correction(b"out", "cat", outside)
+    )
+    assert found["photos/test/cat/1.png"] == ("dog", TEST)
+    assert found["inbox/3.png"] == ("cat", TRAINING)
+
+
+def test_a_file_with_other_content_is_not_the_corrected_one(photos: Path) -> None:
+    write(photos.parent / "inbox/4.jpg", b"five")
+    walk = open_walk(photos, [correction(b"four", "dog", photos.parent / "inbox/4.jpg")])
+    assert [item.path for item in walk.items() if b"inbox" in item.path] == []
+    assert walk.skipped[LOST] == 1
+
+
+@given(st.lists(st.tuples(st.binary(max_size=3), st.text(min_size=1), st.binary())))
+def test_a_trainer_reads_what_was_submitted(files: list[tuple[bytes, str, bytes]]) -> None:
+    known = {c: LabelledFile(hashlib.sha256(c).hexdigest(), len(c), x, p) for c, x, p in files}
+    data = encode_files(list(known.values()))
+    read = decode_files(data, input_sha256(data))
+    assert sorted(read, key=str) == sorted(known.values(), key=str)
+    with pytest.raises(BadMessage):
+        decode_files(data + b" ", input_sha256(data))
+    assert decode_files(None, "") == []

@@ -1,0 +1,126 @@
+"""A table with corrections: the person's label, the model's guess, and who gave the label."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.verify.verify import verify
+from shared.corrections import correction_log
+from shared.corrections.correction import Correction
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+
+NEW = 'wool "hat", red'
+
+
+def correct(table: Path, content: bytes, label: str, undo: bool = False) -> None:
+    correction = Correction(
+        hashlib.sha256(content).hexdigest(),
+        "elsewhere.png",
+        1,
+        "Bag",
+        label,
+        "ada",
+        len(content),
+        f"{zlib.crc32(content):08x}",
+        "now",
+        undo,
+    )
+    correction_log.append(correction_log.log_path(table), [correction])
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Ten rows; the last one failed, and the first two are copies."""
+    (tmp_path / "photos").mkdir()
+    for n in range(9):
+        (tmp_path / f"photos/{n}.png").write_bytes(bytes([max(1, n)]) * 9)
+    (tmp_path / "photos/9.png").write_bytes(RUBBISH)
+    finish(options_of(tmp_path, b"photos"))
+    return tmp_path / "out.csv"
+
+
+def test_corrections_are_found_by_content(table: Path) -> None:
+    before = rows(table)
+    correct(table, bytes([1]) * 9, NEW)
+    correct(table, RUBBISH, "Bag")
+    run("table", str(table))
+    after = rows(table)
+    assert [row["label"] for row in after[:2]] == [NEW, NEW]  # both copies
+    assert [row["guess"] for row in after[:9]] == [row["label"] for row in before[:9]]
+    assert [row["source"] for row in after] == ["person"] * 2 + ["model"] * 7 + [""]
+    assert [row["label"] for row in after[2:]] == [row["label"] for row in before[2:]]
+    assert [row["confidence"] for row in after] == [row["confidence"] for row in before]
+    assert verify(table).proven
+
+
+def test_later_corrections_do_not_refute_a_table(table: Path) -> None:
+    correct(table, bytes([2]) * 9, "Coat")
+    run("table", str(table))
+    rendered = table.read_bytes()
+    correct(table, bytes([3]) * 9, "Coat")
+    assert verify(table).proven
+    run("table", str(table))
+    assert table.read_bytes() != rendered
+    assert rows(table)[3]["label"] == "Coat"
+    assert verify(table).proven
+
+
+def test_an_accepted_label_of_a_person_needs_no_confidence(table: Path) -> None:
+    correct(table, bytes([2]) * 9, "Coat")
+    run("table", str(table), "--min-confidence", "1")
+    labels = [row["label"] for row in rows(table)]
+    assert labels == ["unknown"] * 2 + ["Coat"] + ["unknown"] * 6 + [""]
+
+
+def test_what_was_taken_back_is_the_models_again(table: Path) -> None:
+    original = table.read_bytes()
+    correct(table, bytes([2]) * 9, "Coat")
+    run("table", str(table))
+    correct(table, bytes([2]) * 9, "Coat", undo=True)
+    run("table", str(table), "--columns", "all")
+    assert {row["source"] for row in rows(table)} == {"model", ""}
+    run("table", str(table), "--no-corrections")
+    assert table.read_bytes() == original
+    assert verify(table).proven
+
+
+def test_a_table_without_a_log_stays_as_it_is(table: Path) -> None:
+    original = table.read_bytes()
+    run("table", str(table))
+    assert table.read_bytes() == original
+
+
+def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
+    correct(table, bytes([2]) * 9, "Coat")
+    run("table", str(table))
+    correction_log.log_path(table).unlink()
+    assert "--no-corrections" in run("verify", str(table), code=1)
+    run("table", str(table), "--no-corrections")
+    assert verify(table).proven
+
+
+def test_a_copy_of_a_table_has_corrections_too(table: Path) -> None:
+    correct(table, bytes([2]) * 9, "Coat")
+    original = table.read_bytes()
+    copy = table.parent / "copy.csv"
+    run("table", str(table), "-o", str(copy), "--columns", "label,source")
+    assert rows(copy)[2] == {"path": "photos/2.png", "label": "Coat", "source": "person"}
+    assert table.read_bytes() == original

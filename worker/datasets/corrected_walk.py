@@ -1,0 +1,82 @@
+"""Class folders as people have corrected them: files keep their place and get other labels.
+
+A correction is found by the content of a file. Files that lie in no class folder are added. Only
+files whose size occurs in a correction are hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from shared.class_folders import folder_of
+from shared.corrections.labelled_files import LabelledFile
+from worker.datasets.folder_layout import ClassFolderWalk, Item
+from worker.datasets.split import TRAINING, UNDECIDED
+
+#: Why a correction is not in the data.
+LOST = "corrected files that were not found"
+
+
+class CorrectedWalk(ClassFolderWalk):
+    """The class folders under `root`, with corrections.
+
+    Files of test/ are judged by their corrected labels, and stay in test/.
+
+    Raises:
+        SetupError: there is no such folder, or its classes are ambiguous.
+    """
+
+    def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
+        super().__init__(root)
+        self._files_by_sha256 = {one.sha256: one for one in corrections}
+        self._sizes = {one.size for one in corrections}
+        folders = {folder_of(label): label for label in self.labels}
+        known = list(self.labels)
+        self._corrected: dict[str, int] = {}
+        for one in sorted(corrections, key=lambda one: one.label):
+            # `T-shirt/top` of a card is the class folder `T-shirt_top`.
+            label = folders.setdefault(folder_of(one.label), one.label)
+            if label not in known:
+                known.append(label)
+            self._corrected[one.sha256] = known.index(label)
+        self.labels = tuple(known)
+        are_split = any(branch.part != UNDECIDED for branch in self.branches)
+        self._elsewhere = TRAINING if are_split else UNDECIDED
+
+    def items(self) -> Iterator[Item]:
+        """Every file of the folders in their order, then corrected files from elsewhere."""
+        found: set[str] = set()
+        for item in super().items():
+            sha256 = self._sha256(item.path)
+            if sha256 in self._corrected:
+                found.add(sha256)
+                yield item._replace(label=self._corrected[sha256])
+            else:
+                yield item
+        for sha256, one in self._files_by_sha256.items():
+            if sha256 in found:
+                continue
+            if one.path and self._sha256(one.path) == sha256:
+                yield Item(one.path, self._corrected[sha256], self._elsewhere)
+            else:
+                self.skipped[LOST] += 1
+
+    def _sha256(self, path: bytes) -> str:
+        """The file's content, if a correction has its size; otherwise empty."""
+        try:
+            info = os.stat(path)
+            if not stat.S_ISREG(info.st_mode) or info.st_size not in self._sizes:
+                return ""
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""  # reading it for its pixels will name it
+
+
+def open_walk(root: Path, corrections: Sequence[LabelledFile]) -> ClassFolderWalk:
+    """The walk of a folder, with corrections or without."""
+    return CorrectedWalk(root, corrections) if corrections else ClassFolderWalk(root)

@@ -53,7 +53,6 @@ class StoredResult(NamedTuple):
 class BatchFiles(NamedTuple):
     """A batch with a result."""
 
-    n: int
     names: list[bytes]
     stamps: list[Stamp]
     digests: list[bytes]  #: CRC-32 of each file's bytes, little-endian; each is empty if unknown
@@ -198,7 +197,6 @@ def batch_files(record: Record) -> BatchFiles:
     each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
     names = record.names.split(b"\0")
     return BatchFiles(
-        record.n,
         names,
         [(size, time) for size, time in STAMP.iter_unpack(record.stamps)],
         each or [b""] * len(names),

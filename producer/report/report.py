@@ -103,7 +103,7 @@ def _write(
 def _batches(
     sealed: SealedJournal,
 ) -> Iterator[tuple[list[bytes], list[tuple[int, int]], list[bytes], BatchResult]]:
-    for _, names, stamps, digests, data in sealed.files():
+    for names, stamps, digests, data in sealed.files():
         yield names, stamps, digests, decode_result(data, len(names))
 
 

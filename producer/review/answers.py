@@ -88,9 +88,9 @@ class Answers:
     def _read(self, sealed: SealedJournal) -> None:
         known: dict[bytes, int] = {}
         row = 1
+        self._batches.extend(sealed.numbers())
         for batch in sealed.files():
             self._starts.append(row)
-            self._batches.append(batch.n)
             self._add(row, batch, known)
             row += len(batch.names)
 

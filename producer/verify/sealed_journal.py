@@ -115,6 +115,14 @@ class SealedJournal(JobProperties):
         """The files of each batch, in order."""
         return map(records.batch_files, self._records())
 
+    def numbers(self) -> list[int]:
+        """The numbers of the batches of `files`, in order."""
+        with sqlite_errors(self.path):
+            found = self._db.execute(
+                "SELECT n FROM batch WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+            )
+            return [n for (n,) in found]
+
     def batch(self, n: int) -> records.BatchFiles:
         """The files of one batch of `files`. Raises SetupError if it is damaged or missing."""
         with sqlite_errors(self.path):

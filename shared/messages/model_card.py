@@ -79,6 +79,16 @@ class OperatingPoint(msgspec.Struct, frozen=True):
     thresholds: tuple[float | None, ...]
 
 
+class Pretrained(msgspec.Struct, frozen=True):
+    """The pretrained network that a version contains."""
+
+    name: str
+    sha256: str  #: of the file of its weights
+    package: str  #: that the file comes in
+    licence: str
+    source: str
+
+
 class Card(msgspec.Struct, frozen=True):
     """`card.json`. It is written last and makes a version exist."""
 
@@ -114,6 +124,12 @@ class Card(msgspec.Struct, frozen=True):
     second_pass_share: float = 0.0  #: of the held-out images
     operating_points: tuple[OperatingPoint, ...] = ()
     teachers: tuple[str, ...] = ()  #: that it was distilled from: `NAME@VERSION`, or `seed N`
+    pretrained: Pretrained | None = None
+    features: int = 0  #: length of the graph's second output; 0: it has none
+    #: The held-out answers are of networks that did not learn from one of so many parts. 0: the
+    #: version itself did not learn from the held-out images.
+    folds: int = 0
+    heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
 
     @property
     def ref(self) -> str:
@@ -124,7 +140,8 @@ class Card(msgspec.Struct, frozen=True):
 #: Fields that cards did not have at first.
 _LATER = {
     "output", "precision", "precision_why", "precision_trial", "call_images",
-    "second_pass_margin", "second_pass_share", "operating_points", "teachers",
+    "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
+    "features", "folds", "heldout_error",
 }  # fmt: skip
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Card)}
 
@@ -155,6 +172,7 @@ def decode_card(data: bytes) -> Card:
         "labels": card.labels,
         "call_images": card.call_images >= 1,
         "temperature": card.temperature > 0,
+        "features": card.features >= 0,
         "operating_points": all(
             len(point.thresholds) == len(card.labels) for point in card.operating_points
         ),

@@ -30,6 +30,9 @@ class DataReport(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()  #: paths below the folder, the first thousand
     unreadable_count: int = 0
     notes: tuple[str, ...] = ()  #: imbalance, duplicates, ...
+    #: `PATH: like PATH` for images that are nearly the same, the first thousand.
+    duplicates: tuple[str, ...] = ()
+    duplicates_count: int = 0
 
 
 class Decided(msgspec.Struct, frozen=True):

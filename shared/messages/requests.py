@@ -21,7 +21,7 @@ MARK_CHARS = 8  #: among requests of one id
 PRECISIONS = ("auto", "fp32", "int8")
 PROMOTE = ("if-better", "always", "never")
 #: The names of the recipes, which worker/recipes/recipes.py defines.
-RECIPES = ("tutorial", "fast", "accurate", "photo")
+RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-scratch")
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.

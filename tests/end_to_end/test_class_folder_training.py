@@ -38,7 +38,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
-    recipe = recipes.find("photo").lasting(EPOCHS)
+    recipe = recipes.find("photo-scratch").lasting(EPOCHS)
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
     return Training(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
 

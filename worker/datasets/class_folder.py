@@ -52,15 +52,16 @@ def store(
     if cached is not None:
         return stored, cached
     walk = ClassFolderWalk(root)
-    counts = _count(walk, on_progress)
-    _check_files(walk, counts, to_learn)
+    counts = count_files(walk, on_progress)
+    check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     with stored.attempt() as attempt:
         return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
 
 
-def _count(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
+def count_files(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
+    """The number of files of each class and part; reports that it works."""
     counts: Counts = Counter()
     for number, item in enumerate(walk.items(), 1):
         counts[item.label, item.part] += 1
@@ -87,8 +88,12 @@ def _decode(
     return _report(walk, shape, rows, parts, refused, to_learn)
 
 
-def _check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
-    """Check what can be checked before decoding."""
+def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
+    """Check what can be checked before decoding.
+
+    Raises:
+        SetupError: there are too few classes or images.
+    """
     where = printable(walk.root)
     if not sum(counts.values()):
         _check_open(walk, walk.root)
@@ -107,7 +112,7 @@ def _check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
         for branch in walk.branches if count < SMALLEST_CLASS else ():
             if branch.label == number:
                 _check_open(walk, branch.folder)
-        _check_class(label, count)
+        check_class(label, count)
 
 
 def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
@@ -116,7 +121,8 @@ def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
         raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
 
 
-def _check_class(label: str, count: int) -> None:
+def check_class(label: str, count: int) -> None:
+    """Raises SetupError if a class has too few images."""
     if count < SMALLEST_CLASS:
         raise SetupError(
             f"class {label} has {count} images to learn from; a class needs {SMALLEST_CLASS} "
@@ -128,7 +134,7 @@ def _check_parts(walk: ClassFolderWalk, rows: DecodedRows, parts: Parts) -> None
     """Check what requires decoded images."""
     for number, label in enumerate(walk.labels):
         mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
-        _check_class(label, len(np.unique(rows.contents[mine])))
+        check_class(label, len(np.unique(rows.contents[mine])))
     if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
         raise SetupError(
             f"{printable(walk.root)} has no images to learn from or none held out; "

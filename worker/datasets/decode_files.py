@@ -101,7 +101,7 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
 
 
 def read_file(path: bytes) -> bytes:
-    """The bytes of a file. Raises ImageError."""
+    """The bytes of a file. Raises ImageError: it cannot be read, or is too large."""
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,13 @@ import numpy.typing as npt
 #: [n, height, width, channels], 0 to 255; in memory or memory-mapped.
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the card's labels
+
+
+class ImageRows(Protocol):
+    """Images that are read one at a time: an array of them, or files that are decoded."""
+
+    def __getitem__(self, number: int, /) -> npt.NDArray[np.uint8]: ...
+
 
 #: Copied at once from a mapped file.
 CHUNK_BYTES = 8 << 20

@@ -26,6 +26,17 @@ NAMED, NAMED_IN_ERROR = 1000, 3
 _FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
 
 
+def photo_notes(
+    labels: tuple[str, ...],
+    rows: DecodedRows,
+    parts: Parts,
+    skipped: Mapping[str, int],
+) -> tuple[str, ...]:
+    """As `notes`, where rows with equal `contents` are near-duplicates."""
+    copies = _copies(rows, parts, "nearly the same as others")
+    return (*_imbalance(labels, rows, parts), *copies, *_skipped_files(skipped))
+
+
 def notes(
     labels: tuple[str, ...],
     rows: DecodedRows,
@@ -48,11 +59,13 @@ def _imbalance(labels: tuple[str, ...], rows: DecodedRows, parts: Parts) -> Iter
         )
 
 
-def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
+def _copies(
+    rows: DecodedRows, parts: Parts, what: str = "copied from others, pixel by pixel"
+) -> Iterator[str]:
     groups, same = np.unique(rows.contents, return_inverse=True)
     if len(groups) == len(same):
         return
-    yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
+    yield f"{_are(len(same) - len(groups))} {what}"
     pairs = [(TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)]
     for one, other in pairs:
         shared = np.intersect1d(same[parts == one], same[parts == other])

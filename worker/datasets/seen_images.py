@@ -27,11 +27,13 @@ class SeenImages(NamedTuple):
 
 def files(learn: Examples, held: Examples) -> dict[str, bytes]:
     """The hashes as files of a version."""
-    parts = {LEARNED: learn, HELD_OUT: held}
-    return {
-        name: np.unique(content_hashes(part.images)).astype("<u8").tobytes()
-        for name, part in parts.items()
-    }
+    return files_of(content_hashes(learn.images), content_hashes(held.images))
+
+
+def files_of(learned: Hashes, held_out: Hashes) -> dict[str, bytes]:
+    """The same from hashes of the pixels, in any order."""
+    parts = {LEARNED: learned, HELD_OUT: held_out}
+    return {name: np.unique(part).astype("<u8").tobytes() for name, part in parts.items()}
 
 
 def read(registry: Registry, card: Card) -> SeenImages | None:

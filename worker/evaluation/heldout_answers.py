@@ -1,6 +1,7 @@
 """The logits of a version for its held-out images, stored beside its card.
 
-A trained version did not learn from them; of an imported one that is unknown.
+What gave them did not learn from these images: the version itself, or for a version with folds the
+network without the image's fold. Of an imported version that is unknown.
 
 Accuracy, temperature, operating points and comparisons of versions are functions of this record.
 """
@@ -23,12 +24,16 @@ from worker.datasets.split import Hashes, content_hashes
 FILE = "heldout.npz"
 
 
+Digests = npt.NDArray[np.uint8]  #: [n, 32]
+
+
 class HeldoutAnswers(NamedTuple):
     """In the order of the held-out images, [n]; logits as served, before the temperature."""
 
     images: Hashes  #: of the pixels of the network's input
     labels: Labels
     logits: npt.NDArray[np.float32]  #: [n, classes]
+    files: Digests | None = None  #: SHA-256 of the files; None if there are none
 
 
 def of(held: Examples, logits: npt.NDArray[np.float32]) -> HeldoutAnswers:
@@ -39,12 +44,14 @@ def of(held: Examples, logits: npt.NDArray[np.float32]) -> HeldoutAnswers:
 def encode(answers: HeldoutAnswers) -> bytes:
     """The bytes of an `.npz` file."""
     file = io.BytesIO()
+    digests = {} if answers.files is None else {"files": answers.files}
     np.savez(
         file,
         allow_pickle=False,
         images=answers.images.astype("<u8"),
         labels=answers.labels.astype("<i4"),
         logits=answers.logits.astype("<f4"),
+        **digests,
     )
     return file.getvalue()
 
@@ -63,7 +70,10 @@ def decode(data: bytes, card: Card) -> HeldoutAnswers:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return HeldoutAnswers(
-                stored["images"], stored["labels"].astype(np.int64), stored["logits"]
+                stored["images"],
+                stored["labels"].astype(np.int64),
+                stored["logits"],
+                stored.get("files"),
             )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error

@@ -115,7 +115,7 @@ def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, b
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
         exact = load_runtime.load("tensorflow", card, files[KERAS]).predict(some)
     graph = LiteRT(card, files[TFLITE])
-    check_agreement(probabilities(graph.run(some), 1.0), exact)
+    check_agreement(probabilities(graph.run(some).logits, 1.0), exact)
     return files, graph
 
 
@@ -130,8 +130,8 @@ def _without_int8(requested: precision.Requested, error: Exception) -> precision
 
 
 def _passes(graph: Graph, images: Images, mirror: bool) -> Passes:
-    first = graph.run(images)
-    return Passes(first, graph.run(mirrored(images)) if mirror else None)
+    first = graph.run(images).logits
+    return Passes(first, graph.run(mirrored(images)).logits if mirror else None)
 
 
 def _served(

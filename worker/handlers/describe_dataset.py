@@ -25,7 +25,7 @@ from worker.recipes import recipes
 CHECKED_FILES = 20_000
 TOO_MANY = f"more than {CHECKED_FILES:,} files: all were counted, but not all were opened"
 #: Images of a folder are displayed in this size.
-SIZE = recipes.RECIPES["photo"].size or recipes.GREY
+SIZE = recipes.RECIPES["photo-scratch"].size or recipes.GREY
 SPEC = Preprocessing(*SIZE)
 #: If the requested file cannot be decoded, one of the next files is displayed.
 LOOK_AHEAD_FILES = 25

@@ -75,9 +75,10 @@ def _compared(
     """From the records of both versions, else by running `old` on the held-out images."""
     if old.labels != new.labels:
         return None
-    if old.preprocessing == new.preprocessing:
-        records = [_answers(context, one) for one in (new, old)]
-        if records[0] and records[1] and (found := quality_gate.paired(records[0], records[1])):
+    of_new, of_old = _answers(context, new), _answers(context, old)
+    if of_new and of_old:
+        same_input = old.preprocessing == new.preprocessing
+        if found := quality_gate.paired(of_new, of_old, same_input):
             return found
     images = heldout(old.preprocessing)
     if images is None or not len(images.labels):

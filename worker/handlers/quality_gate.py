@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from shared.messages.model_card import Card
 from shared.registry.registry import FIRST
-from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.evaluation.heldout_answers import Digests, HeldoutAnswers
 
 Rule = Literal["if-better", "always", "never"]
 
@@ -30,10 +30,17 @@ class Comparison(NamedTuple):
     error: float  #: standard error of the difference, or of `old` if the answers are not paired
 
 
-def paired(new: HeldoutAnswers, old: HeldoutAnswers) -> Comparison | None:
-    """Compare on images held out from both; None if those are fewer than half of `new`'s."""
-    common, of_new, of_old = np.intersect1d(new.images, old.images, return_indices=True)
-    if 2 * len(common) < len(new.images) or not len(common):
+def paired(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool = True) -> Comparison | None:
+    """Compare on images held out from both; None if those are fewer than half of either's.
+
+    Images are the same if their files are, whatever the recipes; without files if their pixels are,
+    which requires the `same_input`.
+    """
+    keys = _keys(new, old, same_input)
+    if keys is None:
+        return None
+    common, of_new, of_old = np.intersect1d(*keys, return_indices=True)
+    if not len(common) or 2 * len(common) < min(len(new.labels), len(old.labels)):
         return None
     truth = new.labels[of_new]  # a label may have been corrected since
     right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
@@ -44,6 +51,18 @@ def paired(new: HeldoutAnswers, old: HeldoutAnswers) -> Comparison | None:
         float(right[1].mean()),
         float(difference.std() / math.sqrt(len(common))),
     )
+
+
+def _keys(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool) -> tuple[Any, Any] | None:
+    """What identifies the images of both."""
+    if new.files is not None and old.files is not None:
+        return _as_bytes(new.files), _as_bytes(old.files)
+    return (new.images, old.images) if same_input else None
+
+
+def _as_bytes(digests: Digests) -> Any:
+    """One value for each digest [n]."""
+    return np.ascontiguousarray(digests).view(f"V{digests.shape[1]}")[:, 0]
 
 
 def unpaired(new: Card, measured: float) -> Comparison:

@@ -14,7 +14,7 @@ from shared.registry.mirror_writer import refresh
 from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
-from worker.handlers import promotion, teacher_versions
+from worker.handlers import promotion, teacher_versions, train_photos
 from worker.handlers.context import Context, Reply
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes import recipes
@@ -37,6 +37,8 @@ def train(context: Context, work: Train) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     recipe = _recipe(work)
+    if recipe.backbone:
+        return train_photos.train(context, work, recipe)
     teachers = teacher_versions.pinned(context, work.teachers)
     context.stage(LOADING)
     loaded = _load(context, work, recipe.size, None)
@@ -54,6 +56,11 @@ def _recipe(work: Train) -> Recipe:
         recipe = recipes.find(work.recipe)
     except SetupError as error:
         raise UsageError(str(error)) from error
+    if recipe.backbone and (work.epochs or work.teachers or work.teach_by):
+        raise UsageError(
+            f"the recipe {recipe.name} has no epochs and no teachers; leave out --epochs, "
+            "--teacher and --teach-by, or use --recipe photo-scratch"
+        )
     return recipe.lasting(work.epochs) if work.epochs else recipe
 
 

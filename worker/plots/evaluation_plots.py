@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from worker.datasets.examples import Images, Labels
+from worker.datasets.examples import ImageRows, Labels
 from worker.evaluation.metrics import confusion
 from worker.evaluation.reliability import reliability
 from worker.plots.confusion import confusion_matrix
@@ -22,7 +22,7 @@ CURVES = "curves.png"
 def plots(
     labels: Sequence[str],
     history: Sequence[Line],
-    images: Images,
+    images: ImageRows,
     truth: Labels,
     probabilities: npt.NDArray[np.floating],
 ) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from worker.datasets.examples import Images, Labels
+from worker.datasets.examples import ImageRows, Labels
 from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened
 
 ROWS, COLUMNS = 3, 5
@@ -22,7 +22,7 @@ BELOW_TEXT = -0.18
 
 @png_plot
 def mistakes(
-    labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
+    labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
     """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)

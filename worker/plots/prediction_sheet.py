@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from worker.datasets.examples import Images, Labels
+from worker.datasets.examples import ImageRows, Labels
 from worker.plots.bars import NUMBERED_LABELS, bars
 from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened, some
 
@@ -29,7 +29,7 @@ KEY_LINE_LENGTH = 130
 
 @png_plot
 def sheet(
-    labels: Sequence[str], images: Images, truth: Labels, probabilities: npt.NDArray[np.floating]
+    labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
     """Some of the images uint8 [n, height, width, channels] with their probabilities [n, classes].
 

@@ -14,15 +14,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
-    network: Literal["dense", "small_conv", "residual"]
-    widths: tuple[int, ...]  #: units or filters, from the input on
+    network: Literal["dense", "small_conv", "residual", "head"]
+    backbone: str = ""  #: of the head, as in worker/backbones/table.py
+    widths: tuple[int, ...] = ()  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width
     early: int = 1  #: of the residual network: downscaling before its first block
     size: tuple[int, int, int] | None = None  #: of images from class folders
-    epochs: int
+    epochs: int = 0  #: 0: it is not trained in epochs
     least_steps: int = 0  #: in total; above 0, a small set gets smaller batches and more epochs
-    batch: int  #: images per step
-    peak_rate: float  #: learning rate of Adam (AdamW where `decay` is above 0)
+    batch: int = 0  #: images per step
+    peak_rate: float = 0.0  #: learning rate of Adam (AdamW where `decay` is above 0)
     warmup_share: float = 0.0  #: of all steps; the rate rises to its peak
     one_cycle: bool = False  #: after the warm-up the rate falls to 0; otherwise it is constant
     decay: float = 0.0  #: of kernels, decoupled, times the rate
@@ -101,10 +102,13 @@ RECIPES = {
             mixed=True,
             mirror=True,
         ),
+        # Colour photos: a linear head on the features of a pretrained network.
+        Recipe(name="photo", network="head", backbone="efficientnet-lite0"),
+        Recipe(name="photo-head", network="head", backbone="efficientnet-lite0"),
         Recipe(
-            # Colour photos of ordinary size, from scratch: the same network, downscaled by four
-            # before its first block.
-            name="photo",
+            # Colour photos from scratch: the network of `accurate`, downscaled by four before its
+            # first block.
+            name="photo-scratch",
             network="residual",
             widths=(32, 64, 128, 256),
             blocks=(1, 1, 1, 1),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.messages.model_card import Card
-from worker.runtimes.runtime import Graph, Images, Logits, Probabilities
+from worker.runtimes.runtime import Graph, Images, Logits, Outputs, Probabilities
 
 
 class Classifier:
@@ -21,21 +21,31 @@ class Classifier:
 
     def predict(self, images: Images) -> Probabilities:
         """As `Runtime.predict`."""
+        return self.probabilities(self.outputs(images))
+
+    def probabilities(self, outputs: Outputs) -> Probabilities:
+        """float32 [n, classes]: what `predict` returns for images with these outputs."""
         if self._card.output == "probabilities":
-            return self._graph.run(images)
-        return probabilities(self.logits(images), self._card.temperature)
+            return outputs.logits
+        return probabilities(outputs.logits, self._card.temperature)
 
     def logits(self, images: Images) -> Logits:
-        """float32 [n, classes] for images uint8 [n, H, W, C], after the second pass.
+        """The logits of `outputs`."""
+        return self.outputs(images).logits
+
+    def outputs(self, images: Images) -> Outputs:
+        """Of images uint8 [n, H, W, C]: logits after the second pass, features of the first.
 
         Raises:
             SetupError: the images do not have the shape in the version's card.
         """
-        first = self._graph.run(images)
-        again = np.flatnonzero(margins(first) < self._card.second_pass_margin)
-        if len(again):
-            first[again] = mean(first[again], self._graph.run(mirrored(images[again])))
-        return first
+        first, features = self._graph.run(images)
+        if self._card.second_pass_margin:
+            again = np.flatnonzero(margins(first) < self._card.second_pass_margin)
+            if len(again):
+                second = self._graph.run(mirrored(images[again])).logits
+                first[again] = mean(first[again], second)
+        return Outputs(first, features)
 
 
 def probabilities(logits: Logits, temperature: float) -> Probabilities:

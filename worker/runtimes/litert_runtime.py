@@ -12,6 +12,7 @@ from shared.messages.model_card import Card
 from worker.runtimes.runtime import (
     Images,
     Logits,
+    Outputs,
     empty_outputs,
     image_shape,
     in_calls,
@@ -38,17 +39,19 @@ class LiteRT:
             SetupError: this is no `.tflite` file, or its shapes differ from the card's.
         """
         self._card = card
-        self._interpreter, self._input, self._output = _loaded(card, artifact, threads)
+        self._interpreter, self._input, self._outputs = _loaded(card, artifact, threads)
         self._images = int(self._input["shape"][0])
         self._check()
         self._same_bits = self._same_bits_in_small_calls()
 
-    def run(self, images: Images) -> Logits:
+    def run(self, images: Images) -> Outputs:
         """As `Graph.run`."""
         results = empty_outputs(images, self._card)
         for rows, call in in_calls(images, self._card.call_images, pad=not self._same_bits):
             self._resize(len(call))
-            results[rows] = self._invoke(call)[: rows.stop - rows.start]
+            for result, output in zip(results, self._invoke(call), strict=False):
+                if result is not None:
+                    result[rows] = output[: rows.stop - rows.start]
         return results
 
     def activation_bytes(self) -> int:
@@ -60,11 +63,11 @@ class LiteRT:
         ]
         return 2 * max(sizes)
 
-    def _invoke(self, images: Images) -> Logits:
+    def _invoke(self, images: Images) -> list[Logits]:
+        """Logits, and features if the version has them."""
         self._interpreter.set_tensor(self._input["index"], images)
         self._interpreter.invoke()
-        outputs: Logits = self._interpreter.get_tensor(self._output["index"])
-        return outputs
+        return [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
 
     def _resize(self, count: int) -> None:
         if count != self._images:
@@ -81,13 +84,14 @@ class LiteRT:
         )
         self._resize_to_full_call()
         whole = self._invoke(images)
-        if whole.shape != (count, len(self._card.labels)):
+        if [output.shape for output in whole] != [(count, width) for width in self._widths()]:
             raise self._misfit()
         try:
             for few in PROBE_IMAGES:
                 self._resize(min(few, count))
-                if not np.array_equal(self._invoke(images[:few]), whole[:few]):
-                    raise RuntimeError("results differ in bits or shape")
+                for output, expected in zip(self._invoke(images[:few]), whole, strict=True):
+                    if not np.array_equal(output, expected[:few]):
+                        raise RuntimeError("results differ in bits or shape")
         except (RuntimeError, ValueError):
             self._images = 0  # unknown after a resize that failed
             self._resize_to_full_call()
@@ -102,10 +106,14 @@ class LiteRT:
 
     def _check(self) -> None:
         input_form = (self._input["dtype"], tuple(self._input["shape"][1:]))
-        output_form = (self._output["dtype"], tuple(self._output["shape"][1:]))
-        expected_output = (np.float32, (len(self._card.labels),))
-        if input_form != (np.uint8, image_shape(self._card)) or output_form != expected_output:
+        outputs = [(output["dtype"], tuple(output["shape"][1:])) for output in self._outputs]
+        expected = [(np.float32, (width,)) for width in self._widths()]
+        if input_form != (np.uint8, image_shape(self._card)) or outputs != expected:
             raise self._misfit()
+
+    def _widths(self) -> list[int]:
+        """The lengths of the outputs of an image."""
+        return [width for width in (len(self._card.labels), self._card.features) if width]
 
     def _misfit(self) -> SetupError:
         return SetupError(
@@ -116,16 +124,16 @@ class LiteRT:
 
 def _loaded(
     card: Card, artifact: bytes, threads: int
-) -> tuple[Interpreter, dict[str, Any], dict[str, Any]]:
-    """The interpreter, and the details of its only input and its only output."""
+) -> tuple[Interpreter, dict[str, Any], list[dict[str, Any]]]:
+    """The interpreter, and the details of its only input and of its outputs."""
     try:
         interpreter = Interpreter(model_content=artifact, num_threads=threads)
         interpreter.allocate_tensors()
         # The names in a damaged file may not be UTF-8.
-        (input_,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+        (input_,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
             f"model.tflite of {card.ref} cannot be loaded ({reason}); publish it again"
         ) from error
-    return interpreter, input_, output
+    return interpreter, input_, outputs

@@ -6,7 +6,7 @@ Importing this module loads NumPy and no runtime: worker/runtimes/load_runtime.p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,16 @@ from shared.messages.model_card import Card
 Images = npt.NDArray[np.uint8]  #: [n, height, width, channels]
 Probabilities = npt.NDArray[np.float32]  #: [n, classes]
 Logits = npt.NDArray[np.float32]  #: [n, classes]
+Features = npt.NDArray[np.float32]  #: [n, features]
 
 ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
+
+
+class Outputs(NamedTuple):
+    """What a graph returns."""
+
+    logits: Logits
+    features: Features | None  #: None if the version's graph has no such output
 
 
 class Runtime(Protocol):
@@ -35,10 +43,10 @@ class Runtime(Protocol):
 class Graph(Protocol):
     """The network of a version as a runtime executes it: one pass, without softmax."""
 
-    def run(self, images: Images) -> Logits:
-        """float32 [n, classes] of images uint8 [n, height, width, channels].
+    def run(self, images: Images) -> Outputs:
+        """The outputs for images uint8 [n, height, width, channels].
 
-        Older versions return probabilities here (`Card.output`).
+        Older versions return probabilities as logits (`Card.output`).
 
         Raises:
             SetupError: the images do not have the shape in the version's card.
@@ -65,8 +73,8 @@ def image_shape(card: Card) -> tuple[int, int, int]:
     return spec.height, spec.width, spec.channels
 
 
-def empty_outputs(images: Images, card: Card) -> Logits:
-    """An uninitialized array float32 [n, classes] for the images.
+def empty_outputs(images: Images, card: Card) -> Outputs:
+    """Uninitialized arrays for the images.
 
     Raises:
         SetupError: the images do not have the card's shape.
@@ -77,7 +85,8 @@ def empty_outputs(images: Images, card: Card) -> Logits:
             f"{card.ref} takes uint8 images [n, {shape[0]}, {shape[1]}, {shape[2]}], "
             f"not {images.dtype} {list(images.shape)}"
         )
-    return np.empty((len(images), len(card.labels)), np.float32)
+    features = np.empty((len(images), card.features), np.float32) if card.features else None
+    return Outputs(np.empty((len(images), len(card.labels)), np.float32), features)
 
 
 def in_calls(images: Images, call_images: int, *, pad: bool) -> Iterator[tuple[slice, Images]]:

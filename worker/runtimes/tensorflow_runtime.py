@@ -15,7 +15,7 @@ from shared.messages.model_card import Card
 from worker.runtimes import keras_archive
 from worker.runtimes.runtime import (
     Images,
-    Logits,
+    Outputs,
     empty_outputs,
     image_shape,
     in_calls,
@@ -45,22 +45,26 @@ class TensorFlow:
         self._call_images = GPU_CALL_IMAGES if gpus else CALL_IMAGES
         model = load_model(artifact)
         shape = image_shape(card)
-        if model.input_shape != (None, *shape) or model.output_shape != (None, len(card.labels)):
+        widths = [width for width in (len(card.labels), card.features) if width]
+        outputs = [tuple(output.shape) for output in model.outputs]
+        if model.input_shape != (None, *shape) or outputs != [(None, width) for width in widths]:
             raise SetupError(
                 f"model.keras of {card.ref} does not have the shapes of its card; publish it again"
             )
         images = tf.TensorSpec((self._call_images, *shape), tf.uint8)
         self._function = tf.function(
-            lambda part: model(part, training=False), input_signature=[images]
+            lambda part: keras.tree.flatten(model(part, training=False)), input_signature=[images]
         ).get_concrete_function()
         self._model = model  # the function holds its variables weakly
         self.run(np.zeros((1, *shape), np.uint8))
 
-    def run(self, images: Images) -> Logits:
+    def run(self, images: Images) -> Outputs:
         """As `Graph.run`."""
         results = empty_outputs(images, self._card)
         for rows, call in in_calls(images, self._call_images, pad=True):
-            results[rows] = self._function(tf.constant(call)).numpy()[: rows.stop - rows.start]
+            for result, output in zip(results, self._function(tf.constant(call)), strict=False):
+                if result is not None:
+                    result[rows] = output.numpy()[: rows.stop - rows.start]
         return results
 
 

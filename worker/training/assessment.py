@@ -12,16 +12,24 @@ import msgspec
 
 from shared.messages.model_card import Card, Metrics
 from shared.messages.replies import Evaluation
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, ImageRows, Labels
 from worker.evaluation.metrics import score
 from worker.plots import evaluation_plots
 from worker.plots.curves import Line
 from worker.plots.operating_points import accepted_accuracy
 from worker.runtimes import load_runtime, runtime
 from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, Probabilities
 
 EVALUATION, POINTS = "evaluation.json", "operating_points.png"
+
+
+class Answered(NamedTuple):
+    """Labelled images [n] and the predictions [n, classes] for them."""
+
+    predictions: Probabilities
+    labels: Labels
+    images: ImageRows
 
 
 class Assessment(NamedTuple):
@@ -41,20 +49,28 @@ def assess(
 ) -> Assessment:
     """Measure on the held-out images, then once on the test images, if there are any.
 
-    `answers` are the logits [n, classes] of the held-out images, as served. The plots use the test
-    images, or else the held-out images.
+    `answers` are the logits [n, classes] of the held-out images, as served.
     """
-    plotted = held
-    predictions = heldout = probabilities(answers, card.temperature)
-    found = {"heldout": score(predictions, held.labels, card.labels)}
+    tested = None
     if test is not None:
         served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
-        plotted, predictions = test, served.predict(test.images)
-        found["test"] = score(predictions, test.labels, card.labels)
+        tested = Answered(served.predict(test.images), test.labels, test.images)
+    heldout = Answered(probabilities(answers, card.temperature), held.labels, held.images)
+    return assess_answers(card, history, heldout, tested)
+
+
+def assess_answers(
+    card: Card, history: Sequence[Line], heldout: Answered, test: Answered | None
+) -> Assessment:
+    """The same from predictions. The plots use the test images, or else the held-out images."""
+    found = {"heldout": score(heldout.predictions, heldout.labels, card.labels)}
+    if test is not None:
+        found["test"] = score(test.predictions, test.labels, card.labels)
+    plotted = heldout if test is None else test
     plots = evaluation_plots.plots(
-        card.labels, history, plotted.images, plotted.labels, predictions
+        card.labels, history, plotted.images, plotted.labels, plotted.predictions
     )
-    plots[POINTS] = accepted_accuracy(heldout, held.labels, card.operating_points)
+    plots[POINTS] = accepted_accuracy(heldout.predictions, heldout.labels, card.operating_points)
     text = msgspec.json.format(msgspec.json.encode(found), indent=0)
     return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: text} | plots)
 

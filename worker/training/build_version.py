@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
 from shared.errors import SetupError
-from shared.messages.model_card import Card, Metrics
+from shared.messages.model_card import Card, Metrics, Preprocessing
 from worker.datasets import seen_images, split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
@@ -78,7 +78,10 @@ def build_version(
     )
     trained = fit(seed, state, ensemble)
     on_stage("exporting")
-    card = _card(name, recipe, data, seed, trained.network.count_params())
+    card = blank_card(name, recipe, data, seed)
+    card = msgspec.structs.replace(
+        card, parameters=trained.network.count_params(), gates=data.gates
+    )
     served = export(
         trained.network,
         card,
@@ -138,7 +141,18 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
     return learn, held
 
 
-def _card(name: str, recipe: Recipe, data: DataSet, seed: int, parameters: int) -> Card:
+class LabelledData(Protocol):
+    """What a card states of its data."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def preprocessing(self) -> Preprocessing: ...
+
+
+def blank_card(name: str, recipe: Recipe, data: LabelledData, seed: int) -> Card:
     """The card before anything is exported or measured."""
     return Card(
         name=name,
@@ -150,13 +164,12 @@ def _card(name: str, recipe: Recipe, data: DataSet, seed: int, parameters: int) 
         recipe=recipe.name,
         seed=seed,
         epochs=recipe.epochs,
-        parameters=parameters,
+        parameters=0,
         dataset=data.name,
         dataset_fingerprint="",
         code_version=code_version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
-        gates=data.gates,
     )
 
 

@@ -25,7 +25,7 @@ from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
 from worker.recipes.recipes import RECIPES, Recipe
 
-PHOTO = RECIPES["photo"]
+PHOTO = RECIPES["photo-scratch"]
 
 
 class Stop(Exception):
@@ -447,7 +447,7 @@ from shared.errors import SetupError
 from worker.datasets import load
 from worker.recipes.recipes import RECIPES
 try:
-    load.load(sys.argv[1], RECIPES["photo"].size, None, Path(sys.argv[2]))
+    load.load(sys.argv[1], RECIPES["photo-scratch"].size, None, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """

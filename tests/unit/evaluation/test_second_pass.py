@@ -9,7 +9,7 @@ import pytest
 from shared.registry import packaged
 from worker.evaluation.second_pass import ALWAYS, SHARES, Passes, apply, choose
 from worker.runtimes.classifier import Classifier, margins, probabilities
-from worker.runtimes.runtime import Images, Logits
+from worker.runtimes.runtime import Images, Logits, Outputs
 
 CLASSES = 3
 
@@ -64,17 +64,18 @@ class Brightness:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    def run(self, images: Images) -> Logits:
+    def run(self, images: Images) -> Outputs:
         self.calls.append(len(images))
         thirds = np.array_split(images.astype(np.float32), CLASSES, axis=2)
-        return np.stack([third.mean((1, 2, 3)) for third in thirds], axis=1).astype(np.float32)
+        logits = np.stack([third.mean((1, 2, 3)) for third in thirds], axis=1)
+        return Outputs(logits.astype(np.float32), None)
 
 
 def test_a_worker_makes_the_same_second_passes_as_the_export() -> None:
     rng = np.random.default_rng(2)
     images = rng.integers(0, 256, (200, 4, 6, 1), np.uint8)
-    flipped = Brightness().run(images[:, :, ::-1])
-    expected = apply(Passes(Brightness().run(images), flipped), 30.0)
+    flipped = Brightness().run(images[:, :, ::-1]).logits
+    expected = apply(Passes(Brightness().run(images).logits, flipped), 30.0)
     card = msgspec.structs.replace(
         packaged.card(), output="logits", temperature=20.0, second_pass_margin=30.0
     )

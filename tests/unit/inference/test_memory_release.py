@@ -41,7 +41,7 @@ watcher = threading.Thread(target=watch)
 watcher.start()
 size = int(sys.argv[3])
 recipe = msgspec.structs.replace(
-    recipes.RECIPES["photo"].lasting(1),
+    recipes.RECIPES["photo-scratch"].lasting(1),
     network="dense", widths=(2,), size=(size, size, 3), batch=16,
 )
 found = load.load(sys.argv[1], recipe.size, None, Path(sys.argv[2])).data

@@ -80,6 +80,10 @@ WITHOUT = {
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
+    "caches of the store: placed when whole, and computed again if they are missing": {
+        "worker/backbones/feature_cache.py",
+        "worker/export/backbone_files.py",
+    },
     "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
 }
 #: Functions without a point, and why.
@@ -132,6 +136,7 @@ ALONE = {
     "producer/compare/tables.py:_compare": "a page for a user: written again by the same command",
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
+    "worker/backbones/photo_features.py:_decoder_sample": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",
 }
 

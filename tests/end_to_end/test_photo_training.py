@@ -1,0 +1,214 @@
+"""A folder of a few photos becomes a model in seconds, by a head on a pretrained backbone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import UsageError
+from shared.messages.model_card import Card
+from shared.messages.replies import Trained
+from shared.messages.requests import Train
+from shared.registry.registry import Registry
+from tests.support.images import shapes
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.backbones.feature_cache import DIGEST_BYTES
+from worker.backbones.photo_features import row_bytes
+from worker.backbones.table import BACKBONES
+from worker.datasets import seen_images
+from worker.datasets.split import content_hashes
+from worker.decoding.decode import decode
+from worker.evaluation import heldout_answers
+from worker.evaluation.metrics import score
+from worker.handlers.train import train
+from worker.runtimes import load_runtime, runtime
+from worker.runtimes.classifier import Classifier, probabilities
+
+#: Keras 3.15 saves models with a function that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+IMAGES_OF_CLASS = 12
+NEW_IMAGES = 5
+BROKEN = "circle/broken.jpg"
+COPY = ("square/001.png", "square/more.png")
+BACKBONE = BACKBONES["efficientnet-lite0"]
+
+
+class Training(NamedTuple):
+    """A request that was handled, the version, and how it is run again."""
+
+    server: RedisServer
+    root: Path
+    registry: Registry
+    trained: Trained
+    card: Card
+
+    def again(self, work: Train, request_id: str) -> Trained:
+        context, _ = handler_context.make(
+            self.server, self.registry.root, work, request_id=request_id
+        )
+        answer = train(context, work).answer
+        assert isinstance(answer, Trained)
+        return answer
+
+    def model(self) -> Classifier:
+        data = self.registry.read(self.card, runtime.artifact_name("litert"))
+        return load_runtime.load("litert", self.card, data)
+
+    def stored_features(self) -> int:
+        sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
+        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(BACKBONE.features))
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Training]:
+    root = tmp_path_factory.mktemp("photos")
+    for shape in shapes.CORNERS:
+        shapes.write(root, shape, IMAGES_OF_CLASS)
+    (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
+    shutil.copy(root / COPY[0], root / COPY[1])
+    with RedisServer(server_binary) as server:
+        yield _train(server, root, tmp_path_factory.mktemp("store"))
+
+
+def _train(server: RedisServer, root: Path, store: Path) -> Training:
+    work = Train("shapes", "photo", str(root))
+    context, _ = handler_context.make(server, store, work)
+    trained = train(context, work).answer
+    assert isinstance(trained, Trained)
+    registry = Registry(store)
+    return Training(server, root, registry, trained, registry.card("shapes", 1))
+
+
+def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> None:
+    card, count = training.card, 3 * IMAGES_OF_CLASS + 1
+    assert training.trained.model == "shapes@1"
+    assert training.registry.aliases("shapes") == {"production": 1}
+    assert card.metrics.heldout_count == count
+    assert card.metrics.heldout_accuracy > 0.9
+    assert card.metrics.test_accuracy is None
+    assert 0 <= card.heldout_error < 0.06
+    assert card.folds == 5
+    assert {"confusion.png", "samples.png", "mistakes.png", "operating_points.png"} <= set(
+        card.files
+    )
+
+
+def test_its_card_names_the_network_that_it_contains(training: Training) -> None:
+    pretrained = training.card.pretrained
+    assert pretrained is not None
+    assert msgspec.structs.asdict(pretrained) == {
+        "name": BACKBONE.name,
+        "sha256": BACKBONE.sha256,
+        "package": BACKBONE.package,
+        "licence": "Apache-2.0",
+        "source": BACKBONE.source,
+    }
+
+
+def test_its_figures_are_those_of_its_record(training: Training) -> None:
+    record = heldout_answers.read(training.registry, training.card)
+    assert record is not None
+    assert record.files is not None
+    assert len(np.unique(record.files, axis=0)) == 3 * IMAGES_OF_CLASS
+    found = score(probabilities(record.logits, training.card.temperature), record.labels)
+    metrics = training.card.metrics
+    assert (found.accuracy, found.loss, found.ece) == (
+        metrics.heldout_accuracy,
+        metrics.heldout_loss,
+        metrics.heldout_ece,
+    )
+
+
+def test_its_answers_are_not_those_of_a_head_that_knew_the_photos(training: Training) -> None:
+    """The published head learned from all; its answers to them are surer than those out of fold."""
+    record = heldout_answers.read(training.registry, training.card)
+    assert record is not None
+    images, labels = _photos(training)
+    known = training.model().logits(images)
+    np.testing.assert_array_equal(np.sort(labels), np.sort(record.labels))
+    cards_loss = score(probabilities(record.logits, 1.0), record.labels).loss
+    assert score(probabilities(known, 1.0), labels).loss < cards_loss / 2
+
+
+def test_it_classifies_new_images(training: Training) -> None:
+    for number, shape in enumerate(training.card.labels):
+        encoded = [shapes.encoded(shapes.draw(shape, 5000 + n), "PNG") for n in range(NEW_IMAGES)]
+        images = np.stack([decode(data, training.card.preprocessing) for data in encoded])
+        predicted = training.model().predict(images).argmax(1)
+        assert np.count_nonzero(predicted == number) >= NEW_IMAGES - 1
+
+
+def test_the_report_names_unreadable_files_and_near_duplicates(training: Training) -> None:
+    report = training.trained.data
+    assert report is not None
+    assert [line.partition(":")[0] for line in report.unreadable] == [BROKEN]
+    assert report.training == (IMAGES_OF_CLASS, IMAGES_OF_CLASS + 1, IMAGES_OF_CLASS)
+    assert f"{COPY[1]}: like {COPY[0]}" in report.duplicates
+    assert any("nearly the same" in note for note in report.notes)
+
+
+def test_it_knows_which_images_it_has_seen(training: Training) -> None:
+    seen = seen_images.read(training.registry, training.card)
+    assert seen is not None
+    images, _ = _photos(training)
+    assert np.isin(content_hashes(images), seen.learned).all()
+
+
+def test_the_same_request_again_publishes_nothing(training: Training) -> None:
+    work = Train("shapes", "photo", str(training.root))
+    assert training.again(work, "r1").model == "shapes@1"
+    assert training.registry.versions("shapes") == [1]
+
+
+def test_with_more_photos_only_those_are_computed_and_versions_are_paired(
+    training: Training,
+) -> None:
+    before = training.stored_features()
+    assert before == 3 * IMAGES_OF_CLASS
+    shapes.write(training.root, "circle", IMAGES_OF_CLASS + 4)
+    found = training.again(Train("shapes", "photo-head", str(training.root)), "r2")
+    assert training.stored_features() == before + 4
+    assert found.model == "shapes@2"
+    assert f"on the {3 * IMAGES_OF_CLASS} held-out images" in found.decision.why
+
+
+def test_the_precision_can_be_requested(training: Training) -> None:
+    work = Train("exact", "photo", str(training.root), precision="fp32")
+    card = training.registry.card("exact", int(training.again(work, "r3").model[-1]))
+    assert card.precision == "fp32"
+    assert training.card.precision in ("int8", "fp32")
+    assert training.card.precision_trial is not None
+
+
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        (Train("x", "photo"), "is for photos; name a folder"),
+        (Train("x", "photo-head", "/photos", epochs=3), "has no epochs and no teachers"),
+        (Train("x", "photo", "/photos", teach_by=1), "has no epochs and no teachers"),
+    ],
+)
+def test_options_that_do_not_apply_are_refused(
+    work: Train, message: str, training: Training
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        training.again(work, "r9")
+
+
+def _photos(training: Training) -> tuple[np.ndarray, np.ndarray]:
+    """The photos of the first training and their labels."""
+    images, labels = [], []
+    for number, shape in enumerate(training.card.labels):
+        for path in sorted((training.root / shape).rglob("*")):
+            if path.is_file() and path.name != Path(BROKEN).name and path.stem < "012":
+                images.append(decode(path.read_bytes(), training.card.preprocessing))
+                labels.append(number)
+    images.append(decode((training.root / COPY[1]).read_bytes(), training.card.preprocessing))
+    return np.stack(images), np.array([*labels, training.card.labels.index("square")])

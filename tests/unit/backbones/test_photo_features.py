@@ -1,0 +1,141 @@
+"""The features of a folder's images: computed once for each content, whatever the threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.messages.model_card import Preprocessing
+from tests.support.backbones import small_backbone
+from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
+from tests.support.images import class_folders, shapes
+from worker.backbones import photo_features
+from worker.backbones.feature_cache import DIGEST_BYTES, FeatureCache
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.decode_files import Bad
+from worker.datasets.folder_layout import ClassFolderWalk
+from worker.datasets.split import content_hashes
+from worker.decoding.decode import decode
+from worker.preprocessing import letterbox
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+SPEC = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3)
+COUNT = 7
+ROW_BYTES = photo_features.row_bytes(FEATURES)
+
+
+class Scene:
+    """A folder of photos, and a store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self._store = folder / "photos", folder / "store"
+        for shape in shapes.CORNERS:
+            shapes.write(self.root, shape, COUNT)
+        self.bad: list[Bad] = []
+
+    def compute(self) -> PhotoFeatures:
+        files = small_backbone.files()
+        key = photo_features.cache_key(files, SPEC)
+        cache = FeatureCache(self._store, key, ROW_BYTES)
+        walk = ClassFolderWalk(self.root)
+        return photo_features.compute(
+            walk.items(), SPEC, files, cache, self.bad.append, lambda count: None
+        )
+
+    def stored(self) -> int:
+        """The number of rows in the cache."""
+        sizes = [pack.stat().st_size for pack in self._store.rglob("*.pack")]
+        return sum(sizes) // (DIGEST_BYTES + 4 + ROW_BYTES)
+
+    def pixels(self, found: PhotoFeatures) -> np.ndarray:
+        return np.stack([decode(Path(path.decode()).read_bytes(), SPEC) for path in found.paths])
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_they_are_those_of_the_network_in_the_order_of_the_walk(scene: Scene) -> None:
+    found = scene.compute()
+    assert found.paths == [item.path for item in ClassFolderWalk(scene.root).items()]
+    assert found.labels.tolist() == sorted(found.labels)
+    images = scene.pixels(found)
+    expected = small_backbone.network().predict_on_batch(images)
+    np.testing.assert_allclose(found.fp32, expected, atol=1e-5)
+    np.testing.assert_allclose(found.int8, expected, atol=0.05)
+    assert (found.int8 != found.fp32).any()
+    np.testing.assert_array_equal(found.contents, content_hashes(images))
+
+
+def test_a_second_time_nothing_is_computed_and_the_bits_are_the_same(scene: Scene) -> None:
+    first = scene.compute()
+    assert scene.stored() == len(first.paths)
+    again = scene.compute()
+    assert scene.stored() == len(first.paths)
+    assert again.fp32.tobytes() == first.fp32.tobytes()
+    assert again.int8.tobytes() == first.int8.tobytes()
+    assert again.contents.tobytes() == first.contents.tobytes()
+
+
+def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> None:
+    first = scene.compute()
+    copied = scene.root / "circle" / "copy.png"
+    copied.write_bytes(Path(first.paths[-1].decode()).read_bytes())
+    class_folders.write(scene.root / "circle" / "new.png", class_folders.noise(1, 40))
+    found = scene.compute()
+    assert len(found.paths) == len(first.paths) + 2
+    assert scene.stored() == len(first.paths) + 1
+    row = found.paths.index(bytes(copied))
+    assert found.digests[row].tobytes() == first.digests[-1].tobytes()
+    np.testing.assert_array_equal(found.fp32[row], first.fp32[-1])
+
+
+def test_files_that_are_no_images_are_reported_and_not_cached(scene: Scene) -> None:
+    broken = scene.root / "circle" / "broken.jpg"
+    broken.write_bytes(b"no image")
+    found = scene.compute()
+    assert [bad.path for bad in scene.bad] == [bytes(broken)]
+    assert scene.stored() == len(found.paths) == 3 * COUNT
+
+
+def test_an_interrupted_run_leaves_its_complete_packs(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_features, "PACK_IMAGES", 4)
+    done = []
+
+    def stop(count: int) -> None:
+        done.append(count)
+        if len(done) == 10:
+            raise KeyboardInterrupt
+
+    files = small_backbone.files()
+    cache = FeatureCache(scene._store, photo_features.cache_key(files, SPEC), ROW_BYTES)
+    items = ClassFolderWalk(scene.root).items()
+    with pytest.raises(KeyboardInterrupt):
+        photo_features.compute(items, SPEC, files, cache, scene.bad.append, stop)
+    assert scene.stored() == 8
+    assert len(scene.compute().paths) == scene.stored() == 3 * COUNT
+
+
+def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
+    files = small_backbone.files()
+    keys = {
+        photo_features.cache_key(files, SPEC),
+        photo_features.cache_key(files._replace(fp32=files.int8), SPEC),
+        photo_features.cache_key(files._replace(int8=files.fp32), SPEC),
+        photo_features.cache_key(files, Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3, ground=9)),
+    }
+    assert len(keys) == 4
+    assert photo_features.cache_key(files, SPEC) in keys
+
+
+def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = small_backbone.files()
+    before = photo_features.cache_key(files, SPEC)
+    monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
+    assert photo_features.cache_key(files, SPEC) != before

@@ -1,0 +1,112 @@
+"""The features of images that were computed before, by the SHA-256 of their files.
+
+FOLDER/KEY/NAME.pack: n digests (32 bytes each), n checksums, n rows of one length; never changed.
+KEY stands for everything but the file that the rows depend on. What is damaged or missing is
+computed again, and above a bound the packs that were not used for the longest time are deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from shared import atomic_file
+from shared.ledger.request_store import replace
+
+#: Of all packs. Both precisions of an image take 18 kB.
+MAX_BYTES = 1 << 30
+DIGEST_BYTES, CHECK_BYTES = 32, 4
+SUFFIX = ".pack"
+
+
+class FeatureCache:
+    """The rows of one key. Several processes may use the folder at once."""
+
+    def __init__(self, folder: Path, key: str, row_bytes: int, max_bytes: int = MAX_BYTES) -> None:
+        """Read which rows exist."""
+        self._root, self._folder = folder, folder / key
+        self._row_bytes, self._max_bytes = row_bytes, max_bytes
+        self._places: dict[bytes, tuple[_Pack, int]] = {}
+        self._used: set[Path] = set()
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            self._index(path)
+
+    def get(self, digest: bytes) -> bytes | None:
+        """The row of a file; None if it is not known."""
+        pack, number = self._places.get(digest, (None, 0))
+        if pack is None or (row := pack.row(number)) is None:
+            return None
+        self._used.add(pack.path)
+        return row
+
+    def add(self, rows: Mapping[bytes, bytes]) -> None:
+        """Store rows by digest, and delete what exceeds the bound.
+
+        Raises:
+            OSError: the disk is full, or the folder is not writable.
+        """
+        if not rows:
+            return
+        data = _encode(rows)
+        atomic_file.make_folder(self._folder)
+        path = self._folder / f"{hashlib.sha256(data).hexdigest()[:24]}{SUFFIX}"
+        replace(path, data)
+        self._used.add(path)
+        self._index(path)
+
+    def trim(self) -> None:
+        """Mark the packs that were used, and delete the others above the bound, oldest first."""
+        for path in self._used:
+            with suppress(OSError):
+                os.utime(path)
+        found = []
+        for path in self._root.glob(f"*/*{SUFFIX}"):
+            with suppress(FileNotFoundError):
+                found.append((path.stat(), path))
+        total = sum(stat.st_size for stat, _ in found)
+        for stat, path in sorted(found, key=lambda one: (one[0].st_mtime, one[1])):
+            if total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size
+
+    def _index(self, path: Path) -> None:
+        with suppress(OSError, ValueError):  # deleted meanwhile, or empty
+            pack = _Pack(path, self._row_bytes)
+            self._places |= {digest: (pack, number) for number, digest in enumerate(pack.digests())}
+
+
+class _Pack:
+    """One file, mapped to memory."""
+
+    def __init__(self, path: Path, row_bytes: int) -> None:
+        self.path = path
+        self._data = np.memmap(path, np.uint8, "r").view(np.ndarray)
+        self._row_bytes = row_bytes
+        self._count = len(self._data) // (DIGEST_BYTES + CHECK_BYTES + self._row_bytes)
+
+    def digests(self) -> list[bytes]:
+        every = self._data[: self._count * DIGEST_BYTES].reshape(-1, DIGEST_BYTES)
+        return [digest.tobytes() for digest in every]
+
+    def row(self, number: int) -> bytes | None:
+        """The row; None if it is damaged."""
+        checks = self._count * DIGEST_BYTES
+        check = self._data[checks + number * CHECK_BYTES :][:CHECK_BYTES].tobytes()
+        rows = checks + self._count * CHECK_BYTES
+        data = self._data[rows + number * self._row_bytes :][: self._row_bytes].tobytes()
+        return data if _check(data) == check else None
+
+
+def _encode(rows: Mapping[bytes, bytes]) -> bytes:
+    return b"".join([*rows, *map(_check, rows.values()), *rows.values()])
+
+
+def _check(row: bytes) -> bytes:
+    return zlib.crc32(row).to_bytes(CHECK_BYTES, "little")

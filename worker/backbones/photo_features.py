@@ -1,0 +1,216 @@
+"""The features of a folder's images: decoded and computed once, on all cores.
+
+Threads instead of processes: Pillow and LiteRT release the GIL while they work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from array import array
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from shared.errors import ImageError
+from shared.messages.model_card import Preprocessing
+from worker.backbones.feature_cache import FeatureCache
+from worker.datasets.decode_files import THREADS, Bad, read_file
+from worker.datasets.examples import Images, Labels
+from worker.datasets.folder_layout import Item
+from worker.datasets.prefetch import prefetched
+from worker.datasets.split import Hashes, Parts, content_hashes
+from worker.decoding.decode import decode
+
+Row = npt.NDArray[np.float32]  #: [features] of one image
+Features = npt.NDArray[np.float32]  #: [n, features]
+Digests = npt.NDArray[np.uint8]  #: [n, 32], SHA-256 of the files
+
+#: New images in one pack of the cache: what a trainer that is killed computes again, seconds.
+PACK_IMAGES = 256
+CONTENT_BYTES, NUMBER_BYTES = 8, 4
+
+
+class BackboneFiles(NamedTuple):
+    """The `.tflite` files of a backbone: one uint8 image in, its features out."""
+
+    fp32: bytes
+    int8: bytes
+
+
+class PhotoFeatures(NamedTuple):
+    """The readable images of a folder, [n], in the order of their paths."""
+
+    paths: list[bytes]
+    labels: Labels
+    parts: Parts  #: that their folders say
+    digests: Digests
+    contents: Hashes  #: of the pixels
+    fp32: Features
+    int8: Features
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
+        """The images selected by the mask bool [n]."""
+        paths = [path for path, chosen in zip(self.paths, mask, strict=True) if chosen]
+        return PhotoFeatures(
+            paths,
+            self.labels[mask],
+            self.parts[mask],
+            self.digests[mask],
+            self.contents[mask],
+            self.fp32[mask],
+            self.int8[mask],
+        )
+
+
+def cache_key(files: BackboneFiles, spec: Preprocessing) -> str:
+    """Stands for everything but an image's file that its features depend on."""
+    parts = [hashlib.sha256(file).digest() for file in files]
+    parts += [msgspec.json.encode(spec), _decoder_sample(spec)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
+
+
+def _decoder_sample(spec: Preprocessing) -> bytes:
+    """The pixels of a noisy photo as this version decodes it."""
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(noise).save(encoded, "JPEG")
+    return decode(encoded.getvalue(), spec).tobytes()
+
+
+def compute(
+    items: Iterable[Item],
+    spec: Preprocessing,
+    files: BackboneFiles,
+    cache: FeatureCache,
+    on_bad: Callable[[Bad], None],
+    on_done: Callable[[int], None],
+) -> PhotoFeatures:
+    """The features of the items that are images; only those that the cache lacks are decoded.
+
+    `on_done` gets the number of files of each turn, and may raise to stop.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    graphs = _Graphs(files)
+    found = _Collected()
+    new: dict[bytes, bytes] = {}
+    for one in prefetched(lambda item: _of_file(item, spec, graphs, cache), items, THREADS):
+        if isinstance(one, Bad):
+            on_bad(one)
+        else:
+            found.add(one)
+            if one.is_new:
+                new[one.digest] = one.row
+        if len(new) >= PACK_IMAGES:
+            cache.add(new)
+            new = {}
+        on_done(1)
+    cache.add(new)
+    cache.trim()
+    return found.columns(graphs.features)
+
+
+class _Photo(NamedTuple):
+    """A file that is an image."""
+
+    item: Item
+    digest: bytes
+    row: bytes  #: as in the cache: the hash of the pixels, features in fp32, features in int8
+    is_new: bool
+
+
+def _of_file(item: Item, spec: Preprocessing, graphs: _Graphs, cache: FeatureCache) -> _Photo | Bad:
+    try:
+        data = read_file(item.path)
+        digest = hashlib.sha256(data).digest()
+        known = cache.get(digest)
+        row = _row(decode(data, spec), graphs) if known is None else known
+    except ImageError as error:
+        return Bad(item.path, error.status)
+    return _Photo(item, digest, row, known is None)
+
+
+def _row(image: Images, graphs: _Graphs) -> bytes:
+    features = [one.astype("<f4").tobytes() for one in graphs.run(image)]
+    return b"".join([content_hashes(image[None]).astype("<u8").tobytes(), *features])
+
+
+def row_bytes(features: int) -> int:
+    """The length of a row of the cache."""
+    return CONTENT_BYTES + 2 * NUMBER_BYTES * features
+
+
+class _Collected:
+    """Columns that grow, without a second copy in memory."""
+
+    def __init__(self) -> None:
+        self._paths: list[bytes] = []
+        self._labels, self._parts = array("q"), array("b")
+        self._digests, self._contents = bytearray(), bytearray()
+        self._fp32, self._int8 = bytearray(), bytearray()
+
+    def add(self, photo: _Photo) -> None:
+        self._paths.append(photo.item.path)
+        self._labels.append(photo.item.label)
+        self._parts.append(photo.item.part)
+        self._digests += photo.digest
+        half = (len(photo.row) - CONTENT_BYTES) // 2
+        self._contents += photo.row[:CONTENT_BYTES]
+        self._fp32 += photo.row[CONTENT_BYTES:-half]
+        self._int8 += photo.row[-half:]
+
+    def columns(self, features: int) -> PhotoFeatures:
+        return PhotoFeatures(
+            self._paths,
+            np.array(self._labels, np.int64),
+            np.array(self._parts, np.int8),
+            np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
+            np.frombuffer(self._contents, "<u8").astype(np.uint64),
+            np.frombuffer(self._fp32, "<f4").reshape(-1, features),
+            np.frombuffer(self._int8, "<f4").reshape(-1, features),
+        )
+
+
+class _Graphs:
+    """Both files as interpreters, a pair for each thread."""
+
+    def __init__(self, files: BackboneFiles) -> None:
+        self._files = files
+        self._of_thread = threading.local()
+        self.features = self._pair()[0].features
+
+    def run(self, image: Images) -> list[Row]:
+        """The features of an image uint8 [H, W, 3]: in fp32, then in int8."""
+        return [graph.run(image) for graph in self._pair()]
+
+    def _pair(self) -> list[_Graph]:
+        if not hasattr(self._of_thread, "pair"):
+            self._of_thread.pair = [_Graph(file) for file in self._files]
+        pair: list[_Graph] = self._of_thread.pair
+        return pair
+
+
+class _Graph:
+    def __init__(self, file: bytes) -> None:
+        self._interpreter = Interpreter(model_content=file, num_threads=1)
+        self._interpreter.allocate_tensors()
+        (input_,), (output,) = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        self._input, self._output = input_["index"], output["index"]
+        self.features = int(output["shape"][1])
+
+    def run(self, image: Images) -> Row:
+        self._interpreter.set_tensor(self._input, image[None])
+        self._interpreter.invoke()
+        found: Row = self._interpreter.get_tensor(self._output)[0]
+        return found

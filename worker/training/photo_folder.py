@@ -1,0 +1,136 @@
+"""A folder of photos as a head learns from it: features, groups of near-duplicates, a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from shared import atomic_file
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
+from worker.backbones import photo_features
+from worker.backbones.feature_cache import FeatureCache
+from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
+from worker.backbones.table import Backbone
+from worker.datasets import class_folder, quality
+from worker.datasets.decode_files import DecodedRows
+from worker.datasets.folder_layout import ClassFolderWalk, printable
+from worker.datasets.quality import NAMED, UnreadableFiles
+from worker.datasets.split import TEST, TRAINING, Hashes
+from worker.export.backbone_files import backbone_files
+from worker.photo_head.near_duplicates import Groups, groups
+
+#: In the store: backbones that are converted, and features.
+FOLDER = ".features"
+REMEDY = "make room there or make it writable, and run the same command again"
+SPEC_CHANNELS = 3
+
+Progress = Callable[[int, int], None]
+
+
+class PhotoFolder(NamedTuple):
+    """Photos in class folders. All but those of test/ are learned from."""
+
+    name: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    learn: PhotoFeatures
+    groups: Groups  #: of `learn`
+    test: PhotoFeatures | None
+    files: BackboneFiles
+    report: DataReport
+
+
+def load(
+    root: Path,
+    backbone: Backbone,
+    store: Path,
+    max_unreadable: float,
+    on_progress: Progress,
+) -> PhotoFolder:
+    """The photos below `root`; features that `store` has are not computed again.
+
+    Raises:
+        SetupError: there is no such data set, too many of its files are not images, the weights of
+            the backbone are missing, or the store cannot be written.
+    """
+    walk = ClassFolderWalk(root)
+    counts = class_folder.count_files(walk, on_progress)
+    class_folder.check_files(walk, counts, to_learn=True)
+    refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
+    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
+    with atomic_file.writing(store / FOLDER, REMEDY):
+        files = backbone_files(backbone, store / FOLDER)
+        cache = FeatureCache(
+            store / FOLDER,
+            photo_features.cache_key(files, spec),
+            photo_features.row_bytes(backbone.features),
+        )
+        found = photo_features.compute(walk.items(), spec, files, cache, refused.add, refused.done)
+    refused.check()
+    for number, label in enumerate(walk.labels):
+        mine = (found.labels == number) & (found.parts != TEST)
+        class_folder.check_class(label, len(np.unique(found.contents[mine])))
+    alike = groups(found.fp32, digest_numbers(found))
+    learn = found.parts != TEST
+    return PhotoFolder(
+        printable(walk.root.rpartition(b"/")[2]),
+        walk.labels,
+        spec,
+        found.where(learn),
+        np.unique(alike[learn], return_inverse=True)[1],
+        found.where(~learn) if not learn.all() else None,
+        files,
+        _report(walk, spec, found, alike, refused),
+    )
+
+
+def digest_numbers(photos: PhotoFeatures) -> Hashes:
+    """The first 8 bytes of each digest, uint64 [n]."""
+    return photos.digests[:, :8].copy().view("<u8")[:, 0].astype(np.uint64)
+
+
+def _report(
+    walk: ClassFolderWalk,
+    spec: Preprocessing,
+    found: PhotoFeatures,
+    alike: Groups,
+    refused: UnreadableFiles,
+) -> DataReport:
+    parts = np.where(found.parts == TEST, TEST, TRAINING).astype(np.int8)
+
+    def counts(part: int) -> tuple[int, ...]:
+        every = np.bincount(found.labels[parts == part], minlength=len(walk.labels))
+        return tuple(every.tolist())
+
+    rows = DecodedRows(found.labels, found.parts, digest_numbers(found), alike.astype(np.uint64))
+    named = _duplicates(walk, found, alike)
+    return DataReport(
+        name=printable(walk.root.rpartition(b"/")[2]),
+        shape=(spec.height, spec.width, spec.channels),
+        labels=walk.labels,
+        training=counts(TRAINING),
+        heldout=(0,) * len(walk.labels),
+        test=counts(TEST),
+        unreadable=tuple(refused.named),
+        unreadable_count=refused.count,
+        notes=quality.photo_notes(walk.labels, rows, parts, walk.skipped),
+        duplicates=tuple(named[:NAMED]),
+        duplicates_count=len(named),
+    )
+
+
+def _duplicates(walk: ClassFolderWalk, found: PhotoFeatures, alike: Groups) -> list[str]:
+    """A line for each image that is nearly the same as an earlier one."""
+
+    def path(number: int) -> str:
+        return printable(found.paths[number][len(walk.root) + 1 :])
+
+    _, first = np.unique(alike, return_index=True)
+    first_of = first[alike].tolist()
+    return [
+        f"{path(number)}: like {path(one)}" for number, one in enumerate(first_of) if one != number
+    ]

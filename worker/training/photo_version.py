@@ -1,0 +1,218 @@
+"""Builds a version from photos: a linear head on the features of a pretrained backbone.
+
+It learns from all photos. Its held-out answers are out of fold: each photo is answered by a head
+that did not learn from it or its near-duplicates. Accuracy, temperature and operating points are
+functions of them, as for every version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import ImageError, SetupError
+from shared.messages.model_card import Card, Pretrained
+from worker.backbones import efficientnet_lite, weights
+from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.table import Backbone
+from worker.datasets import seen_images
+from worker.datasets.decode_files import read_file
+from worker.datasets.examples import Images
+from worker.decoding.decode import decode
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.evaluation.operating_points import operating_points
+from worker.export import convert, precision
+from worker.export.backbone_files import calibration_images
+from worker.export.export import KERAS, TFLITE, check_agreement
+from worker.export.head_graph import keras_with_head, with_head
+from worker.export.precision import Requested
+from worker.photo_head.folds import FOLDS, folds
+from worker.photo_head.linear_head import Head
+from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
+from worker.recipes.recipes import Recipe
+from worker.runtimes import load_runtime
+from worker.runtimes.classifier import Classifier, probabilities
+from worker.runtimes.runtime import Logits
+from worker.training.assessment import Answered, assess_answers
+from worker.training.build_version import BuiltVersion, blank_card
+from worker.training.photo_folder import PhotoFolder, digest_numbers
+
+#: One image in a call is as fast as eight, and takes less memory.
+CALL_IMAGES = 1
+#: Images on which the files are compared; drawn, so that no photo is decoded for it.
+COMPARED_IMAGES = 4
+#: The served graph sums 2,304 products in another order than NumPy.
+LOGITS_TOLERANCE = 1e-2
+
+
+class _Fitted(NamedTuple):
+    """The head of one precision."""
+
+    found: OutOfFold
+    test: Logits | None  #: of the photos in test/
+
+
+def build_photo_version(
+    name: str,
+    recipe: Recipe,
+    backbone: Backbone,
+    folder: PhotoFolder,
+    seed: int,
+    *,
+    request: str = "",
+    source: str = "",
+    weighted: bool = False,
+    requested: Requested = "auto",
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> BuiltVersion:
+    """Fit the head, choose the precision, export, compare, measure, plot.
+
+    `request` and `source` are written to the card; `on_stage` gets the name of each stage, and may
+    raise.
+
+    Raises:
+        SetupError: the weights of the backbone are missing, or the exported files do not agree.
+    """
+    on_stage("training")
+    fitted, card = _choose(folder, weighted, requested, blank_card(name, recipe, folder, seed))
+    on_stage("exporting")
+    files, card = _export(backbone, folder, fitted.found.head, card)
+    on_stage("evaluating")
+    answers = HeldoutAnswers(
+        folder.learn.contents, folder.learn.labels, fitted.found.logits, folder.learn.digests
+    )
+    found = fitted.found
+    card = msgspec.structs.replace(
+        card,
+        request=request,
+        source=source,
+        temperature=found.temperature,
+        heldout_error=found.error,
+        folds=FOLDS,
+        operating_points=operating_points(
+            probabilities(found.logits, found.temperature), answers.labels
+        ),
+        dataset_fingerprint=_fingerprint(folder.learn),
+        notes=f"A linear head on {backbone.name}, fitted to {len(answers.labels)} images. The "
+        f"held-out figures are out of {FOLDS} folds.",
+    )
+    heldout = Answered(
+        probabilities(found.logits, found.temperature), answers.labels, _Photos(folder.learn, card)
+    )
+    assessed = assess_answers(card, [], heldout, _tested(folder.test, fitted.test, card))
+    card = msgspec.structs.replace(card, metrics=assessed.metrics)
+    return BuiltVersion(
+        card,
+        files
+        | {heldout_answers.FILE: heldout_answers.encode(answers)}
+        | assessed.files
+        | seen_images.files_of(folder.learn.contents, np.empty(0, np.uint64)),
+    )
+
+
+def _choose(
+    folder: PhotoFolder, weighted: bool, requested: Requested, card: Card
+) -> tuple[_Fitted, Card]:
+    """The head of the precision that is served."""
+    parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
+
+    def fit(int8: bool) -> _Fitted:
+        features = folder.learn.int8 if int8 else folder.learn.fp32
+        found = fit_out_of_fold(
+            features, folder.learn.labels, len(folder.labels), parts, folder.groups,
+            weighted=weighted,
+        )  # fmt: skip
+        if folder.test is None:
+            return _Fitted(found, None)
+        return _Fitted(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
+
+    exact = fit(int8=False)
+    if requested == "fp32":
+        card = msgspec.structs.replace(card, precision="fp32", precision_why=precision.REQUESTED)
+        return exact, card
+    small = fit(int8=True)
+    trial = precision.compare(exact.found.logits, small.found.logits, folder.learn.labels)
+    choice = precision.choose(requested, trial)
+    card = msgspec.structs.replace(
+        card, precision=choice.precision, precision_why=choice.why, precision_trial=trial
+    )
+    return (small if choice.precision == "int8" else exact), card
+
+
+def _export(
+    backbone: Backbone, folder: PhotoFolder, head: Head, card: Card
+) -> tuple[dict[str, bytes], Card]:
+    """The files that runtimes load, which agree, and the card with their form."""
+    network = keras_with_head(
+        efficientnet_lite.build(backbone, weights.load(backbone)), head.weights, head.bias
+    )
+    card = msgspec.structs.replace(
+        card,
+        output="logits",
+        features=backbone.features,
+        call_images=CALL_IMAGES,
+        parameters=network.count_params(),
+        pretrained=Pretrained(
+            backbone.name, backbone.sha256, backbone.package, backbone.licence, backbone.source
+        ),
+    )
+    exact = with_head(folder.files.fp32, head.weights, head.bias)
+    served = exact
+    if card.precision == "int8":
+        served = with_head(folder.files.int8, head.weights, head.bias)
+    files = {KERAS: convert.keras_file(network), TFLITE: served}
+    images = calibration_images(backbone.size_pixels)[:COMPARED_IMAGES]
+    in_fp32 = load_runtime.load("tensorflow", card, files[KERAS])
+    check_agreement(
+        load_runtime.load("litert", card, exact).predict(images), in_fp32.predict(images)
+    )
+    _check_head(load_runtime.load("litert", card, served), head, images)
+    return files, card
+
+
+def _check_head(served: Classifier, head: Head, images: Images) -> None:
+    """Check that the graph applies this head to its features.
+
+    Raises:
+        SetupError: it does not.
+    """
+    found = served.outputs(images)
+    assert found.features is not None
+    difference = np.abs(found.logits - head.logits(found.features)).max()
+    if not difference < LOGITS_TOLERANCE:
+        raise SetupError(
+            f"the exported graph does not apply its head (logits differ by {difference:.1e}); "
+            "the version is refused"
+        )
+
+
+def _fingerprint(photos: PhotoFeatures) -> str:
+    """sha256 over the files' hashes and labels, ordered by hash."""
+    rows = sorted(zip(map(bytes, photos.digests), photos.labels.tolist(), strict=True))
+    return hashlib.sha256(b"".join(digest + b"%d\n" % label for digest, label in rows)).hexdigest()
+
+
+def _tested(test: PhotoFeatures | None, logits: Logits | None, card: Card) -> Answered | None:
+    if test is None or logits is None:
+        return None
+    return Answered(probabilities(logits, card.temperature), test.labels, _Photos(test, card))
+
+
+class _Photos:
+    """The photos as images, each decoded when a plot needs it."""
+
+    def __init__(self, photos: PhotoFeatures, card: Card) -> None:
+        self._paths, self._spec = photos.paths, card.preprocessing
+
+    def __getitem__(self, number: int, /) -> npt.NDArray[np.uint8]:
+        try:
+            return decode(read_file(self._paths[number]), self._spec)
+        except ImageError:  # deleted or changed meanwhile
+            spec = self._spec
+            return np.zeros((spec.height, spec.width, spec.channels), np.uint8)

@@ -42,7 +42,7 @@ GROUPS = {
     "Train": (
         Entry("train", "models.train", "Train a version of a model and follow the training."),
         Entry("dataset", "models.dataset", "Show the data that a model is trained on."),
-        Entry("models", "models.models", "List, choose, promote, import and delete versions."),
+        Entry("models", "models.models", "List, choose, compare, import and delete versions."),
     ),
     "Jobs": (
         Entry("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),

@@ -34,7 +34,7 @@ MOST_PAIRS_BESIDE = 3
 NAME_LENGTH, MESSAGE_LENGTH = 20, 26
 #: Larger images are reduced to this size while they are read.
 SIDE_PIXELS = 512
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 #: Half of a worker's limit, since colours are converted before an image is reduced. A JPEG is
 #: reduced while it is decoded.
 MAX_PIXELS, MAX_JPEG_PIXELS = 50_000_000, 200_000_000

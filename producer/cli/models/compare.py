@@ -23,7 +23,7 @@ from shared.settings import Settings
 @click.option(
     "--on",
     "folder",
-    type=click.Path(path_type=bytes, file_okay=False, exists=True),
+    type=click.Path(path_type=bytes),
     required=True,
     metavar="DIR",
     help="The images to compare the versions on.",

@@ -16,7 +16,7 @@ from producer.cli.models import compare, evaluate, import_model, version_report,
     )
 )
 def models() -> None:
-    """List, choose, compare, promote, import and delete versions."""
+    """List, choose, compare, import and delete versions."""
 
 
 for command in (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
+import click
+import msgspec
 from redis.exceptions import RedisError
 
 from producer.fleet.start_command import worker_line
-from producer.output.formatting import columns, one_line
+from producer.output.formatting import ago, one_line
+from producer.terminal.text_table import Column, fitted
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
@@ -17,12 +20,19 @@ from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 
-HEAD = (
-    "host", "pid", "queue", "since", "children", "models", "images", "images/s", "failed",
-    "memory MB",
-)  # fmt: skip
+_COLUMNS = (
+    Column("host", least=8),
+    Column("pid", left=False),
+    Column("queue"),
+    Column("started"),
+    Column("processes", left=False),
+    Column("models", least=10),
+    Column("images", left=False),
+    Column("images/s", left=False),
+    Column("failed", least=6, drop=2),
+    Column("MB", left=False, drop=1),
+)
 _LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
-_LEFT = ("host", "queue", "since", "models", "failed")
 
 
 def live_workers(settings: Settings) -> list[Heartbeat]:
@@ -55,9 +65,24 @@ def how_to_start(settings: Settings) -> str:
     return f"no worker is alive; start one with: {start}"
 
 
+def worker_lines(settings: Settings, as_json: bool = False) -> list[str]:
+    """The live workers as a table, or as one line of JSON. If there is none, standard error gets
+    the command that starts one.
+
+    Raises:
+        BrokerAway: the configured broker is unreachable.
+    """
+    beats = live_workers(settings)
+    if not beats:
+        click.echo(how_to_start(settings), err=True)
+    if as_json:
+        return [msgspec.json.encode(beats).decode()]
+    return table(beats) if beats else []
+
+
 def table(beats: list[Heartbeat]) -> list[str]:
     """The heading and one line per worker, in columns."""
-    return columns(HEAD, [_row(beat) for beat in beats], _LEFT)
+    return fitted(_COLUMNS, [_row(beat) for beat in beats])
 
 
 def _row(beat: Heartbeat) -> tuple[str, ...]:
@@ -76,12 +101,8 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
 
 
 def _moment(ms: int) -> str:
-    """The local time; `-` for an invalid one."""
-    return (
-        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
-        if 0 < ms < _LATEST_MS
-        else "-"
-    )
+    """How long ago; `-` for an invalid time."""
+    return ago(ms / 1000, time.time()) if 0 < ms < _LATEST_MS else "-"
 
 
 def _failed(failures: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -12,11 +13,14 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
+from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, read_snapshot
-from producer.output.formatting import columns, duration, one_line, show_json
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
+from producer.summary.form import paragraphs
+from producer.summary.job_text import answer_lines
+from producer.terminal.style import columns_of, has_blocks
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
@@ -29,31 +33,33 @@ from shared.ledger.jobs import SILENT_S
 from shared.messages.job import decode_job
 from shared.settings import Settings
 
-_HEAD = (
-    "job", "state", "done", "images", "failed", "flagged", "images/s", "left", "model", "output"
-)  # fmt: skip
-_LEFT = ("job", "state", "model", "output")
 #: Images/s; a larger rate in Redis is invalid.
 RATE_MAX = 1e12
 
 
-def show_jobs(job: str, as_json: bool, settings: Settings) -> None:
-    """Print jobs as a table followed by the open requests, or as JSON.
+def job_lines(job: str, as_json: bool, settings: Settings) -> list[str]:
+    """Jobs as a table followed by the open requests, or one job with what came out, or one line of
+    JSON. What came out of the jobs is not in a list of all: it is as long as their lists of labels.
 
     Raises:
         UsageError: there is no such job.
     """
     views = _one(job, settings) if job else _all(settings)
-    requests = [] if job or as_json else _open_requests(settings)
     if as_json:
-        show_json(views[0] if job else views)
-        return
-    if views:
-        click.echo("\n".join(columns(_HEAD, [_row(view) for view in views], _LEFT)))
-    else:
-        click.echo("no jobs; start one with: hangtag classify DIR -o results.csv")
-    if requests:
-        click.echo("\n" + "\n".join(table(requests)))
+        listed = views[0] if job else [msgspec.structs.replace(v, answers=None) for v in views]
+        return [msgspec.json.encode(listed).decode()]
+    if job:
+        return paragraphs(job_table(views), _answers(views[0]))
+    none = ["no jobs; start one with: hangtag classify DIR"]
+    requests = _open_requests(settings)
+    return paragraphs(job_table(views) if views else none, table(requests) if requests else [])
+
+
+def _answers(view: JobView) -> list[str]:
+    if view.answers is None:
+        return []
+    blocks, room = has_blocks(sys.stdout.encoding), columns_of(sys.stdout)
+    return answer_lines(view.answers, view.flagged, blocks, room)
 
 
 def _all(settings: Settings) -> list[JobView]:
@@ -196,14 +202,6 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
 def _count(fields: dict[bytes, bytes], name: bytes) -> int:
     """Raises ValueError for a value that is not a number of images."""
     return msgspec.convert(int(fields.get(name, b"0")), Count)
-
-
-def _row(view: JobView) -> tuple[str, ...]:
-    counts = (view.done, view.found, view.failed, sum(view.flagged.values()))
-    rate = "-" if view.rate is None else f"{view.rate:,.0f}"
-    left = "-" if view.left_s is None else duration(view.left_s)
-    texts = (one_line(text) for text in (view.model, view.output))
-    return (view.job, view.state, *(f"{count:,}" for count in counts), rate, left, *texts)
 
 
 #: A century: a job with a longer estimate makes no progress.

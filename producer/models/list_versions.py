@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import msgspec
 
 from producer.models.catalog import Catalog
-from producer.output.formatting import columns, moment, one_line, share, size
+from producer.output.formatting import ago, one_line, percent, seconds_of, size
+from producer.terminal.style import good, name
+from producer.terminal.text_table import Column, fitted
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import CatalogModel, CatalogVersion
 
 #: The file that CPU workers load; its size is the size of the version.
 SERVED = "model.tflite"
-_HEAD = (
-    "model", "aliases", "accuracy", "on", "ECE", "parameters", "size", "made (UTC)", "recipe",
-    "data",
-)  # fmt: skip
-_LEFT = ("model", "aliases", "on", "made (UTC)", "recipe", "data")
+#: Both accuracies: the held-out one decides on a promotion, the test one says what to expect.
+_COLUMNS = (
+    Column("model", style=name),
+    Column("aliases", least=8, style=good),
+    Column("held-out", left=False),
+    Column("test", left=False),
+    Column("ECE", left=False, drop=3),
+    Column("parameters", left=False, drop=5),
+    Column("size", left=False, drop=4),
+    Column("made", drop=1),
+    Column("recipe", least=6),
+    Column("data", least=8, drop=2),
+)
 
 
 class VersionRow(msgspec.Struct, frozen=True):
@@ -27,6 +38,10 @@ class VersionRow(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...]
     accuracy: float | None
     measured_on: str | None  #: `test`, or `held-out` without a test set
+    heldout_accuracy: float | None  #: decides on promotions
+    heldout_count: int
+    test_accuracy: float | None
+    test_count: int
     ece: float | None
     parameters: int
     bytes: int | None  #: of the file that CPU workers load
@@ -47,7 +62,7 @@ def rows(shelf: Catalog, name: str = "") -> list[VersionRow]:
 
 def table(found: list[VersionRow]) -> list[str]:
     """The rows as lines of text."""
-    return columns(_HEAD, [_cells(row) for row in found], _LEFT)
+    return fitted(_COLUMNS, [_cells(row, time.time()) for row in found])
 
 
 def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
@@ -60,13 +75,17 @@ def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
 
 
 def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
-    card = version.card
-    on, accuracy, ece = best(card.metrics)
+    card, metrics = version.card, version.card.metrics
+    on, accuracy, ece = best(metrics)
     return VersionRow(
         model=card.ref,
         aliases=tuple(sorted(_aliases(model, card.version))),
         accuracy=accuracy,
         measured_on=on or None,
+        heldout_accuracy=metrics.heldout_accuracy if metrics.heldout_count else None,
+        heldout_count=metrics.heldout_count,
+        test_accuracy=metrics.test_accuracy,
+        test_count=metrics.test_count or 0,
         ece=ece,
         parameters=card.parameters,
         bytes=version.sizes.get(SERVED),
@@ -80,16 +99,16 @@ def _aliases(model: CatalogModel, number: int) -> Iterator[str]:
     return (alias for alias, version in model.aliases.items() if version == number)
 
 
-def _cells(row: VersionRow) -> tuple[str, ...]:
+def _cells(row: VersionRow, now_s: float) -> tuple[str, ...]:
     return (
         row.model,
         ", ".join(row.aliases) or "-",
-        share(row.accuracy),
-        row.measured_on or "-",
-        share(row.ece),
+        percent(row.heldout_accuracy, 2),
+        percent(row.test_accuracy, 2),
+        percent(row.ece, 2),
         f"{row.parameters:,}",
         size(row.bytes),
-        moment(row.created),
+        ago(seconds_of(row.created), now_s),
         one_line(row.recipe),
         one_line(row.dataset),
     )

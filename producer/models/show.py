@@ -19,7 +19,7 @@ from shared.registry.version_folder import check_filename
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
 _POINTS = ("precision", "confidence", "accepted", "reached", "accepts none of")
 _FILES = ("file", "size", "sha256")
-_HISTORY = ("when (UTC)", "alias", "version", "action", "who", "why")
+_HISTORY = ("when", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
 _HASH_CHARS = 12
 _INDENT = "  "
@@ -109,7 +109,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def facts(card: Card) -> Iterator[tuple[str, str]]:
     """Name and value of what the card says of a version's origin and input, as text."""
-    yield "made", f"{moment(card.created)} UTC by Hangtag {one_line(card.code_version)}"
+    yield "made", f"{moment(card.created)} by Hangtag {one_line(card.code_version)}"
     yield "recipe", f"{one_line(card.recipe)}, epochs {card.epochs}, seed {card.seed}"
     if card.teachers:
         yield "teachers", ", ".join(map(one_line, card.teachers))

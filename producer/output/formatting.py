@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import click
 import msgspec
 
 _UNITS = ("B", "kB", "MB", "GB")
 _GAP = "  "  #: between columns
+#: Units of ages: seconds, name, and the number from which the next unit is used.
+_AGES = ((1, "s", 60), (60, "min", 60), (3600, "h", 24), (86400, "day", 30))
 
 
 def size(count: int | None) -> str:
@@ -43,8 +47,11 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 
 def moment(text: str) -> str:
-    """`2026-11-24 19:20` of a time in ISO 8601."""
-    return one_line(text).replace("T", " ")[:16]
+    """`2026-11-24 19:20` of a time in ISO 8601, in local time as everything that is displayed."""
+    then_s = seconds_of(text)
+    if not then_s:
+        return one_line(text)[:16]
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(then_s))
 
 
 def near(path: str) -> str:
@@ -62,6 +69,30 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02} min"
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
+def ago(then_s: float, now_s: float) -> str:
+    """`now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`, and then the local date; `-` for 0.
+    Both are in seconds since 1970."""
+    if not then_s:
+        return "-"
+    passed_s = max(0.0, now_s - then_s)
+    if passed_s < 1:
+        return "now"
+    for unit_s, name, limit in _AGES:
+        if passed_s < limit * unit_s:
+            count = int(passed_s // unit_s)
+            plural = "s" if name == "day" and count > 1 else ""
+            return f"{count} {name}{plural} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(then_s))
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since 1970 of a time in ISO 8601; 0 if it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def one_line(text: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
 from redis.exceptions import RedisError
 
-from producer.output.formatting import columns, duration
+from producer.output.formatting import ago, duration
 from producer.output.request_progress import title
 from producer.stack import other_stacks
+from producer.terminal.style import doubtful, good
+from producer.terminal.text_table import Column, fitted
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BadMessage, BrokerAway
@@ -22,8 +25,15 @@ from shared.settings import Settings
 
 #: The request is only in the store: this machine's stack has stopped.
 PAUSED = "paused"
-HEAD = ("request", "state", "work", "where", "left", "by")
-_LEFT = ("request", "state", "work", "where", "by")
+_COLUMNS = (
+    Column("request", least=8),
+    Column("state", style=lambda text: good(text) if text == "running" else doubtful(text)),
+    Column("work", least=16),
+    Column("where", least=8),
+    Column("left"),
+    Column("submitted", drop=2),
+    Column("by", least=6, drop=1),
+)
 
 
 class OpenRequest(msgspec.Struct, frozen=True):
@@ -59,7 +69,7 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
 
 def table(requests: list[OpenRequest]) -> list[str]:
     """The heading and one line for each, in columns."""
-    return columns(HEAD, [_row(one) for one in requests], _LEFT)
+    return fitted(_COLUMNS, [_row(one, time.time()) for one in reversed(requests)])
 
 
 def describe(work: Work) -> str:
@@ -96,10 +106,11 @@ def _open(request: Request, state: str, progress: Progress | None = None) -> Ope
     return OpenRequest(request.id, state, request.work, request.who, request.created, progress)
 
 
-def _row(one: OpenRequest) -> tuple[str, ...]:
+def _row(one: OpenRequest, now_s: float) -> tuple[str, ...]:
     now = one.progress
     where = left = "-"
     if now is not None:
         where = title(now)
         left = "-" if now.left_s is None else duration(now.left_s)
-    return (one.request, one.state, describe(one.work), where, left, one.who)
+    since = ago(one.created, now_s)
+    return (one.request, one.state, describe(one.work), where, left, since, one.who)

@@ -48,6 +48,11 @@ class LiveLines:
         if self._lines:
             self._write(self._start(), ())
 
+    def leave(self) -> None:
+        """Leave the lines on the terminal."""
+        if self._lines:
+            self._write("\n", ())
+
     def _start(self) -> str:
         """The codes that remove the lines."""
         if not self._lines:

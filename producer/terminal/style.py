@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping
 from functools import partial
+from typing import TextIO
 
 import click
 
@@ -39,9 +41,9 @@ def colour_wanted(environ: Mapping[str, str]) -> bool | None:
     return False if environ.get("TERM") in DUMB else None
 
 
-def can_redraw() -> bool:
-    """Whether standard error is a terminal on which a line can be drawn again."""
-    return sys.stderr.isatty() and os.environ.get("TERM") not in DUMB
+def can_redraw(stream: TextIO | None = None) -> bool:
+    """Whether standard error, or this stream, is a terminal on which lines can be drawn again."""
+    return (stream or sys.stderr).isatty() and os.environ.get("TERM") not in DUMB
 
 
 def columns_of(stream: object) -> int | None:
@@ -76,6 +78,14 @@ def shortened(text: str, limit: int, keep_end: bool = False) -> str:
             break
         kept += character
     return ELLIPSIS + kept[::-1] if keep_end else kept + ELLIPSIS
+
+
+def wrapped(head: str, text: str, room: int | None) -> str:
+    """A text behind its head; on a terminal, its further lines begin below its start."""
+    if room is None:
+        return head + text
+    lines = textwrap.wrap(text, max(room - width(head), 20)) or [""]
+    return head + ("\n" + " " * width(head)).join(lines)
 
 
 def padded(text: str, size: int, left: bool = True) -> str:

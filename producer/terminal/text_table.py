@@ -12,6 +12,8 @@ from typing import NamedTuple
 from producer.terminal.style import columns_of, dim, has_blocks, shortened, width
 
 GAP = "  "  #: between columns
+#: An unknown value. On a terminal a column of nothing else is left out, if it may be.
+NONE = "-"
 
 
 def _plain(text: str) -> str:
@@ -37,7 +39,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | 
     ]
     shown = list(range(len(columns)))
     if room is not None:
-        shown = _shown(columns, sizes, room)
+        told = [i for i, c in enumerate(columns) if not c.drop or any(r[i] != NONE for r in rows)]
+        shown = _shown(columns, sizes, told, room)
         _shorten(columns, sizes, shown, room)
     heads = [column._replace(style=dim) for column in columns]
     return [
@@ -52,9 +55,11 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str
     return table(columns, rows, room)
 
 
-def _shown(columns: Sequence[Column], sizes: Sequence[int], room: int) -> list[int]:
-    """The columns that remain, so that the table fits with all others at their least width."""
-    shown = list(range(len(columns)))
+def _shown(
+    columns: Sequence[Column], sizes: Sequence[int], told: list[int], room: int
+) -> list[int]:
+    """The columns of `told` that remain, so that the table fits with all at their least width."""
+    shown = list(told)
     least = [min(size, c.least or size) for c, size in zip(columns, sizes, strict=True)]
     while _total(least, shown) > room:
         droppable = [i for i in shown if columns[i].drop]

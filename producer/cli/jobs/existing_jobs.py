@@ -10,25 +10,29 @@ from producer.cli.confirm import confirm, yes_option
 from producer.cli.examples import examples
 from producer.cli.jobs.classify import show_summary
 from producer.cli.names import JOB
+from producer.cli.watching import show_lines, watch_option
 from shared.settings import Settings
 
 
 @click.command(
     epilog=examples(
         ("hangtag status", "all jobs and open requests"),
+        ("hangtag status --watch", "the same every 2 seconds"),
         ("hangtag status photos.csv --json", "one job, by its table or its id"),
     )
 )
 @click.argument("job", required=False, default="", type=JOB)
+@watch_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def status(job: str, as_json: bool) -> None:
+def status(job: str, watch: bool, as_json: bool) -> None:
     """List all jobs and open requests, or show one job.
 
     JOB is an id or the path of a table.
     """
-    from producer.jobs.status import show_jobs
+    from producer.jobs.status import job_lines
 
-    show_jobs(job, as_json, Settings.from_env())
+    settings = Settings.from_env()
+    show_lines(lambda: job_lines(job, as_json, settings), watch)
 
 
 @click.command(

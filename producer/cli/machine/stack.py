@@ -9,6 +9,7 @@ import msgspec
 
 from producer.cli.examples import examples
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, WorkersParam
+from producer.cli.watching import show_lines, watch_option
 from producer.output.formatting import show_json
 from shared.errors import SetupError, UsageError
 from shared.settings import Settings
@@ -127,22 +128,18 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
 @click.command(
     epilog=examples(
         ("hangtag workers", ""),
+        ("hangtag workers --watch", "again every 2 seconds"),
         ("hangtag workers --json", "with all figures, for a program"),
     )
 )
+@watch_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def workers(as_json: bool) -> None:
+def workers(watch: bool, as_json: bool) -> None:
     """List live workers, their models and throughput."""
     from producer.fleet import workers as work
 
     settings = Settings.from_env()
-    beats = work.live_workers(settings)
-    if as_json:
-        show_json(beats)
-    elif beats:
-        click.echo("\n".join(work.table(beats)))
-    if not beats:
-        click.echo(work.how_to_start(settings), err=True)
+    show_lines(lambda: work.worker_lines(settings, as_json), watch)
 
 
 COMMANDS = (up, down, worker, workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
@@ -23,16 +24,13 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def displayed_jobs(
-    server: RedisServer, capsys: pytest.CaptureFixture[str]
-) -> list[dict[str, object]]:
+def displayed_jobs(server: RedisServer) -> list[dict[str, object]]:
     """The JSON of `status`, after a check that the text works, too."""
     settings = Settings(redis_url=server.url)
-    status.show_jobs("", False, settings)
-    lines = capsys.readouterr().out.splitlines()
+    lines = [click.unstyle(line) for line in status.job_lines("", False, settings)]
     assert all(line.isprintable() for line in lines), "control characters reach the terminal"
-    status.show_jobs("", True, settings)
-    jobs: list[dict[str, object]] = msgspec.json.decode(capsys.readouterr().out)
+    (text,) = status.job_lines("", True, settings)
+    jobs: list[dict[str, object]] = msgspec.json.decode(text)
     assert len(lines) == 1 + len(jobs)
     return jobs
 
@@ -58,23 +56,19 @@ def run(server: RedisServer, job: str, **fields: object) -> None:
         {"rate": "-inf"},
     ],
 )
-def test_invalid_figures_hide_no_job(
-    server: RedisServer, capsys: pytest.CaptureFixture[str], fields: dict[str, str]
-) -> None:
+def test_invalid_figures_hide_no_job(server: RedisServer, fields: dict[str, str]) -> None:
     run(server, JOB)
     encoded = encode_job(msgspec.structs.replace(RECORD, id=OTHER))
     run(server, OTHER, **{"record": encoded, **fields})
-    one, *others = displayed_jobs(server, capsys)
+    one, *others = displayed_jobs(server)
     assert (one["job"], one["images"], one["left_s"]) == (JOB, 9, 4.5)
     assert all(other["left_s"] is None for other in others)
 
 
-def test_a_record_under_another_name_and_an_invalid_key_hide_no_job(
-    server: RedisServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_record_under_another_name_and_an_invalid_key_hide_no_job(server: RedisServer) -> None:
     run(server, JOB)
     run(server, "\x1b[2J")
     server.client.set(keys.job(OTHER, "record"), "x")
     server.client.zadd(keys.JOBS, {OTHER: 1})
-    assert [one["job"] for one in displayed_jobs(server, capsys)] == [JOB]
+    assert [one["job"] for one in displayed_jobs(server)] == [JOB]
     assert server.client.zscore(keys.JOBS, OTHER) == 1

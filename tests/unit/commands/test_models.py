@@ -81,10 +81,11 @@ def test_every_version_is_listed_with_its_differences(registry: Registry) -> Non
         "-",
     ]
     card, figures = packaged.card(), packaged.card().metrics
-    displayed = f"{figures.test_accuracy:.4f}", f"{figures.test_ece:.4f}", f"{card.parameters:,}"
-    for text in (*displayed, "test", "2.5 MB", "fast", "Fashion-MNIST"):
+    shares = (figures.heldout_accuracy, figures.test_accuracy, figures.test_ece)
+    displayed = *(f"{share:.2%}" for share in shares), f"{card.parameters:,}"
+    for text in (*displayed, "2.5 MB", "fast", "Fashion-MNIST"):
         assert text in rows[1]
-    assert head.split()[:4] == ["model", "aliases", "accuracy", "on"]
+    assert head.split()[:4] == ["model", "aliases", "held-out", "test"]
 
 
 def test_json_has_the_same_data_as_the_text(registry: Registry) -> None:
@@ -104,7 +105,7 @@ def test_an_absent_measurement_is_not_displayed_as_zero(registry: Registry) -> N
     *_, never, heldout = msgspec.json.decode(good("list", NAME, "--json"))
     assert (never["accuracy"], never["measured_on"], never["ece"]) == (None, None, None)
     assert (heldout["accuracy"], heldout["measured_on"], heldout["ece"]) == (0.5, "held-out", 0.25)
-    assert "0.0000" not in good("list", NAME).splitlines()[-2]
+    assert "0.00%" not in good("list", NAME).splitlines()[-2]
     assert "not evaluated" in good("show", "shoes@4")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 from producer.models.catalog import Catalog
 from producer.output import image_file
 from producer.output.formatting import columns, moment, one_line, share, size
+from producer.terminal.style import columns_of, wrapped
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName
@@ -46,7 +48,8 @@ def lines(details: VersionDetails) -> Iterator[str]:
     """The version as lines of text."""
     card = details.card
     yield f"{card.ref}  {', '.join(details.aliases)}".rstrip()
-    yield from (f"{_INDENT}{name:<12} {text}" for name, text in facts(card))
+    room = columns_of(sys.stdout)
+    yield from (wrapped(f"{_INDENT}{name:<12} ", text, room) for name, text in facts(card))
     yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))

@@ -88,12 +88,6 @@ def wrapped(head: str, text: str, room: int | None) -> str:
     return head + ("\n" + " " * width(head)).join(lines)
 
 
-def padded(text: str, size: int, left: bool = True) -> str:
-    """A text with spaces up to `size` columns."""
-    gap = " " * (size - width(text))
-    return text + gap if left else gap + text
-
-
 def _width(character: str) -> int:
     if unicodedata.combining(character):
         return 0

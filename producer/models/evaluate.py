@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
-from producer.output.formatting import columns, counted, one_line, share
+from producer.output.formatting import columns, counted, one_line, percent
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
+from producer.summary.class_figures import (
+    accuracy_figure,
+    few_images_line,
+    per_class,
+    weakest_lines,
+)
+from producer.summary.form import Figure, figures, next_commands, paragraphs
+from producer.terminal.style import width
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
@@ -22,8 +28,6 @@ PLOTS = ("confusion.png", "reliability.png")
 _HEAD = ("label", "images", "precision", "recall", "F1")
 #: With more classes the matrix is wider than a terminal.
 MATRIX_CLASSES = 20
-#: Confused pairs of labels, the most frequent first.
-PAIRS_SHOWN = 10
 #: Descriptions of Evaluated.split.
 _PARTS = {"test": "the test images", "heldout": "the images held out", "all": "all images"}
 
@@ -64,83 +68,46 @@ def evaluate(
     return EvaluatedVersion(evaluated, put(pictures, files, force))
 
 
-def lines(evaluated: Evaluated) -> Iterator[str]:
-    """The figures as lines of text."""
+def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:
+    """The figures as lines of text, of at most `room` columns."""
     found = evaluated.evaluation
     part = _PARTS.get(evaluated.split, evaluated.split)
     where = f"{part} of {one_line(evaluated.data.name)}"
     yield f"{evaluated.model} on {where}: {counted(found.count, 'image')}"
-    yield (
-        f"accuracy {share(found.accuracy)}, loss {share(found.loss)}, "
-        f"calibration error {share(found.ece)}"
-    )
-    yield ""
-    yield from _classes(found)
-    if len(found.labels) <= MATRIX_CLASSES:
-        yield ""
-        yield from _matrix(found)
-    pairs = _pairs(found)
-    if pairs:
-        yield ""
-        head = ("true", "predicted", "images")
-        yield from columns(head, pairs[:PAIRS_SHOWN], ("true", "predicted"))
-    yield from troubles(evaluated.data)
+    yield from paragraphs(_figures(found, room), _classes(found), _matrix(found, room))
+    few = few_images_line(found)
+    notes = [*([few] if few else []), *troubles(evaluated.data)]
+    after = next_commands([("see it", f"hangtag models report {evaluated.model}")])
+    yield from paragraphs([""], weakest_lines(found), notes, after)
+
+
+def _figures(found: Evaluation, room: int | None) -> list[str]:
+    ece = Figure(percent(found.ece, 1), "calibration error", f"loss {found.loss:.4f}")
+    measured = [accuracy_figure(found.accuracy, found.count, "labelled")] if found.count else []
+    return figures([*measured, ece], room)
 
 
 def _classes(found: Evaluation) -> list[str]:
     rows = [
-        (one_line(one.label), f"{one.count:,}", *map(share, (one.precision, one.recall, one.f1)))
+        (
+            one_line(one.label),
+            f"{one.count:,}",
+            *(percent(value, 1) for value in (one.precision, one.recall, one.f1)),
+        )
         for one in per_class(found.labels, found.confusion)
     ]
     return columns(_HEAD, rows, ("label",))
 
 
-def _matrix(found: Evaluation) -> list[str]:
-    """The confusion matrix: true labels in rows, predicted ones (by number) in columns."""
+def _matrix(found: Evaluation, room: int | None) -> list[str]:
+    """The confusion matrix: true labels in rows, predicted ones (by number) in columns. None if it
+    is wider than the terminal."""
+    if len(found.labels) > MATRIX_CLASSES:
+        return []
     numbers = [str(number) for number in range(1, len(found.labels) + 1)]
     rows = [
         (f"{number} {one_line(label)}", *(str(count) if count else "." for count in row))
         for number, label, row in zip(numbers, found.labels, found.confusion, strict=True)
     ]
-    return columns(("true \\ predicted", *numbers), rows, ("true \\ predicted",))
-
-
-def _pairs(found: Evaluation) -> list[tuple[str, str, str]]:
-    labels = [one_line(label) for label in found.labels]
-    wrong = [
-        (count, i, j)
-        for i, row in enumerate(found.confusion)
-        for j, count in enumerate(row)
-        if count and i != j
-    ]
-    wrong.sort(key=lambda one: (-one[0], one[1:]))
-    return [(labels[i], labels[j], f"{count:,}") for count, i, j in wrong]
-
-
-class ClassFigures(msgspec.Struct, frozen=True):
-    """The figures of one class. Fractions 0 to 1; 0 where the denominator is 0."""
-
-    label: str
-    count: int  #: images of this class
-    precision: float  #: share of the images predicted as this class that are of it
-    recall: float  #: share of the images of this class that are predicted as it
-    f1: float  #: harmonic mean of precision and recall
-
-
-def per_class(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[ClassFigures]:
-    """The figures of every class, in the order of `labels`. `confusion`: [true][predicted]."""
-    predicted = [sum(row[i] for row in confusion) for i in range(len(labels))]
-    return [
-        ClassFigures(
-            label,
-            count=sum(confusion[i]),
-            precision=_share(confusion[i][i], predicted[i]),
-            recall=_share(confusion[i][i], sum(confusion[i])),
-            f1=_share(2 * confusion[i][i], predicted[i] + sum(confusion[i])),
-        )
-        for i, label in enumerate(labels)
-    ]
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+    table = columns(("true \\ predicted", *numbers), rows, ("true \\ predicted",))
+    return table if room is None or max(map(width, table)) <= room else []

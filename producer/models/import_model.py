@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from producer.models.train import summary
+from producer.models.train import evaluations, summary
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
 from shared.errors import UsageError
@@ -86,13 +85,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return labels
 
 
-def lines(trained: Trained) -> Iterator[str]:
+def lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
     """The result of an import as lines of text."""
-    for line in summary(trained):
-        if trained.metrics.heldout_count or not line.startswith("held-out accuracy"):
-            yield line
-        else:
-            yield "not evaluated and not calibrated; for both, give labelled images with --data"
+    found = summary(trained, evaluations(settings, trained.model), room)
+    if trained.metrics.heldout_count:
+        return found
+    lacks = "not evaluated and not calibrated; for both, give labelled images with --data"
+    return [found[0], lacks, *found[1:]]
 
 
 def _read(path: Path, limit: int) -> bytes:

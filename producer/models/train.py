@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from producer.output.formatting import counted, duration
+from producer.models.catalog import load_catalog
+from producer.output.formatting import counted
 from producer.requests.submit import data_place
-from shared.errors import UsageError
-from shared.messages.model_card import Metrics
+from producer.summary.training import training_lines
+from shared.errors import MISFITS, HangtagError, UsageError
 from shared.messages.model_name import NAME, parse
-from shared.messages.replies import DataReport, Trained
+from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, RECIPES, Train
 from shared.no_such import no_such
 from shared.settings import Settings
@@ -19,6 +20,8 @@ from shared.settings import Settings
 #: Default recipes; worker/recipes/recipes.py defines all.
 RECIPE_OF_BUILT_IN = "fast"
 RECIPE_OF_FOLDER = "photo"
+#: The file of a version with its figures.
+EVALUATION = "evaluation.json"
 #: The number of unreadable files that are listed.
 NAMES_SHOWN = 5
 
@@ -79,28 +82,23 @@ def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(parse(name)) for name in names)
 
 
-def summary(trained: Trained) -> Iterator[str]:
-    """The result of a training, and the next commands."""
-    yield f"{trained.model} is published, after {duration(trained.seconds)}"
-    yield figures(trained.metrics)
-    if trained.data is not None:
-        yield from troubles(trained.data)
-    yield _verdict(trained)
-    yield from _next(trained)
+def summary(
+    trained: Trained, evaluations: Mapping[str, Evaluation], room: int | None = None
+) -> list[str]:
+    """What came out of a training, with the files that could not be used."""
+    notes = [] if trained.data is None else list(troubles(trained.data))
+    return training_lines(trained, evaluations, notes, room)
 
 
-def figures(metrics: Metrics) -> str:
-    """Accuracy and calibration error, on the held-out images and on the test set."""
-    heldout = counted(metrics.heldout_count, "image")
-    parts = [f"held-out accuracy {metrics.heldout_accuracy:.4f} ({heldout})"]
-    ece = metrics.heldout_ece
-    if metrics.test_accuracy is not None:
-        test = counted(metrics.test_count or 0, "image")
-        parts.append(f"test accuracy {metrics.test_accuracy:.4f} ({test})")
-    if metrics.test_ece is not None:
-        ece = metrics.test_ece
-    parts.append(f"calibration error {ece:.2%}")
-    return ", ".join(parts)
+def evaluations(settings: Settings, model: str) -> dict[str, Evaluation]:
+    """The figures of a published version by part, as `heldout`; none if they cannot be read."""
+    try:
+        catalog = load_catalog(settings)
+        _, version = catalog.version(parse(model))
+        data = catalog.read(version.card, EVALUATION)
+        return msgspec.json.decode(data, type=dict[str, Evaluation])
+    except (HangtagError, *MISFITS):
+        return {}  # the version is published all the same
 
 
 def troubles(data: DataReport) -> Iterator[str]:
@@ -112,26 +110,3 @@ def troubles(data: DataReport) -> Iterator[str]:
         if count > NAMES_SHOWN:
             yield f"  ... and {count - NAMES_SHOWN:,} more"
     yield from (f"note: {note}" for note in data.notes)
-
-
-def _verdict(trained: Trained) -> str:
-    """The decision of the quality gate, with its reason."""
-    decision = trained.decision
-    if not decision.changed:
-        return decision.why
-    return f"{_name(trained)}@{decision.alias} is version {decision.version} now: {decision.why}"
-
-
-def _name(trained: Trained) -> str:
-    return trained.model.partition("@")[0]
-
-
-def _next(trained: Trained) -> Iterator[str]:
-    decision, name = trained.decision, _name(trained)
-    if decision.changed:
-        yield f"use it:      hangtag classify DIR -o results.csv --model {name}"
-        if decision.before is not None:
-            yield f"undo it:     hangtag models rollback {name}"
-    else:
-        yield f"try it:      hangtag classify DIR -o results.csv --model {trained.model}"
-        yield f"promote it:  hangtag models promote {trained.model}"

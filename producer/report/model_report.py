@@ -11,7 +11,6 @@ import msgspec
 
 from producer.inputs.reader import read
 from producer.models.catalog import load_catalog
-from producer.models.evaluate import per_class
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
@@ -20,6 +19,7 @@ from producer.pages.progress import PageProgress
 from producer.pages.shots import Shot, galleries
 from producer.report import heldout_mistakes, model_part
 from producer.report.heldout_mistakes import find_mistakes
+from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status
 from shared.messages.mistakes import Found, Mistake

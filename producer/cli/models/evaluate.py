@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from producer.cli.options import (
     report_drawn,
 )
 from producer.cli.params import ShareParam
+from producer.terminal.style import columns_of
 from shared.settings import Settings
 
 
@@ -57,7 +59,9 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     settings = Settings.from_env()
     model = model or default_model(settings)
     measured = evaluate_.evaluate(settings, model, quiet=quiet or as_json, **given)
-    print_answer(measured.evaluated, evaluate_.lines(measured.evaluated), as_json)
+    print_answer(
+        measured.evaluated, evaluate_.lines(measured.evaluated, columns_of(sys.stdout)), as_json
+    )
     report_drawn(measured.written)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from producer.cli.options import (
     print_answer,
     quiet_option,
 )
+from producer.terminal.style import columns_of
 from shared.messages.requests import PRECISIONS, PROMOTE
 from shared.settings import Settings
 
@@ -75,7 +77,7 @@ def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: 
 
     settings = Settings.from_env()
     trained = import_model_.import_model(settings, file, labels, quiet=quiet or as_json, **given)
-    print_answer(trained, import_model_.lines(trained), as_json)
+    print_answer(trained, import_model_.lines(trained, settings, columns_of(sys.stdout)), as_json)
 
 
 COMMANDS = (import_model,)

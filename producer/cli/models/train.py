@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
+from producer.terminal.style import columns_of
 from shared.errors import UsageError
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
 from shared.settings import Settings
@@ -188,7 +190,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     if given["detach"]:
         _show_detached(request.id, given["as_json"])
     else:
-        _show_trained(request.id, outcome, given["as_json"])
+        _show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
@@ -199,7 +201,7 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
         settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
     )
     as_json = given["as_json"] or not isinstance(request.work, Train)
-    _show_trained(request.id, outcome, as_json)
+    _show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=as_json)
 
 
 def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
@@ -232,14 +234,25 @@ def _show_detached(request_id: str, as_json: bool) -> None:
         click.echo(how_to_follow(request_id), err=True)
 
 
-def _show_trained(request_id: str, outcome: Outcome, as_json: bool) -> None:
-    from producer.models.train import summary
+def _show_trained(
+    settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
+) -> None:
+    from producer.models import train as work
     from shared.messages.replies import Trained
 
     if as_json:
         import msgspec
 
         reply = msgspec.json.decode(outcome.answer)
-        show_json({"request": request_id, **(reply if isinstance(reply, dict) else {})})
-    else:
-        click.echo("\n".join(summary(outcome.decode(Trained))))
+        found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
+        if "model" in found and "decision" in found:
+            found["evaluations"] = work.evaluations(settings, found["model"])
+        show_json(found)
+        return
+    trained = outcome.decode(Trained)
+    if quiet:
+        click.echo(trained.model)
+        return
+    measured = work.evaluations(settings, trained.model)
+    for line in work.summary(trained, measured, columns_of(sys.stdout)):
+        click.echo(line)

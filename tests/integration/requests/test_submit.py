@@ -69,10 +69,13 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
     assert "held-out accuracy 0.9300" in second
     lines = command.out.splitlines()
     assert lines[0] == "garments@2 is published, after 1:15 min"
-    assert "held-out accuracy 0.9312 (5,000 images)" in lines[1]
-    assert "test accuracy 0.9288 (10,000 images), calibration error 0.80%" in lines[1]
-    assert lines[2:4] == ["1 file could not be read:", "  bag/broken.png: damaged"]
-    assert "--weighted" in lines[4]
+    assert lines[2] == (
+        "  93.1% right of 5,000 held-out images  92.4% to 93.8% on other images like these"
+    )
+    assert lines[3].startswith("  92.9% right of 10,000 test images")
+    assert "0.8% calibration error" in lines[4]
+    assert lines[6:8] == ["1 file could not be read:", "  bag/broken.png: damaged"]
+    assert "--weighted" in lines[8]
     assert lines[5] == ANSWER.decision.why
     assert lines[7].endswith("hangtag models promote garments@2")
 

@@ -414,7 +414,10 @@ def test_a_promotion_is_reported_with_its_rollback_command_if_there_is_one(
     before: int | None,
 ) -> None:
     decision = Decided("production", 2, before, True, "it is better")
-    printed = list(summary(msgspec.structs.replace(ANSWER, decision=decision)))
+    printed = [
+        click.unstyle(line)
+        for line in summary(msgspec.structs.replace(ANSWER, decision=decision), {})
+    ]
     assert "garments@production is version 2 now: it is better" in printed
     assert printed[-1].endswith("rollback garments" if before else "--model garments")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.models.evaluate import per_class
+from producer.summary.class_figures import per_class
 from worker.datasets.examples import Labels
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability

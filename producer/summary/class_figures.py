@@ -1,0 +1,109 @@
+"""How right a version is: accuracy with its error, the weakest classes, and classes with too few
+images to judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from producer.output.formatting import one_line, percent
+from producer.summary.form import LABEL_CELLS, Figure
+from producer.terminal.style import dim, doubtful, name, shortened, width
+from shared.messages.replies import Evaluation
+
+#: The quantile of the normal distribution for 95 %, two-sided.
+Z = 1.96
+#: Classes whose mistakes are listed, and the labels that each is taken for.
+CLASSES_SHOWN, OTHERS_SHOWN = 3, 2
+#: With fewer images of a class, its accuracy is mostly chance: with all of 15 right, the lower
+#: bound is 0.80.
+FEWEST_IMAGES = 15
+#: Classes with too few images that are named.
+FEW_SHOWN = 5
+
+
+class ClassFigures(msgspec.Struct, frozen=True):
+    """The figures of one class. Fractions 0 to 1; 0 where the denominator is 0."""
+
+    label: str
+    count: int  #: images of this class
+    precision: float  #: share of the images predicted as this class that are of it
+    recall: float  #: share of the images of this class that are predicted as it
+    f1: float  #: harmonic mean of precision and recall
+    taken_for: dict[str, int] = {}  #: other labels that its images got, the most frequent first
+
+
+def per_class(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[ClassFigures]:
+    """The figures of every class, in the order of `labels`. `confusion`: [true][predicted]."""
+    predicted = [sum(row[i] for row in confusion) for i in range(len(labels))]
+    return [
+        ClassFigures(
+            label,
+            count=sum(confusion[i]),
+            precision=_share(confusion[i][i], predicted[i]),
+            recall=_share(confusion[i][i], sum(confusion[i])),
+            f1=_share(2 * confusion[i][i], predicted[i] + sum(confusion[i])),
+            taken_for=_taken_for(labels, confusion[i], i),
+        )
+        for i, label in enumerate(labels)
+    ]
+
+
+def interval(accuracy: float, count: int) -> tuple[float, float]:
+    """The Wilson interval of 95 % around an accuracy over `count` > 0 images (JASA 22, 1927)."""
+    centre = (accuracy + Z * Z / (2 * count)) / (1 + Z * Z / count)
+    spread = math.sqrt(accuracy * (1 - accuracy) / count + Z * Z / (4 * count * count))
+    half = Z * spread / (1 + Z * Z / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def accuracy_figure(accuracy: float, count: int, images: str) -> Figure:
+    """The accuracy over `count` > 0 images of a kind, and what it may be on other such images."""
+    low, high = interval(accuracy, count)
+    detail = f"{percent(low, 1)} to {percent(high, 1)} on other images like these"
+    return Figure(percent(accuracy, 1), f"right of {count:,} {images} images", detail)
+
+
+def weakest_lines(found: Evaluation) -> list[str]:
+    """The classes with the most mistakes, and what their images are taken for."""
+    classes = [one for one in per_class(found.labels, found.confusion) if one.count]
+    weak = sorted((one for one in classes if one.recall < 1), key=lambda one: one.recall)
+    shown = weak[:CLASSES_SHOWN]
+    if not shown:
+        return []
+    names = [shortened(one_line(one.label), LABEL_CELLS) for one in shown]
+    cells = max(map(width, names))
+    lines = [
+        f"  {name(text)}{' ' * (cells - width(text))}  {percent(one.recall, 1):>6}  "
+        + dim(f"taken for {_others(one)}")
+        for one, text in zip(shown, names, strict=True)
+    ]
+    return ["weakest classes:", *lines]
+
+
+def few_images_line(found: Evaluation) -> str:
+    """The classes with too few images to judge; empty if there are none."""
+    few = [one for one in per_class(found.labels, found.confusion) if one.count < FEWEST_IMAGES]
+    if not few:
+        return ""
+    named = ", ".join(f"{one_line(one.label)} ({one.count})" for one in few[:FEW_SHOWN])
+    more = f" and {len(few) - FEW_SHOWN:,} more" if len(few) > FEW_SHOWN else ""
+    return doubtful(f"fewer than {FEWEST_IMAGES} images to judge by: {named}{more}")
+
+
+def _taken_for(labels: Sequence[str], row: Sequence[int], true: int) -> dict[str, int]:
+    wrong = [(count, i) for i, count in enumerate(row) if count and i != true]
+    return {labels[i]: count for count, i in sorted(wrong, key=lambda one: (-one[0], one[1]))}
+
+
+def _others(one: ClassFigures) -> str:
+    shown = list(one.taken_for.items())[:OTHERS_SHOWN]
+    named = ", ".join(f"{one_line(label)} ({count:,})" for label, count in shown)
+    rest = sum(one.taken_for.values()) - sum(count for _, count in shown)
+    return named + (f", others ({rest:,})" if rest else "")
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

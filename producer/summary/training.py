@@ -1,0 +1,84 @@
+"""What came out of a training, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from producer.output.formatting import duration, percent
+from producer.summary.class_figures import accuracy_figure, few_images_line, weakest_lines
+from producer.summary.form import Figure, figures, next_commands, paragraphs
+from producer.terminal.style import doubtful, good
+from shared.messages.model_card import Metrics
+from shared.messages.replies import Evaluation, Trained
+
+#: The parts of a version's evaluation: the test images say what to expect, if there are any.
+HELDOUT, TEST = "heldout", "test"
+#: The standard error of fewer held-out images is larger than most differences between versions.
+FEW_HELDOUT = 200
+
+
+def training_lines(
+    trained: Trained,
+    evaluations: Mapping[str, Evaluation],
+    notes: Sequence[str] = (),
+    room: int | None = None,
+) -> list[str]:
+    """The version, how right it is, its weakest classes, notes on the data, the decision, and the
+    next commands."""
+    measured = evaluations.get(TEST) or evaluations.get(HELDOUT)
+    weakest = [] if measured is None else weakest_lines(measured)
+    few = "" if measured is None else few_images_line(measured)
+    return paragraphs(
+        [f"{trained.model} is published, after {duration(trained.seconds)}"],
+        figures(metric_figures(trained.metrics), room),
+        [*weakest, *([few] if few else [])],
+        notes,
+        list(_verdict(trained)),
+        next_commands(list(_next(trained))),
+    )
+
+
+def metric_figures(metrics: Metrics) -> list[Figure]:
+    """Accuracies with their errors, and the calibration error; nothing that was not measured."""
+    found = []
+    if metrics.heldout_count:
+        heldout = metrics.heldout_accuracy, metrics.heldout_count
+        found.append(accuracy_figure(*heldout, "held-out"))
+    if metrics.test_accuracy is not None and metrics.test_count:
+        found.append(accuracy_figure(metrics.test_accuracy, metrics.test_count, "test"))
+    if found:
+        ece = metrics.heldout_ece if metrics.test_ece is None else metrics.test_ece
+        found.append(Figure(percent(ece, 1), "calibration error", "of the confidence, on average"))
+    return found
+
+
+def _verdict(trained: Trained) -> Iterator[str]:
+    """The decision of the quality gate, with its reason."""
+    decision = trained.decision
+    if decision.changed:
+        now = f"{_name(trained)}@{decision.alias} is version {decision.version} now"
+        yield f"{good(now)}: {decision.why}"
+    else:
+        yield decision.why
+    if decision.before is not None and 0 < trained.metrics.heldout_count < FEW_HELDOUT:
+        yield doubtful(
+            f"with {trained.metrics.heldout_count:,} held-out images this comparison is mostly "
+            "chance; compare on more images with: hangtag models evaluate --data DIR"
+        )
+
+
+def _name(trained: Trained) -> str:
+    return trained.model.partition("@")[0]
+
+
+def _next(trained: Trained) -> Iterator[tuple[str, str]]:
+    decision, name = trained.decision, _name(trained)
+    if trained.metrics.heldout_count:
+        yield "see it", f"hangtag models report {trained.model}"
+    if decision.changed:
+        yield "use it", f"hangtag classify DIR --model {name}"
+        if decision.before is not None:
+            yield "undo it", f"hangtag models rollback {name}"
+    else:
+        yield "try it", f"hangtag classify DIR --model {trained.model}"
+        yield "promote it", f"hangtag models promote {trained.model}"

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets bench bench-smoke bench-train bench-photos \
-  bench-recovery bench-memory bench-scaling bench-transport clean data structure
+  bench-recovery bench-memory bench-scaling bench-transport clean data structure screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,9 +34,9 @@ SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
 FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
 # Long tests first; the short ones fill the remaining time.
-test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server
+test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server; pages
 	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder \
-	  tests/end_to_end tests/integration tests/unit tests/fuzz
+	  tests/end_to_end tests/browser tests/integration tests/unit tests/fuzz
 
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz
@@ -107,6 +107,9 @@ bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 images and 20 resumes
 	@$(BIN)/python -m benchmarks.memory
+
+screenshots: demo $(VENV)/dev.stamp  ## the screenshots of docs/report.md, of the demo's table
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m tests.browser.screenshots
 
 structure:  ## files, folders, imports between them, long functions
 	@$(PYTHON) -m benchmarks.structure

@@ -91,7 +91,7 @@ def _write(
         "report.html",
         title=f"Report on {table.name}",
         missing=images.missing,
-        **table_part.values(sealed, table, survey, choice, pictures),
+        **table_part.values(sealed, survey, choice, pictures),
         **model_part.values(details, plots),
     )
     page.write(output, made)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from producer.inputs.job_options import JobOptions
 from producer.output.acceptance import Acceptance, doubtless
 from producer.pages import text
 from producer.pages.histogram import histogram
@@ -19,6 +20,8 @@ from shared.image_status import BY_CODE, FLAGS
 
 #: Rows of the table of labels; a model may have 65,536 labels.
 MAX_LABELS = 1_000
+#: Of the command that are named.
+MAX_FOLDERS = 3
 
 
 class LabelLine(NamedTuple):
@@ -59,7 +62,6 @@ _MEANINGS = {
 
 def values(
     sealed: SealedJournal,
-    table: Path,
     survey: Survey,
     choice: Choice,
     pictures: Mapping[Row, Picture],
@@ -75,8 +77,9 @@ def values(
     shown = {gallery.label for gallery in of_labels}
     used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder(i)]
     return {
-        "table": text.path(bytes(table)),
+        "folders": _folders(sealed.options),
         "job": sealed.record.id,
+        "started": f"{datetime.fromtimestamp(sealed.record.created, UTC):%Y-%m-%d %H:%M} UTC",
         "finished": sealed.finished,
         "survey": survey,
         "doubtful": sum(survey.doubtful),
@@ -97,6 +100,13 @@ def values(
         "failed_limit": FAILED_ROWS,
         "flagged": list(_flagged(survey, choice, shots)),
     }
+
+
+def _folders(options: JobOptions) -> str:
+    """What was classified, as typed."""
+    roots = options.roots or (options.list_file,)
+    more = f" and {len(roots) - MAX_FOLDERS} more" if len(roots) > MAX_FOLDERS else ""
+    return ", ".join(map(text.path, roots[:MAX_FOLDERS])) + more
 
 
 def _accepted(rule: Acceptance, row: Row) -> bool:

@@ -19,8 +19,8 @@ PAGES = (
     "docker-compose*.yml",
     ".env.example",
 )
-ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/nemesis",
-            "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
+ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/browser",
+            "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")

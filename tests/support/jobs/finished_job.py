@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import struct
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from shared.registry import packaged
 from shared.settings import Settings
 
 ID = "testjb01"
+#: Makes the result of a batch.
+Answer = Callable[[list[bytes | Status]], BatchResult]
 #: The content of files that fail; all others have a label.
 RUBBISH = b"no picture"
 
@@ -31,15 +34,25 @@ def finish(
     batch_images: int = 3,
     retry_failed: bool = False,
     stop_after: int | None = None,
+    answer: Answer | None = None,
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
-    `stop_after`."""
+    `stop_after`. `answer` makes the results, by default `answered`."""
+    answer = answer or answered
     job = Job(options)
     with closing(job):
         if not job.has_started:
             card = packaged.card()
             record = JobRecord(
-                ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
+                ID,
+                card.name,
+                card.version,
+                card_sha256(card),
+                "litert",
+                options.top_k,
+                "out.csv",
+                "host",
+                0.0,
             )
             job.journal.put(
                 record=encode_job(record),
@@ -49,18 +62,17 @@ def finish(
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
-            _record(job, n, read_batch_again(options, job.journal.batch(n)))
+            _record(job, n, answer(read_batch_again(options, job.journal.batch(n))))
         batches = resumed(options, Settings(batch_images=batch_images), job.journal)
         while (batch := batches.next()) is not None:
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:
                 return
-            _record(job, batch.frozen.n, decode_images(batch.blob))
+            _record(job, batch.frozen.n, answer(decode_images(batch.blob)))
         job.finish(Exit.OK, job.write_table())
 
 
-def _record(job: Job, n: int, images: list[bytes | Status]) -> None:
-    result = answered(images)
+def _record(job: Job, n: int, result: BatchResult) -> None:
     job.journal.commit(results=[StoredResult(n, encode_result(result), failures(result))])
 
 

@@ -1,0 +1,49 @@
+"""One real Chromium for all tests of pages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser, sync_playwright
+
+from producer.cli.main import hangtag
+from shared.errors import Exit
+from tests.support.pages.planted import plant
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+#: No sandbox: root may not use it, and the pages are our own. No network but this machine.
+ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not on this machine")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on a table with everything that a report can have."""
+    table = plant(tmp_path_factory.mktemp("report"))
+    return _page(["report", str(table)], table.with_suffix(".html"))
+
+
+@pytest.fixture(scope="session")
+def model_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on the packaged version."""
+    page = tmp_path_factory.mktemp("model") / "model.html"
+    return _page(["models", "report", "fashion-mnist@0", "-o", str(page)], page)
+
+
+def _page(command: list[str], page: Path) -> Path:
+    result = CliRunner().invoke(hangtag, command)
+    assert result.exit_code == Exit.OK, result.output
+    return page

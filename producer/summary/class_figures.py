@@ -56,14 +56,15 @@ def interval(accuracy: float, count: int) -> tuple[float, float]:
     centre = (accuracy + Z * Z / (2 * count)) / (1 + Z * Z / count)
     spread = math.sqrt(accuracy * (1 - accuracy) / count + Z * Z / (4 * count * count))
     half = Z * spread / (1 + Z * Z / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not exclude the accuracy, at 0 and at 1.
+    return min(accuracy, max(0.0, centre - half)), max(accuracy, min(1.0, centre + half))
 
 
 def accuracy_figure(accuracy: float, count: int, images: str) -> Figure:
     """The accuracy over `count` > 0 images of a kind, and what it may be on other such images."""
     low, high = interval(accuracy, count)
     detail = f"{percent(low, 1)} to {percent(high, 1)} on other images like these"
-    return Figure(percent(accuracy, 1), f"right of {count:,} {images} images", detail)
+    return Figure(percent(accuracy, 1), f"of {count:,} {images} images right", detail)
 
 
 def weakest_lines(found: Evaluation) -> list[str]:

@@ -42,6 +42,7 @@ def compare_versions(
     """
     if output is not None:
         page.check(output, force)
+    folder = folder.rstrip(b"/") or b"/"  # so that a typed slash makes no other job
     catalog = load_catalog(settings)
     refs = [find(catalog, parse(model)).card.ref for model in models]
     if refs[0] == refs[1]:

@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from producer.output.csv_table import COLUMNS
+from producer.output.csv_table import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell
-from shared.image_status import BY_CODE, FLAGS, Status
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
 
 _CONFIDENCE = re.compile(r"0\.\d{4}|1\.0000")
 
@@ -22,45 +22,55 @@ def form_problems(output: Path) -> Iterator[str]:
         rows = csv.reader(file, strict=True)
         try:
             header = next(rows, [])
-            if tuple(header[: len(COLUMNS)]) != COLUMNS:
-                yield f"{output}: its columns are not {','.join(COLUMNS)}"
+            if header[:1] != [COLUMNS[0]] or len(set(header)) < len(header):
+                yield f"{output}: its columns are not those of a table, {','.join(COLUMNS)}"
                 return
-            yield from _rows(rows, len(header))
+            yield from _rows(rows, header)
         except (csv.Error, UnicodeDecodeError) as error:
             yield f"{output}: is not a table of Hangtag from some row on ({error})"
 
 
-def _rows(rows: Iterator[list[str]], width: int) -> Iterator[str]:
+def _rows(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]:
     seen = sqlite3.connect("")  # a large table is on disk: constant memory
     model = None
     try:
         seen.execute("CREATE TABLE path (path TEXT PRIMARY KEY) WITHOUT ROWID")
         for number, cells in enumerate(rows, 2):
             where = f"row {number} ({display_cell(cells[0] if cells else '')})"
-            if len(cells) != width:
-                yield f"{where}: has {len(cells)} cells, not {width}"
+            if len(cells) != len(header):
+                yield f"{where}: has {len(cells)} cells, not {len(header)}"
                 continue
-            model = model or cells[COLUMNS.index("model")]
-            yield from (f"{where}: {problem}" for problem in _problems(cells, model))
+            row = dict(zip(header, cells, strict=True))
+            model = model or row.get("model")
+            yield from (f"{where}: {problem}" for problem in _problems(row, model))
             if not seen.execute("INSERT OR IGNORE INTO path VALUES (?)", cells[:1]).rowcount:
                 yield f"{where}: occurs twice"
     finally:
         seen.close()
 
 
-def _problems(cells: list[str], model: str) -> Iterator[str]:
-    row = dict(zip(COLUMNS, cells, strict=False))
-    if row["model"] != model:
-        yield f"model is {display_cell(row['model'])!r}, elsewhere {display_cell(model)!r}"
+def _problems(row: dict[str, str], model: str | None) -> Iterator[str]:
+    """The problems of a row, by the columns that it has (--columns)."""
+    if row.get("model") != model:
+        yield f"model is {display_cell(row['model'])!r}, elsewhere {display_cell(model or '')!r}"
+    if row.get("flag", Flag.NONE) not in FLAGS:
+        yield f"flag is {display_cell(row['flag'])!r}, which does not exist"
+    if "status" not in row:
+        return
     if row["status"] not in BY_CODE:
         yield f"status is {display_cell(row['status'])!r}, which does not exist"
         return
     status = Status(row["status"])
-    if row["error"] != status.sentence:
+    if row.get("error", status.sentence) != status.sentence:
         yield f"error is not the sentence of {status}"
-    if row["flag"] not in FLAGS:
-        yield f"flag is {display_cell(row['flag'])!r}, which does not exist"
-    if status is Status.OK and not (row["label"] and _CONFIDENCE.fullmatch(row["confidence"])):
+    yield from _answer_problems(row, status)
+
+
+def _answer_problems(row: dict[str, str], status: Status) -> Iterator[str]:
+    answers = [row[name] for name in ("label", GUESS) if name in row]
+    confidence = row.get(CONFIDENCE)
+    if status is not Status.OK:
+        if any(answers) or confidence:
+            yield f"is {status}, but has a label or a confidence"
+    elif not all(answers) or not (confidence is None or _CONFIDENCE.fullmatch(confidence)):
         yield "is ok, but has no label with a confidence from 0 to 1"
-    if status is not Status.OK and (row["label"] or row["confidence"]):
-        yield f"is {status}, but has a label or a confidence"

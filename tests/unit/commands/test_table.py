@@ -264,3 +264,19 @@ def test_the_rows_so_far_of_an_unfinished_job_are_written_to_another_file(
     with closing(Journal(journal_path(table))):
         pass
     assert not table.exists()
+
+
+@pytest.mark.parametrize("columns", ["all", "guess,confidence", "status,label"])
+def test_a_table_with_other_columns_is_verified_row_by_row(table: Path, columns: str) -> None:
+    run("table", "out.csv", "--min-confidence", "0.5", "--columns", columns)
+    good = table.read_bytes()
+    line = next(line for line in good.splitlines() if b",ok," in line or b"0." in line)
+    table.write_bytes(good.replace(line, line[:-1] + b"?"))
+    (problem,) = verify(table).problems
+    assert problem.startswith("row ")
+    table.write_bytes(good)
+    journal_path(table).unlink()
+    proof = verify(table)  # only its form can be checked
+    assert (proof.proven, proof.problems) == (False, [])
+    table.write_bytes(good + good.splitlines(keepends=True)[-1])
+    assert "occurs twice" in verify(table).problems[0]

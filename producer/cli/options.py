@@ -10,7 +10,7 @@ import click
 from producer.output.formatting import show_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-quiet_option = click.option("--quiet", is_flag=True, help="Do not show progress.")
+quiet_option = click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
 pictures_option = click.option(
     "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."

@@ -20,6 +20,7 @@ from producer.inputs.walk import check_roots
 from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
+from producer.output.acceptance import doubtless
 from producer.output.job_progress import JobNotices
 from producer.predict.predictions import Predictions, Row, prediction, read_rows
 from producer.requests.client import broker_errors
@@ -70,7 +71,10 @@ def predict(
     return Predictions(
         card.ref,
         card.labels,
-        [prediction(row, card.labels, true) for row, true in zip(rows, of_each, strict=True)],
+        [
+            prediction(row, card.labels, true, doubtless(card))
+            for row, true in zip(rows, of_each, strict=True)
+        ],
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.output.acceptance import Acceptance
 from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import decode_result, numbers
 
@@ -22,6 +23,7 @@ class Prediction(msgspec.Struct, frozen=True):
     flag: str  #: as in the table's column `flag`
     probabilities: dict[str, float]  #: the most probable label first
     truth: str = ""  #: the true label, if given
+    doubtful: bool = False  #: flagged, or less confident than accepted answers
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -57,11 +59,13 @@ def read_rows(names: list[bytes], data: bytes) -> Iterator[Row]:
         yield Row(name, Status.from_code(code), flag, indices[some], values[some])
 
 
-def prediction(row: Row, labels: Sequence[str], truth: str) -> Prediction:
-    """A row with label names instead of indices."""
+def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) -> Prediction:
+    """A row with label names instead of indices. What `rule` does not accept is doubtful."""
     path = row.name.decode(errors="backslashreplace")
     if row.status is not Status.OK:
         return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
     by_label = {labels[i]: p for i, p in zip(row.indices, row.values, strict=True)}
     label = next(iter(by_label))
-    return Prediction(path, label, by_label[label], row.status, "", row.flag, by_label, truth)
+    doubtful = not rule.accepts(row.indices[0], row.values[0], bool(row.flag))
+    confidence = by_label[label]
+    return Prediction(path, label, confidence, row.status, "", row.flag, by_label, truth, doubtful)

@@ -9,6 +9,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.options import quiet_option
 from shared.errors import Exit
 from shared.settings import Settings
 
@@ -51,6 +52,7 @@ from shared.settings import Settings
     help="Draw each image beside its probabilities.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing --plot file.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def predict(
     images: tuple[bytes, ...],
@@ -59,6 +61,7 @@ def predict(
     truth: tuple[str, ...],
     plot_file: Path | None,
     force: bool,
+    quiet: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Classify a few images and print their labels.
@@ -80,7 +83,9 @@ def predict(
     else:
         encoding = sys.stdout.encoding or "ascii"
         click.echo("\n".join(prediction_text.lines(found, top, encoding)))
-        click.echo(prediction_text.summary(found), err=True)
+    if not quiet and not as_json:
+        for line in prediction_text.summary(found, sys.stderr.encoding):
+            click.echo(line, err=True)
     if plot_file is not None:
         plots.draw(plot_file, images, found)
         click.echo(f"drawn: {plot_file}", err=True)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import click
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.predict import prediction_text
-from producer.predict.prediction_text import BAR_WIDTH, bar, lines
+from producer.predict.prediction_text import lines as styled_lines
 from producer.predict.predictions import Prediction, Predictions
+from producer.terminal.bars import BAR_WIDTH, bar
 from shared.image_status import Flag, Status
+
+
+def lines(*given: Any) -> Iterator[str]:
+    return map(click.unstyle, styled_lines(*given))
+
 
 LABELS = ("Bag", "Ankle boot", "Coat")
 
@@ -81,5 +91,16 @@ def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
 
 def test_the_summary_counts_only_images_with_a_truth_as_right_or_wrong() -> None:
     images = (good(truth="Coat"), good(truth="Bag"), msgspec.structs.replace(bad(), truth="Bag"))
-    summary = prediction_text.summary(found(*images))
+    (summary,) = map(click.unstyle, prediction_text.summary(found(*images)))
     assert summary == "3 images, 1 failed, 1 of 2 right, m@1"
+
+
+def test_the_summary_of_many_images_has_a_bar_for_each_label() -> None:
+    unsure = msgspec.structs.replace(good(), doubtful=True)
+    summary = prediction_text.summary(found(*[good()] * 5, unsure), "utf-8")
+    assert [click.unstyle(line) for line in summary] == [
+        "",
+        "  Coat  6  ████████████████████░░░░",
+        "",
+        "6 images, 0 failed, 1 doubtful, m@1",
+    ]

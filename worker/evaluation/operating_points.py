@@ -1,7 +1,8 @@
 """Operating points: the confidence from which predictions are as often right as required.
 
 A threshold is the lowest confidence of the held-out images at which the lower Wilson bound of the
-precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927).
+precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927). A
+higher precision never accepts what a lower one does not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ PRECISIONS = (0.90, 0.95, 0.98, 0.99)
 Z = 1.2816
 
 Floats = npt.NDArray[np.float64]
+#: By label; None: no prediction of this label is accepted.
+Thresholds = tuple[float | None, ...]
 
 
 def operating_points(probabilities: Probabilities, labels: Labels) -> tuple[OperatingPoint, ...]:
     """The points of held-out images: probabilities [n, classes], true labels int64 [n]."""
-    return tuple(_point(precision, probabilities, labels) for precision in PRECISIONS)
+    points: list[OperatingPoint] = []
+    lower: Thresholds = (0.0,) * probabilities.shape[1]
+    for precision in PRECISIONS:
+        points.append(_point(precision, probabilities, labels, lower))
+        lower = points[-1].thresholds
+    return tuple(points)
 
 
 def wilson_bound(right: npt.ArrayLike, count: npt.ArrayLike) -> Floats:
@@ -55,7 +63,7 @@ def threshold(confidence: Floats, right: npt.NDArray[np.bool_], precision: float
 
 
 def accepted(
-    confidence: Floats, predicted: Labels, thresholds: tuple[float | None, ...]
+    confidence: Floats, predicted: Labels, thresholds: Thresholds
 ) -> npt.NDArray[np.bool_]:
     """Bool [n]: whether the threshold of its label accepts each prediction."""
     limits = np.array([math.inf if limit is None else limit for limit in thresholds])
@@ -63,7 +71,10 @@ def accepted(
     return found
 
 
-def _point(precision: float, probabilities: Probabilities, labels: Labels) -> OperatingPoint:
+def _point(
+    precision: float, probabilities: Probabilities, labels: Labels, lower: Thresholds
+) -> OperatingPoint:
+    """The point of a precision; `lower` are the thresholds of the next lower one."""
     confidence = probabilities.max(1, initial=0.0).astype(np.float64)
     predicted = probabilities.argmax(1).astype(np.int64)
     right = predicted == labels
@@ -73,7 +84,7 @@ def _point(precision: float, probabilities: Probabilities, labels: Labels) -> Op
         of_label = predicted == label
         few = np.count_nonzero(of_label) < fewest(precision)
         own = threshold(confidence[of_label], right[of_label], precision)
-        thresholds.append(pooled if few else own)
+        thresholds.append(_raised(pooled if few else own, lower[label]))
     taken = accepted(confidence, predicted, tuple(thresholds))
     return OperatingPoint(
         precision=precision,
@@ -82,3 +93,9 @@ def _point(precision: float, probabilities: Probabilities, labels: Labels) -> Op
         reached=float(right[taken].sum() / max(taken.sum(), 1)),
         thresholds=tuple(thresholds),
     )
+
+
+def _raised(found: float | None, lower: float | None) -> float | None:
+    """A threshold that accepts nothing that `lower` does not. It matters for labels with answers
+    enough for the lower precision alone: for the higher one they take the pooled threshold."""
+    return None if found is None or lower is None else max(found, lower)

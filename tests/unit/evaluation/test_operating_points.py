@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,6 +82,26 @@ def test_a_label_with_too_few_predictions_takes_the_threshold_of_all() -> None:
     assert point.threshold is not None
     assert point.thresholds[1] == point.threshold, "10 are fewer than 32"
     assert point.thresholds[0] is not None
+
+
+@given(st.integers(0, 160), st.integers(0, 60), st.integers(0, 2**31))
+def test_a_higher_precision_never_accepts_what_a_lower_one_does_not(
+    few: int, wrong: int, seed: int
+) -> None:
+    """A label with too few answers for the higher one may not take the low threshold of others."""
+    rng = np.random.default_rng(seed)
+    predicted = np.array([0] * few + [1] * 900)
+    right = np.concatenate([np.arange(few) >= wrong, np.ones(900, bool)])
+    confidence = rng.uniform(0.5, 1, len(predicted))
+    probabilities = np.stack([confidence, 1 - confidence], 1)
+    probabilities[few:] = probabilities[few:, ::-1]
+    labels = np.where(right, predicted, 1 - predicted)
+    taken = [
+        accepted(confidence, predicted, point.thresholds)
+        for point in operating_points(probabilities, labels)
+    ]
+    for lower, higher in pairwise(taken):
+        assert not (higher & ~lower).any()
 
 
 def test_a_label_that_is_often_wrong_accepts_nothing_and_the_card_says_so() -> None:

@@ -59,7 +59,7 @@ class Flag(enum.StrEnum):
     """
 
     NONE = ""
-    UNLIKE_TRAINING = "unlike_training"  #: outside the range of nearly all training images
+    UNLIKE_TRAINING = "unlike_training"  #: unlike nearly all training images
     BUSY_BACKGROUND = "busy_background"  #: the garment could not be separated from its background
 
     @property

@@ -26,10 +26,20 @@ class Sleeper:
 
     def predict(self, images: Any) -> Any:
         """Probabilities float32 [n, labels] of n images."""
+        return self.probabilities(self.outputs(images))
+
+    def outputs(self, images: Any) -> Any:
+        """Equal logits."""
         import numpy as np
 
+        from worker.runtimes.runtime import Outputs
+
         time.sleep(self._seconds)
-        return np.full((len(images), self._labels), 1 / self._labels, np.float32)
+        return Outputs(np.zeros((len(images), self._labels), np.float32), None)
+
+    def probabilities(self, outputs: Any) -> Any:
+        """Probabilities float32 [n, labels] of equal logits."""
+        return outputs.logits + 1 / self._labels
 
 
 @worker_process_init.connect
@@ -39,7 +49,7 @@ def _replace_model(**_: Any) -> None:
 
     seconds = float(os.environ[SLEEP])
 
-    def load(runtime: str, card: Card, artifact: bytes) -> LoadedModel:
+    def load(runtime: str, card: Card, artifact: bytes, detector: bytes | None) -> LoadedModel:
         return LoadedModel(card, Sleeper(len(card.labels), seconds))
 
     process_state._load = load

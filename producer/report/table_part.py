@@ -55,7 +55,7 @@ class Flagged(NamedTuple):
 
 
 _MEANINGS = {
-    "unlike_training": "The network's input is outside of what nearly all training images have.",
+    "unlike_training": "The image is unlike nearly all training images.",
     "busy_background": "The garment could not be cut out from its background.",
 }
 

@@ -31,7 +31,7 @@ MAX_PICTURE_BYTES = 1 << 20
 MAX_PICTURES_BYTES = 16 << 20
 #: Plots that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
-SERVED = (".tflite", ".keras")
+SERVED = (".tflite", ".keras", "outliers.npz")
 PICTURE = ".png"
 
 

@@ -33,6 +33,12 @@ class Backbone(NamedTuple):
     #: Length of its features: the means of every residual block and of the last convolution.
     features: int
 
+    @property
+    def part_widths(self) -> tuple[int, ...]:
+        """Features of each residual block, in order, and of the last convolution."""
+        blocks = [(stage.filters,) * (stage.blocks - 1) for stage in self.stages]
+        return (*(width for stage in blocks for width in stage), self.head)
+
 
 BACKBONES = {
     backbone.name: backbone

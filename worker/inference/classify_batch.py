@@ -19,7 +19,7 @@ from shared.messages.batch import BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digest
 from shared.messages.job import JobRecord, check_hint, decode_job
 from worker.inference.model_cache import LoadedModel
-from worker.inference.predictions import decode_batch, join, top_k
+from worker.inference.predictions import decode_batch, join, top_k, with_outliers
 from worker.inference.process_state import ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.lifecycle.stats import ChildReport
@@ -121,7 +121,10 @@ def _classify_images(
 ) -> BatchResult:
     try:
         batch, codes, flags = decode_batch(model.card, images)
-        return top_k(model.runtime.predict(batch), codes, flags, record.top_k)
+        outputs = model.runtime.outputs(batch)
+        if model.detector is not None and outputs.features is not None:
+            flags = with_outliers(model.detector, outputs.features, codes, flags)
+        return top_k(model.runtime.probabilities(outputs), codes, flags, record.top_k)
     except MemoryError as error:  # of the batch: that of a single image becomes the image's status
         raise SetupError(
             f"a batch of {len(images)} images needs more memory than HANGTAG_CHILD_MEMORY_MB "

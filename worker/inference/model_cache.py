@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from shared.messages.model_card import Card
+from worker.inference.outlier_detector import OutlierDetector
 from worker.runtimes.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
 
     card: Card
     runtime: Runtime
+    detector: OutlierDetector | None = None  #: None: the version has none
 
 
 class ModelCache:

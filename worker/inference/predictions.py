@@ -15,6 +15,7 @@ from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from worker.decoding import decode
 from worker.inference import ood_check
+from worker.inference.outlier_detector import OutlierDetector
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,16 @@ def _with_gate_flags(
         for i in np.flatnonzero(ood_check.are_outliers(card.gates, batch) & (known == 0)):
             flags[i] = Flag.UNLIKE_TRAINING.code
     return bytes(flags) if any(flags) else b""
+
+
+def with_outliers(
+    detector: OutlierDetector, features: NDArray[np.float32], codes: bytes, flags: bytes
+) -> bytes:
+    """The flags, plus that of the detector for decoded images without another flag."""
+    found = np.frombuffer(flags or bytes(len(codes)), np.uint8).copy()
+    known = found | np.frombuffer(codes, np.uint8)
+    found[detector.are_outliers(features) & (known == 0)] = Flag.UNLIKE_TRAINING.code
+    return found.tobytes() if found.any() else b""
 
 
 def top_k(probabilities: NDArray[np.float32], codes: bytes, flags: bytes, k: int) -> BatchResult:

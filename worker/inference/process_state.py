@@ -18,6 +18,7 @@ from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry import mirror_reader
 from shared.settings import Settings
+from worker.inference import outlier_detector
 from worker.inference.file_access import SharedFiles
 from worker.inference.model_cache import LoadedModel, ModelCache
 from worker.runtimes.load_runtime import load
@@ -51,17 +52,17 @@ class ProcessState:
         """
         if model := self.model_in_memory(record):
             return model
-        card, artifact = self._fetch(record)
+        card, artifact, detector = self._fetch(record)
         key = (record.card_sha256, record.runtime)
-        return self._models.put(key, lambda: _load(record.runtime, card, artifact))
+        return self._models.put(key, lambda: _load(record.runtime, card, artifact, detector))
 
     @property
     def loaded(self) -> list[str]:
         """The versions in memory, `name@version`, the most recently used at the end."""
         return self._models.loaded
 
-    def _fetch(self, record: JobRecord) -> tuple[Card, bytes]:
-        """The card and the file of a version, fetched before other versions are evicted."""
+    def _fetch(self, record: JobRecord) -> tuple[Card, bytes, bytes | None]:
+        """Card, graph and detector of a version, fetched before other versions are evicted."""
         try:
             card = mirror_reader.load_card(self.client, record.name, record.version)
         except SetupError as error:  # it was there when the job was submitted
@@ -71,11 +72,15 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        return card, mirror_reader.load_file(self.client, card, artifact_name(record.runtime))
+        artifact = mirror_reader.load_file(self.client, card, artifact_name(record.runtime))
+        if outlier_detector.FILE not in card.files:
+            return card, artifact, None
+        return card, artifact, mirror_reader.load_file(self.client, card, outlier_detector.FILE)
 
 
-def _load(runtime: str, card: Card, artifact: bytes) -> LoadedModel:
+def _load(runtime: str, card: Card, artifact: bytes, detector: bytes | None) -> LoadedModel:
     start = time.monotonic()
-    model = LoadedModel(card, load(runtime, card, artifact))
+    known = None if detector is None else outlier_detector.decode(detector, card.features)
+    model = LoadedModel(card, load(runtime, card, artifact), known)
     log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - start)
     return model

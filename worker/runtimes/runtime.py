@@ -39,6 +39,12 @@ class Runtime(Protocol):
             SetupError: the images do not have the shape in the version's card.
         """
 
+    def outputs(self, images: Images) -> Outputs:
+        """What the graph returns for these images, after a second pass. Raises SetupError."""
+
+    def probabilities(self, outputs: Outputs) -> Probabilities:
+        """What `predict` returns for images with these outputs."""
+
 
 class Graph(Protocol):
     """The network of a version as a runtime executes it: one pass, without softmax."""

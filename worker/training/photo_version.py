@@ -32,6 +32,8 @@ from worker.export.backbone_files import calibration_images
 from worker.export.export import KERAS, TFLITE, check_agreement
 from worker.export.head_graph import keras_with_head, with_head
 from worker.export.precision import Requested
+from worker.inference import outlier_detector
+from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import FOLDS, folds
 from worker.photo_head.linear_head import Head
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
@@ -84,6 +86,7 @@ def build_photo_version(
     on_stage("exporting")
     files, card = _export(backbone, folder, fitted.found.head, card)
     on_stage("evaluating")
+    files[outlier_detector.FILE] = _detector(backbone, folder, card)
     answers = HeldoutAnswers(
         folder.learn.contents, folder.learn.labels, fitted.found.logits, folder.learn.digests
     )
@@ -114,6 +117,13 @@ def build_photo_version(
         | assessed.files
         | seen_images.files_of(folder.learn.contents, np.empty(0, np.uint64)),
     )
+
+
+def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
+    """The detector of images unlike these, for features of the served precision."""
+    features = folder.learn.int8 if card.precision == "int8" else folder.learn.fp32
+    parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
+    return outlier_detector.encode(fit_outlier_detector(features, backbone.part_widths, parts))
 
 
 def _choose(

@@ -22,6 +22,8 @@ RECIPE_OF_BUILT_IN = "fast"
 RECIPE_OF_FOLDER = "photo"
 #: The file of a version with its figures.
 EVALUATION = "evaluation.json"
+#: Recipes whose time can be limited, and the default in minutes.
+MINUTES = {"photo": 10.0, "photo-fine": 0.0, "photo-scratch": 0.0}
 #: The number of unreadable files that are listed.
 NAMES_SHOWN = 5
 
@@ -40,6 +42,7 @@ class TrainOptions(msgspec.Struct, frozen=True):
     precision: str = "auto"
     teach_by: int = 0
     teachers: tuple[str, ...] = ()
+    minutes: float | None = None
 
 
 def make_work(options: TrainOptions, settings: Settings) -> Train:
@@ -47,7 +50,7 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
 
     Raises:
         UsageError: the model of a folder has no name, the folder is missing, a name is invalid,
-            there is no such recipe, or there are too many teachers.
+            there is no such recipe or its time cannot be limited, or there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
     if not built_in and not options.name:
@@ -62,6 +65,7 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
         "recipe": recipe,
         "data": data_place(options.data, settings),
         "teachers": _teachers(options.teachers),
+        "minutes": _minutes(recipe, options.minutes),
     }
     return msgspec.convert(fields, Train)
 
@@ -70,6 +74,15 @@ def check_recipe(name: str) -> None:
     """Raises UsageError if there is no recipe of this name."""
     if name not in RECIPES:
         raise UsageError(no_such("recipe", name, RECIPES, "hangtag train --help"))
+
+
+def _minutes(recipe: str, given: float | None) -> float:
+    if given is not None and recipe not in MINUTES:
+        raise UsageError(
+            f"--minutes does not apply to the recipe {recipe}; leave it out, or use --recipe "
+            f"{', '.join(MINUTES)}"
+        )
+    return MINUTES.get(recipe, 0.0) if given is None else given
 
 
 def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from producer.output.formatting import duration, percent
+from producer.output.formatting import counted, duration, percent
 from producer.summary.class_figures import accuracy_figure, few_images_line, weakest_lines
 from producer.summary.form import Figure, figures, next_commands, paragraphs
 from producer.terminal.style import doubtful, good
@@ -34,6 +34,7 @@ def training_lines(
         [*weakest, *([few] if few else [])],
         notes,
         list(_verdict(trained)),
+        list(_trials(trained)),
         next_commands(list(_next(trained))),
     )
 
@@ -67,6 +68,13 @@ def _verdict(trained: Trained) -> Iterator[str]:
         )
 
 
+def _trials(trained: Trained) -> Iterator[str]:
+    """The trainings that follow a head."""
+    if trained.trials:
+        count = counted(len(trained.trials), "training")
+        yield f"{count} of whole networks follow; a clearly better one replaces this version"
+
+
 def _name(trained: Trained) -> str:
     return trained.model.partition("@")[0]
 
@@ -82,3 +90,5 @@ def _next(trained: Trained) -> Iterator[tuple[str, str]]:
     else:
         yield "try it", f"hangtag classify DIR --model {trained.model}"
         yield "promote it", f"hangtag models promote {trained.model}"
+    for trial in trained.trials:
+        yield "follow it", f"hangtag train --follow {trial}"

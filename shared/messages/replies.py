@@ -53,6 +53,7 @@ class Trained(msgspec.Struct, frozen=True):
     decision: Decided
     seconds: float
     data: DataReport | None = None
+    trials: tuple[str, ...] = ()  #: requests for versions that may replace this one
 
 
 class Evaluated(msgspec.Struct, frozen=True):

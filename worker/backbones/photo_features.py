@@ -22,7 +22,7 @@ from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
 from worker.backbones.feature_cache import FeatureCache
 from worker.datasets.decode_files import THREADS, Bad, read_file
-from worker.datasets.examples import Images, Labels
+from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.prefetch import prefetched
 from worker.datasets.split import Hashes, Parts, content_hashes
@@ -30,7 +30,6 @@ from worker.decoding.decode import decode
 
 Row = npt.NDArray[np.float32]  #: [features] of one image
 Features = npt.NDArray[np.float32]  #: [n, features]
-Digests = npt.NDArray[np.uint8]  #: [n, 32], SHA-256 of the files
 
 #: New images in one pack of the cache: what a trainer that is killed computes again, seconds.
 PACK_IMAGES = 256

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 #: [n, height, width, channels], 0 to 255; in memory or memory-mapped.
 Images = npt.NDArray[np.uint8]
+Digests = npt.NDArray[np.uint8]  #: [n, 32], SHA-256 of files
 Labels = npt.NDArray[np.int64]  #: [n], indices of the card's labels
 
 

@@ -13,7 +13,7 @@ from shared.messages.model_card import Gates, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.requests import FASHION_MNIST
 from worker.datasets import class_folder, fashion_mnist
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Digests, Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out
 
 FASHION_NAME = "Fashion-MNIST"
@@ -30,6 +30,7 @@ class DataSet(NamedTuple):
     preprocessing: Preprocessing
     heldout: Examples | None = None
     gates: Gates | None = None
+    heldout_files: Digests | None = None  #: SHA-256 of the files of `heldout`, where they are known
 
 
 class Loaded(NamedTuple):

@@ -18,13 +18,10 @@ import numpy.typing as npt
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.registry.registry import Registry
-from worker.datasets.examples import Examples, Labels
+from worker.datasets.examples import Digests, Examples, Labels
 from worker.datasets.split import Hashes, content_hashes
 
 FILE = "heldout.npz"
-
-
-Digests = npt.NDArray[np.uint8]  #: [n, 32]
 
 
 class HeldoutAnswers(NamedTuple):

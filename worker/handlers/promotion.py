@@ -63,7 +63,7 @@ def _verdict(
         return quality_gate.judge(rule, new, None, None)
     try:
         old = context.registry.card(new.name, current)
-        compared = _compared(context, new, old, heldout) if rule == "if-better" else None
+        compared = _compared(context, new, old, heldout) if rule.startswith("if-") else None
     except SetupError as error:  # the new version is valid, so its training must not fail
         return quality_gate.unreadable(rule, new, error)
     return quality_gate.judge(rule, new, old, compared)

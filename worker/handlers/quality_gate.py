@@ -9,9 +9,10 @@ import numpy as np
 
 from shared.messages.model_card import Card
 from shared.registry.registry import FIRST
-from worker.evaluation.heldout_answers import Digests, HeldoutAnswers
+from worker.datasets.examples import Digests
+from worker.evaluation.heldout_answers import HeldoutAnswers
 
-Rule = Literal["if-better", "always", "never"]
+Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 
 
 class GateDecision(NamedTuple):
@@ -88,6 +89,8 @@ def judge(rule: Rule, new: Card, old: Card | None, compared: Comparison | None) 
         return GateDecision(False, _other_labels(new, old))
     if compared is None:
         return GateDecision(False, _incomparable(new, old))
+    if rule == "if-clearly-better":
+        return _decide_clearly(new, old, compared)
     return _decide(new, old, compared)
 
 
@@ -108,6 +111,17 @@ def standard_error(accuracy: float, count: int) -> float:
 def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
     promote = compared.new >= compared.old - compared.error
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
+    return GateDecision(
+        promote,
+        f"{new.ref} has {compared.new:.4f} on the {compared.images:,} held-out images, production "
+        f"({old.ref}) {compared.old:.4f}; {outcome} more than one standard error "
+        f"({compared.error:.4f})",
+    )
+
+
+def _decide_clearly(new: Card, old: Card, compared: Comparison) -> GateDecision:
+    promote = compared.new - compared.old > compared.error
+    outcome = "promoted: better by" if promote else "not promoted: not better by"
     return GateDecision(
         promote,
         f"{new.ref} has {compared.new:.4f} on the {compared.images:,} held-out images, production "

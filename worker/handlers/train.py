@@ -56,10 +56,14 @@ def _recipe(work: Train) -> Recipe:
         recipe = recipes.find(work.recipe)
     except SetupError as error:
         raise UsageError(str(error)) from error
-    if recipe.backbone and (work.epochs or work.teachers or work.teach_by):
+    if recipe.network == "head" and work.epochs:
         raise UsageError(
-            f"the recipe {recipe.name} has no epochs and no teachers; leave out --epochs, "
-            "--teacher and --teach-by, or use --recipe photo-scratch"
+            f"the recipe {recipe.name} has no epochs; leave out --epochs, or use --recipe "
+            "photo-fine or photo-scratch"
+        )
+    if recipe.backbone and (work.teachers or work.teach_by):
+        raise UsageError(
+            f"the recipe {recipe.name} has no teachers; leave out --teacher and --teach-by"
         )
     return recipe.lasting(work.epochs) if work.epochs else recipe
 

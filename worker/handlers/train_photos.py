@@ -1,12 +1,14 @@
-"""The request to train a head on photos: features, head, publication, gate."""
+"""The request to train on photos: a head, or a whole network that is measured on one fold."""
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.errors import SetupError, UsageError
-from shared.messages.model_card import Preprocessing
+from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Trained
 from shared.messages.requests import FASHION_MNIST, Progress, Train
 from shared.registry import staging
@@ -14,15 +16,23 @@ from shared.registry.mirror_writer import refresh
 from worker.backbones import table
 from worker.datasets import load
 from worker.datasets.examples import Examples
-from worker.handlers import promotion
+from worker.handlers import photo_trials, promotion
 from worker.handlers.context import Context, Reply
+from worker.handlers.training_progress import ProgressReporter
 from worker.recipes.recipes import Recipe
+from worker.training.checkpoint import OtherTraining
+from worker.training.schedule import plan
 
+if TYPE_CHECKING:
+    from worker.training.build_version import BuiltVersion
+    from worker.training.photo_folder import PhotoFolder
+
+log = logging.getLogger(__name__)
 LOADING, PUBLISHING = "loading", "publishing"
 
 
 def train(context: Context, work: Train, recipe: Recipe) -> Reply:
-    """A Trained. A later attempt finds the features that this one has computed.
+    """A Trained. A later attempt finds the features and checkpoints that this one has stored.
 
     Raises:
         UsageError: the data are not a folder.
@@ -30,39 +40,86 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
             runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
     """
-    from worker.training import photo_folder, photo_version
+    from worker.training import photo_folder
 
     if work.data == FASHION_MNIST:
         raise UsageError(f"the recipe {recipe.name} is for photos; name a folder with --data")
     backbone = table.find(recipe.backbone)
     context.stage(LOADING)
-
-    def report(done: int, total: int) -> None:
-        context.report(Progress(LOADING, step=done, steps=total))
-
     folder = photo_folder.load(
-        Path(work.data), backbone, context.registry.root, work.max_unreadable, report
+        Path(work.data),
+        backbone,
+        context.registry.root,
+        work.max_unreadable,
+        lambda done, total: _report_loading(context, done, total),
     )
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        made = photo_version.build_photo_version(
-            work.name,
-            recipe,
-            backbone,
-            folder,
-            work.seed,
-            request=context.request.mark,
-            source=work.data,
-            weighted=work.weighted,
-            requested=work.precision,
-            on_stage=context.stage,
-        )
-        context.stage(PUBLISHING)
-        card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
+        card = _publish(context, work, recipe, folder)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
-    return Reply(Trained(card.ref, card.metrics, decided, seconds, folder.report))
+    trials = photo_trials.submit(context, work, len(folder.learn.labels))
+    return Reply(Trained(card.ref, card.metrics, decided, seconds, folder.report, trials))
+
+
+def _report_loading(context: Context, done: int, total: int) -> None:
+    context.report(Progress(LOADING, step=done, steps=total))
+
+
+def _publish(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> Card:
+    made = _head(context, work, recipe, folder) if recipe.network == "head" else None
+    while made is None:  # each checkpoint is deleted once at most: a new one has the current key
+        try:
+            made = _network(context, work, recipe, folder)
+        except OtherTraining as other:
+            log.warning("request %s starts over: %s", context.request.id, other)
+            other.path.unlink(missing_ok=True)
+    context.stage(PUBLISHING)
+    return context.registry.publish(*made, who=context.who, confirm=context.confirm)
+
+
+def _head(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> BuiltVersion:
+    from worker.training import photo_version
+
+    return photo_version.build_photo_version(
+        work.name,
+        recipe,
+        table.find(recipe.backbone),
+        folder,
+        work.seed,
+        request=context.request.mark,
+        source=work.data,
+        weighted=work.weighted,
+        requested=work.precision,
+        on_stage=context.stage,
+    )
+
+
+def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> BuiltVersion:
+    from worker.photo_trials import trial
+
+    def started(recipe: Recipe) -> trial.Observer:
+        count = len(folder.learn.labels) - int(trial.held_out(folder).sum())
+        reporter = ProgressReporter(context.report, count, plan(recipe, count).epochs)
+        return trial.Observer(reporter.epoch, reporter.step, reporter.stage)
+
+    return trial.build_trial(
+        work.name,
+        recipe,
+        folder,
+        work.seed,
+        context.folder,
+        trial.TrialOptions(
+            weighted=work.weighted,
+            precision=work.precision,
+            seconds=60 * work.minutes,
+            request=context.request.mark,
+            source=work.data,
+        ),
+        started,
+        lambda done, total: _report_loading(context, done, total),
+    )
 
 
 def _heldout(context: Context, work: Train) -> promotion.HeldOut:

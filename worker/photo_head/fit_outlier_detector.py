@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from worker.inference.outlier_detector import OutlierDetector, PartDistances, combined
+from worker.inference.outlier_detector import OutlierDetector, PartDistances, Scores, combined
 from worker.photo_head.folds import Folds
 from worker.photo_head.linear_head import Features
 
@@ -34,10 +34,21 @@ def fit_outlier_detector(
     for fold in np.unique(folds):
         out = folds == fold
         logs[out] = distances(features[~out], widths).logs(features[out])
+    return _calibrated(distances(features, widths), logs)
+
+
+def fit_on_held_out(learned: Features, held: Features, widths: Sequence[int]) -> OutlierDetector:
+    """The detector of images that a network learned from, with the threshold of held-out ones."""
+    known = distances(learned, widths)
+    return _calibrated(known, known.logs(held))
+
+
+def _calibrated(known: PartDistances, logs: Scores) -> OutlierDetector:
+    """The detector whose scores are usual for images with these logarithms of distances."""
     centres, spreads = logs.mean(0), np.maximum(logs.std(0), SMALLEST_SPREAD)
     scores = combined((logs - centres) / spreads)
     threshold = float(np.quantile(scores, 1 - FALSE_FLAGS, method="higher"))
-    return OutlierDetector(distances(features, widths), centres, spreads, threshold)
+    return OutlierDetector(known, centres, spreads, threshold)
 
 
 def distances(features: Features, widths: Sequence[int]) -> PartDistances:

@@ -14,8 +14,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
-    network: Literal["dense", "small_conv", "residual", "head"]
-    backbone: str = ""  #: of the head, as in worker/backbones/table.py
+    network: Literal["dense", "small_conv", "residual", "head", "fine"]
+    backbone: str = ""  #: as in worker/backbones/table.py; its features find near-duplicates
+    learned_blocks: int = 0  #: of a backbone, the last ones, which are trained with the head
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width
     early: int = 1  #: of the residual network: downscaling before its first block
@@ -106,10 +107,31 @@ RECIPES = {
         Recipe(name="photo", network="head", backbone="efficientnet-lite0"),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0"),
         Recipe(
+            # The same network with its last stages fine-tuned, from the head that fits it.
+            name="photo-fine",
+            network="fine",
+            backbone="efficientnet-lite0",
+            learned_blocks=5,
+            size=(224, 224, 3),
+            epochs=12,
+            least_steps=240,
+            batch=32,
+            peak_rate=0.001,
+            warmup_share=0.1,
+            one_cycle=True,
+            decay=0.01,
+            flip=True,
+            zoom=0.3,
+            shift_pixels=16,
+            tint=0.2,
+            average=0.98,
+        ),
+        Recipe(
             # Colour photos from scratch: the network of `accurate`, downscaled by four before its
             # first block.
             name="photo-scratch",
             network="residual",
+            backbone="efficientnet-lite0",
             widths=(32, 64, 128, 256),
             blocks=(1, 1, 1, 1),
             early=4,

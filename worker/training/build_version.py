@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import keras
 import msgspec
 import numpy as np
 
@@ -24,11 +25,23 @@ from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
 from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import TrainedNetwork, train
+from worker.training.fit import Build, TrainedNetwork, train
 from worker.training.teachers import Teachers
 
 HISTORY = "history.json"
 NO_TEACHERS = Teachers()
+
+
+class NetworkForm(NamedTuple):
+    """A network in place of the recipe's, and what its graph returns besides logits."""
+
+    build: Build | None = None  #: untrained, as in `train`
+    #: The trained network with its features as second output.
+    with_features: Callable[[keras.Model], keras.Model] = lambda network: network
+    features: int = 0  #: their number
+
+
+PLAIN = NetworkForm()
 
 
 class BuiltVersion(NamedTuple):
@@ -50,6 +63,7 @@ def build_version(
     weighted: bool = False,
     precision: Requested = "auto",
     teachers: Teachers = NO_TEACHERS,
+    form: NetworkForm = PLAIN,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -69,7 +83,7 @@ def build_version(
     def fit(seed: int, state: Path | None, ensemble: Ensemble | None = None) -> TrainedNetwork:
         return train(
             recipe, learn, held, len(data.labels), seed, state=state, weighted=weighted,
-            teachers=ensemble, on_epoch=on_epoch, on_step=on_step,
+            teachers=ensemble, build=form.build, on_epoch=on_epoch, on_step=on_step,
         )  # fmt: skip
 
     on_stage("training")
@@ -80,10 +94,13 @@ def build_version(
     on_stage("exporting")
     card = blank_card(name, recipe, data, seed)
     card = msgspec.structs.replace(
-        card, parameters=trained.network.count_params(), gates=data.gates
+        card,
+        parameters=trained.network.count_params(),
+        gates=data.gates,
+        features=form.features,
     )
     served = export(
-        trained.network,
+        form.with_features(trained.network),
         card,
         held,
         calibration_images(learn.images),
@@ -91,7 +108,7 @@ def build_version(
         mirror=recipe.mirror,
     )
     on_stage("evaluating")
-    made = _assessed(served, trained.history, learn, held, data.test)
+    made = _assessed(served, trained.history, learn, held, data)
     card = msgspec.structs.replace(
         made.card, request=request, source=source, teachers=teachers.names(seed)
     )
@@ -103,10 +120,10 @@ def _assessed(
     history: list[Epoch],
     learn: Examples,
     held: Examples,
-    test: Examples | None,
+    data: DataSet,
 ) -> BuiltVersion:
     """The version with its figures, plots and records."""
-    assessment = assess(served.card, served.files, history, held, served.logits, test)
+    assessment = assess(served.card, served.files, history, held, served.logits, data.test)
     card = msgspec.structs.replace(
         served.card,
         metrics=assessment.metrics,
@@ -114,7 +131,7 @@ def _assessed(
         dataset_fingerprint=learn.fingerprint(),
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
     )
-    answers = heldout_answers.of(held, served.logits)
+    answers = heldout_answers.of(held, served.logits)._replace(files=data.heldout_files)
     files = served.files | {
         HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
         heldout_answers.FILE: heldout_answers.encode(answers),

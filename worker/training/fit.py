@@ -27,6 +27,10 @@ from worker.training.schedule import Plan, plan
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
 
 
+#: A network by the name of a Keras dtype policy: uint8 images in, logits out.
+Build = Callable[[str], keras.Model]
+
+
 class TrainedNetwork(NamedTuple):
     """The network (uint8 images in, logits out) and its history."""
 
@@ -44,6 +48,7 @@ def train(
     state: Path | None = None,
     weighted: bool = False,
     teachers: Ensemble | None = None,
+    build: Build | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> TrainedNetwork:
@@ -52,8 +57,8 @@ def train(
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
     the same weight in the loss, regardless of its size. `teachers`: half of the loss is that on
-    their predictions. `on_step` is called a few times a second at most; it and `on_epoch` may raise
-    to stop.
+    their predictions. `build`: the untrained network in place of the recipe's. `on_step` is called
+    a few times a second at most; it and `on_epoch` may raise to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -63,7 +68,8 @@ def train(
         raise SetupError("there are no images to learn from or none held out; add more images")
     keras.utils.set_random_seed(seed)
     schedule, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
-    network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
+    make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
+    network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     variables = [*network.variables, *optimizer.variables]
     key = _key(recipe, seed, examples, weighted, teachers)
@@ -81,7 +87,7 @@ def train(
         on_epoch(history[-1])
     if schedule.average:
         optimizer.finalize_variable_values(network.trainable_variables)
-    exact = networks.build(recipe, shape, classes)
+    exact = make(networks.EXACT)
     exact.set_weights(network.get_weights())
     return TrainedNetwork(exact, history)
 

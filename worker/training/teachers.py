@@ -88,7 +88,8 @@ def state_of_teacher(state: Path, number: int) -> Path:
 def logits_of(model: keras.Model, card: Card) -> keras.Model:
     """A version's `model.keras` with logits as its output, up to a constant for each image."""
     if card.output == "logits":
-        return model
+        # A version of photos returns features besides.
+        return model if len(model.outputs) == 1 else keras.Model(model.input, model.outputs[0])
     log = keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
     return keras.Model(model.input, log * card.temperature, name=model.name)
 
@@ -120,7 +121,8 @@ def _of_version(version: TeacherVersion, data: DataSet, precision: str) -> Teach
     _check(card, data)
     model = load_model(version.archive)
     shape = data.examples.images.shape[1:]
-    if model.input_shape != (None, *shape) or model.output_shape != (None, len(card.labels)):
+    logits = tuple(model.outputs[0].shape)
+    if model.input_shape != (None, *shape) or logits != (None, len(card.labels)):
         raise SetupError(
             f"{ARCHIVE} of {card.ref} does not have the shapes of its card; publish it again"
         )

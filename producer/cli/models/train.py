@@ -73,6 +73,14 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     show_default=True,
     help="What workers load. auto: int8, which is faster, unless it is measurably worse.",
 )
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0),
+    metavar="N",
+    help="Time for the trainings that follow the head of photos, together; 0: none follow. "
+    "Default: 10. With --recipe photo-fine or photo-scratch: the time for this training.",
+)
+@click.option("--wait", is_flag=True, help="Wait also for the trainings that follow a head.")
 @click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
 @click.option(
     "--teach-by",
@@ -131,6 +139,9 @@ def train(ctx: click.Context, /, **given: Any) -> None:
 
     The training is queued. Ctrl-C stops following, not the training.
 
+    From a folder of photos, the head of a pretrained network is published first. Then
+    fine-tuning it and a training from scratch are tried; the better one replaces it.
+
     Exit codes: 0 trained and published, 1 it failed, 2 usage, 5 cancelled,
     130 no longer followed.
     """
@@ -175,6 +186,8 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.requests.client import make_request
     from producer.requests.submit import submit
 
+    if given["detach"] and given["wait"]:
+        raise UsageError("--detach and --wait exclude each other; leave out one of them")
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
@@ -189,8 +202,37 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     )
     if given["detach"]:
         _show_detached(request.id, given["as_json"])
+    elif given["wait"]:
+        _wait_for_trials(settings, request.id, outcome, given)
     else:
         _show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
+
+
+def _wait_for_trials(
+    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any]
+) -> None:
+    """Follow each trial of a head, and show every result. Raises the first error at the end."""
+    from producer.requests.existing import follow
+    from shared.errors import SetupError
+    from shared.messages.replies import Trained
+
+    quiet, as_json = given["quiet"], given["as_json"]
+    results, failed = [_reply(settings, request_id, outcome)], None
+    if not as_json:
+        _show_trained(settings, request_id, outcome, quiet=quiet, as_json=False)
+    for trial in outcome.decode(Trained).trials:
+        try:
+            _, found = follow(settings, trial, quiet=quiet, timeout_s=given["timeout_s"])
+        except SetupError as error:
+            failed = failed or error
+            continue
+        results.append(_reply(settings, trial, found))
+        if not as_json:
+            _show_trained(settings, trial, found, quiet=quiet, as_json=False)
+    if as_json:
+        show_json({**results[0], "trial_results": results[1:]})
+    if failed is not None:
+        raise failed
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
@@ -241,13 +283,7 @@ def _show_trained(
     from shared.messages.replies import Trained
 
     if as_json:
-        import msgspec
-
-        reply = msgspec.json.decode(outcome.answer)
-        found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
-        if "model" in found and "decision" in found:
-            found["evaluations"] = work.evaluations(settings, found["model"])
-        show_json(found)
+        show_json(_reply(settings, request_id, outcome))
         return
     trained = outcome.decode(Trained)
     if quiet:
@@ -256,3 +292,15 @@ def _show_trained(
     measured = work.evaluations(settings, trained.model)
     for line in work.summary(trained, measured, columns_of(sys.stdout)):
         click.echo(line)
+
+
+def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
+    import msgspec
+
+    from producer.models import train as work
+
+    reply = msgspec.json.decode(outcome.answer)
+    found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
+    if "model" in found and "decision" in found:
+        found["evaluations"] = work.evaluations(settings, found["model"])
+    return found

@@ -81,6 +81,8 @@ def complaint(result: Result, code: Exit) -> str:
         (["--teacher", ""], "--teacher is empty"),
         (["--teacher", "shoes"] * 17, "16 times at most"),
         (["--request-id", "../x"], "cannot be the id"),
+        (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
+        (["--detach", "--wait"], "exclude each other"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
         (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),
         (["--cancel", "r1", "--data", "photos"], "leave out --data"),
@@ -103,6 +105,7 @@ def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], f
         ["--max-unreadable", "nan"],
         ["--max-unreadable", "few"],
         ["--timeout", "0"],
+        ["--minutes", "-1"],
     ],
     ids=" ".join,
 )
@@ -125,6 +128,25 @@ def test_the_request_has_the_typed_options(here: Path) -> None:
     )
     expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
     assert make_work(options, Settings()) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "given", "expected"),
+    [("", None, 10), ("", 0, 0), ("photo", 3, 3), ("photo-fine", None, 0), ("photo-scratch", 4, 4)],
+)
+def test_trainings_after_a_head_have_ten_minutes_unless_told_otherwise(
+    here: Path, recipe: str, given: float | None, expected: float
+) -> None:
+    options = TrainOptions("photos", "garments", recipe, minutes=given)
+    assert make_work(options, Settings()).minutes == expected
+
+
+def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
+    trials = ("r1-fine", "r1-scratch")
+    printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))
+    assert "2 trainings of whole networks follow" in printed
+    assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
+    assert "follow" not in "\n".join(summary(ANSWER, {}))
 
 
 def test_the_request_names_the_teachers_as_typed() -> None:

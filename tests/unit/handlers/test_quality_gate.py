@@ -17,7 +17,7 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers.quality_gate import Comparison, GateDecision, Rule, judge, paired, unpaired
 
 OLD = packaged.card()
-RULES: tuple[Rule, ...] = ("if-better", "always", "never")
+RULES: tuple[Rule, ...] = ("if-better", "if-clearly-better", "always", "never")
 shares = st.floats(0, 1)
 
 
@@ -44,6 +44,16 @@ def test_if_better_promotes_versions_at_most_one_standard_error_worse(
     verdict = judge_measured(new_card(accuracy, count), measured)
     if not math.isclose(worse_by, error, rel_tol=1e-6, abs_tol=1e-9):
         assert verdict.promote == (worse_by < error)
+
+
+@given(accuracy=shares, measured=shares, error=st.floats(0, 0.2))
+def test_if_clearly_better_promotes_versions_more_than_one_standard_error_better(
+    accuracy: float, measured: float, error: float
+) -> None:
+    compared = Comparison(100, accuracy, measured, error)
+    verdict = judge("if-clearly-better", new_card(accuracy), OLD, compared)
+    assert verdict.promote == (accuracy - measured > error)
+    assert ("not promoted" in verdict.why) != verdict.promote
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -83,6 +83,7 @@ WITHOUT = {
     "caches of the store: placed when whole, and computed again if they are missing": {
         "worker/backbones/feature_cache.py",
         "worker/export/backbone_files.py",
+        "worker/photo_trials/pixels.py",
     },
     "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
 }
@@ -109,6 +110,7 @@ ALONE = {
     "worker/lifecycle/watchdog.py:restart": "the process replaces itself while it is idle",
     "worker/datasets/class_folder.py:_check_room": "an empty folder",
     "worker/handlers/train.py:_make": "deletes a useless state; the next attempt would, too",
+    "worker/handlers/train_photos.py:_publish": "deletes a useless state, like train.py:_make",
     "worker/datasets/class_folder.py:_decode": "a part of what `stored` places when it is whole",
     "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/decoding/tiff.py:_redirect_stderr_to_null": "this process' own standard error",

@@ -1,0 +1,171 @@
+"""After a head, whole networks are tried: each learns without one fold and is measured on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.ledger.requests import RequestLedger
+from shared.messages.model_card import Card
+from shared.messages.replies import Trained
+from shared.messages.requests import Train
+from shared.registry.registry import Registry
+from tests.support.images import shapes
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.datasets import seen_images
+from worker.decoding.decode import decode
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.handlers import photo_trials
+from worker.handlers.train import train
+from worker.inference import outlier_detector
+from worker.runtimes import load_runtime, runtime
+from worker.runtimes.runtime import Outputs
+
+#: Keras 3.15 saves models with a function that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+IMAGES_OF_CLASS = 14
+EPOCHS = {"photo-fine": 2, "photo-scratch": 2}
+
+
+class Store(NamedTuple):
+    """A store with a head (version 1) and both trials of its photos."""
+
+    server: RedisServer
+    root: Path
+    registry: Registry
+    answers: dict[str, Trained]
+
+    def card(self, recipe: str) -> Card:
+        number = int(self.answers[recipe].model.rpartition("@")[2])
+        return self.registry.card("shapes", number)
+
+    def record(self, recipe: str) -> HeldoutAnswers:
+        found = heldout_answers.read(self.registry, self.card(recipe))
+        assert found is not None
+        return found
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Store]:
+    root = tmp_path_factory.mktemp("photos")
+    for shape in shapes.CORNERS:
+        shapes.write(root, shape, IMAGES_OF_CLASS)
+    folder = tmp_path_factory.mktemp("store")
+    with RedisServer(server_binary) as server:
+        answers = {
+            recipe: _trained(server, folder, recipe, str(root))
+            for recipe in ("photo-head", *photo_trials.TRIALS)
+        }
+        yield Store(server, root, Registry(folder), answers)
+
+
+def _trained(server: RedisServer, folder: Path, recipe: str, root: str) -> Trained:
+    work = Train("shapes", recipe, root, epochs=EPOCHS.get(recipe, 0))
+    if recipe in photo_trials.TRIALS:
+        work = msgspec.structs.replace(work, promote="if-clearly-better")
+    context, _ = handler_context.make(server, folder, work, request_id=recipe)
+    answer = train(context, work).answer
+    assert isinstance(answer, Trained)
+    return answer
+
+
+@pytest.mark.parametrize("recipe", photo_trials.TRIALS)
+def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
+    store: Store, recipe: str
+) -> None:
+    card, record = store.card(recipe), store.record(recipe)
+    seen = seen_images.read(store.registry, card)
+    assert seen is not None
+    assert not set(record.images.tolist()) & set(seen.learned.tolist())
+    assert card.metrics.heldout_count == len(record.labels) < 3 * IMAGES_OF_CLASS / 2
+    assert len(seen.learned) + len(seen.held_out) == 3 * IMAGES_OF_CLASS
+    assert str(card.metrics.heldout_count) in card.notes
+
+
+@pytest.mark.parametrize("recipe", photo_trials.TRIALS)
+def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str) -> None:
+    head, record = store.record("photo-head"), store.record(recipe)
+    assert head.files is not None
+    assert record.files is not None
+    known = {bytes(digest) for digest in head.files}
+    assert {bytes(digest) for digest in record.files} <= known
+    why = store.answers[recipe].decision.why
+    assert f"on the {len(record.labels)} held-out images" in why
+    assert "more than one standard error" in why
+
+
+def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
+    fine, scratch = (store.record(recipe).files for recipe in photo_trials.TRIALS)
+    assert fine is not None
+    assert scratch is not None
+    np.testing.assert_array_equal(fine, scratch)
+
+
+def test_fine_tuning_starts_from_the_head_that_fits_the_photos(store: Store) -> None:
+    """Two epochs are enough; a network that had to learn its head anew would know nothing."""
+    assert store.card("photo-fine").metrics.heldout_accuracy > 0.8
+
+
+def test_the_card_of_a_fine_tuned_network_names_what_it_contains(store: Store) -> None:
+    fine, scratch = (store.card(recipe).pretrained for recipe in photo_trials.TRIALS)
+    assert fine == store.card("photo-head").pretrained
+    assert scratch is None
+
+
+@pytest.mark.parametrize("recipe", ["photo-head", *photo_trials.TRIALS])
+def test_every_version_detects_images_unlike_its_photos(store: Store, recipe: str) -> None:
+    card = store.card(recipe)
+    detector = outlier_detector.decode(
+        store.registry.read(card, outlier_detector.FILE), card.features
+    )
+    photos = [path.read_bytes() for path in sorted(store.root.rglob("*.*"))]
+    like = _outputs(store, card, [decode(data, card.preprocessing) for data in photos])
+    rng = np.random.default_rng(1)
+    shape = (card.preprocessing.height, card.preprocessing.width, 3)
+    noise = _outputs(store, card, [rng.integers(0, 256, shape, np.uint8) for _ in range(10)])
+    assert like.features is not None
+    assert noise.features is not None
+    assert detector.are_outliers(noise.features).all()
+    assert detector.are_outliers(like.features).mean() < 0.2
+
+
+def test_a_head_is_followed_by_trials_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo_trials, "FEWEST_PHOTOS", 10)
+    work = Train("shapes", "photo", str(store.root), minutes=6, promote="always")
+    ledger = RequestLedger(store.server.client, 30.0)
+    for _ in range(2):  # as a second attempt after a crash
+        context, _ = handler_context.make(
+            store.server, store.registry.root, work, request_id="followed"
+        )
+        trials = photo_trials.submit(context, work, 42)
+        assert trials == ("followed-fine", "followed-scratch")
+    found = [ledger.get(one) for one in trials]
+    works = [one.request.work for one in found if one is not None]
+    assert [(one.recipe, one.minutes, one.promote) for one in works if isinstance(one, Train)] == [
+        ("photo-fine", 3.0, "if-clearly-better"),
+        ("photo-scratch", 3.0, "if-clearly-better"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "minutes", "photos"),
+    [("photo-head", 10.0, 500), ("photo", 0.0, 500), ("photo", 10.0, 99)],
+)
+def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
+    store: Store, recipe: str, minutes: float, photos: int
+) -> None:
+    work = Train("shapes", recipe, str(store.root), minutes=minutes)
+    context, _ = handler_context.make(store.server, store.registry.root, work, request_id="alone")
+    assert photo_trials.submit(context, work, photos) == ()
+
+
+def _outputs(store: Store, card: Card, images: list[np.ndarray]) -> Outputs:
+    data = store.registry.read(card, runtime.artifact_name("litert"))
+    return load_runtime.load("litert", card, data).outputs(np.stack(images))

@@ -1,0 +1,219 @@
+"""Builds a version from photos with a network that does not learn from one fold.
+
+It is calibrated and measured on this fold alone, or on validation/ where the folder has it. The
+out-of-fold answers of a head are to the same photos, so both can be compared photo by photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing, Pretrained
+from worker.backbones import table
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.examples import Examples, Images, chunks
+from worker.datasets.load import DataSet
+from worker.datasets.split import HELDOUT
+from worker.evaluation import heldout_answers
+from worker.export.export import TFLITE
+from worker.inference import outlier_detector
+from worker.photo_head.fit_outlier_detector import fit_on_held_out
+from worker.photo_head.folds import folds
+from worker.photo_head.out_of_fold import standard_error
+from worker.photo_trials.network_forms import form_of
+from worker.photo_trials.pixels import pixels
+from worker.photo_trials.time_limit import within
+from worker.recipes.recipes import Recipe
+from worker.runtimes import load_runtime
+from worker.runtimes.classifier import Classifier
+from worker.training.build_version import BuiltVersion, NetworkForm, build_version
+from worker.training.epoch import Epoch, Step
+from worker.training.fit import train
+from worker.training.photo_folder import PhotoFolder, digest_numbers
+
+#: The fold that is held out: the same one in every training, so versions are compared on it.
+HELD_FOLD = 0
+#: Images of the two epochs whose second is timed.
+PACE_IMAGES = 64
+#: Images that the detector is fitted to: more change nothing.
+DETECTOR_IMAGES = 2000
+
+Progress = Callable[[int, int], None]
+
+
+class TrialOptions(NamedTuple):
+    """What a request may choose."""
+
+    weighted: bool = False
+    precision: str = "auto"
+    seconds: float = 0.0  #: of the training; 0: no limit
+    request: str = ""  #: for the card
+    source: str = ""  #: for the card
+
+
+class Observer(NamedTuple):
+    """Called during the training; each may raise to stop it."""
+
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_step: Callable[[Step], None] = lambda step: None
+    on_stage: Callable[[str], None] = lambda stage: None
+
+
+DEFAULTS, UNOBSERVED = TrialOptions(), Observer()
+
+
+def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
+    """Bool [n] of `folder.learn`: the photos that a trial does not learn from.
+
+    Raises:
+        SetupError: there are none.
+    """
+    given: npt.NDArray[np.bool_] = folder.learn.parts == HELDOUT
+    if given.any():
+        return given
+    found: npt.NDArray[np.bool_] = (
+        folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels) == HELD_FOLD
+    )
+    if not found.any():
+        raise SetupError(
+            f"none of the {len(found)} photos of {folder.name} is held out; add photos, or use "
+            "--recipe photo-head"
+        )
+    return found
+
+
+def build_trial(
+    name: str,
+    recipe: Recipe,
+    folder: PhotoFolder,
+    seed: int,
+    scratch: Path,
+    options: TrialOptions = DEFAULTS,
+    observed: Callable[[Recipe], Observer] = lambda recipe: UNOBSERVED,
+    on_progress: Progress = lambda done, total: None,
+) -> BuiltVersion:
+    """Decode, train, export, calibrate and measure. Files in `scratch` let it resume.
+
+    `observed` gets the recipe with the epochs that fit into the time.
+
+    Raises:
+        SetupError: the photos do not suffice, or have changed; the weights of the backbone are
+            missing; the exported files do not agree.
+    """
+    held = held_out(folder)
+    learn = folder.learn.where(~held)
+    form, widths = form_of(recipe, learn, len(folder.labels))
+    data = _data(folder, held, recipe, scratch, on_progress)
+    recipe = within(
+        recipe,
+        len(data.examples.labels),
+        int(held.sum()),
+        options.seconds,
+        scratch,
+        lambda: _seconds_per_image(recipe, data, form, seed),
+    )
+    observer = observed(recipe)
+    made = build_version(
+        name,
+        recipe,
+        data,
+        seed,
+        state=scratch / "state.npz",
+        request=options.request,
+        source=options.source,
+        weighted=options.weighted,
+        precision=options.precision,  # type: ignore[arg-type]
+        form=form,
+        on_epoch=observer.on_epoch,
+        on_step=observer.on_step,
+        on_stage=observer.on_stage,
+    )
+    return _completed(made, recipe, folder, held, data, widths)
+
+
+def _data(
+    folder: PhotoFolder,
+    held: npt.NDArray[np.bool_],
+    recipe: Recipe,
+    scratch: Path,
+    on_progress: Progress,
+) -> DataSet:
+    assert recipe.size is not None
+    spec = Preprocessing(*recipe.size)
+
+    def examples(photos: PhotoFeatures) -> Examples:
+        return Examples(pixels(photos, spec, scratch, on_progress), photos.labels)
+
+    out = folder.learn.where(held)
+    return DataSet(
+        name=folder.name,
+        labels=folder.labels,
+        examples=examples(folder.learn.where(~held)),
+        test=None if folder.test is None else examples(folder.test),
+        preprocessing=spec,
+        heldout=examples(out),
+        heldout_files=out.digests,
+    )
+
+
+def _seconds_per_image(recipe: Recipe, data: DataSet, form: NetworkForm, seed: int) -> float:
+    """The time of a training step and image on this machine, now."""
+    few = np.arange(len(data.examples.labels)) < PACE_IMAGES
+    some = Examples(data.examples.images[:PACE_IMAGES], data.examples.labels[few])
+    assert data.heldout is not None
+    one = Examples(data.heldout.images[:1], data.heldout.labels[:1])
+    trained = train(
+        recipe.lasting(2), some, one, len(data.labels), seed, build=form.build
+    )  # the first epoch compiles the network
+    return trained.history[1].seconds / len(some.labels)
+
+
+def _completed(
+    made: BuiltVersion,
+    recipe: Recipe,
+    folder: PhotoFolder,
+    held: npt.NDArray[np.bool_],
+    data: DataSet,
+    widths: list[int],
+) -> BuiltVersion:
+    """With the detector, the error of its accuracy, and its origin."""
+    answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
+    right = answers.logits.argmax(1) == answers.labels
+    given = bool((folder.learn.parts == HELDOUT).any())
+    where = "validation/" if given else "one of the folds"
+    card = msgspec.structs.replace(
+        made.card,
+        heldout_error=standard_error(right, folder.groups[held]),
+        pretrained=_pretrained(recipe),
+        notes=f"Trained on {int((~held).sum())} photos; measured on the {int(held.sum())} of "
+        f"{where}, which it did not learn from.",
+    )
+    served = load_runtime.load("litert", card, made.files[TFLITE])
+    assert data.heldout is not None
+    few = data.examples.images[:: max(1, len(data.examples.labels) // DETECTOR_IMAGES)]
+    detector = fit_on_held_out(
+        _features(served, few), _features(served, data.heldout.images), widths
+    )
+    return BuiltVersion(
+        card, made.files | {outlier_detector.FILE: outlier_detector.encode(detector)}
+    )
+
+
+def _features(served: Classifier, images: Images) -> npt.NDArray[np.float32]:
+    parts = [served.outputs(part).features for part in chunks(images)]
+    return np.concatenate([part for part in parts if part is not None])
+
+
+def _pretrained(recipe: Recipe) -> Pretrained | None:
+    """The backbone that a version contains."""
+    if recipe.network != "fine":
+        return None
+    one = table.find(recipe.backbone)
+    return Pretrained(one.name, one.sha256, one.package, one.licence, one.source)

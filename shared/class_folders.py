@@ -15,6 +15,8 @@ from shared.errors import UsageError
 #: Folders of images without an accepted label, of flagged ones, and of those that failed.
 UNKNOWN, FLAGGED, FAILED = "unknown", "flagged", "failed"
 RESERVED = (UNKNOWN, FLAGGED, FAILED)
+#: The log in a folder that `hangtag sort` has put images into.
+SORT_LOG = "sorted.hangtag"
 #: The limit of most file systems.
 MAX_NAME_BYTES = 255
 #: Names of devices on Windows, with any ending.
@@ -55,6 +57,11 @@ def folder_of(label: str) -> str:
     return label.replace("/", "_")
 
 
+def is_reserved(folder: str) -> bool:
+    """Whether a folder is for images without an accepted label."""
+    return folded(folder) in RESERVED
+
+
 def problem(label: str) -> str:
     """Why no folder can be named after a label, as the end of a sentence; empty if one can."""
     name = folder_of(label)
@@ -68,7 +75,7 @@ def problem(label: str) -> str:
         return f"is too long to name a class folder (limit: {MAX_NAME_BYTES} bytes)"
     if _DEVICE.fullmatch(folded(name)):
         return "cannot name a class folder: it is a device on Windows; choose another"
-    if folded(name) in RESERVED:
+    if is_reserved(name):
         return "is reserved for images without an accepted label; choose another"
     return ""
 

@@ -36,6 +36,7 @@ GROUPS = {
         Entry("table", "results.table", "Render a table again: other thresholds or columns."),
         Entry("report", "results.report", "Write a page on a table: figures, pictures, failures."),
         Entry("compare", "results.compare", "Compare two tables over the same images."),
+        Entry("sort", "results.sort", "Put images into a folder for each label, or back."),
         Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
         Entry("review", "results.review", "Confirm and correct labels on a local page."),
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,9 +21,12 @@ from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.output.acceptance import doubtless
+from producer.output.formatting import near
 from producer.output.job_progress import JobNotices
+from producer.output.notices import print_line
 from producer.predict.predictions import Predictions, Row, prediction, read_rows
 from producer.requests.client import broker_errors
+from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import check_server, connect
@@ -52,7 +55,8 @@ def predict(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
-    options = JobOptions(tuple(images), os.getcwdb(), NAME, model=model, probabilities=True)
+    found = tuple(_found(images))
+    options = JobOptions(found, os.getcwdb(), NAME, model=model, probabilities=True)
     _check(options, truth)
     use = BrokerSession(settings)
     use.ensure()
@@ -91,6 +95,21 @@ def _run(attempt: Attempt, pinned: Pinned, channel: JobQueue) -> list[Row]:
         if code is Exit.CANCELLED:
             raise SetupError("the job was cancelled; run the same command again")
         return [row for names, data in journal.rows() for row in read_rows(names, data)]
+
+
+def _found(images: Sequence[bytes]) -> Iterator[bytes]:
+    """The same images; those that `hangtag sort` has moved, where they are now."""
+    if all(map(os.path.lexists, images)):
+        yield from images
+        return
+    with moved_files.of_all_tables() as moved:
+        for image in images:
+            if os.path.lexists(image) or (now := moved.now(image)) == image:
+                yield image
+            else:
+                now = os.fsencode(near(os.fsdecode(now)))
+                print_line(f"{printable(image)} was moved by hangtag sort to {printable(now)}")
+                yield now
 
 
 def _check(options: JobOptions, truth: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from producer.pages.progress import PageProgress
 from producer.report import model_part, table_part
 from producer.report.choice import Choice
 from producer.report.survey import Survey
+from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError
 from shared.messages.batch import BatchResult, decode_result
@@ -60,8 +61,13 @@ def write_report(
     page.check(output, force)
     progress = PageProgress(quiet)
     try:
-        with SealedJournal(table, or_running=True) as sealed, PageImages() as images:
-            return _write(settings, sealed, table, output, images, progress)
+        with (
+            SealedJournal(table, or_running=True) as sealed,
+            moved_files.of_table(table) as moved,
+            PageImages() as images,
+        ):
+            location = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
+            return _write(settings, sealed, table, output, images, location, progress)
     finally:
         progress.close()
 
@@ -72,6 +78,7 @@ def _write(
     table: Path,
     output: Path,
     images: PageImages,
+    location: FileLocation,
     progress: PageProgress,
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
@@ -82,7 +89,7 @@ def _write(
     choice = Choice(survey)
     for batch in _batches(sealed):
         choice.add(*batch)
-    rows, location = choice.pictured, FileLocation(sealed.options)
+    rows = choice.pictured
     progress.stage("pictures", len(rows))
     reads = [partial(location.classified, row.name, row.stamp, row.digest) for row in rows]
     pictures = dict(zip(rows, images.thumbnails(reads, progress.passed), strict=True))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.class_folders import SORT_LOG, is_reserved
 from shared.errors import SetupError
 from shared.image_formats import is_decoded_kind, is_other_kind
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
@@ -28,6 +29,7 @@ SPLITS = {
 HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
 OTHER_KINDS = "images of other kinds, such as HEIC"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
+UNLABELLED = "in unknown, flagged or failed"
 
 
 class Branch(NamedTuple):
@@ -59,7 +61,8 @@ class ClassFolderWalk:
         self.closed: dict[bytes, str] = {}  #: folders that cannot be read, and why
         splits = self._splits()
         tops = splits or [(self.root, UNDECIDED)]
-        named = [(folder, part, self._folders(folder)) for folder, part in tops]
+        self._unlabelled: list[bytes] = []  #: folders of images that `hangtag sort` gave no label
+        named = [(folder, part, self._classes(folder)) for folder, part in tops]
         known = {name for _, part, names in named if part != TEST for name in names}
         known = known or {name for *_, names in named for name in names}
         self._names = sorted(known)
@@ -75,7 +78,10 @@ class ClassFolderWalk:
         """Every file with the ending of an image that is decoded, ordered by name."""
         self.skipped.clear()
         for top in self._tops:
-            self.skipped[BESIDE] += sum(not is_folder for _, is_folder in self._entries(top))
+            beside = (name for name, is_folder in self._entries(top) if not is_folder)
+            self.skipped[BESIDE] += sum(name != SORT_LOG.encode() for name in beside)
+        for folder in self._unlabelled:
+            self.skipped[UNLABELLED] += sum(1 for _ in self._files(folder))
         for folder, label, part in self.branches:
             for path in self._files(folder):
                 yield Item(path, label, part)
@@ -111,6 +117,18 @@ class ClassFolderWalk:
 
     def _folders(self, folder: bytes) -> list[bytes]:
         return [name for name, is_folder in self._entries(folder) if is_folder]
+
+    def _classes(self, folder: bytes) -> list[bytes]:
+        """The class folders in a folder; in one that `hangtag sort` has filled, those of labels."""
+        names = self._folders(folder)
+        reserved = [name for name in names if is_reserved(os.fsdecode(name))]
+        if reserved and not os.path.exists(folder + b"/" + SORT_LOG.encode()):
+            raise SetupError(
+                f"the class folder {printable(reserved[0])} has a name that is reserved for images "
+                "without a label; rename it, or move it elsewhere"
+            )
+        self._unlabelled += [folder + b"/" + name for name in reserved]
+        return [name for name in names if name not in reserved]
 
     def _files(self, folder: bytes) -> Iterator[bytes]:
         waiting = [(folder, True)]

@@ -15,6 +15,7 @@ from worker.datasets.folder_layout import (
     LINKS,
     OTHER,
     OTHER_KINDS,
+    UNLABELLED,
     printable,
 )
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
@@ -88,7 +89,7 @@ def _are(count: int) -> str:
 
 
 def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
-    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, CLOSED)
+    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED)
     found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
     if found:
         yield f"skipped: {', '.join(found)}"

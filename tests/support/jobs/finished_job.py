@@ -27,6 +27,8 @@ ID = "testjb01"
 Answer = Callable[[list[bytes | Status]], BatchResult]
 #: The content of files that fail; all others have a label.
 RUBBISH = b"no picture"
+#: The start of the content of files that get a flag.
+ODD = b"odd"
 
 
 def finish(
@@ -95,6 +97,7 @@ def answered(images: list[bytes | Status]) -> BatchResult:
         bytes(status.code for status in statuses),
         struct.pack(f"<{len(labels)}H", *labels),
         struct.pack(f"<{len(values)}f", *values),
+        bytes(isinstance(image, bytes) and image.startswith(ODD) for image in images),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.class_folders import RESERVED, SORT_LOG
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from tests.support.images.class_folders import SUFFIXES, fill, noise, write
@@ -138,6 +139,22 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
         ", 2 (no images), 1 (beside the class folders)"
     )
     assert loaded.report.notes == (skipped,)
+
+
+def test_images_that_sorting_gave_no_label_are_no_class(root: Path) -> None:
+    for name in RESERVED:
+        write(root / name / "1.png", noise(100))
+    (root / SORT_LOG).touch()
+    loaded = _load(root)
+    assert _total(loaded) == 80
+    assert loaded.report.notes == ("skipped: 3 (in unknown, flagged or failed)",)
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "Unknown"])
+def test_a_class_folder_with_a_reserved_name_is_refused(root: Path, name: str) -> None:
+    fill(root / name, 20, 100)
+    with pytest.raises(SetupError, match=f"{name} has a name that is reserved"):
+        _load(root)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.faults.producer import (
     test_failpoints_of_commands,
     test_failpoints_of_retries,
     test_failpoints_of_review,
+    test_failpoints_of_sorting,
 )
 from tests.faults.trainer import test_failpoints as failpoints_of_trainers
 from tests.faults.worker import test_failpoints as failpoints_of_workers
@@ -35,6 +36,7 @@ SUITES: list[ModuleType] = [
     test_failpoints_of_commands,
     test_failpoints_of_retries,
     test_failpoints_of_review,
+    test_failpoints_of_sorting,
 ]
 #: Files without points, and why.
 WITHOUT = {
@@ -119,6 +121,26 @@ ALONE = {
     "shared/broker/redis_client.py:execute": "called by every pipeline; its callers have points",
     "producer/dispatch/loop.py:_poll": "calls `touch`, which has one",
     "producer/dispatch/job_queue.py:renew": "extends lives of keys, as the next `touch` does",
+    "producer/sorting/folders.py:sync": "changes nothing that a process could see",
+    "producer/sorting/log.py:sorting": "in a transaction, which has one",
+    "producer/sorting/log.py:add": "in a transaction, which has one",
+    "producer/sorting/log.py:add_folder": "in a transaction, which has one",
+    "producer/sorting/log.py:mark": "in a transaction, which has one",
+    "producer/sorting/log.py:forget": "in a transaction, which has one",
+    "producer/sorting/log_file.py:close": "an empty file of SQLite's",
+    "producer/sorting/log_file.py:_create": "in a transaction, which has one",
+    "producer/sorting/log_file.py:_all": "text that reads",
+    "producer/sorting/moved_files.py:_entries": "text that reads",
+    "producer/sorting/placing.py:place": "in a transaction, which has one",
+    "producer/sorting/placing.py:finish": "in a transaction, which has one",
+    "producer/sorting/plan.py:again": "in a transaction, which has one",
+    "producer/sorting/settle.py:settle": "in a transaction, which has one",
+    "producer/sorting/settle.py:__init__": "calls `unlink`, which has one",
+    "producer/sorting/settle.py:_is_moved": "calls `unlink`, which has one",
+    "producer/sorting/sort.py:rehearse": "a copy of the log that no other process uses",
+    "producer/sorting/sort.py:_log_in": "in a transaction, which has one",
+    "producer/sorting/transfer.py:_write": "a part of `copy`, which has three",
+    "producer/sorting/undo.py:_batch": "in a transaction, which has one",
     "producer/verify/check_format.py:_rows": "a table in memory",
     "producer/verify/sealed_journal.py:_open": "a transaction that only reads",
     "producer/journal/journal.py:_record": "in a transaction, which has two",

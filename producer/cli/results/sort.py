@@ -1,0 +1,75 @@
+"""The command that puts the images of a table into folders: sort."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from producer.cli.examples import examples
+from shared.errors import UsageError
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag sort photos.csv --into sorted --move --dry-run", ""),
+        ("hangtag sort photos.csv --into sorted --move", "again: continues"),
+        ("hangtag sort --undo sorted", ""),
+    )
+)
+@click.argument("table", required=False, type=click.Path(path_type=Path), metavar="[RESULTS.CSV]")
+@click.option("--into", type=_FOLDER, metavar="OUT", help="The folder for the folders of labels.")
+@click.option("--copy", "way", flag_value="copy", help="Copy the images.")
+@click.option("--link", "way", flag_value="link", help="Make hard links, which need no space.")
+@click.option("--move", "way", flag_value="move", help="Move the images.")
+@click.option("--undo", type=_FOLDER, metavar="OUT", help="Take everything in OUT back.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def sort(
+    table: Path | None,
+    into: Path | None,
+    way: str | None,
+    undo: Path | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Put images into a folder for each label, or back.
+
+    Images without an accepted label come into unknown/, flagged and failed ones into flagged/ and
+    failed/. No file is written over or lost; the same command continues after any interruption.
+
+    Exit codes: 0 all images, 3 some stay where they are, 2 usage, 1 set-up, 130 interrupted.
+    """
+    from producer.output.formatting import show_json
+    from producer.sorting import sort as work
+    from producer.sorting.entry import Way
+    from producer.sorting.summary import remark_lines, result_lines
+
+    if undo is not None:
+        if table is not None or into is not None or way is not None or dry_run:
+            raise UsageError("--undo takes only the folder that was sorted into")
+        found = work.undo(undo, quiet)
+    elif table is None or into is None or way is None:
+        raise UsageError(
+            "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
+        )
+    elif dry_run:
+        found = work.rehearse(table, into, Way(way))
+    else:
+        found = work.sort(table, into, Way(way), quiet)
+    if as_json:
+        show_json(found)
+    else:
+        for line in result_lines(found):
+            click.echo(line)
+        for line in remark_lines(found):
+            click.echo(line, err=True)
+    sys.exit(int(found.exit_code))
+
+
+COMMANDS = (sort,)

@@ -1,0 +1,167 @@
+"""Where the files of rows are now: `hangtag sort` may have moved them.
+
+TABLE.sorted names, one a line, the folders that files of a table were sorted into; their logs tell
+the rest. A table that was never sorted costs one look for that file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+from producer.journal.job_index import entries
+from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, source_hash
+from shared import atomic_file
+from shared.class_folders import SORT_LOG
+from shared.errors import SetupError
+from shared.failpoints import failpoint
+
+SUFFIX = ".sorted"
+_REMEDY = "fix this, or copy the table and its journal to a folder that can be written"
+
+
+class MovedFiles:
+    """Finds files through the logs of sorted folders, also for several threads."""
+
+    def __init__(self, tables: Iterable[Path]) -> None:
+        """Opens the logs that these tables name."""
+        outs = dict.fromkeys(out for table in tables for out in sorted_into(table))
+        self._lock = threading.Lock()
+        self._logs = [(out, log) for out in outs if (log := _opened(out)) is not None]
+
+    def __enter__(self) -> MovedFiles:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for _, log in self._logs:
+            log.close()
+
+    def now(self, path: bytes) -> bytes:
+        """Where a file is now that was once at `path`; the same path if no log knows better.
+
+        A file that was moved is where it was moved to, whatever has its old name today. A file that
+        was copied or linked is at its old name, as long as there is one.
+        """
+        return self._found(_resolved(path), set()) or path if self._logs else path
+
+    def of_row(self, cwd: bytes, name: bytes) -> bytes | None:
+        """Where the file of a row was moved to; None if it was not. `name` is its path in the
+        table, `cwd` the folder that relative paths start from."""
+        before = os.path.join(cwd, name)
+        path = self.now(before)
+        return None if path == before else path
+
+    def _found(self, source: bytes, seen: set[bytes]) -> bytes | None:
+        """The last place of a file, which may have been sorted again from its place."""
+        seen.add(source)
+        for place in self._places(source):
+            if place not in seen:
+                found = self._found(place, seen)
+                if found is not None or os.path.lexists(place):
+                    return found or place
+        return None
+
+    def _places(self, source: bytes) -> Iterator[bytes]:
+        for out, log in self._logs:
+            with self._lock:
+                found = _entries(log, source)
+            for entry in found:
+                sure = entry.way is Way.MOVE and entry.state is State.PLACED
+                if sure or not os.path.lexists(source):
+                    yield b"/".join((os.fsencode(out), os.fsencode(entry.folder), entry.name))
+
+
+def of_table(table: Path) -> MovedFiles:
+    """The moved files of one table."""
+    return MovedFiles([table])
+
+
+def of_all_tables() -> MovedFiles:
+    """The moved files of every table that was made here, the newest first."""
+    return MovedFiles(Path(entry.output) for entry in reversed(entries()))
+
+
+def sorted_into(table: Path) -> list[str]:
+    """The folders that files of a table were sorted into, the newest first."""
+    try:
+        text = _pointer(table).read_text(errors="surrogateescape")
+    except OSError:
+        return []
+    return list(reversed(text.splitlines()))
+
+
+def remember(table: Path, out: str) -> None:
+    """Record that files of a table are sorted into a folder. Raises SetupError."""
+    _write(table, [*(one for one in reversed(sorted_into(table)) if one != out), out])
+
+
+def forget(table: Path, out: str) -> None:
+    """Remove the record. Raises SetupError."""
+    before = sorted_into(table)
+    if out in before:
+        _write(table, [one for one in reversed(before) if one != out])
+
+
+def _write(table: Path, outs: list[str]) -> None:
+    pointer = _pointer(table)
+    with atomic_file.writing(pointer, _REMEDY):
+        if not outs:
+            pointer.unlink(missing_ok=True)
+        elif list(reversed(outs)) != sorted_into(table):
+            part = pointer.with_name(f"{pointer.name}.part")
+            with atomic_file.created(part) as file:
+                file.write("".join(f"{out}\n" for out in outs).encode())
+            atomic_file.place(part, pointer)
+        failpoint("sort.folder-noted")
+
+
+def _pointer(table: Path) -> Path:
+    return table.with_name(table.name + SUFFIX)
+
+
+def _opened(out: str) -> sqlite3.Connection | None:
+    """A log for reading; None if there is none."""
+    path = Path(out, SORT_LOG)
+    if not path.exists():
+        return None
+    # Not read-only where that is possible: after a crash SQLite rolls the last change back first.
+    mode = (
+        "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro&immutable=1"
+    )
+    try:
+        address = f"file:{quote(os.fsencode(path))}?mode={mode}"
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(path, error) from error
+
+
+def _entries(log: sqlite3.Connection, source: bytes) -> list[Entry]:
+    text = f"SELECT {COLUMNS} FROM file WHERE source_hash = ? AND source = ? ORDER BY sorting DESC"
+    try:
+        found = log.execute(text, (source_hash(source), source)).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise _unreadable("the log of a sorted folder", error) from error
+    return [entry_of(row) for row in found]
+
+
+def _unreadable(path: object, error: Exception) -> SetupError:
+    return SetupError(f"{path}: {error}; repair or remove the file, and run the same command again")
+
+
+def _resolved(path: bytes) -> bytes:
+    """As the log has it: absolute, its folder without symbolic links."""
+    folder, _, name = os.path.abspath(path).rpartition(b"/")
+    with suppress(OSError):
+        folder = os.path.realpath(folder)
+    return folder.rstrip(b"/") + b"/" + name

@@ -1,0 +1,163 @@
+"""Places the files of rows in batches: planned in the log, done, synced, marked in the log."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from producer.sorting import transfer
+from producer.sorting.entry import Entry, State, Way
+from producer.sorting.folders import Folders
+from producer.sorting.log import SortLog
+from producer.sorting.plan import Planner, Remaining, Row, reason
+from producer.sorting.spots import Identity, Spot, Stays
+from shared.errors import SetupError, UsageError
+
+#: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
+#: open folders, which stays below the usual limit of 1,024 open files.
+BATCH_FILES = 200
+#: Errors that the next file meets, too.
+_STOP = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+#: What a hard link fails with on a file system, or between two, that cannot have it.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP}
+
+
+class Placing:
+    """Places files, and keeps the log."""
+
+    def __init__(
+        self,
+        log: SortLog,
+        out: bytes,
+        planner: Planner,
+        left: Remaining,
+        passed: Callable[[], None],
+    ) -> None:
+        """`passed` is called after each file."""
+        self._log, self._out, self._planner = log, out, planner
+        self._left, self._passed, self._token = left, passed, log.token
+        self._placed: list[Entry] = []  #: done, and not marked in the log yet
+        self._refused: list[Entry] = []  #: not done, and still in the log
+
+    def place(self, rows: Sequence[Row]) -> None:
+        """Place the files of at most BATCH_FILES rows.
+
+        Raises:
+            SetupError: the disk is full or read-only; the same command continues.
+            UsageError: there can be no hard links to these files.
+        """
+        with Folders(self._out) as folders:
+            with self._log.transaction():
+                self._store()
+                entries = self._planner.plan(rows, folders)
+            for _ in range(len(rows) - len(entries)):
+                self._passed()
+            copied = self._act(entries, folders)
+            folders.sync()
+            if copied:
+                self._remove(copied, folders)
+                folders.sync()
+
+    def finish(self) -> None:
+        """Mark the last batch in the log."""
+        with self._log.transaction():
+            self._store()
+
+    def _store(self) -> None:
+        self._log.mark(self._placed, State.PLACED)
+        self._log.forget(self._refused)
+        self._placed, self._refused = [], []
+
+    def _act(self, entries: Sequence[Entry], folders: Folders) -> list[tuple[Entry, Identity]]:
+        """Do what was planned; returns the files that were copied and are to be removed."""
+        copied = []
+        for planned in entries:
+            try:
+                entry, identity = self._place(planned, folders)
+            except (Stays, OSError) as error:
+                self._refuse(planned, error)
+            else:
+                if identity is None:
+                    self._placed.append(entry)
+                else:
+                    copied.append((entry, identity))
+            self._passed()
+        return copied
+
+    def _place(self, entry: Entry, folders: Folders) -> tuple[Entry, Identity | None]:
+        source = folders.source(entry)
+        while True:
+            try:
+                return entry, self._transfer(entry, source, folders.place(entry))
+            except FileExistsError:
+                entry = self._planner.again(entry, folders)
+
+    def _transfer(self, entry: Entry, source: Spot, place: Spot) -> Identity | None:
+        """Copy, link or move; returns the source's identity if it was copied and is to be removed.
+        Raises Stays, OSError."""
+        part = Spot(place.folder, entry.part(self._token))
+        match entry.way:
+            case Way.LINK:
+                transfer.make_link(source, place, entry.content)
+                return None
+            case Way.COPY:
+                transfer.copy(source, place, part, entry.content)
+                return None
+            case Way.MOVE:
+                try:
+                    transfer.move(source, place, entry.content)
+                    return None
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                _check_writable(source)
+                return transfer.copy(source, place, part, entry.content)
+
+    def _refuse(self, entry: Entry, error: Stays | OSError) -> None:
+        if isinstance(error, OSError):
+            check_next(entry, error)
+        self._left.add(reason(error), entry.shown)
+        self._refused.append(entry)
+
+    def _remove(self, copied: list[tuple[Entry, Identity]], folders: Folders) -> None:
+        """Remove the sources, whose copies are complete on the other file system."""
+        for entry, identity in copied:
+            source, place = folders.source(entry), folders.place(entry)
+            aside = entry.aside(self._token)
+            try:
+                transfer.remove(source, identity, Spot(source.folder, aside))
+            except (Stays, OSError) as error:
+                with suppress(Stays):  # somebody changed the copy: it stays, too
+                    transfer.remove(place, entry.content, Spot(place.folder, aside))
+                self._refuse(entry, error)
+            else:
+                self._placed.append(entry)
+
+
+def _check_writable(spot: Spot) -> None:
+    """Raises OSError if a file cannot be removed, before it is copied."""
+    if os.fstatvfs(spot.folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if not os.access(b".", os.W_OK | os.X_OK, dir_fd=spot.folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def check_next(entry: Entry, error: OSError) -> None:
+    """Raises SetupError if the next file would meet the same error."""
+    if error.errno in _STOP:
+        raise SetupError(
+            f"{entry.shown}: {error.strerror}; no file is lost: fix this and run the same command "
+            "again"
+        ) from error
+    if entry.way is Way.LINK and error.errno in _NO_LINK:
+        raise no_links(entry.shown) from error
+
+
+def no_links(path: str) -> UsageError:
+    """The error where there can be no hard links."""
+    return UsageError(
+        f"there can be no hard link to {path} in that folder, which is on another file system or "
+        "one without hard links; use --copy"
+    )

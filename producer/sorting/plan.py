@@ -1,0 +1,194 @@
+"""Which folder each row of a table goes to, and which place there its file gets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from producer.inputs.job_options import JobOptions
+from producer.output.acceptance import Acceptance
+from producer.sorting.entry import Content, Entry, State, Way
+from producer.sorting.folders import Folders
+from producer.sorting.log import SortLog
+from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
+from producer.verify.sealed_journal import SealedJournal
+from shared.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
+from shared.image_status import Status
+from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.files import NO_DIGEST
+
+NEVER_READ = "never read, so there is nothing to compare it with"
+
+
+class Row(NamedTuple):
+    """One row of the table."""
+
+    number: int  #: from 0
+    source: bytes  #: absolute path, without symbolic links above the typed folder
+    folder: str
+    content: Content | None  #: None: the file was never read
+
+
+class Survey(NamedTuple):
+    """All rows in figures."""
+
+    counts: Counter[str]  #: rows by folder
+    rule: str  #: a digest of each row's folder
+
+
+class Plan:
+    """The rows of a finished job, as its table displays them."""
+
+    def __init__(self, sealed: SealedJournal, acceptance: Acceptance | None) -> None:
+        """Raises UsageError for a label that no folder can be named after."""
+        self._sealed, self._acceptance = sealed, acceptance
+        labels = sealed.card.labels
+        folders = ClassFolders(labels)
+        self._folders = [folders.folder(label) for label in labels]
+
+    def survey(self) -> Survey:
+        """Reads all rows."""
+        counts: Counter[str] = Counter()
+        digest = hashlib.sha256()
+        for names, data in self._sealed.rows():
+            found = self._folders_of(decode_result(data, len(names)))
+            counts.update(found)
+            digest.update("/".join((*found, "")).encode())
+        return Survey(counts, digest.hexdigest())
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, in order."""
+        sources, number = _Sources(self._sealed.options), 0
+        for names, stamps, digests, data in self._sealed.files():
+            found = self._folders_of(decode_result(data, len(names)))
+            for name, stamp, digest, folder in zip(names, stamps, digests, found, strict=True):
+                known = stamp[0] >= 0 and digest not in (b"", NO_DIGEST)
+                content = Content(stamp[0], digest) if known else None
+                yield Row(number, sources.path(name), folder, content)
+                number += 1
+
+    def _folders_of(self, result: BatchResult) -> list[str]:
+        labels = numbers("H", result.indices)[:: result.k]
+        folders = [self._folders[label] for label in labels]
+        if self._acceptance is not None:
+            accepted = self._acceptance.accepted(result)
+            folders = [f if yes else UNKNOWN for f, yes in zip(folders, accepted, strict=True)]
+        if any(result.flags):
+            folders = [
+                FLAGGED if flag else f for f, flag in zip(folders, result.flags, strict=True)
+            ]
+        if any(result.statuses):
+            folders = [
+                f if code == Status.OK.code else FAILED
+                for f, code in zip(folders, result.statuses, strict=True)
+            ]
+        return folders
+
+
+class _Sources:
+    """The files of a job's rows. Symbolic links are resolved where the user typed a path, and not
+    below a typed folder, where the walk follows none."""
+
+    def __init__(self, options: JobOptions) -> None:
+        self._cwd = options.cwd
+        self._roots = [
+            (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
+            for typed in options.roots
+        ]
+        self._last = (b"", b"")  # a folder as typed, and resolved
+
+    def path(self, name: bytes) -> bytes:
+        """The absolute path of a row's file."""
+        for typed, real in self._roots:
+            if name.startswith(typed):
+                return real + name[len(typed) :]
+        folder, _, file = name.rpartition(b"/")
+        if self._last[0] != folder or not self._last[1]:
+            self._last = folder, self._real(folder or (b"/" if name.startswith(b"/") else b"."))
+        return self._last[1].rstrip(b"/") + b"/" + file
+
+    def _real(self, path: bytes) -> bytes:
+        return os.path.realpath(os.path.join(self._cwd, path))
+
+
+class Remaining:
+    """The files that stay where they are, by reason."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}  #: a file for each reason
+
+    def add(self, reason: str, path: str) -> None:
+        """Count a file."""
+        self.counts[reason] += 1
+        self.first.setdefault(reason, path)
+
+
+class Planner:
+    """Makes the entries of a sorted table. What lies in the log or on the disk is no free place,
+    also where case does not count."""
+
+    def __init__(self, log: SortLog, sorting: int, way: Way, left: Remaining) -> None:
+        self._log, self._sorting, self._way, self._left = log, sorting, way, left
+
+    def plan(self, rows: Sequence[Row], folders: Folders) -> list[Entry]:
+        """New entries of the log, in its open transaction, for rows whose files can be placed."""
+        there = self._log.rows(self._sorting, rows[0].number, rows[-1].number + 1)
+        found = (self._entry(row, folders) for row in rows if row.number not in there)
+        return [entry for entry in found if entry is not None]
+
+    def again(self, entry: Entry, folders: Folders) -> Entry:
+        """The entry with another name, because somebody has taken its name."""
+        with self._log.transaction():
+            self._log.forget([entry])
+            return self._named(entry, os.path.basename(entry.source), folders)
+
+    def _entry(self, row: Row, folders: Folders) -> Entry | None:
+        name = os.path.basename(row.source)
+        draft = Entry(
+            self._sorting, row.number, self._way, State.PLACING, row.source, row.folder, name,
+            row.content or Content(0, b""), 0,
+        )  # fmt: skip
+        try:
+            if row.content is None:
+                raise Stays(NEVER_READ)
+            inode = _inode(folders.source(draft), row.content.size)
+        except (Stays, OSError) as error:
+            self._left.add(reason(error), draft.shown)
+            return None
+        return self._named(draft._replace(inode=inode), name, folders)
+
+    def _named(self, entry: Entry, wanted: bytes, folders: Folders) -> Entry:
+        folder = entry.folder
+        if folders.existing(folder) is None:
+            self._log.add_folder(folder)
+        serial = self._log.next_serial(folder, wanted)
+        while True:
+            name = numbered(wanted, serial)
+            if not self._log.is_taken(folder, name) and not folders.taken(folder, name):
+                named = entry._replace(name=name)
+                self._log.add(named, wanted, serial)
+                return named
+            serial += 1
+
+
+def _inode(spot: Spot, size: int) -> int:
+    info = spot.stat()
+    if info is None:
+        raise Stays(MISSING)
+    if not stat.S_ISREG(info.st_mode):
+        raise Stays(NOT_REGULAR)
+    if info.st_size != size:
+        raise Stays(CHANGED)
+    return info.st_ino
+
+
+def reason(error: Stays | OSError) -> str:
+    """Why a file stays where it is."""
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return str(error)

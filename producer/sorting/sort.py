@@ -1,0 +1,215 @@
+"""`hangtag sort`: the images of a table into folders, one for each label, and back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+
+from producer.journal.journal import journal_path
+from producer.journal.totals import JobCounts
+from producer.output.formatting import typed
+from producer.output.job_progress import JobProgress, make_progress
+from producer.rendering.display_options import acceptance, stored_display
+from producer.rendering.table_file import is_foreign
+from producer.sorting import moved_files, placing
+from producer.sorting.entry import Way
+from producer.sorting.folders import Folders
+from producer.sorting.log import SortLog
+from producer.sorting.placing import Placing, no_links
+from producer.sorting.plan import Plan, Planner, Remaining, Row
+from producer.sorting.settle import settle
+from producer.sorting.summary import Sorted
+from producer.sorting.undo import Undo, remove_empty
+from producer.verify.sealed_journal import SealedJournal
+from shared import atomic_file
+from shared.class_folders import SORT_LOG
+from shared.errors import UsageError
+from shared.messages.files import printable
+
+#: A shorter run displays no progress.
+DISPLAY_AFTER_S = 2.0
+#: Places that a dry run lists.
+EXAMPLES = 5
+
+
+def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
+    """Put the images of a table into folders of `into`. The same call continues after a crash.
+
+    Raises:
+        UsageError: there is no finished job of this table, a label can be no folder's name, or the
+            folder has files of this table that were sorted otherwise.
+        SetupError: a disk is full or read-only; the same call continues.
+    """
+    table, out = table.absolute(), _checked(into)
+    with _opened(table) as sealed:
+        plan = _plan(sealed)
+        survey = plan.survey()
+        _check_links(sealed, out, way)
+        with _log_in(out) as log:
+            settle(log, os.fsencode(out))
+            sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
+            moved_files.remember(table, out)
+            left = Remaining()
+            with _Progress(survey.counts.total(), left, quiet) as progress:
+                planner = Planner(log, sorting, way, left)
+                work = Placing(log, os.fsencode(out), planner, left, progress.passed)
+                for rows in _batches(plan.rows()):
+                    work.place(rows)
+                work.finish()
+            return Sorted(out, way, log.counts(sorting), dict(left.counts), left.first)
+
+
+def rehearse(table: Path, into: Path, way: Way) -> Sorted:
+    """What `sort` would do, as far as that shows without reading the files; nothing is written."""
+    table, out = table.absolute(), _checked(into)
+    with _opened(table) as sealed, tempfile.TemporaryDirectory(prefix="hangtag-") as scratch:
+        plan = _plan(sealed)
+        survey = plan.survey()
+        _check_links(sealed, out, way)
+        with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG)) as log:
+            sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
+            left, examples = Remaining(), list[tuple[str, str]]()
+            planner = Planner(log, sorting, way, left)
+            for rows in _batches(plan.rows()):
+                with Folders(os.fsencode(out)) as folders, log.transaction():
+                    entries = planner.plan(rows, folders)
+                examples += [
+                    (entry.shown, f"{out}/{entry.folder}/{printable(entry.name)}")
+                    for entry in entries[: EXAMPLES - len(examples)]
+                ]
+            counts = log.counts(sorting)
+        return Sorted(out, way, counts, dict(left.counts), left.first, True, examples)
+
+
+def undo(into: Path, quiet: bool = False) -> Sorted:
+    """Take back what was sorted into a folder, from all tables. The same call continues after a
+    crash.
+
+    Raises:
+        UsageError: nothing was sorted into it.
+        SetupError: a disk is full or read-only; the same call continues.
+    """
+    out, left = _checked(into), Remaining()
+    with SortLog(Path(out, SORT_LOG)) as log:
+        settle(log, os.fsencode(out))
+        with _Progress(log.count(), left, quiet) as progress:
+            folders = Undo(log, os.fsencode(out), left, progress.passed).run()
+        if not log.count():
+            _remove_log(log, out)
+    return Sorted(out, "", dict(folders), dict(left.counts), left.first)
+
+
+def _remove_log(log: SortLog, out: str) -> None:
+    for table in log.tables():
+        moved_files.forget(Path(table), out)
+    made = log.made()
+    for folder in made:
+        if folder:
+            remove_empty(os.path.join(out, folder))
+    log.remove()
+    if "" in made:
+        remove_empty(out)
+
+
+def _checked(into: Path) -> str:
+    """The absolute path of a folder, without symbolic links."""
+    out = os.path.realpath(into)
+    if not out.isprintable():
+        raise UsageError(f"the path {printable(into)} cannot be printed; choose another folder")
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise UsageError(f"{out} is no folder; name one, which may be new")
+    return out
+
+
+@contextmanager
+def _opened(table: Path) -> Iterator[SealedJournal]:
+    """The journal of a finished job."""
+    if not journal_path(table).exists():
+        raise UsageError(
+            f"{table} has no journal ({journal_path(table).name}) beside it; name a table that "
+            "classify has written"
+        )
+    with SealedJournal(table) as sealed:
+        if not sealed.finished:
+            raise UsageError(
+                f"the job of {table} is not finished; finish it with: hangtag collect {table}"
+            )
+        if is_foreign(sealed, table):
+            again = typed(["hangtag", "table", str(table), "--force"])
+            raise UsageError(
+                f"{table} is not what its job wrote, and images are sorted by what the job found; "
+                f"write it again with: {again}"
+            )
+        yield sealed
+
+
+@contextmanager
+def _log_in(out: str) -> Iterator[SortLog]:
+    """The log of a folder, which is created if it is missing."""
+    made = not os.path.isdir(out)
+    with atomic_file.writing(Path(out), "choose another --into"):
+        atomic_file.make_folder(Path(out))
+    with SortLog(Path(out, SORT_LOG), create=True) as log:
+        if made:
+            with log.transaction():
+                log.add_folder("")
+        yield log
+
+
+def _plan(sealed: SealedJournal) -> Plan:
+    """The rows as the table displays them."""
+    return Plan(sealed, acceptance(sealed.card, stored_display(sealed)))
+
+
+def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
+    """Check before anything is done that hard links to the typed folders are possible."""
+    if way is not Way.LINK:
+        return
+    while not os.path.isdir(out):
+        out = os.path.dirname(out)
+    for name in sealed.options.roots:
+        root = os.path.join(sealed.options.cwd, name)
+        if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
+            raise no_links(printable(name))
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, placing.BATCH_FILES)):
+        yield batch
+
+
+class _Progress:
+    """Counts files, and displays their number and the remaining time."""
+
+    def __init__(self, count: int, left: Remaining, quiet: bool) -> None:
+        self._count, self._left, self._quiet = count, left, quiet
+        self._passed, self._started = 0, time.monotonic()
+        self._report: JobProgress | None = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._report is not None:
+            self._report.close()
+
+    def passed(self) -> None:
+        """Count a file."""
+        self._passed += 1
+        if self._quiet or time.monotonic() - self._started < DISPLAY_AFTER_S:
+            return
+        if self._report is None:
+            self._report = make_progress(quiet=False)
+        counts = JobCounts(self._count, self._passed, self._left.counts.total())
+        self._report.progress(counts, walking=False)

@@ -1,0 +1,60 @@
+"""What a sort has done, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from producer.output.formatting import columns, counted, near
+from producer.sorting.log import undo_command
+from shared.class_folders import RESERVED
+from shared.errors import Exit
+
+_DONE = {"copy": "copied", "link": "linked", "move": "moved", "": "taken back"}
+
+
+class Sorted(msgspec.Struct, frozen=True):
+    """What was done, or would be done."""
+
+    out: str
+    way: str  #: copy, link, move; empty: the files were taken back
+    folders: dict[str, int]  #: number of files by folder
+    stay: dict[str, int]  #: number of files that stay where they are, by reason
+    first: dict[str, str]  #: one of them for each reason
+    dry_run: bool = False
+    examples: list[tuple[str, str]] = []  #: source and place of the first files of a dry run
+
+    @property
+    def count(self) -> int:
+        """The number of files."""
+        return sum(self.folders.values())
+
+    @property
+    def exit_code(self) -> Exit:
+        """3 if files stay where they are."""
+        return Exit.SOME_FAILED if self.stay else Exit.OK
+
+
+def result_lines(found: Sorted) -> Iterator[str]:
+    """Files by folder, the first places of a dry run, the total."""
+    by_name = sorted(found.folders.items(), key=lambda item: (item[0] in RESERVED, item[0]))
+    rows = [[f"{name}/", f"{count:,}"] for name, count in by_name]
+    if rows:
+        yield from columns(["folder", "images"], rows, {"folder"})
+    for source, place in found.examples:
+        yield f"{near(source)} -> {near(place)}"
+    would = "would be " if found.dry_run else ""
+    where = f"{'into' if found.way else 'from'} {near(found.out)}"
+    yield f"{counted(found.count, 'image')} {would}{_DONE[found.way]} {where}"
+
+
+def remark_lines(found: Sorted) -> Iterator[str]:
+    """Which files stay where they are, and what to do next."""
+    for reason, count in found.stay.items():
+        first = near(found.first[reason])
+        yield f"{counted(count, 'image')} not {_DONE[found.way]}, {reason}: {first}"
+    if found.way and found.count and not found.dry_run:
+        yield f"take them back with: {undo_command(near(found.out))}"
+    elif found.dry_run:
+        yield "nothing was written; without --dry-run each file is compared before it is touched"

@@ -1,0 +1,208 @@
+"""Brings one file from a spot to another: copies it, or removes what was copied.
+
+Nothing is ever written over, and a name is removed only after it was shown to stand for the file
+that was meant: the file is renamed first, and put back if it is another one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from producer.sorting.entry import Content
+from producer.sorting.spots import (
+    CHANGED,
+    MISSING,
+    Identity,
+    Spot,
+    Stays,
+    check,
+    chunks,
+    content_of,
+    identity,
+    link,
+    numbered,
+    opened,
+    rename,
+    same_file,
+)
+from shared.errors import SetupError
+from shared.failpoints import failpoint
+from shared.messages.files import printable
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def copy(old: Spot, new: Spot, part: Spot, wanted: Content | None) -> Identity:
+    """Copy a file that contains `wanted`, or anything if that is None; returns what was copied.
+
+    `part` is written, synced, read again and renamed, so `new` is complete or absent.
+
+    Raises:
+        Stays: the file is missing, or contains something else.
+        FileExistsError: there is something at `new`.
+        OSError: the disk is full, or a file cannot be read or written.
+    """
+    with opened(old) as source:
+        before = os.fstat(source)
+        unlink(part)  # of an earlier attempt
+        fd = os.open(part.name, _CREATE, 0o600, dir_fd=part.folder)
+        try:
+            _fill(source, fd, before)
+            content = content_of(source) if wanted is None else wanted
+            check(fd, content)
+            if identity(os.fstat(source)) != identity(before):
+                raise Stays(CHANGED)
+            failpoint("sort.part-written")
+            rename(part, new)
+        except BaseException:
+            with suppress(OSError):
+                unlink(part)
+            raise
+        finally:
+            os.close(fd)
+    failpoint("sort.copied")
+    return identity(before)
+
+
+def _fill(source: int, fd: int, info: os.stat_result) -> None:
+    """Copy content, owner, permissions, times and extended attributes, and sync them."""
+    for chunk in chunks(source):
+        _write(fd, chunk)
+        failpoint("sort.part-begun")
+    with suppress(OSError):  # only root may set another owner
+        os.fchown(fd, info.st_uid, info.st_gid)
+    os.fchmod(fd, info.st_mode & 0o777)
+    _copy_attributes(source, fd)
+    os.utime(fd, ns=(info.st_atime_ns, info.st_mtime_ns))
+    os.fsync(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _copy_attributes(source: int, fd: int) -> None:
+    """As far as the file system has them, and this user may set them."""
+    if not hasattr(os, "listxattr"):
+        return
+    with suppress(OSError):
+        for name in os.listxattr(source):
+            with suppress(OSError):
+                os.setxattr(fd, name, os.getxattr(source, name))
+
+
+def move(old: Spot, new: Spot, wanted: Content | None) -> None:
+    """Rename a file that contains `wanted`, or anything if that is None.
+
+    Raises:
+        Stays: the file is missing, or contains something else, or was changed or replaced meanwhile
+            and is back at `old`.
+        FileExistsError: there is something at `new`.
+        OSError: among others EXDEV, if `new` is on another file system.
+    """
+    with opened(old) as fd:
+        before = os.fstat(fd)
+        if wanted is not None:
+            check(fd, wanted)
+        rename(old, new)
+        failpoint("sort.moved")
+        after = new.stat()
+        same = after is not None and identity(after) == identity(before)
+    if wanted is not None and not same:
+        put_back(new, old)
+        raise Stays(CHANGED)
+
+
+def make_link(old: Spot, new: Spot, wanted: Content) -> None:
+    """Make a hard link to a file that contains `wanted`.
+
+    Raises:
+        Stays: the file is missing, contains something else, or was replaced meanwhile.
+        FileExistsError: there is something at `new`.
+        OSError: among others EXDEV, if `new` is on another file system.
+    """
+    with opened(old) as fd:
+        before = os.fstat(fd)
+        check(fd, wanted)
+        link(old, new)
+        after = new.stat()
+        if after is None or identity(after) != identity(before):
+            unlink(new)
+            raise Stays(CHANGED)
+
+
+def remove(spot: Spot, wanted: Identity | Content, aside: Spot) -> None:
+    """Remove a file that was copied elsewhere. It is renamed to `aside` first, so that no file is
+    removed that takes its name between the check and the removal.
+
+    Raises:
+        Stays: the file is another one, and is back at its name.
+        OSError: it cannot be removed.
+    """
+    try:
+        rename(spot, aside)
+    except FileNotFoundError:
+        raise Stays(MISSING) from None
+    failpoint("sort.aside")
+    with _stopping(aside):
+        if not _is(aside, wanted):
+            put_back(aside, spot)
+            raise Stays(CHANGED)
+        unlink(aside)
+
+
+def _is(spot: Spot, wanted: Identity | Content) -> bool:
+    try:
+        with opened(spot) as fd:
+            if isinstance(wanted, Content):
+                return content_of(fd) == wanted
+            return identity(os.fstat(fd)) == wanted
+    except Stays:
+        return False
+
+
+def put_back(spot: Spot, name: Spot) -> None:
+    """Rename a file to its name, or to that with a number if it is taken.
+
+    Raises:
+        SetupError: it cannot be renamed; the log knows of it.
+    """
+    if same_file(spot, name):  # a rename by `link` and `unlink` ended in between
+        unlink(spot)
+        return
+    number, free = 1, name
+    while True:
+        try:
+            with _stopping(spot):
+                rename(spot, free)
+        except FileExistsError:
+            number += 1
+            free = name._replace(name=numbered(name.name, number))
+        else:
+            failpoint("sort.put-back")
+            return
+
+
+@contextmanager
+def _stopping(spot: Spot) -> Iterator[None]:
+    """End the command where a file is between two names."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise SetupError(
+            f"{printable(spot.name)}: {error.strerror}; no file is lost: fix this and run the same "
+            "command again"
+        ) from error
+
+
+def unlink(spot: Spot) -> None:
+    """Remove a name, if it exists. Raises OSError."""
+    if spot.stat() is not None:  # on a read-only disk `unlink` fails also without a file
+        os.unlink(spot.name, dir_fd=spot.folder)
+        failpoint("sort.unlinked")

@@ -1,0 +1,141 @@
+"""Takes the files of a sorted folder back: copies and links are removed, moved files return.
+
+Nothing is removed whose content is not where it came from, and nothing is written over.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from producer.sorting import placing, transfer
+from producer.sorting.entry import Entry, State, Way
+from producer.sorting.folders import Folders
+from producer.sorting.log import SortLog
+from producer.sorting.placing import check_next
+from producer.sorting.plan import Remaining, reason
+from producer.sorting.spots import Identity, Spot, Stays, content_at, identity, same_file
+from shared.failpoints import failpoint
+from shared.messages.files import printable
+
+GONE = "no longer in the folder"
+SOURCE_GONE = "the original was removed or changed, so this one is kept"
+EDITED = "changed since it was copied"
+TAKEN = "another file has its former name"
+
+
+class Undo:
+    """Takes back every entry of a log, the last one first."""
+
+    def __init__(
+        self, log: SortLog, out: bytes, left: Remaining, passed: Callable[[], None]
+    ) -> None:
+        self._log, self._out, self._left, self._passed = log, out, left, passed
+        self._token = log.token
+
+    def run(self) -> Counter[str]:
+        """Take the files back; returns how many by folder.
+
+        Raises:
+            SetupError: the disk is full or read-only; the same command continues.
+        """
+        count, before = Counter[str](), None
+        while entries := self._log.last_placed(placing.BATCH_FILES, before):
+            before = entries[-1].key
+            count.update(entry.folder for entry in self._batch(entries))
+        return count
+
+    def _batch(self, entries: Sequence[Entry]) -> list[Entry]:
+        with self._log.transaction():
+            self._log.mark(entries, State.RETURNING)
+        done: list[Entry] = []
+        copied: list[tuple[Entry, Identity]] = []
+        with Folders(self._out) as folders:
+            for entry in entries:
+                try:
+                    rest = self._take_back(entry, folders)
+                except (Stays, OSError) as error:
+                    self._refuse(entry, error)
+                else:
+                    if rest is None:
+                        done.append(entry)
+                    else:
+                        copied.append((entry, rest))
+                self._passed()
+            folders.sync()
+            for entry, rest in copied:
+                if self._remove(entry, rest, folders):
+                    done.append(entry)
+            folders.sync()
+        kept = {entry.key for entry in entries} - {entry.key for entry in done}
+        with self._log.transaction():
+            self._log.forget(done)
+            self._log.mark((entry for entry in entries if entry.key in kept), State.PLACED)
+        return done
+
+    def _take_back(self, entry: Entry, folders: Folders) -> Identity | None:
+        """Take one file back; returns what was copied, to be removed. Raises Stays, OSError."""
+        place = folders.placed(entry)
+        info = None if place is None else place.stat()
+        if place is None or info is None:
+            _check(entry.way is not Way.MOVE, GONE)
+            return None
+        if entry.way is Way.MOVE:
+            return self._move_back(entry, place, folders.source(entry, make=True))
+        source = folders.source(entry)
+        if entry.way is Way.LINK:
+            _check(same_file(source, place), SOURCE_GONE)
+            transfer.remove(place, identity(info), self._aside(place, entry))
+        else:
+            _check(content_at(source) == entry.content, SOURCE_GONE)
+            _check(content_at(place) == entry.content, EDITED)
+            transfer.remove(place, entry.content, self._aside(place, entry))
+        return None
+
+    def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
+        try:
+            transfer.move(place, source, None)
+            return None
+        except FileExistsError:
+            raise Stays(TAKEN) from None
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        part = Spot(source.folder, entry.part(self._token))
+        try:
+            return transfer.copy(place, source, part, None)
+        except FileExistsError:
+            raise Stays(TAKEN) from None
+
+    def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> bool:
+        """Remove what was copied back to the other file system."""
+        place = folders.place(entry)
+        try:
+            transfer.remove(place, copied, self._aside(place, entry))
+        except (Stays, OSError) as error:
+            self._refuse(entry, error)
+            return False
+        return True
+
+    def _refuse(self, entry: Entry, error: Stays | OSError) -> None:
+        if isinstance(error, OSError):
+            check_next(entry, error)
+        self._left.add(reason(error), f"{entry.folder}/{printable(entry.name)}")
+
+    def _aside(self, spot: Spot, entry: Entry) -> Spot:
+        return Spot(spot.folder, entry.aside(self._token))
+
+
+def _check(good: bool, why: str) -> None:
+    if not good:
+        raise Stays(why)
+
+
+def remove_empty(folder: str) -> None:
+    """Remove a folder that the log has made, if it is empty."""
+    with suppress(OSError):
+        os.rmdir(folder)
+        failpoint("sort.folder-removed")

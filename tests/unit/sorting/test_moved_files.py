@@ -1,0 +1,114 @@
+"""The files of rows are found where `hangtag sort` has put them."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from producer.journal.job_index import Entry, remember
+from producer.pages.file_location import FileLocation
+from producer.predict import predict
+from producer.sorting import moved_files, sort
+from producer.sorting.entry import Way
+from producer.verify.sealed_journal import SealedJournal
+from shared.image_status import Status
+from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.sorted_job import some_files
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    (tmp_path / "job").mkdir()
+    return sorted_job.make(tmp_path / "job", some_files())
+
+
+def read_all(table: Path) -> dict[str, bytes | Status]:
+    """Each row's file as a report reads it, in several threads."""
+    with SealedJournal(table) as sealed, moved_files.of_table(table) as moved:
+        location = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
+        rows = [row for n, s, d, _ in sealed.files() for row in zip(n, s, d, strict=True)]
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(lambda row: location.classified(*row), rows)
+            return dict(zip((os.fsdecode(row[0]) for row in rows), found, strict=True))
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_every_row_has_its_file_before_during_and_after(
+    table: Path, tmp_path: Path, way: Way
+) -> None:
+    wanted = {f"in/{name}": content for name, content in some_files().items()}
+    assert read_all(table) == wanted
+    sort.sort(table, tmp_path / "sorted", way)
+    assert read_all(table) == wanted
+    sort.undo(tmp_path / "sorted")
+    assert read_all(table) == wanted
+
+
+def test_a_new_file_with_the_former_name_is_not_the_moved_one(table: Path, tmp_path: Path) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    (table.parent / "in/a/0.png").write_bytes(b"image 0")
+    with moved_files.of_table(table) as moved:
+        assert moved.now(os.fsencode(table.parent / "in/a/0.png")).startswith(
+            os.fsencode(tmp_path / "sorted")
+        )
+
+
+def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.COPY)
+    picture = table.parent / "in/a/odd.png"
+    with moved_files.of_table(table) as moved:
+        assert moved.now(os.fsencode(picture)) == os.fsencode(picture)
+        picture.unlink()
+        assert moved.now(os.fsencode(picture)) == os.fsencode(tmp_path / "sorted/flagged/odd.png")
+
+
+def test_a_file_that_was_sorted_twice_is_found(table: Path, tmp_path: Path) -> None:
+    """A second job classifies the sorted images, and they are sorted again."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    (tmp_path / "second").mkdir()
+    finish(options_of(tmp_path / "second", os.fsencode(tmp_path / "sorted/flagged")))
+    second = tmp_path / "second/out.csv"
+    sort.sort(second, tmp_path / "again", Way.MOVE)
+    for number, one in enumerate((table, second)):
+        remember(Entry(f"testjb0{number}", str(one), float(number)))
+    with moved_files.of_all_tables() as moved:
+        now = moved.now(os.fsencode(table.parent / "in/a/odd.png"))
+    assert now == os.fsencode(tmp_path / "again/flagged/odd.png")
+
+
+def test_predict_finds_moved_images(
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    remember(Entry("testjb01", str(table), 0.0))
+    (table.parent / "in/here.png").write_bytes(b"here")
+    monkeypatch.chdir(tmp_path)
+    typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
+    assert list(predict._found(typed)) == [b"sorted/flagged/odd.png", *typed[1:]]
+    assert capsys.readouterr().err == (
+        "job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png\n"
+    )
+
+
+def test_a_table_that_was_never_sorted_has_no_record(table: Path) -> None:
+    with moved_files.of_table(table) as moved:
+        assert moved.now(b"anything") == b"anything"
+
+
+def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:
+    moved_files.remember(table, str(tmp_path / "gone"))
+    with moved_files.of_table(table) as moved:
+        assert moved.of_row(os.fsencode(table.parent), b"in/a/odd.png") is None

@@ -1,0 +1,154 @@
+"""Files and folders are replaced while they are sorted: nothing is lost, or touched elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from producer.sorting import sort, spots, transfer
+from producer.sorting.entry import Way
+from producer.sorting.spots import CHANGED, NOT_REGULAR
+from shared import failpoints
+from tests.support.jobs import sorted_job
+from tests.support.jobs.sorted_job import tree
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return sorted_job.make(tmp_path, {"a/1.png": b"one"})
+
+
+@pytest.fixture
+def picture(table: Path) -> Path:
+    return table.parent / "in/a/1.png"
+
+
+def at(monkeypatch: pytest.MonkeyPatch, point: str, act: Callable[[], object]) -> None:
+    """Do something once, at a point."""
+    done: list[object] = []
+
+    def on_pass(name: str) -> None:
+        if name == point and not done:
+            done.append(name)
+            act()
+
+    monkeypatch.setattr(failpoints, "_on_pass", on_pass)
+
+
+def after_check(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something between the check of a file and what is done with it."""
+    check = spots.check
+
+    def checked(*given: object) -> None:
+        check(*given)  # type: ignore[arg-type]
+        act()
+
+    monkeypatch.setattr(transfer, "check", checked)
+
+
+def replaced(picture: Path) -> Callable[[], object]:
+    def act() -> None:
+        (picture.parent / "new").write_bytes(b"new")
+        (picture.parent / "new").replace(picture)
+
+    return act
+
+
+def edited(picture: Path) -> Callable[[], object]:
+    return lambda: picture.write_bytes(b"new")
+
+
+@pytest.mark.parametrize("change", [replaced, edited])
+@pytest.mark.parametrize("way", list(Way))
+def test_a_file_that_changes_after_its_check_stays(
+    table: Path,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Way,
+    change: Callable[[Path], Callable[[], object]],
+) -> None:
+    after_check(monkeypatch, change(picture))
+    out = table.parent / "sorted"
+    found = sort.sort(table, out, way)
+    assert picture.read_bytes() == b"new"
+    if (way, change) == (Way.COPY, replaced):  # the copy is of the file that was checked
+        assert list(tree(out).values()) == [b"one"]
+    else:
+        assert found.stay == {CHANGED: 1}
+        assert tree(out) == {}
+
+
+def test_a_folder_that_becomes_a_link_leads_nowhere(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link leads to a file with the same content, which must stay."""
+    other = table.parent / "other"
+    other.mkdir()
+    (other / "1.png").write_bytes(b"one")
+
+    def swap() -> None:
+        shutil.move(picture.parent, table.parent / "away")
+        picture.parent.symlink_to(other)
+
+    at(monkeypatch, "sort.folder-noted", swap)
+    found = sort.sort(table, table.parent / "sorted", Way.MOVE)
+    assert found.stay == {NOT_REGULAR: 1}
+    assert (other / "1.png").read_bytes() == b"one"
+    assert (table.parent / "away/1.png").read_bytes() == b"one"
+
+
+def test_a_folder_that_is_replaced_after_it_was_opened_leads_nowhere(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = table.parent / "other"
+    other.mkdir()
+    (other / "1.png").write_bytes(b"one")
+
+    def swap() -> None:
+        if not picture.parent.is_symlink():
+            shutil.move(picture.parent, table.parent / "away")
+            picture.parent.symlink_to(other)
+
+    after_check(monkeypatch, swap)
+    assert sort.sort(table, table.parent / "sorted", Way.MOVE).count == 1
+    assert (other / "1.png").read_bytes() == b"one"
+    assert os.listdir(table.parent / "away") == []
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_file_that_takes_the_place_first_is_left_alone(
+    table: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    out = table.parent / "sorted"
+
+    def take() -> None:
+        for folder in out.iterdir():
+            if folder.is_dir() and not (folder / "1.png").exists():
+                (folder / "1.png").write_bytes(b"foreign")
+
+    after_check(monkeypatch, take)
+    sort.sort(table, out, way)
+    assert sorted(tree(out).values()) == [b"foreign", b"one"]
+    sort.undo(out)
+    assert list(tree(out).values()) == [b"foreign"]
+    assert tree(table.parent / "in") == {"a/1.png": b"one"}
+
+
+def test_no_file_is_removed_that_takes_the_name_of_a_copied_one(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As between two file systems: the move is a copy, then the source is removed."""
+
+    def no_move(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(transfer, "move", no_move)
+    at(monkeypatch, "sort.copied", replaced(picture))
+    found = sort.sort(table, table.parent / "sorted", Way.MOVE)
+    assert found.stay == {CHANGED: 1}
+    assert picture.read_bytes() == b"new"
+    assert tree(table.parent / "sorted") == {}

@@ -1,0 +1,313 @@
+"""`hangtag sort` puts each image into its label's folder, writes over nothing, and undoes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from producer.sorting import moved_files, sort
+from producer.sorting.entry import Way
+from shared.class_folders import SORT_LOG, folded
+from shared.errors import Exit, SetupError, UsageError
+from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
+
+WAYS = list(Way)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return sorted_job.make(tmp_path, sorted_job.some_files())
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "sorted"
+
+
+def pictures(table: Path) -> dict[str, bytes]:
+    return tree(table.parent / sorted_job.FOLDER)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_image_comes_into_the_folder_of_its_row(table: Path, out: Path, way: Way) -> None:
+    before, wanted = pictures(table), folders_of(table)
+    found = sort.sort(table, out, way)
+    assert sorted_tree(out) == wanted
+    assert pictures(table) == ({} if way is Way.MOVE else before)
+    assert found.folders == Counter(folder for folder, _ in wanted.elements())
+    assert found.exit_code == Exit.OK
+    sources = {f.stat().st_ino for f in (table.parent / "in").rglob("*.[pP]*") if f.is_file()}
+    places = {f.stat().st_ino for f in out.rglob("*.[pP]*")}
+    assert (places <= sources) == (way is Way.LINK)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_names_are_kept_and_no_two_are_equal_but_for_case(table: Path, out: Path, way: Way) -> None:
+    sort.sort(table, out, way)
+    names = sorted(tree(out))
+    assert len({folded(name) for name in names}) == len(names)
+    (same,) = {name.split("/")[0] for name, content in tree(out).items() if content == b"same"}
+    assert [n for n in names if n.startswith(same) and tree(out)[n] == b"same"] == [
+        f"{same}/IMAGE-3.PNG", f"{same}/image-2.png", f"{same}/image.png",
+    ]  # fmt: skip
+    assert {"failed/bad.png", "failed/bad-2.png", "flagged/odd.png"} <= set(names)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_undo_brings_everything_back(table: Path, out: Path, way: Way) -> None:
+    before, times = pictures(table), mtimes(table)
+    sort.sort(table, out, way)
+    found = sort.undo(out)
+    assert found.count == len(before)
+    assert found.exit_code == Exit.OK
+    assert pictures(table) == before
+    assert mtimes(table) == times
+    assert not out.exists()
+    assert moved_files.sorted_into(table) == []
+    assert sorted(os.listdir(table.parent)) == ["in", "out.csv", "out.csv.hangtag"]
+
+
+def mtimes(table: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in (table.parent / "in").rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_command_again_changes_nothing(table: Path, out: Path, way: Way) -> None:
+    first = sort.sort(table, out, way)
+    before = tree(table.parent)
+    assert sort.sort(table, out, way) == first
+    assert tree(table.parent) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_dry_run_says_what_will_be_done_and_does_nothing(
+    table: Path, out: Path, way: Way
+) -> None:
+    before = tree(table.parent)
+    would = sort.rehearse(table, out, way)
+    assert tree(table.parent) == before
+    assert not out.exists()
+    places = [Path(place) for _, place in would.examples]
+    assert would.dry_run
+    assert len(places) == sort.EXAMPLES
+    contents = [Path(source).read_bytes() for source, _ in would.examples]
+    assert sort.sort(table, out, way).folders == would.folders
+    assert [place.read_bytes() for place in places] == contents
+    assert sort.rehearse(table, out, way).examples == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_lies_in_the_folder_already_is_left_alone(table: Path, out: Path, way: Way) -> None:
+    (out / "failed").mkdir(parents=True)
+    (out / "failed/bad.png").write_bytes(b"foreign")
+    (out / "failed/bad-2.png").symlink_to("nowhere")
+    sort.sort(table, out, way)
+    assert (out / "failed/bad.png").read_bytes() == b"foreign"
+    assert os.readlink(out / "failed/bad-2.png") == "nowhere"
+    assert (out / "failed/bad-3.png").exists()
+    assert (out / "failed/bad-4.png").exists()
+    sort.undo(out)
+    assert sorted(os.listdir(out)) == ["failed"]
+    assert sorted(os.listdir(out / "failed")) == ["bad-2.png", "bad.png"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_that_differs_from_its_row_stays(table: Path, out: Path, way: Way) -> None:
+    inside = table.parent / "in"
+    (inside / "a/0.png").unlink()
+    (inside / "a/1.png").write_bytes(b"other, longer than before")
+    info = (inside / "a/2.png").stat()
+    (inside / "a/2.png").write_bytes(b"imAge 2")
+    os.utime(inside / "a/2.png", ns=(info.st_atime_ns, info.st_mtime_ns))
+    (inside / "a/3.png").rename(inside / "a/link")
+    (inside / "a/3.png").symlink_to("link")
+    (inside / "a/4.png").unlink()
+    os.mkfifo(inside / "a/4.png")
+    shutil.move(inside / "b", inside / "bb")
+    (inside / "b").symlink_to("bb")
+    found = sort.sort(table, out, way)
+    of_b = len(os.listdir(inside / "bb"))
+    assert found.exit_code == Exit.SOME_FAILED
+    assert found.stay == {
+        "missing": 1,
+        "changed since it was classified": 2,
+        "replaced by a link, a folder or a special file": 2 + of_b,
+    }
+    assert found.first["missing"].endswith("/in/a/0.png")
+    assert found.count == len(sorted_job.some_files()) - 5 - of_b
+    assert (inside / "a/2.png").read_bytes() == b"imAge 2"
+    assert len(os.listdir(inside / "bb")) == of_b
+
+
+def test_images_that_stayed_are_taken_along_when_they_are_as_classified(
+    table: Path, out: Path
+) -> None:
+    away = table.parent / "away"
+    (table.parent / "in/a").rename(away)
+    assert sort.sort(table, out, Way.MOVE).stay["missing"] == len(os.listdir(away))
+    away.rename(table.parent / "in/a")
+    assert sort.sort(table, out, Way.MOVE).stay == {}
+    assert pictures(table) == {}
+
+
+def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "list").write_text("gone.png\nhere.png\n")
+    (tmp_path / "here.png").write_bytes(b"here")
+    finish(options_of(tmp_path, list_file=b"list"))
+    (tmp_path / "gone.png").write_bytes(b"came later")
+    found = sort.sort(tmp_path / "out.csv", out, Way.MOVE)
+    assert (found.count, list(found.stay.values())) == (1, [1])
+    assert (tmp_path / "gone.png").read_bytes() == b"came later"
+
+
+def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) -> None:
+    sort.sort(table, out, Way.COPY)
+    with pytest.raises(UsageError, match=r"by --copy; take them back first with: .* --undo"):
+        sort.sort(table, out, Way.MOVE)
+    sort.undo(out)
+    sort.sort(table, out, Way.MOVE)
+    assert pictures(table) == {}
+
+
+def test_two_tables_share_a_folder(tmp_path: Path, out: Path) -> None:
+    tables = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        tables.append(sorted_job.make(tmp_path / name, sorted_job.some_files()))
+    before = tree(tmp_path)
+    wanted = folders_of(tables[0]) + folders_of(tables[1])
+    for one in tables:
+        sort.sort(one, out, Way.MOVE)
+    assert sorted_tree(out) == wanted
+    sort.undo(out)
+    assert tree(tmp_path) == before
+
+
+def test_files_of_any_name_are_sorted(tmp_path: Path, out: Path) -> None:
+    long, cut = "ä" * 125 + ".png", "ä" * 124 + "-2.png"
+    names = [b"=1.png", b"a\nb.png", b"caf\xe9.png", b"CON.png", b"x.PNG", os.fsencode(long)]
+    for folder in (b"in/a", b"in/b"):
+        os.makedirs(os.path.join(os.fsencode(tmp_path), folder))
+        for name in names:
+            Path(tmp_path, os.fsdecode(folder), os.fsdecode(name)).write_bytes(b"one")
+    finish(options_of(tmp_path, b"in"))
+    table = tmp_path / "out.csv"
+    before = pictures(table)
+    assert sort.sort(table, out, Way.MOVE).stay == {}
+    found = {os.fsencode(name.split("/")[1]) for name in tree(out)}
+    assert set(names) <= found
+    assert {b"caf\xe9-2.png", b"x-2.PNG", os.fsencode(cut)} <= found
+    sort.undo(out)
+    assert pictures(table) == before
+
+
+def test_a_link_where_a_label_has_its_folder_is_refused(table: Path, out: Path) -> None:
+    (table.parent / "elsewhere").mkdir()
+    out.mkdir()
+    (out / "failed").symlink_to(table.parent / "elsewhere")
+    before = pictures(table)
+    with pytest.raises(SetupError, match="failed cannot be used"):
+        sort.sort(table, out, Way.MOVE)
+    assert pictures(table) == before
+    assert os.listdir(table.parent / "elsewhere") == []
+
+
+def test_a_folder_that_was_typed_may_be_a_link(tmp_path: Path, out: Path) -> None:
+    real = tmp_path / "real"
+    (real / "a").mkdir(parents=True)
+    (real / "a/1.png").write_bytes(b"one")
+    (tmp_path / "in").symlink_to(real)
+    finish(options_of(tmp_path, b"in"))
+    sort.sort(tmp_path / "out.csv", out, Way.MOVE)
+    assert not (real / "a/1.png").exists()
+    sort.undo(out)
+    assert (real / "a/1.png").read_bytes() == b"one"
+
+
+class TestUndo:
+    """What people have changed meanwhile is kept and reported."""
+
+    @pytest.fixture
+    def one(self, tmp_path: Path) -> Path:
+        return sorted_job.make(tmp_path, {"a.png": b"one"})
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_an_image_that_was_edited_is_not_lost(self, one: Path, out: Path, way: Way) -> None:
+        sort.sort(one, out, way)
+        (place,) = out.rglob("*.png")
+        place.write_bytes(b"edited")
+        found = sort.undo(out)
+        everything = tree(one.parent).values()
+        assert b"edited" in everything
+        assert found.stay == ({"changed since it was copied": 1} if way is Way.COPY else {})
+        if way is Way.COPY:
+            assert (one.parent / "in/a.png").read_bytes() == b"one"
+            assert (out / SORT_LOG).exists()
+
+    @pytest.mark.parametrize("way", [Way.COPY, Way.LINK])
+    def test_the_last_copy_is_kept(self, one: Path, out: Path, way: Way) -> None:
+        sort.sort(one, out, way)
+        (one.parent / "in/a.png").unlink()
+        found = sort.undo(out)
+        assert (found.count, found.exit_code) == (0, Exit.SOME_FAILED)
+        assert list(sorted_tree(out).values()) == [1]
+
+    def test_a_new_file_with_the_former_name_is_kept(self, one: Path, out: Path) -> None:
+        sort.sort(one, out, Way.MOVE)
+        (one.parent / "in/a.png").write_bytes(b"new")
+        assert sort.undo(out).stay == {"another file has its former name": 1}
+        (one.parent / "in/a.png").unlink()
+        assert sort.undo(out).stay == {}
+        assert (one.parent / "in/a.png").read_bytes() == b"one"
+
+    def test_a_removed_folder_is_made_again(self, one: Path, out: Path) -> None:
+        sort.sort(one, out, Way.MOVE)
+        (one.parent / "in").rmdir()
+        sort.undo(out)
+        assert (one.parent / "in/a.png").read_bytes() == b"one"
+
+    def test_an_image_that_was_taken_away_is_reported(self, one: Path, out: Path) -> None:
+        sort.sort(one, out, Way.MOVE)
+        (place,) = out.rglob("*.png")
+        place.rename(one.parent / "mine.png")
+        assert sort.undo(out).stay == {"no longer in the folder": 1}
+
+    def test_a_folder_without_a_log_is_refused(self, out: Path) -> None:
+        out.mkdir()
+        with pytest.raises(UsageError, match="nothing was sorted into it"):
+            sort.undo(out)
+
+
+class TestRefused:
+    def test_a_table_without_a_journal(self, tmp_path: Path, out: Path) -> None:
+        (tmp_path / "x.csv").write_text("path,label\n")
+        with pytest.raises(UsageError, match="has no journal"):
+            sort.sort(tmp_path / "x.csv", out, Way.COPY)
+        assert not out.exists()
+
+    def test_an_unfinished_job(self, tmp_path: Path, out: Path) -> None:
+        (tmp_path / "in").mkdir()
+        for i in range(7):
+            (tmp_path / f"in/{i}.png").write_bytes(b"%d" % i)
+        finish(options_of(tmp_path, b"in"), stop_after=1)
+        with pytest.raises(UsageError, match="finish it with: hangtag collect"):
+            sort.sort(tmp_path / "out.csv", out, Way.MOVE)
+
+    def test_two_at_once(self, table: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def meanwhile(*_: object) -> None:
+            with pytest.raises(UsageError, match="another hangtag sort is at work"):
+                sort.undo(out)
+
+        monkeypatch.setattr(sort, "settle", meanwhile)
+        assert sort.sort(table, out, Way.COPY).count
+
+    @pytest.mark.parametrize("into", ["out.csv", "a\nb"])
+    def test_a_folder_that_cannot_be(self, table: Path, into: str) -> None:
+        with pytest.raises(UsageError, match="folder"):
+            sort.sort(table, table.parent / into, Way.COPY)

@@ -15,6 +15,7 @@ from producer.pages import page
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
+from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 
@@ -57,12 +58,15 @@ def _compare(
     a.passed = b.passed = progress.passed
     if output is None:
         return Compared(compare(a, b)[0])
-    disagreements, location = Disagreements(), FileLocation(a.options)
+    disagreements = Disagreements()
     found, tally = compare(a, b, disagreements.add)
     chosen = disagreements.chosen()
     progress.stage("pictures", len(chosen))
-    reads = [partial(location.classified, one.a.name, one.a.stamp, one.a.digest) for one in chosen]
-    with PageImages() as images:
+    with moved_files.of_table(Path(a.options.output)) as moved, PageImages() as images:
+        location = FileLocation(a.options, partial(moved.of_row, a.options.cwd))
+        reads = [
+            partial(location.classified, one.a.name, one.a.stamp, one.a.digest) for one in chosen
+        ]
         pictures = dict(zip(chosen, images.thumbnails(reads, progress.passed), strict=True))
         page.write(output, compare_page(found, tally, pictures, images.missing))
         return Compared(found, str(output), images.missing)

@@ -41,6 +41,11 @@ class PersonLabels:
             for one in found.values()
         }
 
+    @property
+    def labels(self) -> set[str]:
+        """Every label that a person gave."""
+        return set(self._labels.values())
+
     def of(self, batch: BatchFiles, result: BatchResult) -> dict[int, str]:
         """The labels of the batch's rows, by index. Failed rows have none."""
         found = {}

@@ -8,6 +8,7 @@ import socket
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import Kind
+from producer.sorting import moved_files
 from shared import installation
 from shared.errors import SetupError, UsageError
 
@@ -65,10 +67,12 @@ def serve(
             f"{answers.card.ref} has no label {label!r:.80}; it has: "
             f"{', '.join(answers.card.labels)}"
         )
-    decisions = Decisions(answers, output, _user(), FileLocation(answers.options))
+    moved = moved_files.of_table(output)
+    location = FileLocation(answers.options, partial(moved.of_row, answers.options.cwd))
+    decisions = Decisions(answers, output, _user(), location)
     decisions.totals()  # reads the log: a damaged one is reported before the page opens
     assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
-    with _listening(port) as listener, Thumbnails() as thumbnails:
+    with moved, _listening(port) as listener, Thumbnails() as thumbnails:
         desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
         guard = Guard(make(desk), listener.getsockname()[1])
         wanted = {"kind": str(kind), "label": label, "folder": folder}

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from producer.inputs.job_options import JobOptions
+from producer.journal.records import BatchFiles
 from producer.output.acceptance import Acceptance
+from producer.rendering.person_labels import PersonLabels
 from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
@@ -18,7 +20,7 @@ from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, n
 from producer.verify.sealed_journal import SealedJournal
 from shared.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.image_status import Status
-from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.batch import decode_result, numbers
 from shared.messages.files import NO_DIGEST
 
 NEVER_READ = "never read, so there is nothing to compare it with"
@@ -43,19 +45,24 @@ class Survey(NamedTuple):
 class Plan:
     """The rows of a finished job, as its table displays them."""
 
-    def __init__(self, sealed: SealedJournal, acceptance: Acceptance | None) -> None:
+    def __init__(
+        self,
+        sealed: SealedJournal,
+        acceptance: Acceptance | None = None,
+        persons: PersonLabels | None = None,
+    ) -> None:
         """Raises UsageError for a label that no folder can be named after."""
-        self._sealed, self._acceptance = sealed, acceptance
+        self._sealed, self._acceptance, self._persons = sealed, acceptance, persons
         labels = sealed.card.labels
-        folders = ClassFolders(labels)
-        self._folders = [folders.folder(label) for label in labels]
+        self._class_folders = ClassFolders({*labels, *(persons.labels if persons else ())})
+        self._folders = [self._class_folders.folder(label) for label in labels]
 
     def survey(self) -> Survey:
         """Reads all rows."""
         counts: Counter[str] = Counter()
         digest = hashlib.sha256()
-        for names, data in self._sealed.rows():
-            found = self._folders_of(decode_result(data, len(names)))
+        for batch in self._sealed.files():
+            found = self._folders_of(batch)
             counts.update(found)
             digest.update("/".join((*found, "")).encode())
         return Survey(counts, digest.hexdigest())
@@ -63,15 +70,18 @@ class Plan:
     def rows(self) -> Iterator[Row]:
         """Every row, in order."""
         sources, number = _Sources(self._sealed.options), 0
-        for names, stamps, digests, data in self._sealed.files():
-            found = self._folders_of(decode_result(data, len(names)))
-            for name, stamp, digest, folder in zip(names, stamps, digests, found, strict=True):
+        for batch in self._sealed.files():
+            rows = zip(
+                batch.names, batch.stamps, batch.digests, self._folders_of(batch), strict=True
+            )
+            for name, stamp, digest, folder in rows:
                 known = stamp[0] >= 0 and digest not in (b"", NO_DIGEST)
                 content = Content(stamp[0], digest) if known else None
                 yield Row(number, sources.path(name), folder, content)
                 number += 1
 
-    def _folders_of(self, result: BatchResult) -> list[str]:
+    def _folders_of(self, batch: BatchFiles) -> list[str]:
+        result = decode_result(batch.result, len(batch.names))
         labels = numbers("H", result.indices)[:: result.k]
         folders = [self._folders[label] for label in labels]
         if self._acceptance is not None:
@@ -81,6 +91,9 @@ class Plan:
             folders = [
                 FLAGGED if flag else f for f, flag in zip(folders, result.flags, strict=True)
             ]
+        if self._persons is not None:
+            for i, label in self._persons.of(batch, result).items():
+                folders[i] = self._class_folders.folder(label)
         if any(result.statuses):
             folders = [
                 f if code == Status.OK.code else FAILED

@@ -16,6 +16,7 @@ from producer.journal.totals import JobCounts
 from producer.output.formatting import typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.rendering.display_options import acceptance, stored_display
+from producer.rendering.person_labels import PersonLabels
 from producer.rendering.table_file import is_foreign
 from producer.sorting import moved_files, placing
 from producer.sorting.entry import Way
@@ -164,7 +165,11 @@ def _log_in(out: str) -> Iterator[SortLog]:
 
 def _plan(sealed: SealedJournal) -> Plan:
     """The rows as the table displays them."""
-    return Plan(sealed, acceptance(sealed.card, stored_display(sealed)))
+    display = stored_display(sealed)
+    persons = None
+    if display.corrections:
+        persons = PersonLabels(Path(sealed.options.output), display.corrections)
+    return Plan(sealed, acceptance(sealed.card, display), persons)
 
 
 def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
@@ -212,4 +217,4 @@ class _Progress:
         if self._report is None:
             self._report = make_progress(quiet=False)
         counts = JobCounts(self._count, self._passed, self._left.counts.total())
-        self._report.progress(counts, walking=False)
+        self._report.progress(counts, self._count)

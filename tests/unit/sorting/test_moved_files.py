@@ -36,7 +36,11 @@ def read_all(table: Path) -> dict[str, bytes | Status]:
     """Each row's file as a report reads it, in several threads."""
     with SealedJournal(table) as sealed, moved_files.of_table(table) as moved:
         location = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
-        rows = [row for n, s, d, _ in sealed.files() for row in zip(n, s, d, strict=True)]
+        rows = [
+            row
+            for batch in sealed.files()
+            for row in zip(batch.names, batch.stamps, batch.digests, strict=True)
+        ]
         with ThreadPoolExecutor(4) as pool:
             found = pool.map(lambda row: location.classified(*row), rows)
             return dict(zip((os.fsdecode(row[0]) for row in rows), found, strict=True))

@@ -10,7 +10,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.groups import GroupedCommands
-from producer.terminal.style import colour_wanted, failed
+from producer.terminal.style import colour_wanted, columns_of, failed, wrapped
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 #: Exit codes of errors other than set-up errors.
@@ -31,7 +31,8 @@ class Commands(GroupedCommands):
         except HangtagError as error:
             from producer.output.formatting import one_line
 
-            click.echo(f"{failed('hangtag:')} {one_line(str(error))}", err=True)
+            text = wrapped("", f"hangtag: {one_line(str(error))}", columns_of(sys.stderr))
+            click.echo(text.replace("hangtag:", failed("hangtag:"), 1), err=True)
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)

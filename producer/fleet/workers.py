@@ -22,15 +22,15 @@ from shared.settings import Settings
 
 _COLUMNS = (
     Column("host", least=8),
-    Column("pid", left=False),
+    Column("pid", left=False, drop=1),
     Column("queue"),
     Column("started"),
     Column("processes", left=False),
     Column("models", least=10),
     Column("images", left=False),
     Column("images/s", left=False),
-    Column("failed", least=6, drop=2),
-    Column("MB", left=False, drop=1),
+    Column("failed", least=6, drop=3),
+    Column("MB", left=False, drop=2),
 )
 _LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
 
@@ -80,17 +80,18 @@ def worker_lines(settings: Settings, as_json: bool = False) -> list[str]:
     return table(beats) if beats else []
 
 
-def table(beats: list[Heartbeat]) -> list[str]:
-    """The heading and one line per worker, in columns."""
-    return fitted(_COLUMNS, [_row(beat) for beat in beats])
+def table(beats: list[Heartbeat], now_s: float | None = None) -> list[str]:
+    """The heading and one line per worker; `now_s` is the time in seconds since 1970."""
+    now_s = time.time() if now_s is None else now_s
+    return fitted(_COLUMNS, [_row(beat, now_s) for beat in beats])
 
 
-def _row(beat: Heartbeat) -> tuple[str, ...]:
+def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
     return (
         one_line(beat.host),
         str(beat.pid),
         one_line(beat.queue.removeprefix(keys.PREFIX)),
-        _moment(beat.since_ms),
+        _since(beat.since_ms, now_s),
         str(len(beat.children)),
         one_line(",".join(beat.versions)) or "-",
         f"{beat.images:,}",
@@ -100,9 +101,9 @@ def _row(beat: Heartbeat) -> tuple[str, ...]:
     )
 
 
-def _moment(ms: int) -> str:
+def _since(ms: int, now_s: float) -> str:
     """How long ago; `-` for an invalid time."""
-    return ago(ms / 1000, time.time()) if 0 < ms < _LATEST_MS else "-"
+    return ago(ms / 1000, now_s) if 0 < ms < _LATEST_MS else "-"
 
 
 def _failed(failures: dict[str, int]) -> str:

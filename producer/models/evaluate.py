@@ -74,11 +74,15 @@ def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:
     part = _PARTS.get(evaluated.split, evaluated.split)
     where = f"{part} of {one_line(evaluated.data.name)}"
     yield f"{evaluated.model} on {where}: {counted(found.count, 'image')}"
-    yield from paragraphs(_figures(found, room), _classes(found), _matrix(found, room))
     few = few_images_line(found)
-    notes = [*([few] if few else []), *troubles(evaluated.data)]
-    after = next_commands([("see it", f"hangtag models report {evaluated.model}")])
-    yield from paragraphs([""], weakest_lines(found), notes, after)
+    yield from paragraphs(
+        _figures(found, room),
+        _classes(found),
+        _matrix(found, room),
+        weakest_lines(found),
+        [*([few] if few else []), *troubles(evaluated.data)],
+        next_commands([("see it", f"hangtag models report {evaluated.model}")]),
+    )
 
 
 def _figures(found: Evaluation, room: int | None) -> list[str]:

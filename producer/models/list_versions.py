@@ -19,7 +19,7 @@ SERVED = "model.tflite"
 #: Both accuracies: the held-out one decides on a promotion, the test one says what to expect.
 _COLUMNS = (
     Column("model", style=name),
-    Column("aliases", least=8, style=good),
+    Column("aliases", least=10, style=good),
     Column("held-out", left=False),
     Column("test", left=False),
     Column("ECE", left=False, drop=3),
@@ -60,9 +60,10 @@ def rows(shelf: Catalog, name: str = "") -> list[VersionRow]:
     return [_row(model, version) for model in models for version in model.versions]
 
 
-def table(found: list[VersionRow]) -> list[str]:
-    """The rows as lines of text."""
-    return fitted(_COLUMNS, [_cells(row, time.time()) for row in found])
+def table(found: list[VersionRow], now_s: float | None = None) -> list[str]:
+    """The rows as lines of text; `now_s` is the time in seconds since 1970."""
+    now_s = time.time() if now_s is None else now_s
+    return fitted(_COLUMNS, [_cells(row, now_s) for row in found])
 
 
 def best(metrics: Metrics) -> tuple[str, float | None, float | None]:

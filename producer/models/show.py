@@ -10,7 +10,7 @@ import msgspec
 
 from producer.models.catalog import Catalog
 from producer.output import image_file
-from producer.output.formatting import columns, moment, one_line, share, size
+from producer.output.formatting import columns, moment, one_line, percent, share, size
 from producer.terminal.style import columns_of, wrapped
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
@@ -161,10 +161,10 @@ def _second_pass(card: Card) -> str:
 def _operating_points(card: Card) -> list[tuple[str, ...]]:
     return [
         (
-            share(point.precision),
+            percent(point.precision),
             "-" if point.threshold is None else f"{point.threshold:.4f}",
             f"{point.accepted:.1%}",
-            share(point.reached) if point.accepted else "-",
+            percent(point.reached, 1) if point.accepted else "-",
             ", ".join(
                 one_line(label)
                 for label, limit in zip(card.labels, point.thresholds, strict=True)
@@ -181,11 +181,18 @@ def figures(metrics: Metrics) -> list[tuple[str, ...]]:
     if not metrics.heldout_count:
         return [("not evaluated", "-", "-", "-", "-")]
     held = (metrics.heldout_accuracy, metrics.heldout_loss, metrics.heldout_ece)
-    rows = [("held-out", f"{metrics.heldout_count:,}", *map(share, held))]
+    rows = [_measured("held-out", metrics.heldout_count, held)]
     if metrics.test_count:
         test = (metrics.test_accuracy, metrics.test_loss, metrics.test_ece)
-        rows.append(("test", f"{metrics.test_count:,}", *map(share, test)))
+        rows.append(_measured("test", metrics.test_count, test))
     return rows
+
+
+def _measured(
+    part: str, count: int, found: tuple[float | None, float | None, float | None]
+) -> tuple[str, ...]:
+    accuracy, loss, ece = found
+    return part, f"{count:,}", percent(accuracy, 2), share(loss), percent(ece, 2)
 
 
 def _files(details: VersionDetails) -> list[tuple[str, ...]]:

@@ -84,7 +84,8 @@ def wrapped(head: str, text: str, room: int | None) -> str:
     """A text behind its head; on a terminal, its further lines begin below its start."""
     if room is None:
         return head + text
-    lines = textwrap.wrap(text, max(room - width(head), 20)) or [""]
+    rest = max(room - width(head), 20)
+    lines = textwrap.wrap(text, rest, break_long_words=False, break_on_hyphens=False) or [""]
     return head + ("\n" + " " * width(head)).join(lines)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.examples import examples
+from producer.terminal.style import failed, good
 from shared.errors import Exit
 
 
@@ -45,7 +46,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     else:
         for problem in proof.problems:
             click.echo(problem)
-        click.echo(verdict(proof))
+        click.echo((good if proof.proven else failed)(verdict(proof)))
         if skipped := listed(proof.skipped):
             click.echo(f"skipped: {skipped}", err=True)
         for gap in proof.unproven:

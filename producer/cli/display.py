@@ -49,9 +49,9 @@ def display_options(command: F) -> F:
     """Add the options that `make_display` reads."""
     for option in reversed(
         (
-            click.option("--accept", type=AcceptParam(), default=None,
-                         help="Label unknown what is less certain than answers of this precision; "
-                         "the column guess has every label. all: no threshold."),
+            click.option("--accept", type=AcceptParam(), default=None, metavar=AcceptParam.name,
+                         help="Label rows unknown whose confidence is too low for this precision; "
+                         "the column guess has the model's label. all: no threshold."),
             click.option("--min-confidence", type=ShareParam(), default=None,
                          help="The same with one confidence for all labels."),
             click.option("--columns", type=ColumnsParam(), default=None,

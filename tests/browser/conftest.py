@@ -11,8 +11,12 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, sync_playwright
 
 from producer.cli.main import hangtag
+from producer.compare.paired_rows import Row, rows
+from producer.output.folder_labels import FolderLabels
+from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit
-from tests.support.pages.planted import plant
+from tests.support.jobs import planted_journal
+from tests.support.pages.planted import LABELS, plant
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: No sandbox: root may not use it, and the pages are our own. No network but this machine.
@@ -41,6 +45,25 @@ def model_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report on the packaged version."""
     page = tmp_path_factory.mktemp("model") / "model.html"
     return _page(["models", "report", "fashion-mnist@0", "-o", str(page)], page)
+
+
+@pytest.fixture(scope="session")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The comparison of that table with another one, which is right in half of the rows."""
+    table = plant(tmp_path_factory.mktemp("comparison"))
+    with SealedJournal(table) as sealed:
+        answers = [_other(row) for row in rows(sealed)]
+    other = planted_journal.plant(table.with_name("other.csv"), answers)
+    page = table.with_name("compare.html")
+    return _page(["compare", str(table), str(other), "-o", str(page)], page)
+
+
+def _other(row: Row) -> planted_journal.Answer:
+    if row.status:
+        return row.name, None, 0.0
+    truth = FolderLabels(LABELS).of(row.name)
+    label = row.label if row.number % 2 or truth is None else truth
+    return row.name, (label + (row.number % 35 == 0)) % len(LABELS), row.confidence
 
 
 def _page(command: list[str], page: Path) -> Path:

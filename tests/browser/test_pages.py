@@ -32,7 +32,7 @@ NAMES = ["wide-light", "wide-dark", "narrow-light", "narrow-dark"]
 
 
 @pytest.mark.parametrize(("width", "dark"), SHAPES, ids=NAMES)
-@pytest.mark.parametrize("which", ["report", "model_report"])
+@pytest.mark.parametrize("which", ["report", "model_report", "comparison"])
 def test_a_page_is_accessible_in_every_shape(
     browser: Browser, request: pytest.FixtureRequest, which: str, width: int, dark: bool
 ) -> None:
@@ -248,3 +248,31 @@ def test_mistakes_of_a_version_are_below_what_they_were_taken_for(
             truths = gallery.locator(".mark.wrong").all_text_contents()
             assert len(truths) == len(answers)
             assert f"is: {label}" not in truths
+
+
+def test_a_cell_of_a_comparison_opens_the_disagreements(browser: Browser, comparison: Path) -> None:
+    with visit(browser, comparison) as page:
+        cells = page.locator(".matrix .confused [data-show]")
+        assert cells.count() > 3
+        for i in range(3):
+            a, b = (cells.nth(i).get_attribute("data-show") or "").split(",")
+            number = int(cells.nth(i).inner_text())
+            cells.nth(i).click()
+            pictures = page.locator("#viewer .shot")
+            assert pictures.count() == number
+            text = pictures.first.inner_text()
+            assert f"A: {LABELS[int(a)]}" in text
+            assert f"B: {LABELS[int(b)]}" in text
+            page.keyboard.press("Escape")
+
+
+def test_the_right_label_of_a_disagreement_is_marked(browser: Browser, comparison: Path) -> None:
+    with visit(browser, comparison) as page:
+        only_b = page.locator("#group-only-b .shot")
+        assert only_b.count() > 3
+        assert page.locator("#group-only-b .right-mark").count() == only_b.count()
+        marked = only_b.locator(".answer:has(.right-mark)").all_text_contents()
+        assert all(answer.startswith("B: ") for answer in marked)
+        only_b.first.locator(".picture").click()
+        assert "photos/" in page.locator("#viewer .path").inner_text()
+        assert page.locator("#viewer .more").is_visible()

@@ -17,7 +17,8 @@ def page_options(command: Any) -> Any:
         (
             click.option("-o", "--output", type=click.Path(path_type=Path), metavar="COMPARE.html",
                          help="Also write a page with the pictures of disagreements."),
-            click.option("--force", is_flag=True, help="Replace a file that is no page of it."),
+            click.option("--force", is_flag=True,
+                         help="Replace a file that is no page of Hangtag."),
             click.option("--quiet", is_flag=True, help="Do not show progress."),
             click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
         )

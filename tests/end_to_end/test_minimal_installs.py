@@ -15,6 +15,8 @@ from typing import IO
 import pytest
 
 from tests.support.images import gallery
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.pages.parsed import Parsed
 from tests.support.processes.fleet import ROOT
 from tests.support.servers.redis_server import RedisServer
 
@@ -109,6 +111,11 @@ def test_the_package_without_extras_is_a_producer(folder: Path) -> None:
     assert "[all]'" in plain.complaint("classify", "photos", "-o", "results.csv")
     assert not (folder / "results.csv").exists()
     assert "[metrics]'" in plain.complaint("metrics")
+    finish(options_of(folder, b"photos"))
+    plain.run("hangtag", "report", "out.csv")
+    page = Parsed((folder / "out.html").read_text())
+    assert not page.all("img")
+    assert "[worker]'" in "".join(page.text)
 
 
 def test_the_worker_extra_classifies_without_training_packages(
@@ -126,6 +133,9 @@ def test_the_worker_extra_classifies_without_training_packages(
                 "hangtag", "classify", gallery.FOLDER, "-o", "results.csv", broker=server.url
             )
     assert (folder / "results.csv").read_bytes() == images.table
+    worker.run("hangtag", "report", "results.csv")
+    shown = Parsed((folder / "results.html").read_text()).all("img")
+    assert sum(image["alt"].startswith("Row ") for image in shown) == 20
 
 
 def test_the_metrics_extra_serves_metrics(folder: Path, server: RedisServer) -> None:

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-recovery bench-memory bench-scaling bench-transport clean data structure screenshots
+  bench-recovery bench-memory bench-scaling bench-transport bench-looks clean data structure screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -116,6 +116,9 @@ bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,0
 
 screenshots: demo $(VENV)/dev.stamp  ## the screenshots of docs/report.md, of the demo's table
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m tests.browser.screenshots
+
+bench-looks: $(VENV)/dev.stamp data  ## report, table and compare on 10,000 and 1,000,000 rows
+	@$(BIN)/python -m benchmarks.looks
 
 structure:  ## files, folders, imports between them, long functions
 	@$(PYTHON) -m benchmarks.structure

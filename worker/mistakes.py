@@ -19,7 +19,7 @@ from shared.messages import mistakes
 from shared.messages.mistakes import Found, Mistake, Question, Searched
 from shared.messages.model_card import Card, decode_card
 from shared.messages.pipe import receive, send
-from worker.datasets.find_images import FoundImage, find
+from worker.datasets.find_images import FoundImage, find, find_files
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import confusion
@@ -56,8 +56,7 @@ def answer(question: Question, searched: Progress) -> Found:
     predicted = probabilities(answers.logits, card.temperature)
     counts = confusion(predicted, answers.labels, len(card.labels))
     chosen = list(_chosen(predicted, answers, question))
-    wanted = {int(answers.images[i]) for i in chosen}
-    found, note = _images(card, wanted, searched)
+    found, note = _images(card, answers, chosen, searched)
     return Found(
         len(answers.labels),
         tuple(map(tuple, counts.tolist())),
@@ -83,13 +82,23 @@ def _chosen(
             yield i
 
 
-def _images(card: Card, wanted: set[int], searched: Progress) -> tuple[dict[int, FoundImage], str]:
-    """The images with these hashes, and why some are not there."""
+def _images(
+    card: Card, answers: HeldoutAnswers, chosen: list[int], searched: Progress
+) -> tuple[dict[int, FoundImage], str]:
+    """These held-out images, by their place in the record, and why some are not there."""
     try:
-        found = find(source(card), card.preprocessing, wanted, searched)
+        where = source(card)
+        if answers.files is not None:
+            digests = {i: answers.files[i].tobytes() for i in chosen}
+            by_digest = find_files(where, set(digests.values()), searched)
+            found = {i: by_digest[one] for i, one in digests.items() if one in by_digest}
+        else:
+            hashes = {i: int(answers.images[i]) for i in chosen}
+            by_hash = find(where, card.preprocessing, set(hashes.values()), searched)
+            found = {i: by_hash[one] for i, one in hashes.items() if one in by_hash}
     except SetupError as error:
         return {}, str(error)
-    missing = len(wanted - found.keys())
+    missing = len(chosen) - len(found)
     return found, f"{missing} of the mistaken images: not found in the data." if missing else ""
 
 
@@ -100,7 +109,7 @@ def _mistake(
     found: dict[int, FoundImage],
 ) -> Mistake:
     top = np.argsort(-predicted[i], kind="stable")[:TOP_LABELS]
-    image = found.get(int(answers.images[i]), FoundImage())
+    image = found.get(i, FoundImage())
     return Mistake(
         int(answers.labels[i]), tuple(top.tolist()), tuple(predicted[i][top].tolist()), *image
     )

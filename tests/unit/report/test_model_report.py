@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ from worker.datasets.find_images import find
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import FILE
 from worker.evaluation.metrics import confusion
 
 SPEC = Preprocessing(12, 12, 3)
@@ -56,20 +58,24 @@ def folder(root: Path, count: int = 40) -> list[Path]:
     return paths
 
 
-def publish(store: Path, paths: list[Path], predicted: list[int]) -> str:
-    """A version whose held-out images are these files, with these predicted labels."""
+def publish(store: Path, paths: list[Path], predicted: list[int], by_file: bool = False) -> str:
+    """A version whose held-out images are these files, with these predicted labels. Its record has
+    the digests of files only if `by_file`."""
     images = np.stack([decode(path.read_bytes(), SPEC) for path in paths])
     truth = np.array([LABELS.index(path.parent.name) for path in paths])
     sure = np.linspace(1, 5, len(paths))
     logits = np.zeros((len(paths), 2), np.float32)
     logits[np.arange(len(paths)), predicted] = sure
     answers = heldout_answers.of(Examples(images, truth), logits)
+    if by_file:
+        digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+        files = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+        answers = answers._replace(files=files, images=np.zeros(len(paths), np.uint64))
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
         operating_points=(), source=str(paths[0].parent.parent), gates=None,
     )  # fmt: skip
-    files = {heldout_answers.FILE: heldout_answers.encode(answers)}
-    return Registry(store).publish(card, files).ref
+    return Registry(store).publish(card, {FILE: heldout_answers.encode(answers)}).ref
 
 
 def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> None:
@@ -87,16 +93,16 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
 
 
-@pytest.mark.parametrize("mistaken", [0, 7, 20])
+@pytest.mark.parametrize(("mistaken", "by_file"), [(0, False), (7, False), (20, False), (7, True)])
 def test_mistakes_have_the_paths_of_their_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int, by_file: bool
 ) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     paths = folder(tmp_path / "pets")
     held = paths[5:25]  # whatever a split would choose
     right = [LABELS.index(path.parent.name) for path in held]
     predicted = [1 - label if i < mistaken else label for i, label in enumerate(right)]
-    ref = publish(tmp_path / "store", held, predicted)
+    ref = publish(tmp_path / "store", held, predicted, by_file)
     found, page = written(ref, tmp_path / "page.html")
     page.check_harmless()
     assert (found.model, found.mistakes, found.notices) == ("pets@1", mistaken, ())

@@ -89,7 +89,8 @@ def judge(rule: Rule, new: Card, old: Card | None, compared: Comparison | None) 
         return GateDecision(False, _other_labels(new, old))
     if compared is None:
         return GateDecision(False, _incomparable(new, old))
-    if rule == "if-clearly-better":
+    # Of the same recipe the newer version knows more images, or corrected labels.
+    if rule == "if-clearly-better" and new.recipe != old.recipe:
         return _decide_clearly(new, old, compared)
     return _decide(new, old, compared)
 

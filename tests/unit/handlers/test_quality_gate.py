@@ -51,9 +51,13 @@ def test_if_clearly_better_promotes_versions_more_than_one_standard_error_better
     accuracy: float, measured: float, error: float
 ) -> None:
     compared = Comparison(100, accuracy, measured, error)
-    verdict = judge("if-clearly-better", new_card(accuracy), OLD, compared)
+    new = new_card(accuracy)
+    other = msgspec.structs.replace(new, recipe="photo-fine")
+    verdict = judge("if-clearly-better", other, OLD, compared)
     assert verdict.promote == (accuracy - measured > error)
     assert ("not promoted" in verdict.why) != verdict.promote
+    same = judge("if-clearly-better", new, OLD, compared)
+    assert same == judge("if-better", new, OLD, compared)
 
 
 @pytest.mark.parametrize("rule", RULES)

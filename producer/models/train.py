@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -49,13 +51,11 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     """The trainer's work for these options.
 
     Raises:
-        UsageError: the model of a folder has no name, the folder is missing, a name is invalid,
+        UsageError: a folder's name cannot be a model's, the folder is missing, a name is invalid,
             there is no such recipe or its time cannot be limited, or there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
-    if not built_in and not options.name:
-        raise UsageError("the model of a folder needs a name; give one with --name")
-    name = options.name or FASHION_MNIST
+    name = options.name or (FASHION_MNIST if built_in else name_of(options.data))
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
     recipe = options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER)
@@ -68,6 +68,19 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
         "minutes": _minutes(recipe, options.minutes),
     }
     return msgspec.convert(fields, Train)
+
+
+def name_of(folder: str) -> str:
+    """The model of a folder without --name: its name, as far as a model can have it.
+
+    Raises:
+        UsageError: nothing of it is left, or the name is that of the model that ships.
+    """
+    last = os.path.basename(os.path.abspath(folder)).lower()
+    name = re.sub(r"[^a-z0-9]+", "-", last).strip("-")
+    if not NAME.fullmatch(name) or name == FASHION_MNIST:
+        raise UsageError(f"{last!r:.80} cannot be the name of its model; give one with --name")
+    return name
 
 
 def check_recipe(name: str) -> None:

@@ -27,23 +27,24 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 @click.command(
     epilog=examples(
         ("hangtag train", "retrain the model that ships"),
-        ("hangtag train --data photos/ --name garments", "a subfolder for each class"),
-        ("hangtag train --data photos/ --name garments --detach", ""),
+        ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
+        ("hangtag train photos/ --name garments --detach", ""),
         ("hangtag train --follow ID", "follow it again"),
     )
 )
+@click.argument("folder", metavar="[DIR]", required=False)
 @click.option(
     "--data",
     default=FASHION_MNIST,
     metavar="fashion-mnist|DIR",
     show_default=True,
-    help="The training data: a folder must have one subfolder for each class.",
+    help="The training data, as DIR: a folder must have one subfolder for each class.",
 )
 @click.option(
     "--name",
     type=MODEL_NAME,
     default="",
-    help="The model. Default: fashion-mnist, for its own data.",
+    help="The model. Default: the folder's name; fashion-mnist for its own data.",
 )
 @click.option(
     "--recipe",
@@ -176,7 +177,7 @@ def _mode(ctx: click.Context) -> str:
         return ""
     other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]
     if other:
-        spelled = {one.name: one.opts[0] for one in ctx.command.params}
+        spelled = {one.name: one.opts[0] for one in ctx.command.params} | {"folder": "DIR"}
         raise UsageError(f"{_MODES[modes[0]]} cannot be combined; leave out {spelled[other[0]]}")
     return modes[0]
 
@@ -188,6 +189,10 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 
     if given["detach"] and given["wait"]:
         raise UsageError("--detach and --wait exclude each other; leave out one of them")
+    if given["folder"] is not None:
+        if given["data"] != FASHION_MNIST:
+            raise UsageError("DIR and --data name two data sets; leave out one of them")
+        given = given | {"data": given["folder"]}
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )

@@ -147,7 +147,7 @@ ANSWERS_SHOWN = (
     Answer("hangtag workers", _workers),
     Answer("hangtag models list", _models),
     Answer("hangtag models show fashion-mnist", _show),
-    Answer("hangtag train --data photos/ --name garments", _train),
+    Answer("hangtag train photos/ --name garments", _train),
     Answer(
         "hangtag models evaluate garments",
         lambda: _echo(

@@ -75,7 +75,9 @@ def complaint(result: Result, code: Exit) -> str:
 @pytest.mark.parametrize(
     ("arguments", "fix"),
     [
-        (["--data", "photos"], "--name"),
+        (["--data", "/"], "--name"),
+        (["photos", "--data", "photos"], "leave out one of them"),
+        (["--follow", "r1", "photos"], "leave out DIR"),
         (["--name", "No/Name"], "small letters"),
         (["--teacher", "No/Name"], "small letters"),
         (["--teacher", ""], "--teacher is empty"),
@@ -128,6 +130,25 @@ def test_the_request_has_the_typed_options(here: Path) -> None:
     )
     expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
     assert make_work(options, Settings()) == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("photos", "photos"), ("My Photos (2024)/", "my-photos-2024"), ("bags/../Éclairs", "clairs")],
+)
+def test_a_model_is_called_like_its_folder(here: Path, folder: str, name: str) -> None:
+    (here / "bags").mkdir()
+    (here / folder).mkdir(exist_ok=True)
+    found = make_work(TrainOptions(folder), Settings())
+    assert found.name == name
+    assert Path(found.data) == (here / folder).resolve()
+
+
+@pytest.mark.parametrize("folder", ["/", "...", "Fashion MNIST", "漢字"])
+def test_a_folder_whose_name_cannot_be_a_models_needs_one(here: Path, folder: str) -> None:
+    (here / folder).mkdir(exist_ok=True)
+    with pytest.raises(UsageError, match="--name"):
+        make_work(TrainOptions(folder), Settings())
 
 
 @pytest.mark.parametrize(

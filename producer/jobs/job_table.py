@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
@@ -19,6 +19,7 @@ from producer.rendering.display_options import (
 )
 from producer.rendering.table_file import PLACING, check_replaceable
 from producer.summary.answers import AnswerCounter, count_rows
+from shared.messages.batch import BatchResult
 
 
 class JobTable:
@@ -54,8 +55,11 @@ class JobTable:
         """Whether the table of a finished job has these options, and was placed."""
         return self.display == stored_display(self._journal) and not self._journal.get(PLACING)
 
-    def write_table(self, force: bool = False) -> str:
-        """Write the rows so far; return the SHA-256 of the table.
+    def write_table(
+        self, force: bool = False, passed: Callable[[int], None] = lambda rows: None
+    ) -> str:
+        """Write the rows so far; return the SHA-256 of the table. `passed` gets the number of rows
+        of each batch.
 
         Raises:
             UsageError: a file that this job has not written is in the table's place (unless
@@ -68,24 +72,31 @@ class JobTable:
         def placing(sha256: str) -> None:
             self._journal.put(**{PLACING: sha256.encode()})
 
-        return self._write(self._output, placing)
+        return self._write(self._output, placing, passed)
 
     def write_part(self, part: Path) -> None:
         """Write the rows so far to another file, which is replaced. Raises SetupError."""
-        self._write(part, lambda sha256: None)
+        self._write(part, lambda sha256: None, lambda rows: None)
 
-    def _write(self, output: Path, placing: Callable[[str], None]) -> str:
+    def _write(
+        self, output: Path, placing: Callable[[str], None], passed: Callable[[int], None]
+    ) -> str:
         counter = AnswerCounter(self._pinned().card, self.display)
         table = make_table(self._pinned(), self.display)
-        sha256 = table_file.write_table(
-            self._journal, table, output, count=counter.add, placing=placing
-        )
+
+        def count(names: Sequence[bytes], result: BatchResult) -> None:
+            counter.add(names, result)
+            passed(len(names))
+
+        sha256 = table_file.write_table(self._journal, table, output, count=count, placing=placing)
         self._answers = counter.counted()
         return sha256
 
-    def render(self, force: bool = False) -> None:
+    def render(
+        self, force: bool = False, passed: Callable[[int], None] = lambda rows: None
+    ) -> None:
         """Write the table of a finished job again. Raises as `write_table`."""
-        sha256 = self.write_table(force)
+        sha256 = self.write_table(force, passed)
         self._journal.put(**self.written(sha256))
 
     def written(self, sha256: str) -> dict[str, bytes]:

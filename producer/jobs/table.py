@@ -12,6 +12,7 @@ import msgspec
 
 from producer.jobs.find_job import find_output
 from producer.jobs.job import Job, stored_options
+from producer.journal import journal
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, read_snapshot
@@ -19,6 +20,7 @@ from producer.journal.totals import Answers
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
 from producer.output.output_path import checked_output
+from producer.pages.progress import PageProgress
 from producer.rendering import table_file
 from producer.rendering.display_options import (
     DisplayOptions,
@@ -29,9 +31,13 @@ from producer.rendering.display_options import (
 from producer.rendering.forms import CSV, FORMS, converted, form_of
 from producer.summary.answers import AnswerCounter
 from producer.verify.sealed_journal import SealedJournal
+from shared.corrections import correction_log
 from shared.errors import UsageError
 
 STDOUT = "-"
+#: Endings of what lies beside tables: journals with their logs, corrections.
+_OF_JOBS = (journal.SUFFIX, f"{journal.SUFFIX}-wal", f"{journal.SUFFIX}-shm", correction_log.SUFFIX)
+_STAGE = "rendering"
 
 
 class Target(NamedTuple):
@@ -53,7 +59,9 @@ class RenderedTable(msgspec.Struct, frozen=True):
     answers: Answers
 
 
-def render_again(job: str, display: DisplayOptions, force: bool = False) -> RenderedTable:
+def render_again(
+    job: str, display: DisplayOptions, force: bool = False, quiet: bool = False
+) -> RenderedTable:
     """Write a finished job's table with these display options, and store them in its journal.
 
     Raises:
@@ -69,15 +77,21 @@ def render_again(job: str, display: DisplayOptions, force: bool = False) -> Rend
             f"the job of {output} is not finished; write its rows so far to another file with: "
             f"{command} -o FILE"
         )
-    with closing(Job(stored_options(output), display=display)) as opened:
-        opened.table.render(force)
+    with (
+        closing(Job(stored_options(output), display=display)) as opened,
+        closing(PageProgress(quiet)) as progress,
+    ):
+        progress.stage(_STAGE, opened.journal.totals.done)
+        opened.table.render(force, progress.passed)
+        answers = opened.table.answers
         return RenderedTable(
-            opened.record.id, str(output), opened.card.ref, opened.journal.totals.done, True,
-            opened.table.answers,
-        )  # fmt: skip
+            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
+        )
 
 
-def render_copy(job: str, display: DisplayOptions, target: Target) -> RenderedTable:
+def render_copy(
+    job: str, display: DisplayOptions, target: Target, quiet: bool = False
+) -> RenderedTable:
     """Write the rows that a job has, running or not, to another file. The job's own table and its
     stored options stay as they are.
 
@@ -88,7 +102,12 @@ def render_copy(job: str, display: DisplayOptions, target: Target) -> RenderedTa
     """
     source = find_output(job)
     output, form = _checked(target)
-    with SealedJournal(source, or_running=True) as sealed:
+    with (
+        SealedJournal(source, or_running=True) as sealed,
+        closing(PageProgress(quiet)) as progress,
+    ):
+        progress.stage(_STAGE, sealed.count)
+        sealed.passed = progress.passed
         shown = as_of_now(display, source).over(stored_display(sealed))
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         counter = AnswerCounter(sealed.card, shown)
@@ -96,9 +115,10 @@ def render_copy(job: str, display: DisplayOptions, target: Target) -> RenderedTa
             _print(sealed, table, form, counter.add)
         else:
             table_file.write_table(sealed, table, output, form, counter.add)
+        answers = counter.counted()
         return RenderedTable(
-            sealed.record.id, str(output or STDOUT), sealed.card.ref, sealed.count, sealed.finished,
-            counter.counted(),
+            sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
+            sealed.finished, answers,
         )  # fmt: skip
 
 
@@ -114,6 +134,8 @@ def _checked(target: Target) -> tuple[Path | None, str]:
     output = Path(checked_output(target.output, forms=FORMS))
     if journal_path(output).exists():
         raise UsageError(f"{output} is the table of a job; choose another -o")
+    if output.name.endswith(_OF_JOBS):
+        raise UsageError(f"{output} is named like a file of a job; choose another -o")
     if os.path.lexists(output) and not target.force:
         raise UsageError(f"{output} exists; choose another -o, or replace it with --force")
     if not output.parent.is_dir():

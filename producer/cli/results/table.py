@@ -42,7 +42,9 @@ from producer.cli.names import JOB
     show_default=True,
     help="Labels that people gave with `hangtag review`.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that Hangtag has not written.")
+@click.option(
+    "--force", is_flag=True, help="Replace an existing -o FILE, or a table that was changed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def table(
     job: str, output: str, form: str | None, force: bool, as_json: bool, **given: Any
@@ -61,9 +63,9 @@ def table(
         raise click.UsageError("--form is for -o; a job's own table is CSV")
     display = make_display(given)
     if output:
-        found = render_copy(job, display, Target(output, form or "", force))
+        found = render_copy(job, display, Target(output, form or "", force), as_json)
     else:
-        found = render_again(job, display, force)
+        found = render_again(job, display, force, as_json)
     if as_json and output != "-":
         show_json(found)
     so_far = "" if found.finished else " so far"

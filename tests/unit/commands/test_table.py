@@ -201,6 +201,8 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
         (("-o", "table.xlsx"), "the table is CSV or tsv or jsonl, not .xlsx"),
         (("-o", "nowhere/table.csv"), "there is no folder"),
         (("-o", "out.csv"), "is the table of a job"),
+        (("-o", "out.csv.hangtag", "--force"), "named like a file of a job"),
+        (("-o", "out.csv.corrections.jsonl"), "named like a file of a job"),
     ],
 )
 def test_wrong_options_are_usage_errors(table: Path, given_: tuple[str, ...], says: str) -> None:

@@ -1,0 +1,119 @@
+"""Images are sorted by what their rows display: thresholds, and labels that people gave."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.sorting import sort
+from producer.sorting.entry import Way
+from shared.class_folders import FLAGGED, UNKNOWN
+from shared.corrections import correction_log
+from shared.corrections.correction import Correction
+from shared.errors import Exit, UsageError
+from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import ODD, RUBBISH
+from tests.support.jobs.sorted_job import folders_of, some_files, sorted_tree, tree
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return sorted_job.make(tmp_path, some_files())
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(hangtag, arguments, catch_exceptions=False)
+    assert result.exit_code == Exit.OK, result.output
+    return result.stdout
+
+
+def decide(table: Path, content: bytes, label: str) -> None:
+    correction = Correction(
+        hashlib.sha256(content).hexdigest(), "a", 1, "", label, "tester", len(content),
+        f"{zlib.crc32(content):08x}", "2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    correction_log.append(correction_log.log_path(table), [correction])
+
+
+def test_a_label_that_is_not_accepted_is_unknown(table: Path, tmp_path: Path) -> None:
+    run("table", str(table), "--min-confidence", "0.5")
+    wanted = folders_of(table)
+    found = sort.sort(table, tmp_path / "sorted", Way.COPY)
+    assert sorted_tree(tmp_path / "sorted") == wanted
+    assert 0 < found.folders[UNKNOWN] < found.count - 5
+
+
+def test_other_thresholds_need_an_undo_first(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sorted"
+    sort.sort(table, out, Way.MOVE)
+    run("table", str(table), "--min-confidence", "0.5")
+    before = tree(out)
+    with pytest.raises(UsageError, match="with other labels or thresholds"):
+        sort.sort(table, out, Way.MOVE)
+    assert tree(out) == before
+    sort.undo(out)
+    assert UNKNOWN in sort.sort(table, out, Way.MOVE).folders
+
+
+def test_other_columns_change_nothing(table: Path, tmp_path: Path) -> None:
+    first = sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    run("table", str(table), "--columns", "label")
+    assert sort.sort(table, tmp_path / "sorted", Way.MOVE) == first
+
+
+def test_a_label_that_a_person_gave_decides(table: Path, tmp_path: Path) -> None:
+    decide(table, b"same", "Garden gnome")
+    decide(table, ODD, "Bag")
+    decide(table, RUBBISH, "Bag")  # a row that failed keeps its status
+    run("table", str(table))
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    found = sorted_tree(tmp_path / "sorted")
+    assert found["Garden gnome", b"same"] == 3
+    assert found["Bag", ODD] == 1
+    assert (FLAGGED, ODD) not in found
+    assert found["failed", RUBBISH] == 2
+
+
+def test_a_table_that_somebody_edited_is_refused(table: Path, tmp_path: Path) -> None:
+    table.write_bytes(table.read_bytes().replace(b"Bag", b"Hat"))
+    with pytest.raises(UsageError, match=r"write it again with: hangtag table .* --force"):
+        sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    assert not (tmp_path / "sorted").exists()
+
+
+class TestCommand:
+    def test_it_prints_folders_and_what_to_do_next(
+        self, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "in/a/0.png").unlink()
+        arguments = ["sort", "out.csv", "--into", "sorted", "--move"]
+        dry = CliRunner().invoke(hangtag, [*arguments, "--dry-run"])
+        assert "in/a/1.png -> sorted/" in dry.stdout
+        assert not (tmp_path / "sorted").exists()
+        done = CliRunner().invoke(hangtag, arguments)
+        assert done.exit_code == Exit.SOME_FAILED
+        assert f"{len(some_files()) - 1} images moved into sorted\n" in done.stdout
+        assert done.stderr.splitlines() == [
+            "1 image not moved, missing: in/a/0.png",
+            "take them back with: hangtag sort --undo sorted",
+        ]
+        back = run("sort", "--undo", "sorted")
+        assert f"{len(some_files()) - 1} images taken back from sorted\n" in back
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["out.csv"], ["out.csv", "--into", "x"], ["--into", "x", "--copy"],
+            ["out.csv", "--undo", "x"], ["--undo", "x", "--dry-run"],
+        ],
+    )  # fmt: skip
+    def test_incomplete_options_are_refused(self, arguments: list[str]) -> None:
+        result = CliRunner().invoke(hangtag, ["sort", *arguments])
+        assert result.exit_code == Exit.USAGE
+        assert len(result.stderr.splitlines()) == 1

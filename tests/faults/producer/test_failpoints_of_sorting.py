@@ -4,12 +4,9 @@ on two file systems, sorting and taking back. No file is lost, and either comman
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +22,7 @@ from tests.support.failpoints.armed import KILL, Points, Shot
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ODD, RUBBISH
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
+from tests.support.jobs.sorting_process import SortingProcess
 from tests.support.machine.small_disk import mounted
 
 #: No model is loaded.
@@ -66,30 +64,15 @@ class Stage:
         self._pictures = here / sorted_job.FOLDER
         self.table = sorted_job.make(here, FILES)
         self.wanted = folders_of(self.table)
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.apps.sort_zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **self.points.settings},
-            text=True,
-        )
+        self._process = SortingProcess(self.points)
 
     def close(self) -> None:
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        self._zygote.stdin.close()
-        self._zygote.wait(timeout=10)
-        self._zygote.stdout.close()
+        self._process.close()
 
     def run(self, act: str, trace: bool = False) -> int:
-        task = {
-            "act": act, "table": str(self.table), "out": str(self.out), "way": self._way,
-            "rename": self._rename, "trace": str(self._trace) if trace else "",
-        }  # fmt: skip
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        print(json.dumps(task), file=self._zygote.stdin, flush=True)
-        return int(self._zygote.stdout.readline())
+        return self._process.run(
+            act, self.table, self.out, self._way, self._rename, self._trace if trace else None
+        )
 
     def passages(self, act: str) -> list[Shot]:
         """Every passage of every point of an undisturbed run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -26,7 +26,16 @@ class _File(msgspec.Struct, frozen=True):
     status: Status
 
 
-def file_problems(sealed: SealedJournal, deep: bool, skipped: dict[str, int]) -> Iterator[str]:
+#: From a job's current folder and the path of a row to where the file was moved; None: nowhere.
+Moved = Callable[[bytes, bytes], bytes | None]
+
+
+def file_problems(
+    sealed: SealedJournal,
+    deep: bool,
+    skipped: dict[str, int],
+    moved: Moved = lambda cwd, name: None,
+) -> Iterator[str]:
     """One line for each file that differs from its row, has no row, or was removed; `deep` reads
     every file again. At the end `skipped` has the entries without a row, by reason. Raises
     SetupError.
@@ -45,7 +54,13 @@ def file_problems(sealed: SealedJournal, deep: bool, skipped: dict[str, int]) ->
         elif path is None and closed.holds(file.name):
             continue  # unknown: its folder cannot be listed
         elif path is None:
-            yield f"{printable(file.name)}: was removed or moved"
+            now = moved(sealed.options.cwd, file.name)
+            if now is None:
+                yield f"{printable(file.name)}: was removed or moved"
+            elif problem := _problem(
+                msgspec.structs.replace(file, real=now), deep, sealed.options.max_file_bytes
+            ):
+                yield f"{printable(now)}: {problem}"
         elif problem := _problem(file, deep, sealed.options.max_file_bytes):
             yield f"{printable(path)}: {problem}"
     yield from closed.take_problems()

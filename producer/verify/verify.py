@@ -11,7 +11,7 @@ import msgspec
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import read_snapshot
 from producer.output.formatting import counted
-from producer.verify.check_files import file_problems
+from producer.verify.check_files import Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
 from producer.verify.progress import VerifyProgress
@@ -38,8 +38,14 @@ class Proof(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}  #: entries without a row, by reason, if all folders were walked
 
 
-def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = None) -> Proof:
+def verify(
+    output: Path,
+    deep: bool = False,
+    checking: VerifyProgress | None = None,
+    moved: Moved = lambda cwd, name: None,
+) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
+    `moved` finds files that were sorted into other folders.
 
     Raises:
         UsageError: there is no such table, or its job is running.
@@ -55,7 +61,7 @@ def verify(output: Path, deep: bool = False, checking: VerifyProgress | None = N
         with SealedJournal(output) as sealed:
             if checking is not None:
                 checking.rows, sealed.passed = sealed.count, checking.passed
-            return _with_journal(output, sealed, deep)
+            return _with_journal(output, sealed, deep, moved)
     except Damaged as error:
         return Proof(str(output), False, [str(error)], [])
     except OSError as error:
@@ -67,7 +73,7 @@ def _without_journal(output: Path, journal: Path) -> Proof:
     return Proof(str(output), False, _some(form_problems(output)), unproven)
 
 
-def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
+def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved) -> Proof:
     if not sealed.finished:
         return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]
@@ -76,7 +82,7 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     else:
         problems.append(f"{output}: was removed; run its classify command again to rewrite it")
     skipped: dict[str, int] = {}
-    problems += _some(file_problems(sealed, deep, skipped))
+    problems += _some(file_problems(sealed, deep, skipped, moved))
     return _proof(output, sealed, problems[:PROBLEMS_MAX], _unproven(sealed, deep), skipped)
 
 

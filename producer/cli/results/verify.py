@@ -30,13 +30,15 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     Exit codes: 0 proven, 6 not proven.
     """
     from producer.inputs.skipped import listed
+    from producer.sorting.moved_files import of_table
     from producer.verify.progress import VerifyProgress
     from producer.verify.verify import verdict
     from producer.verify.verify import verify as work
 
     checking = VerifyProgress(quiet=as_json)
     try:
-        proof = work(table, deep, checking)
+        with of_table(table.absolute()) as moved:
+            proof = work(table, deep, checking, moved.of_row)
     finally:
         checking.close()
     if as_json:

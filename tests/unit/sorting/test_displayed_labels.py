@@ -117,3 +117,14 @@ class TestCommand:
         result = CliRunner().invoke(hangtag, ["sort", *arguments])
         assert result.exit_code == Exit.USAGE
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_sorted_table_is_proven(table: Path, tmp_path: Path, way: Way) -> None:
+    sort.sort(table, tmp_path / "sorted", way)
+    assert "proven" in run("verify", str(table), "--deep")
+    if way is Way.MOVE:
+        (tmp_path / "sorted/flagged/odd.png").write_bytes(b"edited, and longer")
+        result = CliRunner().invoke(hangtag, ["verify", str(table)])
+        assert result.exit_code == Exit.NOT_PROVEN
+        assert "/sorted/flagged/odd.png: has another size or time" in result.stdout

@@ -1,23 +1,30 @@
-"""The Celery application of the trainer: `celery -A worker.trainer worker --concurrency 1`.
+"""The Celery application of the trainer: `celery -A worker.trainer worker --concurrency 2`.
 
-It runs requests to the owner of the store, one at a time, each in its own process: the memory of
-TensorFlow is released, and the parent, which never imports TensorFlow, can fork safely.
+It runs requests to the owner of the store, each in its own process: the memory of TensorFlow is
+released, and the parent, which never imports TensorFlow, can fork safely. One training or import
+runs at a time; the second process does other work meanwhile.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
+import redis
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
 from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
+from shared.errors import BadMessage
 from shared.failpoints import failpoint
+from shared.ledger.requests import RequestLedger
 from shared.process import child_id, parent_id
 from shared.registry import packaged
 from worker.lifecycle import access_check, consumer, pool
@@ -25,6 +32,7 @@ from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
 from worker.requests.lease import end_process
+from worker.requests.long_work import LongWork
 from worker.requests.maintenance import Maintenance
 from worker.requests.shutdown import ShutdownNotice
 
@@ -32,7 +40,7 @@ ROLE = "trainer"
 #: A training that takes longer counts as hung.
 LIMIT_S = 24 * 3600
 settings, broker, events = access_check.configuration()
-shutdown = ShutdownNotice()
+shutdown, long_work = ShutdownNotice(), LongWork()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
     worker_consumer=consumer.NAME,
@@ -50,13 +58,17 @@ worker_shutting_down.connect(shutdown.send)
 def train(request: str) -> str:
     """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from worker.requests.runner import RequestConsumer
+    from worker.requests.runner import ANSWERED, RequestConsumer
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}"):
-        return RequestConsumer(settings, connect(broker, ROLE), owner, shutdown, _cut_short).take(
+        client = connect(broker, ROLE)
+        verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
             request
         )
+        if verdict == ANSWERED:
+            _hint_next(client)
+        return verdict
     return "failed"
 
 
@@ -81,7 +93,7 @@ class TrainerStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         queue = keys.TRAIN_QUEUE
-        maintenance = Maintenance(connect(broker, ROLE), settings, _hint)
+        maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
         guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
         heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
         maintenance.start()
@@ -99,6 +111,14 @@ class TrainerStep(bootsteps.StartStopStep):
 
 def _no_batch(job: str, batch: int) -> None:
     """Nothing to do: maintenance repeats the hint for the request of a child that died."""
+
+
+def _hint_next(client: redis.Redis) -> None:
+    """Repeat the hint for the oldest waiting request: while this trainer was busy with long work,
+    hints for more of it were dropped. Without this, the next round of maintenance does so."""
+    with suppress(RedisError, OperationalError, BadMessage):
+        for request in RequestLedger(client, settings.lease_s).waiting()[:1]:
+            _hint(request)
 
 
 def _hint(request: str) -> None:

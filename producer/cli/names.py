@@ -110,7 +110,8 @@ class RequestParam(Name):
     name = "ID"
 
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-        from producer.requests.open_requests import describe, open_requests
+        from producer.requests.client import describe
+        from producer.requests.open_requests import open_requests
 
         yield from ((one.request, describe(one.work)) for one in open_requests(settings))
 

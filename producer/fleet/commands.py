@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
+from producer.fleet.machine_resources import cores
 from producer.processes import lock
 from shared import installation
 from shared.broker.address import address
@@ -17,6 +18,8 @@ from shared.messages.requests import Evaluate, Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
 _NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
+#: Of a trainer: one for long work, one for other work.
+TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 
@@ -30,8 +33,11 @@ def command(children: int, events: bool) -> list[str]:
 
 
 def trainer_command(events: bool) -> list[str]:
-    """The command line of a trainer, which has one child. Run it like a worker."""
-    return _celery("worker.trainer", 1, events)
+    """The command line of a trainer. Run it like a worker.
+
+    Where there is a second core, a second process does short work beside a training.
+    """
+    return _celery("worker.trainer", min(TRAINER_CHILDREN, cores()), events)
 
 
 def check_installed() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from producer.requests.client import ROLE, broker_errors
+from producer.requests.client import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card
-from shared.messages.model_name import NAME, ModelName
+from shared.messages.model_name import NAME, ModelName, parse
 from shared.no_such import no_model, no_version
 from shared.registry import mirror_reader
 from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
@@ -75,6 +75,26 @@ def load_catalog(settings: Settings) -> Catalog:
 
     with broker_errors(settings):
         return Catalog(mirror_reader.load_catalog(client), read)
+
+
+def check_versions(settings: Settings, models: Iterable[str]) -> None:
+    """Check that these versions exist. At a broker without a trainer some may have no copies yet.
+
+    Raises:
+        UsageError: a name is invalid.
+        SetupError: there is no such model, version or alias.
+        BrokerAway: the configured broker is unreachable.
+    """
+    wanted = [parse(model) for model in models]
+    if not wanted:
+        return
+    if settings.redis_url:
+        with broker_errors(settings):
+            if not has_trainer(connect(broker_url(settings), ROLE)):
+                return
+    catalog = load_catalog(settings)
+    for model in wanted:
+        catalog.version(model)
 
 
 def _report(fault: str) -> None:

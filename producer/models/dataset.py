@@ -10,6 +10,7 @@ from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output import image_file
 from producer.output.formatting import columns
+from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from shared.messages.replies import DataReport
@@ -45,7 +46,9 @@ def describe(
             this index.
         SetupError: the data are not available; or as `submit`.
     """
-    work = ShowData(data_place(data, settings), index)
+    place = data_place(data, settings)
+    check_data(place, "show", settings, index)
+    work = ShowData(place, index)
     check_folder(folder, (GRID, SINGLE), force)
     request = make_request(work)
     report = submit(settings, request, quiet=quiet).decode(DataReport)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from producer.models.catalog import check_versions
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.output.formatting import columns, counted, one_line, percent
+from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from producer.summary.class_figures import (
@@ -57,6 +59,9 @@ def evaluate(
         SetupError: the evaluation failed; or as `submit`.
     """
     place = "" if data is None else data_place(data, settings)
+    if place:
+        check_data(place, "evaluate", settings)
+    check_versions(settings, [model])
     work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
     if pictures is not None:
         check_folder(pictures, PLOTS, force)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from producer.models.train import evaluations, summary
+from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
 from shared.errors import UsageError
@@ -52,13 +53,16 @@ def import_model(
     archive = _read(file, MAX_FILE_BYTES)
     if file.suffix != SUFFIX:
         raise UsageError(f"{file} is not a {SUFFIX} file; save it with model.save('model{SUFFIX}')")
+    place = data_place(data, settings) if data else ""
+    if place:
+        check_data(place, "evaluate", settings)
     work = Import(
         name=name,
         labels=read_labels(labels),
         sha256=hashlib.sha256(archive).hexdigest(),
         scale=scale,
         promote=promote,
-        data=data_place(data, settings) if data else "",
+        data=place,
         precision=precision,
     )
     return submit(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)

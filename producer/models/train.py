@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from producer.models.catalog import load_catalog
+from producer.models.catalog import check_versions, load_catalog
 from producer.output.formatting import counted
+from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines
 from shared.errors import MISFITS, HangtagError, UsageError
@@ -81,6 +82,16 @@ def name_of(folder: str) -> str:
     if not NAME.fullmatch(name) or name == FASHION_MNIST:
         raise UsageError(f"{last!r:.80} cannot be the name of its model; give one with --name")
     return name
+
+
+def check_work(work: Train, settings: Settings) -> None:
+    """Check what is visible from here, before the training waits for others.
+
+    Raises:
+        SetupError: the data cannot be learned from, or there is no such teacher.
+    """
+    check_data(work.data, "train", settings)
+    check_versions(settings, work.teachers)
 
 
 def check_recipe(name: str) -> None:

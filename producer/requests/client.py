@@ -7,8 +7,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import redis
 from redis.exceptions import RedisError
 
 from producer.stack import stack
@@ -20,7 +21,7 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
-from shared.ledger.request_states import RequestView
+from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import RequestLedger
 from shared.messages.batch import new_id
 from shared.messages.requests import REQUEST_ID, Request, Work
@@ -52,9 +53,22 @@ class RequestClient:
         """The current state of a request; None if Redis does not have it."""
         return self.requests.get(request_id)
 
+    def running(self) -> Iterator[RequestView]:
+        """The requests that a trainer works on, oldest first."""
+        for request_id in self.requests.open():
+            with suppress(BadMessage):  # written by another version of Hangtag
+                view = self.get(request_id)
+                if view is not None and view.state is RequestState.RUNNING:
+                    yield view
+
     def has_trainer(self) -> bool:
         """Whether a trainer is alive."""
-        return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(self.client))
+        return has_trainer(self.client)
+
+
+def has_trainer(client: redis.Redis) -> bool:
+    """Whether a trainer is alive. Raises RedisError."""
+    return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(client))
 
 
 def open_client(settings: Settings) -> RequestClient:
@@ -104,3 +118,11 @@ def user_name() -> str:
     except (OSError, KeyError):  # a container may run as a number without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def describe(work: Work) -> str:
+    """A request in a few words: `train fashion-mnist (fast)`."""
+    kind = str(work.__struct_config__.tag)
+    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
+    recipe = getattr(work, "recipe", "")
+    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")

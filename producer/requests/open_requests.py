@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from producer.output.formatting import ago, duration
 from producer.output.request_progress import title
+from producer.requests.client import describe
 from producer.stack import other_stacks
 from producer.terminal.style import doubtful, good
 from producer.terminal.text_table import Column, fitted
@@ -70,14 +71,6 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
 def table(requests: list[OpenRequest]) -> list[str]:
     """The heading and one line for each, in columns."""
     return fitted(_COLUMNS, [_row(one, time.time()) for one in reversed(requests)])
-
-
-def describe(work: Work) -> str:
-    """A request in a few words: `train fashion-mnist (fast)`."""
-    kind = str(work.__struct_config__.tag)
-    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
-    recipe = getattr(work, "recipe", "")
-    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
 
 
 def _stored(settings: Settings) -> Iterator[OpenRequest]:

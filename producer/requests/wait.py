@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from producer.fleet.start_command import trainer_line
+from producer.output.formatting import duration
 from producer.output.outage import PAUSE_S, Outage
 from producer.output.request_progress import RequestProgress, make_progress
-from producer.requests.client import RequestClient
+from producer.requests.client import RequestClient, describe
 from producer.stack import stack
 from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen
@@ -21,6 +22,8 @@ from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
 
 POLL_EVERY_S = 0.25
+#: A request that waits for longer than this waits for another one; time between two checks.
+QUEUED_S = 2.0
 #: The time in which a trainer of this machine's stack starts; a missing one is reported later.
 TRAINER_START_S = 15.0
 
@@ -46,6 +49,8 @@ class RequestWaiter:
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
         self._outage = Outage(display.notice)
         self._reported = False  #: whether a missing trainer was reported
+        self._queue_due = now + QUEUED_S
+        self._ahead = ""  #: the request that was reported as the one in progress
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
@@ -84,6 +89,7 @@ class RequestWaiter:
             raise RequestCancelled(f"request {self._request.id} is cancelled")
         if view.state is RequestState.WAITING:
             self._check_trainer()
+            self._report_ahead()
         return view.outcome
 
     def _resubmit(self) -> Outcome | None:
@@ -99,6 +105,22 @@ class RequestWaiter:
             self._reported = not self._client.has_trainer()
             if self._reported:
                 self._display.notice(how_to_start_trainer(self._settings))
+
+    def _report_ahead(self) -> None:
+        """Report what this request waits for, once for each request in progress."""
+        if time.monotonic() < self._queue_due:
+            return
+        self._queue_due = time.monotonic() + QUEUED_S
+        for view in self._client.running():
+            if view.request.id != self._ahead:
+                self._ahead = view.request.id
+                left = view.progress.left_s if view.progress is not None else None
+                until = "" if left is None else f", {duration(left)} left"
+                self._display.notice(
+                    f"waiting: {describe(view.request.work)} is running{until} "
+                    f"(request {view.request.id})"
+                )
+            return
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Preprocessing
 from worker.datasets.decode_files import Bad, decode_all
 from worker.datasets.examples import Examples
@@ -60,3 +61,16 @@ def sample(walk: ClassFolderWalk, places: Iterable[int], spec: Preprocessing) ->
     shape = (len(rows.labels), spec.height, spec.width, spec.channels)
     images = np.frombuffer(pixels.getvalue(), np.uint8).reshape(shape)
     return Sample(Examples(images, rows.labels), items, bad)
+
+
+def check_index(index: int, total: int) -> None:
+    """Check the index of one of `total` images.
+
+    Raises:
+        SetupError: there are none.
+        UsageError: there is none with this index.
+    """
+    if not total:
+        raise SetupError("there are no images; name a folder with one folder per class")
+    if not 0 <= index < total:
+        raise UsageError(f"there is no image {index}; --index goes from 0 to {total - 1}")

@@ -71,7 +71,7 @@ def fashion(index: int, scratch: Path) -> Described:
         UsageError: there is no such image.
     """
     learn = Examples.of(*fashion_mnist.load("train"))
-    _check(index, len(learn.labels))
+    sample.check_index(index, len(learn.labels))
     report = load.load(FASHION_MNIST, None, None, scratch).report
     title = f"{report.labels[learn.labels[index]]} (training image {index})"
     return _drawn(report, learn, learn.images[index], title)
@@ -93,7 +93,7 @@ def folder(
     walk = folder_layout.ClassFolderWalk(where)
     counts = sample.count(walk, lambda done: on_files(done, 0))
     total = int(counts.sum())
-    _check(index, total)
+    sample.check_index(index, total)
     one, title = _single(walk, index, total)
     some = sample.sample(walk, sample.spread(total, SAMPLES), SPEC)
     if total > CHECKED_FILES:
@@ -159,10 +159,3 @@ def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Descri
             SINGLE: sample_grid.single(one, title),
         },
     )
-
-
-def _check(index: int, total: int) -> None:
-    if not total:
-        raise SetupError("there are no images; name a folder with one folder per class")
-    if not 0 <= index < total:
-        raise UsageError(f"there is no image {index}; --index goes from 0 to {total - 1}")

@@ -29,6 +29,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import note_refusal
 from worker.lifecycle.fork_lock import gate
+from worker.requests.long_work import LongWork, is_long
 from worker.requests.workspace import Workspace, finished_before
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,15 @@ class Maintenance(threading.Thread):
     """One per trainer. `hint` queues a hint for a request."""
 
     def __init__(
-        self, client: redis.Redis, settings: Settings, hint: Callable[[str], None]
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        hint: Callable[[str], None],
+        long_work: LongWork | None = None,
     ) -> None:
         super().__init__(name="hangtag-maintenance", daemon=True)
         self._client, self._settings, self._hint = client, settings, hint
+        self._long_work = long_work or LongWork()
         self._store = settings.store_path
         self._stack = stack_name(settings)
         self._requests = RequestLedger(client, settings.lease_s)
@@ -123,13 +129,23 @@ class Maintenance(threading.Thread):
             folder.close(view.outcome)
 
     def _hint_again(self) -> None:
-        """Repeat the hint for each waiting request that has none in the queue."""
+        """Repeat the hint for each waiting request that has none in the queue.
+
+        Hints for long work would be dropped while some is in progress here; an idle trainer
+        repeats them, or this one afterwards.
+        """
         waiting = self._requests.waiting()
+        if waiting and self._long_work.busy:
+            waiting = [request_id for request_id in waiting if not self._is_long(request_id)]
         queued = self._queued() if waiting else []
         for request_id in waiting:
             argument = f"'{request_id}'".encode()  # as in Celery's headers
             if not any(argument in message for message in queued):
                 self._hint(request_id)
+
+    def _is_long(self, request_id: str) -> bool:
+        view = self._requests.get(request_id)
+        return view is not None and is_long(view.request.work)
 
     def _queued(self) -> list[bytes]:
         """The messages in the queue."""

@@ -34,6 +34,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.lease import RETRY_S, Lease
+from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import failed, succeeded, unwritten
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -77,8 +78,10 @@ class RequestConsumer:
         owner: str,
         shutdown: ShutdownNotice,
         cut_short: Callable[[], None],
+        long_work: LongWork | None = None,
     ) -> None:
         self._owner, self._cut_short = owner, cut_short
+        self._long_work = long_work or LongWork()
         self._requests = RequestLedger(client, settings.lease_s)
         # A trainer at a broker logs to its standard error, whose file is unknown.
         log_file = "" if settings.redis_url else str(log_path(settings))
@@ -88,10 +91,23 @@ class RequestConsumer:
     def take(self, request_id: str) -> str:
         """Run the request of a hint, if it is claimable. Returns LEFT, ANSWERED or the verdict.
 
+        Long work is left if another process of this trainer has some; its hint is repeated.
+
         Raises:
             BadMessage: the id, or its value in Redis, does not have the agreed form.
             redis.exceptions.RedisError: the server is unreachable; no work was started.
         """
+        view = self._requests.get(request_id)
+        if view is None or not is_long(view.request.work):
+            return self._take(request_id)
+        if not self._long_work.begin():
+            return LEFT
+        try:
+            return self._take(request_id)
+        finally:
+            self._long_work.end()
+
+    def _take(self, request_id: str) -> str:
         folder = Workspace(self._common.settings.store_path, request_id)
         grant = self._requests.claim(request_id, self._owner, folder.fence)
         if grant.verdict is not RequestVerdict.GRANTED or grant.request is None:

@@ -83,7 +83,7 @@ def down(force: bool) -> None:
 
 @click.command(
     epilog=examples(
-        ("HANGTAG_REDIS_URL=rediss://broker:6379 hangtag worker", ""),
+        ("HANGTAG_REDIS_URL=rediss://r1 HANGTAG_REDIS_PASSWORD_FILE=pw hangtag worker", ""),
         ("hangtag worker --concurrency 4", "four worker processes"),
         ("hangtag worker --queue train", "on the machine with the model store"),
     )
@@ -117,7 +117,7 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
     if queue == "train":
         if concurrency is not None or root is not None:
             option = "--root" if concurrency is None else "--concurrency"
-            raise UsageError(f"a trainer handles one request at a time; leave out {option}")
+            raise UsageError(f"a trainer runs one training at a time; leave out {option}")
         commands.run_trainer(Settings.from_env())
     settings = Settings.from_env()
     if root is not None:

@@ -183,7 +183,7 @@ def _mode(ctx: click.Context) -> str:
 
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
-    from producer.models.train import TrainOptions, make_work
+    from producer.models.train import TrainOptions, check_work, make_work
     from producer.requests.client import make_request
     from producer.requests.submit import submit
 
@@ -196,7 +196,9 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
-    request = make_request(make_work(options, settings), given["request_id"])
+    work = make_work(options, settings)
+    check_work(work, settings)
+    request = make_request(work, given["request_id"])
     outcome = submit(
         settings,
         request,

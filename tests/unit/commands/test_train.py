@@ -23,9 +23,9 @@ from producer.models.train import TrainOptions, make_work, summary
 from producer.output import request_progress
 from producer.output.formatting import duration
 from producer.output.request_progress import Changes
-from producer.requests.client import make_request
+from producer.requests.client import describe, make_request
 from producer.requests.existing import find
-from producer.requests.open_requests import describe, open_requests
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.requests.wait import how_to_start_trainer
 from shared.errors import Exit, SetupError, UsageError

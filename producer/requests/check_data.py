@@ -1,0 +1,46 @@
+"""Checks what is visible from here before a request is queued behind other people's work."""
+
+from __future__ import annotations
+
+import msgspec
+
+from producer.pages import worker_process
+from shared.errors import SetupError, UsageError
+from shared.installation import absent
+from shared.messages.data_check import DataQuestion, DataVerdict, Purpose
+from shared.messages.requests import FASHION_MNIST
+from shared.settings import Settings
+
+_MODULE = "worker.check_data"
+#: The images that `dataset show --index` counts.
+FASHION_IMAGES = 60_000
+
+
+def check_data(place: str, purpose: Purpose, settings: Settings, index: int = 0) -> None:
+    """Check a data set of this machine. That of a trainer elsewhere is not visible.
+
+    Raises:
+        UsageError: there is no image with this index.
+        SetupError: the folder has no class folders, or too few images.
+    """
+    if place == FASHION_MNIST:
+        if not 0 <= index < FASHION_IMAGES:
+            most = FASHION_IMAGES - 1
+            raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
+    elif not settings.redis_url and not absent(worker_process.PACKAGES):
+        found = _verdict(DataQuestion(place, purpose, index))
+        if found.error:
+            raise (UsageError if found.usage else SetupError)(found.error)
+
+
+def _verdict(question: DataQuestion) -> DataVerdict:
+    """The verdict of the worker's package; without one, the trainer decides."""
+    process = worker_process.start(_MODULE)
+    try:
+        answer, _ = process.communicate(msgspec.json.encode(question))
+        return msgspec.json.decode(answer, type=DataVerdict)
+    except (OSError, msgspec.MsgspecError):
+        return DataVerdict()
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,104 @@
+"""Short work is done beside a training; a second training waits, and says for what."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.fleet import commands
+from shared.ledger.request_states import RequestState
+from shared.ledger.requests import RequestLedger
+from shared.messages.requests import Import, Prune, Train
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import wait_for
+from tests.support.processes.local_stack import Place
+from tests.support.processes.trainers import draw_classes
+from worker.requests.long_work import LongWork, is_long
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    return draw_classes(tmp_path / "shapes")
+
+
+def hangtag(place: Place, here: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "producer.cli", *arguments],
+        cwd=here,
+        env={**os.environ, **place.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def done(command: subprocess.Popen[str]) -> tuple[str, str]:
+    """The output of a command that succeeds."""
+    out, error = command.communicate(timeout=120)
+    assert command.returncode == 0, error
+    return out, error
+
+
+def state_of(place: Place, request_id: str) -> RequestState | None:
+    with place.client() as client:
+        view = RequestLedger(client, place.settings.lease_s).get(request_id)
+    return view.state if view is not None else None
+
+
+def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_for_it(
+    place: Place, shapes: Path, tmp_path: Path
+) -> None:
+    train = ("train", "--data", str(shapes), "--recipe", "tutorial")
+    endless = ("--epochs", "100000", "--name", "first", "--request-id", "first", "--detach")
+    done(hangtag(place, tmp_path, *train, *endless))
+    wait_for("the training", lambda: state_of(place, "first") is RequestState.RUNNING)
+    second = hangtag(
+        place, tmp_path, *train, "--epochs", "1", "--name", "second", "--request-id", "second"
+    )
+    show = hangtag(place, tmp_path, "dataset", "show", "--data", str(shapes), "-o", "plots")
+    assert "sandal" in done(show)[0]
+    assert (tmp_path / "plots/grid.png").exists()
+    assert state_of(place, "first") is RequestState.RUNNING
+    assert state_of(place, "second") is RequestState.WAITING
+    done(hangtag(place, tmp_path, "train", "--cancel", "first"))
+    _, error = done(second)
+    assert "waiting: train first (tutorial) is running" in error
+    assert "(request first)" in error
+
+
+def test_one_process_at_a_time_has_the_long_work() -> None:
+    """In processes, since the lock is a process' own."""
+    lock = LongWork()
+    assert lock.begin()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.busy and not lock.begin() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    lock.end()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.begin() else 1)  # ends with the lock
+    assert os.waitpid(child, 0)[1] == 0
+    assert not lock.busy
+
+
+def test_trainings_and_imports_are_long_and_a_second_process_needs_a_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert is_long(Train("shoes", "fast"))
+    assert is_long(Import("shoes", ("a", "b"), "0" * 64))
+    assert not is_long(Prune("shoes", 3))
+    for cores, children in ((1, "1"), (2, "2"), (64, "2")):
+        monkeypatch.setattr(commands, "cores", lambda cores=cores: cores)
+        line = commands.trainer_command(False)
+        assert line[line.index("--concurrency") + 1] == children

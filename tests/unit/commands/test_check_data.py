@@ -1,0 +1,97 @@
+"""A data set that a trainer would refuse is refused before it is queued, with the same words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.requests.check_data import FASHION_IMAGES, check_data
+from shared.errors import Exit, SetupError, UsageError
+from shared.ledger import request_store
+from shared.messages.data_check import DataQuestion, Purpose
+from shared.messages.requests import FASHION_MNIST
+from shared.settings import Settings
+from worker.check_data import verdict
+from worker.datasets import fashion_mnist
+
+HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
+
+
+def folder(root: Path, **classes: int) -> str:
+    """A folder with this number of (empty) images in each class folder."""
+    for name, count in classes.items():
+        (root / "photos" / name).mkdir(parents=True)
+        for number in range(count):
+            (root / "photos" / name / f"{number}.png").touch()
+    (root / "photos").mkdir(exist_ok=True)
+    return str(root / "photos")
+
+
+@pytest.mark.parametrize(
+    ("classes", "purpose", "error"),
+    [
+        ({}, "train", "there are no images in folders under"),
+        ({"a": 0, "b": 0}, "train", "there are no images in folders under"),
+        ({"a": 9}, "train", "has one class, a; a model needs two"),
+        ({"a": 9, "b": 3}, "train", "class b has 3 images to learn from"),
+        ({"a": 4, "b": 4}, "train", ""),
+        ({}, "evaluate", "there are no images in folders under"),
+        ({"a": 1}, "evaluate", ""),
+        ({"a": 1}, "show", ""),
+    ],
+)
+def test_a_folder_is_judged_as_a_trainer_does(
+    tmp_path: Path, classes: dict[str, int], purpose: Purpose, error: str
+) -> None:
+    place = folder(tmp_path, **classes)
+    found = verdict(DataQuestion(place, purpose))
+    assert error in found.error if error else found.error == ""
+    if error:
+        with pytest.raises(SetupError, match=error):
+            check_data(place, purpose, HERE)
+    else:
+        check_data(place, purpose, HERE)
+    check_data(place, purpose, ELSEWHERE)  # that folder is on another machine
+
+
+def test_the_index_of_an_image_is_checked(tmp_path: Path) -> None:
+    place = folder(tmp_path, a=3)
+    check_data(place, "show", HERE, 2)
+    with pytest.raises(UsageError, match="there is no image 3; --index goes from 0 to 2"):
+        check_data(place, "show", HERE, 3)
+    for settings in (HERE, ELSEWHERE):
+        check_data(FASHION_MNIST, "show", settings, FASHION_IMAGES - 1)
+        with pytest.raises(UsageError, match=f"0 to {FASHION_IMAGES - 1}"):
+            check_data(FASHION_MNIST, "show", settings, FASHION_IMAGES)
+    (_, labels) = fashion_mnist._FILES["train"]
+    assert labels.content_bytes - labels.header_bytes == FASHION_IMAGES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "fix"),
+    [
+        (["train", "--recipe", "phto"], Exit.USAGE, "did you mean photo?"),
+        (["train", "--teacher", "fashion-mnst"], Exit.SETUP, "did you mean fashion-mnist?"),
+        (["train", "--data", "photos", "--name", "x"], Exit.SETUP, "there are no images"),
+        (["models", "evaluate", "garment"], Exit.SETUP, "there is no model garment"),
+        (["models", "evaluate", "fashion-mnist@9"], Exit.SETUP, "there is no version"),
+        (["models", "evaluate", "--data", "photos"], Exit.SETUP, "there are no images"),
+        (["dataset", "show", "--index", "60000"], Exit.USAGE, "0 to 59999"),
+        (["dataset", "show", "--data", "photos"], Exit.SETUP, "there are no images"),
+    ],
+)
+def test_what_can_be_seen_here_is_refused_before_a_stack_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: Exit, fix: str
+) -> None:
+    folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result: Result = CliRunner().invoke(hangtag, arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    (line,) = result.stderr.splitlines()
+    assert fix in line
+    assert request_store.unanswered(Settings.from_env().store_path) == []
+    assert os.listdir(os.environ["XDG_RUNTIME_DIR"]) == []

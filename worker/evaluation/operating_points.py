@@ -1,8 +1,8 @@
 """Operating points: the confidence from which predictions are as often right as required.
 
 A threshold is the lowest confidence of the held-out images at which the lower Wilson bound of the
-precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927). A
-higher precision never accepts what a lower one does not.
+precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927).
+What a higher precision accepts, a lower one accepts, too.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Thresholds = tuple[float | None, ...]
 def operating_points(probabilities: Probabilities, labels: Labels) -> tuple[OperatingPoint, ...]:
     """The points of held-out images: probabilities [n, classes], true labels int64 [n]."""
     points: list[OperatingPoint] = []
-    lower: Thresholds = (0.0,) * probabilities.shape[1]
-    for precision in PRECISIONS:
-        points.append(_point(precision, probabilities, labels, lower))
-        lower = points[-1].thresholds
-    return tuple(points)
+    higher: Thresholds = (None,) * probabilities.shape[1]
+    for precision in reversed(PRECISIONS):
+        points.append(_point(precision, probabilities, labels, higher))
+        higher = points[-1].thresholds
+    return tuple(reversed(points))
 
 
 def wilson_bound(right: npt.ArrayLike, count: npt.ArrayLike) -> Floats:
@@ -72,9 +72,9 @@ def accepted(
 
 
 def _point(
-    precision: float, probabilities: Probabilities, labels: Labels, lower: Thresholds
+    precision: float, probabilities: Probabilities, labels: Labels, higher: Thresholds
 ) -> OperatingPoint:
-    """The point of a precision; `lower` are the thresholds of the next lower one."""
+    """The point of a precision; `higher` are the thresholds of the next higher one."""
     confidence = probabilities.max(1, initial=0.0).astype(np.float64)
     predicted = probabilities.argmax(1).astype(np.int64)
     right = predicted == labels
@@ -84,7 +84,7 @@ def _point(
         of_label = predicted == label
         few = np.count_nonzero(of_label) < fewest(precision)
         own = threshold(confidence[of_label], right[of_label], precision)
-        thresholds.append(_raised(pooled if few else own, lower[label]))
+        thresholds.append(_lowered(pooled if few else own, higher[label]))
     taken = accepted(confidence, predicted, tuple(thresholds))
     return OperatingPoint(
         precision=precision,
@@ -95,7 +95,9 @@ def _point(
     )
 
 
-def _raised(found: float | None, lower: float | None) -> float | None:
-    """A threshold that accepts nothing that `lower` does not. It matters for labels with answers
-    enough for the lower precision alone: for the higher one they take the pooled threshold."""
-    return None if found is None or lower is None else max(found, lower)
+def _lowered(found: float | None, higher: float | None) -> float | None:
+    """A threshold that accepts whatever `higher` accepts. It matters for labels with answers enough
+    for the lower precision alone: for the higher one they take the pooled threshold."""
+    if found is None or higher is None:
+        return higher if found is None else found
+    return min(found, higher)

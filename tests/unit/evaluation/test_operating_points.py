@@ -85,10 +85,10 @@ def test_a_label_with_too_few_predictions_takes_the_threshold_of_all() -> None:
 
 
 @given(st.integers(0, 160), st.integers(0, 60), st.integers(0, 2**31))
-def test_a_higher_precision_never_accepts_what_a_lower_one_does_not(
+def test_what_a_higher_precision_accepts_a_lower_one_accepts_too(
     few: int, wrong: int, seed: int
 ) -> None:
-    """A label with too few answers for the higher one may not take the low threshold of others."""
+    """A label with answers enough for the lower one alone takes the threshold of all above it."""
     rng = np.random.default_rng(seed)
     predicted = np.array([0] * few + [1] * 900)
     right = np.concatenate([np.arange(few) >= wrong, np.ones(900, bool)])

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import IO, Any
@@ -21,11 +21,12 @@ from typing import IO, Any
 from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
+from shared.image_status import Status
 from shared.messages.model_card import Card, decode_card
 from shared.settings import Settings
 
 #: As in a message of Hangtag.
-BATCH_IMAGES = Settings().batch_images
+BATCH_IMAGES, BATCH_BYTES = Settings().batch_images, Settings().batch_bytes
 JOIN_BYTES = 1 << 20
 
 
@@ -117,19 +118,34 @@ def classify(
     header: bool = True,
 ) -> float:
     """Write the rows of `paths`; return the monotonic time of the first ones."""
-    from producer.inputs.reader import read
     from producer.output.csv_table import Table
     from worker.inference.predictions import decode_batch, top_k
 
     table, first = Table(card, top_k=1, probabilities=False), float("inf")
     if header:
         file.write(table.header)
-    for start in range(0, len(paths), BATCH_IMAGES):
-        names = paths[start : start + BATCH_IMAGES]
-        batch, codes, flags = decode_batch(card, [read(name)[0] for name in names])
+    for names, files in messages(paths):
+        batch, codes, flags = decode_batch(card, files)
         file.writelines(table.rows(names, top_k(predict(batch), codes, flags, 1)))
         first = min(first, time.monotonic())
     return first
+
+
+def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:
+    """Paths and files in as many parts as Hangtag sends messages, without its last small ones."""
+    from producer.inputs.reader import read
+
+    names, files, size = list[bytes](), list[bytes | Status](), 0
+    for path in paths:
+        file, (length, _) = read(path)
+        if names and (len(names) >= BATCH_IMAGES or size + length > BATCH_BYTES):
+            yield names, files
+            names, files, size = [], [], 0
+        names.append(path)
+        files.append(file)
+        size += length
+    if names:
+        yield names, files
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-recovery bench-memory bench-scaling bench-transport bench-looks clean data structure screenshots
+  bench-photo-speed bench-photo-memory bench-recovery bench-memory bench-scaling bench-transport bench-looks \
+  clean data structure screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -101,6 +102,12 @@ bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three 
 
 bench-photos: $(VENV)/dev.stamp data  ## accuracy on photographs, and share of flagged images
 	@$(BIN)/python -m benchmarks.photos
+
+bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop and Keras
+	@$(BIN)/python -m benchmarks.photo_speed $(if $(QUICK),--quick)
+
+bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels (long)
+	@$(BIN)/python -m benchmarks.photo_memory
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery

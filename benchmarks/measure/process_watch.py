@@ -22,6 +22,7 @@ ROLES = (
     ("valkey-server", "Redis server"),
     ("redis-server", "Redis server"),
     ("worker.app", "worker parent"),
+    ("worker.trainer", "trainer parent"),
     ("benchmarks.environment.sleeping_app", "worker parent"),
     ("benchmarks.contenders.traced_classify", "producer"),
     ("benchmarks.contenders.bare_loop", "bare loop, parent"),
@@ -30,7 +31,11 @@ ROLES = (
     ("celery_predict", "plain Celery"),
 )
 #: The role of a process whose parent has the same role.
-CHILDREN = {"worker parent": "worker child", "bare loop, parent": "bare loop, child"}
+CHILDREN = {
+    "worker parent": "worker child",
+    "trainer parent": "trainer child",
+    "bare loop, parent": "bare loop, child",
+}
 OTHER = "other"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import shutil
 import subprocess
@@ -28,9 +29,12 @@ class Kind(NamedTuple):
     size: tuple[int, int]  #: width, height in pixels
 
 
-#: As photographs in mails and on web pages, 17 kB; and as a camera makes them.
+#: As photographs in mails and on web pages, 17 kB.
 SMALL = Kind("400x534", (400, 534))
-CAMERA = Kind("12-megapixel", (4000, 3000))
+#: Of a camera, 12 megapixels. Their quality decides their bytes, 200 kB, and not the memory.
+CAMERA_PIXELS, CAMERA_QUALITY = (4000, 3000), 40
+#: Different photographs among those of a camera; the others differ in bytes after the image.
+CAMERA_DISTINCT = 200
 #: Photographs to train on: enough for a head, whose accuracy does not matter here.
 TRAINING = 300
 #: Photographs whose numbers start here are not trained on.
@@ -63,6 +67,40 @@ def make(kind: Kind, count: int, first: int = CLASSIFIED_FROM) -> Path:
     return folder
 
 
+def make_camera(count: int) -> Path:
+    """A folder of `count` files of 12 megapixels, no two with the same bytes, created once.
+
+    Raises:
+        SetupError: Fashion-MNIST is not available.
+    """
+    folder = DATA / f"12-megapixel-{count}"
+    if not folder.is_dir():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        sources = sorted(make(SMALL, min(count, CAMERA_DISTINCT)).rglob("*.jpg"))
+        tasks = [(number, path, part, len(sources), count) for number, path in enumerate(sources)]
+        with multiprocessing.get_context("spawn").Pool() as pool:
+            pool.starmap(_enlarge, tasks, chunksize=2)
+        part.rename(folder)
+    return folder
+
+
+def _enlarge(number: int, source: Path, root: Path, step: int, count: int) -> None:
+    """Write one photograph as often as its number occurs below `count`.
+
+    Classes are of equal size, and their names mean nothing: only memory is measured.
+    """
+    from PIL import Image
+
+    stream, folder = io.BytesIO(), root / f"class-{number % 10}"
+    with Image.open(source) as small:
+        large = small.convert("RGB").resize(CAMERA_PIXELS, Image.Resampling.BICUBIC)
+        large.save(stream, "JPEG", quality=CAMERA_QUALITY)
+    folder.mkdir(parents=True, exist_ok=True)
+    for copy in range(number, count, step):
+        (folder / f"{copy:06}.jpg").write_bytes(stream.getvalue() + copy.to_bytes(4, "big"))
+
+
 def _write(kind: Kind, image: object, number: int, path: Path) -> None:
     from benchmarks.workloads.synthetic_photos import photograph
 
@@ -71,11 +109,14 @@ def _write(kind: Kind, image: object, number: int, path: Path) -> None:
 
 def network(environment: Mapping[str, str]) -> Network:
     """The version, trained by the product's own command if it is missing."""
-    registry = Registry(STORE)
-    if not registry.versions(MODEL):
-        folder = make(SMALL, TRAINING, 0)
-        command = [sys.executable, "-m", "producer.cli", "train", "--data", str(folder)]
-        options = ["--name", MODEL, "--recipe", RECIPE, "--quiet"]
-        subprocess.run([*command, *options], check=True, env=environment, stdout=sys.stderr)
-    version = registry.versions(MODEL)[-1]
+    if not Registry(STORE).versions(MODEL):
+        train(make(SMALL, TRAINING, 0), MODEL, environment)
+    version = Registry(STORE).versions(MODEL)[-1]
     return Network(NETWORK, f"{MODEL}@{version}", STORE / MODEL / str(version))
+
+
+def train(folder: Path, name: str, environment: Mapping[str, str]) -> None:
+    """Train a head on the photographs of a folder, and publish it under this name."""
+    command = [sys.executable, "-m", "producer.cli", "train", "--data", str(folder)]
+    options = ["--name", name, "--recipe", RECIPE, "--quiet"]
+    subprocess.run([*command, *options], check=True, env=environment, stdout=sys.stderr)

@@ -1,0 +1,118 @@
+"""`make bench-photo-memory`: peak memory over photographs of 12 megapixels.
+
+A training on a tenth of the photographs and one on all, then their classification, each on a stack
+of its own. What does not grow with the job has the same peak in both columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.environment import machine
+from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
+from benchmarks.measure import local_stack
+from benchmarks.measure.command import run
+from benchmarks.measure.process_watch import Watch
+from benchmarks.report.figures import MB
+from benchmarks.report.tables import markdown
+from benchmarks.report.training_table import replaced
+from benchmarks.workloads import photo_files
+from benchmarks.workloads.networks import Network
+from producer.fleet.machine_resources import cores
+
+HEADING = "## Memory over photographs of 12 megapixels"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+PHOTOS = 10_000
+#: A class needs a few photographs to be learned from.
+LEAST = 100
+ROLES = {
+    "train": ("trainer child", "trainer parent", "Redis server"),
+    "classify": ("worker child", "worker parent", "producer", "Redis server"),
+}
+
+
+class Peak(NamedTuple):
+    """The largest process of a role during one command, in bytes."""
+
+    command: str
+    role: str
+    images: int
+    peak_bytes: int
+
+
+def main() -> None:
+    """Print the section, and write it into RESULTS.md after a complete run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.photo_memory", description=__doc__)
+    parser.add_argument("--photos", type=int, default=PHOTOS, help="200 kB each; default: 10,000")
+    given = parser.parse_args()
+    counts = (max(LEAST, given.photos // 10), given.photos)
+    found = [peak for count in counts for peak in measure(count)]
+    text = section(found, counts)
+    print(text)
+    if given.photos == PHOTOS:
+        old = RESULTS.read_text(encoding="utf-8")
+        RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
+
+
+def measure(count: int) -> Iterator[Peak]:
+    """Train on this number of photographs, then classify them."""
+    folder = photo_files.make_camera(count)
+    with runtime_folder() as runtime:
+        env = environment(runtime)
+        name = f"memory-{count}"
+        try:
+            # Before the training, whose own model is not yet there.
+            network = photo_files.network(env)
+            yield from _peaks("train", count, runtime, lambda: photo_files.train(folder, name, env))
+            local_stack.down(env)
+            local_stack.up(env, cores())
+            yield from _peaks("classify", count, runtime, lambda: classify(folder, network, env))
+        finally:
+            local_stack.end(env, str(runtime))
+
+
+def _peaks(command: str, count: int, runtime: Path, act: Callable[[], None]) -> Iterator[Peak]:
+    with Watch(str(runtime)) as watch:
+        act()
+    for role in ROLES[command]:
+        yield Peak(command, role, count, watch.peaks[role])
+
+
+def classify(folder: Path, network: Network, env: Mapping[str, str]) -> None:
+    """Classify the photographs; their table has a row for each."""
+    python = [sys.executable, "-m", "benchmarks.contenders.traced_classify"]
+    command = ["classify", folder.name, "-o", f"{folder.name}.csv", "--model", network.model]
+    options = ["--restart", "--quiet", "--json"]
+    done = run([*python, *command, *options], {**env, TRACE: str(DATA / "trace.json")})
+    if done.report["failed"]:
+        raise AssertionError(f"{done.report['failed']} photographs have no label")
+
+
+def section(found: list[Peak], counts: tuple[int, int]) -> str:
+    """The section of RESULTS.md."""
+    head = ("command", "process", *(f"{count:,} photographs, MB" for count in counts))
+    return "\n\n".join([
+        f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
+        "    make bench-photo-memory",
+        machine.place(),
+        f"JPEG files of {photo_files.CAMERA_PIXELS[0]}x{photo_files.CAMERA_PIXELS[1]} pixels, "
+        f"recipe {photo_files.RECIPE}. Peak of the\nlargest process of each kind.",
+        markdown(head, _lines(found, counts)),
+    ]) + "\n"  # fmt: skip
+
+
+def _lines(found: list[Peak], counts: tuple[int, int]) -> Iterator[list[str]]:
+    known = {(peak.command, peak.role, peak.images): peak.peak_bytes for peak in found}
+    for command, roles in ROLES.items():
+        for role in roles:
+            cells = (f"{known[command, role, count] / MB:,.0f}" for count in counts)
+            yield [command, role, *cells]
+
+
+if __name__ == "__main__":
+    main()

@@ -106,7 +106,7 @@ bench-photos: $(VENV)/dev.stamp data  ## accuracy on photographs, and share of f
 bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop and Keras
 	@$(BIN)/python -m benchmarks.photo_speed $(if $(QUICK),--quick)
 
-bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels (long)
+bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels
 	@$(BIN)/python -m benchmarks.photo_memory
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from benchmarks import photo_speed
 from benchmarks.contenders import bare_loop
-from benchmarks.photo_speed import BARE, INLINE, KERAS, PATH, Turn
+from benchmarks.photo_speed import BARE, KERAS, Turn
 from producer.dispatch.batcher import Batcher
 from shared.messages.batch import decode_images
+from shared.messages.files import INLINE, PATH
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import image_files
 

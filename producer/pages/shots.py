@@ -22,6 +22,7 @@ class Shot(NamedTuple):
     flag: str = ""
     doubtful: bool = False
     stated_by: str = "folder"  #: what states the truth
+    person: str = ""  #: what a person said of it, in words
 
     @property
     def differs(self) -> bool:

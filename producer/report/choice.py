@@ -10,11 +10,11 @@ from __future__ import annotations
 import heapq
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from producer.output.folder_labels import FolderLabels
-from producer.report.survey import Survey, firsts
+from producer.report.survey import NO_PERSONS, Survey, firsts
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, numbers
 from shared.messages.files import Stamp
@@ -42,6 +42,7 @@ class Row(NamedTuple):
     labels: tuple[int, ...]  #: the most probable first
     confidences: tuple[float, ...]
     truth: int | None  #: the label that its folder states
+    person: str  #: the label that a person gave it; empty: none
 
 
 class Smallest:
@@ -71,10 +72,10 @@ class Choice:
     """Chooses among the rows that are added, once the figures of all rows are known."""
 
     def __init__(self, survey: Survey) -> None:
-        of_label = _of_label(survey)
-        least = math.ceil(of_label * LEAST_SHARE)
-        self.least = [Smallest(least) for _ in survey.labels]
-        self.drawn = [Smallest(of_label - least) for _ in survey.labels]
+        sizes = _sizes(survey)
+        share = 1 if survey.labelled <= LABEL_ROWS else LEAST_SHARE
+        self.least = [Smallest(math.ceil(size * share)) for size in sizes]
+        self.drawn = [Smallest(size - math.ceil(size * share)) for size in sizes]
         self.pairs = _pairs(survey)
         flags = max(1, sum(1 for count in survey.flags if count))
         self.flagged = [Smallest(FLAG_ROWS // flags) for _ in FLAGS]
@@ -88,10 +89,11 @@ class Choice:
         stamps: Sequence[Stamp],
         digests: Sequence[bytes],
         result: BatchResult,
+        persons: Mapping[int, str] = NO_PERSONS,
     ) -> None:
         """Consider the rows of one batch."""
         labels, values = firsts(result)
-        batch = _Batch(self._number, names, stamps, digests, result, self._folders)
+        batch = _Batch(self._number, names, stamps, digests, result, persons, self._folders)
         self._number += len(names)
         for i, (code, label, value) in enumerate(zip(result.statuses, labels, values, strict=True)):
             if code:
@@ -123,6 +125,7 @@ class _Batch(NamedTuple):
     stamps: Sequence[Stamp]
     digests: Sequence[bytes]
     result: BatchResult
+    persons: Mapping[int, str]
     folders: FolderLabels
 
     def row(self, i: int) -> Row:
@@ -138,6 +141,7 @@ class _Batch(NamedTuple):
             tuple(numbers("H", result.indices)[some]),
             tuple(numbers("f", result.probabilities)[some]),
             self.folders.of(self.names[i]),
+            self.persons.get(i, ""),
         )
 
 
@@ -147,12 +151,17 @@ def _draw(some: Smallest, batch: _Batch, i: int) -> None:
         some.add(key, batch.row(i))
 
 
-def _of_label(survey: Survey) -> int:
-    """The number of rows of each label."""
+def _sizes(survey: Survey) -> list[int]:
+    """The number of rows of each label: all of a small table, of a large one as many of each; of
+    more labels than fit on a page, the most frequent ones only."""
     if survey.labelled <= LABEL_ROWS:
-        return max(survey.labelled, 1)
-    used = sum(1 for count in survey.counts if count)
-    return max(1, min(MOST_OF_LABEL, LABEL_ROWS // used))
+        return list(survey.counts)
+    most = heapq.nlargest(LABEL_ROWS, ((n, -i) for i, n in enumerate(survey.counts) if n))
+    each = min(MOST_OF_LABEL, LABEL_ROWS // len(most))
+    sizes = [0] * len(survey.counts)
+    for _, i in most:
+        sizes[-i] = each
+    return sizes
 
 
 def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from producer.jobs.find_job import find_output
 from producer.models.catalog import load_catalog
 from producer.models.show import VersionDetails, find
-from producer.pages import page
+from producer.pages import page, text
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
+from producer.rendering.display_options import acceptance, stored_display
+from producer.rendering.person_labels import PersonLabels
 from producer.report import model_part, table_part
 from producer.report.choice import Choice
-from producer.report.survey import Survey
+from producer.report.survey import NO_PERSONS, Survey
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
+from shared.corrections import correction_log
 from shared.errors import HangtagError
 from shared.messages.batch import BatchResult, decode_result
+from shared.messages.files import Stamp
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
 from shared.settings import Settings
@@ -83,11 +89,12 @@ def _write(
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed
-    survey = Survey(sealed.card)
-    for names, _, _, result in _batches(sealed):
-        survey.add(names, result)
+    persons = _persons(table)
+    survey = Survey(sealed.card, acceptance(sealed.card, stored_display(sealed)))
+    for names, _, _, result, labels in _batches(sealed, persons):
+        survey.add(names, result, labels)
     choice = Choice(survey)
-    for batch in _batches(sealed):
+    for batch in _batches(sealed, persons):
         choice.add(*batch)
     rows = choice.pictured
     progress.stage("pictures", len(rows))
@@ -96,7 +103,7 @@ def _write(
     details, plots = _model(settings, sealed, images)
     made = page.render(
         "report.html",
-        title=f"Report on {table.name}",
+        title=f"Report on {text.path(os.fsencode(table.name))}",
         missing=images.missing,
         **table_part.values(sealed, survey, choice, pictures),
         **model_part.values(details, plots),
@@ -107,11 +114,25 @@ def _write(
     )
 
 
-def _batches(
-    sealed: SealedJournal,
-) -> Iterator[tuple[list[bytes], list[tuple[int, int]], list[bytes], BatchResult]]:
-    for names, stamps, digests, data in sealed.files():
-        yield names, stamps, digests, decode_result(data, len(names))
+def _persons(table: Path) -> PersonLabels | None:
+    """The labels that people gave to rows of the table, as of now."""
+    size = correction_log.complete_size(correction_log.log_path(table))
+    return PersonLabels(table, size) if size else None
+
+
+class _Batch(NamedTuple):
+    names: list[bytes]
+    stamps: list[Stamp]
+    digests: list[bytes]
+    result: BatchResult
+    persons: Mapping[int, str]
+
+
+def _batches(sealed: SealedJournal, persons: PersonLabels | None) -> Iterator[_Batch]:
+    for batch in sealed.files():
+        result = decode_result(batch.result, len(batch.names))
+        labels = persons.of(batch, result) if persons else NO_PERSONS
+        yield _Batch(batch.names, batch.stamps, batch.digests, result, labels)
 
 
 def _model(

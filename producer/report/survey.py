@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from producer.output.acceptance import Acceptance, at_precision, doubtless
 from producer.output.folder_labels import FolderLabels
@@ -17,6 +18,7 @@ from shared.messages.model_card import Card
 BINS = 50
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 2_000
+NO_PERSONS: Mapping[int, str] = MappingProxyType({})
 
 
 class Point:
@@ -30,7 +32,8 @@ class Point:
 class Survey:
     """The figures of the rows that were added. Lists are in the order of labels or codes."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, shown: Acceptance | None = None) -> None:
+        """`shown` is what the table accepts; None: every label."""
         self.card, self.labels = card, card.labels
         self.rows = 0
         self.statuses = [0] * len(BY_CODE)
@@ -41,11 +44,16 @@ class Survey:
         self.bins = [0] * BINS  #: rows by confidence
         self.wrong_bins = [0] * BINS  #: those whose folder states another label
         self.judged = self.right = 0  #: rows whose folder states a label; the same one
+        self.of_folder = array("Q", bytes(8 * len(card.labels)))  #: judged rows, by folder's label
+        self.judged_of = array("Q", bytes(8 * len(card.labels)))  #: by predicted label
+        self.right_of = array("Q", bytes(8 * len(card.labels)))  #: those that are the same
+        self.confirmed = self.corrected = 0  #: rows that a person gave the same label, or another
+        self.accepted = 0  #: rows whose label the table displays
         self.pairs: array[int] | None = None  #: [folder's label x predicted label], rows
         if len(card.labels) <= MAX_PAIRED_LABELS:
             self.pairs = array("Q", bytes(8 * len(card.labels) ** 2))
         self.points = _points(card)
-        self._doubtless = doubtless(card)
+        self._doubtless, self._shown = doubtless(card), shown
         self._folders = FolderLabels(card.labels)
 
     @property
@@ -57,12 +65,10 @@ class Survey:
         """Rows of a label whose folder states `truth`."""
         return 0 if self.pairs is None else self.pairs[truth * len(self.labels) + label]
 
-    def of_folder(self, truth: int) -> int:
-        """Rows whose folder states `truth`."""
-        return sum(self.pair(truth, label) for label in range(len(self.labels)))
-
-    def add(self, names: Sequence[bytes], result: BatchResult) -> None:
-        """Count the rows of one batch."""
+    def add(
+        self, names: Sequence[bytes], result: BatchResult, persons: Mapping[int, str] = NO_PERSONS
+    ) -> None:
+        """Count the rows of one batch; `persons` has the labels that people gave, by index."""
         self.rows += len(names)
         _count(self.statuses, result.statuses)
         _count(self.flags, result.flags)
@@ -71,6 +77,11 @@ class Survey:
         self._add_labels(labels, values, chosen)
         kept = self._doubtless.accepted(result)
         _count(self.doubtful, (labels[i] for i in chosen if not kept[i]))
+        if self._shown is not None:
+            self.accepted += sum(self._shown.accepted(result))
+        for i, label in persons.items():
+            same = self.labels[labels[i]] == label
+            self.confirmed, self.corrected = self.confirmed + same, self.corrected + (not same)
         truths = [self._folders.of(name) for name in names]
         self._add_truths(truths, labels, values, chosen)
         for point in self.points:
@@ -102,6 +113,9 @@ class Survey:
                 continue
             self.judged += count
             self.right += count * (truth == label)
+            self.of_folder[truth] += count
+            self.judged_of[label] += count
+            self.right_of[label] += count * (truth == label)
             if self.pairs is not None:
                 self.pairs[truth * len(self.labels) + label] += count
         _count(

@@ -13,6 +13,7 @@ from producer.pages.histogram import histogram
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Shot, galleries
+from producer.rendering.display_options import acceptance, stored_display
 from producer.report.choice import FAILED_ROWS, Choice, Row
 from producer.report.survey import Survey
 from producer.verify.sealed_journal import SealedJournal
@@ -75,13 +76,14 @@ def values(
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
     shown = {gallery.label for gallery in of_labels}
-    used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder(i)]
+    used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder[i]]
     return {
         "folders": _folders(sealed.options),
         "job": sealed.record.id,
         "started": f"{datetime.fromtimestamp(sealed.record.created, UTC):%Y-%m-%d %H:%M} UTC",
         "finished": sealed.finished,
         "survey": survey,
+        "shown": acceptance(survey.card, stored_display(sealed)) is not None,
         "doubtful": sum(survey.doubtful),
         "flagged_rows": sum(survey.flags[1:]),
         "failed_rows": sum(survey.statuses[1:]),
@@ -125,7 +127,16 @@ def _shot(row: Row, names: list[str], doubtful: bool, picture: Picture) -> Shot:
         picture,
         str(row.flag),
         doubtful,
+        person=_person(row, names),
     )
+
+
+def _person(row: Row, names: list[str]) -> str:
+    """What a person said of a row, in words; empty: nothing."""
+    if not row.person:
+        return ""
+    given = text.label(row.person)
+    return "confirmed" if given == names[row.labels[0]] else f"corrected: {given}"
 
 
 def _frequent(survey: Survey) -> list[int]:
@@ -145,11 +156,9 @@ def _note(shown: int, rows: int) -> str:
 def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[LabelLine]:
     most = max([*survey.counts, 1])
     for i in _frequent(survey):
-        count, judged = survey.counts[i], survey.of_folder(i) if survey.judged else 0
+        count, judged, right = survey.counts[i], survey.of_folder[i], survey.right_of[i]
         if not count and not judged:
             continue
-        right = survey.pair(i, i)
-        predicted = sum(survey.pair(t, i) for t in range(len(names))) if survey.judged else 0
         yield LabelLine(
             i,
             names[i],
@@ -157,7 +166,7 @@ def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[
             count / most,
             survey.confidence[i] / count if count else None,
             survey.doubtful[i] / count if count else None,
-            right / predicted if predicted else None,
+            right / survey.judged_of[i] if survey.judged_of[i] else None,
             right / judged if judged else None,
             i in shown,
         )

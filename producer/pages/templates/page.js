@@ -125,7 +125,7 @@
   const total = document.getElementById("filter-count");
 
   function filter(value) {
-    section.classList.remove("filtered-doubtful", "filtered-flagged", "filtered-differs");
+    section.classList.remove("filtered-doubtful", "filtered-flagged", "filtered-differs", "filtered-by-person");
     if (value !== "all") section.classList.add(`filtered-${value}`);
     const shown = galleries.map(setStops).reduce((sum, count) => sum + count, 0);
     if (total) total.textContent = `${shown} pictures`;

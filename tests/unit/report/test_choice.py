@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from producer.report.choice import (
     Choice,
     Row,
 )
-from producer.report.survey import Survey
+from producer.report.survey import MAX_PAIRED_LABELS, Survey
 from shared.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
@@ -66,6 +67,24 @@ def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choic
     assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
     assert all(len(some.rows) <= MOST_OF_LABEL for some in choice.drawn)
     assert all(len(some.rows) <= MOST_OF_PAIR for some in choice.pairs.values())
+
+
+@pytest.mark.parametrize("labels", [900, 20_000])
+def test_many_labels_are_bounded_too(labels: int) -> None:
+    """The most frequent labels have rows on the page; pairs are counted up to a limit only."""
+    card = msgspec.structs.replace(
+        CARD, labels=tuple(f"label {i}" for i in range(labels)), operating_points=()
+    )
+    rows = answers(1, 3_000, card.labels, 1, card.labels[:50])
+    survey = Survey(card)
+    for names, _, _, result in batches(rows, 500):
+        survey.add(names, result)
+    choice = Choice(survey)
+    for batch in batches(rows, 500):
+        choice.add(*batch)
+    assert LABEL_ROWS // 2 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
+    assert sum(survey.of_folder) == survey.judged > 2_000
+    assert (survey.pairs is None) is (labels > MAX_PAIRED_LABELS)
 
 
 def test_the_least_confident_rows_of_each_label_are_chosen(

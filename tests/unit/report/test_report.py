@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 import os
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.pages import pictures
 from producer.report import report
+from shared.corrections import correction_log
+from shared.corrections.correction import Correction
 from shared.errors import Exit
 from shared.messages.model_card import card_sha256, decode_card, encode_card
 from tests.support.images import image_zoo
@@ -82,6 +87,41 @@ def test_a_report_shows_every_row_of_a_small_table(tmp_path: Path) -> None:
     assert "unsupported" in text
     assert "fashion-mnist@0" in text
     assert all(image["alt"] for image in page.all("img"))
+
+
+def test_what_people_said_is_shown(tmp_path: Path) -> None:
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
+    answers = {row["path"]: row["label"] for row in csv.DictReader(table.read_text().splitlines())}
+    said = {"in/Coat/0.png": answers["in/Coat/0.png"], "in/Coat/1.png": "<b>Cape</b>"}
+    correction_log.append(
+        correction_log.log_path(table),
+        [
+            Correction(
+                hashlib.sha256(data).hexdigest(), path, 1, answers[path], label, "me", len(data),
+                f"{zlib.crc32(data):08x}", "2026-11-26T00:00:00Z",
+            )
+            for path, label in said.items()
+            for data in [(tmp_path / path).read_bytes()]
+        ],
+    )  # fmt: skip
+    _, page = written(table)
+    page.check_harmless()
+    text = "".join(page.text)
+    assert "1 confirmed, 1 corrected" in text
+    assert "corrected: <b>Cape</b>" in text
+    assert sum("by-person" in one.get("class", "") for one in page.all("figure")) == 2
+
+
+def test_the_threshold_of_the_table_is_shown(tmp_path: Path) -> None:
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(20)))
+    assert "by the table's threshold" not in "".join(written(table)[1].text)
+    command = ["table", str(table), "--min-confidence", "0.5"]
+    assert CliRunner().invoke(hangtag, command).exit_code == Exit.OK
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    accepted = sum(row["status"] == "ok" and row["label"] != "unknown" for row in rows)
+    assert 0 < accepted < 20
+    text = " ".join("".join(written(table)[1].text).split())
+    assert f"accepted {accepted} by the table's threshold" in text
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
         len(judged),
         sum(truth == row.labels[0] for truth, row in judged),
     )
+    assert list(survey.of_folder) == [sum(pairs[t, p] for p in range(10)) for t in range(10)]
+    assert list(survey.judged_of) == [sum(pairs[t, p] for t in range(10)) for p in range(10)]
+    assert list(survey.right_of) == [pairs[i, i] for i in range(10)]
     wrong = [row.confidences[0] for truth, row in judged if truth != row.labels[0]]
     assert sum(survey.wrong_bins) == len(wrong)
     for point in survey.points:

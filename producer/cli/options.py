@@ -15,6 +15,13 @@ force_option = click.option("--force", is_flag=True, help="Replace existing plot
 pictures_option = click.option(
     "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."
 )
+corrections_option = click.option(
+    "--corrections",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="RESULTS.CSV",
+    help="Use the labels that people gave to a table's images with hangtag review. Repeatable.",
+)
 
 
 def print_answer(answer: object, lines: Iterable[str], as_json: bool) -> None:

@@ -14,10 +14,15 @@ from shared.broker.address import address
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.messages.requests import Evaluate, Import, ShowData, Train, Work
+from shared.messages.requests import CheckData, Evaluate, Import, ShowData, Train, Work
 from shared.settings import PREFIX, Settings
 
-_NEEDS = {Train: TRAIN_PACKAGES, Import: TRAIN_PACKAGES, ShowData: DRAW_PACKAGES}
+_NEEDS = {
+    Train: TRAIN_PACKAGES,
+    Import: TRAIN_PACKAGES,
+    CheckData: TRAIN_PACKAGES,
+    ShowData: DRAW_PACKAGES,
+}
 #: Of a trainer: one for long work, one for other work.
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.

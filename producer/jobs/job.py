@@ -103,7 +103,14 @@ class Job:
             SetupError: there is no such model, or it has no threshold for --accept.
             redis.exceptions.RedisError: the server is unreachable.
         """
-        pinned = pin(client, self.options)
+        self.begin(pin(client, self.options))
+
+    def begin(self, pinned: Pinned) -> None:
+        """Start the job with these properties, and replace an earlier job of this output.
+
+        Raises:
+            SetupError: the version has no threshold for --accept, or the journal cannot be written.
+        """
         make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from producer.models.catalog import check_versions
+from producer.models.corrected_files import corrections_input
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.output.formatting import columns, counted, one_line, percent
@@ -21,6 +22,7 @@ from producer.summary.class_figures import (
 )
 from producer.summary.form import Figure, figures, next_commands, paragraphs
 from producer.terminal.style import width
+from shared.corrections.labelled_files import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
@@ -47,6 +49,7 @@ def evaluate(
     data: str | None,
     *,
     max_unreadable: float,
+    corrections: Sequence[Path] = (),
     pictures: Path | None = None,
     force: bool = False,
     quiet: bool = False,
@@ -62,11 +65,14 @@ def evaluate(
     if place:
         check_data(place, "evaluate", settings)
     check_versions(settings, [model])
-    work = Evaluate(str(parse(model)), place, max_unreadable, pictures is not None)
+    input = corrections_input(corrections)
+    work = Evaluate(
+        str(parse(model)), place, max_unreadable, pictures is not None, input_sha256(input)
+    )
     if pictures is not None:
         check_folder(pictures, PLOTS, force)
     request = make_request(work)
-    evaluated = submit(settings, request, quiet=quiet).decode(Evaluated)
+    evaluated = submit(settings, request, input=input, quiet=quiet).decode(Evaluated)
     if pictures is None:
         return EvaluatedVersion(evaluated, [])
     files = {name: picture(settings, request.id, name) for name in PLOTS}

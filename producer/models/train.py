@@ -46,6 +46,7 @@ class TrainOptions(msgspec.Struct, frozen=True):
     teach_by: int = 0
     teachers: tuple[str, ...] = ()
     minutes: float | None = None
+    corrections: str = ""  #: SHA-256 of the request's input
 
 
 def make_work(options: TrainOptions, settings: Settings) -> Train:
@@ -56,6 +57,8 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
             there is no such recipe or its time cannot be limited, or there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
+    if built_in and options.corrections:
+        raise UsageError("corrections are of files; name their folder")
     name = options.name or (FASHION_MNIST if built_in else name_of(options.data))
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")

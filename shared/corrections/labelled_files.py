@@ -30,9 +30,9 @@ def encode_files(files: Sequence[LabelledFile]) -> bytes:
     return msgspec.json.encode(sorted(files, key=lambda file: file.sha256))
 
 
-def input_sha256(data: bytes) -> str:
-    """What a request says of its input, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+def input_sha256(data: bytes | None) -> str:
+    """What a request says of its input: hexadecimal digits, or nothing without an input."""
+    return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
 def decode_files(data: bytes | None, sha256: str) -> list[LabelledFile]:

@@ -65,6 +65,14 @@ class Evaluated(msgspec.Struct, frozen=True):
     split: str  #: the evaluated part: `test` if there is one, otherwise `heldout` or `all`
 
 
+class CheckedData(msgspec.Struct, frozen=True):
+    """The answer to CheckData. The rows of the files are beside it (checked_data.py)."""
+
+    data: DataReport
+    accuracy: float  #: of the answers out of fold, by the labels of the folders
+    error: float  #: standard error of it
+
+
 class Pruned(msgspec.Struct, frozen=True):
     """The answer to Prune and Remove."""
 

@@ -25,7 +25,13 @@ RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-fine", 
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
-_LATER = {"precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0}
+_LATER = {
+    "precision": "auto",
+    "teach_by": 0,
+    "teachers": (),
+    "minutes": 0.0,
+    "corrections": "",
+}
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
@@ -52,6 +58,8 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     #: Of a network's training; 0: no limit. With the recipe `photo`, of the trials that follow its
     #: head, together; 0: there are none.
     minutes: float = 0.0
+    #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
+    corrections: str = ""
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -61,6 +69,7 @@ class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="eva
     data: str = ""  #: empty: the data that it was trained on
     max_unreadable: float = 0.05
     pictures: bool = False  #: draw plots, which needs Matplotlib
+    corrections: str = ""  #: as in Train
 
 
 class ShowData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="show-data"):
@@ -68,6 +77,14 @@ class ShowData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sho
 
     data: str = FASHION_MNIST
     index: int = 0  #: of the image that is plotted alone
+
+
+class CheckData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="check-data"):
+    """Search class folders for wrong labels, near-duplicates and unusual images."""
+
+    data: str
+    max_unreadable: float = 0.5
+    corrections: str = ""  #: as in Train
 
 
 class Promote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="promote"):
@@ -115,7 +132,9 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
-Work: TypeAlias = Train | Evaluate | ShowData | Promote | Rollback | Prune | Remove | Import
+Work: TypeAlias = (
+    Train | Evaluate | ShowData | CheckData | Promote | Rollback | Prune | Remove | Import
+)
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,17 +6,19 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from shared.corrections.labelled_files import LabelledFile
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import split
 from worker.datasets.cache import CacheBuild, DatasetCache
+from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import DecodedRows, decode_all
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, printable
 from worker.datasets.quality import UnreadableFiles, notes
@@ -37,8 +39,9 @@ def store(
     on_progress: Progress,
     *,
     to_learn: bool,
+    corrections: Sequence[LabelledFile] = (),
 ) -> tuple[DatasetCache, DataReport]:
-    """The data set of the class folders under `root`, cached in `scratch`.
+    """The data set of the class folders under `root`, as corrected, cached in `scratch`.
 
     `to_learn`: it must suffice for training; otherwise one readable image is enough.
 
@@ -46,12 +49,12 @@ def store(
         SetupError: there is no such data set, or too many of its files are not images.
     """
     shape = (spec.height, spec.width, spec.channels)
-    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn])
+    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn, corrections])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
     if cached is not None:
         return stored, cached
-    walk = ClassFolderWalk(root)
+    walk = open_walk(root, corrections)
     counts = count_files(walk, on_progress)
     check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))

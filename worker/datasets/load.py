@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from shared.corrections.labelled_files import LabelledFile
 from shared.errors import SetupError
 from shared.messages.model_card import Gates, Preprocessing
 from shared.messages.replies import DataReport
@@ -47,6 +48,7 @@ def load(
     scratch: Path,
     *,
     max_unreadable: float = 0.05,
+    corrections: Sequence[LabelledFile] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """The data set `where`: FASHION_MNIST, or an absolute folder on this machine.
@@ -59,6 +61,8 @@ def load(
         SetupError: the data are missing or insufficient; the message names the fix.
     """
     if where == FASHION_MNIST:
+        if corrections:
+            raise SetupError(f"{FASHION_NAME} has no files to correct; name a folder")
         return _fashion(spec)
     if spec is None:
         if size is None:
@@ -67,7 +71,13 @@ def load(
             )
         spec = Preprocessing(*size)
     stored, report = class_folder.store(
-        Path(where), spec, scratch, max_unreadable, on_progress, to_learn=size is not None
+        Path(where),
+        spec,
+        scratch,
+        max_unreadable,
+        on_progress,
+        to_learn=size is not None,
+        corrections=corrections,
     )
     data = DataSet(
         name=report.name,

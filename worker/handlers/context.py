@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import redis
 
+from shared.corrections.labelled_files import LabelledFile, decode_files
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -54,6 +55,11 @@ class Context(msgspec.Struct, frozen=True):
     def who(self) -> str:
         """The user who made the request, for the history of aliases."""
         return self.request.who
+
+    @property
+    def corrections(self) -> list[LabelledFile]:
+        """The labels that people gave, submitted with the request. Raises BadMessage."""
+        return decode_files(self.input, getattr(self.request.work, "corrections", ""))
 
     def stage(self, name: str) -> None:
         """Report the start of a stage. Raises RequestStopped."""

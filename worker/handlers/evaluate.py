@@ -68,6 +68,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
         card.preprocessing,
         context.folder,
         max_unreadable=work.max_unreadable,
+        corrections=context.corrections,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
     split, parts, notes = measured(

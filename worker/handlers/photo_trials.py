@@ -53,6 +53,6 @@ def _trial(context: Context, work: Train, recipe: str) -> Request:
 def _submitted(context: Context, request: Request) -> str:
     settings = context.settings
     if not settings.redis_url:  # as the producer does, on this machine's stack
-        request_store.keep(context.registry.root, request, None, stack_name(settings))
-    RequestLedger(context.client, settings.lease_s).submit(request)
+        request_store.keep(context.registry.root, request, context.input, stack_name(settings))
+    RequestLedger(context.client, settings.lease_s).submit(request, context.input)
     return request.id

@@ -83,6 +83,7 @@ def _load(
         spec,
         context.folder,
         max_unreadable=work.max_unreadable,
+        corrections=context.corrections,
         on_progress=report_progress,
     )
 

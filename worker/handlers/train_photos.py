@@ -52,6 +52,7 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
         context.registry.root,
         work.max_unreadable,
         lambda done, total: _report_loading(context, done, total),
+        context.corrections,
     )
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
@@ -128,7 +129,12 @@ def _heldout(context: Context, work: Train) -> promotion.HeldOut:
     def heldout(spec: Preprocessing) -> Examples | None:
         try:
             return load.load(
-                work.data, None, spec, context.folder, max_unreadable=work.max_unreadable
+                work.data,
+                None,
+                spec,
+                context.folder,
+                max_unreadable=work.max_unreadable,
+                corrections=context.corrections,
             ).data.heldout
         except SetupError:
             return None

@@ -17,6 +17,7 @@ from shared.errors import BadMessage, Unavailable, UsageError
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import (
+    CheckData,
     Evaluate,
     Import,
     Outcome,
@@ -45,6 +46,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.handlers.train", "train"),
     Import: ("worker.handlers.import_model", "import_model"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
+    CheckData: ("worker.handlers.check_dataset", "check"),
     ShowData: ("worker.handlers.describe_dataset", "show"),
     Promote: ("worker.handlers.manage_versions", "promote"),
     Rollback: ("worker.handlers.manage_versions", "rollback"),

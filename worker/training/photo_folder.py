@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from shared import atomic_file
+from shared.corrections.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.backbones import photo_features
@@ -16,7 +17,8 @@ from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.backbones.table import Backbone
 from worker.datasets import class_folder, quality
-from worker.datasets.decode_files import DecodedRows
+from worker.datasets.corrected_walk import open_walk
+from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import ClassFolderWalk, printable
 from worker.datasets.quality import NAMED, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
@@ -50,14 +52,16 @@ def load(
     store: Path,
     max_unreadable: float,
     on_progress: Progress,
+    corrections: Sequence[LabelledFile] = (),
+    on_bad: Callable[[Bad], None] = lambda bad: None,
 ) -> PhotoFolder:
-    """The photos below `root`; features that `store` has are not computed again.
+    """The photos below `root`, as corrected; features that `store` has are not computed again.
 
     Raises:
         SetupError: there is no such data set, too many of its files are not images, the weights of
             the backbone are missing, or the store cannot be written.
     """
-    walk = ClassFolderWalk(root)
+    walk = open_walk(root, corrections)
     counts = class_folder.count_files(walk, on_progress)
     class_folder.check_files(walk, counts, to_learn=True)
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
@@ -69,7 +73,9 @@ def load(
             photo_features.cache_key(files, spec),
             photo_features.row_bytes(backbone.features),
         )
-        found = photo_features.compute(walk.items(), spec, files, cache, refused.add, refused.done)
+        found = photo_features.compute(
+            walk.items(), spec, files, cache, _both(refused.add, on_bad), refused.done
+        )
     refused.check()
     for number, label in enumerate(walk.labels):
         mine = (found.labels == number) & (found.parts != TEST)
@@ -86,6 +92,14 @@ def load(
         files,
         _report(walk, spec, found, alike, refused),
     )
+
+
+def _both(one: Callable[[Bad], None], other: Callable[[Bad], None]) -> Callable[[Bad], None]:
+    def add(bad: Bad) -> None:
+        one(bad)
+        other(bad)
+
+    return add
 
 
 def digest_numbers(photos: PhotoFeatures) -> Hashes:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from producer.cli.examples import examples
+from producer.cli.options import (
+    corrections_option,
+    json_option,
+    print_answer,
+    quiet_option,
+)
+from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from shared.messages.requests import FASHION_MNIST
 from shared.settings import Settings
@@ -19,7 +27,7 @@ from shared.settings import Settings
     )
 )
 def dataset() -> None:
-    """Show the data that a model is trained on."""
+    """Show the data of a model, and search it for mistakes."""
 
 
 @dataset.command(
@@ -73,6 +81,56 @@ def show(
     else:
         click.echo("\n".join(work.lines(summary.report)))
     click.echo(f"drawn: {', '.join(map(str, summary.written))}", err=True)
+
+
+@dataset.command(
+    epilog=examples(
+        ("hangtag dataset check photos/", "into photos-check.csv"),
+        ("hangtag review photos-check.csv --rows disagreeing", "correct what it found"),
+        ("hangtag dataset check photos/ --corrections photos-check.csv", ""),
+    )
+)
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="The table (.csv), or a page beside it (.html). Default: the folder's name and "
+    "-check.csv, in the current folder.",
+)
+@corrections_option
+@click.option(
+    "--max-unreadable",
+    type=ShareParam(),
+    default=0.5,
+    show_default=True,
+    help="Fail if a larger share of the files cannot be read as images.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
+@quiet_option
+@json_option
+def check(
+    folder: str, output: Path | None, as_json: bool, quiet: bool, force: bool, **given: Any
+) -> None:
+    """Search class folders for wrong labels and duplicates.
+
+    Each image is answered by a model that did not learn from it. The table has these answers;
+    hangtag review shows where they disagree with the folders. The request is queued like a
+    training, and changes no folder.
+    """  # fmt: skip
+    from producer.models import check_dataset as work
+    from producer.report.report import write_report
+
+    settings, quiet = Settings.from_env(), quiet or as_json
+    output = output or work.default_output(folder)
+    is_page = output.suffix.lower() in (".html", ".htm")
+    table = output.with_suffix(".csv") if is_page else output
+    found = work.check(settings, folder, table, quiet=quiet, **given)
+    if is_page:
+        write_report(settings, str(table), output, force=force, quiet=quiet)
+    print_answer(found, work.lines(found, folder, given["corrections"]), as_json)
 
 
 COMMANDS = (dataset,)

@@ -10,6 +10,7 @@ import click
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import (
+    corrections_option,
     force_option,
     json_option,
     pictures_option,
@@ -43,6 +44,7 @@ from shared.settings import Settings
     show_default=True,
     help="Fail if a larger share of the files cannot be read as images.",
 )
+@corrections_option
 @pictures_option
 @force_option
 @quiet_option

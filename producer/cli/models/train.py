@@ -9,6 +9,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
+from producer.cli.options import corrections_option
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
 from producer.terminal.style import columns_of
@@ -99,6 +100,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Teach the new version with an existing one of the same labels and image size. "
     "Repeatable.",
 )
+@corrections_option
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
@@ -183,9 +185,11 @@ def _mode(ctx: click.Context) -> str:
 
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
+    from producer.models.corrected_files import corrections_input
     from producer.models.train import TrainOptions, check_work, make_work
     from producer.requests.client import make_request
     from producer.requests.submit import submit
+    from shared.corrections.labelled_files import input_sha256
 
     if given["detach"] and given["wait"]:
         raise UsageError("--detach and --wait exclude each other; leave out one of them")
@@ -193,6 +197,8 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
         given = given | {"data": given["folder"]}
+    input = corrections_input(given["corrections"])
+    given = given | {"corrections": input_sha256(input)}
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
@@ -202,6 +208,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     outcome = submit(
         settings,
         request,
+        input=input,
         wait=not given["detach"],
         quiet=given["quiet"],
         timeout_s=given["timeout_s"],

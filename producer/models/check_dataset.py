@@ -1,0 +1,129 @@
+"""`hangtag dataset check`: class folders searched by the trainer for wrong labels, near-duplicates,
+unusual and unreadable images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from producer.models import check_table
+from producer.models.corrected_files import corrections_input
+from producer.models.train import troubles
+from producer.output.formatting import counted, typed
+from producer.requests.client import make_request
+from producer.requests.submit import data_place, picture, submit
+from shared.corrections.labelled_files import input_sha256
+from shared.image_status import Status, count_flags
+from shared.messages import checked_data
+from shared.messages.batch import numbers
+from shared.messages.checked_data import CheckedRows, decode_rows
+from shared.messages.files import printable
+from shared.messages.model_card import decode_card
+from shared.messages.replies import CheckedData, DataReport
+from shared.messages.requests import CheckData
+from shared.settings import Settings
+
+NAMED = 1000  #: in the answer
+SHOWN = 10  #: on the terminal
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """An image that is more like another class than like that of its folder."""
+
+    path: str
+    label: str  #: of the folder, or of a correction
+    guess: str  #: out of fold
+    confidence: float  #: of the guess
+    given: float  #: probability of the label
+
+
+class DatasetCheck(msgspec.Struct, frozen=True):
+    """What was found. `table` has every image, its guess and its flag."""
+
+    table: str
+    data: DataReport
+    accuracy: float  #: share of the images whose guess is their label
+    error: float  #: standard error of it
+    suspects: int
+    #: The first thousand: those that are least like their label first.
+    first_suspects: tuple[Suspect, ...]
+    unlike_others: int
+
+
+def default_output(folder: str) -> Path:
+    """The table of a folder, in the current folder."""
+    return Path(f"{os.path.basename(os.path.abspath(folder))}-check.csv")
+
+
+def check(
+    settings: Settings,
+    folder: str,
+    output: Path,
+    *,
+    corrections: Sequence[Path] = (),
+    max_unreadable: float = 0.5,
+    quiet: bool = False,
+) -> DatasetCheck:
+    """Have the folder checked, and write the table.
+
+    Raises:
+        UsageError: the folder does not exist, or another file is at the output.
+        SetupError: the folder has no classes, the table cannot be written; or as `submit`.
+    """
+    input = corrections_input(corrections)
+    work = CheckData(data_place(folder, settings), max_unreadable, input_sha256(input))
+    request = make_request(work)
+    answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)
+    rows = decode_rows(picture(settings, request.id, checked_data.FILE))
+    card = decode_card(rows.card)
+    check_table.write(rows, card, os.fsencode(folder), str(output.absolute()))
+    found = sorted(_suspects(rows, card.labels), key=lambda one: (one.given, one.path))
+    unlike = sum(count_flags(rows.flags).values())
+    return DatasetCheck(
+        str(output),
+        answer.data,
+        answer.accuracy,
+        answer.error,
+        len(found),
+        tuple(found[:NAMED]),
+        unlike,
+    )
+
+
+def _suspects(rows: CheckedRows, labels: Sequence[str]) -> Iterator[Suspect]:
+    best: Sequence[int] = numbers("H", rows.indices)[:: rows.k]
+    values: Sequence[float] = numbers("f", rows.probabilities)[:: rows.k]
+    each = zip(rows.paths, rows.statuses, best, values, rows.labels, rows.given, strict=True)
+    for path, status, guess, confidence, label, given in each:
+        if status == Status.OK.code and guess != label:
+            below = path.removeprefix(rows.root + b"/")
+            yield Suspect(printable(below), labels[label], labels[guess], confidence, given)
+
+
+def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) -> Iterator[str]:
+    """The answer as lines of text, with the next commands; `corrections` were used already."""
+    total = sum(found.data.training) + sum(found.data.test)
+    yield (
+        f"{counted(total, 'image')} in {len(found.data.labels)} classes; each answered by a model "
+        f"that did not learn from it: {found.accuracy:.1%} (± {found.error:.1%}) as their folders"
+    )
+    if found.suspects:
+        yield f"{counted(found.suspects, 'label')} to check, the most doubtful first:"
+        for one in found.first_suspects[:SHOWN]:
+            yield f"  {one.path}: {one.label}? more like {one.guess} ({one.confidence:.0%})"
+        if found.suspects > SHOWN:
+            yield f"  ... and {found.suspects - SHOWN:,} more in {found.table}"
+    if found.data.duplicates_count:
+        yield f"{counted(found.data.duplicates_count, 'near-duplicate')}:"
+        yield from (f"  {one}" for one in found.data.duplicates[:SHOWN])
+    if found.unlike_others:
+        yield f"{counted(found.unlike_others, 'image')} unlike the others (flagged in the table)"
+    yield from troubles(found.data)
+    table = found.table
+    yield f"look:    {typed(['hangtag', 'report', table])}"
+    yield f"correct: {typed(['hangtag', 'review', table, '--rows', 'disagreeing'])}"
+    used = [word for each in (*corrections, table) for word in ("--corrections", str(each))]
+    yield f"train:   {typed(['hangtag', 'train', folder, *used])}"

@@ -1,0 +1,87 @@
+"""The table of a data check: a finished job whose answers were given out of fold.
+
+So it is reported, reviewed and rendered like every table, and its corrections are used like all.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import closing
+from pathlib import Path
+
+from producer.inputs.job_options import JobOptions
+from producer.jobs.job import Job
+from producer.journal.job_properties import Pinned
+from producer.journal.records import FrozenBatch, StoredResult
+from producer.output.csv_table import failures
+from shared.errors import Exit
+from shared.image_status import count_flags
+from shared.messages.batch import BatchResult, encode_result, new_id
+from shared.messages.checked_data import CheckedRows
+from shared.messages.files import DIGEST_BYTES
+from shared.messages.job import JobRecord
+from shared.messages.model_card import Card, card_sha256
+
+BATCH_ROWS = 2048
+
+
+def write(rows: CheckedRows, card: Card, typed: bytes, output: str) -> None:
+    """Write the table and its journal; `typed` is the folder as typed. An earlier table of this
+    output is replaced, and its corrections stay beside it.
+
+    Raises:
+        UsageError: another file is at the output.
+        SetupError: the journal or the table cannot be written.
+    """
+    cwd = os.fsencode(os.getcwd())
+    # The model differs from that of every job, so that none takes this journal for its own.
+    options = JobOptions((typed,), cwd, output, model=card.ref, top_k=rows.k)
+    record = JobRecord(
+        id=new_id(),
+        name=card.name,
+        version=card.version,
+        card_sha256=card_sha256(card),
+        runtime=options.runtime,
+        top_k=rows.k,
+        output=Path(output).name.encode(errors="backslashreplace").decode(),
+        host=socket.gethostname(),
+        created=time.time(),
+    )
+    with closing(Job(options, restart=True)) as job:
+        job.begin(Pinned(record, card, options))
+        for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
+            frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
+            job.journal.commit([frozen], [_stored(n, result)])
+        failed = job.journal.totals.failed
+        job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.write_table())
+
+
+def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[FrozenBatch, BatchResult]:
+    names = [_name(path, rows.root, typed) for path in rows.paths[some]]
+    frozen = FrozenBatch(n, 0, names, rows.stamps[some], _part(rows.digests, some, DIGEST_BYTES))
+    flags = rows.flags[some]
+    result = BatchResult(
+        rows.k,
+        rows.statuses[some],
+        _part(rows.indices, some, 2 * rows.k),
+        _part(rows.probabilities, some, 4 * rows.k),
+        flags if any(flags) else b"",
+    )
+    return frozen, result
+
+
+def _stored(n: int, result: BatchResult) -> StoredResult:
+    return StoredResult(n, encode_result(result), failures(result), count_flags(result.flags))
+
+
+def _part(column: bytes, some: slice, width: int) -> bytes:
+    return column[some.start * width : some.stop * width]
+
+
+def _name(path: bytes, root: bytes, typed: bytes) -> bytes:
+    """A path below the folder as typed; a corrected file from elsewhere keeps its own."""
+    if not path.startswith(root + b"/"):
+        return path
+    return typed.rstrip(b"/") + path[len(root) :]

@@ -1,0 +1,47 @@
+"""The answers of a data check to every file: they lie beside the outcome of its request."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+from shared.messages.files import Stamp
+
+FILE = "rows.msgpack"
+
+
+class CheckedRows(msgspec.Struct, frozen=True):
+    """Every file below a folder, in path order.
+
+    Columns are little-endian, as in `BatchResult`: labels out of fold, most probable first. Rows of
+    unreadable files hold zeros.
+    """
+
+    root: bytes  #: absolute; paths are below it
+    card: bytes  #: of a version that was not published, as JSON
+    k: int  #: labels of each row
+    paths: list[bytes]
+    stamps: list[Stamp]
+    digests: bytes  #: CRC-32 of each file
+    statuses: bytes
+    flags: bytes
+    indices: bytes
+    probabilities: bytes
+    #: By row: its label by its folder or a correction, that label's probability, and the number of
+    #: its group of near-duplicates.
+    labels: list[int]
+    given: list[float]
+    groups: list[int]
+
+
+def encode_rows(rows: CheckedRows) -> bytes:
+    """MessagePack."""
+    return msgspec.msgpack.encode(rows)
+
+
+def decode_rows(data: bytes) -> CheckedRows:
+    """The inverse of `encode_rows`. Raises BadMessage."""
+    try:
+        return msgspec.msgpack.decode(data, type=CheckedRows)
+    except MISFITS as error:
+        raise BadMessage(f"the rows of a data check cannot be read ({error})") from error

@@ -1,0 +1,154 @@
+"""The request to check a folder: every photo is answered by a head that did not learn from it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from shared.errors import ImageError
+from shared.image_status import Flag, Status
+from shared.messages import checked_data
+from shared.messages.checked_data import CheckedRows
+from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
+from shared.messages.model_card import Card, Metrics, encode_card
+from shared.messages.replies import CheckedData
+from shared.messages.requests import CheckData, Progress
+from worker.backbones import table
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.decode_files import Bad, read_file
+from worker.evaluation.metrics import score
+from worker.evaluation.operating_points import operating_points
+from worker.handlers.context import Context, Reply
+from worker.photo_head.fit_outlier_detector import fit_outlier_detector
+from worker.photo_head.folds import FOLDS, folds
+from worker.photo_head.near_duplicates import Groups, groups
+from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
+from worker.recipes import recipes
+from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import Probabilities
+from worker.training import photo_folder
+from worker.training.build_version import blank_card
+from worker.training.photo_folder import PhotoFolder, digest_numbers
+
+RECIPE = "photo-head"
+LOADING, CHECKING = "loading", "checking"
+MAX_LABELS = 5  #: of each row
+#: As a version's name in the card of the check.
+MODEL = "check"
+
+
+def check(context: Context, work: CheckData) -> Reply:
+    """A CheckedData, with the rows of all files as checked_data.FILE.
+
+    Raises:
+        SetupError: the folder cannot be used, or the weights of the backbone are missing.
+        RequestStopped: the request was cancelled or taken over.
+    """
+    backbone = table.find(recipes.find(RECIPE).backbone)
+    context.stage(LOADING)
+    bad: list[Bad] = []
+    folder = photo_folder.load(
+        Path(work.data),
+        backbone,
+        context.registry.root,
+        work.max_unreadable,
+        lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
+        context.corrections,
+        bad.append,
+    )
+    context.stage(CHECKING)
+    photos = _all(folder)
+    alike = groups(photos.fp32, digest_numbers(photos))
+    parts = folds(alike, digest_numbers(photos), photos.labels)
+    found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
+    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).are_outliers(photos.fp32)
+    rows = _rows(work, folder, photos, found, alike, odd.tolist(), bad)
+    answer = CheckedData(folder.report, found.accuracy, found.error)
+    return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})
+
+
+def _all(folder: PhotoFolder) -> PhotoFeatures:
+    """The photos to learn from and those of test/."""
+    learn, test = folder.learn, folder.test
+    if test is None:
+        return learn
+    return PhotoFeatures(
+        [*learn.paths, *test.paths],
+        np.concatenate([learn.labels, test.labels]),
+        np.concatenate([learn.parts, test.parts]),
+        np.concatenate([learn.digests, test.digests]),
+        np.concatenate([learn.contents, test.contents]),
+        np.concatenate([learn.fp32, test.fp32]),
+        np.concatenate([learn.int8, test.int8]),
+    )
+
+
+def _rows(
+    work: CheckData,
+    folder: PhotoFolder,
+    photos: PhotoFeatures,
+    found: OutOfFold,
+    alike: Groups,
+    odd: Sequence[bool],
+    bad: Sequence[Bad],
+) -> CheckedRows:
+    answers = probabilities(found.logits, found.temperature)
+    k = min(MAX_LABELS, len(folder.labels))
+    best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
+    paths = [*photos.paths, *(one.path for one in bad)]
+    order = sorted(range(len(paths)), key=paths.__getitem__)
+    count = len(photos.paths)
+    codes = [Status.OK.code] * count + [one.status.code for one in bad]
+    flags = [Flag.UNLIKE_TRAINING.code if one else 0 for one in odd] + [0] * len(bad)
+    read = [_file(path) for path in paths]
+    blank = np.zeros((len(bad), k))
+    given = [*answers[np.arange(count), photos.labels].tolist(), *[0.0] * len(bad)]
+    labels = [*photos.labels.tolist(), *[0] * len(bad)]
+    numbers = [*alike.tolist(), *range(len(alike), len(paths))]
+    return CheckedRows(
+        root=os.fsencode(work.data),
+        card=encode_card(_card(folder, found, answers, photos)),
+        k=k,
+        paths=[paths[i] for i in order],
+        stamps=[read[i][0] for i in order],
+        digests=b"".join(read[i][1] for i in order),
+        statuses=bytes(codes[i] for i in order),
+        flags=bytes(flags[i] for i in order),
+        indices=np.concatenate([best, blank])[order].astype("<u2").tobytes(),
+        probabilities=np.concatenate([np.take_along_axis(answers, best, 1), blank])[order]
+        .astype("<f4")
+        .tobytes(),
+        labels=[labels[i] for i in order],
+        given=[given[i] for i in order],
+        groups=[numbers[i] for i in order],
+    )
+
+
+def _card(
+    folder: PhotoFolder, found: OutOfFold, answers: Probabilities, photos: PhotoFeatures
+) -> Card:
+    """The card of the heads that answered, which are no version."""
+    measured = score(answers, photos.labels, folder.labels)
+    return msgspec.structs.replace(
+        blank_card(MODEL, recipes.find(RECIPE), folder, 0),
+        temperature=found.temperature,
+        metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
+        heldout_error=found.error,
+        folds=FOLDS,
+        operating_points=operating_points(answers, photos.labels),
+        notes="Out of fold: each image is answered by a head that did not learn from it.",
+    )
+
+
+def _file(path: bytes) -> tuple[Stamp, bytes]:
+    """The stamp of a file, and the CRC-32 of its bytes; blank if it cannot be read any more."""
+    try:
+        before = stamp(os.stat(path))
+        return before, zlib.crc32(read_file(path)).to_bytes(DIGEST_BYTES, "little")
+    except (OSError, ImageError):
+        return NO_STAMP, bytes(DIGEST_BYTES)

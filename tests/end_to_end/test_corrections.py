@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.models import check_table
+from producer.dataset_check import check_table
 from producer.models.corrected_files import corrections_input
 from producer.verify.verify import verify
 from shared.corrections import correction_log

@@ -120,7 +120,7 @@ def check(
     hangtag review shows where they disagree with the folders. The request is queued like a
     training, and changes no folder.
     """  # fmt: skip
-    from producer.models import check_dataset as work
+    from producer.dataset_check import check as work
     from producer.report.report import write_report
 
     settings, quiet = Settings.from_env(), quiet or as_json

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.models import check_table
+from producer.dataset_check import check_table
 from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.formatting import counted, typed

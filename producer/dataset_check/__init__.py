@@ -1,0 +1,1 @@
+"""Class folders searched for mistakes: the request, and its answers as a table."""

@@ -71,14 +71,15 @@ def _gaps(summary: Summary) -> Iterator[str]:
 
 
 def _next(summary: Summary) -> list[tuple[str, str]]:
-    """The next commands of a finished job."""
+    """The next two commands of a finished job."""
     if Exit(summary.exit_code) is Exit.BUDGET:
         return []
-    commands = [("check it", typed(["hangtag", "verify", near(summary.output)]))]
+    table = near(summary.output)
+    look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed:
         again = typed(["hangtag", *resuming(sys.argv[1:]), "--retry-failed"])
-        commands.insert(0, ("try failed rows again", again))
-    return commands
+        return [("try failed rows again", again), look]
+    return [look, ("check it", typed(["hangtag", "verify", table]))]
 
 
 def _images(summary: Summary) -> str:

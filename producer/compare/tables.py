@@ -12,7 +12,6 @@ from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
 from producer.jobs.find_job import find_output
 from producer.pages import page
-from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
 from producer.sorting import moved_files
@@ -63,7 +62,7 @@ def _compare(
     chosen = disagreements.chosen()
     progress.stage("pictures", len(chosen))
     with moved_files.of_table(Path(a.options.output)) as moved, PageImages() as images:
-        location = FileLocation(a.options, partial(moved.of_row, a.options.cwd))
+        location = moved.location(a.options)
         reads = [
             partial(location.classified, one.a.name, one.a.stamp, one.a.digest) for one in chosen
         ]

@@ -72,7 +72,7 @@ def write_report(
             moved_files.of_table(table) as moved,
             PageImages() as images,
         ):
-            location = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
+            location = moved.location(sealed.options)
             return _write(settings, sealed, table, output, images, location, progress)
     finally:
         progress.close()

@@ -8,12 +8,10 @@ import socket
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urlencode
 
-from producer.pages.file_location import FileLocation
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
@@ -68,8 +66,7 @@ def serve(
             f"{', '.join(answers.card.labels)}"
         )
     moved = moved_files.of_table(output)
-    location = FileLocation(answers.options, partial(moved.of_row, answers.options.cwd))
-    decisions = Decisions(answers, output, _user(), location)
+    decisions = Decisions(answers, output, _user(), moved.location(answers.options))
     decisions.totals()  # reads the log: a damaged one is reported before the page opens
     assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
     with moved, _listening(port) as listener, Thumbnails() as thumbnails:

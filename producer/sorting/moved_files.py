@@ -11,11 +11,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
+from producer.pages.file_location import FileLocation
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, source_hash
 from shared import atomic_file
 from shared.class_folders import SORT_LOG
@@ -54,6 +57,10 @@ class MovedFiles:
         was copied or linked is at its old name, as long as there is one.
         """
         return self._found(_resolved(path), set()) or path if self._logs else path
+
+    def location(self, options: JobOptions) -> FileLocation:
+        """The files of a job's rows, where they are now."""
+        return FileLocation(options, partial(self.of_row, options.cwd))
 
     def of_row(self, cwd: bytes, name: bytes) -> bytes | None:
         """Where the file of a row was moved to; None if it was not. `name` is its path in the

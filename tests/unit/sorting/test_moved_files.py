@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from producer.journal.job_index import Entry, remember
-from producer.pages.file_location import FileLocation
 from producer.predict import predict
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
@@ -35,7 +33,7 @@ def table(tmp_path: Path) -> Path:
 def read_all(table: Path) -> dict[str, bytes | Status]:
     """Each row's file as a report reads it, in several threads."""
     with SealedJournal(table) as sealed, moved_files.of_table(table) as moved:
-        location = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
+        location = moved.location(sealed.options)
         rows = [
             row
             for batch in sealed.files()

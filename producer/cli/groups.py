@@ -60,6 +60,7 @@ GROUPS = {
     ),
     "This installation": (
         Entry("demo", "machine.demo", "Classify 10,000 test images here, and name what to try."),
+        Entry("doctor", "machine.doctor", "Check packages, broker, workers, disk and models."),
         Entry("completion", "machine.completion", "Print the completion script of a shell."),
     ),
 }  # fmt: skip

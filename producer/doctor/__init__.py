@@ -1,0 +1,1 @@
+"""What is installed, reachable and left on this machine: the findings of `hangtag doctor`."""

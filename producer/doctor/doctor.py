@@ -1,0 +1,66 @@
+"""All findings, and their report as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import msgspec
+
+from producer.doctor import installed, reachable, stored
+from producer.doctor.finding import Finding, Level, guarded
+from producer.output.formatting import counted, one_line
+from producer.terminal import style
+from shared.errors import SetupError
+from shared.settings import Settings
+
+_STYLES = {Level.OK: style.good, Level.NOTE: style.doubtful, Level.PROBLEM: style.failed}
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The findings, in the order in which they are displayed."""
+
+    problems: int
+    findings: tuple[Finding, ...]
+
+
+def examine() -> Report:
+    """Everything that can be found out without starting or changing anything."""
+    found = tuple(_findings())
+    return Report(sum(one.level is Level.PROBLEM for one in found), found)
+
+
+def _findings() -> Iterator[Finding]:
+    try:
+        settings = Settings.from_env()
+    except SetupError as error:
+        text, _, fix = str(error).partition("; ")
+        yield Finding("settings", Level.PROBLEM, text, fix)
+        settings = Settings()
+    for topic, check in (
+        ("hangtag", installed.installed),
+        ("broker", reachable.reachable),
+        ("models", stored.models),
+        ("jobs", stored.jobs),
+        ("disk", stored.room),
+    ):
+        yield from guarded(topic, partial(check, settings))
+
+
+def lines(report: Report, room: int | None) -> Iterator[str]:
+    """The report; on a terminal of `room` columns long texts are wrapped."""
+    level, topic = (
+        _widest([one.level for one in report.findings]),
+        _widest([one.topic for one in report.findings]),
+    )
+    for one in report.findings:
+        head = f"{one.level:<{level}}  {one.topic:<{topic}}  "
+        text = style.wrapped(head, one_line(one.text), room)
+        yield _STYLES[one.level](text[: len(one.level)]) + text[len(one.level) :]
+        if one.fix:
+            yield f"{' ' * len(head)}-> {one_line(one.fix)}"
+    yield counted(report.problems, "problem") if report.problems else "no problems"
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(len, texts))

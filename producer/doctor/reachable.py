@@ -1,0 +1,73 @@
+"""Findings on the broker and on who is alive there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from redis.exceptions import RedisError
+
+from producer.doctor.finding import Finding, Level
+from producer.fleet.start_command import trainer_line, worker_line
+from producer.output.formatting import counted, one_line, size
+from producer.stack import other_stacks
+from shared import keys
+from shared.broker.address import redacted
+from shared.broker.redis_client import connect_briefly
+from shared.broker.runtime_paths import broker_url, socket_path
+from shared.ledger import heartbeats
+from shared.ledger.jobs import memory_limit
+from shared.settings import Settings
+
+#: Above this share of the server's memory producers pause.
+_FULL = 0.7
+
+
+def reachable(settings: Settings) -> Iterator[Finding]:
+    """The broker that commands use, its memory, its workers and trainers.
+
+    Raises:
+        SetupError: the configuration is unusable.
+    """
+    if not settings.redis_url and not socket_path(settings).exists():
+        text = "this machine's stack, which is down; it starts when a command needs it"
+        yield Finding("broker", Level.OK, text)
+    else:
+        yield from _answering(settings)
+    for other in [] if settings.redis_url else other_stacks.others(settings):
+        text = f"another installation's stack is up: {other_stacks.prefix(other)}"
+        yield Finding("broker", Level.NOTE, text, "stop it with: hangtag down, in that environment")
+
+
+def _answering(settings: Settings) -> Iterator[Finding]:
+    name = redacted(settings.redis_url) if settings.redis_url else "this machine's stack"
+    try:
+        with connect_briefly(broker_url(settings), "status") as client:
+            info = cast("dict[str, int]", client.info())
+            beats = heartbeats.alive(client)
+    except RedisError as error:
+        fix = "start it, or unset HANGTAG_REDIS_URL" if settings.redis_url else "hangtag down"
+        yield Finding("broker", Level.PROBLEM, f"{name} does not answer: {error}", fix)
+        return
+    used, limit = info["used_memory"], memory_limit(info)
+    text = f"{name}, Redis {one_line(str(info.get('redis_version', 'unknown')))}"
+    text += f", {size(used)} of {size(int(limit)) if limit < float('inf') else 'no limit'} used"
+    if used > _FULL * limit:
+        yield Finding("broker", Level.PROBLEM, f"{text}: producers pause", "raise its maxmemory")
+    else:
+        yield Finding("broker", Level.OK, text)
+    for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
+        yield _alive(settings, topic, [beat for beat in beats if beat.queue == queue])
+
+
+def _alive(settings: Settings, topic: str, beats: list[heartbeats.Heartbeat]) -> Finding:
+    if beats:
+        children = sum(len(beat.children) for beat in beats)
+        hosts = ", ".join(sorted({one_line(beat.host) for beat in beats}))
+        processes = f"{children:,} process{'' if children == 1 else 'es'}"
+        return Finding(topic, Level.OK, f"{counted(len(beats), topic[:-1])}, {processes}: {hosts}")
+    if not settings.redis_url:
+        return Finding(topic, Level.OK, "none now; this machine's stack starts one if needed")
+    if topic == "workers":
+        return Finding(topic, Level.PROBLEM, "none is alive", worker_line(settings))
+    return Finding(topic, Level.NOTE, "none is alive", trainer_line(settings))

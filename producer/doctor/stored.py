@@ -1,0 +1,90 @@
+"""Findings on what is stored on this machine: models, jobs, logs, and the room for more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from producer.doctor.finding import Finding, Level
+from producer.fleet import machine_resources
+from producer.journal import job_index
+from producer.journal.snapshot import JobState, read_snapshot
+from producer.models.catalog import load_catalog
+from producer.models.default_model import choice
+from producer.output.formatting import counted, size
+from shared.broker.runtime_paths import log_path
+from shared.messages.model_name import parse
+from shared.registry.catalog import of_store
+from shared.registry.registry import Registry
+from shared.settings import Settings
+
+#: Less free space or memory than this is a problem.
+DISK_BYTES = 1 << 30
+MEMORY_BYTES = 1 << 29
+
+
+def models(settings: Settings) -> Iterator[Finding]:
+    """The store, its damaged versions, and the model that commands use.
+
+    Raises:
+        UsageError: the chosen name is invalid.
+        SetupError: the chosen model does not exist.
+    """
+    store = settings.store_path
+    faults: list[str] = []
+    found = of_store(Registry(store), faults.append)
+    count = sum(len(model.versions) for model in found)
+    yield Finding("models", Level.OK, f"{counted(count, 'version')} in {store}")
+    for fault in faults:
+        text, _, fix = fault.partition("; ")
+        yield Finding("models", Level.PROBLEM, text, fix)
+    used = choice(settings)
+    load_catalog(settings).version(parse(used.model))
+    source = f", by {used.source}" if used.source else ""
+    yield Finding("model in use", Level.OK, f"{used.model}{source}")
+
+
+def jobs(settings: Settings) -> Iterator[Finding]:
+    """The jobs that were started here, and those whose journals cannot be read."""
+    states: Counter[str] = Counter()
+    for entry in job_index.entries():
+        view = read_snapshot(Path(entry.output))
+        state = "not started" if view is None else str(view.state)
+        states[state] += 1
+        if state == JobState.UNREADABLE:
+            text = f"the journal of {entry.output} cannot be read"
+            fix = f"classify with --restart, or: hangtag forget {entry.id}"
+            yield Finding("jobs", Level.PROBLEM, text, fix)
+    listed = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    yield Finding("jobs", Level.OK, f"{listed or 'none'}; index in {job_index.index_dir()}")
+    log = log_path(settings)
+    if log.exists():
+        yield Finding("log", Level.OK, str(log))
+
+
+def room(settings: Settings) -> Iterator[Finding]:
+    """Free disk space where something is stored, and the memory of this machine."""
+    places = (settings.store_path, job_index.index_dir(), Path.cwd())
+    seen: set[int] = set()
+    for folder in map(_existing, places):
+        device = os.stat(folder).st_dev
+        if device in seen:
+            continue
+        seen.add(device)
+        free = shutil.disk_usage(folder).free
+        text = f"{size(free)} free at {folder}"
+        low = free < DISK_BYTES
+        yield Finding("disk", Level.PROBLEM if low else Level.OK, text, "make room" * low)
+    memory, cores = machine_resources.memory_bytes(), machine_resources.cores()
+    low = memory < MEMORY_BYTES
+    text = f"{size(memory)}, {counted(cores, 'core')}"
+    fix = "use fewer workers: hangtag up --workers 1" if low else ""
+    yield Finding("memory", Level.PROBLEM if low else Level.OK, text, fix)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())

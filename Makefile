@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-photo-speed bench-photo-memory bench-recovery bench-memory bench-scaling bench-transport bench-looks \
-  clean data structure screenshots
+  bench-photo-models bench-photo-speed bench-photo-memory bench-recovery bench-memory bench-scaling bench-transport \
+  bench-looks clean data structure screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -108,6 +108,10 @@ bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, bes
 
 bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels
 	@$(BIN)/python -m benchmarks.photo_memory
+
+# DATA: a folder with train/ and test/; OPTIONS as in --help, for example --unlike drawings=DIR
+bench-photo-models: $(VENV)/dev.stamp  ## accuracy and seconds of head, fine-tuning, scratch: DATA=DIR
+	@$(BIN)/python -m benchmarks.photo_models $(DATA) $(OPTIONS)
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery

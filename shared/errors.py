@@ -112,7 +112,8 @@ class Exit(enum.IntEnum):
     OK = 0  #: every image was classified
     SETUP = 1  #: the set-up is at fault; a job that was started is intact
     USAGE = 2  #: the command line is at fault, or names no image
-    SOME_FAILED = 3  #: finished, with rows that have no label, or folders without rows
+    #: Finished, with rows that have no label, folders without rows, or images that were not sorted.
+    SOME_FAILED = 3
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled
     NOT_PROVEN = 6  #: verify: the table is not proven to be complete and as it was written

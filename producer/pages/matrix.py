@@ -49,7 +49,7 @@ def matrix(
     used: Sequence[int],
 ) -> Matrix:
     """`rows(true, predicted)` and `pictures(true, predicted)` count; `used` are the labels to show,
-    the most frequent first, of which MAX_LABELS are displayed."""
+    the most important first, of which MAX_LABELS are displayed."""
     totals = {truth: sum(rows(truth, label) for label in range(len(labels))) for truth in used}
     shown = sorted(used[:MAX_LABELS])
     names = [text.label(label) for label in labels]

@@ -154,8 +154,9 @@ def _heldout_values(card: Card, found: Found | None, shots: list[Shot]) -> dict[
         pictured[key] = pictured.get(key, 0) + 1
     names = [text.label(label) for label in card.labels]
     totals = [sum(row) for row in counts]
-    used = sorted((i for i in range(len(names)) if totals[i]), key=lambda i: -totals[i])
     wrong = [sum(row[i] for row in counts) - counts[i][i] for i in range(len(names))]
+    confused = [totals[i] - counts[i][i] + wrong[i] for i in range(len(names))]
+    used = sorted((i for i in range(len(names)) if totals[i]), key=lambda i: -confused[i])
     return {
         "heldout": found.count,
         "wrong": found.count - sum(counts[i][i] for i in range(len(names))),

@@ -76,7 +76,7 @@ def values(
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
     shown = {gallery.label for gallery in of_labels}
-    used = [i for i in _frequent(survey) if survey.counts[i] or survey.of_folder[i]]
+    used = [i for i in _confused(survey) if survey.counts[i] or survey.of_folder[i]]
     return {
         "folders": _folders(sealed.options),
         "job": sealed.record.id,
@@ -129,6 +129,17 @@ def _shot(row: Row, names: list[str], doubtful: bool, picture: Picture) -> Shot:
         doubtful,
         person=_person(row, names),
     )
+
+
+def _confused(survey: Survey) -> list[int]:
+    """Labels, those that are confused most often first."""
+    wrong = [
+        mine + taken - 2 * right
+        for mine, taken, right in zip(
+            survey.of_folder, survey.judged_of, survey.right_of, strict=True
+        )
+    ]
+    return sorted(range(len(wrong)), key=lambda i: (-wrong[i], i))
 
 
 def _person(row: Row, names: list[str]) -> str:

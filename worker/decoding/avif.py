@@ -38,9 +38,12 @@ def read(data: bytes) -> AvifImageFile:
     """The decoded image. A rotation in the container becomes an EXIF orientation.
 
     Raises:
-        ImageError: `too_large`, or `unreadable` for a damaged container.
+        ImageError: `too_large`, `unreadable` for a damaged container, or `unsupported` where
+            Pillow was built without libavif.
         Exception: of any class that Pillow raises for a damaged file.
     """
+    if not AvifImagePlugin.SUPPORTED:
+        raise ImageError(Status.UNSUPPORTED)
     boxes = list(_boxes(data, 0, len(data)))
     for content in _av1_data(data, boxes):
         for size in frame_sizes(content):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from shared.errors import ImageError
 from shared.image_status import Status
@@ -83,6 +83,11 @@ def test_a_container_that_understates_its_pixels_is_too_large() -> None:
         assert status(avif(small_av1() + first)) is Status.TOO_LARGE
     hidden = long_sequence(28, 28) + frame_header(own_size=True)
     assert status(avif(small_av1() + hidden)) is Status.TOO_LARGE
+
+
+def test_without_libavif_an_avif_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    assert status(avif(small_av1())) is Status.UNSUPPORTED
 
 
 def test_many_small_parts_are_too_large() -> None:

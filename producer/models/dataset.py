@@ -33,13 +33,13 @@ def describe(
     settings: Settings,
     data: str,
     index: int,
-    folder: Path,
+    folder: Path | None,
     *,
     force: bool = False,
     quiet: bool = False,
 ) -> DataSetSummary:
-    """Request a report on `data` from the trainer, and write its plots to `folder`, which is
-    created if missing.
+    """Request a report on `data` from the trainer, and write its plots to `folder`, if given, which
+    is created if missing.
 
     Raises:
         UsageError: the folder cannot be used, a file exists already, or there is no image with
@@ -49,10 +49,11 @@ def describe(
     place = data_place(data, settings)
     check_data(place, "show", settings, index)
     work = ShowData(place, index)
-    check_folder(folder, (GRID, SINGLE), force)
+    if folder is not None:
+        check_folder(folder, (GRID, SINGLE), force)
     request = make_request(work)
     report = submit(settings, request, quiet=quiet).decode(DataReport)
-    paths = [folder / name for name in (GRID, SINGLE)]
+    paths = [] if folder is None else [folder / name for name in (GRID, SINGLE)]
     for path in paths:
         image_file.write(path, picture(settings, request.id, path.name))
     return DataSetSummary(report, paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from producer.terminal.live_lines import LiveLines
+from producer.terminal.style import columns_of, wrapped
 
 
 def print_line(text: str) -> None:
@@ -39,4 +40,4 @@ class LiveNotices(Notices):
         self._live.close()
 
     def _print(self, text: str) -> None:
-        self._live.print(text)
+        self._live.print(wrapped("", text, columns_of(sys.stderr)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,9 +15,12 @@ from shared.messages.model_card import Preprocessing
 from worker.datasets.decode_files import Bad, decode_all
 from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk, Item
+from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 #: Files counted between two progress reports: a second or less.
 REPORT_EVERY_FILES = 10_000
+
+ALL_PARTS = (TRAINING, HELDOUT, TEST, UNDECIDED)
 
 Counts = npt.NDArray[np.int64]
 
@@ -50,10 +53,17 @@ def spread(total: int, count: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * total // max(count, 1)
 
 
-def sample(walk: ClassFolderWalk, places: Iterable[int], spec: Preprocessing) -> Sample:
-    """Decode the files at these places of the walk, in its order, as training does."""
+def sample(
+    walk: ClassFolderWalk,
+    places: Iterable[int],
+    spec: Preprocessing,
+    parts: Collection[int] = ALL_PARTS,
+) -> Sample:
+    """Decode the files at these places of the walk, in its order, as training does. Only files of
+    `parts` are counted."""
     wanted = set(places)
-    reached = islice(enumerate(walk.items()), max(wanted, default=-1) + 1)
+    files = (item for item in walk.items() if item.part in parts)
+    reached = islice(enumerate(files), max(wanted, default=-1) + 1)
     items = [item for number, item in reached if number in wanted]
     pixels = io.BytesIO()
     bad: list[Bad] = []

@@ -95,7 +95,7 @@ def folder(
     total = int(counts.sum())
     sample.check_index(index, total)
     one, title = _single(walk, index, total)
-    some = sample.sample(walk, sample.spread(total, SAMPLES), SPEC)
+    some = _samples(walk, counts)
     if total > CHECKED_FILES:
         report = _counted(walk, counts, some, TOO_MANY)
     else:
@@ -104,6 +104,17 @@ def folder(
         except SetupError as error:  # the counts help to find the reason
             report = _counted(walk, counts, some, f"it cannot be trained on: {error}")
     return _drawn(report, some.examples, one, title)
+
+
+def _samples(walk: folder_layout.ClassFolderWalk, counts: sample.Counts) -> sample.Sample:
+    """Files to learn from, evenly spaced, ordered by label; of all parts if there are none."""
+    learned = (TRAINING, UNDECIDED)
+    parts = learned if counts[:, learned].any() else sample.ALL_PARTS
+    places = sample.spread(int(counts[:, parts].sum()), SAMPLES)
+    some = sample.sample(walk, places, SPEC, parts)
+    order = np.argsort(some.examples.labels, kind="stable")
+    examples = Examples(some.examples.images[order], some.examples.labels[order])
+    return some._replace(examples=examples)
 
 
 def _single(walk: folder_layout.ClassFolderWalk, index: int, total: int) -> tuple[Image, str]:

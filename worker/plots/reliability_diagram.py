@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
 from worker.evaluation.reliability import Bins
 from worker.plots.style import FIRST, SECOND, png_plot
@@ -59,6 +59,8 @@ def _histogram(axes: Axes, bins: Bins) -> None:
     axes.set(xlabel="confidence", ylabel="images", yscale="log", ylim=(LEAST_COUNT, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    # Below a decade a log axis labels its minor ticks, too, as TeX.
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _places(bins: Bins) -> tuple[np.ndarray, float]:

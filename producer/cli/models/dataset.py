@@ -13,6 +13,7 @@ from producer.cli.options import (
     json_option,
     print_answer,
     quiet_option,
+    report_drawn,
 )
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
@@ -55,9 +56,9 @@ def dataset() -> None:
     "--output",
     "folder",
     type=click.Path(path_type=Path),
-    default=Path(),
     metavar="DIR",
-    help="Write grid.png and image.png to this folder. Default: the current folder.",
+    help="Write grid.png and image.png to this folder. Default: the current folder; with --json "
+    "no plots.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
@@ -65,22 +66,23 @@ def dataset() -> None:
     "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
 )
 def show(
-    data: str, index: int, folder: Path, force: bool, quiet: bool, as_json: bool
+    data: str, index: int, folder: Path | None, force: bool, quiet: bool, as_json: bool
 ) -> None:  # fmt: skip
     """Show its size and classes; draw samples and one image.
 
-    The grid has 25 labelled samples. The request is queued like a training, because
+    The grid has 25 samples to learn from. The request is queued like a training, because
     the data are on the trainer's machine.
     """
     from producer.models import dataset as work
 
     settings = Settings.from_env()
+    folder = folder or (None if as_json else Path())
     summary = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
     if as_json:
         show_json(summary.report)
     else:
         click.echo("\n".join(work.lines(summary.report)))
-    click.echo(f"drawn: {', '.join(map(str, summary.written))}", err=True)
+    report_drawn(summary.written)
 
 
 @dataset.command(

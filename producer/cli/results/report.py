@@ -37,7 +37,7 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
     every label with the doubtful ones first, flagged and failed rows, the model, and where folders
     are named like labels what was confused with what.
     """
-    from producer.output.formatting import counted, show_json, size
+    from producer.output.formatting import counted, near, show_json, size
     from producer.report.report import write_report
 
     settings = Settings.from_env()
@@ -46,7 +46,7 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
         show_json(written)
         return
     figures = f"{counted(written.rows, 'row')}, {counted(written.pictures, 'picture')}"
-    click.echo(f"{written.report}: {figures}, {size(written.bytes)}", err=True)
+    click.echo(f"{near(written.report)}: {figures}, {size(written.bytes)}", err=True)
     if written.notice:
         click.echo(written.notice, err=True)
 

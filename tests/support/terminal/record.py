@@ -83,7 +83,13 @@ def record(checkout: Path, home: Path) -> Cast:
     )
     codes = prompts.read_text().split()[1:]
     assert codes == ["0"] * len(COMMANDS), f"a command failed:\n{done.text}"
-    return Cast(COLUMNS, ROWS, TITLE, list(hastened(done.output)))
+    return Cast(COLUMNS, ROWS, TITLE, list(hastened(_without_exit(done.output))))
+
+
+def _without_exit(output: Sequence[tuple[float, str]]) -> Sequence[tuple[float, str]]:
+    """Up to the last prompt: the shell then echoes that it ends."""
+    last = max(i for i, (_, text) in enumerate(output) if text.endswith(PROMPT))
+    return output[: last + 1]
 
 
 def main() -> None:

@@ -18,10 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from worker.datasets.examples import Images, Labels
-from worker.plots import evaluation_plots, mistakes, prediction_sheet, sample_grid
+from worker.evaluation.reliability import reliability
+from worker.plots import (
+    evaluation_plots,
+    mistakes,
+    prediction_sheet,
+    reliability_diagram,
+    sample_grid,
+)
 from worker.plots.bars import NUMBERED_LABELS, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
@@ -30,7 +38,7 @@ from worker.runtimes.classifier import softmax
 
 ROOT = Path(__file__).parents[3]
 #: A sheet of photos; drawings of grey images have a third.
-MAX_BYTES = 250_000
+MAX_BYTES, MAX_PHOTO_BYTES = 250_000, 1_500_000
 LONG = "A very long name of a folder of images, number {}, without mercy"
 ODD = ("$x_1^", "$\\frac{1}{2}$", "日本語", "שלום", "a\nb\tc", "", "\ud800")
 ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
@@ -95,7 +103,7 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
     for name, data in drawn(case).items():
         image = Image.open(io.BytesIO(data))
         assert image.format == "PNG"
-        assert len(data) < MAX_BYTES, name
+        assert len(data) < (MAX_PHOTO_BYTES if image.mode == "RGB" else MAX_BYTES), name
         assert is_white(border(image)), f"{name} is cut off"
         assert not is_white(np.asarray(image.convert("L"))), name
 
@@ -242,3 +250,21 @@ def border(image: Image.Image) -> npt.NDArray[np.uint8]:
 
 def is_white(pixels: npt.NDArray[np.uint8]) -> bool:
     return bool((pixels >= 250).all())
+
+
+def test_the_histogram_of_few_images_has_no_raw_tex() -> None:
+    """With counts below a decade Matplotlib labels the minor ticks of a log axis as TeX."""
+    figure = undecorated(reliability_diagram.reliability_diagram)(
+        reliability(np.array([[0.6, 0.4], [0.55, 0.45], [0.7, 0.3]]), np.array([0, 1, 0]))
+    )
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    texts = [text.get_text() for axes in figure.axes for text in axes.findobj(Text)]
+    assert [text for text in texts if "$" in text or "mathdefault" in text] == []
+
+
+def test_photos_keep_their_colours() -> None:
+    """A grid of photos is not reduced to a palette."""
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 256, (25, 48, 48, 3)).astype(np.uint8)
+    image = Image.open(io.BytesIO(sample_grid.grid(("a", "b"), photos, np.arange(25) % 2)))
+    assert image.mode == "RGB"

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+import msgspec
+
 from producer.output.formatting import duration
 from producer.output.notices import LiveNotices, Notices, print_line
 from producer.terminal.bars import progress_bar
@@ -87,12 +89,15 @@ class Changes:
     def __init__(self) -> None:
         self._stage = ""
         self._epoch: Progress | None = None  #: the last progress of the current epoch
+        self._told: set[tuple[int, int]] = set()  #: ended epochs, with their network
 
     def of(self, view: RequestView) -> Iterator[str]:
         """The lines for the changes since the previous view."""
         now, before = view.progress, self._epoch
         if now is not None:
-            if before is not None and _ended(before, now):
+            if now.ended or self._told:
+                yield from self._ended(now)
+            elif before is not None and _ended(before, now):  # a trainer of an older version
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is RequestState.WAITING:
@@ -101,6 +106,22 @@ class Changes:
             )
         elif view.state is RequestState.RUNNING and now is not None:
             yield from self._started(now.stage, now.stage)
+
+    def _ended(self, now: Progress) -> Iterator[str]:
+        """A line for each epoch that has ended since the previous view."""
+        for one in now.ended:
+            place = (one.teacher, one.epoch)
+            if place not in self._told:
+                self._told.add(place)
+                figures = msgspec.structs.replace(
+                    now,
+                    epoch=one.epoch,
+                    epochs=now.epochs or (self._epoch.epochs if self._epoch else one.epoch),
+                    teacher=one.teacher,
+                    loss=one.loss,
+                    accuracy=one.accuracy,
+                )
+                yield epoch_line(figures, one.heldout_accuracy)
 
     def _started(self, stage: str, line: str) -> Iterator[str]:
         if stage != self._stage:

@@ -174,6 +174,16 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self
 
 
+class EndedEpoch(msgspec.Struct, frozen=True):
+    """The figures of an epoch that has ended."""
+
+    epoch: int  #: counted from 1
+    teacher: int  #: as in Progress
+    loss: float
+    accuracy: float
+    heldout_accuracy: float
+
+
 class Progress(msgspec.Struct, frozen=True):
     """The progress of the work. Numbers that do not apply yet are 0 or None."""
 
@@ -189,6 +199,8 @@ class Progress(msgspec.Struct, frozen=True):
     left_s: float | None = None  #: of the training, its teachers included
     teacher: int = 0  #: in training, counted from 1; 0: the version itself
     teachers: int = 0  #: that are trained before the version
+    #: The last epochs that this trainer has finished: more than one may end between two polls.
+    ended: tuple[EndedEpoch, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.messages.requests import Progress
+from shared.messages.requests import EndedEpoch, Progress
 from worker.training.epoch import Epoch, Step
 
 TRAINING = "training"
 #: Cost of a teacher's predictions in a step of its student: a step without teachers is a forward
 #: pass, and a backward pass of twice its cost.
 PREDICTION_SHARE = 1 / 3
+#: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
+ENDED_REPORTED = 50
 
 
 class ProgressReporter:
@@ -32,6 +34,7 @@ class ProgressReporter:
         self._teacher = 0  #: in training, 0 for the version itself
         self._heldout_accuracy: float | None = None
         self._steps = 0
+        self._ended: tuple[EndedEpoch, ...] = ()
 
     def teacher(self, number: int) -> None:
         """A teacher, counted from 1, or 0 for the version itself, is trained next."""
@@ -39,7 +42,8 @@ class ProgressReporter:
 
     def stage(self, name: str) -> None:
         """Report the start of a stage; the accuracy of the last epoch stays visible."""
-        self._report(Progress(name, heldout_accuracy=self._heldout_accuracy))
+        heldout = self._heldout_accuracy
+        self._report(Progress(name, heldout_accuracy=heldout, ended=self._ended))
 
     def step(self, step: Step) -> None:
         """Report a step within an epoch."""
@@ -60,12 +64,17 @@ class ProgressReporter:
                 left_s=epochs_left * self._count / step.rate if step.rate else None,
                 teacher=self._teacher,
                 teachers=self._teach_by,
+                ended=self._ended,
             )
         )
 
     def epoch(self, epoch: Epoch) -> None:
         """Report the end of an epoch."""
         self._heldout_accuracy = epoch.heldout_accuracy
+        ended = EndedEpoch(
+            epoch.number, self._teacher, epoch.loss, epoch.accuracy, epoch.heldout_accuracy
+        )
+        self._ended = (*self._ended, ended)[-ENDED_REPORTED:]
         self._report(
             Progress(
                 TRAINING,
@@ -78,6 +87,7 @@ class ProgressReporter:
                 heldout_accuracy=epoch.heldout_accuracy,
                 teacher=self._teacher,
                 teachers=self._teach_by,
+                ended=self._ended,
             )
         )
 

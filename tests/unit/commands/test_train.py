@@ -36,6 +36,7 @@ from shared.messages.batch import new_id
 from shared.messages.replies import Decided
 from shared.messages.requests import (
     REQUEST_ID,
+    EndedEpoch,
     Evaluate,
     Outcome,
     Progress,
@@ -327,6 +328,25 @@ def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
         assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
         assert epoch + 1 not in (*epochs, 21) or line != plain
     assert lines.count("training") == lines.count("exporting") == 1
+
+
+def test_every_epoch_has_a_line_with_its_held_out_accuracy_however_fast_they_end() -> None:
+    """Three epochs end between two polls, and the last one before the version is exported."""
+    ended = [EndedEpoch(n, 0, 1 / n, n / 10, n / 20) for n in range(1, 6)]
+    steps = [
+        Progress("training", 1, 5, 1, 9),
+        Progress("training", 4, 5, 1, 9, ended=tuple(ended[:3])),
+        Progress("training", 5, 5, 9, 9, ended=tuple(ended[:4])),
+        Progress("exporting", heldout_accuracy=0.25, ended=tuple(ended)),
+        Progress("publishing"),
+    ]
+    changes = Changes()
+    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
+    assert [line for line in lines if "epoch" in line] == [
+        f"epoch {n} of 5, loss {1 / n:.4f}, train accuracy {n / 10:.4f}, "
+        f"held-out accuracy {n / 20:.4f}"
+        for n in range(1, 6)
+    ]
 
 
 def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> None:

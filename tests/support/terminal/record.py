@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.terminal import svg
-from tests.support.terminal.cast import Cast, encode, hastened, played
+from tests.support.terminal.cast import Cast, decode, encode, hastened, played
 from tests.support.terminal.pty_run import run
 
 ROOT = Path(__file__).parents[3]
@@ -103,7 +103,9 @@ def main() -> None:
         env = {"HOME": str(home), "HANGTAG_RUNTIME_DIR": str(home), "PATH": "/usr/bin:/bin"}
         subprocess.run(down, env=env, check=True)
     docs = ROOT / "docs"
-    (docs / "session.cast").write_text(encode(cast))
+    text = encode(cast)
+    cast = decode(text)  # with times as they are in the file
+    (docs / "session.cast").write_text(text)
     (docs / "session.txt").write_text(played(cast).text())
     (docs / "session.svg").write_text(svg.render(cast))
 

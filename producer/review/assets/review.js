@@ -68,8 +68,17 @@ function showKinds() {
 
 // The rows.
 
+// The choice of rows stays in the address, so that a reload keeps it.
+function keepChoice() {
+  const label = $("by-label").selectedOptions[0].value && $("by-label").selectedOptions[0].text;
+  const chosen = { kind: state.kind, label, folder: $("by-folder").value };
+  const given = Object.entries(chosen).filter(([, value]) => value);
+  history.replaceState(null, "", `#${new URLSearchParams(given)}`);
+}
+
 async function load() {
   state.view += 1;
+  keepChoice();
   Object.assign(state, { rows: [], total: 0, focus: 0, anchor: 0, loading: false });
   state.selected.clear();
   $("grid").replaceChildren();

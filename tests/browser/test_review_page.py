@@ -1,0 +1,167 @@
+"""The review page in a real Chromium: decisions by keyboard, none lost to a reload, to a second tab
+or to the end of its server; readable by everyone; nothing foreign runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.corrections import correction_log
+from shared.corrections.correction import Correction, in_force
+from tests.browser.test_pages import NAMES, SHAPES
+from tests.support.pages.planted import LABELS, plant
+from tests.support.pages.visit import WIDE, serious_findings
+from tests.support.processes.review_server import Review
+
+DECIDED = 50
+#: The keys of one round: confirm, the third label, two pictures at once, a label by its name.
+ROUND = ["Enter", "3", "Space", "ArrowRight", "Space", "7", "/", "trou", "Enter"]
+DECIDED_IN_ROUND = 5
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plant(tmp_path_factory.mktemp("review"))
+
+
+@pytest.fixture
+def review(table: Path) -> Iterator[Review]:
+    correction_log.log_path(table).unlink(missing_ok=True)
+    running = Review(table)
+    try:
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
+
+
+@contextmanager
+def opened(
+    browser: Browser, review: Review, width: int = WIDE, dark: bool = False
+) -> Iterator[Page]:
+    """The page; at the end its console has no error, and nothing was fetched from elsewhere."""
+    origin = f"http://{review.host}:{review.port}/"
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+    )
+    page, seen = context.new_page(), list[str]()
+    page.on("console", lambda message: seen.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+    page.on("request", lambda request: seen.append(request.url))
+    page.goto(f"{origin}?token={review.token}")
+    page.wait_for_selector(".tile")
+    try:
+        yield page
+        assert page.evaluate("typeof hacked") == "undefined"
+        ended = "error: Failed to load resource: net::ERR_CONNECTION_REFUSED"
+        assert [one for one in seen if not one.startswith(origin) and one != ended] == []
+    finally:
+        context.close()
+
+
+def press(page: Page, keys: list[str]) -> None:
+    for key in keys:
+        if len(key) > 1 and key.islower():
+            page.keyboard.type(key)
+        else:
+            page.keyboard.press(key)
+
+
+def wait_until_saved(page: Page, decided: int) -> None:
+    expect(page.locator("#totals")).to_contain_text(f"{decided} decided")
+
+
+def lines(table: Path) -> list[Correction]:
+    return correction_log.read(correction_log.log_path(table))
+
+
+def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    with opened(browser, review) as page:
+        order = review.json("GET", f"/rows?kind=all&count={DECIDED}")["rows"]
+        page.locator("#kinds button").last.click()
+        expect(page.locator("#totals")).to_contain_text("all left")
+        page.locator(".tile").first.focus()
+        for _ in range(DECIDED // DECIDED_IN_ROUND):
+            press(page, ROUND)
+        wait_until_saved(page, DECIDED)
+        found = [(one.row, one.label) for one in lines(table)]
+        assert found == [
+            (row["row"], _expected(i % DECIDED_IN_ROUND, row["guess"]))
+            for i, row in enumerate(order)
+        ]
+        page.reload()
+        page.wait_for_selector(".tile")
+        wait_until_saved(page, DECIDED)
+        assert page.locator(".tile.confirmed, .tile.corrected").count() == DECIDED
+
+
+def _expected(place: int, guess: str) -> str:
+    return [guess, LABELS[2], LABELS[6], LABELS[6], "Trouser"][place]
+
+
+def test_undo_takes_back_the_last_decisions_in_their_order(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    with opened(browser, review) as page:
+        press(page, ["Enter", "2", "u"])
+        wait_until_saved(page, 1)
+        press(page, ["u"])
+        expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
+        assert in_force(lines(table)) == {}
+
+
+def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, table: Path) -> None:
+    with opened(browser, review) as one, opened(browser, review) as other:
+        press(one, ["Enter", "Enter"])
+        wait_until_saved(one, 2)
+        other.keyboard.press("g")
+        for _ in range(3):
+            other.keyboard.press("ArrowRight")
+        press(other, ["5", "5"])
+        wait_until_saved(other, 4)
+        assert len(in_force(lines(table))) == 4
+
+
+def test_what_the_page_called_saved_survives_the_end_of_its_server(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    with opened(browser, review) as page:
+        press(page, ["3"] * 4)
+        wait_until_saved(page, 4)
+        review.end(signal.SIGKILL)
+        press(page, ["4"])
+        expect(page.locator("#saved")).to_contain_text("not saved")
+        assert page.locator(".tile.corrected, .tile.confirmed").count() == 4
+    assert len(lines(table)) == 4
+
+
+@pytest.mark.parametrize(("width", "dark"), SHAPES, ids=NAMES)
+def test_it_is_accessible_in_every_shape(
+    browser: Browser, review: Review, width: int, dark: bool
+) -> None:
+    with opened(browser, review, width, dark) as page:
+        press(page, ["Enter", "3"])
+        wait_until_saved(page, 2)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert serious_findings(page) == []
+        page.keyboard.press("g")
+        assert serious_findings(page) == []
+
+
+def test_hostile_names_and_labels_are_text(browser: Browser, review: Review) -> None:
+    with opened(browser, review) as page:
+        page.locator("#kinds button").last.click()
+        page.locator("#by-label").select_option(label="Bag")
+        expect(page.locator(".tile").nth(10)).to_be_attached()
+        page.keyboard.press("/")
+        page.keyboard.type("<b onclick=hacked=1>x</b>")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved")
+        assert page.locator("b[onclick]").count() == 0
+        expect(page.locator("#labels")).to_contain_text("<b onclick=hacked=1>x</b>")

@@ -22,6 +22,8 @@ from shared.messages.pipe import receive, send
 from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode
 
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
+#: A hostile image may take as much memory as a process is allowed (worker/thumbnails.py).
+MAX_PROCESSES = 4
 #: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck in a call.
 _LIMIT_S = 30.0
 _MODULE = "worker.thumbnails"
@@ -39,7 +41,7 @@ class Thumbnails:
     def __init__(self, processes: int = 0) -> None:
         if lack := installation.missing(worker_process.PACKAGES, "worker"):
             raise SetupError(f"pictures cannot be made: {lack}")
-        self._count = processes or cores()
+        self._count = processes or min(cores(), MAX_PROCESSES)
         self._threads = ThreadPoolExecutor(self._count, "thumbnails")
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         for _ in range(self._count):

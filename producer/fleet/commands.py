@@ -23,6 +23,8 @@ _NEEDS = {
     CheckData: TRAIN_PACKAGES,
     ShowData: DRAW_PACKAGES,
 }
+#: Celery's warning of six lines to root. In a container that is usual, and messages hold no code.
+_AS_ROOT = "ignore:You're running the worker with superuser privileges"
 #: Of a trainer: one for long work, one for other work.
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
@@ -116,7 +118,7 @@ def run_trainer(settings: Settings) -> NoReturn:
 
 def _celery(app: str, children: int, events: bool) -> list[str]:
     return [
-        *(sys.executable, "-m", "celery", "--quiet", "-A", app, "worker"),
+        *(sys.executable, "-W", _AS_ROOT, "-m", "celery", "--quiet", "-A", app, "worker"),
         *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
         # Unused messages among workers; without them a worker starts and stops 1 s sooner.
         *("--without-gossip", "--without-mingle"),

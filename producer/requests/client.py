@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from producer.stack import stack
 from shared import keys
 from shared.broker import address
-from shared.broker.celery_app import make_app, send_hint
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
@@ -34,6 +33,8 @@ class RequestClient:
     """Every method raises redis.exceptions.RedisError when the server is unreachable or full."""
 
     def __init__(self, settings: Settings) -> None:
+        from shared.broker.celery_app import make_app  # slow to import, and readers need none
+
         url = broker_url(settings)
         self.client = connect(url, ROLE)
         self._app = make_app(url, ROLE)
@@ -45,6 +46,8 @@ class RequestClient:
         Raises:
             UsageError: other work has this id.
         """
+        from shared.broker.celery_app import send_hint
+
         new = self.requests.submit(request, input)
         send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id)
         return new

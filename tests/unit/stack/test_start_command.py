@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 import pytest
+from celery import platforms
 
 from producer.cli.main import hangtag
-from producer.fleet import workers
+from producer.fleet import commands, workers
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.requests import wait
 from shared.broker.address import address
@@ -112,3 +113,12 @@ def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
     assert PASSWORD_FILE in read.variables
     address(Settings.from_env({**read.variables, PASSWORD_FILE: str(tmp_path / "password")}))
+
+
+def test_a_worker_of_root_does_not_print_the_warning_of_celery() -> None:
+    """Only this one: the option matches the start of its text."""
+    argv = commands.command(1, False)
+    option = argv[argv.index("-W") + 1]
+    action, _, text = option.partition(":")
+    assert action == "ignore"
+    assert vars(platforms)["ROOT_DISCOURAGED"].strip().startswith(text)

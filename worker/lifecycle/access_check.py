@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import warnings
 from typing import NoReturn
 
+from celery.exceptions import SecurityWarning
 from celery.worker import state
 from redis.exceptions import RedisError
 
@@ -39,6 +41,10 @@ def configuration() -> tuple[Settings, Address, bool]:
     except SetupError as error:
         _end(error)
     set_limit(settings)
+    # As root, in a container for example, Celery advises against pickle, which is never accepted.
+    warnings.filterwarnings(
+        "ignore", "\\s*You're running the worker with superuser", SecurityWarning
+    )
     return settings, broker, events
 
 

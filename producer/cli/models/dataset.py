@@ -61,7 +61,7 @@ def dataset() -> None:
     "no plots.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
 )

@@ -132,7 +132,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     metavar="SECONDS",
     help="Stop following after this time; the training continues.",
 )
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."
 )

@@ -19,7 +19,7 @@ def page_options(command: Any) -> Any:
                          help="Also write a page with the pictures of disagreements."),
             click.option("--force", is_flag=True,
                          help="Replace a file that is no page of Hangtag."),
-            click.option("--quiet", is_flag=True, help="Do not show progress."),
+            click.option("--quiet", is_flag=True, help="Show neither progress nor a summary."),
             click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
         )
     ):  # fmt: skip

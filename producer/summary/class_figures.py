@@ -60,10 +60,15 @@ def interval(accuracy: float, count: int) -> tuple[float, float]:
     return min(accuracy, max(0.0, centre - half)), max(accuracy, min(1.0, centre + half))
 
 
-def accuracy_figure(accuracy: float, count: int, images: str) -> Figure:
-    """The accuracy over `count` > 0 images of a kind, and what it may be on other such images."""
+def accuracy_figure(accuracy: float, count: int, images: str, error: float = 0.0) -> Figure:
+    """The accuracy over `count` > 0 images of a kind, and what it may be on other such images.
+
+    `error` is its standard error, where one was estimated that counts near-duplicates once.
+    """
     low, high = interval(accuracy, count)
     detail = f"{percent(low, 1)} to {percent(high, 1)} on other images like these"
+    if error:
+        detail = f"standard error {percent(error, 1)}, near-duplicates count once"
     return Figure(percent(accuracy, 1), f"of {count:,} {images} images right", detail)
 
 

@@ -30,7 +30,7 @@ def training_lines(
     few = "" if measured is None else few_images_line(measured)
     return paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],
-        figures(metric_figures(trained.metrics), room),
+        figures(metric_figures(trained.metrics, trained.heldout_error), room),
         [*weakest, *([few] if few else [])],
         notes,
         list(_verdict(trained)),
@@ -39,12 +39,12 @@ def training_lines(
     )
 
 
-def metric_figures(metrics: Metrics) -> list[Figure]:
+def metric_figures(metrics: Metrics, heldout_error: float = 0.0) -> list[Figure]:
     """Accuracies with their errors, and the calibration error; nothing that was not measured."""
     found = []
     if metrics.heldout_count:
         heldout = metrics.heldout_accuracy, metrics.heldout_count
-        found.append(accuracy_figure(*heldout, "held-out"))
+        found.append(accuracy_figure(*heldout, "held-out", heldout_error))
     if metrics.test_accuracy is not None and metrics.test_count:
         found.append(accuracy_figure(metrics.test_accuracy, metrics.test_count, "test"))
     if found:

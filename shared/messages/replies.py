@@ -53,6 +53,7 @@ class Trained(msgspec.Struct, frozen=True):
     decision: Decided
     seconds: float
     data: DataReport | None = None
+    heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
     trials: tuple[str, ...] = ()  #: requests for versions that may replace this one
 
 

@@ -33,9 +33,9 @@ def photo_notes(
     parts: Parts,
     skipped: Mapping[str, int],
 ) -> tuple[str, ...]:
-    """As `notes`, where rows with equal `contents` are near-duplicates."""
-    copies = _copies(rows, parts, "nearly the same as others")
-    return (*_imbalance(labels, rows, parts), *copies, *_skipped_files(skipped))
+    """As `notes`, where rows with equal `contents` are near-duplicates, which a report lists."""
+    _, *leaks = [*_copies(rows, parts)] or [""]
+    return (*_imbalance(labels, rows, parts), *leaks, *_skipped_files(skipped))
 
 
 def notes(
@@ -60,13 +60,11 @@ def _imbalance(labels: tuple[str, ...], rows: DecodedRows, parts: Parts) -> Iter
         )
 
 
-def _copies(
-    rows: DecodedRows, parts: Parts, what: str = "copied from others, pixel by pixel"
-) -> Iterator[str]:
+def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
     groups, same = np.unique(rows.contents, return_inverse=True)
     if len(groups) == len(same):
         return
-    yield f"{_are(len(same) - len(groups))} {what}"
+    yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
     pairs = [(TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)]
     for one, other in pairs:
         shared = np.intersect1d(same[parts == one], same[parts == other])

@@ -61,7 +61,9 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
     trials = photo_trials.submit(context, work, len(folder.learn.labels))
-    return Reply(Trained(card.ref, card.metrics, decided, seconds, folder.report, trials))
+    return Reply(
+        Trained(card.ref, card.metrics, decided, seconds, folder.report, card.heldout_error, trials)
+    )
 
 
 def _report_loading(context: Context, done: int, total: int) -> None:

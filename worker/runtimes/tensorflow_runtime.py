@@ -24,6 +24,8 @@ from worker.runtimes.runtime import (
 #: Images per call. TensorFlow's overhead is larger than LiteRT's, so the card's call size does not
 #: apply. A GPU is idle most of the time when called with fewer.
 CALL_IMAGES, GPU_CALL_IMAGES = 64, 1024
+#: For larger images a call has fewer: activations take memory in proportion to the pixels.
+SIDE_PIXELS = 96
 
 
 class TensorFlow:
@@ -42,9 +44,9 @@ class TensorFlow:
         """
         gpus = _gpus()
         self._card = card
-        self._call_images = GPU_CALL_IMAGES if gpus else CALL_IMAGES
-        model = load_model(artifact)
         shape = image_shape(card)
+        self._call_images = _call_images(GPU_CALL_IMAGES if gpus else CALL_IMAGES, shape)
+        model = load_model(artifact)
         widths = [width for width in (len(card.labels), card.features) if width]
         outputs = [tuple(output.shape) for output in model.outputs]
         if model.input_shape != (None, *shape) or outputs != [(None, width) for width in widths]:
@@ -85,6 +87,11 @@ def load_model(artifact: bytes) -> keras.Model:
             raise SetupError(
                 f"the .keras file cannot be loaded ({reason}); publish the model again"
             ) from error
+
+
+def _call_images(most: int, shape: tuple[int, int, int]) -> int:
+    """The images of a call, at most `most`."""
+    return max(1, min(most, most * SIDE_PIXELS**2 // (shape[0] * shape[1])))
 
 
 def _gpus() -> list[Any]:

@@ -74,9 +74,10 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
     )
     assert lines[3].startswith("  92.9% of 10,000 test images right")
     assert "0.8% calibration error" in lines[4]
-    assert lines[6:8] == ["1 file could not be read:", "  bag/broken.png: damaged"]
-    assert "--weighted" in lines[8]
-    assert lines[10] == ANSWER.decision.why
+    assert lines[6] == "105 images of 2 classes in photos: bag 95, boot 10"
+    assert lines[7:9] == ["1 file could not be read:", "  bag/broken.png: damaged"]
+    assert "--weighted" in lines[9]
+    assert lines[11] == ANSWER.decision.why
     assert lines[-1].endswith("hangtag models promote garments@2")
 
 

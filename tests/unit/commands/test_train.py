@@ -163,6 +163,21 @@ def test_trainings_after_a_head_have_ten_minutes_unless_told_otherwise(
     assert make_work(options, Settings()).minutes == expected
 
 
+def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
+    assert ANSWER.data is not None
+    data = msgspec.structs.replace(
+        ANSWER.data, duplicates=tuple(f"bag/{n}.png: like bag/0.png" for n in range(1, 8)),
+        duplicates_count=7,
+    )  # fmt: skip
+    found = msgspec.structs.replace(ANSWER, data=data, heldout_error=0.0126)
+    lines = [line.strip() for line in summary(found, {})]
+    assert any("standard error 1.3%, near-duplicates count once" in line for line in lines)
+    assert "105 images of 2 classes in photos: bag 95, boot 10" in lines
+    start = lines.index("7 near-duplicates found:")
+    assert lines[start + 1] == "bag/1.png: like bag/0.png"
+    assert lines[start + 6] == "... and 2 more"
+
+
 def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     trials = ("r1-fine", "r1-scratch")
     printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))

@@ -53,7 +53,7 @@ class Metrics(msgspec.Struct, frozen=True):
     test_ece: float | None = None
 
 
-class PrecisionTrial(msgspec.Struct, frozen=True):
+class PrecisionTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     """The comparison of both precisions on held-out images, each with its second pass."""
 
     count: int  #: images
@@ -63,6 +63,7 @@ class PrecisionTrial(msgspec.Struct, frozen=True):
     int8_loss: float
     differ: float  #: share of the images whose labels differ
     error: float  #: standard error of the paired difference of the accuracies
+    loss_error: float = 0.0  #: standard error of the paired difference of the losses
 
 
 class OperatingPoint(msgspec.Struct, frozen=True):

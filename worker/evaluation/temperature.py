@@ -48,5 +48,11 @@ def _slope(logits: npt.NDArray[np.float64], labels: Labels, inverse: float) -> f
 
 def log_loss(logits: npt.NDArray[np.floating], labels: Labels) -> float:
     """The mean negative log-likelihood of the labels, nats: logits [n, classes], n > 0."""
+    return float(log_losses(logits, labels).mean())
+
+
+def log_losses(logits: npt.NDArray[np.floating], labels: Labels) -> npt.NDArray[np.float64]:
+    """The negative log-likelihood of each label, nats, float64 [n]."""
     chosen = softmax(logits)[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())
+    losses: npt.NDArray[np.float64] = -np.log(np.maximum(chosen, np.finfo(np.float64).tiny))
+    return losses

@@ -8,7 +8,7 @@ functions of them, as for every version.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -36,7 +36,7 @@ from worker.inference import outlier_detector
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import FOLDS, folds
 from worker.photo_head.linear_head import Head
-from worker.photo_head.out_of_fold import PENALTIES, OutOfFold, fit_out_of_fold
+from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.recipes.recipes import Recipe
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier, probabilities
@@ -132,21 +132,21 @@ def _choose(
     """The head of the precision that is served."""
     parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
 
-    def fit(int8: bool, penalties: Sequence[float]) -> _Fitted:
+    def fit(int8: bool) -> _Fitted:
         features = folder.learn.int8 if int8 else folder.learn.fp32
         found = fit_out_of_fold(
-            features, folder.learn.labels, len(folder.labels), parts, folder.groups, penalties,
+            features, folder.learn.labels, len(folder.labels), parts, folder.groups,
             weighted=weighted,
         )  # fmt: skip
         if folder.test is None:
             return _Fitted(found, None)
         return _Fitted(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
 
-    exact = fit(False, PENALTIES)
+    exact = fit(int8=False)
     if requested == "fp32":
         card = msgspec.structs.replace(card, precision="fp32", precision_why=precision.REQUESTED)
         return exact, card
-    small = fit(True, [exact.found.penalty])
+    small = fit(int8=True)
     trial = precision.compare(exact.found.logits, small.found.logits, folder.learn.labels)
     choice = precision.choose(requested, trial)
     card = msgspec.structs.replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -147,3 +148,18 @@ def test_the_metrics_extra_serves_metrics(folder: Path, server: RedisServer) -> 
         url = process.stdout.readline().split()[-1]
         with urllib.request.urlopen(url, timeout=10) as reply:
             assert b"\nhangtag_redis_up 1.0\n" in reply.read()
+
+
+def test_the_demo_names_commands_that_work_without_training_packages(folder: Path) -> None:
+    small = Environment(folder, "[worker,server]")
+    shown = small.run("hangtag", "demo", "--count", "60").splitlines()
+    assert (folder / "demo/results.html").stat().st_size > 10_000
+    first = shown.index("try next:") + 1
+    last = next(i for i, line in enumerate(shown) if line.startswith("to train a model"))
+    commands = [shlex.split(line) for line in shown[first:last]]
+    assert len(commands) == 4
+    for program, *arguments in commands:
+        assert Path(program).name == "hangtag"
+        small.run("hangtag", *arguments)
+    assert "[all]" in shown[last + 1]
+    small.run("hangtag", "down")

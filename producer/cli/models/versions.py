@@ -37,12 +37,16 @@ def list_models(name: str, as_json: bool) -> None:
     """List the versions of all models, or of NAME."""
     from producer.models import list_versions
     from producer.models.catalog import load_catalog
+    from producer.models.default_model import choice
 
-    rows = list_versions.rows(load_catalog(Settings.from_env()), name)
+    settings = Settings.from_env()
+    rows = list_versions.rows(load_catalog(settings), name)
     if as_json:
         show_json(rows)
-    else:
-        click.echo("\n".join(list_versions.table(rows)))
+        return
+    click.echo("\n".join(list_versions.table(rows)))
+    if (used := choice(settings)).source:
+        click.echo(f"commands use {used.model}; another one with: hangtag models use", err=True)
 
 
 @click.command(

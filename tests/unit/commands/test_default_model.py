@@ -48,6 +48,7 @@ def test_the_chosen_model_is_that_of_later_commands(
     assert run("use", "shoes").stdout.endswith("; before: fashion-mnist\n")
     assert model_of() == "shoes"
     assert run("show").stdout.startswith("shoes@1")
+    assert "commands use shoes;" in run("list").stderr
     assert model_of(model="fashion-mnist@0") == "fashion-mnist@0"
     monkeypatch.setenv("HANGTAG_MODEL", "shoes@1")
     assert model_of() == "shoes@1"

@@ -119,6 +119,13 @@ def test_the_card_of_a_fine_tuned_network_names_what_it_contains(store: Store) -
     assert scratch is None
 
 
+def test_a_fine_tuned_network_loses_nothing_in_int8(store: Store) -> None:
+    trial = store.card("photo-fine").precision_trial
+    assert trial is not None
+    assert trial.differ < 0.2
+    assert abs(trial.int8_loss - trial.fp32_loss) < 0.1
+
+
 @pytest.mark.parametrize("recipe", ["photo-head", *photo_trials.TRIALS])
 def test_every_version_detects_images_unlike_its_photos(store: Store, recipe: str) -> None:
     card = store.card(recipe)

@@ -7,6 +7,7 @@ runtimes; its parameters are fitted here, on the held-out images, in the precisi
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -21,7 +22,7 @@ from worker.evaluation import second_pass
 from worker.evaluation.operating_points import operating_points
 from worker.evaluation.second_pass import Passes, SecondPass
 from worker.evaluation.temperature import temperature
-from worker.export import call_size, convert, precision
+from worker.export import call_size, convert, head_graph, precision
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import mirrored, probabilities
 from worker.runtimes.litert_runtime import LiteRT
@@ -68,7 +69,7 @@ def export(
         choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
         return _served(card, files, choice, tried, held)
     try:
-        data = convert.int8_file(network, calibration)
+        data = _tflite(network, lambda part: convert.int8_file(part, calibration))
         int8 = second_pass.choose(_passes(LiteRT(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
         choice = _without_int8(requested, error)
@@ -110,13 +111,24 @@ def _plain(card: Card) -> Card:
 
 def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, bytes], Graph]:
     """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
-    files = {KERAS: convert.keras_file(network), TFLITE: convert.fp32_file(network)}
+    files = {KERAS: convert.keras_file(network), TFLITE: _tflite(network, convert.fp32_file)}
     some = images[_spread(len(images), COMPARED_IMAGES)]
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
         exact = load_runtime.load("tensorflow", card, files[KERAS]).predict(some)
     graph = LiteRT(card, files[TFLITE])
     check_agreement(probabilities(graph.run(some).logits, 1.0), exact)
     return files, graph
+
+
+def _tflite(network: keras.Model, converted: Callable[[keras.Model], bytes]) -> bytes:
+    """The converted network. A linear head on its features stays float32.
+
+    In int8 all features share one range, and the head's weights differ by far more than 256 times.
+    """
+    head = head_graph.linear_head(network)
+    if head is None:
+        return converted(network)
+    return head_graph.with_head(converted(head.backbone), head.weights, head.bias)
 
 
 def _without_int8(requested: precision.Requested, error: Exception) -> precision.PrecisionChoice:

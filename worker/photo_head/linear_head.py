@@ -14,8 +14,12 @@ Features = npt.NDArray[np.float32]  #: [n, features]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the classes
 Logits = npt.NDArray[np.float32]  #: [n, classes]
 
-#: Features that vary less are constant, and rounding is all that would be scaled up.
-SMALLEST_DEVIATION = 1e-4
+#: Share of the median standard deviation that is added to each, in squares. Otherwise a feature
+#: that hardly varies in training decides the answer to an image where it does: on photos of letters
+#: the accuracy out of fold rose from 0.69 to 0.74, on other subjects it did not change.
+DAMPING = 0.1
+#: A deviation of 0 is that of a constant; scaled up, only its rounding would remain.
+SMALLEST_DEVIATION = 1e-12
 #: Norm of the gradient of the mean loss at which the training ends: the answers no longer change.
 TOLERANCE = 2e-3
 MAX_STEPS = 200
@@ -46,10 +50,7 @@ def fit(
     A penalty is the factor of half the squared weights beside the mean loss in nats. `weighted`:
     every class has the same weight in the loss, regardless of its size.
     """
-    mean = features.mean(0, dtype=np.float64).astype(np.float32)
-    deviation = features.std(0, dtype=np.float64).astype(np.float32)
-    scale = np.where(deviation > SMALLEST_DEVIATION, 1 / np.maximum(deviation, 1e-12), 0)
-    scale = scale.astype(np.float32)
+    mean, scale = standardization(features)
     loss = _Loss((features - mean) * scale, labels, classes, weighted)
     point: Vector = np.zeros((features.shape[1] + 1, classes), np.float32)
     heads = []
@@ -60,9 +61,20 @@ def fit(
             tolerance=TOLERANCE,
             max_steps=MAX_STEPS,
         )
-        weights = scale[:, None] * point[:-1]
-        heads.append(Head(weights, point[-1] - mean @ weights))
+        weights = (scale[:, None] * point[:-1]).astype(np.float32)
+        heads.append(Head(weights, (point[-1] - mean @ weights).astype(np.float32)))
     return heads
+
+
+def standardization(
+    features: Features,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What is subtracted from the features of an image, then multiplied with them: [features]."""
+    mean = features.mean(0, dtype=np.float64)
+    deviation = features.std(0, dtype=np.float64)
+    damped = np.hypot(deviation, DAMPING * np.median(deviation))
+    scale = np.where(deviation > SMALLEST_DEVIATION, 1 / np.maximum(damped, SMALLEST_DEVIATION), 0)
+    return mean.astype(np.float32), scale.astype(np.float32)
 
 
 class _Loss:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from worker.photo_head.linear_head import Features
+from worker.photo_head.linear_head import Features, standardization
 
 #: Cosine of the standardized features of two images from which they are near-duplicates.
 SIMILAR = 0.9
@@ -50,8 +50,8 @@ def _directions(features: Features) -> Features:
     """Standardized features of length 1: float32 [n, features]."""
     if not len(features):
         return features
-    rows: Features = features - features.mean(0)
-    rows /= np.maximum(rows.std(0), 1e-6)
+    mean, scale = standardization(features)
+    rows: Features = (features - mean) * scale
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     return rows
 

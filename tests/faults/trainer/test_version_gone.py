@@ -61,7 +61,7 @@ def test_a_worker_without_it_reports_so_and_the_job_waits_for_it(
     held = catch(fleet.client, worker.children)
     remove_copies(fleet, version.card)
     procfs.kill(held.child)  # the next child has nothing loaded
-    job.wait_for_log(f"there is no version {version.card.ref}; ")
+    job.wait_for_log(f"there is no model {version.card.name}; ")
     job.wait_for_log("start the job over with --restart")
     view = job.view
     assert job.running

@@ -48,7 +48,8 @@ def parse(arguments: list[str], group: click.Group = hangtag) -> None:
     if isinstance(command, click.Group):
         parse(rest, command)
     else:
-        command.make_context(name, rest)
+        # With the parent: click keeps the first help option of a command, with its names.
+        command.make_context(name, rest, parent=hangtag.make_context("hangtag", [name]))
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -71,7 +71,9 @@ def test_commands_are_valid(overlay: list[Object]) -> None:
         assert "command" not in p.container  # the image's entry point: hangtag
         name, *arguments = p.container["args"]
         with click.Context(hangtag):
-            hangtag.commands[name].make_context(name, arguments)
+            hangtag.commands[name].make_context(
+                name, arguments, parent=hangtag.make_context("hangtag", [name])
+            )
 
 
 def test_variables_are_settings_and_reach_the_server(overlay: list[Object], tmp_path: Path) -> None:

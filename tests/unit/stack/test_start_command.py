@@ -109,7 +109,9 @@ def test_user_certificate_authority_and_password_file_are_named_as_in_the_docs()
 
 def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
     worker = hangtag.commands["worker"]
-    read = typed(worker.get_help(click.Context(worker)))
+    read = typed(
+        worker.get_help(click.Context(worker, hangtag.make_context("hangtag", ["worker"])))
+    )
     (tmp_path / "password").write_text("secret\n")
     assert PASSWORD_FILE in read.variables
     address(Settings.from_env({**read.variables, PASSWORD_FILE: str(tmp_path / "password")}))

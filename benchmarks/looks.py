@@ -25,9 +25,9 @@ from benchmarks.report.tables import markdown
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.records import FrozenBatch, StoredResult
-from shared.class_folders import folder_of
 from shared.errors import Exit
 from shared.image_status import Status
+from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import digest, stamp
 from shared.messages.job import JobRecord, encode_job

@@ -15,8 +15,8 @@ from producer.models.train import troubles
 from producer.output.formatting import counted, typed
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
-from shared.corrections.labelled_files import input_sha256
 from shared.image_status import Status, count_flags
+from shared.labels.labelled_files import input_sha256
 from shared.messages import checked_data
 from shared.messages.batch import numbers
 from shared.messages.checked_data import CheckedRows, decode_rows

@@ -15,9 +15,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from producer.dispatch.lookahead import Lookahead
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
+from producer.inputs.lookahead import Lookahead
 from producer.inputs.reader import read, read_again
 from producer.inputs.skipped import (
     SKIPPED,

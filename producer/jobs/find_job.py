@@ -9,8 +9,7 @@ from pathlib import Path
 from producer.journal.job_index import entries, output_of
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import read_snapshot
-from shared.errors import UsageError
-from shared.no_such import no_such
+from shared.errors import UsageError, no_such
 
 #: The start of a job's id (shared/messages/job.py).
 _START = re.compile(r"[0-9a-hjkmnp-tv-z]{1,8}")

@@ -24,10 +24,9 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.rendering.table_file import sha256_of
-from shared.errors import Exit, UsageError
+from shared.errors import Exit, UsageError, no_such
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
-from shared.no_such import no_such
 
 
 class Job:

@@ -31,8 +31,8 @@ from producer.rendering.display_options import (
 from producer.rendering.forms import CSV, FORMS, converted, form_of
 from producer.summary.answers import AnswerCounter
 from producer.verify.sealed_journal import SealedJournal
-from shared.corrections import correction_log
 from shared.errors import UsageError
+from shared.labels import correction_log
 
 STDOUT = "-"
 #: Endings of what lies beside tables: journals with their logs, corrections.

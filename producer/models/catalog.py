@@ -9,10 +9,9 @@ from typing import NamedTuple
 from producer.requests.client import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError, UsageError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, ModelName, parse
-from shared.no_such import no_model, no_version
 from shared.registry import mirror_reader
 from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
 from shared.registry.registry import Registry

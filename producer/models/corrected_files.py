@@ -12,10 +12,10 @@ from producer.pages.file_location import FileLocation
 from producer.rendering.person_labels import Content
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction, in_force
-from shared.corrections.labelled_files import LabelledFile, encode_files
 from shared.errors import UsageError
+from shared.labels import correction_log
+from shared.labels.correction import Correction, in_force
+from shared.labels.labelled_files import LabelledFile, encode_files
 from shared.messages.files import DIGEST_BYTES
 
 

@@ -22,7 +22,7 @@ from producer.summary.class_figures import (
 )
 from producer.summary.form import Figure, figures, next_commands, paragraphs
 from producer.terminal.style import width
-from shared.corrections.labelled_files import input_sha256
+from shared.labels.labelled_files import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate

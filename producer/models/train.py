@@ -13,11 +13,10 @@ from producer.output.formatting import counted, one_line
 from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines
-from shared.errors import MISFITS, HangtagError, UsageError
+from shared.errors import MISFITS, HangtagError, UsageError, no_such
 from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, RECIPES, Train
-from shared.no_such import no_such
 from shared.settings import Settings
 
 #: Default recipes; worker/recipes/recipes.py defines all.

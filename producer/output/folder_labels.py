@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.class_folders import ClassFolders, problem
+from shared.labels.class_folders import ClassFolders, problem
 
 
 class FolderLabels:

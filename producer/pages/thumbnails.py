@@ -22,9 +22,10 @@ from shared.messages.pipe import receive, send
 from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode
 
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
-#: A hostile image may take as much memory as a process is allowed (worker/thumbnails.py).
+#: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).
 MAX_PROCESSES = 4
-#: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck in a call.
+#: The process ends itself earlier (worker/thumbnails/__main__.py), unless it is stopped or stuck
+#: in a call.
 _LIMIT_S = 30.0
 _MODULE = "worker.thumbnails"
 _REPLY_BYTES = 1 << 20

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
-from shared.corrections import correction_log
-from shared.corrections.correction import in_force
 from shared.errors import SetupError
 from shared.image_status import Status
+from shared.labels import correction_log
+from shared.labels.correction import in_force
 from shared.messages.batch import BatchResult
 from shared.messages.files import DIGEST_BYTES
 

@@ -24,8 +24,8 @@ from producer.report.choice import Choice
 from producer.report.survey import NO_PERSONS, Survey
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
-from shared.corrections import correction_log
 from shared.errors import HangtagError
+from shared.labels import correction_log
 from shared.messages.batch import BatchResult, decode_result
 from shared.messages.files import Stamp
 from shared.messages.model_card import card_sha256

@@ -7,11 +7,10 @@ from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
-from shared.errors import UsageError
+from shared.errors import UsageError, no_such
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Outcome, Request
-from shared.no_such import no_such
 from shared.settings import Settings
 
 

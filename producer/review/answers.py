@@ -18,9 +18,9 @@ from typing import NamedTuple
 from producer.journal.journal import journal_path
 from producer.journal.records import BatchFiles
 from producer.verify.sealed_journal import SealedJournal
-from shared.class_folders import ClassFolders
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status
+from shared.labels.class_folders import ClassFolders
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.files import Stamp
 

@@ -15,11 +15,11 @@ import msgspec
 
 from producer.pages.file_location import FileLocation
 from producer.review.answers import Answer, Answers, Key
-from shared.class_folders import folded, folder_of, problem
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction
 from shared.errors import UsageError
 from shared.image_status import Status
+from shared.labels import correction_log
+from shared.labels.class_folders import folded, folder_of, problem
+from shared.labels.correction import Correction
 from shared.messages.files import printable
 
 #: A page of a thousand labels cannot be used; a hostile client could add them without end.

@@ -10,7 +10,7 @@ import hashlib
 import os
 from typing import Any, NamedTuple
 
-from shared.class_folders import folded
+from shared.labels.class_folders import folded
 from shared.messages.files import printable
 
 

@@ -14,9 +14,9 @@ from typing import Any, Self
 from producer.journal import journal_lock
 from producer.sorting.entry import TABLES, VERSION
 from shared import atomic_file, file_lock
-from shared.class_folders import SORT_LOG
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
+from shared.labels.class_folders import SORT_LOG
 
 
 class LogFile:

@@ -21,9 +21,9 @@ from producer.journal.job_index import entries
 from producer.pages.file_location import FileLocation
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, source_hash
 from shared import atomic_file
-from shared.class_folders import SORT_LOG
 from shared.errors import SetupError
 from shared.failpoints import failpoint
+from shared.labels.class_folders import SORT_LOG
 
 SUFFIX = ".sorted"
 _REMEDY = "fix this, or copy the table and its journal to a folder that can be written"

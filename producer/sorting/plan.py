@@ -18,8 +18,8 @@ from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
 from producer.verify.sealed_journal import SealedJournal
-from shared.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.image_status import Status
+from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.batch import decode_result, numbers
 from shared.messages.files import NO_DIGEST
 

@@ -29,8 +29,8 @@ from producer.sorting.summary import Sorted
 from producer.sorting.undo import Undo, remove_empty
 from producer.verify.sealed_journal import SealedJournal
 from shared import atomic_file
-from shared.class_folders import SORT_LOG
 from shared.errors import UsageError
+from shared.labels.class_folders import SORT_LOG
 from shared.messages.files import printable
 
 #: A shorter run displays no progress.

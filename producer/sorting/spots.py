@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from producer.sorting.entry import Content
-from shared.class_folders import MAX_NAME_BYTES
 from shared.errors import HangtagError
 from shared.failpoints import failpoint
+from shared.labels.class_folders import MAX_NAME_BYTES
 
 _NOREPLACE = 1
 #: A longer one is no ending of an image.

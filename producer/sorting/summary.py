@@ -8,8 +8,8 @@ import msgspec
 
 from producer.output.formatting import columns, counted, near
 from producer.sorting.log import undo_command
-from shared.class_folders import RESERVED
 from shared.errors import Exit
+from shared.labels.class_folders import RESERVED
 
 _DONE = {"copy": "copied", "link": "linked", "move": "moved", "": "taken back"}
 

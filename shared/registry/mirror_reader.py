@@ -15,10 +15,9 @@ import msgspec
 import redis
 
 from shared import keys
-from shared.errors import SetupError
+from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
-from shared.no_such import no_model, no_version
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion

@@ -15,10 +15,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from shared import atomic_file
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError, UsageError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
-from shared.no_such import no_model, no_version
 from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasLog, Decision, current_aliases
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from shared.class_folders import folder_of
+from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, visit
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction, in_force
+from shared.labels import correction_log
+from shared.labels.correction import Correction, in_force
 from tests.browser.test_pages import NAMES, SHAPES
 from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import WIDE, serious_findings

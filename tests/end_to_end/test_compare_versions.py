@@ -12,7 +12,7 @@ import pytest
 
 from producer.compare.paired_test import p_value
 from producer.verify.verify import verify
-from shared.class_folders import folder_of
+from shared.labels.class_folders import folder_of
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery

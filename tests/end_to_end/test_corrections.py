@@ -20,9 +20,9 @@ from producer.cli.main import hangtag
 from producer.dataset_check import check_table
 from producer.models.corrected_files import corrections_input
 from producer.verify.verify import verify
-from shared.corrections import correction_log
-from shared.corrections.labelled_files import input_sha256
 from shared.errors import UsageError
+from shared.labels import correction_log
+from shared.labels.labelled_files import input_sha256
 from shared.messages.checked_data import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedData, Evaluated, Trained

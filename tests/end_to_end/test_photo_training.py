@@ -22,10 +22,9 @@ from tests.support.servers.redis_server import RedisServer
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
 from worker.backbones.table import BACKBONES
-from worker.datasets import seen_images
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers
+from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.metrics import score
 from worker.handlers.train import train
 from worker.runtimes import load_runtime, runtime

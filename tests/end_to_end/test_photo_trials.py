@@ -18,11 +18,10 @@ from shared.registry.registry import Registry
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets import seen_images
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers
+from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.handlers import photo_trials
+from worker.handlers import train_photos
 from worker.handlers.train import train
 from worker.inference import outlier_detector
 from worker.runtimes import load_runtime, runtime
@@ -61,14 +60,14 @@ def store(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iter
     with RedisServer(server_binary) as server:
         answers = {
             recipe: _trained(server, folder, recipe, str(root))
-            for recipe in ("photo-head", *photo_trials.TRIALS)
+            for recipe in ("photo-head", *train_photos.TRIALS)
         }
         yield Store(server, root, Registry(folder), answers)
 
 
 def _trained(server: RedisServer, folder: Path, recipe: str, root: str) -> Trained:
     work = Train("shapes", recipe, root, epochs=EPOCHS.get(recipe, 0))
-    if recipe in photo_trials.TRIALS:
+    if recipe in train_photos.TRIALS:
         work = msgspec.structs.replace(work, promote="if-clearly-better")
     context, _ = handler_context.make(server, folder, work, request_id=recipe)
     answer = train(context, work).answer
@@ -76,7 +75,7 @@ def _trained(server: RedisServer, folder: Path, recipe: str, root: str) -> Train
     return answer
 
 
-@pytest.mark.parametrize("recipe", photo_trials.TRIALS)
+@pytest.mark.parametrize("recipe", train_photos.TRIALS)
 def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
     store: Store, recipe: str
 ) -> None:
@@ -89,7 +88,7 @@ def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
     assert str(card.metrics.heldout_count) in card.notes
 
 
-@pytest.mark.parametrize("recipe", photo_trials.TRIALS)
+@pytest.mark.parametrize("recipe", train_photos.TRIALS)
 def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str) -> None:
     head, record = store.record("photo-head"), store.record(recipe)
     assert head.files is not None
@@ -102,7 +101,7 @@ def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str
 
 
 def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
-    fine, scratch = (store.record(recipe).files for recipe in photo_trials.TRIALS)
+    fine, scratch = (store.record(recipe).files for recipe in train_photos.TRIALS)
     assert fine is not None
     assert scratch is not None
     np.testing.assert_array_equal(fine, scratch)
@@ -114,7 +113,7 @@ def test_fine_tuning_starts_from_the_head_that_fits_the_photos(store: Store) -> 
 
 
 def test_the_card_of_a_fine_tuned_network_names_what_it_contains(store: Store) -> None:
-    fine, scratch = (store.card(recipe).pretrained for recipe in photo_trials.TRIALS)
+    fine, scratch = (store.card(recipe).pretrained for recipe in train_photos.TRIALS)
     assert fine == store.card("photo-head").pretrained
     assert scratch is None
 
@@ -126,7 +125,7 @@ def test_a_fine_tuned_network_loses_nothing_in_int8(store: Store) -> None:
     assert abs(trial.int8_loss - trial.fp32_loss) < 0.1
 
 
-@pytest.mark.parametrize("recipe", ["photo-head", *photo_trials.TRIALS])
+@pytest.mark.parametrize("recipe", ["photo-head", *train_photos.TRIALS])
 def test_every_version_detects_images_unlike_its_photos(store: Store, recipe: str) -> None:
     card = store.card(recipe)
     detector = outlier_detector.decode(
@@ -144,14 +143,14 @@ def test_every_version_detects_images_unlike_its_photos(store: Store, recipe: st
 
 
 def test_a_head_is_followed_by_trials_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo_trials, "FEWEST_PHOTOS", 10)
+    monkeypatch.setattr(train_photos, "FEWEST_PHOTOS", 10)
     work = Train("shapes", "photo", str(store.root), minutes=6, promote="always")
     ledger = RequestLedger(store.server.client, 30.0)
     for _ in range(2):  # as a second attempt after a crash
         context, _ = handler_context.make(
             store.server, store.registry.root, work, request_id="followed"
         )
-        trials = photo_trials.submit(context, work, 42)
+        trials = train_photos.submit_trials(context, work, 42)
         assert trials == ("followed-fine", "followed-scratch")
     found = [ledger.get(one) for one in trials]
     works = [one.request.work for one in found if one is not None]
@@ -170,7 +169,7 @@ def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
 ) -> None:
     work = Train("shapes", recipe, str(store.root), minutes=minutes)
     context, _ = handler_context.make(store.server, store.registry.root, work, request_id="alone")
-    assert photo_trials.submit(context, work, photos) == ()
+    assert train_photos.submit_trials(context, work, photos) == ()
 
 
 def _outputs(store: Store, card: Card, images: list[np.ndarray]) -> Outputs:

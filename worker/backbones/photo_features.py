@@ -21,10 +21,9 @@ from PIL import Image
 from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
 from worker.backbones.feature_cache import FeatureCache
-from worker.datasets.decode_files import THREADS, Bad, read_file
+from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
 from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
-from worker.datasets.prefetch import prefetched
 from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shared.corrections.labelled_files import LabelledFile
 from shared.errors import SetupError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import split

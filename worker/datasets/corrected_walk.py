@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from shared.class_folders import folder_of
-from shared.corrections.labelled_files import LabelledFile
+from shared.labels.class_folders import folder_of
+from shared.labels.labelled_files import LabelledFile
 from worker.datasets.folder_layout import ClassFolderWalk, Item
 from worker.datasets.split import TRAINING, UNDECIDED
 

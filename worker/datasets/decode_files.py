@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,9 +22,11 @@ from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
 from worker.datasets.examples import Images, Labels
 from worker.datasets.folder_layout import Item
-from worker.datasets.prefetch import prefetched
 from worker.datasets.split import Hashes, Parts
 from worker.decoding.decode import decode_into
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Limits of one thread's turn: enough images for a small overhead, few enough to fit in memory.
 TURN_IMAGES = 64
@@ -114,3 +118,22 @@ def read_file(path: bytes) -> bytes:
 def _hash(data: bytes | memoryview) -> int:
     digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
     return int.from_bytes(digest, "little")
+
+
+def prefetched(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Yield `work(item)` for each item, with at most two items in progress per thread.
+
+    An exception of `work` is raised at its item's turn. Items past the consumer's end do not start.
+    """
+    in_progress: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, "ahead") as pool:
+        try:
+            for item in items:
+                in_progress.append(pool.submit(work, item))
+                if len(in_progress) > 2 * threads:
+                    yield in_progress.popleft().result()
+            while in_progress:
+                yield in_progress.popleft().result()
+        finally:
+            for future in in_progress:
+                future.cancel()

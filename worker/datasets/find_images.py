@@ -18,10 +18,9 @@ from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import FASHION_MNIST
 from worker.datasets import fashion_mnist
-from worker.datasets.decode_files import THREADS, read_file
+from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk, Item
-from worker.datasets.prefetch import prefetched
 from worker.datasets.split import HELDOUT, HELDOUT_SHARE, content_hashes
 from worker.decoding.decode import decode
 

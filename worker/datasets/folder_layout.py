@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.class_folders import SORT_LOG, is_reserved
 from shared.errors import SetupError
 from shared.image_formats import is_decoded_kind, is_other_kind
+from shared.labels.class_folders import SORT_LOG, is_reserved
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 SPLITS = {

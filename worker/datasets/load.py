@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.corrections.labelled_files import LabelledFile
 from shared.errors import SetupError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Gates, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.requests import FASHION_MNIST

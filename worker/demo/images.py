@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.class_folders import folder_of
 from shared.errors import SetupError
+from shared.labels.class_folders import folder_of
 from worker.datasets import fashion_mnist
 from worker.demo.drawings import silhouette
 

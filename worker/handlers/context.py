@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import redis
 
-from shared.corrections.labelled_files import LabelledFile, decode_files
+from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings

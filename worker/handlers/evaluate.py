@@ -11,20 +11,21 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
-from shared.class_folders import folder_of
 from shared.errors import SetupError
+from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated
 from shared.messages.requests import FASHION_MNIST, Evaluate, Progress
-from worker.datasets import load, seen_images
+from worker.datasets import load
 from worker.datasets.examples import Examples, Labels
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
-from worker.datasets.seen_images import SeenImages
 from worker.datasets.split import HELDOUT, TEST
+from worker.evaluation import seen_images
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
+from worker.evaluation.seen_images import SeenImages
 from worker.handlers.context import Context, Reply
 from worker.runtimes import load_runtime, runtime
 

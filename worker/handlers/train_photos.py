@@ -7,16 +7,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from shared.broker.runtime_paths import stack_name
 from shared.errors import SetupError, UsageError
+from shared.ledger import request_store
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Trained
-from shared.messages.requests import FASHION_MNIST, Progress, Train
+from shared.messages.requests import FASHION_MNIST, Progress, Request, Train
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.backbones import table
 from worker.datasets import load
 from worker.datasets.examples import Examples
-from worker.handlers import photo_trials, promotion
+from worker.handlers import promotion
 from worker.handlers.context import Context, Reply
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes.recipes import Recipe
@@ -29,6 +34,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LOADING, PUBLISHING = "loading", "publishing"
+#: The recipe whose head is followed by trials, and theirs, in order; each gets an equal share of
+#: the time.
+FOLLOWED = "photo"
+TRIALS = ("photo-fine", "photo-scratch")
+#: A fold of fewer photos could not tell a better network from a lucky one.
+FEWEST_PHOTOS = 100
+#: Of a request's id, so that the trials' ids are valid.
+ID_CHARS = 48
 
 
 def train(context: Context, work: Train, recipe: Recipe) -> Reply:
@@ -60,7 +73,7 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
-    trials = photo_trials.submit(context, work, len(folder.learn.labels))
+    trials = submit_trials(context, work, len(folder.learn.labels))
     return Reply(
         Trained(card.ref, card.metrics, decided, seconds, folder.report, card.heldout_error, trials)
     )
@@ -142,3 +155,38 @@ def _heldout(context: Context, work: Train) -> promotion.HeldOut:
             return None
 
     return heldout
+
+
+def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]:
+    """The ids of the trials of a head that learned from `photos` photos; the same in each attempt.
+
+    Raises:
+        redis.exceptions.RedisError: the server is unreachable or full.
+        SetupError: the store cannot be written.
+    """
+    if work.recipe != FOLLOWED or not work.minutes or photos < FEWEST_PHOTOS:
+        return ()
+    return tuple(_submitted(context, _trial(context, work, recipe)) for recipe in TRIALS)
+
+
+def _trial(context: Context, work: Train, recipe: str) -> Request:
+    request = context.request
+    return Request(
+        f"{request.id[:ID_CHARS]}-{recipe.partition('-')[2]}",
+        msgspec.structs.replace(
+            work,
+            recipe=recipe,
+            minutes=work.minutes / len(TRIALS),
+            promote="never" if work.promote == "never" else "if-clearly-better",
+        ),
+        request.who,
+        request.created,
+    )
+
+
+def _submitted(context: Context, request: Request) -> str:
+    settings = context.settings
+    if not settings.redis_url:  # as the producer does, on this machine's stack
+        request_store.keep(context.registry.root, request, context.input, stack_name(settings))
+    RequestLedger(context.client, settings.lease_s).submit(request, context.input)
+    return request.id

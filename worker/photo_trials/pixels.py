@@ -16,9 +16,8 @@ from shared import atomic_file
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Preprocessing
 from worker.backbones.photo_features import PhotoFeatures
-from worker.datasets.decode_files import THREADS, read_file
+from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Images
-from worker.datasets.prefetch import prefetched
 from worker.decoding.decode import decode
 
 #: Photos between two progress reports.

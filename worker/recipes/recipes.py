@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.errors import SetupError
-from shared.no_such import no_such
+from shared.errors import SetupError, no_such
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,10 @@ import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Metrics, Preprocessing
-from worker.datasets import seen_images, split
+from worker.datasets import split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
-from worker.evaluation import heldout_answers
+from worker.evaluation import heldout_answers, seen_images
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import Served, export
 from worker.export.precision import Requested

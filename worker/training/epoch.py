@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from shared.errors import SetupError
+from worker.datasets.decode_files import prefetched
 from worker.datasets.examples import Examples
-from worker.datasets.prefetch import prefetched
 from worker.recipes.recipes import Recipe
 from worker.training.augmentation import augmented
 from worker.training.counter_rng import Numbers

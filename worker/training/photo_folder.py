@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import atomic_file
-from shared.corrections.labelled_files import LabelledFile
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.backbones import photo_features

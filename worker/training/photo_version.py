@@ -20,11 +20,10 @@ from shared.messages.model_card import Card, Pretrained
 from worker.backbones import efficientnet_lite, weights
 from worker.backbones.photo_features import PhotoFeatures
 from worker.backbones.table import Backbone
-from worker.datasets import seen_images
 from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Images
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers
+from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export import convert, precision

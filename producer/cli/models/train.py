@@ -189,7 +189,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.models.train import TrainOptions, check_work, make_work
     from producer.requests.client import make_request
     from producer.requests.submit import submit
-    from shared.corrections.labelled_files import input_sha256
+    from shared.labels.labelled_files import input_sha256
 
     if given["detach"] and given["wait"]:
         raise UsageError("--detach and --wait exclude each other; leave out one of them")

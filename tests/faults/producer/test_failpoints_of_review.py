@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.inputs.job_options import JobOptions
-from shared.corrections import correction_log
+from shared.labels import correction_log
 from tests.faults.producer.test_failpoints import PROGRAM
 from tests.support.failpoints.armed import KILL, Points, Shot
 from tests.support.images.drawn_folders import draw

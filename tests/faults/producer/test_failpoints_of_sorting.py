@@ -16,8 +16,8 @@ import pytest
 
 from producer.sorting import moved_files
 from producer.sorting.entry import Way
-from shared.class_folders import SORT_LOG
 from shared.errors import Exit
+from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.armed import KILL, Points, Shot
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ODD, RUBBISH

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from producer.sorting import moved_files
 from producer.sorting.entry import Way
-from shared.class_folders import SORT_LOG
 from shared.errors import Exit
+from shared.labels.class_folders import SORT_LOG
 from tests.faults.producer.test_failpoints_of_sorting import POINTS, POINTS_OF_PLAIN
 from tests.support.failpoints.armed import Points, Shot
 from tests.support.failpoints.hypothesis_profiles import FULL

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.class_folders import folder_of
 from shared.errors import SetupError, UsageError
+from shared.labels.class_folders import folder_of
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.requests import Evaluate, Import
 from shared.registry import packaged

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from producer.inputs.job_options import JobOptions
-from shared.corrections import correction_log
-from shared.corrections.correction import in_force
+from shared.labels import correction_log
+from shared.labels.correction import in_force
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
 from tests.support.processes.review_server import Review

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.class_folders import folder_of
+from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from worker.decoding.decode import decode
 from worker.demo.drawings import silhouette

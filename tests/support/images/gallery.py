@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.class_folders import folder_of
 from shared.errors import SetupError
+from shared.labels.class_folders import folder_of
 from tests.support.jobs import expected_table
 from worker.datasets import fashion_mnist
 from worker.datasets.fashion_mnist import LABELS

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from producer.output.csv_cells import unescape
-from shared.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
+from shared.labels.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
 from tests.support.jobs.finished_job import ODD, RUBBISH, finish, options_of
 
 FOLDER = "in"

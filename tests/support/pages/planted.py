@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.class_folders import folder_of
 from shared.image_status import Flag, Status
+from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
 from shared.registry import packaged
 from tests.support.images.encoders import save

@@ -16,8 +16,8 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
-from shared.class_folders import folder_of
 from shared.errors import Exit
+from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from tests.support.images.encoders import save

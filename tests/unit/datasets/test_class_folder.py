@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.class_folders import RESERVED, SORT_LOG
 from shared.errors import SetupError
+from shared.labels.class_folders import RESERVED, SORT_LOG
 from shared.messages.model_card import Preprocessing
 from tests.support.images.class_folders import SUFFIXES, fill, noise, write
 from tests.support.machine.unlistable_folders import obeying

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.corrections.labelled_files import (
+from shared.errors import BadMessage
+from shared.labels.labelled_files import (
     LabelledFile,
     decode_files,
     encode_files,
     input_sha256,
 )
-from shared.errors import BadMessage
 from worker.datasets.corrected_walk import LOST, open_walk
 from worker.datasets.split import TEST, TRAINING, UNDECIDED
 

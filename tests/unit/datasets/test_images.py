@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.class_folders import folder_of
 from shared.errors import SetupError
+from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Preprocessing
 from tests.support.images.image_zoo import Bytes
 from worker.datasets import fashion_mnist

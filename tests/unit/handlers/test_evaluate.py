@@ -13,9 +13,10 @@ from shared.messages.requests import FASHION_MNIST
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill
-from worker.datasets import load, seen_images
+from worker.datasets import load
 from worker.datasets.examples import Examples
-from worker.datasets.seen_images import SeenImages
+from worker.evaluation import seen_images
+from worker.evaluation.seen_images import SeenImages
 from worker.handlers import evaluate
 
 CARD = packaged.card()

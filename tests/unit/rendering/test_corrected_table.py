@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.verify.verify import verify
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction
+from shared.labels import correction_log
+from shared.labels.correction import Correction
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 NEW = 'wool "hat", red'

@@ -22,7 +22,7 @@ from producer.report.choice import (
     Row,
 )
 from producer.report.survey import MAX_PAIRED_LABELS, Survey
-from shared.class_folders import folder_of
+from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
 

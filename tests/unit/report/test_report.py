@@ -20,9 +20,9 @@ from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.pages import pictures
 from producer.report import report
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction
 from shared.errors import Exit
+from shared.labels import correction_log
+from shared.labels.correction import Correction
 from shared.messages.model_card import card_sha256, decode_card, encode_card
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.no_such import no_model, no_such, no_version
+from shared.errors import no_model, no_such, no_version
 
 
 def test_a_similar_name_is_proposed_and_otherwise_the_known_ones_are_listed() -> None:

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.sorting import sort
 from producer.sorting.entry import Way
-from shared.class_folders import FLAGGED, UNKNOWN
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction
 from shared.errors import Exit, UsageError
+from shared.labels import correction_log
+from shared.labels.class_folders import FLAGGED, UNKNOWN
+from shared.labels.correction import Correction
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ODD, RUBBISH
 from tests.support.jobs.sorted_job import folders_of, some_files, sorted_tree, tree

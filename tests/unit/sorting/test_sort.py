@@ -11,8 +11,8 @@ import pytest
 
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
-from shared.class_folders import SORT_LOG, folded
 from shared.errors import Exit, SetupError, UsageError
+from shared.labels.class_folders import SORT_LOG, folded
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree

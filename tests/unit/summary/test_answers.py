@@ -15,8 +15,8 @@ from producer.output.acceptance import doubtless
 from producer.output.csv_cells import escape
 from producer.output.csv_table import Table
 from producer.summary.answers import AnswerCounter
-from shared.class_folders import folder_of
 from shared.image_status import BY_CODE
+from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
 from shared.registry import packaged
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.class_folders import RESERVED, ClassFolders, folded, problem
 from shared.errors import UsageError
+from shared.labels.class_folders import RESERVED, ClassFolders, folded, problem
 from shared.registry import packaged
 
 #: Few letters, so that labels collide; `ß` and `ss`, `é` in two compositions, are equal for some.

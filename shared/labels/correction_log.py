@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared import atomic_file, file_lock
-from shared.corrections.correction import Correction, decode, encode
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
+from shared.labels.correction import Correction, decode, encode
 
 SUFFIX = ".corrections.jsonl"
 _READ_BYTES = 1 << 16

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.corrections import correction_log
-from shared.corrections.correction import Correction, decode, encode, in_force
 from shared.errors import BadMessage, SetupError
+from shared.labels import correction_log
+from shared.labels.correction import Correction, decode, encode, in_force
 
 KEYS = st.integers(0, 3).map(lambda key: f"{key:064x}")
 

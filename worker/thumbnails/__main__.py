@@ -13,8 +13,8 @@ import sys
 from shared.errors import ImageError
 from shared.messages.pipe import receive, send
 from shared.messages.thumbnail import Order, Thumbnail, decode_order, encode
-from worker.decoding.thumbnail import thumbnail, warm_up
 from worker.inference.resource_limits import memory_limit, time_limit
+from worker.thumbnails.thumbnail import thumbnail, warm_up
 
 #: One image takes at most 0.8 GB (worker/decoding/size_limits.py).
 MEMORY_BYTES = 1536 << 20

@@ -1,0 +1,1 @@
+"""Labels that people give: class folders, and corrections of a model's answers."""

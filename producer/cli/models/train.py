@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.examples import examples
+from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
 from producer.cli.options import corrections_option
 from producer.cli.params import ShareParam
 from producer.output.formatting import show_json
-from producer.terminal.style import columns_of
 from shared.errors import UsageError
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.messages.requests import Outcome
+    pass
 
 #: Options that --follow, --cancel and --list accept.
 _ALWAYS = {"timeout_s", "as_json", "quiet"}
@@ -215,38 +214,11 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         wait_for_trainer=not given["leave"],
     )
     if given["detach"]:
-        _show_detached(request.id, given["as_json"])
+        show_detached(request.id, given["as_json"])
     elif given["wait"]:
-        _wait_for_trials(settings, request.id, outcome, given)
+        wait_for_trials(settings, request.id, outcome, given)
     else:
-        _show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
-
-
-def _wait_for_trials(
-    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any]
-) -> None:
-    """Follow each trial of a head, and show every result. Raises the first error at the end."""
-    from producer.requests.existing import follow
-    from shared.errors import SetupError
-    from shared.messages.replies import Trained
-
-    quiet, as_json = given["quiet"], given["as_json"]
-    results, failed = [_reply(settings, request_id, outcome)], None
-    if not as_json:
-        _show_trained(settings, request_id, outcome, quiet=quiet, as_json=False)
-    for trial in outcome.decode(Trained).trials:
-        try:
-            _, found = follow(settings, trial, quiet=quiet, timeout_s=given["timeout_s"])
-        except SetupError as error:
-            failed = failed or error
-            continue
-        results.append(_reply(settings, trial, found))
-        if not as_json:
-            _show_trained(settings, trial, found, quiet=quiet, as_json=False)
-    if as_json:
-        show_json({**results[0], "trial_results": results[1:]})
-    if failed is not None:
-        raise failed
+        show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
@@ -257,7 +229,7 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
         settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
     )
     as_json = given["as_json"] or not isinstance(request.work, Train)
-    _show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=as_json)
+    show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=as_json)
 
 
 def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
@@ -278,43 +250,3 @@ def _list(settings: Settings, as_json: bool) -> None:
         show_json(found)
     else:
         click.echo("\n".join(table(found)) if found else "no request is open")
-
-
-def _show_detached(request_id: str, as_json: bool) -> None:
-    from producer.requests.wait import how_to_follow
-
-    if as_json:
-        show_json({"request": request_id})
-    else:
-        click.echo(request_id)
-        click.echo(how_to_follow(request_id), err=True)
-
-
-def _show_trained(
-    settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
-) -> None:
-    from producer.models import train as work
-    from shared.messages.replies import Trained
-
-    if as_json:
-        show_json(_reply(settings, request_id, outcome))
-        return
-    trained = outcome.decode(Trained)
-    if quiet:
-        click.echo(trained.model)
-        return
-    measured = work.evaluations(settings, trained.model)
-    for line in work.summary(trained, measured, columns_of(sys.stdout)):
-        click.echo(line)
-
-
-def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
-    import msgspec
-
-    from producer.models import train as work
-
-    reply = msgspec.json.decode(outcome.answer)
-    found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
-    if "model" in found and "decision" in found:
-        found["evaluations"] = work.evaluations(settings, found["model"])
-    return found

@@ -1,0 +1,84 @@
+"""What is printed after a training."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.output.formatting import show_json
+from producer.terminal.style import columns_of
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.messages.requests import Outcome
+
+
+def wait_for_trials(
+    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any]
+) -> None:
+    """Follow each trial of a head, and show every result. Raises the first error at the end."""
+    from producer.requests.existing import follow
+    from shared.errors import SetupError
+    from shared.messages.replies import Trained
+
+    quiet, as_json = given["quiet"], given["as_json"]
+    results, failed = [_reply(settings, request_id, outcome)], None
+    if not as_json:
+        show_trained(settings, request_id, outcome, quiet=quiet, as_json=False)
+    for trial in outcome.decode(Trained).trials:
+        try:
+            _, found = follow(settings, trial, quiet=quiet, timeout_s=given["timeout_s"])
+        except SetupError as error:
+            failed = failed or error
+            continue
+        results.append(_reply(settings, trial, found))
+        if not as_json:
+            show_trained(settings, trial, found, quiet=quiet, as_json=False)
+    if as_json:
+        show_json({**results[0], "trial_results": results[1:]})
+    if failed is not None:
+        raise failed
+
+
+def show_detached(request_id: str, as_json: bool) -> None:
+    """The id of a request that is not followed."""
+    from producer.requests.wait import how_to_follow
+
+    if as_json:
+        show_json({"request": request_id})
+    else:
+        click.echo(request_id)
+        click.echo(how_to_follow(request_id), err=True)
+
+
+def show_trained(
+    settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
+) -> None:
+    """The result of a training. Raises SetupError if another version of Hangtag wrote it."""
+    from producer.models import train as work
+    from shared.messages.replies import Trained
+
+    if as_json:
+        show_json(_reply(settings, request_id, outcome))
+        return
+    trained = outcome.decode(Trained)
+    if quiet:
+        click.echo(trained.model)
+        return
+    measured = work.evaluations(settings, trained.model)
+    for line in work.summary(trained, measured, columns_of(sys.stdout)):
+        click.echo(line)
+
+
+def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
+    import msgspec
+
+    from producer.models import train as work
+
+    reply = msgspec.json.decode(outcome.answer)
+    found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
+    if "model" in found and "decision" in found:
+        found["evaluations"] = work.evaluations(settings, found["model"])
+    return found

@@ -106,7 +106,7 @@ def show(
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
-    default=0.5,
+    default="50%",
     show_default=True,
     help="Fail if a larger share of the files cannot be read as images.",
 )

@@ -40,7 +40,7 @@ from shared.settings import Settings
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
-    default=0.05,
+    default="5%",
     show_default=True,
     help="Fail if a larger share of the files cannot be read as images.",
 )

@@ -103,7 +103,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 @click.option(
     "--max-unreadable",
     type=ShareParam(),
-    default=0.05,
+    default="5%",
     show_default=True,
     help="Fail if a larger share of the files cannot be read as images.",
 )

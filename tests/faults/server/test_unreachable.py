@@ -85,8 +85,10 @@ def test_the_start_of_an_outage_is_reported_and_progress_continues(stage: Scenar
     producer.wait_for_log("Redis has been unreachable since ")
     since = producer.log.partition("Redis has been unreachable since ")[2][: len(killed)]
     assert _seconds(killed) - 2 <= _seconds(since) <= _seconds(killed) + 2
-    lines = producer.log.count(" done, ")
-    wait_for("another line of progress", lambda: producer.log.count(" done, ") > lines)
+    lines = producer.log.count("waiting for a worker, ")
+    wait_for(
+        "another line of progress", lambda: producer.log.count("waiting for a worker, ") > lines
+    )
     assert producer.log.count("Redis has been unreachable") == 1
     stage.fleet.server.start()
     producer.wait_for_log("Redis is back")

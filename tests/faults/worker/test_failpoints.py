@@ -102,7 +102,8 @@ def test_one_death_at_an_image_of_a_careful_batch_blames_no_image(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, DEATH, shot)
-    producer = stage.classify(**ONE_MESSAGE)  # both deaths belong to the only batch
+    # Both deaths belong to the only batch.
+    producer = stage.classify(program=("tests.faults.apps.one_message_producer",), **ONE_MESSAGE)
     wait_for_shot(points, shot)
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)

@@ -1,0 +1,13 @@
+"""`python -m tests.faults.apps.one_message_producer ARGUMENT...`: `hangtag` that sends all images
+of a small job in one batch, however many processes there are."""
+
+from __future__ import annotations
+
+from producer.cli import main
+from producer.dispatch import batch_size, batcher
+from shared.messages.batch import MAX_BATCH_IMAGES
+
+if __name__ == "__main__":
+    batch_size.FIRST_IMAGES = batch_size.UNKNOWN_IMAGES_MAX = MAX_BATCH_IMAGES
+    batcher.SMALL_IMAGES = MAX_BATCH_IMAGES
+    main.main()

@@ -20,5 +20,5 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody can be asked here; confirm it with --yes")
+        raise UsageError(f"{question} There is no terminal to ask at; confirm it with --yes")
     click.confirm(question, abort=True, err=True)

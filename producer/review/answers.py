@@ -10,7 +10,7 @@ import functools
 import os
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Answers:
         SetupError: the journal cannot be read.
     """
 
-    def __init__(self, output: Path, on_rows: Callable[[int], None] = lambda rows: None) -> None:
+    def __init__(self, output: Path) -> None:
         self._output = output
         self.rows, self.sizes, self.crcs = array("I"), array("Q"), array("I")
         self.labels, self.confidences = array("H"), array("f")
@@ -69,7 +69,6 @@ class Answers:
                     f"the job of {output} has not finished; finish it with: "
                     f"hangtag collect {output}"
                 )
-            sealed.passed = on_rows
             self.card, self.job = sealed.card, sealed.record.id
             self.options = sealed.options
             self._starts, self._batches = array("I"), array("I")  #: first row, and number

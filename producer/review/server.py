@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from producer.pages.thumbnails import Thumbnails
@@ -19,6 +20,9 @@ from producer.review.views import Kind
 from producer.sorting import moved_files
 from shared import installation
 from shared.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from producer.review.guard import Guard
 
 #: What the server needs: the extra `review`.
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
@@ -41,7 +45,6 @@ def serve(
     label: str = "",
     folder: str = "",
     open_browser: bool = False,
-    on_rows: Callable[[int], None] = lambda rows: None,
     on_ready: Callable[[str, int], None],
 ) -> None:
     """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
@@ -53,13 +56,11 @@ def serve(
     """
     if lack := installation.missing(PACKAGES, "review"):
         raise SetupError(f"the review page cannot be served: {lack}")
-    import uvicorn
-
     from producer.review.app import make
     from producer.review.desk import Asset, Desk
     from producer.review.guard import Guard
 
-    answers = Answers(output, on_rows)
+    answers = Answers(output)
     if label and label not in answers.card.labels:
         raise UsageError(
             f"{answers.card.ref} has no label {label!r:.80}; it has: "
@@ -74,19 +75,26 @@ def serve(
         guard = Guard(make(desk), listener.getsockname()[1])
         wanted = {"kind": str(kind), "label": label, "folder": folder}
         link = f"{guard.link}#{urlencode({k: v for k, v in wanted.items() if v})}"
-        config = uvicorn.Config(
-            guard,
-            log_level=logging.WARNING,
-            access_log=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=_SHUTDOWN_S,
-            server_header=False,
-        )
         on_ready(link, len(answers))
         if open_browser:
             webbrowser.open(link)
-        with suppress(KeyboardInterrupt):  # the usual end; raised again by uvicorn
-            uvicorn.Server(config).run([listener])
+        _run(guard, listener)
+
+
+def _run(guard: Guard, listener: socket.socket) -> None:
+    """Serve until Ctrl-C."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        guard,
+        log_level=logging.WARNING,
+        access_log=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        server_header=False,
+    )
+    with suppress(KeyboardInterrupt):  # the usual end; raised again by uvicorn
+        uvicorn.Server(config).run([listener])
 
 
 def _listening(port: int) -> socket.socket:

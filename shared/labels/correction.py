@@ -34,11 +34,6 @@ class Correction(msgspec.Struct, frozen=True):
     at: str  #: ISO 8601, UTC
     undo: bool = False  #: takes the last decision with this key back
 
-    @property
-    def confirms(self) -> bool:
-        """Whether the person agrees with the model."""
-        return self.label == self.guess
-
 
 def encode(correction: Correction) -> bytes:
     """One line, with its end."""

@@ -27,11 +27,9 @@ class CheckedRows(msgspec.Struct, frozen=True):
     flags: bytes
     indices: bytes
     probabilities: bytes
-    #: By row: its label by its folder or a correction, that label's probability, and the number of
-    #: its group of near-duplicates.
+    #: By row: its label by its folder or a correction, and that label's probability.
     labels: list[int]
     given: list[float]
-    groups: list[int]
 
 
 def encode_rows(rows: CheckedRows) -> bytes:

@@ -24,7 +24,7 @@ from worker.runtimes.runtime import artifact_name
 
 RUNTIME = "litert"
 #: Small messages, so that a job has many.
-SMALL = ("-e", "HANGTAG_BATCH_IMAGES=64")
+SMALL = ("-e", "HANGTAG_BATCH_IMAGES=32")
 
 
 def at_photos(table: bytes) -> bytes:
@@ -117,7 +117,7 @@ def test_scaled_and_killed_workers_and_an_emptied_redis_do_not_change_the_table(
         wait_until_taken_over(client, held, 60)
     log(f"a worker was killed at {job.done:,} images, another worker has its batch", started)
     compose.scale(4)
-    log("4 workers again", started)  # the job may have ended meanwhile
+    log(f"4 workers again at {job.done:,} images", started)
     output = ended(job.process)
     log(next(line for line in output.splitlines() if line.startswith("job ")), started)
     assert job.output.read_bytes() == at_photos(photos.table)

@@ -26,7 +26,7 @@ from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import Context, Reply
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import FOLDS, folds
-from worker.photo_head.near_duplicates import Groups, groups
+from worker.photo_head.near_duplicates import groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.recipes import recipes
 from worker.runtimes.classifier import probabilities
@@ -67,7 +67,7 @@ def check(context: Context, work: CheckData) -> Reply:
     parts = folds(alike, digest_numbers(photos), photos.labels)
     found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).are_outliers(photos.fp32)
-    rows = _rows(work, folder, photos, found, alike, odd.tolist(), bad)
+    rows = _rows(work, folder, photos, found, odd.tolist(), bad)
     answer = CheckedData(folder.report, found.accuracy, found.error)
     return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})
 
@@ -93,7 +93,6 @@ def _rows(
     folder: PhotoFolder,
     photos: PhotoFeatures,
     found: OutOfFold,
-    alike: Groups,
     odd: Sequence[bool],
     bad: Sequence[Bad],
 ) -> CheckedRows:
@@ -109,7 +108,6 @@ def _rows(
     blank = np.zeros((len(bad), k))
     given = [*answers[np.arange(count), photos.labels].tolist(), *[0.0] * len(bad)]
     labels = [*photos.labels.tolist(), *[0] * len(bad)]
-    numbers = [*alike.tolist(), *range(len(alike), len(paths))]
     return CheckedRows(
         root=os.fsencode(work.data),
         card=encode_card(_card(folder, found, answers, photos)),
@@ -125,7 +123,6 @@ def _rows(
         .tobytes(),
         labels=[labels[i] for i in order],
         given=[given[i] for i in order],
-        groups=[numbers[i] for i in order],
     )
 
 

@@ -24,7 +24,7 @@ from worker.runtimes.runtime import artifact_name
 
 RUNTIME = "litert"
 #: Small messages, so that a job has many.
-SMALL = ("-e", "HANGTAG_BATCH_IMAGES=32")
+SMALL = ("-e", "HANGTAG_BATCH_IMAGES=8")
 
 
 def at_photos(table: bytes) -> bytes:

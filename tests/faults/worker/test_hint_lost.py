@@ -26,7 +26,13 @@ def test_a_hint_lost_with_its_worker_is_sent_again(stage: Scenario) -> None:
     client = stage.fleet.client
     victim = stage.fleet.worker(1)
     producer = stage.classify(program=PATIENT_PROGRAM)
-    lose_a_hint(client, producer, victim, lambda: procfs.stop(victim.pid))
+    lose_a_hint(
+        client,
+        producer,
+        victim,
+        lambda: procfs.stop(victim.pid),
+        lambda: procfs.go_on(victim.pid),
+    )
     assert procfs.state(victim.pid) == procfs.STOPPED
     assert claims(client) == []
     stage.check_outstanding(producer)

@@ -63,7 +63,7 @@ def popped_into_a_cut_cable(stage: Scenario, network: Network, seconds: float) -
     there, here = network.site(), network.site()
     worker = worker_at(there, stage)
     producer = producer_at(here, stage, PATIENT_PROGRAM)
-    lose_a_hint(client, producer, worker, there.pull_out)
+    lose_a_hint(client, producer, worker, there.pull_out, there.mend)
     clock.restart()
     there.check_cut()
     clock.wait_until(seconds)

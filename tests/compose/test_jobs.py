@@ -113,11 +113,12 @@ def test_scaled_and_killed_workers_and_an_emptied_redis_do_not_change_the_table(
     log(f"4 -> 2 workers at {job.done:,} images", started)
     victim, held = catch(compose, compose.containers("worker"))
     docker("kill", victim)
+    log(f"a worker was killed at {job.done:,} images", started)
+    compose.scale(4)  # the job runs at least until another worker has the batch
+    log(f"2 -> 4 workers at {job.done:,} images", started)
     with compose.client() as client:
         wait_until_taken_over(client, held, 60)
-    log(f"a worker was killed at {job.done:,} images, another worker has its batch", started)
-    compose.scale(4)
-    log(f"4 workers again at {job.done:,} images", started)
+    log("another worker has its batch", started)
     output = ended(job.process)
     log(next(line for line in output.splitlines() if line.startswith("job ")), started)
     assert job.output.read_bytes() == at_photos(photos.table)

@@ -23,8 +23,6 @@ _NEEDS = {
     CheckData: TRAIN_PACKAGES,
     ShowData: DRAW_PACKAGES,
 }
-#: Celery's warning of six lines to root. In a container that is usual, and messages hold no code.
-_AS_ROOT = "ignore:You're running the worker with superuser privileges"
 #: Of a trainer: one for long work, one for other work.
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
@@ -36,7 +34,7 @@ def command(children: int, events: bool) -> list[str]:
 
     With `events` it sends heartbeats to a monitor.
     """
-    return _celery("worker.app", children, events)
+    return _serve("worker.app", children, events)
 
 
 def trainer_command(events: bool) -> list[str]:
@@ -44,7 +42,7 @@ def trainer_command(events: bool) -> list[str]:
 
     Where there is a second core, a second process does short work beside a training.
     """
-    return _celery("worker.trainer", min(TRAINER_CHILDREN, cores()), events)
+    return _serve("worker.trainer", min(TRAINER_CHILDREN, cores()), events)
 
 
 def check_installed() -> None:
@@ -116,13 +114,10 @@ def run_trainer(settings: Settings) -> NoReturn:
     _become(trainer_command(settings.events), settings)
 
 
-def _celery(app: str, children: int, events: bool) -> list[str]:
+def _serve(app: str, children: int, events: bool) -> list[str]:
     return [
-        *(sys.executable, "-W", _AS_ROOT, "-m", "celery", "--quiet", "-A", app, "worker"),
-        *("--concurrency", str(children), "--pool", "prefork", "--loglevel", "WARNING"),
-        # Unused messages among workers; without them a worker starts and stops 1 s sooner.
-        *("--without-gossip", "--without-mingle"),
-        *(() if events else ("--without-heartbeat",)),
+        *(sys.executable, "-m", "worker.serve", app, "--concurrency", str(children)),
+        *(("--events",) if events else ()),
     ]
 
 

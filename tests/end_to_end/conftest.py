@@ -17,9 +17,9 @@ IMAGES = 1_000
 
 @pytest.fixture(scope="session")
 def fleet(server_binary: Path) -> Iterator[Fleet]:
-    """A server and `celery -A worker.app worker -c 2`, with users' settings."""
+    """A server and a worker with two children, with users' settings."""
     with RedisServer(server_binary) as server, Fleet(server, HANGTAG_BATCH_IMAGES="256") as running:
-        running.worker(options=())
+        running.worker()
         yield running
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,20 @@ import pytest
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
-from shared.ledger import heartbeats
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.processes.fleet import ROOT, Fleet, Worker, wait_for
-
-#: A child's resident memory in promise 6 of the design; the benchmark measures its peak.
-CHILD_MAX_BYTES = 120 * 10**6
+from tests.support.processes.fleet import ROOT, Fleet, Worker, as_celery, wait_for
+from tests.support.servers.redis_server import RedisServer
 
 #: One batch, classified in one call of the model.
 FEW = 12
+
+
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[Fleet]:
+    with RedisServer(server_binary) as server, Fleet(server) as running:
+        running.launched(as_celery)
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +87,3 @@ def test_an_invalid_message_leaves_the_worker_alive(
     fleet.client.lpush(keys.CLASSIFY_QUEUE, message)
     finish_a_job(fleet, few, tmp_path / "out.csv")
     assert processes(fleet) == before
-
-
-def test_a_child_stays_small(fleet: Fleet, images: Gallery, tmp_path: Path) -> None:
-    finish_a_job(fleet, images, tmp_path / "out.csv")
-    (beat,) = heartbeats.alive(fleet.client)
-    for child in beat.children:
-        status = Path(f"/proc/{child.split(':')[0]}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        assert int(peak.split()[1]) * 1024 < CHILD_MAX_BYTES

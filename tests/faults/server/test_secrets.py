@@ -11,14 +11,17 @@ import pytest
 from shared.errors import Exit
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.processes import procfs
-from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, as_product
 from tests.support.servers.secured_servers import GuardedServer, Users, acl_setuser
 
 #: It starts like a port number.
 SECRET = "12/s3cr:t/w@rd%41"
-OPTIONS = ("-l", "DEBUG", "--without-gossip", "--without-mingle", "--without-heartbeat")
 #: The password as it is, percent-encoded, and parts of it.
 TRACES = [SECRET.encode(), quote(SECRET, safe="").encode(), b"s3cr", b"w@rd", b"w%40rd"]
+
+
+def verbose(app: str, concurrency: int) -> list[str]:
+    return as_product(app, concurrency, "--loglevel", "DEBUG")
 
 
 @pytest.fixture
@@ -59,9 +62,9 @@ def test_a_password_in_the_url_appears_nowhere(
         server, **SHORT_TIMES, HANGTAG_BATCH_IMAGES="16", HANGTAG_STORE=str(tmp_path / "store")
     ) as fleet:
         user = {"HANGTAG_REDIS_URL": url(server, "worker")}
-        worker = fleet.worker(2, options=OPTIONS, ready=True, **user)
+        worker = fleet.launched(verbose, 2, ready=True, **user)
         user = {"HANGTAG_REDIS_URL": url(server, "trainer")}
-        trainer = fleet.worker(1, "worker.trainer", OPTIONS, ready=True, **user)
+        trainer = fleet.launched(verbose, 1, "worker.trainer", True, **user)
         user = {"HANGTAG_REDIS_URL": url(server, "producer")}
         commands = []
 

@@ -18,7 +18,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
-from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, wait_for
+from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, as_product, wait_for
 from tests.support.servers.redis_server import RedisServer
 
 IMAGES = 480
@@ -71,7 +71,7 @@ def test_a_restarted_worker_still_dies_with_its_starter(fleet: Fleet, unresponsi
         "import os, sys, time; from producer.stack.service import Running; "
         "Running('worker', sys.argv[1:], dict(os.environ)); time.sleep(600)"
     )
-    command = [sys.executable, "-m", "celery", "-A", UNRESPONSIVE_APP, "worker", "-c", "1"]
+    command = [sys.executable, *as_product(UNRESPONSIVE_APP, 1)]
     env = fleet._environment({})
     parent = subprocess.Popen(
         [sys.executable, "-c", starter, *command], env=env, cwd=ROOT, stderr=subprocess.PIPE

@@ -24,9 +24,11 @@ from tests.support.processes.fleet import (
     BATCH_IMAGES,
     PRODUCT_APP,
     SHORT_TIMES,
-    STACK_OPTIONS,
     Fleet,
+    Launch,
     Worker,
+    as_celery,
+    as_product,
     wait_for,
 )
 from tests.support.servers.flower import Flower
@@ -36,8 +38,6 @@ from tests.support.servers.secured_servers import GuardedServer, Users
 
 IMAGES = 160
 EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
-#: The options of `hangtag worker` with events.
-OPTIONS = tuple(option for option in STACK_OPTIONS if option != "--without-heartbeat")
 CHANNEL = "hangtag:0.celery.pidbox"
 STEERING = ("pool_grow", "pool_shrink", "add_consumer", "cancel_consumer", "shutdown")
 #: More than a server buffers for a subscriber: it closes the connection.
@@ -45,6 +45,10 @@ FLOOD_BYTES = 40 << 20
 LINE_CHARS = 600
 LIFE = {"", "worker.online", "worker.heartbeat", "worker.offline"}
 DROPPED = "a command or an event was dropped: "
+
+
+def with_events(app: str, concurrency: int) -> list[str]:
+    return as_product(app, concurrency, "--events")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def guarded(tmp_path: Path, server_binary: Path) -> Iterator[GuardedServer]:
 
 
 def watched(fleet: Fleet, **settings: str) -> Worker:
-    return fleet.worker(2, PRODUCT_APP, OPTIONS, True, **EVENTS, **settings)
+    return fleet.launched(with_events, 2, PRODUCT_APP, True, **EVENTS, **settings)
 
 
 @contextmanager
@@ -159,7 +163,7 @@ def test_a_trainer_is_displayed_with_the_shipped_users(
     with Fleet(guarded, **SHORT_TIMES) as fleet:
         user = guarded.users.settings("trainer")
         store = {"HANGTAG_STORE": str(tmp_path / "store")}
-        trainer = fleet.worker(1, "worker.trainer", OPTIONS, True, **EVENTS, **store, **user)
+        trainer = fleet.launched(with_events, 1, "worker.trainer", True, **EVENTS, **store, **user)
         settings = {"HANGTAG_REDIS_URL": guarded.url, **guarded.users.settings("flower")}
         with Flower(tmp_path / "flower", settings) as flower:
             get_workers = partial(flower.get, "/api/workers?refresh=1")
@@ -264,17 +268,19 @@ def test_a_reply_whose_expiry_cannot_be_set_is_not_stored(server: RedisServer) -
     assert not server.client.exists(queue)
 
 
-@pytest.mark.parametrize("options", [STACK_OPTIONS, ()], ids=["as the stack's", "as celery's"])
+@pytest.mark.parametrize("launch", [as_product, as_celery])
 def test_without_events_no_worker_subscribes_or_publishes(
-    fleet: Fleet, images: Gallery, tmp_path: Path, options: tuple[str, ...]
+    fleet: Fleet, images: Gallery, tmp_path: Path, launch: Launch
 ) -> None:
-    worker = fleet.worker(2, options=options)
+    worker = fleet.launched(launch)
     output = tmp_path / "out.csv"
     with published(fleet.client) as channels:
         job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
         assert job.wait() == Exit.OK, job.story
         assert len(subscribers(fleet.client)) == 1, "only the test's own subscription"
     # Celery's defaults publish heartbeats and look for other workers, without subscribers.
-    assert {channel.partition("/")[2] for channel in channels} <= (set() if options else LIFE)
+    assert {channel.partition("/")[2] for channel in channels} <= (
+        LIFE if launch is as_celery else set()
+    )
     assert worker.end() == 0, worker.story
     check_none(fleet.client)

@@ -80,12 +80,12 @@ def test_commands_at_once_start_one_stack(place: Place) -> None:
 
 
 def test_a_running_stack_costs_a_command_nothing(running: Place) -> None:
-    took_s = []
+    used_s = []
     for _ in range(50):
-        start_s = time.perf_counter()
+        start_s = time.process_time()
         stack.ensure(running.settings)
-        took_s.append(time.perf_counter() - start_s)
-    assert sorted(took_s)[25] < 0.005
+        used_s.append(time.process_time() - start_s)
+    assert sorted(used_s)[25] < 0.005
 
 
 def test_only_this_user_reaches_the_server(running: Place) -> None:

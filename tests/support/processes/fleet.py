@@ -28,8 +28,8 @@ T = TypeVar("T")
 Prefix = Callable[[Path], list[str]]
 ROOT = Path(__file__).parents[3]
 PRODUCT_APP = "worker.app"
-#: The options of this machine's stack; a worker is ready a second sooner.
-STACK_OPTIONS = ("-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat")
+#: Returns the arguments of Python that run an application with this many children.
+Launch = Callable[[str, int], list[str]]
 PRODUCT_PROGRAM = ("producer.cli",)
 POISON_APP = "tests.faults.apps.poison_worker"
 DEADLY_APP = "tests.faults.apps.deadly_worker"
@@ -134,19 +134,30 @@ class Process:
             raise AssertionError(f"no end within {timeout_s:.0f} s\n{self.story}") from None
 
 
+def as_product(app: str, concurrency: int, *options: str) -> list[str]:
+    """As the product starts workers, with a log that reports that they are ready."""
+    arguments = [app, "--concurrency", str(concurrency), "--loglevel", "INFO"]
+    return ["-m", "worker.serve", *arguments, *options]
+
+
+def as_celery(app: str, concurrency: int) -> list[str]:
+    """As people start workers of Celery; ready a second later."""
+    return ["-m", "celery", "-A", app, "worker", "-c", str(concurrency)]
+
+
 class Worker(Process):
-    """A worker parent and its pool: `celery -A APP worker -c N`."""
+    """A worker parent and its pool."""
 
     def __init__(
         self,
         app: str,
         concurrency: int,
-        options: Sequence[str],
+        launch: Launch,
         env: dict[str, str],
         files: Path,
         prefix: Sequence[str] = (),
     ) -> None:
-        arguments = ["-m", "celery", "-A", app, "worker", "-c", str(concurrency), *options]
+        arguments = launch(app, concurrency)
         super().__init__([*prefix, sys.executable, *arguments], Path(TEMP_DIR), env, files)
         self.concurrency = concurrency
 
@@ -284,20 +295,25 @@ class Fleet:
         return procfs.with_variable("HANGTAG_REDIS_URL", self.server.url)
 
     def worker(
+        self, concurrency: int = 2, app: str = "", ready: bool = True, **settings: str
+    ) -> Worker:
+        """A new worker; waits until it is ready, unless `ready` is false."""
+        return self.launched(as_product, concurrency, app, ready, **settings)
+
+    def launched(
         self,
+        launch: Launch,
         concurrency: int = 2,
         app: str = "",
-        options: Sequence[str] = STACK_OPTIONS,
         ready: bool = True,
         **settings: str,
     ) -> Worker:
-        """A new worker; waits until it is ready, unless `ready` is false."""
-        env = self._environment(settings)
+        """A new worker, started in this way."""
         worker = Worker(
             app or self.app,
             concurrency,
-            options,
-            env,
+            launch,
+            self._environment(settings),
             self._new_files(),
             self._prefix(Path(TEMP_DIR)),
         )

@@ -81,8 +81,8 @@ def test_with_a_remote_broker_the_command_is_printed_without_a_password(
 
 
 def test_only_monitors_see_a_workers_heartbeat() -> None:
-    assert "--without-heartbeat" in commands.command(1, events=False)
-    assert "--without-heartbeat" not in commands.command(1, events=True)
+    assert "--events" not in commands.command(1, events=False)
+    assert "--events" in commands.command(1, events=True)
     assert Settings().events is False
     assert Settings(celery_events="0").events is False
     assert Settings(celery_events="1").events is True

@@ -138,6 +138,17 @@ def test_a_parent_loads_no_runtime_before_it_forks(module: str) -> None:
     assert loaded_after(f"import {module}") & never == set()
 
 
+@pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
+def test_a_parent_loads_no_command_line_of_celery(app: str) -> None:
+    program = f"""
+from celery.apps.worker import Worker
+from worker import serve
+Worker.start = lambda self: self.blueprint
+serve.main(["{app}", "--concurrency", "1"])
+"""
+    assert loaded_after(program) & {"click_repl", "prompt_toolkit", "flower"} == set()
+
+
 def test_a_promotion_loads_no_runtime() -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
     assert (

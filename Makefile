@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-photo-models bench-photo-speed bench-photo-memory bench-recovery bench-memory bench-scaling bench-transport \
+  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
 help:  ## this list
@@ -112,6 +112,9 @@ bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 ph
 # DATA: a folder with train/ and test/; OPTIONS as in --help, for example --unlike drawings=DIR
 bench-photo-models: $(VENV)/dev.stamp  ## accuracy and seconds of head, fine-tuning, scratch: DATA=DIR
 	@$(BIN)/python -m benchmarks.photo_models $(DATA) $(OPTIONS)
+
+bench-corrections: $(VENV)/dev.stamp  ## what corrections do for a model of photos: PHOTOS=DIR
+	@$(BIN)/python -m benchmarks.corrections $(PHOTOS) $(OPTIONS)
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery

@@ -9,7 +9,6 @@ was chosen on the photos that are named here. The tables go to standard output.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
+from benchmarks.workloads.labelled_photos import linked
 from shared.errors import ImageError
 from shared.messages.model_card import Card
 from worker.backbones import table
@@ -101,21 +101,14 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:
     """Copy test/, and `count` photos of each class of train/."""
-    shutil.copytree(data / "test", to / "test", copy_function=_linked)
+    shutil.copytree(data / "test", to / "test", copy_function=linked)
     for label in sorted(path for path in (data / "train").iterdir() if path.is_dir()):
         photos = sorted(path for path in label.rglob("*") if path.is_file())
         chosen = random.Random(f"{seed} {label.name}").sample(photos, len(photos))
         for photo in chosen[: count or None]:
             place = to / "train" / label.name / photo.relative_to(label)
             place.parent.mkdir(parents=True, exist_ok=True)
-            _linked(photo, place)
-
-
-def _linked(source: str | Path, to: str | Path) -> None:
-    try:
-        os.link(source, to)
-    except OSError:  # another disk
-        shutil.copy(source, to)
+            linked(photo, place)
 
 
 def _row(one: Figures) -> tuple[str, ...]:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from producer.dataset_check import check_table
+from producer.dataset_check import check_page, check_table
+from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.formatting import counted, typed
+from producer.pages import page as pages
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
-from shared.image_status import Status, count_flags
 from shared.labels.labelled_files import input_sha256
 from shared.messages import checked_data
-from shared.messages.batch import numbers
-from shared.messages.checked_data import CheckedRows, decode_rows
+from shared.messages.checked_data import decode_rows
 from shared.messages.files import printable
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedData, DataReport
@@ -51,6 +51,10 @@ class DatasetCheck(msgspec.Struct, frozen=True):
     #: The first thousand: those that are least like their label first.
     first_suspects: tuple[Suspect, ...]
     unlike_others: int
+    copies: int  #: files with the bytes of an earlier one
+    near_duplicates: int
+    crossing: int  #: groups of copies and near-duplicates in training and test data
+    page: str = ""
 
 
 def default_output(folder: str) -> Path:
@@ -63,16 +67,20 @@ def check(
     folder: str,
     output: Path,
     *,
+    page: Path | None = None,
+    force: bool = False,
     corrections: Sequence[Path] = (),
     max_unreadable: float = 0.5,
     quiet: bool = False,
 ) -> DatasetCheck:
-    """Have the folder checked, and write the table.
+    """Have the folder checked, and write the table, and the page if one is named.
 
     Raises:
-        UsageError: the folder does not exist, or another file is at the output.
-        SetupError: the folder has no classes, the table cannot be written; or as `submit`.
+        UsageError: the folder does not exist, or another file is at an output (unless `force`).
+        SetupError: the folder has no classes, an output cannot be written; or as `submit`.
     """
+    if page is not None:
+        pages.check(page, force)  # before the long work
     input = corrections_input(corrections)
     work = CheckData(data_place(folder, settings), max_unreadable, input_sha256(input))
     request = make_request(work)
@@ -80,27 +88,33 @@ def check(
     rows = decode_rows(picture(settings, request.id, checked_data.FILE))
     card = decode_card(rows.card)
     check_table.write(rows, card, os.fsencode(folder), str(output.absolute()))
-    found = sorted(_suspects(rows, card.labels), key=lambda one: (one.given, one.path))
-    unlike = sum(count_flags(rows.flags).values())
+    found = Findings(rows)
+    if page is not None:
+        check_page.write(found, card, answer, folder, table=output, page=page, quiet=quiet)
     return DatasetCheck(
         str(output),
         answer.data,
         answer.accuracy,
         answer.error,
-        len(found),
-        tuple(found[:NAMED]),
-        unlike,
+        len(found.suspects),
+        tuple(_suspect(found, i, card.labels) for i in found.suspects[:NAMED]),
+        len(found.outliers),
+        found.copies,
+        found.near_duplicates,
+        sum(map(found.crosses, found.groups)),
+        "" if page is None else str(page),
     )
 
 
-def _suspects(rows: CheckedRows, labels: Sequence[str]) -> Iterator[Suspect]:
-    best: Sequence[int] = numbers("H", rows.indices)[:: rows.k]
-    values: Sequence[float] = numbers("f", rows.probabilities)[:: rows.k]
-    each = zip(rows.paths, rows.statuses, best, values, rows.labels, rows.given, strict=True)
-    for path, status, guess, confidence, label, given in each:
-        if status == Status.OK.code and guess != label:
-            below = path.removeprefix(rows.root + b"/")
-            yield Suspect(printable(below), labels[label], labels[guess], confidence, given)
+def _suspect(found: Findings, row: int, labels: Sequence[str]) -> Suspect:
+    rows = found.rows
+    return Suspect(
+        printable(rows.paths[row].removeprefix(rows.root + b"/")),
+        labels[rows.labels[row]],
+        labels[found.guesses[row]],
+        found.confidences[row],
+        rows.given[row],
+    )
 
 
 def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) -> Iterator[str]:
@@ -116,14 +130,29 @@ def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) ->
             yield f"  {one.path}: {one.label}? more like {one.guess} ({one.confidence:.0%})"
         if found.suspects > SHOWN:
             yield f"  ... and {found.suspects - SHOWN:,} more in {found.table}"
-    if found.data.duplicates_count:
-        yield f"{counted(found.data.duplicates_count, 'near-duplicate')}:"
+    if found.copies or found.near_duplicates:
+        yield f"{_copies(found)}:"
         yield from (f"  {one}" for one in found.data.duplicates[:SHOWN])
     if found.unlike_others:
         yield f"{counted(found.unlike_others, 'image')} unlike the others (flagged in the table)"
     yield from troubles(found.data)
     table = found.table
-    yield f"look:    {typed(['hangtag', 'report', table])}"
+    if found.page:
+        yield f"look:    {found.page}"
+    else:
+        page = str(Path(table).with_suffix(".html"))
+        yield f"look:    {typed(['hangtag', 'dataset', 'check', folder, '-o', page])}"
     yield f"correct: {typed(['hangtag', 'review', table, '--rows', 'disagreeing'])}"
     used = [word for each in (*corrections, table) for word in ("--corrections", str(each))]
     yield f"train:   {typed(['hangtag', 'train', folder, *used])}"
+
+
+def _copies(found: DatasetCheck) -> str:
+    """The numbers of copies and near-duplicates, in words."""
+    texts = []
+    if found.copies:
+        texts.append(f"{found.copies:,} {'copy' if found.copies == 1 else 'copies'}")
+    if found.near_duplicates:
+        texts.append(counted(found.near_duplicates, "near-duplicate"))
+    crossing = f", {found.crossing:,} in training and test data" if found.crossing else ""
+    return " and ".join(texts) + crossing

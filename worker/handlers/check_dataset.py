@@ -21,12 +21,13 @@ from shared.messages.requests import CheckData, Progress
 from worker.backbones import table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad, read_file
+from worker.datasets.split import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import Context, Reply
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import FOLDS, folds
-from worker.photo_head.near_duplicates import groups
+from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.recipes import recipes
 from worker.runtimes.classifier import probabilities
@@ -67,7 +68,7 @@ def check(context: Context, work: CheckData) -> Reply:
     parts = folds(alike, digest_numbers(photos), photos.labels)
     found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).are_outliers(photos.fp32)
-    rows = _rows(work, folder, photos, found, odd.tolist(), bad)
+    rows = _rows(work, folder, photos, found, odd.tolist(), alike, bad)
     answer = CheckedData(folder.report, found.accuracy, found.error)
     return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})
 
@@ -94,6 +95,7 @@ def _rows(
     photos: PhotoFeatures,
     found: OutOfFold,
     odd: Sequence[bool],
+    alike: Groups,
     bad: Sequence[Bad],
 ) -> CheckedRows:
     answers = probabilities(found.logits, found.temperature)
@@ -123,7 +125,23 @@ def _rows(
         .tobytes(),
         labels=[labels[i] for i in order],
         given=[given[i] for i in order],
+        in_test=bytes(int(i < count and photos.parts[i] == TEST) for i in order),
+        like=_like(order, photos, alike),
     )
+
+
+def _like(order: Sequence[int], photos: PhotoFeatures, alike: Groups) -> list[int]:
+    """The earlier row that each row is a copy or a near-duplicate of; -1: none."""
+    first_of_group, first_of_copies = dict[int, int](), dict[bytes, int]()
+    found = []
+    for row, i in enumerate(order):
+        if i >= len(photos.paths):  # unreadable
+            found.append(-1)
+            continue
+        near = first_of_group.setdefault(int(alike[i]), row)
+        same = first_of_copies.setdefault(photos.digests[i].tobytes(), row)
+        found.append(same if same != row else near if near != row else -1)
+    return found
 
 
 def _card(

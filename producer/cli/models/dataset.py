@@ -87,6 +87,7 @@ def show(
 
 @dataset.command(
     epilog=examples(
+        ("hangtag dataset check photos/ -o check.html", "the page, and check.csv"),
         ("hangtag dataset check photos/", "into photos-check.csv"),
         ("hangtag review photos-check.csv --rows disagreeing", "correct what it found"),
         ("hangtag dataset check photos/ --corrections photos-check.csv", ""),
@@ -99,8 +100,8 @@ def show(
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="The table (.csv), or a page beside it (.html). Default: the folder's name and "
-    "-check.csv, in the current folder.",
+    help="The table (.csv), or a page (.html) and the table beside it. Default: the folder's "
+    "name and -check.csv, in the current folder.",
 )
 @corrections_option
 @click.option(
@@ -123,15 +124,12 @@ def check(
     training, and changes no folder.
     """  # fmt: skip
     from producer.dataset_check import check as work
-    from producer.report.report import write_report
 
     settings, quiet = Settings.from_env(), quiet or as_json
     output = output or work.default_output(folder)
-    is_page = output.suffix.lower() in (".html", ".htm")
-    table = output.with_suffix(".csv") if is_page else output
-    found = work.check(settings, folder, table, quiet=quiet, **given)
-    if is_page:
-        write_report(settings, str(table), output, force=force, quiet=quiet)
+    page = output if output.suffix.lower() in (".html", ".htm") else None
+    table = output if page is None else output.with_suffix(".csv")
+    found = work.check(settings, folder, table, page=page, force=force, quiet=quiet, **given)
     print_answer(found, work.lines(found, folder, given["corrections"]), as_json)
 
 

@@ -1,0 +1,253 @@
+"""`make bench-corrections PHOTOS=DIR`: what corrections of people do for a model of photos.
+
+DIR has train/ and test/ with a folder for each class. A model learns from few photos of each class
+and classifies others; the most doubtful of them, or as many drawn by chance, get their true labels
+on the review page; a model learns from these, too. Then wrong labels are planted in class folders,
+searched for by `hangtag dataset check`, and corrected. All of it goes through the commands and the
+page, all accuracies are those of `hangtag models evaluate` on test/, from which nothing is learned
+or corrected. The blocks of docs/correct-and-train.md are written after a complete run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, NamedTuple, TypeVar
+
+from benchmarks.environment import machine
+from benchmarks.environment.paths import ROOT, environment, runtime_folder
+from benchmarks.measure import local_stack
+from benchmarks.measure.photo_loop import Prompt
+from benchmarks.report.tables import markdown
+from benchmarks.workloads import labelled_photos
+from benchmarks.workloads.labelled_photos import Pool
+from producer.fleet.machine_resources import cores
+
+PAGE = ROOT / "docs" / "correct-and-train.md"
+DRAWS = 5
+LABELLED, UNLABELLED, CORRECTED = 20, 2_000, 100
+#: More than LABELLED, so that every class has photos to classify.
+LEAST = 25
+CLEAN, WRONG = 2_000, 100
+#: Of the list of likely wrong labels, as a share of the photos: what a person looks through.
+LOOKED_THROUGH = 0.1
+Row = dict[str, Any]
+
+
+class Loop(NamedTuple):
+    """One draw: accuracies before, and after corrections that were chosen in two ways."""
+
+    before: float
+    doubtful: float
+    random: float
+    doubtful_wrong: int  #: of the corrected rows
+    random_wrong: int
+
+
+class Planted(NamedTuple):
+    """One draw of wrong labels."""
+
+    first: int  #: planted ones in the first tenth of the list
+    corrected: int  #: planted ones that a person corrected, looking at as many rows of the page
+    before: float
+    after: float
+    clean: float  #: without a wrong label
+
+
+Draw = TypeVar("Draw", Loop, Planted)
+
+
+def main() -> int:
+    """Print the blocks, and write them into the page after a complete run."""
+    given = _parser().parse_args()
+    pool = labelled_photos.read(given.photos, LEAST)
+    with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
+        env = environment(runtime) | {"HANGTAG_STORE": f"{name}/store"}
+        prompts = (Prompt(Path(name), env), Prompt(Path(name), env))
+        test = Path(name) / "test"
+        tested = labelled_photos.write_test(pool, test)
+        local_stack.up(env, given.workers)
+        try:
+            loops = _draws(given.draws, lambda seed: loop(pool, prompts[0], test, seed))
+            planted = _draws(given.draws, lambda seed: search(pool, prompts[1], test, seed))
+        finally:
+            local_stack.end(env, str(runtime))
+    about = (
+        f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; {len(pool.learn)} classes, "
+        f"{tested:,} test photos. {machine.busy()}".strip()
+    )
+    blocks = {
+        "loop": loop_block(loops, about),
+        "planted": planted_block(planted, about),
+        "typed": prompts[0].transcript(),
+        "check": prompts[1].transcript(),
+    }
+    for block in blocks.values():
+        print(f"{block}\n")
+    if given.draws >= DRAWS:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--workers", type=int, default=cores())
+    return parser
+
+
+def _draws(count: int, draw: Callable[[int], Draw]) -> list[Draw]:
+    found = []
+    for seed in range(1, count + 1):
+        found.append(draw(seed))
+        print(json.dumps(found[-1]._asdict()), file=sys.stderr, flush=True)
+    return found
+
+
+def loop(pool: Pool, prompt: Prompt, test: Path, seed: int) -> Loop:
+    """Train, classify, correct, train again."""
+    prompt.enter(f"loop-{seed}")
+    truths = labelled_photos.few(pool, prompt.folder, LABELLED, UNLABELLED, seed)
+    first = 3 * (seed - 1) + 1  # three versions in each draw
+    prompt.train()
+    before = prompt.accuracy(f"photos@{first}", test)
+    prompt.run("classify", "inbox/", "--model", f"photos@{first}")
+
+    def truth(path: str) -> str:
+        return truths[Path(path).name]
+
+    chance = random.Random(f"{seed} random")
+    choices: list[tuple[str, Callable[[list[Row]], list[Row]]]] = [
+        ("doubtful", lambda rows: rows[:CORRECTED]),
+        ("all", lambda rows: chance.sample(rows, min(CORRECTED, len(rows)))),
+    ]
+    accuracies, wrong = [], []
+    for number, (kind, choose) in enumerate(choices, first + 1):
+        wrong.append(prompt.correct("inbox.csv", kind, choose, truth).wrong)
+        prompt.train("--corrections", "inbox.csv")
+        accuracies.append(prompt.accuracy(f"photos@{number}", test))
+        prompt.forget_corrections("inbox.csv")
+    return Loop(before, accuracies[0], accuracies[1], wrong[0], wrong[1])
+
+
+def search(pool: Pool, prompt: Prompt, test: Path, seed: int) -> Planted:
+    """Plant wrong labels, search for them, correct what is found, train."""
+    prompt.enter(f"planted-{seed}")
+    truths = labelled_photos.planted(pool, prompt.folder, CLEAN, WRONG, seed)
+    name = f"planted-{seed}"
+    found = prompt.json("dataset", "check", "photos/")
+    looked = round(CLEAN * LOOKED_THROUGH)
+    first = sum(one["path"] in truths for one in found["first_suspects"][:looked])
+
+    def truth(path: str) -> str:
+        below = str(Path(path).relative_to("photos"))
+        return truths.get(below, Path(below).parts[0])
+
+    seen: list[Row] = []
+
+    def choose(rows: list[Row]) -> list[Row]:
+        seen.extend(rows[:looked])
+        return seen
+
+    prompt.correct("photos-check.csv", "disagreeing", choose, truth)
+    corrected = sum(str(Path(row["path"]).relative_to("photos")) in truths for row in seen)
+    prompt.train("--name", name)
+    prompt.train("--name", name, "--corrections", "photos-check.csv")
+    for path, label in truths.items():
+        (prompt.folder / "photos" / path).rename(
+            prompt.folder / "photos" / label / f"moved-{Path(path).name}"
+        )
+    prompt.train("--name", name)
+    accuracies = [prompt.accuracy(f"{name}@{version}", test) for version in (1, 2, 3)]
+    return Planted(first, corrected, *accuracies)
+
+
+def loop_block(found: Sequence[Loop], about: str) -> str:
+    """The table of the loop, and what it shows."""
+    rows: list[Sequence[str]] = [
+        (
+            str(draw), _percent(one.before), _percent(one.doubtful), _percent(one.random),
+            str(one.doubtful_wrong), str(one.random_wrong),
+        )
+        for draw, one in enumerate(found, 1)
+    ]  # fmt: skip
+    rows.append(("mean", *map(_mean, _columns(found)[:3]), *map(_plain, _columns(found)[3:])))
+    head = (
+        "draw", "before", f"{CORRECTED} most doubtful", f"{CORRECTED} by chance",
+        "wrong of the doubtful", "wrong of those by chance",
+    )  # fmt: skip
+    better = sum(one.doubtful > one.random for one in found)
+    gains = [one.doubtful - one.before for one in found], [one.random - one.before for one in found]
+    words = (
+        f"The most doubtful gain {_points(gains[0])}, those by chance {_points(gains[1])}; the "
+        f"most doubtful are better in {better} of {len(found)} draws."
+    )
+    return f"{markdown(head, rows)}\n\n{words}\n\n({about})"
+
+
+def planted_block(found: Sequence[Planted], about: str) -> str:
+    """The table of the planted labels."""
+    head = (
+        "draw", f"of {WRONG} planted, in the first {LOOKED_THROUGH:.0%} of the list",
+        "corrected", "accuracy before", "after", "without wrong labels",
+    )  # fmt: skip
+    rows: list[Sequence[str]] = [
+        (str(draw), str(one.first), str(one.corrected), *map(_percent, one[2:]))
+        for draw, one in enumerate(found, 1)
+    ]
+    columns = _columns(found)
+    rows.append(("mean", *map(_plain, columns[:2]), *map(_mean, columns[2:])))
+    return f"{markdown(head, rows)}\n\n({about})"
+
+
+def written(page: str, blocks: dict[str, str]) -> str:
+    """The page with its blocks replaced.
+
+    Raises:
+        ValueError: a block has no place.
+    """
+    for name, block in blocks.items():
+        place = re.compile(
+            rf"(?<=<!-- corrections:{name} -->\n).*?(?=<!-- /corrections -->)", re.DOTALL
+        )
+        if not place.search(page):
+            raise ValueError(f"the page has no block {name}")
+        before, after = place.split(page)
+        page = f"{before}{block}\n{after}"
+    return page
+
+
+def _columns(found: Sequence[NamedTuple]) -> list[list[float]]:
+    return [list(map(float, column)) for column in zip(*found, strict=True)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _mean(values: Sequence[float]) -> str:
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):.1f}{spread} %"
+
+
+def _plain(values: Sequence[float]) -> str:
+    return f"{fmean(values):.1f}"
+
+
+def _points(gains: Sequence[float]) -> str:
+    return (
+        f"{100 * fmean(gains):.1f} points (from {100 * min(gains):.1f} to {100 * max(gains):.1f})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""The page of a data check: what is probably wrong with a folder, with its pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from producer.dataset_check.findings import Findings
+from producer.pages import page as pages
+from producer.pages import text
+from producer.pages.file_location import FileLocation
+from producer.pages.pictures import PageImages, Picture
+from producer.pages.progress import PageProgress
+from producer.pages.shots import Shot
+from producer.verify.sealed_journal import SealedJournal
+from shared.image_status import FLAGS
+from shared.messages.batch import numbers
+from shared.messages.files import DIGEST_BYTES
+from shared.messages.model_card import Card
+from shared.messages.replies import CheckedData, DataReport
+
+#: Likely wrong labels, outliers, and groups of near-duplicates with pictures; pictures of a group.
+SUSPECTS, OUTLIERS, GROUPS, OF_GROUP = 400, 100, 60, 6
+#: Lines of lists without pictures.
+LISTED = 1_000
+#: Labels of one image.
+TOP_LABELS = 3
+
+
+class ClassLine(NamedTuple):
+    """One class."""
+
+    text: str
+    learn: int  #: images of it to learn from
+    test: int
+    share: float  #: of the largest class
+    suspects: int
+
+
+class Alike(NamedTuple):
+    """A group of copies and near-duplicates."""
+
+    title: str
+    notes: list[str]
+    shots: list[Shot]
+    left_out: int
+
+
+class Unreadable(NamedTuple):
+    """Files with one status."""
+
+    status: str
+    sentence: str
+    files: list[str]  #: the first ones
+    number: int
+
+
+def write(
+    found: Findings,
+    card: Card,
+    answer: CheckedData,
+    folder: str,
+    *,
+    table: Path,
+    page: Path,
+    quiet: bool,
+) -> None:
+    """Write the page; the table is there already, and its journal says where the files are.
+
+    Raises:
+        SetupError: the disk is full, or the folder read-only.
+    """
+    progress = PageProgress(quiet)
+    groups = found.groups[:GROUPS]
+    chosen = _unique(
+        found.suspects[:SUSPECTS],
+        (i for group in groups for i in group[:OF_GROUP]),
+        found.outliers[:OUTLIERS],
+    )
+    progress.stage("pictures", len(chosen))
+    with SealedJournal(table) as sealed:
+        location = FileLocation(sealed.options)
+    try:
+        with PageImages() as images:
+            reads = [partial(_content, location, found, i) for i in chosen]
+            made = images.thumbnails(reads, progress.passed)
+            missing = images.missing
+    finally:
+        progress.close()
+    shot = _shots(found, card.labels, dict(zip(chosen, made, strict=True)))
+    rendered = pages.render(
+        "check.html",
+        title=f"Check of {text.path(os.fsencode(folder))}",
+        missing=missing,
+        **_values(found, answer, groups, shot),
+    )
+    pages.write(page, rendered)
+
+
+def _unique(*some: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(i for one in some for i in one))
+
+
+def _content(location: FileLocation, found: Findings, row: int) -> Any:
+    rows = found.rows
+    digest = rows.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES]
+    return location.classified(rows.paths[row], rows.stamps[row], digest)
+
+
+def _values(
+    found: Findings, answer: CheckedData, groups: Sequence[list[int]], shot: Callable[[int], Shot]
+) -> dict[str, Any]:
+    """The values of the template by name."""
+    data, rows = answer.data, found.rows
+    return {
+        "answer": answer,
+        "files": len(rows.paths),
+        "readable": len(found.readable),
+        "suspects": [shot(i) for i in found.suspects[:SUSPECTS]],
+        "suspects_count": len(found.suspects),
+        "groups": [_alike(found, group, shot) for group in groups],
+        "groups_count": len(found.groups),
+        "crossing": sum(map(found.crosses, found.groups)),
+        "copies": found.copies,
+        "near_duplicates": found.near_duplicates,
+        "outliers": [shot(i) for i in found.outliers[:OUTLIERS]],
+        "outliers_count": len(found.outliers),
+        "unreadable": list(_unreadable(found)),
+        "unreadable_count": len(rows.paths) - len(found.readable),
+        "classes": list(_classes(found, data)),
+        "tested": any(data.test),
+        "notes": [text.shortened(note, text.PATH_CHARS) for note in data.notes],
+    }
+
+
+def _shots(
+    found: Findings, labels: Sequence[str], pictures: Mapping[int, Picture]
+) -> Callable[[int], Shot]:
+    """A function from a row to its image."""
+    rows, names = found.rows, [text.label(label) for label in labels]
+    guesses, values = numbers("H", rows.indices), numbers("f", rows.probabilities)
+
+    def shot(row: int) -> Shot:
+        some = slice(row * rows.k, row * rows.k + min(rows.k, TOP_LABELS))
+        return Shot(
+            row + 1,
+            _path(found, row),
+            text.file_name(rows.paths[row]),
+            found.guesses[row],
+            [(names[i], p) for i, p in zip(guesses[some], values[some], strict=True)],
+            rows.labels[row],
+            names[rows.labels[row]],
+            pictures[row],
+            str(FLAGS[rows.flags[row]]),
+        )
+
+    return shot
+
+
+def _path(found: Findings, row: int) -> str:
+    """Below the folder; of a corrected file from elsewhere all of it."""
+    return text.path(found.rows.paths[row].removeprefix(found.rows.root + b"/"))
+
+
+def _alike(found: Findings, group: Sequence[int], shot: Callable[[int], Shot]) -> Alike:
+    same = [found.is_copy(i) for i in group]
+    notes = []
+    if found.crosses(group):
+        notes.append("in training and test data: an accuracy on the test data is too high")
+    if found.mixes(group):
+        notes.append("in several classes: one of them is wrong")
+    kind = "copies" if all(same[1:]) else "near-duplicates"
+    shots = [shot(i) for i in group[:OF_GROUP]]
+    return Alike(f"{len(group):,} {kind}", notes, shots, len(group) - len(shots))
+
+
+def _unreadable(found: Findings) -> Iterator[Unreadable]:
+    for status, rows in found.unreadable():
+        files = [_path(found, i) for i in rows[:LISTED]]
+        yield Unreadable(str(status), status.sentence, files, len(rows))
+
+
+def _classes(found: Findings, data: DataReport) -> Iterator[ClassLine]:
+    """The classes, the largest first."""
+    most = max([*data.training, 1])
+    order = sorted(range(len(data.labels)), key=lambda i: (-data.training[i], i))
+    for i in order[:LISTED]:
+        learn = data.training[i]
+        yield ClassLine(
+            text.label(data.labels[i]), learn, data.test[i], learn / most, found.suspects_of[i]
+        )

@@ -1,0 +1,95 @@
+"""What a data check found, from the rows of its answer: the same for the terminal and the page."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from shared.image_status import BY_CODE, Status
+from shared.messages.batch import numbers
+from shared.messages.checked_data import CheckedRows
+from shared.messages.files import DIGEST_BYTES
+
+
+class Findings:
+    """Rows are named by their index, in path order."""
+
+    def __init__(self, rows: CheckedRows) -> None:
+        self.rows = rows
+        self.guesses: Sequence[int] = numbers("H", rows.indices)[:: rows.k]
+        self.confidences: Sequence[float] = numbers("f", rows.probabilities)[:: rows.k]
+
+    @functools.cached_property
+    def readable(self) -> list[int]:
+        """Rows with an answer."""
+        return [i for i, code in enumerate(self.rows.statuses) if code == Status.OK.code]
+
+    @functools.cached_property
+    def suspects(self) -> list[int]:
+        """Rows that are more like another class than like that of their folder, or of a
+        correction; those that are least like it first."""
+        rows = self.rows
+        found = [i for i in self.readable if self.guesses[i] != rows.labels[i]]
+        return sorted(found, key=lambda i: (rows.given[i], rows.paths[i]))
+
+    @functools.cached_property
+    def outliers(self) -> list[int]:
+        """Rows unlike all others, the least confident first."""
+        found = [i for i in self.readable if self.rows.flags[i]]
+        return sorted(found, key=lambda i: (self.confidences[i], i))
+
+    @functools.cached_property
+    def groups(self) -> list[list[int]]:
+        """Groups of copies and near-duplicates: those in training and test data first, then
+        those with several labels."""
+        found = defaultdict[int, list[int]](list)
+        for i, first in enumerate(self.rows.like):
+            if first >= 0:
+                found[self._root(first)].append(i)
+        groups = [[first, *others] for first, others in found.items()]
+        return sorted(groups, key=lambda g: (not self.crosses(g), not self.mixes(g), g[0]))
+
+    def _root(self, row: int) -> int:
+        first = self.rows.like[row]
+        return row if first < 0 else self._root(first)
+
+    def crosses(self, group: Sequence[int]) -> bool:
+        """Whether an accuracy on the test data profits from what was learned by heart."""
+        return len({self.rows.in_test[i] for i in group}) > 1
+
+    def mixes(self, group: Sequence[int]) -> bool:
+        """Whether one of its labels must be wrong."""
+        return len({self.rows.labels[i] for i in group}) > 1
+
+    def is_copy(self, row: int) -> bool:
+        """Whether a row has the bytes of the row that it is like."""
+        first = self.rows.like[row]
+        return first >= 0 and self._content(row) == self._content(first)
+
+    def _content(self, row: int) -> tuple[int, bytes]:
+        start = row * DIGEST_BYTES
+        return self.rows.stamps[row][0], self.rows.digests[start : start + DIGEST_BYTES]
+
+    @functools.cached_property
+    def copies(self) -> int:
+        """Files with the bytes of an earlier one."""
+        return sum(map(self.is_copy, range(len(self.rows.paths))))
+
+    @functools.cached_property
+    def near_duplicates(self) -> int:
+        """Files that are nearly the same as an earlier one."""
+        return sum(first >= 0 for first in self.rows.like) - self.copies
+
+    @functools.cached_property
+    def suspects_of(self) -> Counter[int]:
+        """The number of suspects by the label of their folder."""
+        return Counter(self.rows.labels[i] for i in self.suspects)
+
+    def unreadable(self) -> list[tuple[Status, list[int]]]:
+        """The rows of each status but `ok`."""
+        found = defaultdict[int, list[int]](list)
+        for i, code in enumerate(self.rows.statuses):
+            if code != Status.OK.code:
+                found[code].append(i)
+        return [(BY_CODE[code], found[code]) for code in sorted(found)]

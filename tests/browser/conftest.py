@@ -16,6 +16,7 @@ from producer.output.folder_labels import FolderLabels
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
+from tests.support.pages import planted_check
 from tests.support.pages.planted import LABELS, plant
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -56,6 +57,12 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     other = planted_journal.plant(table.with_name("other.csv"), answers)
     page = table.with_name("compare.html")
     return _page(["compare", str(table), str(other), "-o", str(page)], page)
+
+
+@pytest.fixture(scope="session")
+def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a data check."""
+    return planted_check.plant(tmp_path_factory.mktemp("check")).page
 
 
 def _other(row: Row) -> planted_journal.Answer:

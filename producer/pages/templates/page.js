@@ -136,4 +136,5 @@
   }
   const chosen = document.querySelector("input[name=filter]:checked");
   if (section) filter(chosen ? chosen.value : "all");
+  else galleries.forEach(setStops);
 })();

@@ -58,7 +58,8 @@ worker_shutting_down.connect(shutdown.send)
 def train(request: str) -> str:
     """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from worker.requests.runner import ANSWERED, RequestConsumer
+    from worker.requests.consumer import RequestConsumer
+    from worker.requests.runner import ANSWERED
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}"):

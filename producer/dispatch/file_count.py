@@ -12,6 +12,7 @@ from itertools import islice
 
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
+from producer.journal.job_properties import FILE_COUNT
 from shared.errors import SetupError
 
 #: A job that is finished before needs no estimate.
@@ -26,9 +27,16 @@ class FileCount:
     """The number of files in the folders of a job; None until all are counted."""
 
     def __init__(self, options: JobOptions, known: int | None = None) -> None:
-        self.total = known
+        self.total = self._stored = known
         self._paths = Walk(options).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
+
+    def unstored(self) -> dict[str, bytes]:
+        """The total as a property of the job, once when it becomes known."""
+        if self.total is None or self.total == self._stored:
+            return {}
+        self._stored = self.total
+        return {FILE_COUNT: b"%d" % self.total}
 
     def advance(self) -> None:
         """Count for a slice of time. What cannot be read ends the count."""

@@ -24,7 +24,6 @@ from producer.dispatch.window import Window
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
-from producer.journal.job_properties import FILE_COUNT
 from producer.output.outage import PAUSE_S, Outage, write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord
@@ -57,7 +56,6 @@ class DispatchLoop:
         self._intake = ResultIntake(job, attempt.report)
         self._started = time.monotonic()
         self._poll_due = 0.0
-        self._stored_total = job.journal.file_count
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
         self._stop: Exit | None = None
 
@@ -146,7 +144,7 @@ class DispatchLoop:
             self._transport.finished(recorded.n)
         batches = self._feed.next(self._reconciler.under_way) if fill else []
         if good or batches:
-            also = {**passed_over(batches), **self._total_known()}
+            also = {**passed_over(batches), **self._count.unstored()}
             self._journal.commit([batch.frozen for batch in batches], good, **also)
         if good:
             self._feed.finished(self._journal.totals.done)
@@ -175,14 +173,8 @@ class DispatchLoop:
         early = now - self._started < AT_FIRST_S
         self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
-        self._channel.touch(
-            PublishedProgress(
-                totals,
-                self._total,
-                self._rate.mark(now, totals.done),
-                self._reconciler.oldest_s,
-            )
-        )
+        rate = self._rate.mark(now, totals.done)
+        self._channel.touch(PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s))
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; "
@@ -218,8 +210,7 @@ class DispatchLoop:
     def _report_progress(self) -> None:
         if self._report.has_figures:
             self._count.advance()
-        totals = self._journal.totals
-        self._report.progress(totals, self._total)
+        self._report.progress(self._journal.totals, self._total)
 
     @property
     def _total(self) -> int | None:
@@ -228,14 +219,6 @@ class DispatchLoop:
         if self._batches.exhausted:
             return found
         return None if total is None else max(found, total)
-
-    def _total_known(self) -> dict[str, bytes]:
-        """The number of files as a property to store, once when it becomes known."""
-        total = self._count.total
-        if total is None or total == self._stored_total:
-            return {}
-        self._stored_total = total
-        return {FILE_COUNT: b"%d" % total}
 
     def _refused(self, why: str) -> None:
         self._outage.over()

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from producer.output.formatting import typed
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
 from producer.sorting.log_file import LogFile
+from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
 
 
@@ -131,8 +131,3 @@ class SortLog(LogFile):
         self._db.executemany(
             "DELETE FROM file WHERE sorting = ? AND row = ?", (entry.key for entry in entries)
         )
-
-
-def undo_command(out: Path | str) -> str:
-    """What takes the files of a folder back, as it is typed."""
-    return typed(["hangtag", "sort", "--undo", str(out)])

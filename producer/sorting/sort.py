@@ -25,8 +25,8 @@ from producer.sorting.log import SortLog
 from producer.sorting.placing import Placing, no_links
 from producer.sorting.plan import Plan, Planner, Remaining, Row
 from producer.sorting.settle import settle
-from producer.sorting.summary import Sorted
 from producer.sorting.undo import Undo, remove_empty
+from producer.summary.sorted_files import Sorted
 from producer.verify.sealed_journal import SealedJournal
 from shared import atomic_file
 from shared.errors import UsageError

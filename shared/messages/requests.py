@@ -25,13 +25,7 @@ RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-fine", 
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
-_LATER = {
-    "precision": "auto",
-    "teach_by": 0,
-    "teachers": (),
-    "minutes": 0.0,
-    "corrections": "",
-}
+_LATER = {"precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0, "corrections": ""}
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
@@ -151,8 +145,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         Its versions and decisions carry this tag for good; its outcome expires sooner.
         """
-        # Without the work: a later Hangtag may have more fields in the same request.
-        identity = f"{self.id} {self.created!r}".encode()
+        identity = f"{self.id} {self.created!r}".encode()  # without the work, which may get fields
         return f"{self.id}~{hashlib.sha256(identity).hexdigest()[:MARK_CHARS]}"
 
     def check(self) -> Request:
@@ -209,9 +202,8 @@ class Outcome(msgspec.Struct, frozen=True):
     ok: bool
     error: str = ""  #: one line that names the fix, if it failed
     usage: bool = False  #: the command line is at fault
-    answer: msgspec.Raw = msgspec.Raw(
-        b"null"
-    )  #: JSON, one of the structs of shared/messages/replies.py
+    #: JSON, one of the structs of shared/messages/replies.py
+    answer: msgspec.Raw = msgspec.Raw(b"null")
     files: tuple[str, ...] = ()  #: names of the plots
 
     def decode(self, kind: type[Answer]) -> Answer:

@@ -18,7 +18,8 @@ import msgspec
 from shared import atomic_file, file_lock
 from shared.errors import MISFITS, UsageError
 from shared.failpoints import failpoint
-from shared.messages.model_name import NAME, is_number
+from shared.messages.model_name import NAME, PRODUCTION, is_number
+from shared.registry import packaged
 
 FILENAME = "aliases.log"
 Action = Literal["promote", "rollback", "remove"]
@@ -155,3 +156,14 @@ def _decode(line: bytes) -> Decision | None:
         return msgspec.json.decode(line, type=Decision)
     except MISFITS:
         return None
+
+
+def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
+    """Alias -> version of a model after these decisions."""
+    first = first_version(name, PRODUCTION)
+    return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
+
+
+def first_version(name: str, alias: str) -> int | None:
+    """The version of an alias before any promotion."""
+    return packaged.VERSION if (name, alias) == (packaged.NAME, PRODUCTION) else None

@@ -19,9 +19,8 @@ from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import ModelName
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import Decision, decode_history
+from shared.registry.alias_log import Decision, aliases_after, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
-from shared.registry.registry import aliases_after
 
 PRODUCTION = "production"
 

@@ -22,8 +22,8 @@ from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import Decision, decode_history
-from shared.registry.registry import Registry, aliases_after
+from shared.registry.alias_log import Decision, aliases_after, decode_history
+from shared.registry.registry import Registry
 
 log = logging.getLogger(__name__)
 #: Limits for one plot and for all plots of a model, newest versions first.

@@ -19,7 +19,7 @@ from shared.errors import SetupError, UsageError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
 from shared.registry import packaged, version_folder
-from shared.registry.alias_log import AliasLog, Decision, current_aliases
+from shared.registry.alias_log import AliasLog, Decision, aliases_after, first_version
 
 FIRST = "the first version"  #: why it was promoted
 REMEDY = "make room there or make it writable, and run the same command again"
@@ -196,7 +196,7 @@ class Registry:
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
-            version = log.previous(alias, _first(name, alias))
+            version = log.previous(alias, first_version(name, alias))
             if version is None:
                 raise SetupError(
                     f"{name}@{alias} has no promotion to take back; name a version to promote"
@@ -207,7 +207,7 @@ class Registry:
 
     def previous(self, name: str, alias: str) -> int | None:
         """The version that a rollback leads to; None if there is none."""
-        return AliasLog(self.folder(name)).previous(alias, _first(name, alias))
+        return AliasLog(self.folder(name)).previous(alias, first_version(name, alias))
 
     def folder(self, name: str) -> Path:
         """The folder of a model's versions, if there are any.
@@ -245,14 +245,3 @@ class Registry:
     def _no_version(self, name: str, which: int | str) -> str:
         """The sentence for a missing version or alias, or for its missing model."""
         return no_version(name, which, self.existing(name), self.aliases(name))
-
-
-def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
-    """Alias -> version of a model after these decisions."""
-    first = _first(name, PRODUCTION)
-    return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
-
-
-def _first(name: str, alias: str) -> int | None:
-    """The version of an alias before any promotion."""
-    return packaged.VERSION if (name, alias) == (packaged.NAME, PRODUCTION) else None

@@ -12,8 +12,8 @@ from shared.messages.model_name import parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Rollback
 from shared.registry import packaged, staging
-from shared.registry.alias_log import Decision
-from shared.registry.registry import Registry, aliases_after
+from shared.registry.alias_log import Decision, aliases_after
+from shared.registry.registry import Registry
 from shared.registry.removal import size
 
 #: Called right before a change becomes visible; raises to prevent it.

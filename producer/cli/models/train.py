@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from producer.output.formatting import show_json
 from shared.errors import UsageError
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 #: Options that --follow, --cancel and --list accept.
 _ALWAYS = {"timeout_s", "as_json", "quiet"}

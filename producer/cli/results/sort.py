@@ -48,7 +48,7 @@ def sort(
     from producer.output.formatting import show_json
     from producer.sorting import sort as work
     from producer.sorting.entry import Way
-    from producer.sorting.summary import remark_lines, result_lines
+    from producer.summary.sorted_files import remark_lines, result_lines
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:

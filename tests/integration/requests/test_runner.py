@@ -18,7 +18,8 @@ from shared.messages.requests import Outcome, Request, Rollback, Train, Work
 from shared.settings import Settings
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.runner import ANSWERED, LEFT, RequestConsumer
+from worker.requests.consumer import RequestConsumer
+from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 

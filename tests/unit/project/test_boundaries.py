@@ -152,7 +152,7 @@ serve.main(["{app}", "--concurrency", "1"])
 def test_a_promotion_loads_no_runtime() -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
     assert (
-        loaded_after("import worker.requests.runner, worker.handlers.manage_versions") & never
+        loaded_after("import worker.requests.consumer, worker.handlers.manage_versions") & never
         == set()
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
-from producer.output.formatting import columns, counted, near
-from producer.sorting.log import undo_command
+from producer.output.formatting import columns, counted, near, typed
 from shared.errors import Exit
 from shared.labels.class_folders import RESERVED
 
@@ -58,3 +58,8 @@ def remark_lines(found: Sorted) -> Iterator[str]:
         yield f"take them back with: {undo_command(near(found.out))}"
     elif found.dry_run:
         yield "nothing was written; without --dry-run each file is compared before it is touched"
+
+
+def undo_command(out: Path | str) -> str:
+    """What takes the files of a folder back, as it is typed."""
+    return typed(["hangtag", "sort", "--undo", str(out)])

@@ -161,7 +161,7 @@ ALONE = {
     "worker/thumbnails/thumbnail.py:warm_up": "pictures in memory",
     "worker/datasets/find_images.py:_png": "a picture in memory",
     "producer/report/model_report.py:_write": "a page for a user: written again as well",
-    "producer/dataset_check/check_page.py:write": "a page for a user: written again by the same command",
+    "producer/dataset_check/check_page.py:write": "a page for a user: written again as well",
     "producer/compare/tables.py:_compare": "a page for a user: written again by the same command",
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",

@@ -10,7 +10,10 @@ import click
 from producer.output.formatting import show_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-quiet_option = click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+#: A script reads --json, the exit code and the files that were written.
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="Print notices and errors only, and --json if it is given."
+)
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
 pictures_option = click.option(
     "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."
@@ -24,15 +27,15 @@ corrections_option = click.option(
 )
 
 
-def print_answer(answer: object, lines: Iterable[str], as_json: bool) -> None:
-    """An answer as JSON or as lines of text."""
+def print_answer(answer: object, lines: Iterable[str], as_json: bool, quiet: bool = False) -> None:
+    """An answer as JSON, or as lines of text unless `quiet`."""
     if as_json:
         show_json(answer)
-    else:
+    elif not quiet:
         click.echo("\n".join(lines))
 
 
-def report_drawn(written: list[Path]) -> None:
+def report_drawn(written: list[Path], quiet: bool = False) -> None:
     """Name the plots that were written, if any."""
-    if written:
+    if written and not quiet:
         click.echo(f"drawn: {', '.join(map(str, written))}", err=True)

@@ -18,6 +18,16 @@ from shared.image_status import Status
 BARS_FROM = 6
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """The numbers of all predictions of a command."""
+
+    failed: int
+    labels: dict[str, int]  #: images by label
+    doubtful: dict[str, int]  #: of these, the doubtful ones
+    judged: int  #: images with a label whose true label is given
+    right: int
+
+
 def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
     """All predictions, for a terminal with this encoding."""
     blocks = has_blocks(encoding)
@@ -35,23 +45,34 @@ def as_json(found: Predictions, top: int) -> str:
         {**msgspec.structs.asdict(image), "probabilities": dict(_best(image, top))}
         for image in found.images
     ]
-    return msgspec.json.encode({"model": found.model, "images": images}).decode()
+    answer = {"model": found.model, "images": images, "summary": _counts(found)}
+    return msgspec.json.encode(answer).decode()
 
 
 def summary(found: Predictions, encoding: str | None = None) -> list[str]:
     """Labels of several images as bars, and one line with their numbers, for standard error."""
-    labelled = [image for image in found.images if image.status is Status.OK]
-    counts = Counter(image.label for image in labelled)
-    doubts = Counter(image.label for image in labelled if image.doubtful)
-    bars = [LabelBar(label, count, doubts[label]) for label, count in counts.items()]
+    all_ = _counts(found)
+    bars = [LabelBar(label, n, all_.doubtful.get(label, 0)) for label, n in all_.labels.items()]
     numbers = [counted(len(found.images), "image"), _failures(found.failed)]
-    if doubts:
-        numbers.append(doubtful(f"{doubts.total():,} doubtful"))
-    judged = [image.truth == image.label for image in labelled if image.truth]
-    if judged:
-        numbers.append(f"{sum(judged)} of {len(judged)} right")
-    shown = label_bars(bars, has_blocks(encoding)) if len(labelled) >= BARS_FROM else []
+    if all_.doubtful:
+        numbers.append(doubtful(f"{sum(all_.doubtful.values()):,} doubtful"))
+    if all_.judged:
+        numbers.append(f"{all_.right} of {all_.judged} right")
+    enough = sum(all_.labels.values()) >= BARS_FROM
+    shown = label_bars(bars, has_blocks(encoding)) if enough else []
     return paragraphs(shown and ["", *shown], [", ".join([*numbers, found.model])])
+
+
+def _counts(found: Predictions) -> Counts:
+    labelled = [image for image in found.images if image.status is Status.OK]
+    judged = [image.truth == image.label for image in labelled if image.truth]
+    return Counts(
+        found.failed,
+        Counter(image.label for image in labelled),
+        Counter(image.label for image in labelled if image.doubtful),
+        len(judged),
+        sum(judged),
+    )
 
 
 def _failures(count: int) -> str:

@@ -50,10 +50,14 @@ def result_lines(found: Sorted) -> Iterator[str]:
 
 
 def remark_lines(found: Sorted) -> Iterator[str]:
-    """Which files stay where they are, and what to do next."""
+    """Which files stay where they are."""
     for reason, count in found.stay.items():
         first = near(found.first[reason])
         yield f"{counted(count, 'image')} not {_DONE[found.way]}, {reason}: {first}"
+
+
+def next_lines(found: Sorted) -> Iterator[str]:
+    """What to do next."""
     if found.way and found.count and not found.dry_run:
         yield f"take them back with: {undo_command(near(found.out))}"
     elif found.dry_run:

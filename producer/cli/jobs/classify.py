@@ -12,6 +12,7 @@ import click
 from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json
@@ -69,7 +70,7 @@ def job_options(command: F) -> F:
     )
 )
 @job_options
-@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+@quiet_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )

@@ -10,6 +10,7 @@ from producer.cli.confirm import confirm, yes_option
 from producer.cli.examples import examples
 from producer.cli.jobs.classify import show_summary
 from producer.cli.names import JOB
+from producer.cli.options import quiet_option
 from producer.cli.watching import show_lines, watch_option
 from shared.settings import Settings
 
@@ -42,7 +43,7 @@ def status(job: str, watch: bool, as_json: bool) -> None:
     )
 )
 @click.argument("job", type=JOB)
-@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def collect(job: str, quiet: bool, as_json: bool) -> None:
     """Follow a job to its end, or finish it here.

@@ -9,7 +9,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
-from producer.cli.options import quiet_option
+from producer.cli.options import quiet_option, report_drawn
 from shared.errors import Exit
 from shared.settings import Settings
 
@@ -80,15 +80,14 @@ def predict(
     found = work(images, settings, model=model, truth=truth)
     if as_json:
         click.echo(prediction_text.as_json(found, top))
-    else:
+    elif not quiet:
         encoding = sys.stdout.encoding or "ascii"
         click.echo("\n".join(prediction_text.lines(found, top, encoding)))
-    if not quiet and not as_json:
         for line in prediction_text.summary(found, sys.stderr.encoding):
             click.echo(line, err=True)
     if plot_file is not None:
         plots.draw(plot_file, images, found)
-        click.echo(f"drawn: {plot_file}", err=True)
+        report_drawn([plot_file], quiet)
     sys.exit(Exit.SOME_FAILED if found.failed else Exit.OK)
 
 

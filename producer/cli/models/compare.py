@@ -47,7 +47,7 @@ def compare(
         (a, b), folder, Settings.from_env(), output,
         force=force, quiet=quiet or as_json, report=report,
     )  # fmt: skip
-    show_comparison(found, as_json)
+    show_comparison(found, as_json, quiet)
 
 
 COMMANDS = (compare,)

@@ -16,7 +16,6 @@ from producer.cli.options import (
     report_drawn,
 )
 from producer.cli.params import ShareParam
-from producer.output.formatting import show_json
 from shared.messages.requests import FASHION_MNIST
 from shared.settings import Settings
 
@@ -61,7 +60,7 @@ def dataset() -> None:
     "no plots.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
-@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+@quiet_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
 )
@@ -78,11 +77,8 @@ def show(
     settings = Settings.from_env()
     folder = folder or (None if as_json else Path())
     summary = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
-    if as_json:
-        show_json(summary.report)
-    else:
-        click.echo("\n".join(work.lines(summary.report)))
-    report_drawn(summary.written)
+    print_answer(summary.report, work.lines(summary.report), as_json, quiet)
+    report_drawn(summary.written, quiet)
 
 
 @dataset.command(
@@ -125,12 +121,12 @@ def check(
     """  # fmt: skip
     from producer.dataset_check import check as work
 
-    settings, quiet = Settings.from_env(), quiet or as_json
+    settings, silent = Settings.from_env(), quiet or as_json
     output = output or work.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
-    found = work.check(settings, folder, table, page=page, force=force, quiet=quiet, **given)
-    print_answer(found, work.lines(found, folder, given["corrections"]), as_json)
+    found = work.check(settings, folder, table, page=page, force=force, quiet=silent, **given)
+    print_answer(found, work.lines(found, folder, given["corrections"]), as_json, quiet)
 
 
 COMMANDS = (dataset,)

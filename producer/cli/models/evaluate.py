@@ -61,10 +61,9 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     settings = Settings.from_env()
     model = model or default_model(settings)
     measured = evaluate_.evaluate(settings, model, quiet=quiet or as_json, **given)
-    print_answer(
-        measured.evaluated, evaluate_.lines(measured.evaluated, columns_of(sys.stdout)), as_json
-    )
-    report_drawn(measured.written)
+    lines = evaluate_.lines(measured.evaluated, columns_of(sys.stdout))
+    print_answer(measured.evaluated, lines, as_json, quiet)
+    report_drawn(measured.written, quiet)
 
 
 COMMANDS = (evaluate,)

@@ -77,7 +77,8 @@ def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: 
 
     settings = Settings.from_env()
     trained = import_model_.import_model(settings, file, labels, quiet=quiet or as_json, **given)
-    print_answer(trained, import_model_.lines(trained, settings, columns_of(sys.stdout)), as_json)
+    lines = [] if quiet else import_model_.lines(trained, settings, columns_of(sys.stdout))
+    print_answer(trained, lines, as_json, quiet)
 
 
 COMMANDS = (import_model,)

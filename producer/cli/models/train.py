@@ -9,9 +9,8 @@ import click
 from producer.cli.examples import examples
 from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
-from producer.cli.options import corrections_option
+from producer.cli.options import corrections_option, print_answer, quiet_option
 from producer.cli.params import ShareParam
-from producer.output.formatting import show_json
 from shared.errors import UsageError
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
 from shared.settings import Settings
@@ -128,7 +127,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     metavar="SECONDS",
     help="Stop following after this time; the training continues.",
 )
-@click.option("--quiet", is_flag=True, help="Show neither progress nor a summary.")
+@quiet_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."
 )
@@ -147,9 +146,9 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     mode = _mode(ctx)
     settings = Settings.from_env()
     if mode == "list_open":
-        _list(settings, given["as_json"])
+        _list(settings, given)
     elif mode == "cancel":
-        _cancel(settings, given["cancel"], given["as_json"])
+        _cancel(settings, given["cancel"], given)
     elif mode == "follow":
         _follow(settings, given)
     else:
@@ -211,7 +210,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         wait_for_trainer=not given["leave"],
     )
     if given["detach"]:
-        show_detached(request.id, given["as_json"])
+        show_detached(request.id, given)
     elif given["wait"]:
         wait_for_trials(settings, request.id, outcome, given)
     else:
@@ -229,21 +228,17 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
     show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=as_json)
 
 
-def _cancel(settings: Settings, request_id: str, as_json: bool) -> None:
+def _cancel(settings: Settings, request_id: str, given: dict[str, Any]) -> None:
     from producer.requests.existing import cancel
 
     cancel(settings, request_id)
-    if as_json:
-        show_json({"request": request_id, "state": "cancelled"})
-    else:
-        click.echo(f"request {request_id} is cancelled")
+    answer = {"request": request_id, "state": "cancelled"}
+    print_answer(answer, [f"request {request_id} is cancelled"], given["as_json"], given["quiet"])
 
 
-def _list(settings: Settings, as_json: bool) -> None:
+def _list(settings: Settings, given: dict[str, Any]) -> None:
     from producer.requests.open_requests import open_requests, table
 
     found = open_requests(settings)
-    if as_json:
-        show_json(found)
-    else:
-        click.echo("\n".join(table(found)) if found else "no request is open")
+    lines = table(found) if found else ["no request is open"]
+    print_answer(found, lines, given["as_json"], given["quiet"])

@@ -42,13 +42,13 @@ def wait_for_trials(
         raise failed
 
 
-def show_detached(request_id: str, as_json: bool) -> None:
+def show_detached(request_id: str, given: dict[str, Any]) -> None:
     """The id of a request that is not followed."""
     from producer.requests.wait import how_to_follow
 
-    if as_json:
+    if given["as_json"]:
         show_json({"request": request_id})
-    else:
+    elif not given["quiet"]:
         click.echo(request_id)
         click.echo(how_to_follow(request_id), err=True)
 
@@ -65,7 +65,6 @@ def show_trained(
         return
     trained = outcome.decode(Trained)
     if quiet:
-        click.echo(trained.model)
         return
     measured = work.evaluations(settings, trained.model)
     for line in work.summary(trained, measured, columns_of(sys.stdout)):

@@ -38,14 +38,15 @@ def report(model: str, output: Path | None, force: bool, quiet: bool, as_json: b
     from producer.output.formatting import counted, show_json, size
     from producer.report.model_report import write_model_report
 
-    quiet = quiet or as_json
     settings = Settings.from_env()
-    written = write_model_report(settings, model, output, force=force, quiet=quiet)
+    silent = quiet or as_json
+    written = write_model_report(settings, model, output, force=force, quiet=silent)
     if as_json:
         show_json(written)
         return
-    figures = f"{written.model}, {counted(written.mistakes, 'mistake')}, {size(written.bytes)}"
-    click.echo(f"{written.report}: {figures}", err=True)
+    if not quiet:
+        figures = f"{written.model}, {counted(written.mistakes, 'mistake')}, {size(written.bytes)}"
+        click.echo(f"{written.report}: {figures}", err=True)
     for notice in written.notices:
         click.echo(notice, err=True)
 

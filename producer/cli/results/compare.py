@@ -9,6 +9,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.names import JOB
+from producer.cli.options import print_answer, quiet_option
 
 
 def page_options(command: Any) -> Any:
@@ -19,7 +20,7 @@ def page_options(command: Any) -> Any:
                          help="Also write a page with the pictures of disagreements."),
             click.option("--force", is_flag=True,
                          help="Replace a file that is no page of Hangtag."),
-            click.option("--quiet", is_flag=True, help="Show neither progress nor a summary."),
+            quiet_option,
             click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
         )
     ):  # fmt: skip
@@ -46,22 +47,19 @@ def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_js
     """
     from producer.compare.tables import compare_tables
 
-    show_comparison(compare_tables(a, b, output, force=force, quiet=quiet or as_json), as_json)
+    found = compare_tables(a, b, output, force=force, quiet=quiet or as_json)
+    show_comparison(found, as_json, quiet)
 
 
-def show_comparison(found: Any, as_json: bool) -> None:
+def show_comparison(found: Any, as_json: bool, quiet: bool) -> None:
     """Print a comparison."""
     import sys
 
     from producer.compare.comparison_text import lines
-    from producer.output.formatting import show_json
     from producer.terminal.style import columns_of
 
-    if as_json:
-        show_json(found)
-    else:
-        click.echo("\n".join(lines(found.comparison, columns_of(sys.stdout))))
-    if found.page:
+    print_answer(found, lines(found.comparison, columns_of(sys.stdout)), as_json, quiet)
+    if found.page and not quiet:
         click.echo(f"\n{found.page}", err=True)
     if found.notice:
         click.echo(found.notice, err=True)

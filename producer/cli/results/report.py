@@ -45,8 +45,9 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
     if as_json:
         show_json(written)
         return
-    figures = f"{counted(written.rows, 'row')}, {counted(written.pictures, 'picture')}"
-    click.echo(f"{near(written.report)}: {figures}, {size(written.bytes)}", err=True)
+    if not quiet:
+        figures = f"{counted(written.rows, 'row')}, {counted(written.pictures, 'picture')}"
+        click.echo(f"{near(written.report)}: {figures}, {size(written.bytes)}", err=True)
     if written.notice:
         click.echo(written.notice, err=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.examples import examples
+from producer.cli.options import print_answer, quiet_option
 from shared.errors import UsageError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -27,7 +28,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--move", "way", flag_value="move", help="Move the images.")
 @click.option("--undo", type=_FOLDER, metavar="OUT", help="Take everything in OUT back.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
-@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def sort(
     table: Path | None,
@@ -45,10 +46,9 @@ def sort(
 
     Exit codes: 0 all images, 3 some stay where they are, 2 usage, 1 set-up, 130 interrupted.
     """
-    from producer.output.formatting import show_json
     from producer.sorting import sort as work
     from producer.sorting.entry import Way
-    from producer.summary.sorted_files import remark_lines, result_lines
+    from producer.summary.sorted_files import next_lines, remark_lines, result_lines
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
@@ -62,12 +62,9 @@ def sort(
         found = work.rehearse(table, into, Way(way))
     else:
         found = work.sort(table, into, Way(way), quiet)
-    if as_json:
-        show_json(found)
-    else:
-        for line in result_lines(found):
-            click.echo(line)
-        for line in remark_lines(found):
+    print_answer(found, result_lines(found), as_json, quiet)
+    if not as_json:
+        for line in [*remark_lines(found), *([] if quiet else next_lines(found))]:
             click.echo(line, err=True)
     sys.exit(int(found.exit_code))
 

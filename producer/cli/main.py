@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -13,6 +14,9 @@ from producer.cli.groups import GroupedCommands
 from producer.terminal.style import colour_wanted, columns_of, failed, wrapped
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
+#: New objects between two searches for garbage. Imports make 90,000 that stay: with Python's 700,
+#: the collector takes an eighth of the processor time of a short command.
+GC_THRESHOLD = 50_000
 #: Exit codes of errors other than set-up errors.
 _CODES = {
     UsageError: Exit.USAGE,
@@ -60,4 +64,5 @@ def hangtag() -> None:
 
 def main() -> None:
     """The console script."""
+    gc.set_threshold(GC_THRESHOLD)
     sys.exit(hangtag.main(standalone_mode=True))

@@ -11,9 +11,7 @@ from producer.output.formatting import show_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 #: A script reads --json, the exit code and the files that were written.
-quiet_option = click.option(
-    "--quiet", is_flag=True, help="Print notices and errors only, and --json if it is given."
-)
+quiet_option = click.option("--quiet", is_flag=True, help="Print only notices and errors.")
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
 pictures_option = click.option(
     "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."

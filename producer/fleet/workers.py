@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-import click
 import msgspec
 from redis.exceptions import RedisError
 
@@ -65,16 +65,16 @@ def how_to_start(settings: Settings) -> str:
     return f"no worker is alive; start one with: {start}"
 
 
-def worker_lines(settings: Settings, as_json: bool = False) -> list[str]:
-    """The live workers as a table, or as one line of JSON. If there is none, standard error gets
-    the command that starts one.
+def worker_lines(settings: Settings, as_json: bool, notice: Callable[[str], object]) -> list[str]:
+    """The live workers as a table, or as one line of JSON. If there is none, `notice` gets the
+    command that starts one.
 
     Raises:
         BrokerAway: the configured broker is unreachable.
     """
     beats = live_workers(settings)
     if not beats:
-        click.echo(how_to_start(settings), err=True)
+        notice(how_to_start(settings))
     if as_json:
         return [msgspec.json.encode(beats).decode()]
     return table(beats) if beats else []

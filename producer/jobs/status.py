@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-import click
 import msgspec
 import redis
 from redis.exceptions import RedisError
@@ -37,14 +37,16 @@ from shared.settings import Settings
 RATE_MAX = 1e12
 
 
-def job_lines(job: str, as_json: bool, settings: Settings) -> list[str]:
+def job_lines(
+    job: str, as_json: bool, settings: Settings, notice: Callable[[str], object]
+) -> list[str]:
     """Jobs as a table followed by the open requests, or one job with what came out, or one line of
     JSON. What came out of the jobs is not in a list of all: it is as long as their lists of labels.
 
     Raises:
         UsageError: there is no such job.
     """
-    views = _one(job, settings) if job else _all(settings)
+    views = _one(job, settings) if job else _all(settings, notice)
     if as_json:
         listed = views[0] if job else [msgspec.structs.replace(v, answers=None) for v in views]
         return [msgspec.json.encode(listed).decode()]
@@ -62,14 +64,14 @@ def _answers(view: JobView) -> list[str]:
     return answer_lines(view.answers, view.flagged, blocks, room)
 
 
-def _all(settings: Settings) -> list[JobView]:
+def _all(settings: Settings, notice: Callable[[str], object]) -> list[JobView]:
     """Every job, those of this machine first."""
     local = _local()
     known = {view.job for view in local}
     try:
         remote = _remote(settings)
     except BrokerAway as error:
-        click.echo(f"{error}; showing only the jobs of this machine", err=True)
+        notice(f"{error}; showing only the jobs of this machine")
         return local
     return _paced(local, remote) + [view for view in remote if view.job not in known]
 

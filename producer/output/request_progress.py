@@ -18,6 +18,10 @@ from shared.messages.requests import Progress
 
 #: The longest bar.
 BAR_CELLS = 20
+#: A stage that lasts gets a line again after this time in logs.
+PLAIN_EVERY_S = 5.0
+#: An estimate of the time left from less than this is mostly chance.
+ESTIMATE_AFTER_S = 2.0
 _GAP = "  "
 
 
@@ -42,14 +46,19 @@ class RequestNotices(Notices):
 
 
 class RequestLines(RequestNotices):
-    """A line for each stage and each epoch, for logs."""
+    """A line for each stage and each epoch, for logs, and one every few seconds in between."""
 
     def __init__(self) -> None:
-        self._changes = Changes()
+        self._changes, self._clock, self._printed = Changes(), StageClock(), time.monotonic()
 
     def view(self, view: RequestView) -> None:
-        for line in self._changes.of(view):
+        lines, now = list(self._changes.of(view)), time.monotonic()
+        progress, waited_s = self._clock.timed(progress_of(view), now)
+        if not lines and now - self._printed >= PLAIN_EVERY_S:
+            lines = [plain_line(progress, waited_s)]
+        for line in lines:
             print_line(line)
+            self._printed = now
 
 
 class LiveDisplay(LiveNotices):
@@ -58,16 +67,41 @@ class LiveDisplay(LiveNotices):
     def __init__(self) -> None:
         super().__init__()
         self._changes, self._blocks = Changes(), has_blocks(sys.stderr.encoding)
-        self._title, self._since = "", time.monotonic()
+        self._clock = StageClock()
 
     def view(self, view: RequestView) -> None:
         for line in self._changes.of(view):
             self._print(line)
-        now = view.progress or Progress(str(view.state))
-        if title(now) != self._title:
-            self._title, self._since = title(now), time.monotonic()
-        waited_s = time.monotonic() - self._since
+        now, waited_s = self._clock.timed(progress_of(view), time.monotonic())
         self._live.draw(live_lines(now, waited_s, columns_of(sys.stderr) or 80, self._blocks))
+
+
+class StageClock:
+    """How long the current stage lasts; of one that counts its steps, the time that is left."""
+
+    def __init__(self) -> None:
+        self._title, self._since = "", 0.0
+
+    def timed(self, progress: Progress, now_s: float) -> tuple[Progress, float]:
+        """The progress with an estimate, unless it has one, and the seconds since the start."""
+        if title(progress) != self._title:
+            self._title, self._since = title(progress), now_s
+        waited_s, done = now_s - self._since, progress.step
+        if progress.left_s is None and done and waited_s >= ESTIMATE_AFTER_S:
+            left_s = waited_s * max(0, progress.steps - done) / done
+            progress = msgspec.structs.replace(progress, left_s=left_s)
+        return progress, waited_s
+
+
+def progress_of(view: RequestView) -> Progress:
+    """The progress of a request; before there is any, its state as a stage."""
+    return view.progress or Progress(str(view.state))
+
+
+def plain_line(now: Progress, waited_s: float) -> str:
+    """The current stage in a log: `loading, 132 of 300, 5 s left`."""
+    pace, quality = figures(now)
+    return ", ".join([title(now), *(pace or [duration(waited_s)]), *quality])
 
 
 def live_lines(now: Progress, waited_s: float, room: int, blocks: bool) -> list[str]:
@@ -177,8 +211,10 @@ def title(now: Progress) -> str:
 
 
 def figures(now: Progress) -> tuple[list[str], list[str]]:
-    """The available figures of speed, and of quality."""
-    pace, quality = [], []
+    """The available figures of progress and speed, and of quality."""
+    pace, quality = list[str](), list[str]()
+    if now.steps and not now.epoch:
+        pace.append(f"{now.step:,} of {now.steps:,}")
     if now.rate:
         pace.append(f"{now.rate:,.0f} images/s")
     if now.left_s is not None:

@@ -27,9 +27,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def displayed_jobs(server: RedisServer) -> list[dict[str, object]]:
     """The JSON of `status`, after a check that the text works, too."""
     settings = Settings(redis_url=server.url)
-    lines = [click.unstyle(line) for line in status.job_lines("", False, settings)]
+    lines = [click.unstyle(line) for line in status.job_lines("", False, settings, print)]
     assert all(line.isprintable() for line in lines), "control characters reach the terminal"
-    (text,) = status.job_lines("", True, settings)
+    (text,) = status.job_lines("", True, settings, print)
     jobs: list[dict[str, object]] = msgspec.json.decode(text)
     assert len(lines) == 1 + len(jobs)
     return jobs

@@ -420,6 +420,23 @@ def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> No
     ]
 
 
+def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
+    clock = request_progress.StageClock()
+    assert clock.timed(Progress("loading", step=0, steps=300), 10.0) == (
+        Progress("loading", step=0, steps=300), 0.0
+    )  # fmt: skip
+    early, _ = clock.timed(Progress("loading", step=30, steps=300), 11.0)
+    assert early.left_s is None
+    later, waited_s = clock.timed(Progress("loading", step=100, steps=300), 14.0)
+    assert (later.left_s, waited_s) == (8.0, 4.0)
+    assert request_progress.plain_line(later, waited_s) == "loading, 100 of 300, 8 s left"
+    (line,) = request_progress.live_lines(later, waited_s, 80, True)
+    assert click.unstyle(line).endswith("100 of 300, 8 s left")
+    exporting, waited_s = clock.timed(Progress("exporting"), 20.0)
+    assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
+    assert request_progress.plain_line(exporting, 7.0) == "exporting, 7 s"
+
+
 @pytest.mark.parametrize("teacher", [0, 16])
 def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
     busy = Progress(

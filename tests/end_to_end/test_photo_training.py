@@ -5,30 +5,26 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pytest
 
-from shared.errors import UsageError
-from shared.messages.model_card import Card
-from shared.messages.replies import Trained
+from shared.errors import Exit, UsageError
 from shared.messages.requests import Train
-from shared.registry.registry import Registry
+from shared.registry import mirror_writer
 from tests.support.images import shapes
-from tests.support.jobs import handler_context
+from tests.support.jobs import expected_table
+from tests.support.jobs.claims import catch
+from tests.support.jobs.photo_training import BACKBONE, Training, train_shapes
+from tests.support.jobs.version_swaps import Swaps
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones.feature_cache import DIGEST_BYTES
-from worker.backbones.photo_features import row_bytes
-from worker.backbones.table import BACKBONES
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.metrics import score
-from worker.handlers.train import train
-from worker.runtimes import load_runtime, runtime
-from worker.runtimes.classifier import Classifier, probabilities
+from worker.runtimes.classifier import probabilities
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -36,33 +32,8 @@ IMAGES_OF_CLASS = 12
 NEW_IMAGES = 5
 BROKEN = "circle/broken.jpg"
 COPY = ("square/001.png", "square/more.png")
-BACKBONE = BACKBONES["efficientnet-lite0"]
-
-
-class Training(NamedTuple):
-    """A request that was handled, the version, and how it is run again."""
-
-    server: RedisServer
-    root: Path
-    registry: Registry
-    trained: Trained
-    card: Card
-
-    def again(self, work: Train, request_id: str) -> Trained:
-        context, _ = handler_context.make(
-            self.server, self.registry.root, work, request_id=request_id
-        )
-        answer = train(context, work).answer
-        assert isinstance(answer, Trained)
-        return answer
-
-    def model(self) -> Classifier:
-        data = self.registry.read(self.card, runtime.artifact_name("litert"))
-        return load_runtime.load("litert", self.card, data)
-
-    def stored_features(self) -> int:
-        sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
-        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(BACKBONE.features))
+#: Images of a message: the jobs here have seven.
+MESSAGE_IMAGES = 8
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +44,7 @@ def training(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> I
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     shutil.copy(root / COPY[0], root / COPY[1])
     with RedisServer(server_binary) as server:
-        yield _train(server, root, tmp_path_factory.mktemp("store"))
-
-
-def _train(server: RedisServer, root: Path, store: Path) -> Training:
-    work = Train("shapes", "photo", str(root))
-    context, _ = handler_context.make(server, store, work)
-    trained = train(context, work).answer
-    assert isinstance(trained, Trained)
-    registry = Registry(store)
-    return Training(server, root, registry, trained, registry.card("shapes", 1))
+        yield train_shapes(server, root, tmp_path_factory.mktemp("store"))
 
 
 def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> None:
@@ -184,6 +146,66 @@ def test_the_precision_can_be_requested(training: Training) -> None:
     assert card.precision == "fp32"
     assert training.card.precision in ("int8", "fp32")
     assert training.card.precision_trial is not None
+
+
+@pytest.fixture
+def workers(training: Training) -> Iterator[Fleet]:
+    mirror_writer.publish(training.server.client, training.registry)
+    sizes = {"HANGTAG_BATCH_IMAGES": str(MESSAGE_IMAGES)}
+    with Fleet(training.server, **SHORT_TIMES, **sizes) as fleet:
+        yield fleet
+
+
+def test_the_table_has_the_same_bytes_with_one_worker_with_two_and_after_a_kill(
+    training: Training, workers: Fleet, tmp_path: Path
+) -> None:
+    for shape in shapes.CORNERS:
+        shapes.write(tmp_path / "new", shape, 2 * MESSAGE_IMAGES, first_seed=5000)
+    shapes.noise(tmp_path / "new" / "noise.png")
+    (tmp_path / "new" / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
+    paths = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
+    version = expected_table.published(training.registry, training.card)
+    expected = expected_table.table(tmp_path, paths, version=version)
+    assert expected.count(b",unlike_training,") < len(paths) / 2
+    assert b"new/noise.png" in expected.partition(b",unlike_training,")[0]
+
+    first = workers.worker(1)
+    assert _table(_classify(workers, tmp_path, "one.csv")) == expected
+    workers.worker(1)
+    assert _table(_classify(workers, tmp_path, "two.csv")) == expected
+    killed = _classify(workers, tmp_path, "killed.csv")
+    catch(workers.client, first.children)
+    first.kill()
+    view = killed.view
+    assert view is not None
+    assert view.done < len(paths)
+    assert killed.interrupt() == Exit.INTERRUPTED
+    assert _table(_classify(workers, tmp_path, "killed.csv")) == expected
+
+
+def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
+    training: Training, workers: Fleet
+) -> None:
+    worker = workers.worker(1, HANGTAG_MODEL_UNUSED_S="0.05")
+    children = worker.children
+    images = [shapes.encoded(shapes.draw("circle", number), "JPEG") for number in range(5)]
+    photo = expected_table.published(training.registry, training.card)
+    with Swaps(training.server, images) as swaps:
+        swaps.check(photo)
+        swaps.check(expected_table.packaged("litert"))
+        worker.wait_for_log(f"{photo.card.ref} (litert) is evicted")
+        swaps.check(photo)
+    assert worker.log.count(f"{photo.card.ref} (litert) is loaded") == 2
+    assert worker.children == children
+
+
+def _classify(workers: Fleet, cwd: Path, output: str) -> Producer:
+    return workers.producer("classify", "new", "-o", output, "--model", "shapes", cwd=cwd)
+
+
+def _table(producer: Producer) -> bytes:
+    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    return producer.output.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,9 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind)
     return stream.getvalue()
+
+
+def noise(path: Path) -> None:
+    """Write an image without a shape."""
+    values = np.random.default_rng(1).integers(0, 256, (100, 120, 3), np.uint8)
+    path.write_bytes(encoded(Image.fromarray(values), "PNG"))

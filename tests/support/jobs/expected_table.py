@@ -11,7 +11,11 @@ from producer.output.csv_table import Table
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
-from worker.inference.predictions import decode_batch, top_k
+from shared.registry.registry import Registry
+from worker.inference import outlier_detector
+from worker.inference.outlier_detector import OutlierDetector
+from worker.inference.predictions import decode_batch, top_k, with_outliers
+from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import artifact_name
 
@@ -20,15 +24,25 @@ _CHUNK_IMAGES = 100
 
 
 class Version(NamedTuple):
-    """A version, and its file for the runtime in question."""
+    """A version, its file for the runtime in question, and its detector, if it has one."""
 
     card: Card
     artifact: bytes
+    detector: OutlierDetector | None = None
 
 
 def packaged(runtime: str) -> Version:
     """The packaged version."""
     return Version(pretrained.card(), pretrained.read(artifact_name(runtime)))
+
+
+def published(registry: Registry, card: Card, runtime: str = "litert") -> Version:
+    """A version of a store."""
+    detector = None
+    if outlier_detector.FILE in card.files:
+        data = registry.read(card, outlier_detector.FILE)
+        detector = outlier_detector.decode(data, card.features)
+    return Version(card, registry.read(card, artifact_name(runtime)), detector)
 
 
 def table(
@@ -55,11 +69,18 @@ def answers(
     cwd: Path, paths: Sequence[str], runtime: str, k: int, version: Version
 ) -> list[tuple[int, BatchResult]]:
     """(number of the first file, the k best labels of some files), in order."""
-    card = version.card
-    model = load(runtime, card, version.artifact)
+    model = load(runtime, version.card, version.artifact)
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
         files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
-        batch, codes, flags = decode_batch(card, files)
-        results.append((start, top_k(model.predict(batch), codes, flags, k)))
+        results.append((start, result(files, k, version, model)))
     return results
+
+
+def result(files: Sequence[bytes], k: int, version: Version, model: Classifier) -> BatchResult:
+    """The k best labels of these files, by the loaded version."""
+    batch, codes, flags = decode_batch(version.card, files)
+    outputs = model.outputs(batch)
+    if version.detector is not None and outputs.features is not None:
+        flags = with_outliers(version.detector, outputs.features, codes, flags)
+    return top_k(model.probabilities(outputs), codes, flags, k)

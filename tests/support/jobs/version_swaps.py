@@ -14,10 +14,10 @@ from shared.messages import model_card
 from shared.messages.batch import decode_result, encode_images
 from shared.messages.job import JobRecord
 from shared.settings import Settings
+from tests.support.jobs import expected_table
 from tests.support.jobs.expected_table import Version
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.inference.predictions import decode_batch, top_k
 from worker.runtimes.load_runtime import load
 
 _BLOCK_MS = 200
@@ -51,9 +51,8 @@ class Swaps:
         channel.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(channel))
         channel.finish()
-        batch, codes, flags = decode_batch(version.card, self._images)
         model = load("litert", version.card, version.artifact)
-        expected = top_k(model.predict(batch), codes, flags, 1)
+        expected = expected_table.result(self._images, 1, version, model)
         assert decode_result(result.data, len(self._images)) == expected
 
 

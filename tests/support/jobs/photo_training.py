@@ -1,0 +1,57 @@
+"""A version of a few drawn photos, trained by the product's handler in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.messages.model_card import Card
+from shared.messages.replies import Trained
+from shared.messages.requests import Train
+from shared.registry.registry import Registry
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.backbones.feature_cache import DIGEST_BYTES
+from worker.backbones.photo_features import row_bytes
+from worker.backbones.table import BACKBONES
+from worker.handlers.train import train
+from worker.runtimes import load_runtime, runtime
+from worker.runtimes.classifier import Classifier
+
+BACKBONE = BACKBONES["efficientnet-lite0"]
+
+
+class Training(NamedTuple):
+    """A request that was handled, the version, and how it is run again."""
+
+    server: RedisServer
+    root: Path
+    registry: Registry
+    trained: Trained
+    card: Card
+
+    def again(self, work: Train, request_id: str) -> Trained:
+        context, _ = handler_context.make(
+            self.server, self.registry.root, work, request_id=request_id
+        )
+        answer = train(context, work).answer
+        assert isinstance(answer, Trained)
+        return answer
+
+    def model(self) -> Classifier:
+        data = self.registry.read(self.card, runtime.artifact_name("litert"))
+        return load_runtime.load("litert", self.card, data)
+
+    def stored_features(self) -> int:
+        sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
+        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(BACKBONE.features))
+
+
+def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
+    """Train on the photos in `root`, in this process."""
+    work = Train("shapes", "photo", str(root))
+    context, _ = handler_context.make(server, store, work)
+    trained = train(context, work).answer
+    assert isinstance(trained, Trained)
+    registry = Registry(store)
+    return Training(server, root, registry, trained, registry.card("shapes", 1))

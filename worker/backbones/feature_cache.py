@@ -60,11 +60,14 @@ class FeatureCache:
         self._used.add(path)
         self._index(path)
 
-    def trim(self) -> None:
-        """Mark the packs that were used, and delete the others above the bound, oldest first."""
+    def mark_used(self) -> None:
+        """Mark the packs that were used, so that they are deleted last."""
         for path in self._used:
             with suppress(OSError):
                 os.utime(path)
+
+    def trim(self) -> None:
+        """Delete packs of all keys above the bound, those first that were not used for longest."""
         found = []
         for path in self._root.glob(f"*/*{SUFFIX}"):
             with suppress(FileNotFoundError):

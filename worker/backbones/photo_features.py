@@ -9,7 +9,7 @@ import hashlib
 import io
 import threading
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +42,13 @@ class BackboneFiles(NamedTuple):
     int8: bytes
 
 
+class Precisions(NamedTuple):
+    """The features of images in both precisions."""
+
+    fp32: Features
+    int8: Features
+
+
 class PhotoFeatures(NamedTuple):
     """The readable images of a folder, [n], in the order of their paths."""
 
@@ -52,6 +59,7 @@ class PhotoFeatures(NamedTuple):
     contents: Hashes  #: of the pixels
     fp32: Features
     int8: Features
+    mirrored: Precisions | None = None  #: of their mirror images, if these were computed
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
         """The images selected by the mask bool [n]."""
@@ -64,13 +72,14 @@ class PhotoFeatures(NamedTuple):
             self.contents[mask],
             self.fp32[mask],
             self.int8[mask],
+            self.mirrored and Precisions(self.mirrored.fp32[mask], self.mirrored.int8[mask]),
         )
 
 
-def cache_key(files: BackboneFiles, spec: Preprocessing) -> str:
-    """Stands for everything but an image's file that its features depend on."""
+def cache_key(files: BackboneFiles, spec: Preprocessing, *, mirrored: bool = False) -> str:
+    """Stands for everything but an image's file that its features, or its mirror's, depend on."""
     parts = [hashlib.sha256(file).digest() for file in files]
-    parts += [msgspec.json.encode(spec), _decoder_sample(spec)]
+    parts += [msgspec.json.encode(spec), _decoder_sample(spec), b"mirrored" * mirrored]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
 
 
@@ -86,33 +95,42 @@ def compute(
     items: Iterable[Item],
     spec: Preprocessing,
     files: BackboneFiles,
-    cache: FeatureCache,
+    caches: Sequence[FeatureCache],
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
 ) -> PhotoFeatures:
-    """The features of the items that are images; only those that the cache lacks are decoded.
+    """The features of the items that are images; only those that a cache lacks are decoded.
 
-    `on_done` gets the number of files of each turn, and may raise to stop.
+    The first cache is for images as they are; with a second one those of mirror images are computed
+    as well. `on_done` gets the number of files of each turn, and may raise to stop.
 
     Raises:
         OSError: the cache cannot be written.
     """
     graphs = _Graphs(files)
-    found = _Collected()
-    new: dict[bytes, bytes] = {}
-    for one in prefetched(lambda item: _of_file(item, spec, graphs, cache), items, THREADS):
+    found = _Collected(len(caches))
+    new: list[dict[bytes, bytes]] = [{} for _ in caches]
+
+    def store() -> None:
+        for cache, rows in zip(caches, new, strict=True):
+            cache.add(rows)
+            rows.clear()
+
+    for one in prefetched(lambda item: _of_file(item, spec, graphs, caches), items, THREADS):
         if isinstance(one, Bad):
             on_bad(one)
         else:
             found.add(one)
-            if one.is_new:
-                new[one.digest] = one.row
-        if len(new) >= PACK_IMAGES:
-            cache.add(new)
-            new = {}
+            for rows, row, is_new in zip(new, one.rows, one.are_new, strict=True):
+                if is_new:
+                    rows[one.digest] = row
+        if max(map(len, new)) >= PACK_IMAGES:
+            store()
         on_done(1)
-    cache.add(new)
-    cache.trim()
+    store()
+    for cache in caches:
+        cache.mark_used()
+    caches[0].trim()
     return found.columns(graphs.features)
 
 
@@ -121,19 +139,28 @@ class _Photo(NamedTuple):
 
     item: Item
     digest: bytes
-    row: bytes  #: as in the cache: the hash of the pixels, features in fp32, features in int8
-    is_new: bool
+    #: As in each cache: the hash of the pixels, features in fp32, features in int8.
+    rows: list[bytes]
+    are_new: list[bool]
 
 
-def _of_file(item: Item, spec: Preprocessing, graphs: _Graphs, cache: FeatureCache) -> _Photo | Bad:
+def _of_file(
+    item: Item, spec: Preprocessing, graphs: _Graphs, caches: Sequence[FeatureCache]
+) -> _Photo | Bad:
     try:
         data = read_file(item.path)
         digest = hashlib.sha256(data).digest()
-        known = cache.get(digest)
-        row = _row(decode(data, spec), graphs) if known is None else known
+        known = [cache.get(digest) for cache in caches]
+        views = _views(decode(data, spec)) if None in known else ()
     except ImageError as error:
         return Bad(item.path, error.status)
-    return _Photo(item, digest, row, known is None)
+    rows = [_row(views[number], graphs) if row is None else row for number, row in enumerate(known)]
+    return _Photo(item, digest, rows, [row is None for row in known])
+
+
+def _views(image: Images) -> tuple[Images, Images]:
+    """The image and its mirror image."""
+    return image, np.ascontiguousarray(image[:, ::-1])
 
 
 def _row(image: Images, graphs: _Graphs) -> bytes:
@@ -149,31 +176,37 @@ def row_bytes(features: int) -> int:
 class _Collected:
     """Columns that grow, without a second copy in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, caches: int) -> None:
         self._paths: list[bytes] = []
         self._labels, self._parts = array("q"), array("b")
         self._digests, self._contents = bytearray(), bytearray()
-        self._fp32, self._int8 = bytearray(), bytearray()
+        self._views = [(bytearray(), bytearray()) for _ in range(caches)]  # fp32, int8
 
     def add(self, photo: _Photo) -> None:
         self._paths.append(photo.item.path)
         self._labels.append(photo.item.label)
         self._parts.append(photo.item.part)
         self._digests += photo.digest
-        half = (len(photo.row) - CONTENT_BYTES) // 2
-        self._contents += photo.row[:CONTENT_BYTES]
-        self._fp32 += photo.row[CONTENT_BYTES:-half]
-        self._int8 += photo.row[-half:]
+        self._contents += photo.rows[0][:CONTENT_BYTES]
+        for (fp32, int8), row in zip(self._views, photo.rows, strict=True):
+            half = (len(row) - CONTENT_BYTES) // 2
+            fp32 += row[CONTENT_BYTES:-half]
+            int8 += row[-half:]
 
     def columns(self, features: int) -> PhotoFeatures:
+        plain, *mirrored = (
+            Precisions(*(np.frombuffer(one, "<f4").reshape(-1, features) for one in view))
+            for view in self._views
+        )
         return PhotoFeatures(
             self._paths,
             np.array(self._labels, np.int64),
             np.array(self._parts, np.int8),
             np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
             np.frombuffer(self._contents, "<u8").astype(np.uint64),
-            np.frombuffer(self._fp32, "<f4").reshape(-1, features),
-            np.frombuffer(self._int8, "<f4").reshape(-1, features),
+            plain.fp32,
+            plain.int8,
+            mirrored[0] if mirrored else None,
         )
 
 

@@ -61,6 +61,7 @@ def check(context: Context, work: CheckData) -> Reply:
         lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
         context.corrections,
         bad.append,
+        mirrored=False,
     )
     context.stage(CHECKING)
     photos = _all(folder)

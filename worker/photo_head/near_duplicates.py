@@ -21,36 +21,51 @@ Groups = npt.NDArray[np.int64]  #: [n], the number of each image's group, counte
 Digests = npt.NDArray[np.uint64]  #: [n], of each image's content
 
 
-def groups(features: Features, digests: Digests, similar: float = SIMILAR) -> Groups:
+def groups(
+    features: Features,
+    digests: Digests,
+    similar: float = SIMILAR,
+    mirrored: Features | None = None,
+) -> Groups:
     """The group of each image: near-duplicates, and near-duplicates of those.
 
-    Equal digests are one group, whatever the features. The numbers follow the smallest digests, so
-    that they do not depend on the order of the images.
+    `mirrored` are the features of the mirror images: what is like one of them belongs to the group
+    of its image. Equal digests are one group, whatever the features. The numbers follow the
+    smallest digests, so that they do not depend on the order of the images.
     """
     links = _Links(len(digests))
     _, first, same = np.unique(digests, return_index=True, return_inverse=True)
     for image, representative in enumerate(first[same].tolist()):
         links.join(image, representative)
-    for one, other in _pairs(features[first], similar):
+    mirrors = None if mirrored is None else mirrored[first]
+    for one, other in _pairs(features[first], mirrors, similar):
         links.join(int(first[one]), int(first[other]))
     return _numbered(links.roots(), digests)
 
 
-def _pairs(features: Features, similar: float) -> Iterator[tuple[int, int]]:
-    rows = _directions(features)
+def _pairs(
+    features: Features, mirrored: Features | None, similar: float
+) -> Iterator[tuple[int, int]]:
+    if not len(features):
+        return
+    form = standardization(features)
+    rows = _directions(features, *form)
+    mirrors = None if mirrored is None else _directions(mirrored, *form)
     for start in range(0, len(rows), BLOCK_IMAGES):
-        block = rows[start : start + BLOCK_IMAGES]
+        end = start + BLOCK_IMAGES
+        close = rows[start:end] @ rows[start:].T >= similar
+        if mirrors is not None:
+            close |= rows[start:end] @ mirrors[start:].T >= similar
         # Each pair once: earlier rows were compared in their own block.
-        close = np.triu(block @ rows[start:].T >= similar, 1)
+        close = np.triu(close, 1)
         for one, other in np.argwhere(close).tolist():
             yield start + one, start + other
 
 
-def _directions(features: Features) -> Features:
+def _directions(
+    features: Features, mean: npt.NDArray[np.float32], scale: npt.NDArray[np.float32]
+) -> Features:
     """Standardized features of length 1: float32 [n, features]."""
-    if not len(features):
-        return features
-    mean, scale = standardization(features)
     rows: Features = (features - mean) * scale
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     return rows

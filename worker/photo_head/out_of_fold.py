@@ -21,6 +21,9 @@ from worker.runtimes.classifier import probabilities
 PENALTIES = (0.1, 0.01, 0.001)
 
 
+Chosen = npt.NDArray[np.bool_]  #: [n], whether an image is learned from
+
+
 class OutOfFold(NamedTuple):
     """A head that learned from all images, and how heads that did not know an image label it."""
 
@@ -31,6 +34,7 @@ class OutOfFold(NamedTuple):
     accuracy: float
     error: float  #: standard error of the accuracy
     ece: float  #: expected calibration error, after the temperature
+    mirrored: bool  #: whether the head learned from mirror images as well
 
 
 def fit_out_of_fold(
@@ -41,32 +45,52 @@ def fit_out_of_fold(
     groups: Groups,
     penalties: Sequence[float] = PENALTIES,
     *,
+    mirrored: Features | None = None,
     weighted: bool = False,
 ) -> OutOfFold:
     """Choose the penalty by the loss of the answers out of fold, then learn from all images.
 
-    `folds` and `groups` [n] number each image's fold and its group of near-duplicates.
+    `folds` and `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
+    [n, features] are the features of the mirror images. They are learned from as well if that
+    lowers the loss; answers are always to the images as they are.
     """
-    tried = np.zeros((len(penalties), len(labels), classes), np.float32)
-    for fold in np.unique(folds):
-        out = folds == fold
-        heads = fit(features[~out], labels[~out], classes, penalties, weighted=weighted)
-        for number, head in enumerate(heads):
-            tried[number, out] = head.logits(features[out])
+
+    def learned(
+        chosen: Chosen, penalties: Sequence[float], views: Sequence[Features]
+    ) -> list[Head]:
+        rows = np.concatenate([view[chosen] for view in views])
+        mine = np.tile(labels[chosen], len(views))
+        return fit(rows, mine, classes, penalties, weighted=weighted)
+
+    def answers(penalties: Sequence[float], views: Sequence[Features]) -> npt.NDArray[np.float32]:
+        found = np.zeros((len(penalties), len(labels), classes), np.float32)
+        for fold in np.unique(folds):
+            out = folds == fold
+            for number, head in enumerate(learned(~out, penalties, views)):
+                found[number, out] = head.logits(features[out])
+        return found
+
+    views = [features]
+    tried = answers(penalties, views)
     losses = [_loss(logits, labels) for logits in tried]
     best = int(np.argmin(losses))
-    logits = tried[best]
-    (head,) = fit(features, labels, classes, [penalties[best]], weighted=weighted)
+    logits, penalty = tried[best], penalties[best]
+    if mirrored is not None:
+        (augmented,) = answers([penalty], [features, mirrored])
+        if _loss(augmented, labels) < losses[best]:
+            logits, views = augmented, [features, mirrored]
+    (head,) = learned(np.full(len(labels), True), [penalty], views)
     cooling = temperature(logits, labels)
     right = logits.argmax(1) == labels
     return OutOfFold(
         head,
-        penalties[best],
+        penalty,
         logits,
         cooling,
         float(right.mean()),
         standard_error(right, groups),
         calibration_error(probabilities(logits, cooling), labels),
+        len(views) > 1,
     )
 
 

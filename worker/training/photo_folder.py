@@ -25,6 +25,9 @@ from worker.datasets.split import TEST, TRAINING, Hashes
 from worker.export.backbone_files import backbone_files
 from worker.photo_head.near_duplicates import Groups, groups
 
+#: Files of a folder whose mirror images may be learned from as well, which takes twice the time and
+#: memory. On 2,900 photos they raised the accuracy by 0.7 points, on 1,800 others not at all.
+MOST_MIRRORED = 4000
 #: In the store: backbones that are converted, and features.
 FOLDER = ".features"
 REMEDY = "make room there or make it writable, and run the same command again"
@@ -54,8 +57,12 @@ def load(
     on_progress: Progress,
     corrections: Sequence[LabelledFile] = (),
     on_bad: Callable[[Bad], None] = lambda bad: None,
+    *,
+    mirrored: bool = True,
 ) -> PhotoFolder:
     """The photos below `root`, as corrected; features that `store` has are not computed again.
+
+    `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
 
     Raises:
         SetupError: there is no such data set, too many of its files are not images, the weights of
@@ -68,19 +75,27 @@ def load(
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
     with atomic_file.writing(store / FOLDER, REMEDY):
         files = backbone_files(backbone, store / FOLDER)
-        cache = FeatureCache(
-            store / FOLDER,
-            photo_features.cache_key(files, spec),
-            photo_features.row_bytes(backbone.features),
-        )
+        both = mirrored and sum(counts.values()) <= MOST_MIRRORED
+        caches = [
+            FeatureCache(
+                store / FOLDER,
+                photo_features.cache_key(files, spec, mirrored=view),
+                photo_features.row_bytes(backbone.features),
+            )
+            for view in ((False, True) if both else (False,))
+        ]
         found = photo_features.compute(
-            walk.items(), spec, files, cache, _both(refused.add, on_bad), refused.done
+            walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done
         )
     refused.check()
     for number, label in enumerate(walk.labels):
         mine = (found.labels == number) & (found.parts != TEST)
         class_folder.check_class(label, len(np.unique(found.contents[mine])))
-    alike = groups(found.fp32, digest_numbers(found))
+    alike = groups(
+        found.fp32,
+        digest_numbers(found),
+        mirrored=None if found.mirrored is None else found.mirrored.fp32,
+    )
     learn = found.parts != TEST
     return PhotoFolder(
         printable(walk.root.rpartition(b"/")[2]),

@@ -101,7 +101,8 @@ def build_photo_version(
             probabilities(found.logits, found.temperature), answers.labels
         ),
         dataset_fingerprint=_fingerprint(folder.learn),
-        notes=f"A linear head on {backbone.name}, fitted to {len(answers.labels)} images. The "
+        notes=f"A linear head on {backbone.name}, fitted to {len(answers.labels)} images"
+        f"{' and their mirror images' if found.mirrored else ''}. The "
         f"held-out figures are out of {FOLDS} folds.",
     )
     heldout = Answered(
@@ -133,9 +134,10 @@ def _choose(
 
     def fit(int8: bool) -> _Fitted:
         features = folder.learn.int8 if int8 else folder.learn.fp32
+        mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
         found = fit_out_of_fold(
             features, folder.learn.labels, len(folder.labels), parts, folder.groups,
-            weighted=weighted,
+            mirrored=mirrored, weighted=weighted,
         )  # fmt: skip
         if folder.test is None:
             return _Fitted(found, None)

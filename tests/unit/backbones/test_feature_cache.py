@@ -94,6 +94,7 @@ def test_above_the_bound_the_packs_that_were_not_used_are_deleted(tmp_path: Path
     cache = cache_in(tmp_path, max_bytes=3 * pack_bytes)
     cache.get(digest(0))
     fill(cache, range(50, 60))
+    cache.mark_used()
     cache.trim()
     assert len(packs(tmp_path)) == 3
     left = cache_in(tmp_path)

@@ -36,13 +36,16 @@ class Scene:
             shapes.write(self.root, shape, COUNT)
         self.bad: list[Bad] = []
 
-    def compute(self) -> PhotoFeatures:
+    def compute(self, mirrored: bool = False) -> PhotoFeatures:
         files = small_backbone.files()
-        key = photo_features.cache_key(files, SPEC)
-        cache = FeatureCache(self._store, key, ROW_BYTES)
+        keys = [
+            photo_features.cache_key(files, SPEC, mirrored=view)
+            for view in (False, True)[: 1 + mirrored]
+        ]
+        caches = [FeatureCache(self._store, key, ROW_BYTES) for key in keys]
         walk = ClassFolderWalk(self.root)
         return photo_features.compute(
-            walk.items(), SPEC, files, cache, self.bad.append, lambda count: None
+            walk.items(), SPEC, files, caches, self.bad.append, lambda count: None
         )
 
     def stored(self) -> int:
@@ -81,6 +84,27 @@ def test_a_second_time_nothing_is_computed_and_the_bits_are_the_same(scene: Scen
     assert again.contents.tobytes() == first.contents.tobytes()
 
 
+def test_features_of_mirror_images_are_those_of_the_network_and_stored_beside_the_others(
+    scene: Scene,
+) -> None:
+    plain = scene.compute()
+    found = scene.compute(mirrored=True)
+    assert scene.stored() == 2 * len(found.paths)
+    assert plain.mirrored is None
+    assert found.mirrored is not None
+    assert found.fp32.tobytes() == plain.fp32.tobytes()
+    expected = small_backbone.network().predict_on_batch(scene.pixels(found)[:, :, ::-1])
+    np.testing.assert_allclose(found.mirrored.fp32, expected, atol=1e-5)
+    np.testing.assert_allclose(found.mirrored.int8, expected, atol=0.05)
+    again = scene.compute(mirrored=True)
+    assert scene.stored() == 2 * len(found.paths)
+    assert again.mirrored is not None
+    assert again.mirrored.int8.tobytes() == found.mirrored.int8.tobytes()
+    part = found.where(found.labels == 1)
+    assert part.mirrored is not None
+    np.testing.assert_array_equal(part.mirrored.fp32, found.mirrored.fp32[found.labels == 1])
+
+
 def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> None:
     first = scene.compute()
     copied = scene.root / "circle" / "copy.png"
@@ -117,7 +141,7 @@ def test_an_interrupted_run_leaves_its_complete_packs(
     cache = FeatureCache(scene._store, photo_features.cache_key(files, SPEC), ROW_BYTES)
     items = ClassFolderWalk(scene.root).items()
     with pytest.raises(KeyboardInterrupt):
-        photo_features.compute(items, SPEC, files, cache, scene.bad.append, stop)
+        photo_features.compute(items, SPEC, files, [cache], scene.bad.append, stop)
     assert scene.stored() == 8
     assert len(scene.compute().paths) == scene.stored() == 3 * COUNT
 
@@ -129,8 +153,9 @@ def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
         photo_features.cache_key(files._replace(fp32=files.int8), SPEC),
         photo_features.cache_key(files._replace(int8=files.fp32), SPEC),
         photo_features.cache_key(files, Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3, ground=9)),
+        photo_features.cache_key(files, SPEC, mirrored=True),
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert photo_features.cache_key(files, SPEC) in keys
 
 

@@ -81,5 +81,15 @@ def test_equal_contents_are_one_group_whatever_their_features() -> None:
     assert found.tolist() == [0, 1, 0, 2, 2]
 
 
+def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:
+    rng = np.random.default_rng(3)
+    features, mirrored = rng.normal(size=(2, 20, 256)).astype(np.float32)
+    features[7] = mirrored[2]
+    found = groups(features, _digests(rng, 20), mirrored=mirrored)
+    assert _partition(found) == {frozenset({2, 7})} | {
+        frozenset({n}) for n in {*range(20)} - {2, 7}
+    }
+
+
 def test_no_images_have_no_groups() -> None:
     assert groups(np.empty((0, 8), np.float32), np.empty(0, np.uint64)).shape == (0,)

@@ -35,6 +35,35 @@ def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     assert found.accuracy == (found.logits.argmax(1) == labels).mean()
 
 
+def test_mirror_images_are_learned_from_if_that_lowers_the_loss() -> None:
+    rng = np.random.default_rng(9)
+    rows, labels = _blobs(rng, 90, 0.5)
+    args = rows, labels, 3, rng.permutation(90) % 5, np.arange(90), [0.05]
+    alone = fit_out_of_fold(*args)
+    # Further views of the same images help; views that show another class do not.
+    centres = np.stack([rows[labels == label].mean(0) for label in range(3)])
+    helpful = rows + rng.normal(scale=0.1, size=rows.shape).astype(np.float32)
+    helpful = (helpful + centres[labels]) / 2
+    found = fit_out_of_fold(*args, mirrored=helpful)
+    assert found.mirrored
+    (head,) = fit(np.concatenate([rows, helpful]), np.tile(labels, 2), 3, [0.05])
+    np.testing.assert_array_equal(found.head.weights, head.weights)
+    misleading = centres[(labels + 1) % 3] + rng.normal(size=rows.shape).astype(np.float32)
+    found = fit_out_of_fold(*args, mirrored=misleading)
+    assert not found.mirrored
+    np.testing.assert_array_equal(found.logits, alone.logits)
+    np.testing.assert_array_equal(found.head.weights, alone.head.weights)
+
+
+def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> None:
+    """Labels without meaning: a head that knew the mirror images would know the labels."""
+    rng = np.random.default_rng(10)
+    rows, labels = rng.normal(size=(300, 200)).astype(np.float32), rng.integers(0, 3, 300)
+    folds = rng.permutation(300) % 5
+    found = fit_out_of_fold(rows, labels, 3, folds, np.arange(300), [1e-3], mirrored=rows)
+    assert abs(found.accuracy - 1 / 3) < 4 * found.error
+
+
 def test_labels_without_meaning_are_guessed_at_chance() -> None:
     rng = np.random.default_rng(7)
     rows, labels = rng.normal(size=(600, 200)).astype(np.float32), rng.integers(0, 3, 600)

@@ -200,7 +200,7 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
 
 
 def _classify(workers: Fleet, cwd: Path, output: str) -> Producer:
-    return workers.producer("classify", "new", "-o", output, "--model", "shapes", cwd=cwd)
+    return workers.producer("classify", "new", "-o", output, "--model", "shapes@1", cwd=cwd)
 
 
 def _table(producer: Producer) -> bytes:

@@ -54,8 +54,8 @@ def _cancelled(settings: Settings, request: Request) -> bool:
         view = client.get(request.id)
         cancelled = client.requests.cancel(request.id)
     running = view is not None and view.state is RequestState.RUNNING
-    if cancelled and not running and not settings.redis_url:
-        request_store.forget(settings.store_path, request.id)  # as a running trainer does
+    if cancelled and not settings.redis_url:
+        request_store.forget(settings.store_path, request.id, in_use=running)
     return cancelled
 
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -66,9 +66,16 @@ def keep(store: Path, request: Request, input: bytes | None = None, installation
             replace(path / REQUEST_FILE, encode_request(request))
 
 
-def forget(store: Path, request_id: str) -> None:
-    """Delete the copy of a request that no trainer works on."""
-    shutil.rmtree(folder(store, request_id), ignore_errors=True)
+def forget(store: Path, request_id: str, in_use: bool = False) -> None:
+    """Delete the copy of a cancelled request. If a trainer still works on it, only the request, so
+    that no other starts it again; the trainer deletes the rest."""
+    path = folder(store, request_id)
+    if in_use:
+        with suppress(OSError):
+            (path / REQUEST_FILE).unlink()
+            atomic_file.sync_folder(path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
     failpoint("kept.forgotten")
 
 

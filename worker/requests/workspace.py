@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from shared import atomic_file
+from shared.errors import BadMessage
 from shared.failpoints import failpoint
 from shared.ledger import request_store
 from shared.ledger.request_states import Grant
@@ -163,8 +164,11 @@ class Workspace:
 
 
 def finished_before(store: Path, moment: float) -> Iterator[Workspace]:
-    """Requests with an outcome that is older than `moment`, seconds since 1970."""
-    for path in (store / FOLDER).glob(f"*/{OUTCOME_FILE}"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < moment:
-                yield Workspace(store, path.parent.name)
+    """Requests with an outcome that is older than `moment`, seconds since 1970, and what is left of
+    cancelled ones whose trainer died."""
+    for path in (store / FOLDER).glob("*/"):
+        with suppress(FileNotFoundError, BadMessage):
+            outcome = path / OUTCOME_FILE
+            cancelled = not outcome.exists() and not (path / REQUEST_FILE).exists()
+            if (path if cancelled else outcome).stat().st_mtime < moment:
+                yield Workspace(store, path.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, follow
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from producer.stack.server_client import IdleDetector
@@ -19,6 +21,7 @@ from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger import heartbeats, request_store
+from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote, Train
@@ -81,6 +84,30 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     assert decided(outcome).changed
     assert request_store.load(store, "r1") is None
     assert request_store.unanswered(store) == []
+
+
+def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: Place) -> None:
+    stack.up(place.settings, 1)
+    submit(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
+    requests = RequestLedger(place.client(), place.settings.lease_s)
+
+    def running() -> bool:
+        view = requests.get("r1")
+        return view is not None and view.state is RequestState.RUNNING
+
+    wait_for("its start", running)
+    trainers = place.all_of(TRAINER)
+    for pid in trainers:
+        os.kill(pid, signal.SIGSTOP)
+    cancel(place.settings, "r1")
+    for pid in trainers:  # it never learned of it
+        os.kill(pid, signal.SIGKILL)
+    stack.down(place.settings)
+    assert open_requests(place.settings) == []
+    stack.up(place.settings, 1)
+    submit(place.settings, make_request(Promote("mine@2"), "r2"), quiet=True)  # starts a trainer
+    assert open_requests(place.settings) == []
+    assert RequestLedger(place.client(), place.settings.lease_s).get("r1") is None
 
 
 def test_a_failed_request_reports_its_reason(place: Place) -> None:

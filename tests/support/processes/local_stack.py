@@ -62,8 +62,12 @@ class Place:
 
     def parents(self, part: str) -> list[int]:
         """The processes of one part, without the children of a worker."""
-        found = [p for p in self.processes() if _NAMES[part].encode() in _read(p, "cmdline")]
+        found = self.all_of(part)
         return [pid for pid in found if _parent(pid) not in found]
+
+    def all_of(self, part: str) -> list[int]:
+        """The processes of one part."""
+        return [p for p in self.processes() if _NAMES[part].encode() in _read(p, "cmdline")]
 
     def the(self, part: str) -> int:
         """The one process of a part. Raises AssertionError if there is not exactly one."""

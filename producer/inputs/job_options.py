@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
@@ -49,6 +51,19 @@ def decode_options(data: bytes) -> JobOptions:
             f"the job's options in its journal cannot be read ({error}); "
             "update Hangtag here, or start over with --restart"
         ) from error
+
+
+def classify_command(options: JobOptions, output: str) -> list[str]:
+    """The command that continues the job of this output, from its own folder; display options stay
+    as they are."""
+    given = {"-o": output, "--glob": options.glob, "--list": os.fsdecode(options.list_file)}
+    given["--model"] = options.model
+    if options.runtime != RUNTIMES[0]:
+        given["--runtime"] = options.runtime
+    named = [word for option, value in given.items() if value for word in (option, value)]
+    folders = [os.fsdecode(root) for root in options.roots]
+    ends = ["--"] if any(folder.startswith("-") for folder in folders) else []
+    return ["hangtag", "classify", *named, *ends, *folders]
 
 
 #: How each option is typed, to report the one that differs.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from producer.inputs.job_options import classify_command
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
+from producer.jobs.job import stored_options
 from producer.output.formatting import counted, mib, near, typed
 from producer.summary.form import next_commands, paragraphs
 from producer.summary.job_text import answer_lines
@@ -16,7 +19,7 @@ from producer.terminal.style import columns_of, dim, failed, good, has_blocks
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
 
-_RESTART = "--restart"
+_RESTART, _RETRY = "--restart", "--retry-failed"
 
 
 def show_job_summary(summary: Summary, quiet: bool = False) -> None:
@@ -38,6 +41,16 @@ def resuming(arguments: Sequence[str]) -> list[str]:
     """The arguments that resume a job: without --restart, which would empty it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
+
+
+def retrying(summary: Summary) -> list[str]:
+    """The command that classifies the failed rows again."""
+    if sys.argv[1:2] == ["classify"]:
+        command = ["hangtag", *resuming(sys.argv[1:])]
+    else:
+        command = classify_command(stored_options(Path(summary.output)), near(summary.output))
+    end = command.index("--") if "--" in command else len(command)
+    return [*(a for a in command[:end] if a != _RETRY), _RETRY, *command[end:]]
 
 
 def _head(summary: Summary) -> Iterator[str]:
@@ -77,8 +90,7 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     table = near(summary.output)
     look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed:
-        again = typed(["hangtag", *resuming(sys.argv[1:]), "--retry-failed"])
-        return [("try failed rows again", again), look]
+        return [("try failed rows again", typed(retrying(summary))), look]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
 
 

@@ -19,12 +19,13 @@ from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
 from producer.journal.journal import SUFFIX, Journal, journal_path
+from producer.journal.totals import Answers
 from producer.output.output_path import default_output
 from shared.errors import Exit, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
-from tests.support.jobs.finished_job import finish
+from tests.support.jobs.finished_job import finish, options_of
 
 JOB = "testjb01"
 
@@ -394,6 +395,42 @@ def test_the_command_that_resumes_a_job_does_not_restart_it() -> None:
     without = ["classify", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
     assert resuming(arguments) == without
     assert resuming(without) == without
+
+
+def shown_retry(typed: list[str], output: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """The command for failed rows that the summary of this command shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["hangtag", *typed])
+        answers = Answers({}, {}, 0.98, {}, 0, 0)
+        show_job_summary(Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
+    shown = capsys.readouterr().err.partition("try failed rows again:")[2]
+    return shown.splitlines()[0].strip()
+
+
+@pytest.mark.parametrize(
+    ("typed", "retry"),
+    [
+        ("photos/", "photos/ --retry-failed"),
+        ("photos/ --retry-failed", "photos/ --retry-failed"),
+        ("--restart photos/ --top-k 2", "photos/ --top-k 2 --retry-failed"),
+        ("-o a.csv -- -photos", "-o a.csv --retry-failed -- -photos"),
+    ],
+)
+def test_the_command_for_failed_rows_is_the_typed_one_and_retries_once(
+    typed: str, retry: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = shown_retry(["classify", *typed.split()], tmp_path / "out.csv", capsys)
+    assert shown == f"hangtag classify {retry}"
+
+
+def test_collect_shows_the_command_of_its_job_for_failed_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "-photos").mkdir()
+    (tmp_path / "-photos/a.png").write_bytes(b"a")
+    finish(options_of(tmp_path, b"-photos", glob="*.png"))
+    shown = shown_retry(["collect", "out.csv"], tmp_path / "out.csv", capsys)
+    assert shown == "hangtag classify -o out.csv --glob '*.png' --retry-failed -- -photos"
 
 
 @pytest.mark.parametrize("command", ["classify", "submit"])

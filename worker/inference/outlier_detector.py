@@ -4,7 +4,11 @@ The features are means over parts of the network, from its first blocks (colour,
 its last (objects). In each part an image has a distance from the training images: Mahalanobis'
 along their main directions of variation, and the rest at the rest's mean variance (as in Lee et
 al., arXiv:1807.03888). A part's logarithm of it is standardized with that of training images whose
-fold was left out. The score is large if any part's is.
+fold was left out. That finds drawings and textures.
+
+Among photos of many subjects every such distance is usual. So there is a second one: the angle, in
+the last part, to the nearest training images (as in Sun et al., arXiv:2204.06507). The score is
+large if either is.
 """
 
 from __future__ import annotations
@@ -21,6 +25,13 @@ from shared.errors import SetupError
 FILE = "outliers.npz"
 #: Bounds the exponential of a score.
 LARGEST = 50.0
+#: The angle is that to the nearest training image but two: one may be there by mistake.
+NEIGHBOUR = 3
+#: Fields of Neighbours whose values the file has in float16.
+HALVED = ("axes", "known")
+#: How much the larger of the two scores counts; infinite: it alone. From 1 to 3 makes no difference
+#: of note.
+SHARPNESS = 3.0
 
 Floats = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]  #: [n]
@@ -53,12 +64,34 @@ class PartDistances(NamedTuple):
         return found
 
 
+class Neighbours(NamedTuple):
+    """Training images as directions, by the features of the last part."""
+
+    middle: Floats  #: [width], mean features
+    factors: Floats  #: [width], inverse standard deviations
+    axes: Floats  #: [width, directions], orthogonal
+    known: Floats  #: [images, directions], of length 1
+
+    def angles(self, features: Floats) -> Scores:
+        """1 - cosine to a near training image, float64 [n]; each row depends on its own."""
+        rows = (features[:, -len(self.middle) :] - self.middle) * self.factors
+        along = np.matmul(np.ascontiguousarray(rows[:, None]), self.axes)
+        along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), np.finfo(np.float32).tiny)
+        cosines = np.matmul(along, self.known.T)[:, 0]
+        place = max(0, cosines.shape[1] - NEIGHBOUR)
+        found: Scores = 1 - np.partition(cosines, place, axis=1)[:, place].astype(np.float64)
+        return found
+
+
 class OutlierDetector(NamedTuple):
-    """Distances, and what is usual for images that they were not fitted to."""
+    """Distances and angles, and what is usual for images that they were not fitted to."""
 
     distances: PartDistances
+    neighbours: Neighbours
     centres: Scores  #: [parts], means of the logarithms
     spreads: Scores  #: [parts], standard deviations
+    usual: Scores  #: [2], medians of the combined distances and of the angles
+    spans: Scores  #: [2], from the medians to what one image in a hundred exceeds
     threshold: float  #: scores above it are flagged
 
     def are_outliers(self, features: Floats) -> npt.NDArray[np.bool_]:
@@ -68,11 +101,13 @@ class OutlierDetector(NamedTuple):
 
     def scores(self, features: Floats) -> Scores:
         """float64 [n]."""
-        return combined((self.distances.logs(features) - self.centres) / self.spreads)
+        logs = (self.distances.logs(features) - self.centres) / self.spreads
+        both = np.stack([combined(logs), self.neighbours.angles(features)], 1)
+        return combined(SHARPNESS * (both - self.usual) / self.spans)
 
 
 def combined(standardized: Scores) -> Scores:
-    """One score of those of the parts [n, parts]: a smooth maximum."""
+    """One score of standardized ones [n, several]: a smooth maximum."""
     found: Scores = np.log(np.exp(np.minimum(standardized, LARGEST)).mean(1))
     return found
 
@@ -85,10 +120,23 @@ def encode(detector: OutlierDetector) -> bytes:
         allow_pickle=False,
         centres=detector.centres,
         spreads=detector.spreads,
+        usual=detector.usual,
+        spans=detector.spans,
         threshold=np.float64(detector.threshold),
         **detector.distances._asdict(),
+        **{name: _stored(name, one) for name, one in detector.neighbours._asdict().items()},
     )
     return file.getvalue()
+
+
+def rounded(values: Floats) -> Floats:
+    """As axes and known images are in the file."""
+    found: Floats = values.astype(np.float16).astype(np.float32)
+    return found
+
+
+def _stored(name: str, values: Floats) -> npt.NDArray[np.floating]:
+    return values.astype(np.float16) if name in HALVED else values
 
 
 def decode(data: bytes, features: int) -> OutlierDetector:
@@ -100,8 +148,10 @@ def decode(data: bytes, features: int) -> OutlierDetector:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             distances = PartDistances(*(stored[name] for name in PartDistances._fields))
+            near = (stored[name].astype(np.float32) for name in Neighbours._fields)
+            own = (stored[name] for name in ("centres", "spreads", "usual", "spans"))
             detector = OutlierDetector(
-                distances, stored["centres"], stored["spreads"], float(stored["threshold"])
+                distances, Neighbours(*near), *own, float(stored["threshold"])
             )
         if len(distances.mean) != features or distances.widths.sum() != features:
             raise ValueError(f"it is not for {features} features")

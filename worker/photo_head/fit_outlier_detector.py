@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.inference.outlier_detector import OutlierDetector, PartDistances, Scores, combined
+from worker.inference.outlier_detector import (
+    SHARPNESS,
+    Neighbours,
+    OutlierDetector,
+    PartDistances,
+    Scores,
+    combined,
+    rounded,
+)
 from worker.photo_head.folds import Folds
-from worker.photo_head.linear_head import Features
+from worker.photo_head.linear_head import Features, standardization
 
 #: Share of images like the training images that are flagged.
 FALSE_FLAGS = 0.02
 #: Directions of a part; a third of the images at most, or their variances would be chance.
 DIRECTIONS, IMAGES_PER_DIRECTION = 32, 3
+#: Directions for the angles, and training images that are kept: 0.6 MB.
+AXES, KNOWN_IMAGES = 128, 1000
+#: Scores of training images whose medians and tails become 0 and 1.
+USUAL, RARE = 0.5, 0.99
+#: The least difference between them.
+SMALLEST_SPAN = 1e-6
 #: Rounds of the power method, from random directions: the largest variances matter most.
 ROUNDS = 3
 #: Standard deviations below these are constants, scaled up by rounding.
@@ -30,25 +45,44 @@ def fit_outlier_detector(
 
     Its threshold is fitted to images of a fold that was left out.
     """
-    logs = np.empty((len(features), len(widths)))
+    logs, angles = np.empty((len(features), len(widths))), np.empty(len(features))
     for fold in np.unique(folds):
         out = folds == fold
         logs[out] = distances(features[~out], widths).logs(features[out])
-    return _calibrated(distances(features, widths), logs)
+        angles[out] = neighbours(features[~out], widths[-1]).angles(features[out])
+    known = distances(features, widths), neighbours(features, widths[-1])
+    return _calibrated(*known, logs, angles)
 
 
 def fit_on_held_out(learned: Features, held: Features, widths: Sequence[int]) -> OutlierDetector:
     """The detector of images that a network learned from, with the threshold of held-out ones."""
-    known = distances(learned, widths)
-    return _calibrated(known, known.logs(held))
+    far, near = distances(learned, widths), neighbours(learned, widths[-1])
+    return _calibrated(far, near, far.logs(held), near.angles(held))
 
 
-def _calibrated(known: PartDistances, logs: Scores) -> OutlierDetector:
-    """The detector whose scores are usual for images with these logarithms of distances."""
+def _calibrated(
+    far: PartDistances, near: Neighbours, logs: Scores, angles: Scores
+) -> OutlierDetector:
+    """The detector whose scores are usual for images with these logarithms and angles."""
     centres, spreads = logs.mean(0), np.maximum(logs.std(0), SMALLEST_SPREAD)
-    scores = combined((logs - centres) / spreads)
+    both = np.stack([combined((logs - centres) / spreads), angles], 1)
+    usual, rare = np.quantile(both, (USUAL, RARE), axis=0)
+    spans = np.maximum(rare - usual, SMALLEST_SPAN)
+    scores = combined(SHARPNESS * (both - usual) / spans)
     threshold = float(np.quantile(scores, 1 - FALSE_FLAGS, method="higher"))
-    return OutlierDetector(known, centres, spreads, threshold)
+    return OutlierDetector(far, near, centres, spreads, usual, spans, threshold)
+
+
+def neighbours(features: Features, width: int) -> Neighbours:
+    """The directions of the images [n, features], by the last `width` features."""
+    mine = features[:, -width:]
+    middle, factors = standardization(mine)
+    rows = (mine - middle) * factors
+    axes = rounded(_main_directions(rows, max(1, min(AXES, len(rows) - 1, width))))
+    along = rows[:: math.ceil(len(rows) / KNOWN_IMAGES)] @ axes
+    lengths = np.linalg.norm(along, axis=1, keepdims=True)
+    known = along / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return Neighbours(middle, factors, axes, rounded(known))
 
 
 def distances(features: Features, widths: Sequence[int]) -> PartDistances:

@@ -8,8 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SetupError
-from worker.inference.outlier_detector import OutlierDetector, combined, decode, encode
-from worker.photo_head.fit_outlier_detector import FALSE_FLAGS, distances, fit_outlier_detector
+from worker.inference.outlier_detector import (
+    Neighbours,
+    OutlierDetector,
+    decode,
+    encode,
+)
+from worker.photo_head.fit_outlier_detector import (
+    FALSE_FLAGS,
+    KNOWN_IMAGES,
+    distances,
+    fit_on_held_out,
+    fit_outlier_detector,
+    neighbours,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = (6, 10, 48)
@@ -45,6 +57,41 @@ def test_images_that_differ_in_one_part_alone_are_flagged(seed: int, part: int) 
 
 
 @settings(max_examples=15)
+@given(seeds)
+def test_images_in_a_direction_that_no_training_image_has_are_flagged(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    subjects = rng.normal(size=(41, WIDTHS[-1]))
+    images, new = _like_training(rng, 400), _like_training(rng, 100)
+    for rows, chosen in ((images, np.arange(400) % 40), (new, 40)):
+        rows[:, -WIDTHS[-1] :] = subjects[chosen] + 0.3 * rng.normal(size=(len(rows), WIDTHS[-1]))
+    detector = fit_outlier_detector(images, WIDTHS, np.arange(400) // 40 % 5)
+    assert detector.are_outliers(new).mean() > 0.95
+    angles = detector.neighbours.angles(new)
+    assert (angles > detector.usual[1] + detector.spans[1]).mean() > 0.95
+
+
+@settings(max_examples=15)
+@given(seeds, st.integers(1, 200))
+def test_an_angle_is_that_to_the_third_nearest_image(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, new = (rng.normal(size=(n, 5)).astype(np.float32) for n in (count, 10))
+    near = Neighbours(np.zeros(5, np.float32), np.ones(5, np.float32), np.eye(5, dtype="f4"), rows)
+    near = near._replace(known=rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    cosines = new / np.linalg.norm(new, axis=1, keepdims=True) @ near.known.T
+    expected = 1 - np.sort(cosines, axis=1)[:, ::-1][:, min(2, count - 1)]
+    np.testing.assert_allclose(near.angles(new), expected, atol=1e-5)
+
+
+def test_a_file_is_small_whatever_the_number_of_images() -> None:
+    widths = (1024, 1280)
+    images = np.random.default_rng(6).normal(size=(3000, sum(widths))).astype(np.float32)
+    near = neighbours(images, widths[-1])
+    assert len(near.known) <= KNOWN_IMAGES
+    detector = fit_on_held_out(images[:2000], images[2000:], widths)
+    assert len(encode(detector)) < 1e6
+
+
+@settings(max_examples=15)
 @given(seeds, st.integers(1, 40))
 def test_a_row_has_the_same_bits_in_batches_of_any_size(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -72,12 +119,15 @@ def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None
     rng = np.random.default_rng(1)
     images, folds = _like_training(rng, 100), np.arange(100) % 5
     detector = fit_outlier_detector(images, WIDTHS, folds)
-    logs = np.empty((100, len(WIDTHS)))
+    scores = np.empty(100)
     for fold in range(5):
-        logs[folds == fold] = distances(images[folds != fold], WIDTHS).logs(images[folds == fold])
-    scores = combined((logs - logs.mean(0)) / logs.std(0))
+        left = images[folds != fold]
+        alone = detector._replace(
+            distances=distances(left, WIDTHS), neighbours=neighbours(left, WIDTHS[-1])
+        )
+        scores[folds == fold] = alone.scores(images[folds == fold])
     assert np.count_nonzero(scores > detector.threshold) <= 2
-    assert detector.threshold in scores
+    np.testing.assert_allclose(np.sort(scores)[-2], detector.threshold)
 
 
 @pytest.mark.parametrize("count", [8, 12, 30])

@@ -40,7 +40,9 @@ COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 RECIPES = ("photo-head", "photo-fine", "photo-scratch")
 BACKBONE = table.find("efficientnet-lite0")
 CALL_IMAGES = 16
-COLUMNS = ("photos", "recipe", "seconds", "held-out accuracy", "test accuracy", "ECE")
+COLUMNS = (
+    "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE"
+)  # fmt: skip
 Scores = npt.NDArray[np.float64]
 
 
@@ -50,6 +52,7 @@ class Figures(NamedTuple):
     photos: int
     recipe: str
     seconds: float
+    processor_s: float  #: of all threads; on a busy machine only these can be compared
     version: BuiltVersion
 
 
@@ -84,7 +87,7 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
         root = temporary / f"photos-{count}"
         sample(given.data, root, count, given.seed)
         for name in given.recipes:
-            recipe, start = recipes.find(name), time.monotonic()
+            recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
             folder = photo_folder.load(root, BACKBONE, store, 0.05, lambda done, total: None)
             if recipe.network == "head":
                 made = photo_version.build_photo_version(
@@ -95,8 +98,8 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
                 options = TrialOptions(seconds=60 * given.minutes)
                 made = build_trial("photos", recipe, folder, given.seed, scratch, options)
                 shutil.rmtree(scratch)
-            seconds = time.monotonic() - start
-            yield Figures(len(folder.learn.labels), name, seconds, made)
+            seconds, processor_s = time.monotonic() - start, time.process_time() - used
+            yield Figures(len(folder.learn.labels), name, seconds, processor_s, made)
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:
@@ -117,7 +120,8 @@ def _row(one: Figures) -> tuple[str, ...]:
     ece = metrics.heldout_ece if metrics.test_ece is None else metrics.test_ece
     held = f"{100 * metrics.heldout_accuracy:.1f} ± {100 * one.version.card.heldout_error:.1f}"
     return (
-        f"{one.photos:,}", one.recipe, f"{one.seconds:.0f}", f"{held} of {metrics.heldout_count:,}",
+        f"{one.photos:,}", one.recipe, f"{one.seconds:.0f}", f"{one.processor_s:.0f}",
+        f"{held} of {metrics.heldout_count:,}",
         test, f"{100 * ece:.1f}",
     )  # fmt: skip
 

@@ -16,12 +16,12 @@ from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
-from worker.datasets import split
+from worker.datasets import quality, split
 from worker.datasets.cache import CacheBuild, DatasetCache
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import DecodedRows, decode_all
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, printable
-from worker.datasets.quality import UnreadableFiles, notes
+from worker.datasets.quality import NAMED, UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
 #: Files counted between two progress reports: a second or less.
@@ -168,6 +168,8 @@ def _report(
         found = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
         return tuple(found.tolist())
 
+    about = notes(walk.labels, rows, parts, walk.skipped, to_learn)
+    copies, count = _named_copies(walk, rows)
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
         shape=shape,
@@ -177,5 +179,23 @@ def _report(
         test=counts(TEST),
         unreadable=tuple(refused.named),
         unreadable_count=refused.count,
-        notes=notes(walk.labels, rows, parts, walk.skipped, to_learn),
+        notes=about,
+        duplicates=tuple(copies),
+        duplicates_count=count,
     )
+
+
+def _named_copies(walk: ClassFolderWalk, rows: DecodedRows) -> tuple[list[str], int]:
+    """A line for each of the first copies of an earlier image, and the number of all. The walk is
+    repeated for their names: to hold all of them would take memory."""
+    copies = list(quality.copies(rows))
+    named = copies[:NAMED]
+    wanted = {int(rows.places[i]) for pair in named for i in pair}
+    places = range(max(wanted, default=-1) + 1)
+    paths = {i: item.path for i, item in zip(places, walk.items(), strict=False) if i in wanted}
+
+    def name(row: int) -> str:
+        path = paths.get(int(rows.places[row]), b"a file that is gone")
+        return printable(path.removeprefix(walk.root + b"/"))
+
+    return [f"{name(copy)}: like {name(first)}" for copy, first in named], len(copies)

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.errors import ImageError
 from shared.image_status import Status
@@ -42,6 +43,7 @@ class DecodedRows(NamedTuple):
     given: Parts
     files: Hashes  #: of the encoded bytes
     contents: Hashes  #: of the pixels
+    places: npt.NDArray[np.int64]  #: in the walk, which has files that are not images as well
 
 
 class Bad(NamedTuple):
@@ -53,7 +55,7 @@ class Bad(NamedTuple):
 
 class _Turn(NamedTuple):
     pixels: Images
-    good: list[tuple[Item, int, int]]  #: with the hashes of file and pixels
+    good: list[tuple[Item, int, int, int]]  #: with the hashes of file and pixels, and its number
     bad: list[Bad]
 
 
@@ -65,18 +67,19 @@ def decode_all(
     on_done: Callable[[int], None],
 ) -> DecodedRows:
     """Write the pixels of each image to `out`; `on_done` gets the number of files of each turn."""
-    known = array("q"), array("b"), array("Q"), array("Q")
+    known = array("q"), array("b"), array("Q"), array("Q"), array("q")
+    before = 0
     for turn in prefetched(lambda items: _decode(items, spec), _turns(items, spec), THREADS):
         out.write(turn.pixels.data)
-        for item, of_file, of_pixels in turn.good:
-            for column, value in zip(
-                known, (item.label, item.part, of_file, of_pixels), strict=True
-            ):
+        for item, of_file, of_pixels, number in turn.good:
+            row = (item.label, item.part, of_file, of_pixels, before + number)
+            for column, value in zip(known, row, strict=True):
                 column.append(value)
         for bad in turn.bad:
             on_bad(bad)
         on_done(len(turn.good) + len(turn.bad))
-    kinds = (np.int64, np.int8, np.uint64, np.uint64)
+        before += len(turn.good) + len(turn.bad)
+    kinds = (np.int64, np.int8, np.uint64, np.uint64, np.int64)
     return DecodedRows(*(np.array(column, kind) for column, kind in zip(known, kinds, strict=True)))
 
 
@@ -90,9 +93,9 @@ def _turns(items: Iterable[Item], spec: Preprocessing) -> Iterator[list[Item]]:
 
 def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
     pixels = np.empty((len(items), spec.height, spec.width, spec.channels), np.uint8)
-    good: list[tuple[Item, int, int]] = []
+    good: list[tuple[Item, int, int, int]] = []
     bad: list[Bad] = []
-    for item in items:
+    for number, item in enumerate(items):
         row = pixels[len(good)]
         try:
             data = read_file(item.path)
@@ -100,7 +103,7 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
         except ImageError as error:
             bad.append(Bad(item.path, error.status))
         else:
-            good.append((item, _hash(data), _hash(row.data)))
+            good.append((item, _hash(data), _hash(row.data), number))
     return _Turn(pixels[: len(good)], good, bad)
 
 

@@ -60,6 +60,14 @@ def _imbalance(labels: tuple[str, ...], rows: DecodedRows, parts: Parts) -> Iter
         )
 
 
+def copies(rows: DecodedRows) -> Iterator[tuple[int, int]]:
+    """Each row whose pixels an earlier one has, and the first of these."""
+    _, first, same = np.unique(rows.contents, return_index=True, return_inverse=True)
+    first_of = first[same]
+    for row in np.flatnonzero(first_of != np.arange(len(first_of))).tolist():
+        yield row, int(first_of[row])
+
+
 def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
     groups, same = np.unique(rows.contents, return_inverse=True)
     if len(groups) == len(same):

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened
 
-#: Up to this number of labels each has a vertical bar with its number, as in the tutorial.
-NUMBERED_LABELS = 12
-#: Of more labels the most probable ones and the true one have horizontal bars with their names.
+#: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
+VERTICAL_BARS, VERTICAL_LENGTH = 12, 17
+#: Else the most probable ones and the true one have horizontal bars.
 NAMED_BARS = 5
 NAME_LENGTH = 26
+#: Above this height a name is inside its bar.
+TALL = 0.5
 
 Row = npt.NDArray[np.floating]  #: [classes]
 
@@ -29,18 +31,26 @@ def colours(row: Row, truth: int) -> list[str]:
 
 def bars(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
     """Draw the probabilities of one image."""
-    if len(labels) <= NUMBERED_LABELS:
-        _vertical(axes, row, truth)
+    fit = len(labels) <= VERTICAL_BARS and max(map(len, labels)) <= VERTICAL_LENGTH
+    if fit:
+        _vertical(axes, labels, row, truth)
     else:
         _horizontal(axes, labels, row, truth)
     axes.set_box_aspect(1)
     axes.spines[:].set_visible(True)
 
 
-def _vertical(axes: Axes, row: Row, truth: int) -> None:
+def _vertical(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+    """Each name stands on its bar, or in a tall one."""
     axes.bar(range(len(row)), row, color=colours(row, truth))
-    axes.set(ylim=(0, 1), yticks=[])
-    axes.set_xticks(range(len(row)), [str(i) for i in range(len(row))], fontsize=8)
+    axes.set(ylim=(0, 1), xticks=[], yticks=[])
+    for i, label in enumerate(labels):
+        inside = row[i] > TALL
+        axes.text(
+            i, 0.03 if inside else row[i] + 0.03, shortened(label, VERTICAL_LENGTH),
+            rotation=90, fontsize=7, ha="center", va="bottom",
+            color="white" if inside else "black",
+        )  # fmt: skip
 
 
 def _horizontal(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:

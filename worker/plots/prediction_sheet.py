@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.bars import NUMBERED_LABELS, bars
+from worker.plots.bars import bars
 from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened, some
 
 ROWS, COLUMNS = 5, 3
@@ -21,10 +20,6 @@ NAME_LENGTH = 22
 #: Number of characters of both names that fit below an image, beside a percentage.
 LINE_LENGTH = 20
 NEW_LINE = "\n"
-#: Position below the panels, as a share of their height.
-KEY_Y = -0.045
-KEY_LENGTH = 24
-KEY_LINE_LENGTH = 130
 
 
 @png_plot
@@ -45,8 +40,6 @@ def sheet(
         colour = RIGHT if row.argmax() == true else WRONG
         left.set_xlabel(caption(labels, row, true), color=colour, fontsize=9)
         bars(figure.add_subplot(ROWS, 2 * COLUMNS, 2 * place + 2), labels, row, true)
-    if len(labels) <= NUMBERED_LABELS:
-        figure.text(0.5, KEY_Y, _key(labels), ha="center", va="top", fontsize=9)
     return figure
 
 
@@ -56,12 +49,3 @@ def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) ->
     predicted, true = (shortened(labels[i], NAME_LENGTH) for i in (best, truth))
     fits = len(predicted) + len(true) <= LINE_LENGTH
     return f"{predicted} {row[best]:.0%}{' ' if fits else NEW_LINE}({true})"
-
-
-def _key(labels: Sequence[str]) -> str:
-    """The numbers of the labels."""
-    named = [
-        f"{i}\N{NO-BREAK SPACE}{shortened(label, KEY_LENGTH)}" for i, label in enumerate(labels)
-    ]
-    unbroken = "   ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in named)
-    return textwrap.fill(unbroken, KEY_LINE_LENGTH)

@@ -135,7 +135,9 @@ def _report(
         every = np.bincount(found.labels[parts == part], minlength=len(walk.labels))
         return tuple(every.tolist())
 
-    rows = DecodedRows(found.labels, found.parts, digest_numbers(found), alike.astype(np.uint64))
+    groups_ = alike.astype(np.uint64)
+    every = np.arange(len(found.labels))
+    rows = DecodedRows(found.labels, found.parts, digest_numbers(found), groups_, every)
     named = _duplicates(walk, found, alike)
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),

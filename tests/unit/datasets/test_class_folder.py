@@ -197,6 +197,20 @@ def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
     assert "both in train/ and in test/" in notes
 
 
+def test_copies_are_named_with_the_image_that_they_are_like(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for number, label in enumerate("ab"):
+        fill(root / label, 6, 100 * number)
+    names = sorted(path.name for path in (root / "a").iterdir())
+    (root / "a" / "00-broken.png").write_bytes(b"no image")  # before all others in the walk
+    shutil.copy(root / "a" / names[2], root / "b" / "zz.png")  # in more than one class
+    shutil.copy(root / "a" / names[4], root / "a" / "zz.png")
+    report = _load(root, max_unreadable=0.5).report
+    assert report.duplicates == (f"a/zz.png: like a/{names[4]}", f"b/zz.png: like a/{names[2]}")
+    assert report.duplicates_count == 2
+    assert "1 image is in more than one class" in report.notes
+
+
 def test_a_class_with_the_name_train_is_a_class(tmp_path: Path) -> None:
     for name in ("bus", "train"):
         fill(tmp_path / "root" / name, 10, len(name) * 100)

@@ -30,7 +30,7 @@ from worker.plots import (
     reliability_diagram,
     sample_grid,
 )
-from worker.plots.bars import NUMBERED_LABELS, colours
+from worker.plots.bars import VERTICAL_BARS, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
@@ -195,7 +195,7 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
     assert colours(np.array([0.9, 0.05, 0.05]), truth)[2] == OTHER
 
 
-@pytest.mark.parametrize("classes", [NUMBERED_LABELS, NUMBERED_LABELS + 1, 60])
+@pytest.mark.parametrize("classes", [VERTICAL_BARS, VERTICAL_BARS + 1, 60])
 def test_the_bars_of_a_sheet_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, GREY, 0.0)
     figure = undecorated(prediction_sheet.sheet)(

@@ -148,15 +148,22 @@ def decode(data: bytes, features: int) -> OutlierDetector:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             distances = PartDistances(*(stored[name] for name in PartDistances._fields))
-            near = (stored[name].astype(np.float32) for name in Neighbours._fields)
-            own = (stored[name] for name in ("centres", "spreads", "usual", "spans"))
+            near = Neighbours(*(stored[name].astype(np.float32) for name in Neighbours._fields))
             detector = OutlierDetector(
-                distances, Neighbours(*near), *own, float(stored["threshold"])
+                distances,
+                near,
+                stored["centres"],
+                stored["spreads"],
+                stored["usual"],
+                stored["spans"],
+                float(stored["threshold"]),
             )
         if len(distances.mean) != features or distances.widths.sum() != features:
             raise ValueError(f"it is not for {features} features")
         detector.scores(np.zeros((1, features), np.float32))
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        ValueError, TypeError, LookupError, OSError, EOFError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200]
         raise SetupError(f"{FILE} is damaged ({reason}); publish the model again") from error
     return detector

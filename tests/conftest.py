@@ -20,8 +20,12 @@ from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 # A shell starts background commands with SIGINT ignored; the processes of the tests inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `quick` runs the same examples each time; HYPOTHESIS_PROFILE=full runs more, with new ones.
-settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True, database=None)
+# `quick` runs the same examples each time; HYPOTHESIS_PROFILE=thorough, which the night uses, and
+# full run more, with new ones.
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "thorough", max_examples=200, deadline=None, derandomize=False, database=None, print_blob=True
+)
 settings.register_profile(
     "full", max_examples=500, deadline=None, derandomize=False, database=None, print_blob=True
 )

@@ -20,7 +20,8 @@ from worker.training.build_version import BuiltVersion
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 120
-EPOCHS = 16
+#: The second network takes half a minute.
+EPOCHS = {"fast": 40, "photo-scratch": 16}
 NEW_IMAGES = 20
 BROKEN = ("circle/broken.jpg", "square/empty.png", "triangle/more/text.webp")
 
@@ -32,13 +33,16 @@ class Training(NamedTuple):
     made: BuiltVersion
 
 
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+@pytest.fixture(
+    scope="module",
+    params=["fast", pytest.param("photo-scratch", marks=pytest.mark.nightly)],
+)
+def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Training:
     root = tmp_path_factory.mktemp("shapes")
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
-    recipe = recipes.find("photo-scratch").lasting(EPOCHS)
+    recipe = recipes.find(request.param).lasting(EPOCHS[request.param])
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
     return Training(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
 

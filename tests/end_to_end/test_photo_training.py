@@ -131,21 +131,16 @@ def test_the_same_request_again_publishes_nothing(training: Training) -> None:
 def test_with_more_photos_only_those_are_computed_and_versions_are_paired(
     training: Training,
 ) -> None:
+    assert training.card.precision_trial is not None
     before = training.stored_features()
     assert before == 2 * 3 * IMAGES_OF_CLASS  # with mirror images
     shapes.write(training.root, "circle", IMAGES_OF_CLASS + 4)
-    found = training.again(Train("shapes", "photo-head", str(training.root)), "r2")
+    work = Train("shapes", "photo-head", str(training.root), precision="fp32")
+    found = training.again(work, "r2")
     assert training.stored_features() == before + 2 * 4
     assert found.model == "shapes@2"
     assert f"on the {3 * IMAGES_OF_CLASS} held-out images" in found.decision.why
-
-
-def test_the_precision_can_be_requested(training: Training) -> None:
-    work = Train("exact", "photo", str(training.root), precision="fp32")
-    card = training.registry.card("exact", int(training.again(work, "r3").model[-1]))
-    assert card.precision == "fp32"
-    assert training.card.precision in ("int8", "fp32")
-    assert training.card.precision_trial is not None
+    assert training.registry.card("shapes", 2).precision == "fp32", "as requested"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.requests import Train
 from shared.registry.registry import Registry
+from tests.support.backbones import short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
@@ -31,6 +33,8 @@ from worker.runtimes.runtime import Outputs
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 14
 EPOCHS = {"photo-fine": 2, "photo-scratch": 2}
+#: The backbone that ships takes a minute; only its features suffice for so few photos.
+WHOLE, SHORT = pytest.param("whole", marks=pytest.mark.nightly), "short"
 
 
 class Store(NamedTuple):
@@ -51,13 +55,18 @@ class Store(NamedTuple):
         return found
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=[SHORT, WHOLE])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[Store]:
     root = tmp_path_factory.mktemp("photos")
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     folder = tmp_path_factory.mktemp("store")
-    with RedisServer(server_binary) as server:
+    with contextlib.ExitStack() as stack:
+        if request.param == SHORT:
+            stack.enter_context(short_backbone.in_table(folder))
+        server = stack.enter_context(RedisServer(server_binary))
         answers = {
             recipe: _trained(server, folder, recipe, str(root))
             for recipe in ("photo-head", *train_photos.TRIALS)
@@ -107,6 +116,7 @@ def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
     np.testing.assert_array_equal(fine, scratch)
 
 
+@pytest.mark.parametrize("store", [WHOLE], indirect=True)
 def test_fine_tuning_starts_from_the_head_that_fits_the_photos(store: Store) -> None:
     """Two epochs are enough; a network that had to learn its head anew would know nothing."""
     assert store.card("photo-fine").metrics.heldout_accuracy > 0.8
@@ -118,6 +128,7 @@ def test_the_card_of_a_fine_tuned_network_names_what_it_contains(store: Store) -
     assert scratch is None
 
 
+@pytest.mark.parametrize("store", [WHOLE], indirect=True)
 def test_a_fine_tuned_network_loses_nothing_in_int8(store: Store) -> None:
     trial = store.card("photo-fine").precision_trial
     assert trial is not None

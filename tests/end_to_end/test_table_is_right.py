@@ -83,6 +83,7 @@ def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -
     assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
 
 
+@pytest.mark.nightly
 def test_tensorflow_in_fp32_and_litert_in_int8_give_nearly_the_same_table(
     fleet: Fleet, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def commands() -> Iterator[Commands]:
         yield Commands(place)
 
 
+@pytest.mark.nightly
 def test_a_worse_model_is_published_and_not_promoted_over_the_shipped_one(
     commands: Commands,
 ) -> None:

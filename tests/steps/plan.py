@@ -47,10 +47,10 @@ def nightly() -> list[Step]:
     """Everything; the steps that fail soonest come first."""
     return [
         Step("check", "check", EVERYTHING, tests=False),
-        Step("test", "test", EVERYTHING, BOTH),
+        Step("test", "test", EVERYTHING, (*BOTH, "HYPOTHESIS_PROFILE=thorough")),
         Step("points", "test-points", FAULTS, ("SERVERS=both",), limit_s=5400),
         Step("faults", "test-faults", FAULTS, ("SERVERS=both", "MARKED=not points"), limit_s=5400),
-        Step("histories", "test-ledger", LEDGERS, limit_s=5400),
+        Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400),
         Step("slow", "test-slow", (*FAULTS, "tests/slow"), ("MARKED=",)),
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",), tests=False),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -31,11 +30,9 @@ FILES = (PRELUDE, *(f"batch/{name}" for name in batches.SCRIPTS))
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
-def test_every_history_ends_with_one_right_result_for_each_batch(binary: Path) -> None:
-    with RedisServer(binary) as server:
-        app = make_app(server.url, "producer")
-        run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
+def test_every_history_ends_with_one_right_result_for_each_batch(server: RedisServer) -> None:
+    app = make_app(server.url, "producer")
+    run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
 
 
 @pytest.mark.timeout(900)

@@ -5,7 +5,6 @@ One trainer at a time holds a request; fences rise; a request ends once and stay
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -26,10 +25,8 @@ FILES = (PRELUDE, *(f"request/{name}" for name in requests.SCRIPTS))
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("binary", server_binaries(), ids=lambda binary: binary.name)
-def test_in_every_history_a_request_has_one_trainer_and_one_end(binary: Path) -> None:
-    with RedisServer(binary) as server:
-        run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
+def test_in_every_history_a_request_has_one_trainer_and_one_end(server: RedisServer) -> None:
+    run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
 
 
 @pytest.mark.timeout(900)

@@ -8,7 +8,7 @@ STEPS = 50
 FULL = settings.get_current_profile_name() == "full"
 #: Only full runs shrink a failure.
 WHOLE = settings(
-    max_examples=500 if FULL else 40,
+    max_examples=500 if FULL else 25,
     stateful_step_count=STEPS,
     phases=[Phase.generate, Phase.shrink] if FULL else [Phase.generate],
 )

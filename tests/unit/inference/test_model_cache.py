@@ -43,7 +43,7 @@ def use(cache: ModelCache, number: int, load: Callable[[], LoadedModel] = lambda
 def test_the_two_most_recently_used_versions_are_cached() -> None:
     cache = ModelCache(FOREVER_S)
     recent: list[int] = []
-    for number in random.Random(1).choices(range(4), k=60):
+    for number in random.Random(1).choices(range(4), k=20):
         assert use(cache, number) == (number not in recent)
         recent = [*(n for n in recent if n != number), number][-MAX_MODELS:]
 

@@ -14,7 +14,13 @@ from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, visit
 
-SHAPES = [(WIDE, False), (WIDE, True), (NARROW, False), (NARROW, True)]
+#: Each width and each colour scheme in CI, all combinations at night.
+SHAPES = [
+    pytest.param(WIDE, False, id="wide-light"),
+    pytest.param(NARROW, True, id="narrow-dark"),
+    pytest.param(WIDE, True, id="wide-dark", marks=pytest.mark.nightly),
+    pytest.param(NARROW, False, id="narrow-light", marks=pytest.mark.nightly),
+]
 #: Leaves one picture of each kind in a page: its others differ in text only, and each takes time.
 LIKE_PICTURES = """() => {
     const seen = new Set();
@@ -28,10 +34,9 @@ LIKE_PICTURES = """() => {
         if (!document.querySelector(shown)) button.removeAttribute("data-show");
     }
 }"""
-NAMES = ["wide-light", "wide-dark", "narrow-light", "narrow-dark"]
 
 
-@pytest.mark.parametrize(("width", "dark"), SHAPES, ids=NAMES)
+@pytest.mark.parametrize(("width", "dark"), SHAPES)
 @pytest.mark.parametrize("which", ["report", "model_report", "comparison"])
 def test_a_page_is_accessible_in_every_shape(
     browser: Browser, request: pytest.FixtureRequest, which: str, width: int, dark: bool

@@ -45,7 +45,8 @@ def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Scenario) -
 
 
 def test_too_many_failures_stop_the_job_and_keep_its_rows(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
+    """One child does the broken files first; of two, one could do all others meanwhile."""
+    worker = stage.fleet.worker(1)
     stopped = stage.classify("--max-failures", "5")
     assert stopped.wait() == Exit.BUDGET, stopped.story
     assert "more failures than --max-failures allows; the rows so far are in" in stopped.log

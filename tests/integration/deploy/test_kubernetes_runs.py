@@ -80,7 +80,10 @@ class Here:
         return found | {"HANGTAG_REDIS_PASSWORD_FILE": str(file), "HOME": str(self.users.folder)}
 
 
-@pytest.fixture(params=["overlays/cluster", "overlays/tls"])
+CLUSTER, TLS = "overlays/cluster", "overlays/tls"
+
+
+@pytest.fixture(params=[CLUSTER, TLS])
 def here(request: pytest.FixtureRequest, tmp_path: Path) -> Here:
     return Here(request.param, tmp_path)
 
@@ -125,6 +128,10 @@ def test_the_worker_completes_the_job(here: Here, running: GuardedServer, tmp_pa
     assert running.denied() == []
 
 
+# Both have the same probes, as tests/unit/deploy/test_kubernetes.py checks.
+@pytest.mark.parametrize(
+    "here", [TLS, pytest.param(CLUSTER, marks=pytest.mark.nightly)], indirect=True
+)
 @pytest.mark.parametrize("name", ["worker", "trainer"])
 def test_the_probes_of_worker_and_trainer_report_their_state(
     here: Here, running: GuardedServer, tmp_path: Path, name: str

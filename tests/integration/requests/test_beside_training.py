@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.fleet import commands
+from shared.errors import Exit
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Import, Prune, Train
@@ -62,16 +63,18 @@ def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_fo
     endless = ("--epochs", "100000", "--name", "first", "--request-id", "first", "--detach")
     done(hangtag(place, tmp_path, *train, *endless))
     wait_for("the training", lambda: state_of(place, "first") is RequestState.RUNNING)
-    second = hangtag(
-        place, tmp_path, *train, "--epochs", "1", "--name", "second", "--request-id", "second"
-    )
+    again = ("--epochs", "100000", "--name", "second", "--request-id", "second")
+    second = hangtag(place, tmp_path, *train, *again)
     show = hangtag(place, tmp_path, "dataset", "show", "--data", str(shapes), "-o", "plots")
     assert "sandal" in done(show)[0]
     assert (tmp_path / "plots/grid.png").exists()
     assert state_of(place, "first") is RequestState.RUNNING
     assert state_of(place, "second") is RequestState.WAITING
     done(hangtag(place, tmp_path, "train", "--cancel", "first"))
-    _, error = done(second)
+    wait_for("its turn", lambda: state_of(place, "second") is RequestState.RUNNING)
+    done(hangtag(place, tmp_path, "train", "--cancel", "second"))
+    _, error = second.communicate(timeout=120)
+    assert second.returncode == Exit.CANCELLED, error
     assert "waiting: train first (tutorial) is running" in error
     assert "(request first)" in error
 

@@ -136,6 +136,18 @@ def test_every_pod_has_resources_and_probes(objects: list[Object]) -> None:
             assert {"livenessProbe", "readinessProbe"} <= p.container.keys(), p.name
 
 
+@pytest.mark.parametrize("name", ["worker", "trainer"])
+def test_the_probes_of_a_part_are_the_same_in_every_system(name: str) -> None:
+    """tests/integration/deploy runs them, in CI those of one system."""
+    probes = [
+        {key: value for key, value in pod(kustomize.build(one), name).container.items()
+         if key.endswith("Probe")}
+        for one in OVERLAYS
+    ]  # fmt: skip
+    assert len(probes[0]) == 3
+    assert probes == [probes[0]] * len(OVERLAYS)
+
+
 def test_each_part_has_its_own_password_and_no_other(overlay: list[Object]) -> None:
     parts = {"worker": "worker", "trainer": "trainer", "metrics": "monitor"}
     for name, part in parts.items():

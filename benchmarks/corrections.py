@@ -18,9 +18,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import ROOT, environment, runtime_folder
@@ -32,7 +33,8 @@ from benchmarks.workloads.labelled_photos import Pool
 from producer.fleet.machine_resources import cores
 
 PAGE = ROOT / "docs" / "correct-and-train.md"
-DRAWS = 5
+LOOP, PLANTED = "loop", "planted"
+DRAWS = {LOOP: 5, PLANTED: 3}
 LABELLED, UNLABELLED, CORRECTED = 20, 2_000, 100
 #: More than LABELLED, so that every class has photos to classify.
 LEAST = 25
@@ -62,37 +64,33 @@ class Planted(NamedTuple):
     clean: float  #: without a wrong label
 
 
-Draw = TypeVar("Draw", Loop, Planted)
-
-
 def main() -> int:
     """Print the blocks, and write them into the page after a complete run."""
     given = _parser().parse_args()
     pool = labelled_photos.read(given.photos, LEAST)
     with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
-        env = environment(runtime) | {"HANGTAG_STORE": f"{name}/store"}
-        prompts = (Prompt(Path(name), env), Prompt(Path(name), env))
-        test = Path(name) / "test"
+        env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
+        prompt, test = Prompt(Path(name), env), Path(name) / "test"
         tested = labelled_photos.write_test(pool, test)
         local_stack.up(env, given.workers)
+        blocks: dict[str, str] = {}
         try:
-            loops = _draws(given.draws, lambda seed: loop(pool, prompts[0], test, seed))
-            planted = _draws(given.draws, lambda seed: search(pool, prompts[1], test, seed))
+            for part in given.only:
+                found = _draws(
+                    given.draws or DRAWS[part], partial(_PARTS[part], pool, prompt, test)
+                )
+                blocks |= {part: _BLOCKS[part](found), f"{part}-typed": prompt.transcript()}
         finally:
             local_stack.end(env, str(runtime))
     about = (
-        f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; {len(pool.learn)} classes, "
+        f"({datetime.now(UTC).date().isoformat()}, {machine.place()}; {len(pool.learn)} classes, "
         f"{tested:,} test photos. {machine.busy()}".strip()
+        + ")"
     )
-    blocks = {
-        "loop": loop_block(loops, about),
-        "planted": planted_block(planted, about),
-        "typed": prompts[0].transcript(),
-        "check": prompts[1].transcript(),
-    }
-    for block in blocks.values():
-        print(f"{block}\n")
-    if given.draws >= DRAWS:
+    for part in given.only:
+        blocks[part] += f"\n\n{about}"
+        print(blocks[part], f"```\n{blocks[f'{part}-typed']}\n```", sep="\n\n")
+    if not given.draws:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     return 0
 
@@ -100,12 +98,14 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--only", nargs="+", choices=tuple(DRAWS), default=tuple(DRAWS))
+    parser.add_argument("--draws", type=int, help="of each part; the page is not written")
     parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--store", type=Path, help="keeps the photos' features; without versions")
     return parser
 
 
-def _draws(count: int, draw: Callable[[int], Draw]) -> list[Draw]:
+def _draws(count: int, draw: Callable[[int], Any]) -> list[Any]:
     found = []
     for seed in range(1, count + 1):
         found.append(draw(seed))
@@ -171,7 +171,7 @@ def search(pool: Pool, prompt: Prompt, test: Path, seed: int) -> Planted:
     return Planted(first, corrected, *accuracies)
 
 
-def loop_block(found: Sequence[Loop], about: str) -> str:
+def loop_block(found: Sequence[Loop]) -> str:
     """The table of the loop, and what it shows."""
     rows: list[Sequence[str]] = [
         (
@@ -191,10 +191,10 @@ def loop_block(found: Sequence[Loop], about: str) -> str:
         f"The most doubtful gain {_points(gains[0])}, those by chance {_points(gains[1])}; the "
         f"most doubtful are better in {better} of {len(found)} draws."
     )
-    return f"{markdown(head, rows)}\n\n{words}\n\n({about})"
+    return f"{markdown(head, rows)}\n\n{words}"
 
 
-def planted_block(found: Sequence[Planted], about: str) -> str:
+def planted_block(found: Sequence[Planted]) -> str:
     """The table of the planted labels."""
     head = (
         "draw", f"of {WRONG} planted, in the first {LOOKED_THROUGH:.0%} of the list",
@@ -206,7 +206,11 @@ def planted_block(found: Sequence[Planted], about: str) -> str:
     ]
     columns = _columns(found)
     rows.append(("mean", *map(_plain, columns[:2]), *map(_mean, columns[2:])))
-    return f"{markdown(head, rows)}\n\n({about})"
+    return markdown(head, rows)
+
+
+_PARTS: dict[str, Callable[..., Any]] = {LOOP: loop, PLANTED: search}
+_BLOCKS: dict[str, Callable[..., str]] = {LOOP: loop_block, PLANTED: planted_block}
 
 
 def written(page: str, blocks: dict[str, str]) -> str:

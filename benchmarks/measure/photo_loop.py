@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,22 +28,24 @@ class Corrected(NamedTuple):
 
 
 class Prompt:
-    """A prompt in a folder. `typed` has the commands and what they printed."""
+    """A prompt in a folder."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = self._root = folder
-        self._environment, self._kept = environment, 0
-        self.typed: list[str] = []
+        self._environment = environment
+        self._typed: list[tuple[Path, str]] = []
 
     def enter(self, name: str) -> None:
-        """Go to a new folder beside the present ones. Only the first one's commands are kept."""
-        self._kept = self._kept or len(self.typed)
+        """Go to a new folder beside the present ones."""
         self.folder = self._root / name
         self.folder.mkdir()
 
     def transcript(self) -> str:
-        """The commands of the first folder, as typed."""
-        return "\n\n".join(self.typed[: self._kept or None])
+        """What was typed in the first folder since the last call."""
+        first = self._typed[0][0]
+        found = "\n\n".join(text for folder, text in self._typed if folder == first)
+        self._typed.clear()
+        return found
 
     def run(self, *arguments: str) -> str:
         """Run a command of hangtag; what it prints on standard output.
@@ -57,12 +60,15 @@ class Prompt:
         )  # fmt: skip
         if done.returncode:
             raise Failed(f"hangtag {' '.join(arguments)}: {done.returncode}\n{done.stderr[-2000:]}")
-        self.typed.append(f"$ hangtag {' '.join(arguments)}\n{done.stdout.rstrip()}")
+        self._note(f"$ hangtag {' '.join(arguments)}\n{done.stdout.rstrip()}")
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
         """The same for a command that prints JSON."""
         return json.loads(self.run(*arguments, "--json").splitlines()[-1])
+
+    def _note(self, text: str) -> None:
+        self._typed.append((self.folder, text))
 
     def train(self, *arguments: str) -> None:
         """Train a version of `photos`."""
@@ -70,8 +76,12 @@ class Prompt:
 
     def accuracy(self, model: str, test: Path) -> float:
         """Of a version on class folders."""
-        found = self.json("models", "evaluate", model, "--data", str(test))
-        return float(found["evaluation"]["accuracy"])
+        data = f"{os.path.relpath(test, self.folder)}/"
+        found = self.json("models", "evaluate", model, "--data", data)["evaluation"]
+        self._typed.pop()  # all figures
+        short = {name: found[name] for name in ("count", "accuracy")}
+        self._note(f"$ hangtag models evaluate {model} --data {data} --json\n... {short} ...")
+        return float(found["accuracy"])
 
     def correct(self, table: str, kind: str, choose: Choose, truth: Truth) -> Corrected:
         """Give the rows that `choose` takes from a view of the page their true labels."""
@@ -85,7 +95,11 @@ class Prompt:
                     raise Failed(f"not saved: {refused}")
         finally:
             review.end()
-        return Corrected(len(rows), sum(row["guess"] != truth(row["path"]) for row in rows))
+        wrong = sum(row["guess"] != truth(row["path"]) for row in rows)
+        self._note(
+            f"$ hangtag review {table} --rows {kind}\n... {len(rows)} decided, {wrong} wrong"
+        )
+        return Corrected(len(rows), wrong)
 
     def forget_corrections(self, table: str) -> None:
         """Start again without decisions."""

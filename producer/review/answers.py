@@ -10,7 +10,7 @@ import functools
 import os
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -48,14 +48,17 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """Columns of all rows that have a label. `position` counts them from 0.
+    """Columns of all rows that have a label. `position` counts them from 0. `on_progress` gets the
+    rows that were read, and their number.
 
     Raises:
         UsageError: there is no finished job of this table, or no row has a label.
         SetupError: the journal cannot be read.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(
+        self, output: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> None:
         self._output = output
         self.rows, self.sizes, self.crcs = array("I"), array("Q"), array("I")
         self.labels, self.confidences = array("H"), array("f")
@@ -72,7 +75,7 @@ class Answers:
             self.card, self.job = sealed.card, sealed.record.id
             self.options = sealed.options
             self._starts, self._batches = array("I"), array("I")  #: first row, and number
-            self._read(sealed)
+            self._read(sealed, on_progress)
         if not self.rows:
             raise UsageError(f"no row of {output} has a label; there is nothing to review")
         folders = ClassFolders(self.card.labels)
@@ -84,14 +87,15 @@ class Answers:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _read(self, sealed: SealedJournal) -> None:
+    def _read(self, sealed: SealedJournal, on_progress: Callable[[int, int], None]) -> None:
         known: dict[bytes, int] = {}
-        row = 1
+        row, total = 1, sealed.count
         self._batches.extend(sealed.numbers())
         for batch in sealed.files():
             self._starts.append(row)
             self._add(row, batch, known)
             row += len(batch.names)
+            on_progress(row - 1, total)
 
     def _add(self, first: int, batch: BatchFiles, known: dict[bytes, int]) -> None:
         result = decode_result(batch.result, len(batch.names))
@@ -123,15 +127,16 @@ class Answers:
 
     def same_content(self, key: Key) -> Iterator[int]:
         """The positions of all rows with this content: copies share a decision."""
-        order = self._by_content
-        at = bisect_left(order, key, key=self.key)
-        while at < len(order) and self.key(order[at]) == key:
-            yield order[at]
+        order, crcs = self._by_checksum, self.crcs
+        at = bisect_left(order, key.crc32, key=crcs.__getitem__)
+        while at < len(order) and crcs[order[at]] == key.crc32:
+            if self.sizes[order[at]] == key.size:
+                yield order[at]
             at += 1
 
     @functools.cached_property
-    def _by_content(self) -> array[int]:
-        return array("I", sorted(range(len(self)), key=self.key))
+    def _by_checksum(self) -> array[int]:
+        return array("I", sorted(range(len(self)), key=self.crcs.__getitem__))
 
     def read(self, positions: Sequence[int]) -> list[Answer]:
         """The rows at these positions, in the same order.
@@ -141,7 +146,7 @@ class Answers:
         """
         found: dict[int, Answer] = {}
         by_batch = sorted(positions, key=self._batch)
-        with SealedJournal(self._output) as sealed:
+        with SealedJournal(self._output, check=False) as sealed:
             if sealed.record.id != self.job:
                 raise SetupError(f"the job of {self._output} was replaced; start the review again")
             for index, group in groupby(by_batch, key=self._batch):

@@ -45,49 +45,59 @@ class Decided(msgspec.Struct):
 
 def make(desk: Desk) -> Starlette:
     """The application for one table."""
+    handlers = _Handlers(desk)
+    routes = [
+        Route("/", handlers.page),
+        Route("/assets/{name}", handlers.asset),
+        Route("/table", handlers.table),
+        Route("/rows", handlers.rows),
+        Route("/pictures/{position}", handlers.picture),
+        Route("/decisions", handlers.decide, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
 
-    async def page(request: Request) -> Response:
-        return Response(desk.page, media_type="text/html")
 
-    async def asset(request: Request) -> Response:
-        found = desk.assets.get(request.path_params["name"])
+class _Handlers:
+    """One method for each route."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def page(self, request: Request) -> Response:
+        return Response(self._desk.page, media_type="text/html")
+
+    async def asset(self, request: Request) -> Response:
+        found = self._desk.assets.get(request.path_params["name"])
         if found is None:
             _no(HTTPStatus.NOT_FOUND, "there is no such file")
         return Response(found.content, media_type=found.media_type)
 
-    async def table(request: Request) -> Response:
-        return await _json(desk.table)
+    async def table(self, request: Request) -> Response:
+        return await _json(self._desk.table)
 
-    async def rows(request: Request) -> Response:
+    async def rows(self, request: Request) -> Response:
         query = request.query_params
         kind, start = query.get("kind", Kind.DOUBTFUL), _number(query.get("start", "0"))
         count = min(_number(query.get("count", "100")), MAX_ROWS)
         if kind not in list(Kind):
             _no(HTTPStatus.BAD_REQUEST, "there is no such choice of rows")
         label = query.get("label")
-        return await _json(
-            lambda: desk.rows(
-                Kind(kind),
-                None if label is None else _number(label),
-                query.get("folder"),
-                query.get("open") == "1",
-                start,
-                count,
-            )
-        )
+        number = None if label is None else _number(label)
+        chosen = (Kind(kind), number, query.get("folder"), query.get("open") == "1")
+        return await _json(lambda: self._desk.rows(*chosen, start, count))
 
-    async def picture(request: Request) -> Response:
-        position = _position(desk, request.path_params["position"])
+    async def picture(self, request: Request) -> Response:
+        position = _position(self._desk, request.path_params["position"])
         side = _number(request.query_params.get("side", str(SIDES[0])))
         if side not in SIDES:
             _no(HTTPStatus.BAD_REQUEST, "there is no such size")
-        made = await run_in_threadpool(desk.picture, position, side)
+        made = await run_in_threadpool(self._desk.picture, position, side)
         if not made.webp:
             _no(HTTPStatus.UNPROCESSABLE_ENTITY, made.why)
         headers = {"Cache-Control": "private, max-age=3600"}
         return Response(made.webp, media_type="image/webp", headers=headers)
 
-    async def decide(request: Request) -> Response:
+    async def decide(self, request: Request) -> Response:
         body = await _body(request)
         try:
             asked = msgspec.json.decode(body, type=Decide)
@@ -95,18 +105,8 @@ def make(desk: Desk) -> Starlette:
             _no(HTTPStatus.BAD_REQUEST, f"not a decision: {error}")
         if len(asked.decisions) > MAX_ROWS:
             _no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
-        labels = {_position(desk, row): label for row, label in asked.decisions}
-        return await _json(lambda: _decided(desk, labels))
-
-    routes = [
-        Route("/", page),
-        Route("/assets/{name}", asset),
-        Route("/table", table),
-        Route("/rows", rows),
-        Route("/pictures/{position}", picture),
-        Route("/decisions", decide, methods=["POST"]),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
+        labels = {_position(self._desk, row): label for row, label in asked.decisions}
+        return await _json(lambda: _decided(self._desk, labels))
 
 
 def _decided(desk: Desk, labels: Mapping[int, str | None]) -> Decided:

@@ -6,9 +6,11 @@ The log is the truth. Other processes may append to it, so it is read again when
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import filterfalse, islice
 from pathlib import Path
 
 import msgspec
@@ -39,7 +41,9 @@ class Totals(msgspec.Struct, frozen=True):
     decided: int  #: rows, copies included
     right: int  #: of those, rows whose label was confirmed
     expected: float  #: the number of those that should be right, by the confidence of each
-    accuracy: float  #: of the whole table, estimated: decisions, and the confidence of other rows
+    #: Of the whole table, estimated: decisions, and the confidence of all other rows. The share
+    #: of `right` among the decided rows is no estimate of it, since doubtful rows come first.
+    accuracy: float
 
 
 class Decisions:
@@ -53,7 +57,8 @@ class Decisions:
         self._found: dict[Key, Correction] = {}  #: in force
         self._rows: dict[int, str] = {}  #: position -> label
         self._labels = list(answers.card.labels)
-        self._confidence = sum(answers.confidences)
+        self._confidence = math.fsum(answers.confidences)
+        self._right, self._expected = 0, 0.0  #: of the decided rows
 
     @property
     def labels(self) -> list[str]:
@@ -68,16 +73,25 @@ class Decisions:
             self._refresh()
             return [self._rows.get(position) for position in positions]
 
+    def count(self, chosen: Callable[[int], bool]) -> int:
+        """The number of chosen rows with a decision."""
+        with self._lock:
+            self._refresh()
+            return sum(map(chosen, self._rows))
+
+    def open_rows(self, order: Iterable[int], start: int, count: int) -> list[int]:
+        """A part of those rows of `order` that have no decision."""
+        with self._lock:
+            self._refresh()
+            return list(islice(filterfalse(self._rows.__contains__, order), start, start + count))
+
     def totals(self) -> Totals:
         """What is decided in the whole table."""
         with self._lock:
             self._refresh()
-            answers, rows = self._answers, self._rows
-            names = answers.card.labels
-            right = sum(names[answers.labels[p]] == label for p, label in rows.items())
-            expected = sum(answers.confidences[p] for p in rows)
+            right, expected = self._right, self._expected
             others = self._confidence - expected
-            return Totals(len(rows), right, expected, (right + others) / len(answers))
+            return Totals(len(self._rows), right, expected, (right + others) / len(self._answers))
 
     def decide(self, labels: Mapping[int, str | None]) -> list[Refused]:
         """Save the label of each of these rows, or with None that there is no decision any more.
@@ -161,7 +175,16 @@ class Decisions:
             else:
                 self._found[key] = one
             for position in self._answers.same_content(key):
-                if one.undo:
-                    self._rows.pop(position, None)
-                else:
-                    self._rows[position] = one.label
+                self._set(position, None if one.undo else one.label)
+
+    def _set(self, position: int, label: str | None) -> None:
+        """Note the decision about one row, and keep the sums."""
+        guess = self._answers.card.labels[self._answers.labels[position]]
+        confidence = self._answers.confidences[position]
+        if position in self._rows:
+            self._right -= self._rows.pop(position) == guess
+            self._expected -= confidence
+        if label is not None:
+            self._rows[position] = label
+            self._right += label == guess
+            self._expected += confidence

@@ -14,7 +14,7 @@ from producer.output import acceptance
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import NO_LABEL, Answer, Answers
 from producer.review.decisions import Decisions, Totals
-from producer.review.views import Kind, View, counts, positions
+from producer.review.views import Kind, View, belongs, counts, positions
 from shared.image_status import Status
 from shared.messages.files import printable
 from shared.messages.thumbnail import Order, Thumbnail
@@ -99,15 +99,15 @@ class Desk:
     ) -> Rows:
         """A part of a view; `open_` leaves out rows with a decision."""
         name = None if folder is None else self._folders.get(folder, os.fsencode(folder))
-        order: Sequence[int] = self._order(View(kind, label, name))
-        decided = self.decisions.of(order)
-        undecided = [p for p, label in zip(order, decided, strict=True) if label is None]
+        view = View(kind, label, name)
+        order, decisions = self._order(view), self.decisions
+        left = len(order) - decisions.count(belongs(self.answers, view, self._doubtless))
+        some: Sequence[int] = order[start : start + count]
         if open_:
-            order = undecided
-        some = order[start : start + count]
-        read, decided = self.answers.read(some), self.decisions.of(some)
+            some = decisions.open_rows(order, start, count)
+        read, decided = self.answers.read(some), decisions.of(some)
         rows = [self._row(p, a, label) for p, a, label in zip(some, read, decided, strict=True)]
-        return Rows(len(order), len(undecided), rows)
+        return Rows(left if open_ else len(order), left, rows)
 
     def picture(self, position: int, side: int) -> Thumbnail:
         """The file of a row, decoded and encoded again."""

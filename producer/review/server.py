@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import resource
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from producer.pages.progress import PageProgress
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
 #: More requests at once are refused with status 503, so that a client cannot fill the memory.
 MAX_CONNECTIONS = 200
+#: Open connections and files of the server, as far as the system allows.
+MAX_FILES = 1 << 14
 _SHUTDOWN_S = 3
 _ASSETS = resources.files("producer.review") / "assets"
 _MEDIA_TYPES = {
@@ -60,7 +64,7 @@ def serve(
     from producer.review.desk import Asset, Desk
     from producer.review.guard import Guard
 
-    answers = Answers(output)
+    answers = _read_answers(output)
     if label and label not in answers.card.labels:
         raise UsageError(
             f"{answers.card.ref} has no label {label!r:.80}; it has: "
@@ -81,13 +85,26 @@ def serve(
         _run(guard, listener)
 
 
+def _read_answers(output: Path) -> Answers:
+    progress = PageProgress()
+    progress.stage("reading rows", 0)
+    try:
+        return Answers(output, progress.reached)
+    finally:
+        progress.close()
+
+
 def _run(guard: Guard, listener: socket.socket) -> None:
     """Serve until Ctrl-C."""
     import uvicorn
 
+    # Of thousands of connections at once those beyond the limit are accepted, too, and refused.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_FILES)), hard))
+    logging.getLogger("asyncio").addFilter(_is_no_full_queue)
     config = uvicorn.Config(
         guard,
-        log_level=logging.WARNING,
+        log_level=logging.ERROR,  # below it a line for each refused request
         access_log=False,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=_SHUTDOWN_S,
@@ -95,6 +112,12 @@ def _run(guard: Guard, listener: socket.socket) -> None:
     )
     with suppress(KeyboardInterrupt):  # the usual end; raised again by uvicorn
         uvicorn.Server(config).run([listener])
+
+
+def _is_no_full_queue(record: logging.LogRecord) -> bool:
+    """Whether a record is not one of the many that say that no file can be opened for a
+    connection: it waits, and is accepted later."""
+    return not record.getMessage().startswith("socket.accept() out of system resource")
 
 
 def _listening(port: int) -> socket.socket:

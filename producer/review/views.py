@@ -20,6 +20,10 @@ class Kind(enum.StrEnum):
     ALL = "all"  #: in the order of the table
 
 
+#: Whether a position is chosen.
+Choice = Callable[[int], bool]
+
+
 class View(NamedTuple):
     """A choice of rows."""
 
@@ -30,12 +34,19 @@ class View(NamedTuple):
 
 def positions(answers: Answers, view: View, doubtless: Acceptance) -> array[int]:
     """The positions of a view's rows, in its order."""
-    chosen = _CHOSEN[view.kind](answers, doubtless)
-    found = (p for p in range(len(answers)) if chosen(p) and _matches(answers, view, p))
+    found = filter(belongs(answers, view, doubtless), range(len(answers)))
     if view.kind is Kind.ALL:
         return array("I", found)
-    sign = -1 if view.kind is Kind.DISAGREEING else 1
-    return array("I", sorted(found, key=lambda p: sign * answers.confidences[p]))
+    is_confident_first = view.kind is Kind.DISAGREEING
+    return array(
+        "I", sorted(found, key=answers.confidences.__getitem__, reverse=is_confident_first)
+    )
+
+
+def belongs(answers: Answers, view: View, doubtless: Acceptance) -> Choice:
+    """Whether a position is in a view."""
+    chosen = _CHOSEN[view.kind](answers, doubtless)
+    return lambda p: chosen(p) and _matches(answers, view, p)
 
 
 def counts(answers: Answers, doubtless: Acceptance) -> dict[str, int]:
@@ -50,9 +61,6 @@ def _all(answers: Answers) -> Iterator[int]:
 def _matches(answers: Answers, view: View, position: int) -> bool:
     folder = answers.folder_names[answers.folders[position]]
     return view.label in (None, answers.labels[position]) and view.folder in (None, folder)
-
-
-Choice = Callable[[int], bool]
 
 
 def _doubtful(answers: Answers, doubtless: Acceptance) -> Choice:

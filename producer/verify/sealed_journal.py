@@ -24,25 +24,26 @@ from shared.errors import SetupError, UsageError
 
 class SealedJournal(JobProperties):
     """The journal of `output`. While it is open, no producer can start. With `or_running` a
-    producer may have it; then the rows are those of one moment.
+    producer may have it; then the rows are those of one moment. Without `check` only the records
+    that are read are checked: for a journal that this process has opened before.
 
     Raises:
         UsageError: a producer has it (unless `or_running`), or the job was never started.
         SetupError: it cannot be read.
     """
 
-    def __init__(self, output: Path, or_running: bool = False) -> None:
+    def __init__(self, output: Path, or_running: bool = False, check: bool = True) -> None:
         self.path = journal_path(output)
         #: Called with the number of rows of each batch read.
         self.passed: Callable[[int], None] = lambda rows: None
         self._lock, running = _share(self.path, output, or_running)
         try:
-            self._open(output, running)
+            self._open(output, running, check)
         except BaseException:
             os.close(self._lock)
             raise
 
-    def _open(self, output: Path, running: bool) -> None:
+    def _open(self, output: Path, running: bool, check: bool) -> None:
         # Without a log this is the only file, and no process writes it. Opened as immutable it
         # may be on a read-only disk, where SQLite cannot create its own files.
         log = Path(f"{self.path}-wal").exists()
@@ -50,14 +51,15 @@ class SealedJournal(JobProperties):
             self._db = open_read_only(self.path, immutable=not log and not running)
             self._db.execute("BEGIN")  # every later query reads the same moment
         try:
-            self._read(output)
+            self._read(output, check)
         except BaseException:
             self._db.close()
             raise
 
-    def _read(self, output: Path) -> None:
+    def _read(self, output: Path, check: bool) -> None:
         with sqlite_errors(self.path):
-            schema.check_structure(self._db)
+            if check:
+                schema.check_structure(self._db)
             if not schema.is_now(self._db):
                 raise SetupError(
                     f"{self.path} was written by an incompatible version of Hangtag; use that "

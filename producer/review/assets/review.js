@@ -35,9 +35,11 @@ const picture = (row, side) => `/pictures/${row.position}?side=${side}`;
 function showTotals() {
   const { decided, right, expected, accuracy } = state.table.totals;
   const left = `${state.left.toLocaleString("en")} ${KINDS[state.kind]} left. `;
+  // Decided rows are no sample: the doubtful ones come first.
   $("totals").textContent = left + (decided
-    ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of them were right, ` +
-      `${percent(expected / decided)} expected. About ${percent(accuracy)} of the table is right.`
+    ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of these were right, ` +
+      `${percent(expected / decided)} expected. Of the whole table about ${percent(accuracy)}, ` +
+      "if the confidence of the other rows holds."
     : `Nothing decided yet. About ${percent(accuracy)} of the table should be right.`);
 }
 

@@ -24,12 +24,14 @@ class Review:
     ) -> None:
         command = [sys.executable, "-m", *program, "review", str(table)]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=os.environ | environment
-        )
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | environment,
+        )  # fmt: skip
+        self.errors = ""  #: what it wrote to standard error, once it has ended
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(2)]
         found = LINK.search(lines[1])
-        assert found is not None, lines
+        assert found is not None, (lines, self.process.stderr and self.process.stderr.read())
         self.host, self.port, self.token = found[1], int(found[2]), found[3]
         status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
         assert status == 303
@@ -62,5 +64,6 @@ class Review:
         """End it with a signal; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        self.process.communicate(timeout=20)
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            self.errors = self.process.communicate(timeout=20)[1]
         return self.process.returncode

@@ -149,6 +149,9 @@ def test_corrections_are_learned_from_and_measured_by(checked: Checked, correcte
     evaluated = evaluate(context, measured).answer
     assert isinstance(evaluated, Evaluated)
     assert evaluated.evaluation.accuracy == 1.0
+    data = evaluated.data
+    every = map(sum, zip(data.training, data.heldout, data.test, strict=True))
+    assert dict(zip(data.labels, every, strict=True)) == counts
 
 
 def test_a_corrected_check_doubts_the_planted_files_no_more(

@@ -2,10 +2,11 @@
 // Rows are named by their position. A decision counts when the server has replied that it is saved.
 
 const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4, NUMBERED = 9;
+const MOST_AT_ONCE = 100; // rows of several decisions in one request
 const $ = (id) => document.getElementById(id);
 const state = {
   table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
-  anchor: 0, single: false, loading: false, view: 0, left: 0,
+  anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [],
 };
 let saving = Promise.resolve();
 
@@ -81,7 +82,7 @@ function keepChoice() {
 async function load() {
   state.view += 1;
   keepChoice();
-  Object.assign(state, { rows: [], total: 0, focus: 0, anchor: 0, loading: false });
+  Object.assign(state, { rows: [], total: 0, focus: 0, anchor: 0, loading: false, ended: false });
   state.selected.clear();
   $("grid").replaceChildren();
   await more();
@@ -108,6 +109,7 @@ async function more() {
     const first = state.rows.length;
     state.rows.push(...fresh);
     $("grid").append(...fresh.map((row, i) => tile(row, first + i)));
+    if (state.ended && fresh.length) focus(next(first - 1));
     $("empty").hidden = state.rows.length > 0;
     $("empty").textContent = "There are no such rows.";
   } catch (error) {
@@ -118,7 +120,8 @@ async function more() {
 }
 
 function tile(row, index) {
-  const image = element("img", { src: picture(row, 192), alt: "", decoding: "async" });
+  // Lazy: pictures far below must not delay decisions and rows, which share their connections.
+  const image = element("img", { loading: "lazy", decoding: "async", alt: "", src: picture(row, 192) });
   image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
   image.addEventListener("error", () => image.replaceWith(element("span", {
     textContent: "no picture", className: "note" })));
@@ -202,11 +205,12 @@ function choose(index, event) {
 }
 
 function focus(index) {
+  state.ended = false;
   state.focus = Math.max(0, Math.min(index, state.rows.length - 1));
   show();
   const row = state.rows[state.focus];
   if (row && !state.single) row.tile.focus({ preventScroll: false });
-  if (state.rows.length - state.focus < PAGE / 2) more();
+  if (state.rows.length - state.focus < PAGE) more();
 }
 
 // Decisions.
@@ -222,40 +226,81 @@ function set(row, label) {
   mark(row);
 }
 
+// Decisions that are made while others are being saved follow together, in one request.
 function decide(pairs, remember = true) {
   if (!pairs.length) return;
-  const before = pairs.map(([row]) => [row, row.decided]);
+  state.waiting.push({ pairs, remember, before: pairs.map(([row]) => [row, row.decided]) });
   for (const [row, label] of pairs) set(row, label);
   show();
   report("saving …");
-  saving = saving.then(async () => {
-    try {
-      const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
-      const headers = { "Content-Type": "application/json" };
-      const reply = await ask("/decisions", { method: "POST", body, headers });
-      const refused = new Set(reply.refused.map(({ row }) => row));
-      for (const [row, label] of before) if (refused.has(row.row)) set(row, label);
-      if (remember) state.undo.push(before.filter(([row]) => !refused.has(row.row)));
-      state.table.totals = reply.totals;
-      showTotals();
-      if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
-      if (refused.size) report(`not saved: ${reply.refused[0].why}`, true);
-      else report(`${remember ? "saved" : "taken back"}${pairs.length === 1 ? "" : ` ${pairs.length}`}`);
-    } catch (error) {
-      for (const [row, label] of before) set(row, label);
-      report(`not saved: ${error.message}`, true);
+  saving = saving.then(save);
+}
+
+async function save() {
+  const groups = nextGroups();
+  if (!groups.length) return; // saved with earlier ones
+  const pairs = groups.flatMap((group) => group.pairs);
+  try {
+    const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
+    const headers = { "Content-Type": "application/json" };
+    const reply = await ask("/decisions", { method: "POST", body, headers, priority: "high" });
+    const refused = new Set(reply.refused.map(({ row }) => row));
+    takeBack(groups, (row) => refused.has(row.row));
+    for (const { remember, before } of groups) {
+      const saved = before.filter(([row]) => !refused.has(row.row));
+      if (remember && saved.length) state.undo.push(saved);
     }
-    show();
-  });
+    state.table.totals = reply.totals;
+    showTotals();
+    if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
+    if (refused.size) report(`not saved: ${reply.refused[0].why}`, true);
+    else if (state.waiting.length) report("saving …");
+    else report(`${groups[0].remember ? "saved" : "taken back"}${pairs.length === 1 ? "" : ` ${pairs.length}`}`);
+  } catch (error) {
+    takeBack(groups, () => true);
+    report(`not saved: ${error.message}`, true);
+  }
+  show();
+}
+
+// A new label may be refused, so its decision is sent alone.
+function nextGroups() {
+  const isNew = ({ pairs }) => pairs.some(([, label]) => label !== null && !state.table.labels.includes(label));
+  const found = [];
+  let rows = 0;
+  while (state.waiting.length) {
+    rows += state.waiting[0].pairs.length;
+    if (found.length && (rows > MOST_AT_ONCE || isNew(found[0]) || isNew(state.waiting[0]))) break;
+    found.push(state.waiting.shift());
+  }
+  return found;
+}
+
+function takeBack(groups, isRefused) {
+  for (const { before } of [...groups].reverse()) {
+    for (const [row, label] of before) if (isRefused(row)) set(row, label);
+  }
+}
+
+// The next row without a decision; the last one if there is none.
+function next(from) {
+  const found = state.rows.findIndex((row, i) => i > from && row.decided === null);
+  return found < 0 ? state.rows.length - 1 : found;
 }
 
 function assign(label) {
+  // Keys that were pressed too often, or faster than rows arrive, must not change the last row.
+  if (state.ended) {
+    report(state.rows.length < state.total ? "more rows are loading …" : "this was the last row");
+    return;
+  }
   const rows = current();
   decide(rows.map((row) => [row, label === null ? row.guess : label]));
   const last = Math.max(state.focus, ...state.selected);
-  const next = state.rows.findIndex((row, i) => i > last && row.decided === null);
   state.selected.clear();
-  focus(next < 0 ? Math.min(last + 1, state.rows.length - 1) : next);
+  focus(next(last));
+  const row = state.rows[state.focus];
+  state.ended = Boolean(row) && row.decided !== null;
 }
 
 function undo() {

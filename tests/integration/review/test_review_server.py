@@ -217,6 +217,11 @@ def test_only_rows_and_pictures_of_the_table_are_served(idle: Review, path: str)
     assert b"root:" not in body
 
 
+def test_the_cookie_is_for_this_page_alone(idle: Review) -> None:
+    cookie = idle.ask("GET", f"/?token={idle.token}", cookie="")[1]["set-cookie"].lower()
+    assert {"httponly", "samesite=strict"} <= {part.strip() for part in cookie.split(";")}
+
+
 def test_the_policy_allows_own_content_only(idle: Review) -> None:
     for path in ("/", "/table", "/assets/idle.js", "/pictures/0", "/nowhere"):
         headers = idle.ask("GET", path)[1]

@@ -67,7 +67,8 @@ def test_a_file_in_no_class_folder_is_added_once(photos: Path) -> None:
     inside = correction(b"one", "cat", photos / "cat/1.png")
     found = labelled(photos, correction(b"four", "dog", outside), inside)
     assert found["inbox/4.jpg"] == ("dog", UNDECIDED)
-    assert len(found) == 4
+    walk = open_walk(photos, [correction(b"four", "dog", outside), inside])
+    assert len(list(walk.items())) == len(found) == 4
 
 
 def test_a_new_label_is_a_new_class(photos: Path) -> None:

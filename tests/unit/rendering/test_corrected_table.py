@@ -11,9 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.rendering.person_labels import PersonLabels
+from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared.labels import correction_log
 from shared.labels.correction import Correction
+from shared.messages.batch import decode_result
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 NEW = 'wool "hat", red'
@@ -69,6 +72,14 @@ def test_corrections_are_found_by_content(table: Path) -> None:
     assert [row["label"] for row in after[2:]] == [row["label"] for row in before[2:]]
     assert [row["confidence"] for row in after] == [row["confidence"] for row in before]
     assert verify(table).proven
+
+
+def test_a_failed_row_has_no_label(table: Path) -> None:
+    correct(table, RUBBISH, "Bag")
+    persons = PersonLabels(table, correction_log.complete_size(correction_log.log_path(table)))
+    with SealedJournal(table) as sealed:
+        for batch in sealed.files():
+            assert persons.of(batch, decode_result(batch.result, len(batch.names))) == {}
 
 
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:

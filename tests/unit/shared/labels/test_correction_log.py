@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import file_lock
 from shared.errors import BadMessage, SetupError
 from shared.labels import correction_log
 from shared.labels.correction import Correction, decode, encode, in_force
+from tests.support.durability import syscall_trace
+from tests.support.durability.disk_model import Disk
 
 KEYS = st.integers(0, 3).map(lambda key: f"{key:064x}")
 
@@ -129,6 +135,58 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
         os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
     assert path.read_bytes() == before
+
+
+#: Saves a decision twice, and says so each time.
+SAVING = """
+import os, sys
+from pathlib import Path
+from shared.labels import correction_log
+from shared.labels.correction import decode
+for line in sys.stdin.buffer:
+    correction_log.append(Path(sys.argv[1]), [decode(line)])
+    os.write(1, b"saved")
+"""
+
+
+def test_a_power_failure_undoes_nothing_that_was_reported_as_saved(tmp_path: Path) -> None:
+    path, trace = tmp_path / "log" / "t.csv.corrections.jsonl", tmp_path / "trace"
+    path.parent.mkdir()
+    command = [*syscall_trace.command(trace), sys.executable, "-c", SAVING, str(path)]
+    subprocess.run(command, input=encode(CORRECTION) * 2, check=True, capture_output=True)
+    disk, saved = Disk(path.parent), 0
+    for call in syscall_trace.calls(trace):
+        if call.data == b"saved":
+            saved += 1
+            assert disk.holds(encode(CORRECTION), path.name)
+            assert disk.at_risk == set()
+        disk.apply(call)
+    assert saved == 2
+
+
+def test_a_writer_waits_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    other = os.open(path, os.O_RDWR | os.O_CREAT)
+    file_lock.acquire(other)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(correction_log.append, path, [CORRECTION])
+        with pytest.raises(TimeoutError):
+            writing.result(timeout=0.3)
+        assert path.read_bytes() == b""
+        os.close(other)
+        writing.result(timeout=10)
+    assert correction_log.read(path) == [CORRECTION]
+
+
+def test_a_replaced_log_is_read_from_its_start(tmp_path: Path) -> None:
+    path, other = tmp_path / "t.csv.corrections.jsonl", tmp_path / "other"
+    follower = correction_log.Follower(path)
+    correction_log.append(path, [CORRECTION])
+    assert follower.new() == [CORRECTION]
+    restored = [msgspec.structs.replace(CORRECTION, label=label) for label in ("Bag", "Boot")]
+    correction_log.append(other, restored)
+    other.replace(path)
+    assert follower.new() == restored
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""What a review counts and orders is what its rows say, whatever was decided before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from producer.pages.file_location import FileLocation
+from producer.pages.thumbnails import Thumbnails
+from producer.review.answers import Answers
+from producer.review.decisions import Decisions
+from producer.review.desk import Desk
+from producer.review.views import Kind
+from shared.labels import correction_log
+from tests.support.images.drawn_folders import draw
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.pages.planted import plant
+
+ROWS = 12
+LABELS = ("Bag", "Coat", "wool hat", None)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    draw(folder / "shapes", (5, 8), ROWS // 2)
+    finish(options_of(folder, b"shapes"))
+    return folder / "out.csv"
+
+
+@pytest.fixture
+def desk(table: Path) -> Iterator[Desk]:
+    correction_log.log_path(table).unlink(missing_ok=True)
+    with opened(table) as one:
+        yield one
+
+
+class opened:
+    """A desk on a table, with processes that decode nothing."""
+
+    def __init__(self, table: Path) -> None:
+        self._table, self._thumbnails = table, Thumbnails()
+
+    def __enter__(self) -> Desk:
+        answers = Answers(self._table)
+        decisions = Decisions(answers, self._table, "ada", FileLocation(answers.options))
+        return Desk(self._table, answers, decisions, self._thumbnails, "", {})
+
+    def __exit__(self, *error: object) -> None:
+        self._thumbnails.__exit__(*error)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from(LABELS)), max_size=12))
+def test_totals_are_those_of_the_decisions_in_force(
+    table: Path, desk: Desk, made: list[tuple[int, str | None]]
+) -> None:
+    everything = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    desk.decisions.decide({row.position: None for row in everything})
+    expected: dict[int, str] = {}
+    for position, label in made:
+        desk.decisions.decide({position: label})
+        expected.pop(position, None)
+        if label is not None:
+            expected[position] = label
+    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    assert {row.position: row.decided for row in rows if row.decided} == expected
+    decided = [row for row in rows if row.decided]
+    totals = desk.decisions.totals()
+    right = sum(row.decided == row.guess for row in decided)
+    assert (totals.decided, totals.right) == (len(decided), right)
+    assert totals.expected == pytest.approx(sum(row.confidence for row in decided))
+    others = sum(row.confidence for row in rows if not row.decided)
+    assert totals.accuracy == pytest.approx((right + others) / ROWS)
+    with opened(table) as again:  # another server reads the same log
+        found = again.decisions.totals()
+        assert (found.decided, found.right) == (totals.decided, totals.right)
+        assert found.expected == pytest.approx(totals.expected)
+
+
+def test_a_view_counts_its_own_rows(desk: Desk) -> None:
+    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    desk.decisions.decide({rows[0].position: rows[0].guess})
+    labels = desk.table().labels
+    for label in {row.guess for row in rows}:
+        mine = [row for row in rows if row.guess == label]
+        view = desk.rows(Kind.ALL, labels.index(label), None, False, 0, ROWS)
+        left = len(mine) - (label == rows[0].guess)
+        assert (view.total, view.left) == (len(mine), left)
+        open_ = desk.rows(Kind.ALL, labels.index(label), None, True, 0, ROWS)
+        assert (open_.total, len(open_.rows)) == (left, left)
+
+
+def test_rows_unlike_their_folder_come_most_confident_first(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(plant(tmp_path_factory.mktemp("planted"))) as desk:
+        rows = desk.rows(Kind.DISAGREEING, None, None, False, 0, 500).rows
+    found = [row.confidence for row in rows]
+    assert len(found) > 5
+    assert found == sorted(found, reverse=True)
+    assert all(row.folder and row.folder != row.guess for row in rows)
+
+
+def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
+    answers = desk.answers
+    answers.crcs[1], answers.sizes[1] = answers.crcs[0], answers.sizes[0] + 1
+    assert list(answers.same_content(answers.key(0))) == [0]

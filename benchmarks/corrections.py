@@ -79,7 +79,10 @@ def main() -> int:
                 found = _draws(
                     given.draws or DRAWS[part], partial(_PARTS[part], pool, prompt, test)
                 )
-                blocks |= {part: _BLOCKS[part](found), f"{part}-typed": prompt.transcript()}
+                blocks |= {
+                    part: _BLOCKS[part](found),
+                    f"{part}-typed": f"```\n{prompt.transcript()}\n```",
+                }
         finally:
             local_stack.end(env, str(runtime))
     about = (
@@ -89,7 +92,7 @@ def main() -> int:
     )
     for part in given.only:
         blocks[part] += f"\n\n{about}"
-        print(blocks[part], f"```\n{blocks[f'{part}-typed']}\n```", sep="\n\n")
+        print(blocks[part], blocks[f"{part}-typed"], sep="\n\n")
     if not given.draws:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     return 0
@@ -214,19 +217,14 @@ _BLOCKS: dict[str, Callable[..., str]] = {LOOP: loop_block, PLANTED: planted_blo
 
 
 def written(page: str, blocks: dict[str, str]) -> str:
-    """The page with its blocks replaced.
-
-    Raises:
-        ValueError: a block has no place.
-    """
+    """The page with its blocks replaced."""
     for name, block in blocks.items():
         place = re.compile(
             rf"(?<=<!-- corrections:{name} -->\n).*?(?=<!-- /corrections -->)", re.DOTALL
         )
-        if not place.search(page):
-            raise ValueError(f"the page has no block {name}")
-        before, after = place.split(page)
-        page = f"{before}{block}\n{after}"
+        if place.search(page):  # the page need not have what was typed
+            before, after = place.split(page)
+            page = f"{before}{block}\n{after}"
     return page
 
 

@@ -126,9 +126,15 @@ def _rows(
         .tobytes(),
         labels=[labels[i] for i in order],
         given=[given[i] for i in order],
-        in_test=bytes(int(i < count and photos.parts[i] == TEST) for i in order),
+        in_test=_in_test(order, photos),
         like=_like(order, photos, alike),
     )
+
+
+def _in_test(order: Sequence[int], photos: PhotoFeatures) -> bytes:
+    """1 for each row of the test part; unreadable files are in none."""
+    tested = (photos.parts == TEST).tolist()
+    return bytes(int(i < len(tested) and tested[i]) for i in order)
 
 
 def _like(order: Sequence[int], photos: PhotoFeatures, alike: Groups) -> list[int]:

@@ -15,6 +15,7 @@ from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.formatting import counted, typed
 from producer.pages import page as pages
+from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from shared.labels.labelled_files import input_sha256
@@ -82,7 +83,9 @@ def check(
     if page is not None:
         pages.check(page, force)  # before the long work
     input = corrections_input(corrections)
-    work = CheckData(data_place(folder, settings), max_unreadable, input_sha256(input))
+    place = data_place(folder, settings)
+    check_data(place, "train", settings)
+    work = CheckData(place, max_unreadable, input_sha256(input))
     request = make_request(work)
     answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)
     rows = decode_rows(picture(settings, request.id, checked_data.FILE))

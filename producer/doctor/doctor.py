@@ -55,7 +55,10 @@ def lines(report: Report, room: int | None) -> Iterator[str]:
     )
     for one in report.findings:
         head = f"{one.level:<{level}}  {one.topic:<{topic}}  "
-        text = style.wrapped(head, one_line(one.text), room)
+        text = one_line(one.text)
+        if room is not None and " " not in text:  # a path
+            text = style.shortened(text, room - len(head), keep_end=True)
+        text = style.wrapped(head, text, room)
         yield _STYLES[one.level](text[: len(one.level)]) + text[len(one.level) :]
         if one.fix:
             yield f"{' ' * len(head)}-> {one_line(one.fix)}"

@@ -41,12 +41,12 @@ _COLUMNS = (
     Column("job"),
     Column("state", style=_state),
     Column("images", left=False),
-    Column("failed", left=False, style=_failures),
-    Column("flagged", left=False, drop=4, style=_flags),
-    Column("images/s", left=False, drop=3),
-    Column("left", left=False, drop=1),
-    Column("started", drop=2),
-    Column("model", least=10, drop=5),
+    Column("failed", left=False, drop=1, style=_failures),
+    Column("flagged", left=False, drop=5, style=_flags),
+    Column("images/s", left=False, drop=4),
+    Column("left", left=False, drop=2),
+    Column("started", drop=3),
+    Column("model", least=10, drop=6),
     Column("table", least=12, keep_end=True, style=dim),
 )
 

@@ -21,7 +21,7 @@ from producer.summary.class_figures import (
     weakest_lines,
 )
 from producer.summary.form import Figure, figures, next_commands, paragraphs
-from producer.terminal.style import width
+from producer.terminal.style import fitted_lines, width
 from shared.labels.labelled_files import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
@@ -91,7 +91,7 @@ def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:
         _classes(found),
         _matrix(found, room),
         weakest_lines(found),
-        [*([few] if few else []), *troubles(evaluated.data)],
+        fitted_lines([*([few] if few else []), *troubles(evaluated.data)], room),
         next_commands([("see it", f"hangtag models report {evaluated.model}")]),
     )
 

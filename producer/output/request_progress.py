@@ -189,12 +189,12 @@ def _place(progress: Progress) -> tuple[int, int]:
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
     """The line for an epoch that has ended."""
     parts = [title(progress)]
-    figures = {
-        "loss": progress.loss,
-        "train accuracy": progress.accuracy,
-        "held-out accuracy": heldout_accuracy,
-    }
-    parts += [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.4f}")
+    if progress.accuracy is not None:
+        parts.append(f"train accuracy {progress.accuracy:.2%}")
+    if heldout_accuracy is not None:
+        parts.append(f"held-out accuracy {heldout_accuracy:.2%}")
     if progress.rate:
         parts.append(f"{progress.rate:,.0f} images/s")
     if progress.left_s:

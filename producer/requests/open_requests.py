@@ -29,11 +29,11 @@ PAUSED = "paused"
 _COLUMNS = (
     Column("request", least=8),
     Column("state", style=lambda text: good(text) if text == "running" else doubtful(text)),
-    Column("work", least=16),
+    Column("work", least=32),
     Column("where", least=8),
     Column("left"),
-    Column("submitted", drop=2),
-    Column("by", least=6, drop=1),
+    Column("submitted", drop=1),
+    Column("by", least=6, drop=2),
 )
 
 

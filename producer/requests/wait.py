@@ -112,7 +112,7 @@ class RequestWaiter:
             return
         self._queue_due = time.monotonic() + QUEUED_S
         for view in self._client.running():
-            if view.request.id != self._ahead:
+            if view.request.id not in (self._ahead, self._request.id):
                 self._ahead = view.request.id
                 left = view.progress.left_s if view.progress is not None else None
                 until = "" if left is None else f", {duration(left)} left"

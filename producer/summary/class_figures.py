@@ -68,7 +68,7 @@ def accuracy_figure(accuracy: float, count: int, images: str, error: float = 0.0
     low, high = interval(accuracy, count)
     detail = f"{percent(low, 1)} to {percent(high, 1)} on other images like these"
     if error:
-        detail = f"standard error {percent(error, 1)}, near-duplicates count once"
+        detail = f"standard error {percent(error, 1)}, copies count once"
     return Figure(percent(accuracy, 1), f"of {count:,} {images} images right", detail)
 
 

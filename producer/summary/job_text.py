@@ -46,8 +46,8 @@ def _accepted(answers: Answers) -> list[Figure]:
         precision = percent(accepted.precision)
         rule, right = f"--accept {precision}", f"at least {precision}"
     share = percent(accepted.images / max(answers.rows, 1), 1)
-    promise = f"{right} of these should be right, " if accepted.images else ""
-    detail = f"{share} of all; {promise}by {rule}"
+    promise = f"; {right} should be right" if accepted.images else ""
+    detail = f"{share} of all{promise} ({rule})"
     return [Figure(f"{accepted.images:,}", "accepted", detail, style.good)]
 
 

@@ -61,7 +61,7 @@ def next_lines(found: Sorted) -> Iterator[str]:
     if found.way and found.count and not found.dry_run:
         yield f"take them back with: {undo_command(near(found.out))}"
     elif found.dry_run:
-        yield "nothing was written; without --dry-run each file is compared before it is touched"
+        yield "nothing was written; to do it, leave out --dry-run"
 
 
 def undo_command(out: Path | str) -> str:

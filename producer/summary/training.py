@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from producer.output.formatting import counted, duration, percent
 from producer.summary.class_figures import accuracy_figure, few_images_line, weakest_lines
 from producer.summary.form import Figure, figures, next_commands, paragraphs
-from producer.terminal.style import doubtful, good
+from producer.terminal.style import doubtful, fitted_lines, good
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Evaluation, Trained
 
@@ -28,15 +28,15 @@ def training_lines(
     measured = evaluations.get(TEST) or evaluations.get(HELDOUT)
     weakest = [] if measured is None else weakest_lines(measured)
     few = "" if measured is None else few_images_line(measured)
-    return paragraphs(
+    found = paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],
         figures(metric_figures(trained.metrics, trained.heldout_error), room),
         [*weakest, *([few] if few else [])],
         notes,
         list(_verdict(trained)),
         list(_trials(trained)),
-        next_commands(list(_next(trained))),
     )
+    return paragraphs(fitted_lines(found, room), next_commands(list(_next(trained))))
 
 
 def metric_figures(metrics: Metrics, heldout_error: float = 0.0) -> list[Figure]:

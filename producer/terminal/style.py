@@ -7,11 +7,12 @@ removes the codes where a stream is no terminal; `colour_wanted` overrides that 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TextIO
 
@@ -26,6 +27,7 @@ dim = partial(click.style, dim=True)
 #: Terminals that cannot move the cursor back or display colours.
 DUMB = ("dumb", "unknown")
 ELLIPSIS = "…"
+_COLOURED, _RESET = re.compile(r"(\x1b\[[0-9;]*m)(.*?)\x1b\[0m(.*)"), "\x1b[0m"
 _WIDE = ("W", "F")  #: categories of East Asian characters that take two columns
 
 
@@ -87,6 +89,24 @@ def wrapped(head: str, text: str, room: int | None) -> str:
     rest = max(room - width(head), 20)
     lines = textwrap.wrap(text, rest, break_long_words=False, break_on_hyphens=False) or [""]
     return head + ("\n" + " " * width(head)).join(lines)
+
+
+def fitted_lines(lines: Iterable[str], room: int | None) -> list[str]:
+    """Lines that may be coloured, as a whole or at their start, wrapped at `room` columns."""
+    return [part for line in lines for part in _fitted(line, room)]
+
+
+def _fitted(line: str, room: int | None) -> list[str]:
+    plain = click.unstyle(line)
+    if room is None or width(plain) <= room:
+        return [line]
+    parts = wrapped("", plain, room).split("\n")
+    if (start := _COLOURED.match(line)) is None:
+        return parts
+    code, text, rest = start.groups()
+    if not rest:
+        return [code + part + _RESET for part in parts]
+    return [parts[0].replace(text, code + text + _RESET, 1), *parts[1:]]
 
 
 def _width(character: str) -> int:

@@ -48,13 +48,15 @@ def verify(
     `moved` finds files that were sorted into other folders.
 
     Raises:
-        UsageError: there is no such table, or its job is running.
+        UsageError: there is no such table, it is a folder, or its job is running.
         SetupError: the table or its journal cannot be read.
     """
     output = output.absolute()
     journal = journal_path(output)
     if not output.exists() and not journal.exists():
         raise UsageError(f"there is no table {output}; name one that classify has written")
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name the table that classify has written of it")
     try:
         if not journal.exists():
             return _without_journal(output, journal)

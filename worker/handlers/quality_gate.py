@@ -114,9 +114,9 @@ def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
     return GateDecision(
         promote,
-        f"{new.ref} has {compared.new:.4f} on the {compared.images:,} held-out images, production "
-        f"({old.ref}) {compared.old:.4f}; {outcome} more than one standard error "
-        f"({compared.error:.4f})",
+        f"{new.ref} has {compared.new:.2%} on the {compared.images:,} held-out images, production "
+        f"({old.ref}) {compared.old:.2%}; {outcome} more than one standard error "
+        f"({compared.error:.2%})",
     )
 
 
@@ -125,9 +125,9 @@ def _decide_clearly(new: Card, old: Card, compared: Comparison) -> GateDecision:
     outcome = "promoted: better by" if promote else "not promoted: not better by"
     return GateDecision(
         promote,
-        f"{new.ref} has {compared.new:.4f} on the {compared.images:,} held-out images, production "
-        f"({old.ref}) {compared.old:.4f}; {outcome} more than one standard error "
-        f"({compared.error:.4f})",
+        f"{new.ref} has {compared.new:.2%} on the {compared.images:,} held-out images, production "
+        f"({old.ref}) {compared.old:.2%}; {outcome} more than one standard error "
+        f"({compared.error:.2%})",
     )
 
 

@@ -15,7 +15,7 @@ from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam
 from producer.inputs.job_options import JobOptions
-from producer.output.formatting import show_json
+from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
 from shared.errors import UsageError
 from shared.messages.files import INLINE, TRANSPORTS
@@ -130,6 +130,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         UsageError: not exactly one of folders and a list is given, the model name is invalid, or
             two options contradict each other.
     """
+    from producer.journal.journal import journal_path
     from producer.models.default_model import default_model
 
     if given["restart"] and given["retry_failed"]:
@@ -137,6 +138,13 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     folders, list_file = given["folders"], given["list_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
+    for folder in folders:
+        if journal_path(os.fsdecode(folder)).exists():
+            table = os.fsdecode(folder)
+            raise UsageError(
+                f"{table} is the table of a job; name a folder of images, or show the table with: "
+                f"{typed(['hangtag', 'report', table])}"
+            )
     model = given["model"] or default_model(Settings.from_env())
     parse(model)
     output = checked_output(given["output"] or default_output(folders, list_file))

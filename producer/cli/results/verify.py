@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.examples import examples
-from producer.terminal.style import failed, good
+from producer.terminal.style import columns_of, failed, fitted_lines, good
 from shared.errors import Exit
 
 
@@ -46,9 +46,9 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
 
         show_json(proof)
     else:
-        for problem in proof.problems:
-            click.echo(problem)
-        click.echo((good if proof.proven else failed)(verdict(proof)))
+        end = (good if proof.proven else failed)(verdict(proof))
+        for line in fitted_lines([*proof.problems, end], columns_of(sys.stdout)):
+            click.echo(line)
         if skipped := listed(proof.skipped):
             click.echo(f"skipped: {skipped}", err=True)
         for gap in proof.unproven:

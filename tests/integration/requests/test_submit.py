@@ -64,9 +64,9 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
     first, second = (line for line in command.log.splitlines() if line.startswith("epoch"))
-    assert first.startswith("epoch 1 of 2, loss 0.5000, train accuracy 0.8000")
-    assert "held-out accuracy 0.9000, 1,234 images/s, 1:01 min left" in first
-    assert "held-out accuracy 0.9300" in second
+    assert first.startswith("epoch 1 of 2, loss 0.5000, train accuracy 80.00%")
+    assert "held-out accuracy 90.00%, 1,234 images/s, 1:01 min left" in first
+    assert "held-out accuracy 93.00%" in second
     lines = command.out.splitlines()
     assert lines[0] == "garments@2 is published, after 1:15 min"
     assert lines[2] == (

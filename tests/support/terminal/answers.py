@@ -103,7 +103,7 @@ def _predict() -> None:
 
 def _train() -> None:
     metrics = Metrics(0.75, 64, 0.5, 0.02)
-    why = "it has 0.7500 on the 64 held-out images, production (garments@1) 0.7031"
+    why = "it has 75.00% on the 64 held-out images, production (garments@1) 70.31%"
     decided = Decided("production", 2, 1, True, why)
     trained = Trained("garments@2", metrics, decided, 75.0, DATA)
     _echo(training_lines(trained, {"heldout": EVALUATION}, (), columns_of(sys.stdout)))

@@ -397,6 +397,13 @@ def test_the_command_that_resumes_a_job_does_not_restart_it() -> None:
     assert resuming(without) == without
 
 
+def test_a_table_is_not_classified_as_an_image(tmp_path: Path) -> None:
+    finish(options_of(tmp_path, b"photos"))
+    line = complaint(run("classify", "out.csv"), Exit.USAGE)
+    assert "out.csv is the table of a job" in line
+    assert line.endswith("hangtag report out.csv")
+
+
 def shown_retry(typed: list[str], output: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """The command for failed rows that the summary of this command shows."""
     with pytest.MonkeyPatch.context() as patch:

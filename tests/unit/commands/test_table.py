@@ -95,7 +95,7 @@ def test_the_summary_says_how_many_are_accepted_and_what_share_should_be_right(
     assert share["images"] == len(accepted)
     assert share["expected"] == pytest.approx(sum(accepted) / len(accepted), abs=1e-4)
     text = run("table", "out.csv", "--accept", "90").stderr
-    assert "at least 90% of these should be right" in text
+    assert "at least 90% should be right (--accept 90%)" in text
 
 
 def test_what_is_not_given_stays(table: Path) -> None:

@@ -171,7 +171,7 @@ def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
     )  # fmt: skip
     found = msgspec.structs.replace(ANSWER, data=data, heldout_error=0.0126)
     lines = [line.strip() for line in summary(found, {})]
-    assert any("standard error 1.3%, near-duplicates count once" in line for line in lines)
+    assert any("standard error 1.3%, copies count once" in line for line in lines)
     assert "105 images of 2 classes in photos: bag 95, boot 10" in lines
     start = lines.index("7 near-duplicates found:")
     assert lines[start + 1] == "bag/1.png: like bag/0.png"
@@ -340,7 +340,7 @@ def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
     reported = [line for line in lines if line.startswith("epoch")]
     for line, epoch in zip(reported, sorted(set(epochs)), strict=True):
         plain = f"epoch {epoch} of 20"
-        assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.4f}")
+        assert line in (plain, f"{plain}, held-out accuracy {epoch / 100:.2%}")
         assert epoch + 1 not in (*epochs, 21) or line != plain
     assert lines.count("training") == lines.count("exporting") == 1
 
@@ -358,8 +358,8 @@ def test_every_epoch_has_a_line_with_its_held_out_accuracy_however_fast_they_end
     changes = Changes()
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if "epoch" in line] == [
-        f"epoch {n} of 5, loss {1 / n:.4f}, train accuracy {n / 10:.4f}, "
-        f"held-out accuracy {n / 20:.4f}"
+        f"epoch {n} of 5, loss {1 / n:.4f}, train accuracy {n / 10:.2%}, "
+        f"held-out accuracy {n / 20:.2%}"
         for n in range(1, 6)
     ]
 
@@ -375,7 +375,7 @@ def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> Non
     ]
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if line.startswith("epoch")] == [
-        "epoch 2 of 20, held-out accuracy 0.6000"
+        "epoch 2 of 20, held-out accuracy 60.00%"
     ]
 
 
@@ -397,12 +397,12 @@ def test_the_epochs_of_each_teacher_are_reported_with_its_number() -> None:
     changes = Changes()
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if "epoch" in line] == [
-        "teacher 1 of 2, epoch 1 of 2, held-out accuracy 0.1100",
-        "teacher 1 of 2, epoch 2 of 2, held-out accuracy 0.1200",
-        "teacher 2 of 2, epoch 1 of 2, held-out accuracy 0.2100",
-        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 0.2200",
-        "epoch 1 of 2, held-out accuracy 0.3100",
-        "epoch 2 of 2, held-out accuracy 0.3200",
+        "teacher 1 of 2, epoch 1 of 2, held-out accuracy 11.00%",
+        "teacher 1 of 2, epoch 2 of 2, held-out accuracy 12.00%",
+        "teacher 2 of 2, epoch 1 of 2, held-out accuracy 21.00%",
+        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 22.00%",
+        "epoch 1 of 2, held-out accuracy 31.00%",
+        "epoch 2 of 2, held-out accuracy 32.00%",
     ]
 
 
@@ -416,7 +416,7 @@ def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> No
     ]
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if "epoch" in line] == [
-        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 0.6000"
+        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 60.00%"
     ]
 
 

@@ -138,10 +138,10 @@ def test_records_with_few_images_in_common_are_not_compared() -> None:
 
 def test_the_reason_is_one_sentence_with_its_figures() -> None:
     assert judge_measured(new_card(0.8812), 0.9458).why == (
-        "fashion-mnist@3 has 0.8812 on the 5,000 held-out images, production (fashion-mnist@0) "
-        "0.9458; not promoted: worse by more than one standard error (0.0032)"
+        "fashion-mnist@3 has 88.12% on the 5,000 held-out images, production (fashion-mnist@0) "
+        "94.58%; not promoted: worse by more than one standard error (0.32%)"
     )
     assert judge_measured(new_card(0.9459), 0.9458).why == (
-        "fashion-mnist@3 has 0.9459 on the 5,000 held-out images, production (fashion-mnist@0) "
-        "0.9458; promoted: not worse by more than one standard error (0.0032)"
+        "fashion-mnist@3 has 94.59% on the 5,000 held-out images, production (fashion-mnist@0) "
+        "94.58%; promoted: not worse by more than one standard error (0.32%)"
     )

@@ -6,6 +6,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.terminal import style
 from producer.terminal.style import colour_wanted, failed, good, shortened, width
 from producer.terminal.text_table import Column, table
 
@@ -67,3 +68,19 @@ def test_variables_decide_on_colours_as_documented() -> None:
     assert colour_wanted({"FORCE_COLOR": "1", "TERM": "dumb"}) is True
     assert colour_wanted({"TERM": "dumb"}) is False
     assert colour_wanted({"NO_COLOR": "", "TERM": "xterm"}) is None
+
+
+@given(st.lists(st.text("ab ", min_size=1, max_size=30), min_size=1, max_size=6))
+def test_lines_are_wrapped_between_words_and_keep_their_colour(found: list[str]) -> None:
+    lines = [" ".join(text.split()) or "x" for text in found]
+    styled = [style.doubtful(text) for text in lines]
+    fitted = style.fitted_lines(styled, 24)
+    assert all(style.width(click.unstyle(line)) <= 30 for line in fitted)
+    assert all(line.startswith("\x1b[33m") and line.endswith("\x1b[0m") for line in fitted)
+    assert " ".join(plain(fitted)) == " ".join(lines)
+    assert style.fitted_lines(styled, None) == styled
+
+
+def test_a_coloured_start_stays_coloured_when_its_line_is_wrapped() -> None:
+    line = f"{style.good('now')}: it is better on all images"
+    assert style.fitted_lines([line], 24) == [f"{style.good('now')}: it is better on", "all images"]

@@ -83,4 +83,4 @@ def test_lines_are_wrapped_between_words_and_keep_their_colour(found: list[str])
 
 def test_a_coloured_start_stays_coloured_when_its_line_is_wrapped() -> None:
     line = f"{style.good('now')}: it is better on all images"
-    assert style.fitted_lines([line], 24) == [f"{style.good('now')}: it is better on", "all images"]
+    assert style.fitted_lines([line], 24) == [f"{style.good('now')}: it is better on all", "images"]

@@ -142,7 +142,7 @@ def _graph(card: Card) -> str:
     text = f"{card.precision}, {card.call_images} images a call"
     trial = card.precision_trial
     if trial is not None:
-        both = f"fp32 {trial.fp32_accuracy:.4f}, int8 {trial.int8_accuracy:.4f}"
+        both = f"fp32 {trial.fp32_accuracy:.2%}, int8 {trial.int8_accuracy:.2%}"
         text += f"; {both}, {trial.differ:.2%} of the labels differ"
     return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
 

@@ -18,7 +18,8 @@ from shared.messages.requests import Progress
 
 #: The longest bar.
 BAR_CELLS = 20
-#: A stage that lasts gets a line again after this time in logs.
+#: A stage that lasts gets a line again after this time in logs; if nothing but its duration is
+#: known, at 5, 10, 20, 40, ... seconds.
 PLAIN_EVERY_S = 5.0
 #: An estimate of the time left from less than this is mostly chance.
 ESTIMATE_AFTER_S = 2.0
@@ -54,7 +55,8 @@ class RequestLines(RequestNotices):
     def view(self, view: RequestView) -> None:
         lines, now = list(self._changes.of(view)), time.monotonic()
         progress, waited_s = self._clock.timed(progress_of(view), now)
-        if not lines and now - self._printed >= PLAIN_EVERY_S:
+        pause_s = PLAIN_EVERY_S if progress.steps else max(PLAIN_EVERY_S, waited_s / 2)
+        if not lines and now - self._printed >= pause_s:
             lines = [plain_line(progress, waited_s)]
         for line in lines:
             print_line(line)
@@ -87,8 +89,9 @@ class StageClock:
         if title(progress) != self._title:
             self._title, self._since = title(progress), now_s
         waited_s, done = now_s - self._since, progress.step
-        if progress.left_s is None and done and waited_s >= ESTIMATE_AFTER_S:
-            left_s = waited_s * max(0, progress.steps - done) / done
+        known = 0 < done < progress.steps and waited_s >= ESTIMATE_AFTER_S
+        if progress.left_s is None and known:
+            left_s = waited_s * (progress.steps - done) / done
             progress = msgspec.structs.replace(progress, left_s=left_s)
         return progress, waited_s
 

@@ -24,13 +24,14 @@ from worker.recipes import recipes
 
 NAME = "efficientnet-lite0"
 STAGES, HEAD, SIDE_PIXELS, LEARNED_BLOCKS = 4, 64, 128, 2
+SCRATCH_SIZE = (48, 48, 3)
 #: Batch normalization of the last convolution, which has no learned statistics here.
 _NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
 
 @contextmanager
 def in_table(folder: Path) -> Iterator[Backbone]:
-    """Let the table name it within the block, and the recipe that fine-tunes it have its size."""
+    """Let the table name it within the block, and the recipes of whole networks be as small."""
     whole = table.find(NAME)
     data = torch_files.encode(_tensors(whole))
     file = folder / "short.pth"
@@ -48,9 +49,13 @@ def in_table(folder: Path) -> Iterator[Backbone]:
         size=(SIDE_PIXELS, SIDE_PIXELS, 3),
         learned_blocks=LEARNED_BLOCKS,
     )
+    scratch = msgspec.structs.replace(
+        recipes.find("photo-scratch"), size=SCRATCH_SIZE, widths=(8, 16), blocks=(1, 1)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(table.BACKBONES, NAME, short)
         patch.setitem(recipes.RECIPES, "photo-fine", fine)
+        patch.setitem(recipes.RECIPES, "photo-scratch", scratch)
         yield short
 
 

@@ -17,7 +17,7 @@ from tests.support.jobs import accuracy
 from worker.preprocessing.orientation import UPRIGHT, orientation_of
 
 #: The first images of the benchmark's own sample. Each photograph takes 20 ms to make.
-FEW = 400
+FEW = 150
 #: Percentage points, of the 2,000 photographs of which README says 1.0.
 MOST_LOST = 1.5
 #: Near chance (0.1): the reason for the conversion.

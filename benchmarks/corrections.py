@@ -13,55 +13,40 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import ROOT, environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
-from benchmarks.report.tables import markdown
+from benchmarks.report.correction_blocks import (
+    CORRECTED,
+    LOOKED_THROUGH,
+    WRONG,
+    Loop,
+    Planted,
+    loop_block,
+    planted_block,
+    written,
+)
 from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
 from producer.fleet.machine_resources import cores
 
 PAGE = ROOT / "docs" / "correct-and-train.md"
 LOOP, PLANTED = "loop", "planted"
-DRAWS = {LOOP: 5, PLANTED: 3}
-LABELLED, UNLABELLED, CORRECTED = 20, 2_000, 100
+DRAWS = {LOOP: 5, PLANTED: 1}
+LABELLED, UNLABELLED = 20, 2_000
 #: More than LABELLED, so that every class has photos to classify.
 LEAST = 25
-CLEAN, WRONG = 2_000, 100
-#: Of the list of likely wrong labels, as a share of the photos: what a person looks through.
-LOOKED_THROUGH = 0.1
+CLEAN = 2_000
 Row = dict[str, Any]
-
-
-class Loop(NamedTuple):
-    """One draw: accuracies before, and after corrections that were chosen in two ways."""
-
-    before: float
-    doubtful: float
-    random: float
-    doubtful_wrong: int  #: of the corrected rows
-    random_wrong: int
-
-
-class Planted(NamedTuple):
-    """One draw of wrong labels."""
-
-    first: int  #: planted ones in the first tenth of the list
-    corrected: int  #: planted ones that a person corrected, looking at as many rows of the page
-    before: float
-    after: float
-    clean: float  #: without a wrong label
 
 
 def main() -> int:
@@ -174,81 +159,8 @@ def search(pool: Pool, prompt: Prompt, test: Path, seed: int) -> Planted:
     return Planted(first, corrected, *accuracies)
 
 
-def loop_block(found: Sequence[Loop]) -> str:
-    """The table of the loop, and what it shows."""
-    rows: list[Sequence[str]] = [
-        (
-            str(draw), _percent(one.before), _percent(one.doubtful), _percent(one.random),
-            str(one.doubtful_wrong), str(one.random_wrong),
-        )
-        for draw, one in enumerate(found, 1)
-    ]  # fmt: skip
-    rows.append(("mean", *map(_mean, _columns(found)[:3]), *map(_plain, _columns(found)[3:])))
-    head = (
-        "draw", "before", f"{CORRECTED} most doubtful", f"{CORRECTED} by chance",
-        "wrong of the doubtful", "wrong of those by chance",
-    )  # fmt: skip
-    better = sum(one.doubtful > one.random for one in found)
-    gains = [one.doubtful - one.before for one in found], [one.random - one.before for one in found]
-    words = (
-        f"The most doubtful gain {_points(gains[0])}, those by chance {_points(gains[1])}; the "
-        f"most doubtful are better in {better} of {len(found)} draws."
-    )
-    return f"{markdown(head, rows)}\n\n{words}"
-
-
-def planted_block(found: Sequence[Planted]) -> str:
-    """The table of the planted labels."""
-    head = (
-        "draw", f"of {WRONG} planted, in the first {LOOKED_THROUGH:.0%} of the list",
-        "corrected", "accuracy before", "after", "without wrong labels",
-    )  # fmt: skip
-    rows: list[Sequence[str]] = [
-        (str(draw), str(one.first), str(one.corrected), *map(_percent, one[2:]))
-        for draw, one in enumerate(found, 1)
-    ]
-    columns = _columns(found)
-    rows.append(("mean", *map(_plain, columns[:2]), *map(_mean, columns[2:])))
-    return markdown(head, rows)
-
-
 _PARTS: dict[str, Callable[..., Any]] = {LOOP: loop, PLANTED: search}
 _BLOCKS: dict[str, Callable[..., str]] = {LOOP: loop_block, PLANTED: planted_block}
-
-
-def written(page: str, blocks: dict[str, str]) -> str:
-    """The page with its blocks replaced."""
-    for name, block in blocks.items():
-        place = re.compile(
-            rf"(?<=<!-- corrections:{name} -->\n).*?(?=<!-- /corrections -->)", re.DOTALL
-        )
-        if place.search(page):  # the page need not have what was typed
-            before, after = place.split(page)
-            page = f"{before}{block}\n{after}"
-    return page
-
-
-def _columns(found: Sequence[NamedTuple]) -> list[list[float]]:
-    return [list(map(float, column)) for column in zip(*found, strict=True)]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _mean(values: Sequence[float]) -> str:
-    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * fmean(values):.1f}{spread} %"
-
-
-def _plain(values: Sequence[float]) -> str:
-    return f"{fmean(values):.1f}"
-
-
-def _points(gains: Sequence[float]) -> str:
-    return (
-        f"{100 * fmean(gains):.1f} points (from {100 * min(gains):.1f} to {100 * max(gains):.1f})"
-    )
 
 
 if __name__ == "__main__":

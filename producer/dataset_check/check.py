@@ -134,8 +134,7 @@ def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) ->
         if found.suspects > SHOWN:
             yield f"  ... and {found.suspects - SHOWN:,} more in {found.table}"
     if found.copies or found.near_duplicates:
-        yield f"{_copies(found)}:"
-        yield from (f"  {one}" for one in found.data.duplicates[:SHOWN])
+        yield _copies(found)
     if found.unlike_others:
         yield f"{counted(found.unlike_others, 'image')} unlike the others (flagged in the table)"
     yield from troubles(found.data)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.corrections import LOOP, Loop, loop_block, written
+from benchmarks.corrections import LOOP
+from benchmarks.report.correction_blocks import Loop, loop_block, written
 from benchmarks.workloads import labelled_photos
 from shared.errors import UsageError
 
@@ -62,3 +63,7 @@ def test_only_its_own_block_of_the_page_is_written() -> None:
     assert found == page.replace("old", block)
     assert "better in 1 of 2 draws" in block
     assert written(found, {LOOP: "old"}) == page
+    two = "<!-- corrections:loop -->\n<!-- /corrections -->\n" + page.replace("loop", "planted")
+    assert written(written(two, {LOOP: block}), {"planted": "new"}) == two.replace(
+        "loop -->\n", f"loop -->\n{block}\n"
+    ).replace("old", "new")

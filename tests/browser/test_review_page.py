@@ -105,6 +105,23 @@ def _expected(place: int, guess: str) -> str:
     return [guess, LABELS[2], LABELS[6], LABELS[6], "Trouser"][place]
 
 
+def test_keys_after_the_last_row_change_nothing(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    with opened(browser, review) as page:
+        bag = LABELS.index("Bag")
+        rows = review.json("GET", f"/rows?kind=all&label={bag}&count=500")["rows"]
+        page.locator("#kinds button").last.click()
+        page.locator("#by-label").select_option(label="Bag")
+        expect(page.locator(".tile")).to_have_count(len(rows))
+        page.locator(".tile").first.focus()
+        press(page, ["3"] * len(rows) + ["4", "Enter"])
+        expect(page.locator("#totals")).to_contain_text(f"{len(rows)} decided")
+        page.wait_for_timeout(300)  # for a decision that should not be
+        found = [(one.row, one.label) for one in lines(table)]
+        assert found == [(row["row"], LABELS[2]) for row in rows]
+
+
 def test_undo_takes_back_the_last_decisions_in_their_order(
     browser: Browser, review: Review, table: Path
 ) -> None:

@@ -20,7 +20,7 @@ from worker.training.build_version import BuiltVersion
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 120
-#: The second network takes a minute on one core.
+#: The second network takes half a minute of processor time.
 EPOCHS = {"fast": 12, "photo-scratch": 16}
 NEW_IMAGES = 20
 BROKEN = ("circle/broken.jpg", "square/empty.png", "triangle/more/text.webp")

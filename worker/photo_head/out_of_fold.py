@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,30 +11,83 @@ import numpy.typing as npt
 
 from worker.evaluation.reliability import calibration_error
 from worker.evaluation.temperature import log_loss, temperature
+from worker.photo_head import discriminant, linear_head
 from worker.photo_head.folds import Folds
-from worker.photo_head.linear_head import Features, Head, Labels, Logits, fit
+from worker.photo_head.linear_head import Features, Head, Labels, Logits
 from worker.photo_head.near_duplicates import Groups
 from worker.runtimes.classifier import probabilities
 
 #: Factors of half the squared weights, largest first. Between them accuracy changes by less than a
 #: point, from 5 images a class to 3,000 in all; smaller ones change nothing.
 PENALTIES = (0.1, 0.01, 0.001)
-
+#: Of the covariance; the first ones are for a few images of each class.
+SHRINKAGES = (0.9, 0.7, 0.5, 0.3, 0.15)
 
 Chosen = npt.NDArray[np.bool_]  #: [n], whether an image is learned from
+#: Heads for some values of a parameter, from features [n, features] and labels [n].
+Method = Callable[[Features, Labels, Sequence[float]], list[Head]]
 
 
 class OutOfFold(NamedTuple):
     """A head that learned from all images, and how heads that did not know an image label it."""
 
     head: Head
-    penalty: float
+    penalty: float  #: of softmax regression; 0: it has no part
+    shrinkage: float  #: of discriminant analysis; 0: it has no part
     logits: Logits  #: [n, classes], before the temperature; each image by its fold's head
     temperature: float
     accuracy: float
     error: float  #: standard error of the accuracy
     ece: float  #: expected calibration error, after the temperature
     mirrored: bool  #: whether the head learned from mirror images as well
+
+
+class _Tried(NamedTuple):
+    """A method with the best of its values."""
+
+    method: Method
+    value: float
+    logits: Logits  #: out of fold
+    temperature: float
+    loss: float
+
+    @property
+    def cooled(self) -> Logits:
+        return self.logits / np.float32(self.temperature)
+
+
+class _Images(NamedTuple):
+    """What heads learn from: views of the same images, the first of which is answered."""
+
+    views: list[Features]
+    labels: Labels
+    classes: int
+    folds: Folds
+
+    def heads(self, chosen: Chosen, method: Method, values: Sequence[float]) -> list[Head]:
+        rows = np.concatenate([view[chosen] for view in self.views])
+        return method(rows, np.tile(self.labels[chosen], len(self.views)), values)
+
+    def best(self, method: Method, values: Sequence[float]) -> _Tried:
+        """The value whose answers out of fold have the smallest loss."""
+        tried = np.zeros((len(values), len(self.labels), self.classes), np.float32)
+        for fold in np.unique(self.folds):
+            out = self.folds == fold
+            for number, head in enumerate(self.heads(~out, method, values)):
+                tried[number, out] = head.logits(self.views[0][out])
+        judged = [self._judged(method, *one) for one in zip(values, tried, strict=True)]
+        return min(judged, key=lambda one: one.loss)
+
+    def _judged(self, method: Method, value: float, logits: Logits) -> _Tried:
+        cooling = temperature(logits, self.labels)
+        return _Tried(
+            method, value, logits, cooling, log_loss(logits / np.float32(cooling), self.labels)
+        )
+
+    def head(self, tried: _Tried) -> Head:
+        """The head that learned from all images."""
+        (found,) = self.heads(np.full(len(self.labels), True), tried.method, [tried.value])
+        return found
 
 
 def fit_out_of_fold(
@@ -44,54 +97,67 @@ def fit_out_of_fold(
     folds: Folds,
     groups: Groups,
     penalties: Sequence[float] = PENALTIES,
+    shrinkages: Sequence[float] = SHRINKAGES,
     *,
     mirrored: Features | None = None,
     weighted: bool = False,
 ) -> OutOfFold:
-    """Choose the penalty by the loss of the answers out of fold, then learn from all images.
+    """Choose a head by the loss of its answers out of fold, then learn from all images.
 
-    `folds` and `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
-    [n, features] are the features of the mirror images. They are learned from as well if that
-    lowers the loss; answers are always to the images as they are.
+    It is softmax regression, discriminant analysis, or the sum of both, whose temperatures are made
+    equal. `folds` and `groups` [n] number each image's fold and its group of near-duplicates.
+    `mirrored` [n, features] are the features of the mirror images. They are learned from as well if
+    that lowers the loss of softmax regression; answers are always to the images as they are.
     """
 
-    def learned(
-        chosen: Chosen, penalties: Sequence[float], views: Sequence[Features]
-    ) -> list[Head]:
-        rows = np.concatenate([view[chosen] for view in views])
-        mine = np.tile(labels[chosen], len(views))
-        return fit(rows, mine, classes, penalties, weighted=weighted)
+    def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
+        return linear_head.fit(rows, labels, classes, values, weighted=weighted)
 
-    def answers(penalties: Sequence[float], views: Sequence[Features]) -> npt.NDArray[np.float32]:
-        found = np.zeros((len(penalties), len(labels), classes), np.float32)
-        for fold in np.unique(folds):
-            out = folds == fold
-            for number, head in enumerate(learned(~out, penalties, views)):
-                found[number, out] = head.logits(features[out])
-        return found
+    def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
+        return discriminant.fit(rows, labels, classes, values)
 
-    views = [features]
-    tried = answers(penalties, views)
-    losses = [_loss(logits, labels) for logits in tried]
-    best = int(np.argmin(losses))
-    logits, penalty = tried[best], penalties[best]
+    images = _Images([features], labels, classes, folds)
+    first = images.best(regression, penalties)
     if mirrored is not None:
-        (augmented,) = answers([penalty], [features, mirrored])
-        if _loss(augmented, labels) < losses[best]:
-            logits, views = augmented, [features, mirrored]
-    (head,) = learned(np.full(len(labels), True), [penalty], views)
+        more = images._replace(views=[features, mirrored])
+        augmented = more.best(regression, [first.value])
+        if augmented.loss < first.loss:
+            images, first = more, augmented
+    second = images.best(analysis, shrinkages) if shrinkages else None
+    head, logits, values = _combined(images, first, second)
     cooling = temperature(logits, labels)
     right = logits.argmax(1) == labels
     return OutOfFold(
         head,
-        penalty,
+        *values,
         logits,
         cooling,
         float(right.mean()),
         standard_error(right, groups),
         calibration_error(probabilities(logits, cooling), labels),
-        len(views) > 1,
+        len(images.views) > 1,
     )
+
+
+def _combined(
+    images: _Images, first: _Tried, second: _Tried | None
+) -> tuple[Head, Logits, tuple[float, float]]:
+    """The best of two methods and their sum: head, answers out of fold, the values in it."""
+    if second is None:
+        return images.head(first), first.logits, (first.value, 0.0)
+    logits = first.cooled + second.cooled
+    loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
+    if first.loss <= min(loss, second.loss):
+        return images.head(first), first.logits, (first.value, 0.0)
+    if second.loss <= loss:
+        return images.head(second), second.logits, (0.0, second.value)
+    one, other = images.head(first), images.head(second)
+    hot, warm = np.float32(first.temperature), np.float32(second.temperature)
+    head = Head(
+        (one.weights / hot + other.weights / warm).astype(np.float32),
+        (one.bias / hot + other.bias / warm).astype(np.float32),
+    )
+    return head, logits, (first.value, second.value)
 
 
 def standard_error(values: npt.NDArray[np.generic], groups: Groups) -> float:
@@ -99,7 +165,3 @@ def standard_error(values: npt.NDArray[np.generic], groups: Groups) -> float:
     found = values.astype(np.float64)
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], found - found.mean())
     return float(math.sqrt((sums * sums).sum()) / len(found))
-
-
-def _loss(logits: Logits, labels: Labels) -> float:
-    return log_loss(logits / np.float32(temperature(logits, labels)), labels)

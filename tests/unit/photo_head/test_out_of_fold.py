@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.photo_head.linear_head import Features, Labels, fit
+from worker.evaluation.temperature import log_loss, temperature
+from worker.photo_head import discriminant
+from worker.photo_head.linear_head import (
+    Features,
+    Head,
+    Labels,
+    Logits,
+    fit,
+    standardization,
+)
 from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
 
 seeds = st.integers(0, 2**32 - 1)
@@ -25,7 +34,7 @@ def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows, labels = _blobs(rng, 120, 1.0)
     folds = rng.permutation(120) % 5
-    found = fit_out_of_fold(rows, labels, 3, folds, np.arange(120), [0.05])
+    found = fit_out_of_fold(rows, labels, 3, folds, np.arange(120), [0.05], ())
     for fold in range(5):
         out = folds == fold
         (head,) = fit(rows[~out], labels[~out], 3, [0.05])
@@ -35,10 +44,72 @@ def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     assert found.accuracy == (found.logits.argmax(1) == labels).mean()
 
 
+@settings(max_examples=20)
+@given(seeds, st.floats(0.2, 2.0))
+def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
+    seed: int, apart: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows, labels = _blobs(rng, 90, apart)
+    folds, groups = rng.permutation(90) % 5, np.arange(90)
+    single = fit_out_of_fold(rows, labels, 3, folds, groups, [0.05], ())
+    other = np.zeros_like(single.logits)
+    for fold in range(5):
+        out = folds == fold
+        (head,) = discriminant.fit(rows[~out], labels[~out], 3, [0.3])
+        other[out] = head.logits(rows[out])
+    cooled = [logits / np.float32(temperature(logits, labels)) for logits in (single.logits, other)]
+    losses = [_loss(logits, labels) for logits in (*cooled, cooled[0] + cooled[1])]
+    found = fit_out_of_fold(rows, labels, 3, folds, groups, [0.05], [0.3])
+    assert _loss(found.logits, labels) == pytest.approx(min(losses), rel=1e-5)
+    assert (found.penalty, found.shrinkage) == [(0.05, 0), (0, 0.3), (0.05, 0.3)][
+        int(np.argmin(losses))
+    ]
+    heads = [fit(rows, labels, 3, [0.05])[0], discriminant.fit(rows, labels, 3, [0.3])[0]]
+    expected = sum(
+        (head.logits(rows) / temperature(logits, labels))
+        for head, logits in zip(heads, (single.logits, other), strict=True)
+    )
+    if found.penalty and found.shrinkage:
+        np.testing.assert_allclose(found.head.logits(rows), expected, rtol=1e-3, atol=1e-3)
+
+
+@settings(max_examples=20)
+@given(seeds, st.integers(1, 40), st.floats(0.05, 1.0))
+def test_discriminant_analysis_uses_the_shrunk_covariance_about_the_means(
+    seed: int, features: int, shrinkage: float
+) -> None:
+    """More images than features, and fewer: the same formula."""
+    rng = np.random.default_rng(seed)
+    rows, labels = rng.normal(size=(24, features)).astype(np.float32), np.arange(24) % 3
+    (found,) = discriminant.fit(rows, labels, 3, [shrinkage])
+    mean, scale = standardization(rows)
+    each = ((rows - mean) * scale).astype(np.float64)
+    centres = np.stack([each[labels == label].mean(0) for label in range(3)])
+    errors = each - centres[labels]
+    covariance = errors.T @ errors / 24
+    identity = np.trace(covariance) / features * np.eye(features)
+    weights = np.linalg.solve((1 - shrinkage) * covariance + shrinkage * identity, centres.T)
+    expected = each @ weights - 0.5 * (weights * centres.T).sum(0)
+    np.testing.assert_allclose(found.logits(rows), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_a_class_without_images_is_never_the_answer() -> None:
+    rng = np.random.default_rng(11)
+    rows, labels = _blobs(rng, 60, 1.0)
+    for head in discriminant.fit(rows, 2 * (labels % 2), 3, [0.9, 0.1]):
+        assert isinstance(head, Head)
+        assert not (head.logits(rows).argmax(1) == 1).any()
+
+
+def _loss(logits: Logits, labels: Labels) -> float:
+    return log_loss(logits / np.float32(temperature(logits, labels)), labels)
+
+
 def test_mirror_images_are_learned_from_if_that_lowers_the_loss() -> None:
     rng = np.random.default_rng(9)
     rows, labels = _blobs(rng, 90, 0.5)
-    args = rows, labels, 3, rng.permutation(90) % 5, np.arange(90), [0.05]
+    args = rows, labels, 3, rng.permutation(90) % 5, np.arange(90), [0.05], ()
     alone = fit_out_of_fold(*args)
     # Further views of the same images help; views that show another class do not.
     centres = np.stack([rows[labels == label].mean(0) for label in range(3)])
@@ -79,8 +150,8 @@ def test_the_penalty_with_the_smallest_loss_is_chosen() -> None:
     noise = rng.normal(size=(60, 300)).astype(np.float32)
     rows = np.concatenate([rows, noise], 1)
     args = rows, labels, 3, np.arange(60) % 5, np.arange(60)
-    found = fit_out_of_fold(*args, [1.0, 1e-6])
-    single = [fit_out_of_fold(*args, [one]) for one in (1.0, 1e-6)]
+    found = fit_out_of_fold(*args, [1.0, 1e-6], ())
+    single = [fit_out_of_fold(*args, [one], ()) for one in (1.0, 1e-6)]
     losses = [
         -np.log(np.exp(one.logits / one.temperature)[np.arange(60), labels])
         + np.log(np.exp(one.logits / one.temperature).sum(1))

@@ -36,7 +36,7 @@ def registry(tmp_path: Path) -> Registry:
 @pytest.fixture
 def workers(server: RedisServer) -> Iterator[Fleet]:
     sizes = {"HANGTAG_BATCH_IMAGES": "32"}  # the short job's batches are claimed in turn
-    with Fleet(server, **SHORT_TIMES, **sizes, HANGTAG_MODEL_UNUSED_S="1") as running:
+    with Fleet(server, **SHORT_TIMES, **sizes, HANGTAG_MODEL_UNUSED_S="4") as running:
         yield running
 
 

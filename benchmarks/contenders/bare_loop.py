@@ -22,12 +22,15 @@ from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from shared.image_status import Status
+from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card, decode_card
 from shared.settings import Settings
 
 #: As in a message of Hangtag.
 BATCH_IMAGES, BATCH_BYTES = Settings().batch_images, Settings().batch_bytes
 JOIN_BYTES = 1 << 20
+#: Labels and flags of a message's files.
+Answer = Callable[[Sequence[bytes | Status]], BatchResult]
 
 
 def main() -> None:
@@ -76,16 +79,12 @@ class Loop:
         return process
 
     def _work(self, part: int, ready: Any, firsts: Any) -> None:
-        from worker.runtimes.load_runtime import load
-        from worker.runtimes.runtime import artifact_name
-
-        artifact = (self._model / artifact_name("litert")).read_bytes()
-        predict = load("litert", self._card, artifact).predict
-        classify((), self._card, predict, io.StringIO())  # imports, which belong to the start
+        answer = load(self._model, self._card)
+        classify((), self._card, answer, io.StringIO())  # imports, which belong to the start
         ready.wait()
         with self._part(part).open("w", encoding="utf-8", newline="") as file:
             paths = slice_of(walk(self._folder), part, self._workers)
-            first = classify(paths, self._card, predict, file, header=part == 0)
+            first = classify(paths, self._card, answer, file, header=part == 0)
         firsts.put((len(paths), first))
 
     def _join(self) -> None:
@@ -97,6 +96,29 @@ class Loop:
 
     def _part(self, number: int) -> Path:
         return self._output.with_name(f"{self._output.name}.{number}")
+
+
+def load(folder: Path, card: Card) -> Answer:
+    """The version in this folder, with its detector."""
+    from worker.inference import outlier_detector
+    from worker.inference.predictions import decode_batch, top_k, with_outliers
+    from worker.runtimes.load_runtime import load
+    from worker.runtimes.runtime import artifact_name
+
+    model = load("litert", card, (folder / artifact_name("litert")).read_bytes())
+    detector = None
+    if outlier_detector.FILE in card.files:
+        data = (folder / outlier_detector.FILE).read_bytes()
+        detector = outlier_detector.decode(data, card.features)
+
+    def answer(files: Sequence[bytes | Status]) -> BatchResult:
+        batch, codes, flags = decode_batch(card, files)
+        outputs = model.outputs(batch)
+        if detector is not None and outputs.features is not None:
+            flags = with_outliers(detector, outputs.features, codes, flags)
+        return top_k(model.probabilities(outputs), codes, flags, 1)
+
+    return answer
 
 
 def walk(folder: bytes) -> list[bytes]:
@@ -113,20 +135,18 @@ def slice_of(paths: Sequence[bytes], part: int, parts: int) -> Sequence[bytes]:
 def classify(
     paths: Sequence[bytes],
     card: Card,
-    predict: Callable[[Any], Any],
+    answer: Answer,
     file: IO[str],
     header: bool = True,
 ) -> float:
     """Write the rows of `paths`; return the monotonic time of the first ones."""
     from producer.output.csv_table import Table
-    from worker.inference.predictions import decode_batch, top_k
 
     table, first = Table(card, top_k=1, probabilities=False), float("inf")
     if header:
         file.write(table.header)
     for names, files in messages(paths):
-        batch, codes, flags = decode_batch(card, files)
-        file.writelines(table.rows(names, top_k(predict(batch), codes, flags, 1)))
+        file.writelines(table.rows(names, answer(files)))
         first = min(first, time.monotonic())
     return first
 

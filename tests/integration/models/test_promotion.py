@@ -98,11 +98,11 @@ def scene(server: RedisServer, tmp_path: Path) -> Scene:
 def test_production_is_measured_on_the_same_images(scene: Scene) -> None:
     worse = scene.settle(scene.publish(0.5, "worse"), right=0.75)
     assert (worse.changed, worse.version, worse.before) == (False, 0, 0)
-    assert "0.7500" in worse.why
+    assert "75.00%" in worse.why
     assert scene.production == 0
     better = scene.settle(scene.publish(0.5, "better"), right=0.25)
     assert (better.changed, better.version, better.before) == (True, 2, 0)
-    assert "0.2500" in better.why
+    assert "25.00%" in better.why
     assert scene.production == 2
 
 

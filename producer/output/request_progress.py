@@ -83,17 +83,23 @@ class StageClock:
 
     def __init__(self) -> None:
         self._title, self._since = "", 0.0
+        self._first: tuple[float, int] | None = None  #: when a step was first done, and how many
 
     def timed(self, progress: Progress, now_s: float) -> tuple[Progress, float]:
-        """The progress with an estimate, unless it has one, and the seconds since the start."""
+        """The progress with an estimate, unless it has one, and the seconds since the start.
+
+        Work before the first step says nothing of the steps: the estimate starts there.
+        """
         if title(progress) != self._title:
-            self._title, self._since = title(progress), now_s
-        waited_s, done = now_s - self._since, progress.step
-        known = 0 < done < progress.steps and waited_s >= ESTIMATE_AFTER_S
-        if progress.left_s is None and known:
-            left_s = waited_s * (progress.steps - done) / done
-            progress = msgspec.structs.replace(progress, left_s=left_s)
-        return progress, waited_s
+            self._title, self._since, self._first = title(progress), now_s, None
+        if self._first is None and progress.step:
+            self._first = now_s, progress.step
+        if progress.left_s is None and self._first is not None:
+            took_s, done = now_s - self._first[0], progress.step - self._first[1]
+            if done > 0 and progress.step < progress.steps and took_s >= ESTIMATE_AFTER_S:
+                left_s = took_s * (progress.steps - progress.step) / done
+                progress = msgspec.structs.replace(progress, left_s=left_s)
+        return progress, now_s - self._since
 
 
 def progress_of(view: RequestView) -> Progress:

@@ -30,8 +30,8 @@ def groups(
     """The group of each image: near-duplicates, and near-duplicates of those.
 
     `mirrored` are the features of the mirror images: what is like one of them belongs to the group
-    of its image. Equal digests are one group, whatever the features. The numbers follow the
-    smallest digests, so that they do not depend on the order of the images.
+    of its image. Equal digests are one group, with any features. The numbers follow the smallest
+    digests, so that they do not depend on the order of the images.
     """
     links = _Links(len(digests))
     _, first, same = np.unique(digests, return_index=True, return_inverse=True)

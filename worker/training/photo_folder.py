@@ -73,17 +73,10 @@ def load(
     class_folder.check_files(walk, counts, to_learn=True)
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
+    both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
         files = backbone_files(backbone, store / FOLDER)
-        both = mirrored and sum(counts.values()) <= MOST_MIRRORED
-        caches = [
-            FeatureCache(
-                store / FOLDER,
-                photo_features.cache_key(files, spec, mirrored=view),
-                photo_features.row_bytes(backbone.features),
-            )
-            for view in ((False, True) if both else (False,))
-        ]
+        caches = _caches(backbone, files, spec, store / FOLDER, mirrored=both)
         found = photo_features.compute(
             walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done
         )
@@ -107,6 +100,17 @@ def load(
         files,
         _report(walk, spec, found, alike, refused),
     )
+
+
+def _caches(
+    backbone: Backbone, files: BackboneFiles, spec: Preprocessing, folder: Path, *, mirrored: bool
+) -> list[FeatureCache]:
+    """The cache of the images, and that of the mirror images."""
+    row_bytes = photo_features.row_bytes(backbone.features)
+    keys = [
+        photo_features.cache_key(files, spec, mirrored=bool(view)) for view in range(1 + mirrored)
+    ]
+    return [FeatureCache(folder, key, row_bytes) for key in keys]
 
 
 def _both(one: Callable[[Bad], None], other: Callable[[Bad], None]) -> Callable[[Bad], None]:

@@ -422,17 +422,17 @@ def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> No
 
 def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     clock = request_progress.StageClock()
-    assert clock.timed(Progress("loading", step=0, steps=300), 10.0) == (
-        Progress("loading", step=0, steps=300), 0.0
+    assert clock.timed(Progress("loading", step=0, steps=302), 10.0) == (
+        Progress("loading", step=0, steps=302), 0.0
     )  # fmt: skip
-    early, _ = clock.timed(Progress("loading", step=30, steps=300), 11.0)
+    early, _ = clock.timed(Progress("loading", step=2, steps=302), 18.0)
     assert early.left_s is None
-    later, waited_s = clock.timed(Progress("loading", step=120, steps=300), 14.0)
-    assert (later.left_s, waited_s) == (6.0, 4.0)  # the first second was no step's
-    assert request_progress.plain_line(later, waited_s) == "loading, 120 of 300, 6 s left"
+    later, waited_s = clock.timed(Progress("loading", step=102, steps=302), 21.0)
+    assert (later.left_s, waited_s) == (6.0, 11.0)  # the first 8 seconds were no step's
+    assert request_progress.plain_line(later, waited_s) == "loading, 102 of 302, 6 s left"
     (line,) = request_progress.live_lines(later, waited_s, 80, True)
-    assert click.unstyle(line).endswith("120 of 300, 6 s left")
-    exporting, waited_s = clock.timed(Progress("exporting"), 20.0)
+    assert click.unstyle(line).endswith("102 of 302, 6 s left")
+    exporting, waited_s = clock.timed(Progress("exporting"), 27.0)
     assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
     assert request_progress.plain_line(exporting, 7.0) == "exporting, 7 s"
 

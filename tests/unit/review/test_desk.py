@@ -1,4 +1,4 @@
-"""What a review counts and orders is what its rows say, whatever was decided before."""
+"""What a review counts and orders is what its rows say, after any decisions."""
 
 from __future__ import annotations
 

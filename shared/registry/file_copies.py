@@ -134,7 +134,8 @@ def load(client: redis.Redis, sha256: str) -> bytes | None:
 
 def _joined(client: redis.Redis, sha256: str) -> bytes | None:
     count = _count(client, sha256)
-    whole = _allocated(_size(client, sha256, count))
+    # Its memory does not grow, which may copy it; unlike `join` it returns its content uncopied.
+    whole = io.BytesIO(bytes(_size(client, sha256, count)))
     for i in range(count):
         part = value(client, keys.blob_part(sha256, i))
         if part is None:
@@ -153,16 +154,6 @@ def _size(client: redis.Redis, sha256: str, count: int) -> int:
             pipe.strlen(key)
         with _foreign_refused(keys.blob_part(sha256, 0)):
             return sum(cast(list[int], pipe.execute()))
-
-
-def _allocated(size: int) -> io.BytesIO:
-    """A buffer that need not grow: growing may copy it. Unlike `join` it returns its content so."""
-    buffer = io.BytesIO()
-    if size:
-        buffer.seek(size - 1)
-        buffer.write(b"\0")
-        buffer.seek(0)
-    return buffer
 
 
 def _count(client: redis.Redis, sha256: str) -> int:

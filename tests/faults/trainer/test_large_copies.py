@@ -47,6 +47,7 @@ def copy(server: RedisServer, registry: Registry, points: Points) -> int:
     ).returncode
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("shot", SHOTS, ids=str)
 def test_a_copier_may_die_at_any_part_of_a_file(
     server: RedisServer, registry: Registry, tmp_path: Path, shot: Shot

@@ -19,6 +19,7 @@ from shared import failpoints
 from tests.faults.producer import (
     test_failpoints,
     test_failpoints_of_commands,
+    test_failpoints_of_default_model,
     test_failpoints_of_retries,
     test_failpoints_of_review,
     test_failpoints_of_sorting,
@@ -34,6 +35,7 @@ SUITES: list[ModuleType] = [
     failpoints_of_workers,
     failpoints_of_trainers,
     test_failpoints_of_commands,
+    test_failpoints_of_default_model,
     test_failpoints_of_retries,
     test_failpoints_of_review,
     test_failpoints_of_sorting,

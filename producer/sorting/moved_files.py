@@ -1,7 +1,8 @@
 """Where the files of rows are now: `hangtag sort` may have moved them.
 
 TABLE.sorted names, one a line, the folders that files of a table were sorted into; their logs tell
-the rest. A table that was never sorted costs one look for that file.
+the rest. A table that was never sorted costs one look for that file. The entries of a table are
+those of its job: another job may have classified other files with the same names.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
+from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, source_hash
 from shared import atomic_file
@@ -32,11 +34,13 @@ _REMEDY = "fix this, or copy the table and its journal to a folder that can be w
 class MovedFiles:
     """Finds files through the logs of sorted folders, also for several threads."""
 
-    def __init__(self, tables: Iterable[Path]) -> None:
-        """Opens the logs that these tables name."""
+    def __init__(self, tables: Iterable[Path], table: Path | None = None) -> None:
+        """Opens the logs that these tables name; with `table` for the files of its job only."""
         outs = dict.fromkeys(out for table in tables for out in sorted_into(table))
         self._lock = threading.Lock()
         self._logs = [(out, log) for out in outs if (log := _opened(out)) is not None]
+        view = read_snapshot(table) if table and self._logs else None
+        self._job = view.job if view else ""
 
     def __enter__(self) -> MovedFiles:
         return self
@@ -53,10 +57,10 @@ class MovedFiles:
     def now(self, path: bytes) -> bytes:
         """Where a file is now that was once at `path`; the same path if no log knows better.
 
-        A file that was moved is where it was moved to, whatever has its old name today. A file that
-        was copied or linked is at its old name, as long as there is one.
+        A file that the table's job has moved is where it was moved to, whatever has its old name
+        today. Any other file is at its old name, as long as there is one.
         """
-        return self._found(_resolved(path), set()) or path if self._logs else path
+        return self._found(_resolved(path)) or path if self._logs else path
 
     def location(self, options: JobOptions) -> FileLocation:
         """The files of a job's rows, where they are now."""
@@ -69,29 +73,32 @@ class MovedFiles:
         path = self.now(before)
         return None if path == before else path
 
-    def _found(self, source: bytes, seen: set[bytes]) -> bytes | None:
-        """The last place of a file, which may have been sorted again from its place."""
-        seen.add(source)
-        for place in self._places(source):
-            if place not in seen:
-                found = self._found(place, seen)
-                if found is not None or os.path.lexists(place):
-                    return found or place
+    def _found(self, source: bytes, passed: tuple[str, ...] = ()) -> bytes | None:
+        """The last place of a file. From its place it may have been sorted again, by another job
+        than those in `passed`: no job places a file twice."""
+        for job, place in self._places(source, passed):
+            found = self._found(place, (*passed, job))
+            if found is not None or os.path.lexists(place):
+                return found or place
         return None
 
-    def _places(self, source: bytes) -> Iterator[bytes]:
+    def _places(self, source: bytes, passed: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
         for out, log in self._logs:
             with self._lock:
                 found = _entries(log, source)
-            for entry in found:
-                sure = entry.way is Way.MOVE and entry.state is State.PLACED
+            for job, entry in found:
+                ours = job == self._job
+                if job in passed or (self._job and not passed and not ours):
+                    continue
+                sure = ours and entry.way is Way.MOVE and entry.state is State.PLACED
                 if sure or not os.path.lexists(source):
-                    yield b"/".join((os.fsencode(out), os.fsencode(entry.folder), entry.name))
+                    place = b"/".join((os.fsencode(out), os.fsencode(entry.folder), entry.name))
+                    yield job, place
 
 
 def of_table(table: Path) -> MovedFiles:
     """The moved files of one table."""
-    return MovedFiles([table])
+    return MovedFiles([table], table)
 
 
 def of_all_tables() -> MovedFiles:
@@ -153,13 +160,17 @@ def _opened(out: str) -> sqlite3.Connection | None:
         raise _unreadable(path, error) from error
 
 
-def _entries(log: sqlite3.Connection, source: bytes) -> list[Entry]:
-    text = f"SELECT {COLUMNS} FROM file WHERE source_hash = ? AND source = ? ORDER BY sorting DESC"
+def _entries(log: sqlite3.Connection, source: bytes) -> list[tuple[str, Entry]]:
+    """The entries of a source, each with its job, the newest first."""
+    text = (
+        f"SELECT (SELECT job FROM sorting WHERE id = file.sorting), {COLUMNS} FROM file"
+        " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC"
+    )
     try:
         found = log.execute(text, (source_hash(source), source)).fetchall()
     except sqlite3.DatabaseError as error:
         raise _unreadable("the log of a sorted folder", error) from error
-    return [entry_of(row) for row in found]
+    return [(row[0], entry_of(row[1:])) for row in found]
 
 
 def _unreadable(path: object, error: Exception) -> SetupError:

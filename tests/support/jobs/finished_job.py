@@ -37,6 +37,7 @@ def finish(
     retry_failed: bool = False,
     stop_after: int | None = None,
     answer: Answer | None = None,
+    job_id: str = ID,
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
     `stop_after`. `answer` makes the results, by default `answered`."""
@@ -46,7 +47,7 @@ def finish(
         if not job.has_started:
             card = packaged.card()
             record = JobRecord(
-                ID,
+                job_id,
                 card.name,
                 card.version,
                 card_sha256(card),

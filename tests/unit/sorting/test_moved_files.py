@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producer.journal.job_index import Entry, remember
+from producer.journal.journal import journal_path
 from producer.predict import predict
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.verify.sealed_journal import SealedJournal
+from producer.verify.verify import verify
 from shared.image_status import Status
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
@@ -65,6 +69,51 @@ def test_a_new_file_with_the_former_name_is_not_the_moved_one(table: Path, tmp_p
         )
 
 
+def test_a_new_job_of_the_table_has_the_files_that_it_classified(
+    table: Path, tmp_path: Path
+) -> None:
+    """An inbox: its images are moved away, and later ones have the same names."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    shutil.rmtree(table.parent / "in")
+    later = {"a/0.png": b"later 0", "a/1.png": b"later 1"}
+    for name, content in later.items():
+        path = table.parent / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    table.unlink()
+    journal_path(table).unlink()
+    finish(options_of(table.parent, b"in"), job_id="testjb02")
+    assert read_all(table) == {f"in/{name}": content for name, content in later.items()}
+    (table.parent / "in/a/0.png").unlink()
+    assert read_all(table)["in/a/0.png"] is Status.MISSING
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_each_table_in_a_folder_has_its_own_files(tmp_path: Path, renamed: bool) -> None:
+    """Two months of one folder, with the same names, and tables that a person may rename."""
+    pictures, wanted, out = tmp_path / "in", dict[Path, dict[str, bytes | Status]](), tmp_path / "s"
+    for number, month in enumerate((b"jan", b"feb"), 1):
+        table = tmp_path / f"{month.decode()}.csv"
+        content = {"1.png": month, "2.png": b"other " + month}
+        pictures.mkdir(exist_ok=True)
+        for name, data in content.items():
+            (pictures / name).write_bytes(data)
+        options = msgspec.structs.replace(options_of(tmp_path, b"in"), output=str(table))
+        finish(options, job_id=f"testjb0{number}")
+        sort.sort(table, out, Way.MOVE)
+        wanted[table] = {f"in/{name}": data for name, data in content.items()}
+    for table, files in wanted.items():
+        if renamed:
+            new = tmp_path / "moved" / f"new {table.name}"
+            new.parent.mkdir(exist_ok=True)
+            for path in tmp_path.glob(f"{table.name}*"):
+                path.rename(f"{new}{path.name.removeprefix(table.name)}")
+            table = new
+        assert read_all(table) == files
+        with moved_files.of_table(table) as moved:
+            assert verify(table, moved=moved.of_row).proven
+
+
 def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.COPY)
     picture = table.parent / "in/a/odd.png"
@@ -78,7 +127,10 @@ def test_a_file_that_was_sorted_twice_is_found(table: Path, tmp_path: Path) -> N
     """A second job classifies the sorted images, and they are sorted again."""
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     (tmp_path / "second").mkdir()
-    finish(options_of(tmp_path / "second", os.fsencode(tmp_path / "sorted/flagged")))
+    finish(
+        options_of(tmp_path / "second", os.fsencode(tmp_path / "sorted/flagged")),
+        job_id="testjb02",
+    )
     second = tmp_path / "second/out.csv"
     sort.sort(second, tmp_path / "again", Way.MOVE)
     for number, one in enumerate((table, second)):

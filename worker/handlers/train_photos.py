@@ -115,9 +115,8 @@ def _head(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) ->
 def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> BuiltVersion:
     from worker.photo_trials import trial
 
-    def started(recipe: Recipe) -> trial.Observer:
-        count = len(folder.learn.labels) - int(trial.held_out(folder).sum())
-        reporter = ProgressReporter(context.report, count, plan(recipe, count).epochs)
+    def started(recipe: Recipe, photos: int) -> trial.Observer:
+        reporter = ProgressReporter(context.report, photos, plan(recipe, photos).epochs)
         return trial.Observer(reporter.epoch, reporter.step, reporter.stage)
 
     return trial.build_trial(

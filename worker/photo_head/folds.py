@@ -26,7 +26,7 @@ def folds(groups: Groups, digests: Digests, labels: Labels, count: int = FOLDS) 
     one fold knows every class. Where all images of a class are near-duplicates, they are
     separated for this; `alike` names these classes.
     """
-    parts = _separated(groups, digests, labels)
+    parts = separated(groups, digests, labels)
     keys = np.full(int(parts.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(keys, parts, digests)
     of_part = (keys % np.uint64(count)).astype(np.int64)
@@ -44,7 +44,7 @@ def alike(groups: Groups, labels: Labels) -> list[int]:
     ]
 
 
-def _separated(groups: Groups, digests: Digests, labels: Labels) -> Groups:
+def separated(groups: Groups, digests: Digests, labels: Labels) -> Groups:
     """The groups, and in place of those that are a whole class its single contents."""
     parts = groups.copy()
     for label in alike(groups, labels):

@@ -25,7 +25,7 @@ from worker.evaluation import heldout_answers
 from worker.export.export import TFLITE
 from worker.inference import outlier_detector
 from worker.photo_head.fit_outlier_detector import fit_on_held_out
-from worker.photo_head.folds import folds
+from worker.photo_head.folds import folds, separated
 from worker.photo_head.out_of_fold import standard_error
 from worker.photo_trials.network_forms import form_of
 from worker.photo_trials.pixels import pixels
@@ -75,18 +75,41 @@ def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
     Raises:
         SetupError: there are none.
     """
-    given: npt.NDArray[np.bool_] = folder.learn.parts == HELDOUT
-    if given.any():
-        return given
-    found: npt.NDArray[np.bool_] = (
-        folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels) == HELD_FOLD
-    )
+    found: npt.NDArray[np.bool_]
+    if _is_given(folder):
+        found = folder.learn.parts == HELDOUT
+    else:
+        numbers = digest_numbers(folder.learn)
+        found = folds(folder.groups, numbers, folder.learn.labels) == HELD_FOLD
     if not found.any():
         raise SetupError(
             f"none of the {len(found)} photos of {folder.name} is held out; add photos, or use "
             "--recipe photo-head"
         )
     return found
+
+
+def learned(folder: PhotoFolder, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Bool [n] of `folder.learn`: the photos that are neither held out nor like one of those.
+
+    Raises:
+        SetupError: validation/ leaves none of a class.
+    """
+    labels = folder.learn.labels
+    groups = separated(folder.groups, digest_numbers(folder.learn), labels)
+    found: npt.NDArray[np.bool_] = ~np.isin(groups, groups[held])
+    missing = set(range(len(folder.labels))) - set(labels[found].tolist())
+    if missing and _is_given(folder):
+        raise SetupError(
+            f"train/ has no photos of {folder.labels[min(missing)]} but near-duplicates of those "
+            "in validation/; add photos of other scenes to train/, or use --recipe photo-head"
+        )
+    return found
+
+
+def _is_given(folder: PhotoFolder) -> bool:
+    """Whether the folder itself has a part that is held out."""
+    return bool((folder.learn.parts == HELDOUT).any())
 
 
 def build_trial(
@@ -96,30 +119,32 @@ def build_trial(
     seed: int,
     scratch: Path,
     options: TrialOptions = DEFAULTS,
-    observed: Callable[[Recipe], Observer] = lambda recipe: UNOBSERVED,
+    observed: Callable[[Recipe, int], Observer] = lambda recipe, photos: UNOBSERVED,
     on_progress: Progress = lambda done, total: None,
 ) -> BuiltVersion:
     """Decode, train, export, calibrate and measure. Files in `scratch` let it resume.
 
-    `observed` gets the recipe with the epochs that fit into the time.
+    `observed` gets the recipe with the epochs that fit into the time, and the number of photos to
+    learn from.
 
     Raises:
         SetupError: the photos do not suffice, or have changed; the weights of the backbone are
             missing; the exported files do not agree.
     """
     held = held_out(folder)
-    learn = folder.learn.where(~held)
+    learn = folder.learn.where(learned(folder, held))
     form, widths = form_of(recipe, learn, len(folder.labels))
-    data = _data(folder, held, recipe, scratch, on_progress)
+    data = _data(folder, learn, held, recipe, scratch, on_progress)
+    count = len(learn.labels)
     recipe = within(
         recipe,
-        len(data.examples.labels),
+        count,
         int(held.sum()),
         options.seconds,
         scratch,
         lambda: _seconds_per_image(recipe, data, form, seed),
     )
-    observer = observed(recipe)
+    observer = observed(recipe, count)
     made = build_version(
         name,
         recipe,
@@ -140,6 +165,7 @@ def build_trial(
 
 def _data(
     folder: PhotoFolder,
+    learn: PhotoFeatures,
     held: npt.NDArray[np.bool_],
     recipe: Recipe,
     scratch: Path,
@@ -155,7 +181,7 @@ def _data(
     return DataSet(
         name=folder.name,
         labels=folder.labels,
-        examples=examples(folder.learn.where(~held)),
+        examples=examples(learn),
         test=None if folder.test is None else examples(folder.test),
         preprocessing=spec,
         heldout=examples(out),
@@ -186,14 +212,14 @@ def _completed(
     """With the detector, the error of its accuracy, and its origin."""
     answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
     right = answers.logits.argmax(1) == answers.labels
-    given = bool((folder.learn.parts == HELDOUT).any())
-    where = "validation/" if given else "one of the folds"
+    where = "validation/" if _is_given(folder) else "one of the folds"
+    count = len(data.examples.labels)
     card = msgspec.structs.replace(
         made.card,
         heldout_error=standard_error(right, folder.groups[held]),
         pretrained=_pretrained(recipe),
-        notes=f"Trained on {int((~held).sum())} photos; measured on the {int(held.sum())} of "
-        f"{where}, which it did not learn from.",
+        notes=f"Trained on {count} photos; measured on the {int(held.sum())} of {where}, which it "
+        f"did not learn from{_left_out(len(held) - int(held.sum()) - count)}.",
     )
     served = load_runtime.load("litert", card, made.files[TFLITE])
     assert data.heldout is not None
@@ -204,6 +230,10 @@ def _completed(
     return BuiltVersion(
         card, made.files | {outlier_detector.FILE: outlier_detector.encode(detector)}
     )
+
+
+def _left_out(photos: int) -> str:
+    return f", nor from {photos} near-duplicates of them" if photos else ""
 
 
 def _features(served: Classifier, images: Images) -> npt.NDArray[np.float32]:

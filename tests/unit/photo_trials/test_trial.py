@@ -1,0 +1,99 @@
+"""What a trial learns from: no photo that it is measured on, and no near-duplicate of one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
+from tests.support.images import shapes
+from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
+from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
+from worker.photo_trials import trial
+from worker.recipes.recipes import RECIPES, Recipe
+from worker.training.photo_folder import PhotoFolder
+
+LABELS = ("circle", "square")
+PHOTOS_OF_CLASS = 10
+SCRATCH = RECIPES["photo-scratch"]
+
+
+class Stop(Exception):
+    """Ends a trial before its first epoch."""
+
+
+def folder_of(root: Path, parts: list[int], groups: list[int]) -> PhotoFolder:
+    """Drawn photos with these parts and groups of near-duplicates, the same for both classes."""
+    for label in LABELS:
+        shapes.write(root, label, PHOTOS_OF_CLASS)
+    paths = [path for label in LABELS for path in sorted((root / label).rglob("*.*"))]
+    digests = [np.frombuffer(hashlib.sha256(one.read_bytes()).digest(), np.uint8) for one in paths]
+    none = np.zeros((len(paths), 0), np.float32)
+    learn = PhotoFeatures(
+        [bytes(path) for path in paths],
+        np.repeat(np.arange(2), PHOTOS_OF_CLASS),
+        np.array(2 * parts, np.int8),
+        np.stack(digests),
+        np.arange(len(paths), dtype=np.uint64),
+        none,
+        none,
+    )
+    alike = np.array([*groups, *(PHOTOS_OF_CLASS + one for one in groups)])
+    blank = DataReport("photos", (1, 1, 3), LABELS, (), (), (), (), 0, ())
+    spec, files = Preprocessing(224, 224, 3), BackboneFiles(b"", b"")
+    return PhotoFolder("photos", LABELS, spec, learn, alike, None, files, blank)
+
+
+def learned_from(folder: PhotoFolder, scratch: Path) -> int:
+    """The number of photos that the training of this folder starts with."""
+    counts: list[int] = []
+
+    def observed(recipe: Recipe, photos: int) -> trial.Observer:
+        counts.append(photos)
+        raise Stop
+
+    with pytest.raises(Stop):
+        trial.build_trial("shapes", SCRATCH, folder, 1, scratch, observed=observed)
+    [count] = counts
+    height, width, channels = SCRATCH.size or (0, 0, 0)
+    sizes = {path.stat().st_size for path in scratch.glob("pixels-*")}
+    assert count * height * width * channels in sizes
+    return count
+
+
+def test_near_duplicates_of_photos_in_validation_are_not_learned_from(tmp_path: Path) -> None:
+    """A burst of 4, of which 2 are in validation/; 2 other scenes of 1 and of 5 photos."""
+    parts = [TRAINING, TRAINING, HELDOUT, HELDOUT, HELDOUT, *[TRAINING] * 5]
+    folder = folder_of(tmp_path / "photos", parts, [0, 0, 0, 0, 1, 2, 2, 2, 2, 2])
+    held = trial.held_out(folder)
+    assert held.sum() == 2 * 3
+    learned = trial.learned(folder, held)
+    assert not set(folder.groups[learned]) & set(folder.groups[held])
+    assert learned_from(folder, tmp_path / "scratch") == learned.sum() == 2 * 5
+
+
+def test_without_validation_all_but_one_fold_is_learned_from(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, [0, 0, 1, 1, 2, 3, 4, 5, 6, 7])
+    held = trial.held_out(folder)
+    learned = trial.learned(folder, held)
+    np.testing.assert_array_equal(learned, ~held)
+    assert not set(folder.groups[learned]) & set(folder.groups[held])
+
+
+def test_a_class_of_near_duplicates_only_is_learned_from(tmp_path: Path) -> None:
+    """As with folds: a network has to know every class, and the report names this one."""
+    folder = folder_of(tmp_path / "photos", [TRAINING] * 7 + [HELDOUT] * 3, [0] * 10)
+    held = trial.held_out(folder)
+    np.testing.assert_array_equal(trial.learned(folder, held), ~held)
+
+
+def test_a_class_that_validation_leaves_without_photos_is_an_error(tmp_path: Path) -> None:
+    parts = [TRAINING] * 5 + [HELDOUT] * 5
+    folder = folder_of(tmp_path / "photos", parts, [0] * 8 + [1, 2])
+    with pytest.raises(SetupError, match="circle but near-duplicates of those in validation/"):
+        trial.learned(folder, trial.held_out(folder))

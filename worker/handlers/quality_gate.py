@@ -12,6 +12,10 @@ from shared.registry.registry import FIRST
 from worker.datasets.examples import Digests
 from worker.evaluation.heldout_answers import HeldoutAnswers
 
+#: Images that are added to those that two versions answer differently, one for each. Without them
+#: the spread of very few is too small: a single image would always exceed its standard error.
+ADDED = 2
+
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 
 
@@ -45,12 +49,12 @@ def paired(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool = True) ->
         return None
     truth = new.labels[of_new]  # a label may have been corrected since
     right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
-    difference = right[0].astype(np.float64) - right[1]
+    differ = int(np.count_nonzero(right[0] != right[1]))
     return Comparison(
         len(common),
         float(right[0].mean()),
         float(right[1].mean()),
-        float(difference.std() / math.sqrt(len(common))),
+        math.sqrt(differ + ADDED) / len(common),
     )
 
 
@@ -69,7 +73,7 @@ def _as_bytes(digests: Digests) -> Any:
 def unpaired(new: Card, measured: float) -> Comparison:
     """Compare with the accuracy of `old` as measured on the held-out images of `new`."""
     count = new.metrics.heldout_count
-    error = standard_error(measured, count)
+    error = math.hypot(standard_error(measured, count), math.sqrt(ADDED) / count)
     return Comparison(count, new.metrics.heldout_accuracy, measured, error)
 
 
@@ -109,8 +113,13 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / count)
 
 
+def _exceeds(difference: float, error: float) -> bool:
+    """Two images of two are exactly one standard error, which rounding must not decide."""
+    return difference > error and not math.isclose(difference, error)
+
+
 def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
-    promote = compared.new >= compared.old - compared.error
+    promote = not _exceeds(compared.old - compared.new, compared.error)
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
     return GateDecision(
         promote,
@@ -121,7 +130,7 @@ def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
 
 
 def _decide_clearly(new: Card, old: Card, compared: Comparison) -> GateDecision:
-    promote = compared.new - compared.old > compared.error
+    promote = _exceeds(compared.new - compared.old, compared.error)
     outcome = "promoted: better by" if promote else "not promoted: not better by"
     return GateDecision(
         promote,

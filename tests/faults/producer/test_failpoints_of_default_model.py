@@ -1,4 +1,4 @@
-"""`models use` dies: the choice is the old or the new one, and the same command completes it."""
+"""`models use` dies: the choice is the earlier or the new one; the same command completes it."""
 
 from __future__ import annotations
 

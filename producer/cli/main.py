@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -26,21 +27,38 @@ _CODES = {
 
 
 class Commands(GroupedCommands):
-    """Turns every HangtagError into one line and an exit code."""
+    """Turns every HangtagError, and errors of the operating system, into one line and an exit
+    code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = colour_wanted(os.environ)
         try:
             return super().invoke(ctx)
         except HangtagError as error:
-            from producer.output.formatting import one_line
-
-            text = wrapped("", f"hangtag: {one_line(str(error))}", columns_of(sys.stderr))
-            click.echo(text.replace("hangtag:", failed("hangtag:"), 1), err=True)
+            _print(str(error))
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("hangtag: interrupted", err=True)
             ctx.exit(Exit.INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of standard output has ended: click exits
+            _print(_sentence(error))
+            ctx.exit(Exit.SETUP)
+
+
+def _print(text: str) -> None:
+    from producer.output.formatting import one_line
+
+    line = wrapped("", f"hangtag: {one_line(text)}", columns_of(sys.stderr))
+    click.echo(line.replace("hangtag:", failed("hangtag:"), 1), err=True)
+
+
+def _sentence(error: OSError) -> str:
+    """An error of the operating system that no function has put into words."""
+    path = error.filename
+    where = f"{os.fsdecode(path)}: " if isinstance(path, str | bytes) else ""
+    return f"{where}{error.strerror or error}; fix this and run the same command again"
 
 
 def _code(error: HangtagError) -> Exit:

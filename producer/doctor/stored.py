@@ -11,11 +11,12 @@ from pathlib import Path
 from producer.doctor.finding import Finding, Level
 from producer.fleet import machine_resources
 from producer.journal import job_index
-from producer.journal.snapshot import JobState, read_snapshot
+from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.models.catalog import load_catalog
 from producer.models.default_model import choice
 from producer.output.formatting import counted, size
 from shared.broker.runtime_paths import log_path
+from shared.errors import SetupError
 from shared.messages.model_name import parse
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
@@ -55,14 +56,22 @@ def jobs(settings: Settings) -> Iterator[Finding]:
         state = "not started" if view is None else str(view.state)
         states[state] += 1
         if state == JobState.UNREADABLE:
-            text = f"the journal of {entry.output} cannot be read"
-            fix = f"classify with --restart, or: hangtag forget {entry.id}"
-            yield Finding("jobs", Level.PROBLEM, text, fix)
+            yield _unreadable(entry)
     listed = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
     yield Finding("jobs", Level.OK, f"{listed or 'none'}; index in {job_index.index_dir()}")
     log = log_path(settings)
     if log.exists():
         yield Finding("log", Level.OK, str(log))
+
+
+def _unreadable(entry: job_index.Entry) -> Finding:
+    text = f"the journal of {entry.output} cannot be read"
+    fix = f"classify with --restart, or: hangtag forget {entry.id}"
+    try:
+        has_journal(Path(entry.output))
+    except SetupError as error:
+        text, _, fix = str(error).partition("; ")
+    return Finding("jobs", Level.PROBLEM, text, fix)
 
 
 def room(settings: Settings) -> Iterator[Finding]:

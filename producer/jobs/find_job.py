@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from producer.journal.job_index import entries, output_of
-from producer.journal.journal import journal_path
-from producer.journal.snapshot import read_snapshot
+from producer.journal.snapshot import has_journal, read_snapshot
 from shared.errors import UsageError, no_such
 
 #: The start of a job's id (shared/messages/job.py).
@@ -25,9 +24,10 @@ def find_output(job: str) -> Path:
     Raises:
         NoSuchJob: this machine knows no such job.
         UsageError: several ids start like this.
+        SetupError: the folder of an output cannot be accessed.
     """
     output = output_of(job) or _output_of_started(job)
-    if output is None and journal_path(Path(job).absolute()).exists():
+    if output is None and has_journal(Path(job).absolute()):
         output = Path(job).absolute()
     if output is None:
         started = {entry.id: Path(entry.output) for entry in entries()}

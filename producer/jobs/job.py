@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember
 from producer.journal.job_properties import ATTEMPT, TABLE, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
-from producer.journal.snapshot import read_snapshot
+from producer.journal.snapshot import has_journal, read_snapshot
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
@@ -50,7 +51,7 @@ class Job:
         self.options = options
         self.output = Path(options.output)
         path = journal_path(options.output)
-        existed = path.exists()
+        existed = os.path.exists(path)
         if not existed and not restart:
             _check_output(self.output)
         #: The earlier jobs of this output that this one replaces, including those that an
@@ -227,20 +228,19 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     Raises:
         UsageError: there is none.
     """
-    path = journal_path(output)
-    if not path.exists():
+    if not has_journal(output):
         raise UsageError(no_such("job", str(output), (), "hangtag status"))
-    with closing(Journal(path)) as journal:
+    with closing(Journal(journal_path(output))) as journal:
         if journal.get("options") is None:
             raise UsageError(f"the job of {output} never started; start it with: hangtag classify")
         return msgspec.structs.replace(journal.options, output=str(output)), journal.budget
 
 
 def _check_output(output: Path) -> None:
-    if output.exists() or output.is_symlink():
+    if os.path.lexists(output):
         raise UsageError(
             f"{output} exists and is not a table of a job that can be resumed; "
             "choose another -o, or replace it with --restart"
         )
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")

@@ -14,8 +14,7 @@ from producer.jobs.find_job import find_output
 from producer.jobs.job import Job, stored_options
 from producer.journal import journal
 from producer.journal.job_properties import Pinned
-from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, read_snapshot
+from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.journal.totals import Answers
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
@@ -132,7 +131,7 @@ def _checked(target: Target) -> tuple[Path | None, str]:
     if target.output == STDOUT:
         return None, target.form or CSV
     output = Path(checked_output(target.output, forms=FORMS))
-    if journal_path(output).exists():
+    if has_journal(output):
         raise UsageError(f"{output} is the table of a job; choose another -o")
     if output.name.endswith(_OF_JOBS):
         raise UsageError(f"{output} is named like a file of a job; choose another -o")

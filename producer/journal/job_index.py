@@ -61,19 +61,31 @@ def _make(folder: Path) -> None:
 
 
 def entries() -> list[Entry]:
-    """Every job whose journal exists, oldest first. Entries of the others are deleted."""
+    """Every job whose journal exists or is unreachable, oldest first. Entries of the others are
+    deleted."""
     found = []
     for file in index_dir().glob("*.json"):
         try:
             entry = msgspec.json.decode(file.read_bytes(), type=Entry)
         except (OSError, *MISFITS):
             continue
-        if Path(f"{entry.output}.hangtag").exists():
+        if _may_exist(f"{entry.output}.hangtag"):
             found.append(entry)
         else:
             with suppress(OSError):  # the next call deletes it
                 file.unlink(missing_ok=True)
     return sorted(found, key=lambda entry: entry.created)
+
+
+def _may_exist(path: str) -> bool:
+    """Whether a file exists or cannot be examined: its folder may be closed, or its server down."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def forget(ids: Iterable[str]) -> None:

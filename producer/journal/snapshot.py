@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -16,8 +17,11 @@ from producer.journal.job_properties import AttemptResult, JobProperties, open_r
 from producer.journal.journal import journal_path
 from producer.journal.totals import Answers, JobCounts, load_counts
 from shared import file_lock
-from shared.errors import Exit, HangtagError
+from shared.errors import Exit, HangtagError, SetupError
 from shared.messages.batch import MAX_FILE_BYTES
+
+#: Errors of paths at which there can be no file.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class JobState(enum.StrEnum):
@@ -27,7 +31,7 @@ class JobState(enum.StrEnum):
     PAUSED = "paused"  #: its producer is not running; the same command resumes
     CANCELLED = "cancelled"
     FINISHED = "finished"
-    UNREADABLE = "unreadable"  #: the journal is damaged
+    UNREADABLE = "unreadable"  #: the journal is damaged, or its folder cannot be accessed
 
 
 class JobView(msgspec.Struct, frozen=True):
@@ -58,6 +62,18 @@ class JobView(msgspec.Struct, frozen=True):
         return JobCounts(self.found, self.done, self.failed, self.flagged)
 
 
+def has_journal(output: Path) -> bool:
+    """Whether this output has a journal. Raises SetupError if its folder cannot be accessed."""
+    path = journal_path(output)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise SetupError(f"{path}: {error.strerror}; check its permissions and its disk") from None
+    return True
+
+
 def is_running(output: Path) -> bool:
     """Whether a process holds the job's journal."""
     try:
@@ -74,8 +90,8 @@ def read_snapshot(output: Path) -> JobView | None:
     """The job of this output; None if no job was started."""
     try:
         found, totals = _read(journal_path(output))
-    except sqlite3.DatabaseError:
-        if not journal_path(output).exists() or is_running(output):
+    except (OSError, sqlite3.DatabaseError):
+        if not _may_exist(output) or is_running(output):
             return None  # its producer is creating it
         return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
     job = _Snapshot(found)
@@ -105,6 +121,13 @@ def read_snapshot(output: Path) -> JobView | None:
         created=record.created,
         file_count=job.file_count,
     )
+
+
+def _may_exist(output: Path) -> bool:
+    try:
+        return has_journal(output)
+    except SetupError:
+        return True
 
 
 class _Snapshot(JobProperties):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from producer.journal.journal import journal_path
+from producer.journal.snapshot import has_journal
 from producer.pages.file_location import FileLocation
 from producer.rendering.person_labels import Content
 from producer.sorting import moved_files
@@ -51,7 +51,7 @@ def _located(table: Path, decisions: Collection[Correction]) -> Iterator[Labelle
 def _paths(table: Path, wanted: set[Content]) -> dict[Content, bytes]:
     """The absolute path of a file with each content, as far as the table's job has one."""
     found: dict[Content, bytes] = {}
-    if not journal_path(table).exists():  # the log may have been copied without its job
+    if not has_journal(table):  # the log may have been copied without its job
         return found
     with SealedJournal(table, or_running=True) as sealed, moved_files.of_table(table) as moved:
         files = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))

@@ -100,8 +100,11 @@ _HEAD_BYTES = 4096
 def _is_page(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
-    with path.open("rb") as file:
-        return GENERATOR.encode() in file.read(_HEAD_BYTES)
+    try:
+        with path.open("rb") as file:
+            return GENERATOR.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 @functools.cache

@@ -15,8 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.journal.journal import journal_path
 from producer.journal.records import BatchFiles
+from producer.journal.snapshot import has_journal
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status
@@ -64,7 +64,7 @@ class Answers:
         self.labels, self.confidences = array("H"), array("f")
         self.flags, self.folders = bytearray(), array("I")
         self.folder_names: list[bytes] = []
-        if not journal_path(output).exists():
+        if not has_journal(output):
             raise UsageError(f"there is no job of {output}; make one with: hangtag classify")
         with SealedJournal(output) as sealed:
             if not sealed.finished:

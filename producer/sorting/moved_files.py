@@ -145,9 +145,9 @@ def _pointer(table: Path) -> Path:
 
 
 def _opened(out: str) -> sqlite3.Connection | None:
-    """A log for reading; None if there is none."""
+    """A log for reading; None if there is none, or its folder cannot be accessed."""
     path = Path(out, SORT_LOG)
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     # Not read-only where that is possible: after a crash SQLite rolls the last change back first.
     mode = (

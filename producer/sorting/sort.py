@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from producer.journal.journal import journal_path
+from producer.journal.snapshot import has_journal
 from producer.journal.totals import JobCounts
 from producer.output.formatting import typed
 from producer.output.job_progress import JobProgress, make_progress
@@ -131,7 +132,7 @@ def _checked(into: Path) -> str:
 @contextmanager
 def _opened(table: Path) -> Iterator[SealedJournal]:
     """The journal of a finished job."""
-    if not journal_path(table).exists():
+    if not has_journal(table):
         raise UsageError(
             f"{table} has no journal ({journal_path(table).name}) beside it; name a table that "
             "classify has written"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import read_snapshot
+from producer.journal.snapshot import has_journal, read_snapshot
 from producer.output.formatting import counted
 from producer.verify.check_files import Moved, file_problems
 from producer.verify.check_format import form_problems
@@ -52,14 +53,13 @@ def verify(
         SetupError: the table or its journal cannot be read.
     """
     output = output.absolute()
-    journal = journal_path(output)
-    if not output.exists() and not journal.exists():
+    if not has_journal(output) and not os.path.exists(output):
         raise UsageError(f"there is no table {output}; name one that classify has written")
     if output.is_dir():
         raise UsageError(f"{output} is a folder; name the table that classify has written of it")
     try:
-        if not journal.exists():
-            return _without_journal(output, journal)
+        if not has_journal(output):
+            return _without_journal(output, journal_path(output))
         with SealedJournal(output) as sealed:
             if checking is not None:
                 checking.rows, sealed.passed = sealed.count, checking.passed

@@ -139,7 +139,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
     for folder in folders:
-        if journal_path(os.fsdecode(folder)).exists():
+        if os.path.exists(journal_path(os.fsdecode(folder))):
             table = os.fsdecode(folder)
             raise UsageError(
                 f"{table} is the table of a job; name a folder of images, or show the table with: "

@@ -14,6 +14,7 @@ from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.formatting import counted, typed
+from producer.output.output_path import checked_output
 from producer.pages import page as pages
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request
@@ -77,11 +78,14 @@ def check(
     """Have the folder checked, and write the table, and the page if one is named.
 
     Raises:
-        UsageError: the folder does not exist, or another file is at an output (unless `force`).
+        UsageError: the folder does not exist, an output is no file that can be written, or another
+            file or job is there (unless `force`).
         SetupError: the folder has no classes, an output cannot be written; or as `submit`.
     """
+    table = checked_output(str(output))
+    check_table.check_output(Path(table), force)  # before the long work
     if page is not None:
-        pages.check(page, force)  # before the long work
+        pages.check(page, force)
     input = corrections_input(corrections)
     place = data_place(folder, settings)
     check_data(place, "train", settings)
@@ -90,7 +94,7 @@ def check(
     answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)
     rows = decode_rows(picture(settings, request.id, checked_data.FILE))
     card = decode_card(rows.card)
-    check_table.write(rows, card, os.fsencode(folder), str(output.absolute()))
+    check_table.write(rows, card, os.fsencode(folder), table, force=force)
     found = Findings(rows)
     if page is not None:
         check_page.write(found, card, answer, folder, table=output, page=page, quiet=quiet)

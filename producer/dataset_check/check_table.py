@@ -15,8 +15,12 @@ from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.snapshot import JobState, read_snapshot
 from producer.output.csv_table import failures
-from shared.errors import Exit
+from producer.output.output_path import check_folder
+from producer.rendering.table_file import is_foreign
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import Exit, UsageError
 from shared.image_status import count_flags
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.checked_data import CheckedRows
@@ -25,16 +29,46 @@ from shared.messages.job import JobRecord
 from shared.messages.model_card import Card, card_sha256
 
 BATCH_ROWS = 2048
+#: The property of a journal that a check has written, so that the next one may replace it.
+CHECK = "check"
 
 
-def write(rows: CheckedRows, card: Card, typed: bytes, output: str) -> None:
+def check_output(output: Path, force: bool) -> None:
+    """Check that the table and its journal may be written.
+
+    Raises:
+        UsageError: there is no folder for it, a job is running there, or a file or job is there
+            that no check has written (unless `force`).
+        SetupError: what is there cannot be read.
+    """
+    check_folder(output)
+    view = read_snapshot(output)
+    if view is not None and view.state is JobState.RUNNING:
+        raise UsageError(f"the job of {output} is running; choose another -o")
+    if force or (view is None and not os.path.lexists(output)):
+        return
+    if view is None or view.state is JobState.UNREADABLE or not _is_own(output):
+        raise UsageError(
+            f"a file or a job that no check has written is at {output}, and is not replaced; "
+            "choose another -o, or replace it with --force"
+        )
+
+
+def _is_own(output: Path) -> bool:
+    """Whether the job of this output, and the file that is there, are those of a check."""
+    with SealedJournal(output, or_running=True, check=False) as journal:
+        return journal.get(CHECK) is not None and not is_foreign(journal, output)
+
+
+def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bool = False) -> None:
     """Write the table and its journal; `typed` is the folder as typed. An earlier table of this
     output is replaced, and its corrections stay beside it.
 
     Raises:
-        UsageError: another file is at the output.
+        UsageError: as `check_output`.
         SetupError: the journal or the table cannot be written.
     """
+    check_output(Path(output), force)
     cwd = os.fsencode(os.getcwd())
     # The model differs from that of every job, so that none takes this journal for its own.
     options = JobOptions((typed,), cwd, output, model=card.ref, top_k=rows.k)
@@ -50,7 +84,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str) -> None:
         created=time.time(),
     )
     with closing(Job(options, restart=True)) as job:
-        job.begin(Pinned(record, card, options))
+        job.begin(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [_stored(n, result)])

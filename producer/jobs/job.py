@@ -18,6 +18,7 @@ from producer.journal.job_index import Entry, ids_of, remember
 from producer.journal.job_properties import ATTEMPT, TABLE, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
+from producer.output.output_path import check_folder
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
@@ -105,7 +106,7 @@ class Job:
         """
         self.begin(pin(client, self.options))
 
-    def begin(self, pinned: Pinned) -> None:
+    def begin(self, pinned: Pinned, **also: bytes) -> None:
         """Start the job with these properties, and replace an earlier job of this output.
 
         Raises:
@@ -122,6 +123,7 @@ class Job:
             # With --restart, the file that is there may be replaced.
             **{TABLE: sha256_of(self.output).encode()},
             **{DISPLAY: encode_display(self.table.display)},
+            **also,
         )
         self._earlier = False
         self._pinned = pinned
@@ -242,5 +244,4 @@ def _check_output(output: Path) -> None:
             f"{output} exists and is not a table of a job that can be resumed; "
             "choose another -o, or replace it with --restart"
         )
-    if not os.path.isdir(output.parent):
-        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")
+    check_folder(output)

@@ -18,7 +18,7 @@ from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.journal.totals import Answers
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
-from producer.output.output_path import checked_output
+from producer.output.output_path import check_folder, checked_output
 from producer.pages.progress import PageProgress
 from producer.rendering import table_file
 from producer.rendering.display_options import (
@@ -137,6 +137,5 @@ def _checked(target: Target) -> tuple[Path | None, str]:
         raise UsageError(f"{output} is named like a file of a job; choose another -o")
     if os.path.lexists(output) and not target.force:
         raise UsageError(f"{output} exists; choose another -o, or replace it with --force")
-    if not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")
+    check_folder(output)
     return output, target.form or form_of(target.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
@@ -57,6 +58,16 @@ def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
         example = f"for example -o {stem}.csv"
         raise UsageError(f"-o {typed}: the table is {known}, not {suffix}; {example}")
     return output
+
+
+def check_folder(output: Path) -> None:
+    """Check that the folder of an output exists.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not os.path.isdir(output.parent):
+        raise UsageError(f"there is no folder {output.parent}; create it or choose another -o")
 
 
 def _unprintable(path: str) -> str:

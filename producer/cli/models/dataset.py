@@ -107,7 +107,7 @@ def show(
     show_default=True,
     help="Fail if a larger share of the files cannot be read as images.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
+@click.option("--force", is_flag=True, help="Replace also what no check has written.")
 @quiet_option
 @json_option
 def check(

@@ -44,8 +44,8 @@ class Check(NamedTuple):
 def plant(folder: Path) -> Check:
     """The table and the page of a check."""
     root = folder / "photos"
-    paths = _write_files(root)
-    rows = _rows(root, paths)
+    write_files(root)
+    rows = rows_of(root)
     table, page, found = folder / "check.csv", folder / "check.html", Findings(rows)
     check_table.write(rows, card(), os.fsencode(root), str(table))
     check_page.write(found, card(), answer(), str(root), table=table, page=page, quiet=True)
@@ -54,11 +54,11 @@ def plant(folder: Path) -> Check:
 
 def card() -> Card:
     """Of the heads that answered."""
-    return msgspec.structs.replace(packaged.card(), labels=LABELS)
+    return msgspec.structs.replace(packaged.card(), labels=LABELS, operating_points=())
 
 
-def _write_files(root: Path) -> list[bytes]:
-    """Files below the folder, in path order."""
+def write_files(root: Path) -> None:
+    """The files below the folder."""
     for number, label in enumerate(LABELS):
         names = [os.fsencode(f"{i:02}.png") for i in range(OF_CLASS)]
         for i, name in enumerate([*names, *(HOSTILE if number == 1 else ())]):
@@ -72,13 +72,13 @@ def _write_files(root: Path) -> list[bytes]:
         (root / copy).write_bytes((root / original).read_bytes())
     for path in UNREADABLE:
         (root / path).write_bytes(RUBBISH)
-    every = (
+
+
+def rows_of(root: Path) -> CheckedRows:
+    """The trainer's answers about these files."""
+    paths = sorted(
         os.path.join(where, name) for where, _, files in os.walk(bytes(root)) for name in files
     )
-    return sorted(every)
-
-
-def _rows(root: Path, paths: list[bytes]) -> CheckedRows:
     below = [os.fsdecode(path.removeprefix(bytes(root) + b"/")) for path in paths]
     labels = [LABELS.index(path.split("/")[1]) for path in below]
     wrong = [path in WRONG for path in below]

@@ -1,0 +1,164 @@
+"""`hangtag dataset check` replaces what a check wrote, and without `--force` nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.dataset_check import check_table
+from producer.verify.verify import verify
+from shared.errors import Exit, UsageError
+from shared.labels.correction_log import log_path
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.pages.planted_check import card, rows_of, write_files
+
+FOREIGN = b"a,b\nmine,1\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with class folders in photos/, and no server that could be reached."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no-server")
+    write_files(tmp_path / "photos")
+    return tmp_path
+
+
+def refused(*arguments: str) -> str:
+    """The only line of the command, which must not get as far as the request."""
+    result = CliRunner().invoke(hangtag, ["dataset", "check", "photos", *arguments])
+    assert result.exit_code == Exit.USAGE, result.output
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def write(table: Path, force: bool = False) -> None:
+    """What a check does when it has its answers."""
+    root = table.parent / "photos"
+    check_table.write(rows_of(root), card(), os.fsencode(root), str(table), force=force)
+
+
+def written(folder: Path) -> Path:
+    """The table of a check."""
+    write(folder / "check.csv")
+    return folder / "check.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("photos-check.csv", []),
+        ("notes.csv", ["-o", "notes.csv"]),
+        ("notes.csv", ["-o", "notes.html"]),
+    ],
+)
+def test_a_file_of_the_user_is_not_replaced(here: Path, name: str, arguments: list[str]) -> None:
+    (here / name).write_bytes(FOREIGN)
+    line = refused(*arguments)
+    assert str(here / name) in line
+    assert "--force" in line
+    assert content(here) == {name: FOREIGN}
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
+    (here / "more").mkdir()
+    (here / "more/1.png").write_bytes(b"one")
+    finish(options_of(here, b"more"), stop_after=None if has_table else 0)
+    before = content(here)
+    assert "out.csv" in refused("-o", "out.html")
+    assert content(here) == before
+
+
+def test_a_table_that_was_edited_is_not_replaced(here: Path) -> None:
+    table = written(here)
+    table.write_bytes(table.read_bytes() + b"mine\n")
+    before = content(here)
+    assert "--force" in refused("-o", "check.csv")
+    with pytest.raises(UsageError):  # as when it was edited while the request was in progress
+        write(table)
+    assert content(here) == before
+    write(table, force=True)
+    assert verify(table).proven
+
+
+def test_what_an_earlier_check_wrote_is_replaced_and_corrections_stay(here: Path) -> None:
+    table = written(here)
+    log_path(table).write_bytes(b"{}\n")
+    check_table.check_output(table, force=False)
+    write(table)
+    assert verify(table).proven
+    assert log_path(table).read_bytes() == b"{}\n"
+    table.unlink()
+    write(table)
+    assert verify(table).proven
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [("photos", "is a folder"), ("no/check.csv", "no folder"), ("check.json", "not .json")],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_request(
+    here: Path, output: str, why: str
+) -> None:
+    assert why in refused("-o", output)
+    assert why in refused("-o", output, "--force")
+
+
+#: One process for all points: each crash is that of a fork.
+_CRASHES = """
+import os, signal, sys
+from pathlib import Path
+from producer.verify.verify import verify
+from shared import failpoints
+from tests.unit.dataset_check.test_check_output import FOREIGN, write
+
+def killed_at(number):
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] != 0
+    left = [number]
+    def passed(name):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    failpoints.watch(passed)
+    write(table, force)
+    os._exit(0)
+
+table, before, points = Path(sys.argv[1]), sys.argv[2], 0
+force = before == "file"
+while True:
+    for path in table.parent.glob("check.csv*"):
+        path.unlink()
+    if before == "check":
+        write(table)
+    elif before == "file":
+        table.write_bytes(FOREIGN)
+    if not killed_at(points + 1):
+        break
+    points += 1
+    write(table, force)
+    assert verify(table).proven
+print(points)
+"""
+
+
+@pytest.mark.parametrize("before", ["nothing", "check", "file"])
+def test_what_a_crash_leaves_is_replaced_by_the_same_command(here: Path, before: str) -> None:
+    """Killed at each failpoint in turn; `--force` only where the first run needed it."""
+    command = [sys.executable, "-c", _CRASHES, str(here / "check.csv"), before]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 6

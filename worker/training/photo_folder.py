@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +20,10 @@ from worker.datasets import class_folder, quality
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import ClassFolderWalk, printable
-from worker.datasets.quality import NAMED, UnreadableFiles
+from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
 from worker.export.backbone_files import backbone_files
+from worker.photo_head import folds
 from worker.photo_head.near_duplicates import Groups, groups
 
 #: Files of a folder whose mirror images may be learned from as well, which takes twice the time and
@@ -142,6 +143,8 @@ def _report(
     groups_ = alike.astype(np.uint64)
     every = np.arange(len(found.labels))
     rows = DecodedRows(found.labels, found.parts, digest_numbers(found), groups_, every)
+    learn = found.parts != TEST
+    single = folds.alike(alike[learn], found.labels[learn])
     named = _duplicates(walk, found, alike)
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
@@ -152,10 +155,24 @@ def _report(
         test=counts(TEST),
         unreadable=tuple(refused.named),
         unreadable_count=refused.count,
-        notes=quality.photo_notes(walk.labels, rows, parts, walk.skipped),
+        notes=(
+            *quality.photo_notes(walk.labels, rows, parts, walk.skipped),
+            *_of_one_scene([walk.labels[label] for label in single]),
+        ),
         duplicates=tuple(named[:NAMED]),
         duplicates_count=len(named),
     )
+
+
+def _of_one_scene(labels: Sequence[str]) -> Iterator[str]:
+    """A note on classes whose photos had to be learned from and measured all the same."""
+    if labels:
+        more = f" and {len(labels) - NAMED_IN_ERROR} more" if len(labels) > NAMED_IN_ERROR else ""
+        yield (
+            f"all photos of {', '.join(labels[:NAMED_IN_ERROR])}{more} are near-duplicates of each "
+            f"other: {'its' if len(labels) == 1 else 'their'} figures are too good; add photos of "
+            "other moments"
+        )
 
 
 def _duplicates(walk: ClassFolderWalk, found: PhotoFeatures, alike: Groups) -> list[str]:

@@ -1,0 +1,55 @@
+"""The report of a folder of photos: classes without figures to trust, and files by their names."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from shared.labels.labelled_files import LabelledFile
+from shared.messages.replies import DataReport
+from tests.support.backbones import short_backbone
+from tests.support.images import shapes
+from worker.training import photo_folder
+
+PHOTOS = 6
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose name is longer than that of the data."""
+    return tmp_path_factory.mktemp("photos-that-people-have-reviewed")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataReport:
+    """Two classes of many scenes, one of a single scene, and two corrected files elsewhere."""
+    root = tmp_path_factory.mktemp("photos")
+    for label in ("circle", "square"):
+        shapes.write(root, label, PHOTOS)
+    scene = shapes.draw("triangle", 1)
+    (root / "triangle").mkdir()
+    for side in range(400, 400 + 4 * PHOTOS, 4):
+        path = root / "triangle" / f"{side}.png"
+        path.write_bytes(shapes.encoded(scene.resize((side, side)), "PNG"))
+    copy = shapes.encoded(shapes.draw("circle", 1), "BMP")
+    given = [_corrected(outside / "copy.bmp", copy), _corrected(outside / "bad.jpg", b"no photo")]
+    folder = tmp_path_factory.mktemp("store")
+    with short_backbone.in_table(folder) as backbone:
+        return photo_folder.load(
+            root, backbone, folder, 0.5, lambda done, total: None, given, mirrored=False
+        ).report
+
+
+def _corrected(path: Path, data: bytes) -> LabelledFile:
+    path.write_bytes(data)
+    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
+
+
+def test_a_class_of_one_scene_is_named(report: DataReport) -> None:
+    [note] = [note for note in report.notes if "near-duplicates" in note]
+    assert note == (
+        "all photos of triangle are near-duplicates of each other: its figures are too good; add "
+        "photos of other moments"
+    )

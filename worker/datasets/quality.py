@@ -117,7 +117,7 @@ class UnreadableFiles:
         """Count a file."""
         self.count += 1
         if len(self.named) < NAMED:
-            path = printable(bad.path[len(self._root) + 1 :])
+            path = printable(bad.path.removeprefix(self._root + b"/"))
             self.named.append(f"{path}: {bad.status.sentence}")
 
     def done(self, files: int) -> None:

@@ -179,7 +179,7 @@ def _duplicates(walk: ClassFolderWalk, found: PhotoFeatures, alike: Groups) -> l
     """A line for each image that is nearly the same as an earlier one."""
 
     def path(number: int) -> str:
-        return printable(found.paths[number][len(walk.root) + 1 :])
+        return printable(found.paths[number].removeprefix(walk.root + b"/"))
 
     _, first = np.unique(alike, return_index=True)
     first_of = first[alike].tolist()

@@ -53,3 +53,8 @@ def test_a_class_of_one_scene_is_named(report: DataReport) -> None:
         "all photos of triangle are near-duplicates of each other: its figures are too good; add "
         "photos of other moments"
     )
+
+
+def test_corrected_files_elsewhere_have_their_own_paths(report: DataReport, outside: Path) -> None:
+    assert [line.partition(": ")[0] for line in report.unreadable] == [f"{outside}/bad.jpg"]
+    assert f"{outside}/copy.bmp: like circle/001.png" in report.duplicates

@@ -53,7 +53,8 @@ def jobs(settings: Settings) -> Iterator[Finding]:
     states: Counter[str] = Counter()
     for entry in job_index.entries():
         view = read_snapshot(Path(entry.output))
-        state = "not started" if view is None else str(view.state)
+        missing = view is None and not job_index.is_reachable(entry)
+        state = "missing" if missing else "not started" if view is None else str(view.state)
         states[state] += 1
         if state == JobState.UNREADABLE:
             yield _unreadable(entry)

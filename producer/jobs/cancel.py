@@ -40,6 +40,7 @@ def cancel(job: str, settings: Settings) -> str:
     if view is None:
         found = whole_id(job, remote_ids(settings)) or job
         if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings):
+            find_output(job)  # raises an error if there is none, or its disk is missing
             raise UsageError(unknown(job))
         return f"job {found} is cancelled"
     if output is not None and view.state is JobState.RUNNING:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from producer.journal.job_index import entries, output_of
+from producer.journal.job_index import entries, ids_of, output_of
 from producer.journal.snapshot import has_journal, read_snapshot
+from producer.output.formatting import typed
 from shared.errors import UsageError, no_such
 
 #: The start of a job's id (shared/messages/job.py).
@@ -22,13 +23,26 @@ def find_output(job: str) -> Path:
     """The output path of a job of this machine.
 
     Raises:
-        NoSuchJob: this machine knows no such job.
+        NoSuchJob: this machine knows no such job, or its journal is missing.
         UsageError: several ids start like this.
         SetupError: the folder of an output cannot be accessed.
     """
+    output = known_output(job)
+    if not has_journal(output):
+        raise NoSuchJob(
+            f"the journal of {output} is missing; connect its disk, or remove the job with: "
+            f"{typed(['hangtag', 'forget', job])}"
+        )
+    return output
+
+
+def known_output(job: str) -> Path:
+    """The output path of a job of this machine, whose disk may be missing. Raises as
+    `find_output`."""
+    path = Path(job).absolute()
     output = output_of(job) or _output_of_started(job)
-    if output is None and has_journal(Path(job).absolute()):
-        output = Path(job).absolute()
+    if output is None and (ids_of(str(path)) or has_journal(path)):
+        output = path
     if output is None:
         started = {entry.id: Path(entry.output) for entry in entries()}
         whole = whole_id(job, started)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
 from producer.jobs.cancel import brokers
-from producer.jobs.find_job import find_output
+from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, read_snapshot
@@ -38,6 +38,7 @@ class KnownJob(NamedTuple):
     output: Path
     about: str  #: its state, and how much of it is done
     has_keys: bool  #: in Redis, which a finished job has not
+    missing: bool = False  #: whether its journal cannot be accessed now
 
 
 def find(job: str) -> KnownJob:
@@ -46,15 +47,17 @@ def find(job: str) -> KnownJob:
     Raises:
         UsageError: there is none on this machine, or it is running.
     """
-    output = find_output(job)
+    output = known_output(job)
     if is_running(output):
         raise UsageError(
             f"the job of {output} is running; stop it first with: hangtag cancel {job}"
         )
     view = read_snapshot(output)
     if view is None or view.state is JobState.UNREADABLE:
-        ids = job_index.ids_of(str(output))
-        return KnownJob(next(iter(ids), ""), output, "unreadable", True)
+        one = next(iter(job_index.ids_of(str(output))), "")
+        if not os.path.lexists(journal_path(output)):
+            return KnownJob(one, output, "its journal is missing", True, missing=True)
+        return KnownJob(one, output, "unreadable", True)
     done = f"{view.done:,} of {counted(view.found, 'image')} done"
     finished = view.state is JobState.FINISHED
     return KnownJob(view.job, output, f"{view.state}, {done}", not finished)
@@ -68,21 +71,27 @@ def forget(job: KnownJob, settings: Settings) -> bool:
         UsageError: it runs again, or its journal was replaced by a symbolic link.
         SetupError: a file cannot be removed.
     """
-    journal = journal_path(job.output)
-    lock = journal_lock.take(journal)
+    lock = None if job.missing else journal_lock.take(journal_path(job.output))
     try:
         ids = job_index.ids_of(str(job.output)) | ({job.id} if job.id else set())
         deleted = [_delete_keys(one, settings) for one in sorted(ids) if job.has_keys]
-        with atomic_file.writing(journal, _REMEDY):
-            journal_lock.empty(journal, lock)
-            for path in (Path(f"{journal}.log"), Path(f"{job.output}{PART_SUFFIX}"), journal):
-                path.unlink(missing_ok=True)
-                failpoint("forget.file-removed")
-            atomic_file.sync_folder(journal.parent)
+        if lock is not None:
+            _remove_files(job.output, lock)
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
     job_index.forget(ids)
     return all(deleted)
+
+
+def _remove_files(output: Path, lock: int) -> None:
+    journal = journal_path(output)
+    with atomic_file.writing(journal, _REMEDY):
+        journal_lock.empty(journal, lock)
+        for path in (Path(f"{journal}.log"), Path(f"{output}{PART_SUFFIX}"), journal):
+            path.unlink(missing_ok=True)
+            failpoint("forget.file-removed")
+        atomic_file.sync_folder(journal.parent)
 
 
 def _delete_keys(job: str, settings: Settings) -> bool:

@@ -115,7 +115,7 @@ class Job:
         make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        remember(Entry(record.id, str(self.output), record.created))
+        remember(Entry(record.id, str(self.output), record.created, card.ref))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),

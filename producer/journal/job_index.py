@@ -4,6 +4,7 @@ in Redis."""
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,10 @@ from shared.errors import MISFITS
 from shared.failpoints import failpoint
 from shared.messages.job import JOB_ID
 
+#: A job whose disk is missing for longer is forgotten.
+MISSING_S = 90 * 86_400.0
+#: The time of an entry's file is when its journal was last there, to within this duration.
+SEEN_S = 86_400.0
 REMEDY = "fix this or set XDG_STATE_HOME to another folder, and run the same command again"
 
 
@@ -24,6 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
     id: str
     output: str
     created: float  #: seconds since 1970
+    model: str = ""  #: the version that it is pinned to; empty in entries of older versions
 
 
 def index_dir() -> Path:
@@ -61,31 +67,46 @@ def _make(folder: Path) -> None:
 
 
 def entries() -> list[Entry]:
-    """Every job whose journal exists or is unreachable, oldest first. Entries of the others are
-    deleted."""
-    found = []
+    """Every job whose journal exists or may exist on a disk that is missing now, oldest first.
+    Entries of the others are deleted."""
+    found, now = [], time.time()
     for file in index_dir().glob("*.json"):
         try:
             entry = msgspec.json.decode(file.read_bytes(), type=Entry)
+            seen = file.stat().st_mtime
         except (OSError, *MISFITS):
             continue
-        if _may_exist(f"{entry.output}.hangtag"):
-            found.append(entry)
-        else:
-            with suppress(OSError):  # the next call deletes it
+        with suppress(OSError):  # the next call does it
+            if is_reachable(entry):
+                if seen < now - SEEN_S:
+                    os.utime(file)
+            elif seen < now - MISSING_S or _is_deleted(entry):
                 file.unlink(missing_ok=True)
+                continue
+        found.append(entry)
     return sorted(found, key=lambda entry: entry.created)
 
 
-def _may_exist(path: str) -> bool:
-    """Whether a file exists or cannot be examined: its folder may be closed, or its server down."""
+def is_reachable(entry: Entry) -> bool:
+    """Whether the job's journal is there; false also while its folder cannot be accessed."""
+    return os.path.exists(_journal(entry))
+
+
+def _is_deleted(entry: Entry) -> bool:
+    """Whether the folder of a missing journal is there. One without a file may be the place where
+    its disk is mounted, or its server's folder."""
     try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        os.stat(_journal(entry))
+    except FileNotFoundError:
+        with suppress(OSError), os.scandir(os.path.dirname(entry.output)) as files:
+            return next(files, None) is not None
     except OSError:
-        return True
-    return True
+        pass
+    return False
+
+
+def _journal(entry: Entry) -> str:
+    return f"{entry.output}.hangtag"
 
 
 def forget(ids: Iterable[str]) -> None:

@@ -128,15 +128,19 @@ def removable(settings: Settings, model: str) -> ModelName:
 
 
 def of_this_machine(name: str) -> dict[int, str]:
-    """Version -> the reason to keep it, for every resumable job of this machine."""
+    """Version -> the reason to keep it, for every job of this machine that is resumable, or may be
+    on a disk that is missing now."""
     found: dict[int, str] = {}
     for entry in job_index.entries():
         view = snapshot.read_snapshot(Path(entry.output))
-        if view is None or view.state in (JobState.FINISHED, JobState.UNREADABLE):
+        if not job_index.is_reachable(entry):
+            model, why = entry.model, f"job {entry.id} may be pinned to it; its journal is missing"
+        elif view is None or view.state in (JobState.FINISHED, JobState.UNREADABLE):
             continue
-        wanted = parse(view.model)
-        if wanted.name == name and wanted.version is not None:
-            found[wanted.version] = f"job {view.job} is {view.state} and pinned to it"
+        else:
+            model, why = view.model, f"job {view.job} is {view.state} and pinned to it"
+        if model and (wanted := parse(model)).name == name and wanted.version is not None:
+            found[wanted.version] = why
     return found
 
 

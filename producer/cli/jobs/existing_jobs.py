@@ -93,7 +93,8 @@ def forget(job: str, yes: bool) -> None:
     output = one_line(str(found.output))
     confirm(f"Forget {name} of {output} ({found.about})? Its results are lost.", yes)
     reached = work.forget(found, Settings.from_env())
-    click.echo(f"{name} is forgotten; {_what_stays(found.output)}")
+    stays = "its files stay, if they exist" if found.missing else _what_stays(found.output)
+    click.echo(f"{name} is forgotten; {stays}")
     if not reached:
         click.echo("Redis is unreachable; its keys there expire within a day", err=True)
 

@@ -91,8 +91,8 @@ def test_jobs_are_listed_and_found_beside_one_in_a_closed_folder(places: Places)
     listed, alone, unknown, checked = without_privileges(places.open.parent, commands)
     assert (listed.code, listed.stderr) == (0, "")
     assert re.search(rf"{ID} +finished .* out.csv\n", listed.stdout)
-    for status in (listed, alone):
-        assert re.search(r" +unreadable .* closed/out.csv\n", status.stdout)
+    assert re.search(r" +unreadable .* closed/out.csv\n", listed.stdout)
+    assert f"{places.closed}.hangtag: Permission denied" in alone.stderr
     assert unknown.code == Exit.USAGE
     assert unknown.stderr.startswith("hangtag: there is no job unknown; ")
     assert f"{places.closed}.hangtag: Permission denied" in checked.stdout

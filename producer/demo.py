@@ -15,8 +15,12 @@ from pathlib import Path
 import click
 
 from producer.fleet import commands
+from producer.journal.snapshot import JobState, read_snapshot
 from producer.output.formatting import typed
-from shared.errors import SetupError
+from producer.pages.page import is_page
+from producer.rendering.table_file import is_foreign
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import SetupError, UsageError
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
 
 ROWS_SHOWN = 5
@@ -29,14 +33,16 @@ def demo(folder: Path, count: int | None) -> int:
     a page. Returns the exit code of the first command that failed, or 0.
 
     Raises:
+        UsageError: what an output would replace was not written by a demo.
         SetupError: a package that workers need is missing, or the images cannot be written.
     """
     commands.check_installed()
     images, table = folder / "images", folder / "results.csv"
+    again = ["--restart"] if is_again(folder) else []
     _make_images(images, count)
     steps = (
-        ["classify", str(images), "-o", str(table), "--restart"],
-        ["report", str(table), "--force"],
+        ["classify", str(images), "-o", str(table), *again],
+        ["report", str(table)],
     )
     for number, step in enumerate(steps):
         click.echo(f"\n$ {typed([program(), *step])}")
@@ -52,6 +58,41 @@ def demo(folder: Path, count: int | None) -> int:
         names = [TRAIN_PACKAGES[package] for package in lacking]
         click.echo(f"to train a model of your own, first run:\n  {command('all', names)}")
     return 0
+
+
+def is_again(folder: Path) -> bool:
+    """Whether an earlier demo has a job in the folder, which this one replaces.
+
+    Raises:
+        UsageError: another job, or a file that no demo has written, is at the place of an output.
+        SetupError: what is there cannot be read.
+    """
+    table, page = folder.absolute() / "results.csv", folder / "results.html"
+    view = read_snapshot(table)
+    if view is None:
+        foreign = os.path.lexists(table)
+    else:
+        foreign = view.state is JobState.UNREADABLE or not _is_own(table, folder / "images")
+    if foreign:
+        raise UsageError(_not_replaced(folder / "results.csv"))
+    if os.path.lexists(page) and not is_page(page):
+        raise UsageError(_not_replaced(page))
+    return view is not None
+
+
+def _is_own(table: Path, images: Path) -> bool:
+    """Whether the table's job has these images only, and has written the table."""
+    with SealedJournal(table, or_running=True, check=False) as journal:
+        cwd, roots = journal.options.cwd, journal.options.roots
+        paths = [os.path.normpath(os.path.join(cwd, root)) for root in roots]
+        return paths == [os.path.abspath(os.fsencode(images))] and not is_foreign(journal, table)
+
+
+def _not_replaced(path: Path) -> str:
+    return (
+        f"no demo has written what is at {path}, and it is not replaced; move it away, or name "
+        "another folder: hangtag demo FOLDER"
+    )
 
 
 def next_commands(folder: Path) -> list[list[str]]:

@@ -65,7 +65,7 @@ def check(path: Path, force: bool) -> None:
         raise UsageError(f"{printable(path)} must be an HTML file; let its name end in {SUFFIX}")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
-    if path.is_dir() or (not force and (path.exists() or path.is_symlink()) and not _is_page(path)):
+    if path.is_dir() or (not force and (path.exists() or path.is_symlink()) and not is_page(path)):
         raise UsageError(
             f"{printable(path)} exists and is no page of Hangtag; choose another name, or replace "
             "it with --force"
@@ -97,7 +97,8 @@ GENERATOR = '<meta name="generator" content="Hangtag">'
 _HEAD_BYTES = 4096
 
 
-def _is_page(path: Path) -> bool:
+def is_page(path: Path) -> bool:
+    """Whether the file was written by `write`."""
     if path.is_symlink() or not path.is_file():
         return False
     try:

@@ -1,0 +1,76 @@
+"""`hangtag demo` replaces what an earlier demo wrote into its folder, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.demo import is_again
+from producer.inputs.job_options import JobOptions
+from producer.pages.page import GENERATOR
+from shared.errors import Exit
+from tests.support.jobs.finished_job import finish
+
+_FOREIGN = "a,b\nmine,1\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder demo/ in the current folder; no server can be reached."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    (tmp_path / "demo/images").mkdir(parents=True)
+    (tmp_path / "demo/images/1.png").write_bytes(b"one")
+    return Path("demo")
+
+
+def finish_demo(typed: bytes = b"demo/images") -> None:
+    """A job as the demo starts it."""
+    finish(JobOptions((typed,), os.fsencode(os.getcwd()), os.path.abspath("demo/results.csv")))
+
+
+def check_refused(folder: Path, name: str) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(hangtag, ["demo", "--count", "1"])
+    assert result.exit_code == Exit.USAGE, result.output
+    (line,) = result.stderr.splitlines()
+    assert str(folder / name) in line
+    assert "hangtag demo FOLDER" in line
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.html"])
+def test_a_file_of_the_user_is_not_replaced(folder: Path, name: str) -> None:
+    (folder / name).write_text(_FOREIGN)
+    check_refused(folder, name)
+
+
+def test_a_table_that_was_edited_is_not_replaced(folder: Path) -> None:
+    finish_demo()
+    with (folder / "results.csv").open("a") as table:
+        table.write("mine\n")
+    check_refused(folder, "results.csv")
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_a_job_of_other_images_is_not_replaced(folder: Path, has_table: bool) -> None:
+    Path("photos").mkdir()
+    Path("photos/1.png").write_bytes(b"one")
+    finish_demo(b"photos")
+    if not has_table:
+        (folder / "results.csv").unlink()
+    check_refused(folder, "results.csv")
+
+
+def test_what_an_earlier_demo_wrote_is_replaced(folder: Path) -> None:
+    assert not is_again(folder)
+    finish_demo()
+    (folder / "results.html").write_text(f"<head>{GENERATOR}")
+    assert is_again(folder)
+    assert is_again(folder.absolute())
+    (folder / "results.csv").unlink()
+    assert is_again(folder)

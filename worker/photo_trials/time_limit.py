@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from shared.errors import SetupError
 from shared.ledger.request_store import replace
+from shared.messages.model_card import Preprocessing
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.examples import Examples
+from worker.photo_trials.pixels import pixels
 from worker.recipes.recipes import Recipe
+from worker.training.build_version import NetworkForm
+from worker.training.fit import train
 from worker.training.schedule import plan
 
 log = logging.getLogger(__name__)
@@ -17,6 +27,10 @@ PINNED = "epochs"
 SHARE = 0.8
 #: Measuring an image costs a third of learning from it.
 MEASURING = 1 / 3
+#: Images of the two epochs whose second is timed.
+PACE_IMAGES = 64
+#: Of the minutes of an epoch, so that another measurement does not refuse those named here.
+MARGIN = 1.1
 
 
 def within(
@@ -25,19 +39,43 @@ def within(
     held: int,
     seconds: float,
     folder: Path,
-    seconds_per_image: Callable[[], float],
+    measure: Callable[[], float],
+    command: str,
 ) -> Recipe:
-    """The recipe with as many of its epochs as fit into `seconds`, one at least; 0: with all.
+    """The recipe with as many of its epochs as fit into `seconds`; 0: with all.
 
-    `seconds_per_image` measures a training step; it is called in the first attempt only.
+    `measure` returns the seconds of a training step and image, in the first attempt only. `command`
+    trains again, once its `--minutes` are added.
+
+    Raises:
+        SetupError: not even one epoch fits.
     """
     if not seconds:
         return recipe
     path = folder / PINNED
     if not path.exists():
-        pace_s = seconds_per_image()
-        possible = int(SHARE * seconds / (pace_s * (images + MEASURING * held)))
-        epochs = max(1, min(plan(recipe, images).epochs, possible))
+        pace_s = measure()
+        epoch_s = pace_s * (images + MEASURING * held) / SHARE
+        if epoch_s > seconds:
+            raise SetupError(
+                f"one epoch of {images:,} photos needs about {math.ceil(epoch_s / 60)} minutes, "
+                f"and {seconds / 60:.3g} are allowed; allow more with: {command} "
+                f"--minutes {math.ceil(MARGIN * epoch_s / 60)}"
+            )
+        epochs = min(plan(recipe, images).epochs, int(seconds / epoch_s))
         log.info("%d epochs of %d images at %.1f ms each", epochs, images, 1000 * pace_s)
         replace(path, str(epochs).encode())
     return recipe.lasting(int(path.read_text("ascii")))
+
+
+def seconds_per_image(
+    recipe: Recipe, learn: PhotoFeatures, classes: int, form: NetworkForm, seed: int, scratch: Path
+) -> float:
+    """The time of a training step and image on this machine, now."""
+    assert recipe.size is not None
+    few = learn.where(np.arange(len(learn.labels)) < PACE_IMAGES)
+    some = Examples(pixels(few, Preprocessing(*recipe.size), scratch), few.labels)
+    one = Examples(some.images[:1], some.labels[:1])
+    # The first epoch compiles the network.
+    trained = train(recipe.lasting(2), some, one, classes, seed, build=form.build)
+    return trained.history[1].seconds / len(some.labels)

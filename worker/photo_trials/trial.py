@@ -6,6 +6,7 @@ out-of-fold answers of a head are to the same photos, so both can be compared ph
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -29,19 +30,16 @@ from worker.photo_head.folds import folds, separated
 from worker.photo_head.out_of_fold import standard_error
 from worker.photo_trials.network_forms import form_of
 from worker.photo_trials.pixels import pixels
-from worker.photo_trials.time_limit import within
+from worker.photo_trials.time_limit import seconds_per_image, within
 from worker.recipes.recipes import Recipe
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
-from worker.training.build_version import BuiltVersion, NetworkForm, build_version
+from worker.training.build_version import BuiltVersion, build_version
 from worker.training.epoch import Epoch, Step
-from worker.training.fit import train
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: The fold that is held out: the same one in every training, so versions are compared on it.
 HELD_FOLD = 0
-#: Images of the two epochs whose second is timed.
-PACE_IMAGES = 64
 #: Images that the detector is fitted to: more change nothing.
 DETECTOR_IMAGES = 2000
 
@@ -129,12 +127,11 @@ def build_trial(
 
     Raises:
         SetupError: the photos do not suffice, or have changed; the weights of the backbone are
-            missing; the exported files do not agree.
+            missing; not one epoch fits into the time; the exported files do not agree.
     """
     held = held_out(folder)
     learn = folder.learn.where(learned(folder, held))
     form, widths = form_of(recipe, learn, len(folder.labels))
-    data = _data(folder, learn, held, recipe, scratch, on_progress)
     count = len(learn.labels)
     recipe = within(
         recipe,
@@ -142,8 +139,10 @@ def build_trial(
         int(held.sum()),
         options.seconds,
         scratch,
-        lambda: _seconds_per_image(recipe, data, form, seed),
+        lambda: seconds_per_image(recipe, learn, len(folder.labels), form, seed, scratch),
+        f"hangtag train {shlex.quote(options.source)} --name {name} --recipe {recipe.name}",
     )
+    data = _data(folder, learn, held, recipe, scratch, on_progress)
     observer = observed(recipe, count)
     made = build_version(
         name,
@@ -187,18 +186,6 @@ def _data(
         heldout=examples(out),
         heldout_files=out.digests,
     )
-
-
-def _seconds_per_image(recipe: Recipe, data: DataSet, form: NetworkForm, seed: int) -> float:
-    """The time of a training step and image on this machine, now."""
-    few = np.arange(len(data.examples.labels)) < PACE_IMAGES
-    some = Examples(data.examples.images[:PACE_IMAGES], data.examples.labels[few])
-    assert data.heldout is not None
-    one = Examples(data.heldout.images[:1], data.heldout.labels[:1])
-    trained = train(
-        recipe.lasting(2), some, one, len(data.labels), seed, build=form.build
-    )  # the first epoch compiles the network
-    return trained.history[1].seconds / len(some.labels)
 
 
 def _completed(

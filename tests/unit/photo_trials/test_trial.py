@@ -15,6 +15,7 @@ from tests.support.images import shapes
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.photo_trials import trial
+from worker.photo_trials.time_limit import PACE_IMAGES
 from worker.recipes.recipes import RECIPES, Recipe
 from worker.training.photo_folder import PhotoFolder
 
@@ -64,6 +65,17 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
     sizes = {path.stat().st_size for path in scratch.glob("pixels-*")}
     assert count * height * width * channels in sizes
     return count
+
+
+def test_photos_are_decoded_only_if_an_epoch_fits(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, list(range(10)))
+    options = trial.TrialOptions(seconds=1e-3, source="/photos of cats")
+    with pytest.raises(SetupError, match="one epoch of") as error:
+        trial.build_trial("shapes", SCRATCH, folder, 1, tmp_path / "scratch", options)
+    command = "hangtag train '/photos of cats' --name shapes --recipe photo-scratch --minutes "
+    assert command in str(error.value)
+    [decoded] = (tmp_path / "scratch").glob("pixels-*")  # those for measuring
+    assert decoded.stat().st_size <= PACE_IMAGES * 96 * 96 * 3
 
 
 def test_near_duplicates_of_photos_in_validation_are_not_learned_from(tmp_path: Path) -> None:

@@ -39,13 +39,16 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     check_roots(options)
     check_below(options, settings)
     output = Path(options.output)
-    if "--restart" in arguments or read_snapshot(output) is None:
+    old = read_snapshot(output)
+    restart = "--restart" in arguments
+    if restart or old is None:
         check_not_empty(options)
+    replaced = old.job if restart and old is not None else None
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
     notice_at = time.monotonic() + SOON_S
     while producer.poll() is None:
-        view = read_snapshot(output)
+        view = _view_of_new(output, replaced)
         if view is not None and view.state is JobState.RUNNING:
             # Popen must not wait for it: the producer runs in its own session.
             producer.returncode = 0
@@ -56,10 +59,17 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
                 f"the job has not started yet; it continues in the background, see: {log}"
             )
         time.sleep(POLL_S)
-    view = read_snapshot(output)
+    view = _view_of_new(output, replaced)
     if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):
         return view.job
     raise _error(producer.returncode, log)
+
+
+def _view_of_new(output: Path, replaced: str | None) -> JobView | None:
+    """The job of this output; None while it is the one to replace, whose journal the producer of
+    the new job holds before it starts."""
+    view = read_snapshot(output)
+    return None if view is not None and view.job == replaced else view
 
 
 def collect(job: str, settings: Settings, quiet: bool) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from pathlib import Path
@@ -40,8 +41,8 @@ FOLLOWED = "photo"
 TRIALS = ("photo-fine", "photo-scratch")
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
-#: Of a request's id, so that the trials' ids are valid.
-ID_CHARS = 48
+#: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
+ID_CHARS, HASH_CHARS = 48, 8
 
 
 def train(context: Context, work: Train, recipe: Recipe) -> Reply:
@@ -165,13 +166,14 @@ def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]
     """
     if work.recipe != FOLLOWED or not work.minutes or photos < FEWEST_PHOTOS:
         return ()
-    return tuple(_submitted(context, _trial(context, work, recipe)) for recipe in TRIALS)
+    trials = [_trial(context, work, recipe) for recipe in TRIALS]
+    return tuple(trial.id for trial in trials if _submit(context, trial))
 
 
 def _trial(context: Context, work: Train, recipe: str) -> Request:
     request = context.request
     return Request(
-        f"{request.id[:ID_CHARS]}-{recipe.partition('-')[2]}",
+        f"{_shortened(request.id)}-{recipe.partition('-')[2]}",
         msgspec.structs.replace(
             work,
             recipe=recipe,
@@ -183,9 +185,21 @@ def _trial(context: Context, work: Train, recipe: str) -> Request:
     )
 
 
-def _submitted(context: Context, request: Request) -> str:
+def _shortened(request_id: str) -> str:
+    if len(request_id) <= ID_CHARS:
+        return request_id
+    digest = hashlib.sha256(request_id.encode()).hexdigest()[:HASH_CHARS]
+    return f"{request_id[: ID_CHARS - HASH_CHARS - 1]}-{digest}"
+
+
+def _submit(context: Context, request: Request) -> bool:
+    """False if another request has its id, which must not fail a training that has published."""
     settings = context.settings
     if not settings.redis_url:  # as the producer does, on this machine's stack
         request_store.keep(context.registry.root, request, context.input, stack_name(settings))
-    RequestLedger(context.client, settings.lease_s).submit(request, context.input)
-    return request.id
+    try:
+        RequestLedger(context.client, settings.lease_s).submit(request, context.input)
+    except UsageError as error:
+        log.warning("request %s has no trial %s: %s", context.request.id, request.id, error)
+        return False
+    return True

@@ -1,0 +1,42 @@
+"""Each head has trials of its own, and none of them can fail its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.ledger.requests import RequestLedger
+from shared.messages.requests import REQUEST_ID, Request, Train
+from tests.support.jobs import handler_context
+from tests.support.servers.redis_server import RedisServer
+from worker.handlers import train_photos
+
+#: As long as an id may be.
+LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
+WORK = Train("cats", "photo", "/photos", minutes=6)
+
+
+def _trials(server: RedisServer, store: Path, request_id: str, work: Train = WORK) -> list[str]:
+    context, _ = handler_context.make(server, store, work, request_id=request_id)
+    return list(train_photos.submit_trials(context, work, train_photos.FEWEST_PHOTOS))
+
+
+@pytest.mark.parametrize("differ", ["same", "other"])
+def test_long_ids_that_differ_at_their_end_have_trials_of_their_own(
+    server: RedisServer, tmp_path: Path, differ: str
+) -> None:
+    first, second = LONG, LONG[:-1] + "6"
+    assert len(LONG) == 64
+    work = WORK if differ == "same" else msgspec.structs.replace(WORK, seed=2)
+    found = [*_trials(server, tmp_path, first), *_trials(server, tmp_path, second, work)]
+    assert len(set(found)) == 2 * len(train_photos.TRIALS)
+    assert all(REQUEST_ID.fullmatch(one) for one in found)
+    assert _trials(server, tmp_path, first) == found[:2]  # as a second attempt after a crash
+
+
+def test_a_trial_whose_id_is_in_use_is_left_out(server: RedisServer, tmp_path: Path) -> None:
+    other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
+    RequestLedger(server.client, 30.0).submit(other)
+    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]

@@ -32,14 +32,15 @@ class NewFiles:
         journal: Journal | None,
         finished: bool,
         report: Callable[[int], None],
+        placed: Callable[[bytes], bool] = lambda path: False,
     ) -> None:
         """`report` is called once with the number, if there are any. Without a journal the job has
-        not started, and there are none.
+        not started, and there are none. Files that are `placed` are old ones, which were sorted.
 
         Raises:
             UsageError: the job's list was changed.
         """
-        self._counts, self._report = _counts(options, journal, finished), report
+        self._counts, self._report = _counts(options, journal, finished, placed), report
         self._found = 0
         self.over = False
 
@@ -57,7 +58,12 @@ class NewFiles:
             self._report(self._found)
 
 
-def _counts(options: JobOptions, journal: Journal | None, finished: bool) -> Iterator[int]:
+def _counts(
+    options: JobOptions,
+    journal: Journal | None,
+    finished: bool,
+    placed: Callable[[bytes], bool],
+) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: no batch may be formed from
     a changed one."""
     last = journal.last() if journal else None
@@ -68,7 +74,8 @@ def _counts(options: JobOptions, journal: Journal | None, finished: bool) -> Ite
         return iter((added,) if finished else ())
     known = _known(options, journal)
     end = None if finished else (last.argument, last.names[-1])
-    return _only_in_first(_until(Walk(options).paths(), end), known)
+    there = (place for place in Walk(options).paths() if not placed(place[1]))
+    return _only_in_first(_until(there, end), known)
 
 
 def _added(options: JobOptions, journal: Journal, last_line: int) -> int:

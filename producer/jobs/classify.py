@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.rendering.table_file import check_replaceable, is_foreign
+from producer.sorting import moved_files
+from producer.sorting.moved_files import MovedFiles
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -84,18 +87,19 @@ def classify(
             _report_reopened(job, report)
         if code is None and (not job.has_started or job.journal.last() is None):
             check_not_empty(options)
-        new = _new_files(job, report)
-        if code is None or (retry_failed and job.journal.totals.failed):
-            if job.has_started:
-                check_replaceable(job.journal, job.output)
-            deadline = started + timeout_s if timeout_s else float("inf")
-            attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
-            end = _work(job, attempt, started, retry_failed, new)
-        else:
-            new.advance()
-            _report_finished(job, report, retry_failed)
-            code = job.judge(budget)
-            end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
+        with moved_files.of_table(job.output) as moved:
+            new = _new_files(job, report, moved)
+            if code is None or (retry_failed and job.journal.totals.failed):
+                if job.has_started:
+                    check_replaceable(job.journal, job.output)
+                deadline = started + timeout_s if timeout_s else float("inf")
+                attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
+                end = _work(job, attempt, started, retry_failed, new)
+            else:
+                new.advance()
+                _report_finished(job, report, retry_failed)
+                code = job.judge(budget)
+                end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
         report.close()
         return _summary(job, end)
     finally:
@@ -153,7 +157,7 @@ def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
     return part
 
 
-def _new_files(job: Job, report: JobProgress) -> NewFiles:
+def _new_files(job: Job, report: JobProgress, moved: MovedFiles) -> NewFiles:
     def notice(count: int) -> None:
         report.notice(
             f"{count} files have appeared since the job started and are not in it; "
@@ -162,7 +166,8 @@ def _new_files(job: Job, report: JobProgress) -> NewFiles:
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
-    return NewFiles(job.options, journal, job.exit_code is not None, notice)
+    placed = partial(moved.is_placed, job.options.cwd)
+    return NewFiles(job.options, journal, job.exit_code is not None, notice, placed)
 
 
 def _report_reopened(job: Job, report: JobProgress) -> None:

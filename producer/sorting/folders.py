@@ -52,6 +52,14 @@ class Folders:
         folder, _, name = entry.source.rpartition(b"/")
         return Spot(self.at(folder, make), name)
 
+    def path(self, entry: Entry) -> bytes:
+        """The path of the place of a file."""
+        return b"/".join((self._out, os.fsencode(entry.folder), entry.name))
+
+    def is_placed(self, entry: Entry) -> bool:
+        """Whether the file was in its place before anything was sorted."""
+        return entry.source == self.path(entry)
+
     def place(self, entry: Entry) -> Spot:
         """Where the file is put. Its folder is created if it is missing.
 

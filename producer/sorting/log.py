@@ -103,6 +103,11 @@ class SortLog(LogFile):
         found = self._one("SELECT count(*) FROM file WHERE place = ?", place_hash(folder, name))
         return bool(found[0])
 
+    def is_source(self, path: bytes) -> bool:
+        """Whether a file was at this path before it was placed."""
+        text = "SELECT count(*) FROM file WHERE source_hash = ? AND source = ?"
+        return bool(self._one(text, source_hash(path), path)[0])
+
     def add(self, entry: Entry, wanted: bytes, serial: int) -> None:
         """Add an entry, in the open transaction. `wanted` is its name without number."""
         cells = (

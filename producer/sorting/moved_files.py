@@ -15,13 +15,14 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
-from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, source_hash
+from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
 from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
@@ -72,6 +73,20 @@ class MovedFiles:
         before = os.path.join(cwd, name)
         path = self.now(before)
         return None if path == before else path
+
+    def is_placed(self, cwd: bytes, name: bytes) -> bool:
+        """Whether the table's job has placed the file that is at `name`, seen from `cwd`."""
+        if not self._logs:
+            return False
+        path = _resolved(os.path.join(cwd, name))
+        for out, log in self._logs:
+            below = os.fsencode(out) + b"/"
+            folder, _, file = path.removeprefix(below).rpartition(b"/")
+            if path.startswith(below) and folder:
+                with self._lock:
+                    if _is_placed(log, self._job, os.fsdecode(folder), file):
+                        return True
+        return False
 
     def _found(self, source: bytes, passed: tuple[str, ...] = ()) -> bytes | None:
         """The last place of a file. From its place it may have been sorted again, by another job
@@ -162,15 +177,29 @@ def _opened(out: str) -> sqlite3.Connection | None:
 
 def _entries(log: sqlite3.Connection, source: bytes) -> list[tuple[str, Entry]]:
     """The entries of a source, each with its job, the newest first."""
-    text = (
+    found = _all(
+        log,
         f"SELECT (SELECT job FROM sorting WHERE id = file.sorting), {COLUMNS} FROM file"
-        " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC"
+        " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC",
+        (source_hash(source), source),
     )
+    return [(row[0], entry_of(row[1:])) for row in found]
+
+
+def _is_placed(log: sqlite3.Connection, job: str, folder: str, name: bytes) -> bool:
+    text = (
+        "SELECT 1 FROM file JOIN sorting ON id = file.sorting"
+        " WHERE place = ? AND folder = ? AND name = ? AND state = ? AND job = ?"
+    )
+    cells = (place_hash(folder, name), folder, name, State.PLACED, job)
+    return bool(_all(log, text, cells))
+
+
+def _all(log: sqlite3.Connection, text: str, cells: tuple[object, ...]) -> list[Any]:
     try:
-        found = log.execute(text, (source_hash(source), source)).fetchall()
+        return log.execute(text, cells).fetchall()
     except sqlite3.DatabaseError as error:
         raise _unreadable("the log of a sorted folder", error) from error
-    return [(row[0], entry_of(row[1:])) for row in found]
 
 
 def _unreadable(path: object, error: Exception) -> SetupError:

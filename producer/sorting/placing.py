@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -12,7 +13,7 @@ from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.plan import Planner, Remaining, Row, reason
-from producer.sorting.spots import Identity, Spot, Stays
+from producer.sorting.spots import Identity, Spot, Stays, check, opened
 from shared.errors import SetupError, UsageError
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
@@ -40,6 +41,7 @@ class Placing:
         self._left, self._passed, self._token = left, passed, log.token
         self._placed: list[Entry] = []  #: done, and not marked in the log yet
         self._refused: list[Entry] = []  #: not done, and still in the log
+        self.there = Counter[str]()  #: the number of files by folder that lay there before
 
     def place(self, rows: Sequence[Row]) -> None:
         """Place the files of at most BATCH_FILES rows.
@@ -75,6 +77,9 @@ class Placing:
         copied = []
         for planned in entries:
             try:
+                if folders.is_placed(planned):
+                    self._leave(planned, folders.source(planned))
+                    continue
                 entry, identity = self._place(planned, folders)
             except (Stays, OSError) as error:
                 self._refuse(planned, error)
@@ -83,8 +88,15 @@ class Placing:
                     self._placed.append(entry)
                 else:
                     copied.append((entry, identity))
-            self._passed()
+            finally:
+                self._passed()
         return copied
+
+    def _leave(self, entry: Entry, source: Spot) -> None:
+        """Count a file that lies in its place, and is not in the log. Raises Stays, OSError."""
+        with opened(source) as fd:
+            check(fd, entry.content)
+        self.there[entry.folder] += 1
 
     def _place(self, entry: Entry, folders: Folders) -> tuple[Entry, Identity | None]:
         source = folders.source(entry)

@@ -149,7 +149,8 @@ class Planner:
         self._log, self._sorting, self._way, self._left = log, sorting, way, left
 
     def plan(self, rows: Sequence[Row], folders: Folders) -> list[Entry]:
-        """New entries of the log, in its open transaction, for rows whose files can be placed."""
+        """New entries of the log, in its open transaction, for rows whose files can be placed.
+        Among them are those of files that lie in their place already, which are not in the log."""
         there = self._log.rows(self._sorting, rows[0].number, rows[-1].number + 1)
         found = (self._entry(row, folders) for row in rows if row.number not in there)
         return [entry for entry in found if entry is not None]
@@ -173,7 +174,8 @@ class Planner:
         except (Stays, OSError) as error:
             self._left.add(reason(error), draft.shown)
             return None
-        return self._named(draft._replace(inode=inode), name, folders)
+        planned = draft._replace(inode=inode)
+        return planned if folders.is_placed(planned) else self._named(planned, name, folders)
 
     def _named(self, entry: Entry, wanted: bytes, folders: Folders) -> Entry:
         folder = entry.folder
@@ -182,8 +184,10 @@ class Planner:
         serial = self._log.next_serial(folder, wanted)
         while True:
             name = numbered(wanted, serial)
-            if not self._log.is_taken(folder, name) and not folders.taken(folder, name):
-                named = entry._replace(name=name)
+            named = entry._replace(name=name)
+            # Where a file came from it is to return to.
+            former = self._log.is_source(folders.path(named))
+            if not (former or self._log.is_taken(folder, name) or folders.taken(folder, name)):
                 self._log.add(named, wanted, serial)
                 return named
             serial += 1

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+
+import msgspec
 
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal
@@ -64,7 +67,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
                 for rows in _batches(plan.rows()):
                     work.place(rows)
                 work.finish()
-            return Sorted(out, way, log.counts(sorting), dict(left.counts), left.first)
+            return _sorted(out, way, log.counts(sorting), left, work.there)
 
 
 def rehearse(table: Path, into: Path, way: Way) -> Sorted:
@@ -76,17 +79,26 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
         _check_links(sealed, out, way)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG)) as log:
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
-            left, examples = Remaining(), list[tuple[str, str]]()
+            left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
             planner = Planner(log, sorting, way, left)
             for rows in _batches(plan.rows()):
                 with Folders(os.fsencode(out)) as folders, log.transaction():
-                    entries = planner.plan(rows, folders)
+                    planned = planner.plan(rows, folders)
+                    there.update(one.folder for one in planned if folders.is_placed(one))
+                    entries = [one for one in planned if not folders.is_placed(one)]
                 examples += [
                     (entry.shown, f"{out}/{entry.folder}/{printable(entry.name)}")
                     for entry in entries[: EXAMPLES - len(examples)]
                 ]
-            counts = log.counts(sorting)
-        return Sorted(out, way, counts, dict(left.counts), left.first, True, examples)
+            found = _sorted(out, way, log.counts(sorting), left, there)
+        return msgspec.structs.replace(found, dry_run=True, examples=examples)
+
+
+def _sorted(
+    out: str, way: Way, placed: dict[str, int], left: Remaining, there: Counter[str]
+) -> Sorted:
+    folders = dict(Counter(placed) + there)
+    return Sorted(out, way, folders, dict(left.counts), left.first, there.total())
 
 
 def undo(into: Path, quiet: bool = False) -> Sorted:

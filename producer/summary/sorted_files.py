@@ -19,9 +19,10 @@ class Sorted(msgspec.Struct, frozen=True):
 
     out: str
     way: str  #: copy, link, move; empty: the files were taken back
-    folders: dict[str, int]  #: number of files by folder
+    folders: dict[str, int]  #: number of files by folder, with those that were there already
     stay: dict[str, int]  #: number of files that stay where they are, by reason
     first: dict[str, str]  #: one of them for each reason
+    there: int = 0  #: number of files that were in their folder already
     dry_run: bool = False
     examples: list[tuple[str, str]] = []  #: source and place of the first files of a dry run
 
@@ -46,7 +47,9 @@ def result_lines(found: Sorted) -> Iterator[str]:
         yield f"{near(source)} -> {near(place)}"
     would = "would be " if found.dry_run else ""
     where = f"{'into' if found.way else 'from'} {near(found.out)}"
-    yield f"{counted(found.count, 'image')} {would}{_DONE[found.way]} {where}"
+    there = f"; already there: {found.there:,}" if found.there else ""
+    count = found.count - found.there
+    yield f"{counted(count, 'image')} {would}{_DONE[found.way]} {where}{there}"
 
 
 def remark_lines(found: Sorted) -> Iterator[str]:
@@ -58,7 +61,7 @@ def remark_lines(found: Sorted) -> Iterator[str]:
 
 def next_lines(found: Sorted) -> Iterator[str]:
     """What to do next."""
-    if found.way and found.count and not found.dry_run:
+    if found.way and found.count > found.there and not found.dry_run:
         yield f"take them back with: {undo_command(near(found.out))}"
     elif found.dry_run:
         yield "nothing was written; to do it, leave out --dry-run"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -26,48 +27,67 @@ class _File(msgspec.Struct, frozen=True):
     status: Status
 
 
-#: From a job's current folder and the path of a row to where the file was moved; None: nowhere.
-Moved = Callable[[bytes, bytes], bytes | None]
+#: The maximum number of problems; a table with more is not compared further.
+PROBLEMS_MAX = 100
+
+
+class Moved(Protocol):
+    """Where files were sorted into. Each is named as in the table, with the job's folder."""
+
+    def of_row(self, cwd: bytes, name: bytes) -> bytes | None:
+        """Where the file of a row is, if it is not at its path."""
+
+    def is_placed(self, cwd: bytes, name: bytes) -> bool:
+        """Whether this is the file of a row that lies elsewhere in the table."""
 
 
 def file_problems(
-    sealed: SealedJournal,
-    deep: bool,
-    skipped: dict[str, int],
-    moved: Moved = lambda cwd, name: None,
+    sealed: SealedJournal, deep: bool, skipped: dict[str, int], moved: Moved | None = None
 ) -> Iterator[str]:
     """One line for each file that differs from its row, has no row, or was removed; `deep` reads
     every file again. At the end `skipped` has the entries without a row, by reason. Raises
     SetupError.
     """
+    options = sealed.options
     try:
-        check_roots(sealed.options)
+        check_roots(options)
     except SetupError as error:
         yield str(error)
         return
     closed = _Closed()
-    walked = _walked(sealed.options, closed, skipped)
-    for file, path in align(_there(sealed), walked, lambda file: file.name, lambda path: path):
+    files, walked = _there(sealed), _walked(options, closed, skipped)
+    if moved is not None:
+        files = _not_moved(files, moved, options, deep, closed)
+        walked = (path for path in walked if not moved.is_placed(options.cwd, path))
+    for file, path in align(files, walked, lambda file: file.name, lambda path: path):
         yield from closed.take_problems()
         if file is None:
             yield f"{printable(path or b'')}: has no row; classify with --restart to add it"
         elif path is None and closed.holds(file.name):
             continue  # unknown: its folder cannot be listed
         elif path is None:
-            now = moved(sealed.options.cwd, file.name)
-            if now is None:
-                yield f"{printable(file.name)}: was removed or moved"
-            elif problem := _problem(
-                msgspec.structs.replace(file, real=now), deep, sealed.options.max_file_bytes
-            ):
-                yield f"{printable(now)}: {problem}"
-        elif problem := _problem(file, deep, sealed.options.max_file_bytes):
+            yield f"{printable(file.name)}: was removed or moved"
+        elif problem := _problem(file, deep, options.max_file_bytes):
             yield f"{printable(path)}: {problem}"
     yield from closed.take_problems()
 
 
+def _not_moved(
+    files: Iterator[_File], moved: Moved, options: JobOptions, deep: bool, closed: _Closed
+) -> Iterator[_File]:
+    """The files that are at their paths; the others are checked where they are."""
+    for file in files:
+        now = moved.of_row(options.cwd, file.name)
+        if now is None:
+            yield file
+            continue
+        there = msgspec.structs.replace(file, real=now)
+        if problem := _problem(there, deep, options.max_file_bytes):
+            closed.report(f"{printable(now)}: {problem}")
+
+
 class _Closed:
-    """The folders that cannot be listed, as the walk finds them."""
+    """The folders that cannot be listed, as the walk finds them, and problems apart from them."""
 
     def __init__(self) -> None:
         self._folders: set[bytes] = set()
@@ -78,7 +98,8 @@ class _Closed:
         self.report(f"{printable(folder)}: cannot be listed ({why}), so its files are unknown")
 
     def report(self, problem: str) -> None:
-        self._problems.append(problem)
+        if len(self._problems) < PROBLEMS_MAX:
+            self._problems.append(problem)
 
     def take_problems(self) -> list[str]:
         """The lines since the last call."""

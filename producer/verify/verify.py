@@ -12,7 +12,7 @@ import msgspec
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.output.formatting import counted
-from producer.verify.check_files import Moved, file_problems
+from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
 from producer.verify.progress import VerifyProgress
@@ -20,9 +20,6 @@ from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.batch import decode_result
 from shared.messages.model_card import card_sha256
-
-#: The maximum number of problems; a table with more is not compared further.
-PROBLEMS_MAX = 100
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -43,10 +40,10 @@ def verify(
     output: Path,
     deep: bool = False,
     checking: VerifyProgress | None = None,
-    moved: Moved = lambda cwd, name: None,
+    moved: Moved | None = None,
 ) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
-    `moved` finds files that were sorted into other folders.
+    `moved` finds files that were sorted into folders.
 
     Raises:
         UsageError: there is no such table, it is a folder, or its job is running.
@@ -75,7 +72,7 @@ def _without_journal(output: Path, journal: Path) -> Proof:
     return Proof(str(output), False, _some(form_problems(output)), unproven)
 
 
-def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved) -> Proof:
+def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved | None) -> Proof:
     if not sealed.finished:
         return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]

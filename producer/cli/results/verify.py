@@ -38,7 +38,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     checking = VerifyProgress(quiet=as_json)
     try:
         with of_table(table.absolute()) as moved:
-            proof = work(table, deep, checking, moved.of_row)
+            proof = work(table, deep, checking, moved)
     finally:
         checking.close()
     if as_json:

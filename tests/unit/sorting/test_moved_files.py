@@ -111,7 +111,7 @@ def test_each_table_in_a_folder_has_its_own_files(tmp_path: Path, renamed: bool)
             table = new
         assert read_all(table) == files
         with moved_files.of_table(table) as moved:
-            assert verify(table, moved=moved.of_row).proven
+            assert verify(table, moved=moved).proven
 
 
 def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:

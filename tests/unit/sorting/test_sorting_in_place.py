@@ -1,0 +1,150 @@
+"""Images are sorted into the folder that they were classified in, or below it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from producer.dispatch.new_files import NewFiles
+from producer.jobs.job import Job
+from producer.sorting import moved_files, placing, sort
+from producer.sorting.entry import Way
+from producer.summary.sorted_files import next_lines, result_lines
+from producer.verify import align
+from producer.verify.verify import Proof, verify
+from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import ODD, RUBBISH, finish, options_of
+from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
+
+#: Two are in their right folder, two have the name of one of these.
+FILES = {
+    "a.png": ODD, "failed/bad.png": RUBBISH, "flagged/odd.png": ODD, "sub/bad.png": RUBBISH,
+    "z/a.png": b"one", "z/odd.png": ODD,
+}  # fmt: skip
+IN_PLACE = {"failed/bad.png", "flagged/odd.png"}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return sorted_job.make(tmp_path, FILES)
+
+
+@pytest.fixture
+def pictures(table: Path) -> Path:
+    return table.parent / sorted_job.FOLDER
+
+
+def check(table: Path) -> Proof:
+    with moved_files.of_table(table) as moved:
+        return verify(table, deep=True, moved=moved)
+
+
+@pytest.mark.parametrize("into", ["in", "in/sorted", "in/z", "elsewhere"])
+@pytest.mark.parametrize("way", list(Way))
+def test_a_sorted_table_is_proven(table: Path, into: str, way: Way) -> None:
+    sort.sort(table, table.parent / into, way)
+    assert check(table).problems == []
+
+
+def test_what_nobody_has_placed_or_classified_has_no_row(table: Path, pictures: Path) -> None:
+    sort.sort(table, pictures / "sorted", Way.MOVE)
+    shutil.copy(pictures / "sorted/failed/bad.png", pictures / "sorted/failed/mine.png")
+    (pictures / "a.png").write_bytes(b"new, with a former name")
+    (pictures / "sorted/flagged/a.png").write_bytes(ODD + b"edited")
+    lines = [line.partition(": ") for line in check(table).problems]
+    assert sorted((name, why[:10]) for name, _, why in lines) == [
+        (str(pictures / "sorted/flagged/a.png"), "has anothe"),
+        ("in/a.png", "has no row"),
+        ("in/sorted/failed/mine.png", "has no row"),
+    ]
+
+
+def test_a_table_of_which_a_part_was_moved_is_proven(
+    table: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and files are aligned within a limited distance, which moved ones do not use up."""
+    monkeypatch.setattr(align, "AHEAD", 2)
+    (pictures / "z").rename(pictures / "y")
+    sort.sort(table, table.parent / "elsewhere", Way.MOVE)
+    (pictures / "y").rename(pictures / "z")
+    assert check(table).problems == []
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_placed_images_are_no_new_files(table: Path, pictures: Path, way: Way) -> None:
+    sort.sort(table, pictures / "sorted", way)
+    (pictures / "new.png").touch()
+    counts: list[int] = []
+    with closing(Job(options_of(table.parent, b"in"))) as job, moved_files.of_table(table) as moved:
+        placed = partial(moved.is_placed, job.options.cwd)
+        NewFiles(job.options, job.journal, True, counts.append, placed).advance()
+    assert counts == [1]
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_an_image_in_its_folder_stays_there(table: Path, pictures: Path, way: Way) -> None:
+    wanted = folders_of(table)
+    would = sort.rehearse(table, pictures, way)
+    found = sort.sort(table, pictures, way)
+    assert (found.folders, found.there) == (would.folders, would.there)
+    assert (found.count, found.there, found.stay) == (len(FILES), len(IN_PLACE), {})
+    assert [source for source, _ in would.examples if source.endswith("/flagged/odd.png")] == []
+    for name in IN_PLACE:
+        assert (pictures / name).read_bytes() == FILES[name]
+    assert {"flagged/a.png", "flagged/odd-2.png", "failed/bad-2.png"} <= set(tree(pictures))
+    if way is Way.MOVE:
+        assert sorted_tree(pictures) == wanted
+    assert sort.sort(table, pictures, way) == found
+    assert list(result_lines(found))[-1].startswith("4 images ")
+    assert list(result_lines(found))[-1].endswith("; already there: 2")
+    back = sort.undo(pictures)
+    assert (back.count, back.stay) == (len(FILES) - len(IN_PLACE), {})
+    assert tree(pictures) == FILES
+
+
+def test_an_image_in_its_folder_that_was_edited_is_reported(table: Path, pictures: Path) -> None:
+    path = pictures / "failed/bad.png"
+    path.write_bytes(RUBBISH[::-1])
+    found = sort.sort(table, pictures, Way.MOVE)
+    assert found.stay == {"changed since it was classified": 1}
+    assert found.first == {"changed since it was classified": str(path)}
+    assert found.there == len(IN_PLACE) - 1
+    assert path.read_bytes() == RUBBISH[::-1]
+
+
+def test_a_second_table_of_a_sorted_folder_moves_nothing(table: Path, tmp_path: Path) -> None:
+    out, second = tmp_path / "sorted", tmp_path / "second"
+    sort.sort(table, out, Way.MOVE)
+    before = tree(out)
+    second.mkdir()
+    finish(options_of(second, os.fsencode(out)), job_id="testjb02")
+    found = sort.sort(second / "out.csv", out, Way.MOVE)
+    assert (found.count, found.there) == (len(FILES), len(FILES))
+    assert tree(out) == before
+    assert list(next_lines(found)) == []
+    assert check(second / "out.csv").problems == []
+    assert check(table).problems == []
+
+
+def test_no_image_gets_the_former_place_of_another(
+    table: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an undo that is killed could not tell which of them it has found."""
+    monkeypatch.setattr(placing, "BATCH_FILES", 1)
+    (pictures / "flagged/odd.png").rename(pictures / "failed/odd.png")
+    table.unlink()
+    Path(f"{table}.hangtag").unlink()
+    (pictures / "z/odd.png").write_bytes(RUBBISH)
+    finish(options_of(table.parent, b"in"))
+    before = tree(pictures)
+    sort.sort(table, pictures, Way.MOVE)
+    assert not (pictures / "failed/odd.png").exists()
+    assert (pictures / "failed/odd-2.png").read_bytes() == RUBBISH
+    assert check(table).problems == []
+    assert sort.undo(pictures).stay == {}
+    assert tree(pictures) == before

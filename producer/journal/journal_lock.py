@@ -14,12 +14,17 @@ from shared import file_lock
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 
+#: Commands that read a journal share its lock: most for less than this, a review's page again and
+#: again.
+READERS_WAIT_S = 2.0
+_PAUSE_S = 0.02
+
 
 def take(path: Path) -> int:
     """The descriptor that holds the lock; closing it releases it. Creates a missing file.
 
     Raises:
-        UsageError: another process has the job, or `path` is a symbolic link.
+        UsageError: another process has or reads the job, or `path` is a symbolic link.
         SetupError: the file cannot be opened.
     """
     while True:
@@ -54,10 +59,25 @@ def _try(path: Path) -> int:
             line = f"{path} is a symbolic link; remove it, or choose another -o"
             raise UsageError(line) from None
         raise SetupError(f"{path}: {error.strerror}; choose another -o") from None
-    if not file_lock.try_acquire(fd):
+    try:
+        _lock(fd, path.with_suffix(""))
+    except UsageError:
         os.close(fd)
-        output = path.with_suffix("")
-        raise UsageError(
-            f"the job of {output} is already running; follow it with: hangtag collect {output}"
-        )
+        raise
     return fd
+
+
+def _lock(fd: int, output: Path) -> None:
+    if file_lock.try_acquire(fd):
+        return
+    if file_lock.try_share(fd):  # only readers have it; the first attempt below gives this back
+        if file_lock.acquire_within(fd, READERS_WAIT_S, _PAUSE_S):
+            return
+        if file_lock.try_share(fd):
+            raise UsageError(
+                f"the job of {output} is being read by another command; run the same command "
+                "again when that has ended"
+            )
+    raise UsageError(
+        f"the job of {output} is already running; follow it with: hangtag collect {output}"
+    )

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import reduce
@@ -21,9 +22,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.journal import journal_lock
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.totals import JobCounts
+from shared import file_lock
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.image_status import FLAGS, add_flags
 
@@ -149,6 +152,25 @@ def test_a_second_opener_is_refused_and_the_command_that_follows_is_named(path: 
             Journal(path, restart=True)
         assert str(error.value).isprintable()
     Journal(path).close()
+
+
+def test_a_writer_waits_for_readers_and_does_not_take_them_for_a_running_job(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Journal(path).close()
+    reader = os.open(path, os.O_RDONLY)
+    assert file_lock.try_share(reader)
+    ended = threading.Timer(0.2, os.close, [reader])
+    ended.start()
+    Journal(path).close()
+    ended.join()
+    monkeypatch.setattr(journal_lock, "READERS_WAIT_S", 0.1)
+    with open(path, "rb") as file:
+        assert file_lock.try_share(file.fileno())
+        with pytest.raises(UsageError, match=r"being read by another command.*again"):
+            Journal(path)
+    with closing(Journal(path)), open(path, "rb") as file:
+        assert not file_lock.try_share(file.fileno()), "no shared lock is left"
 
 
 COMMITS_AND_IS_KILLED = """

@@ -14,6 +14,10 @@ from typing import IO
 
 from shared.errors import SetupError
 
+#: Ends the name of a user's file while it is written. No other program uses it: what has this name
+#: is what a killed process has left.
+DRAFT_SUFFIX = ".hangtag-draft"
+
 
 @contextmanager
 def created(path: Path, buffering: int = -1) -> Iterator[IO[bytes]]:

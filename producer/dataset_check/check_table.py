@@ -15,10 +15,10 @@ from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.journal.snapshot import JobState, read_snapshot
+from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.output.csv_table import failures
 from producer.output.output_path import check_folder
-from producer.rendering.table_file import is_foreign
+from producer.rendering.table_file import check_part, is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit, UsageError
 from shared.image_status import count_flags
@@ -42,6 +42,8 @@ def check_output(output: Path, force: bool) -> None:
         SetupError: what is there cannot be read.
     """
     check_folder(output)
+    if not has_journal(output):
+        check_part(output)
     view = read_snapshot(output)
     if view is not None and view.state is JobState.RUNNING:
         raise UsageError(f"the job of {output} is running; choose another -o")

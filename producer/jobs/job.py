@@ -25,7 +25,7 @@ from producer.rendering.display_options import (
     encode_display,
     make_table,
 )
-from producer.rendering.table_file import sha256_of
+from producer.rendering.table_file import check_part, sha256_of
 from shared.errors import Exit, UsageError, no_such
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
@@ -52,9 +52,10 @@ class Job:
         self.options = options
         self.output = Path(options.output)
         path = journal_path(options.output)
-        existed = os.path.exists(path)
-        if not existed and not restart:
-            _check_output(self.output)
+        if not os.path.exists(path):
+            check_part(self.output)
+            if not restart:
+                _check_output(self.output)
         #: The earlier jobs of this output that this one replaces, including those that an
         #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())

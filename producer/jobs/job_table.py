@@ -8,6 +8,7 @@ from pathlib import Path
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
+from producer.output.csv_table import PART_SUFFIX
 from producer.rendering import table_file
 from producer.rendering.display_options import (
     DISPLAY,
@@ -19,6 +20,7 @@ from producer.rendering.display_options import (
 )
 from producer.rendering.table_file import PLACING, check_replaceable
 from producer.summary.answers import AnswerCounter, count_rows
+from shared import atomic_file
 from shared.messages.batch import BatchResult
 
 
@@ -72,14 +74,18 @@ class JobTable:
         def placing(sha256: str) -> None:
             self._journal.put(**{PLACING: sha256.encode()})
 
-        return self._write(self._output, placing, passed)
+        return self._write(self._output, PART_SUFFIX, placing, passed)
 
     def write_part(self, part: Path) -> None:
         """Write the rows so far to another file, which is replaced. Raises SetupError."""
-        self._write(part, lambda sha256: None, lambda rows: None)
+        self._write(part, atomic_file.DRAFT_SUFFIX, lambda sha256: None, lambda rows: None)
 
     def _write(
-        self, output: Path, placing: Callable[[str], None], passed: Callable[[int], None]
+        self,
+        output: Path,
+        draft_suffix: str,
+        placing: Callable[[str], None],
+        passed: Callable[[int], None],
     ) -> str:
         counter = AnswerCounter(self._pinned().card, self.display)
         table = make_table(self._pinned(), self.display)
@@ -88,7 +94,14 @@ class JobTable:
             counter.add(names, result)
             passed(len(names))
 
-        sha256 = table_file.write_table(self._journal, table, output, count=count, placing=placing)
+        sha256 = table_file.write_table(
+            self._journal,
+            table,
+            output,
+            count=count,
+            placing=placing,
+            draft_suffix=draft_suffix,
+        )
         self._answers = counter.counted()
         return sha256
 

@@ -26,6 +26,7 @@ GUESS = "guess"
 #: Who gave the label.
 SOURCE = "source"
 MODEL, PERSON = "model", "person"
+#: The rows of a job whose table is not complete.
 PART_SUFFIX = ".part"
 EMPTY: Mapping[int, str] = MappingProxyType({})
 #: Marks the place of a confidence in a text; no cell has one.

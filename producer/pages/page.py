@@ -21,7 +21,6 @@ from shared.errors import UsageError
 from shared.messages.files import printable
 
 SUFFIX = ".html"
-PART_SUFFIX = ".part"
 STYLE, SCRIPT = "page.css", "page.js"
 _FOLDER = resources.files("producer.pages") / "templates"
 
@@ -79,11 +78,11 @@ def write(path: Path, page: Page) -> None:
         SetupError: the disk is full or the folder read-only.
     """
     path = path.absolute()
-    part = Path(f"{path}{PART_SUFFIX}")
+    draft = Path(f"{path}{atomic_file.DRAFT_SUFFIX}")
     with atomic_file.writing(path, "fix this and run the same command again"):
-        with atomic_file.created(part) as file:
+        with atomic_file.created(draft) as file:
             file.write(page.html.encode(errors="replace"))
-        atomic_file.place(part, path)
+        atomic_file.place(draft, path)
 
 
 @functools.cache

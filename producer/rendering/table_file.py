@@ -8,6 +8,7 @@ placed, so the job recognizes its file also after a crash between the two.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -66,25 +67,26 @@ def write_table(
     form: str = CSV,
     count: Count | None = None,
     placing: Callable[[str], None] = lambda sha256: None,
+    draft_suffix: str = atomic_file.DRAFT_SUFFIX,
 ) -> str:
     """Write the rows of every finished batch, and replace the output atomically. Returns the
     SHA-256 of the table, in hexadecimal, which `placing` gets before the output is replaced.
-    `count` gets each batch.
+    `count` gets each batch. `draft_suffix` ends the name of the file before.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
-    part = Path(f"{output}{PART_SUFFIX}")
+    draft = Path(f"{output}{draft_suffix}")
     sha256 = hashlib.sha256()
     with atomic_file.writing(output, "fix this and run the same command again"):
-        with atomic_file.created(part, _WRITE_BUFFER_BYTES) as file:
+        with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:
             for text in converted(lines(journal, table, count), form):
                 data = text.encode()
                 sha256.update(data)
                 file.write(data)
         failpoint("table.written")
         placing(sha256.hexdigest())
-        atomic_file.place(part, output)
+        atomic_file.place(draft, output)
         failpoint("table.placed")
     return sha256.hexdigest()
 
@@ -117,4 +119,18 @@ def check_replaceable(job: JobProperties, output: Path) -> None:
             f"{output} is not what its job wrote, and is not replaced; see the differences with: "
             f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
             f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
+        )
+
+
+def check_part(output: Path) -> None:
+    """Check that a job that starts replaces no file with its rows so far.
+
+    Raises:
+        UsageError: there is one, which no job has written.
+    """
+    part = f"{output}{PART_SUFFIX}"
+    if os.path.lexists(part):
+        raise UsageError(
+            f"{part} exists, and is not of a job; the rows so far would replace it: move it away, "
+            "or choose another -o"
         )

@@ -62,6 +62,24 @@ def refused(result: Result) -> str:
     return result.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("restart", [[], ["--restart"]])
+def test_a_part_that_no_job_has_written_is_not_replaced(here: Path, restart: list[str]) -> None:
+    (here / "out.csv.part").write_text("mine")
+    found = run("classify", "photos", "-o", "out.csv", *restart)
+    line = complaint(found, Exit.USAGE)
+    assert str(here / "out.csv.part") in line
+    assert "another -o" in line
+    assert (here / "out.csv.part").read_text() == "mine"
+    assert sorted(os.listdir(here)) == ["list", "out.csv.part", "photos"]
+
+
+def test_the_part_of_a_job_does_not_block_its_next_run(here: Path) -> None:
+    finish(options_of(here, b"photos"), stop_after=0)
+    (here / "out.csv.part").write_text("what a killed run has left")
+    finish(options_of(here, b"photos"))
+    assert sorted(os.listdir(here)) == ["list", "out.csv", "out.csv.hangtag", "photos"]
+
+
 def started_job(here: Path, **properties: bytes) -> Path:
     """Start a job of `photos` and return its journal; `exit` marks it as finished."""
     card = packaged.card()

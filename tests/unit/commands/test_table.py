@@ -17,6 +17,7 @@ from producer.journal.journal import Journal, journal_path
 from producer.output.acceptance import UNKNOWN, at_precision
 from producer.output.csv_table import COLUMNS, GUESS
 from producer.verify.verify import verify
+from shared import atomic_file
 from shared.errors import Exit
 from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -242,6 +243,18 @@ def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(tab
     assert (table.parent / "copy.csv").read_bytes() == copy
     run("table", "out.csv", "-o", "copy.csv", "--force")
     assert (table.parent / "copy.csv").read_bytes() == before
+
+
+def test_a_copy_leaves_other_files_beside_it(table: Path) -> None:
+    others = {name: Path(name) for name in ("copy.csv.part", "out.csv.part")}
+    for path in others.values():
+        path.write_text("a download in progress")
+    draft = Path(f"copy.csv{atomic_file.DRAFT_SUFFIX}")
+    draft.write_text("what a killed run has left")
+    run("table", "out.csv", "-o", "copy.csv")
+    assert Path("copy.csv").read_bytes() == table.read_bytes()
+    assert {path.read_text() for path in others.values()} == {"a download in progress"}
+    assert not draft.exists()
 
 
 @pytest.mark.parametrize("running", [True, False])

@@ -70,6 +70,14 @@ def test_a_file_of_the_user_is_not_replaced(here: Path, name: str, arguments: li
     assert content(here) == {name: FOREIGN}
 
 
+def test_a_part_of_the_user_is_not_replaced(here: Path) -> None:
+    (here / "check.csv.part").write_bytes(FOREIGN)
+    assert str(here / "check.csv.part") in refused("-o", "check.csv", "--force")
+    with pytest.raises(UsageError):
+        write(here / "check.csv", force=True)
+    assert content(here) == {"check.csv.part": FOREIGN}
+
+
 @pytest.mark.parametrize("has_table", [True, False])
 def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
     (here / "more").mkdir()

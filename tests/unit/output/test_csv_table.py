@@ -17,8 +17,9 @@ from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.acceptance import Acceptance
 from producer.output.csv_cells import escape
-from producer.output.csv_table import COLUMNS, PART_SUFFIX, Table, cells, failures
+from producer.output.csv_table import COLUMNS, Table, cells, failures
 from producer.rendering.table_file import lines, write_table
+from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
@@ -177,7 +178,7 @@ def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: P
         b"a,a,0.5000,ok,,,model@3\n"
         b"c,a,0.5000,ok,,,model@3\n"
     )
-    assert not (tmp_path / f"out.csv{PART_SUFFIX}").exists()
+    assert not (tmp_path / f"out.csv{DRAFT_SUFFIX}").exists()
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_one_line(
@@ -185,7 +186,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_on
 ) -> None:
     output = tmp_path / "out.csv"
     output.write_text("old")
-    (tmp_path / f"out.csv{PART_SUFFIX}").mkdir()
+    (tmp_path / f"out.csv{DRAFT_SUFFIX}").mkdir()
     with pytest.raises(SetupError) as error:
         write_table(journal, Table(card(), 1, False), output)
     assert str(error.value).isprintable()
@@ -197,14 +198,14 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_on
 def test_a_table_is_never_written_through_a_symbolic_link(
     journal: Journal, tmp_path: Path, target: str | None
 ) -> None:
-    part, other = tmp_path / f"out.csv{PART_SUFFIX}", tmp_path / "other"
+    draft, other = tmp_path / f"out.csv{DRAFT_SUFFIX}", tmp_path / "other"
     if target:
         other.write_text(target)
-    part.symlink_to(other)
+    draft.symlink_to(other)
     write_table(journal, Table(card(), 1, False), tmp_path / "out.csv")
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
-    assert not part.is_symlink()
+    assert not draft.is_symlink()
 
 
 def test_a_row_names_the_version(journal: Journal) -> None:

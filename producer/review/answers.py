@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
 from producer.journal.snapshot import has_journal
+from producer.output.folder_labels import FolderLabels
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status
-from shared.labels.class_folders import ClassFolders
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.files import Stamp
 
@@ -78,11 +78,10 @@ class Answers:
             self._read(sealed, on_progress)
         if not self.rows:
             raise UsageError(f"no row of {output} has a label; there is nothing to review")
-        folders = ClassFolders(self.card.labels)
-        numbers_ = {label: number for number, label in enumerate(self.card.labels)}
-        found = (folders.label(_text(name)) for name in self.folder_names)
+        folders = FolderLabels(self.card.labels)
+        found = (folders.of(name + b"/") for name in self.folder_names)
         #: The label that each folder is named after, or NO_LABEL.
-        self.folder_labels = [NO_LABEL if f is None else numbers_[f] for f in found]
+        self.folder_labels = [NO_LABEL if label is None else label for label in found]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -174,7 +173,3 @@ class Answers:
             tuple(zip(labels, values, strict=True)),
             str(FLAGS[self.flags[position]]),
         )
-
-
-def _text(name: bytes) -> str:
-    return name.decode(errors="surrogateescape")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from producer.journal.journal import Journal, journal_path
 from producer.pages.file_location import FileLocation
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from producer.review.views import Kind
+from shared.errors import UsageError
 from shared.labels import correction_log
+from shared.messages.model_card import encode_card
+from shared.registry import packaged
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted import plant
@@ -112,3 +118,23 @@ def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
     answers = desk.answers
     answers.crcs[1], answers.sizes[1] = answers.crcs[0], answers.sizes[0] + 1
     assert list(answers.same_content(answers.key(0))) == [0]
+
+
+def test_labels_that_cannot_name_folders_are_reviewed_like_others(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A model that was imported may have any labels; people add only those that can name one."""
+    folder = tmp_path_factory.mktemp("imported")
+    draw(folder / "shapes", (5, 8), 2)
+    finish(options_of(folder, b"shapes"))
+    table, card = folder / "out.csv", packaged.card()
+    labels = ("etc.", "unknown", *card.labels[2:])
+    with closing(Journal(journal_path(table))) as journal:
+        journal.put(card=encode_card(msgspec.structs.replace(card, labels=labels)))
+    answers = Answers(table)
+    assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
+    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    assert decisions.decide({2: "etc.", 3: "unknown"}) == []
+    assert decisions.of([2, 3]) == ["etc.", "unknown"]
+    with pytest.raises(UsageError, match="ends with a dot"):
+        decisions.decide({2: "and so on."})

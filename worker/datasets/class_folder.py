@@ -110,12 +110,12 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
         raise SetupError(
             f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
         )
-    for number, label in enumerate(walk.labels):
+    for number in range(len(walk.labels)):
         count = counts[number, TRAINING] + counts[number, UNDECIDED]
         for branch in walk.branches if count < SMALLEST_CLASS else ():
             if branch.label == number:
                 _check_open(walk, branch.folder)
-        check_class(label, count)
+        check_class(walk, number, count)
 
 
 def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
@@ -124,20 +124,25 @@ def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
         raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
 
 
-def check_class(label: str, count: int) -> None:
+def check_class(walk: ClassFolderWalk, label: int, count: int) -> None:
     """Raises SetupError if a class has too few images."""
-    if count < SMALLEST_CLASS:
-        raise SetupError(
-            f"class {label} has {count} images to learn from; a class needs {SMALLEST_CLASS} "
-            "different ones: add some, or remove its folder"
-        )
+    if count >= SMALLEST_CLASS:
+        return
+    if any(branch.label == label for branch in walk.branches):
+        remedy = "add some, or remove its folder"
+    else:  # corrections have made this class
+        remedy = "give more images this label in hangtag review, or undo it there"
+    raise SetupError(
+        f"class {walk.labels[label]} has {count} images to learn from; a class needs "
+        f"{SMALLEST_CLASS} different ones: {remedy}"
+    )
 
 
 def _check_parts(walk: ClassFolderWalk, rows: DecodedRows, parts: Parts) -> None:
     """Check what requires decoded images."""
-    for number, label in enumerate(walk.labels):
+    for number in range(len(walk.labels)):
         mine = (rows.labels == number) & (rows.given != TEST) & (rows.given != HELDOUT)
-        check_class(label, len(np.unique(rows.contents[mine])))
+        check_class(walk, number, len(np.unique(rows.contents[mine])))
     if not (parts == TRAINING).any() or not (parts == HELDOUT).any():
         raise SetupError(
             f"{printable(walk.root)} has no images to learn from or none held out; "

@@ -82,9 +82,9 @@ def load(
             walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done
         )
     refused.check()
-    for number, label in enumerate(walk.labels):
+    for number in range(len(walk.labels)):
         mine = (found.labels == number) & (found.parts != TEST)
-        class_folder.check_class(label, len(np.unique(found.contents[mine])))
+        class_folder.check_class(walk, number, len(np.unique(found.contents[mine])))
     alike = groups(
         found.fp32,
         digest_numbers(found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from shared.errors import SetupError
 from shared.labels.class_folders import RESERVED, SORT_LOG
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from tests.support.images.class_folders import SUFFIXES, fill, noise, write
 from tests.support.machine.unlistable_folders import obeying
@@ -342,6 +344,20 @@ def test_an_unusable_folder_is_one_line_with_the_fix(
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_new_label_of_few_corrections_is_an_error_about_them(root: Path) -> None:
+    """No folder has this label, so none can be filled or removed."""
+    given = []
+    for name in ("0001.png", "0002.png"):
+        data = (root / "cat" / name).read_bytes()
+        given.append(LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "fox", b""))
+    with pytest.raises(SetupError) as error:
+        load.load(str(root), PHOTO.size, None, root.parent / "scratch", corrections=given)
+    assert str(error.value) == (
+        "class fox has 2 images to learn from; a class needs 4 different ones: give more images "
+        "this label in hangtag review, or undo it there"
+    )
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ GROUPS = {
     ),
     "Train": (
         Entry("train", "models.train", "Train a version of a model and follow the training."),
-        Entry("dataset", "models.dataset", "Show the data of a model, and search it for mistakes."),
+        Entry("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
         Entry("models", "models.models", "List, choose, compare, import and delete versions."),
     ),
     "Jobs": (

@@ -39,11 +39,13 @@ def job_options(command: F) -> F:
                          help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
-                help="Read paths from this file, one per line, instead of folders.",
+                help="Read paths from this file, one per line, relative to the current folder, "
+                "instead of folders.",
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: see hangtag models use."),
-            click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0]),
+            click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0],
+                         help="What computes the network; tensorflow is for GPU workers."),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
                          help="path: workers open files on a shared file system (HANGTAG_ROOT)."),
             display_options,

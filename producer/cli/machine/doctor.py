@@ -13,7 +13,7 @@ from shared.errors import Exit
 
 @click.command(
     epilog=examples(
-        ("hangtag doctor", "what is installed, reachable and left"),
+        ("hangtag doctor", "packages, broker, disk; each problem with its fix"),
         ("hangtag doctor --json", "for a report of a fault; it has no secrets"),
     )
 )

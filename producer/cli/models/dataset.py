@@ -27,7 +27,7 @@ from shared.settings import Settings
     )
 )
 def dataset() -> None:
-    """Show the data of a model, and search it for mistakes."""
+    """Show a data set, or search it for mistakes."""
 
 
 @dataset.command(
@@ -69,8 +69,8 @@ def show(
 ) -> None:  # fmt: skip
     """Show its size and classes; draw samples and one image.
 
-    The grid has 25 samples to learn from. The request is queued like a training, because
-    the data are on the trainer's machine.
+    The grid has 25 training images. The request is queued like a training, because the data
+    are on the trainer's machine.
     """
     from producer.models import dataset as work
 

@@ -25,7 +25,7 @@ from shared.settings import Settings
 
 @click.command(
     epilog=examples(
-        ("hangtag models evaluate garments", "on the data that it was made for"),
+        ("hangtag models evaluate garments", "on the data that it was made from"),
         ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
     )
 )

@@ -195,7 +195,8 @@ def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
 def rm(model: str, yes: bool, as_json: bool) -> None:
     """Delete a version, or a model with all its versions.
 
-    What an alias, a job or an open request needs stays. It cannot be undone.
+    Refused while a job or an open request needs it, and for a single version while an alias
+    points to it. It cannot be undone.
     """
     from producer.models import manage
     from producer.output.formatting import counted, size

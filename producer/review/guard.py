@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +21,14 @@ HOST = "127.0.0.1"
 #: More than a thousand row numbers.
 MAX_BODY_BYTES = 64 << 10
 _TOKEN_BYTES = 32
+#: After this time a link for one use is void. It is enough for a slow browser to start.
+ONE_USE_S = 60.0
+_OPEN = "open the link that `hangtag review` has printed"
+_USED = (
+    "this link opens the page once, within a minute; open the one that `hangtag review` has "
+    "printed. If no page has opened here, another user of this machine may have used the link: "
+    "end `hangtag review`, and start it without --open"
+)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
@@ -39,6 +48,9 @@ class Guard:
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app, self._port = app, port
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        # None until it is made, so that no token equals it.
+        self._one_use: str | None = None
+        self._one_use_until = 0.0
         # Cookies are shared by all ports of a host.
         self._cookie = f"hangtag-review-{port}"
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
@@ -46,7 +58,17 @@ class Guard:
     @property
     def link(self) -> str:
         """The address that opens the page."""
-        return f"http://{HOST}:{self._port}/?token={self._token}"
+        return self._address(self._token)
+
+    def link_for_one_use(self) -> str:
+        """An address that opens the page once, within a minute. It is for the arguments of a
+        browser, which every user of the machine can read as long as the browser runs."""
+        self._one_use = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._one_use_until = time.monotonic() + ONE_USE_S
+        return self._address(self._one_use)
+
+    def _address(self, token: str) -> str:
+        return f"http://{HOST}:{self._port}/?token={token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,16 +99,27 @@ class Guard:
 
     def _admission(self, request: Request) -> Response | None:
         """None for a request with the cookie; a link with the token sets it."""
-        if self._equals(request.cookies.get(self._cookie)):
+        if _equal(request.cookies.get(self._cookie), self._token):
             return None
-        if request.method != "GET" or not self._equals(request.query_params.get("token")):
-            return _refused("open the link that `hangtag review` has printed")
+        token = request.query_params.get("token")
+        if request.method != "GET" or not (_equal(token, self._token) or self._is_first_use(token)):
+            return _refused(_USED if _equal(token, self._one_use) else _OPEN)
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return response
 
-    def _equals(self, token: str | None) -> bool:
-        return token is not None and hmac.compare_digest(token.encode(), self._token.encode())
+    def _is_first_use(self, token: str | None) -> bool:
+        in_time = time.monotonic() < self._one_use_until
+        if not in_time or not _equal(token, self._one_use):
+            return False
+        self._one_use_until = 0.0
+        return True
+
+
+def _equal(token: str | None, wanted: str | None) -> bool:
+    if token is None or wanted is None:
+        return False
+    return hmac.compare_digest(token.encode(), wanted.encode())
 
 
 def _is_own(headers: Headers) -> bool:

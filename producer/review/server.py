@@ -78,10 +78,10 @@ def serve(
         desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
         guard = Guard(make(desk), listener.getsockname()[1])
         wanted = {"kind": str(kind), "label": label, "folder": folder}
-        link = f"{guard.link}#{urlencode({k: v for k, v in wanted.items() if v})}"
-        on_ready(link, len(answers))
+        rows = urlencode({k: v for k, v in wanted.items() if v})
+        on_ready(f"{guard.link}#{rows}", len(answers))
         if open_browser:
-            webbrowser.open(link)
+            webbrowser.open(f"{guard.link_for_one_use()}#{rows}")
         _run(guard, listener)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -220,6 +221,23 @@ def test_only_rows_and_pictures_of_the_table_are_served(idle: Review, path: str)
 def test_the_cookie_is_for_this_page_alone(idle: Review) -> None:
     cookie = idle.ask("GET", f"/?token={idle.token}", cookie="")[1]["set-cookie"].lower()
     assert {"httponly", "samesite=strict"} <= {part.strip() for part in cookie.split(";")}
+
+
+def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Path) -> None:
+    seen = tmp_path / "arguments"
+    browser = f'{sys.executable} -c \'import sys; open("{seen}", "w").write(sys.argv[1])\' %s'
+    review = Review(table, options=["--open"], BROWSER=browser)
+    try:
+        link = seen.read_text()
+        path = link[link.index("/?") : link.index("#")]
+        assert review.token not in link
+        status, headers, _ = review.ask("GET", path, cookie="")
+        assert status == 303
+        cookie = headers["set-cookie"].partition(";")[0]
+        assert review.ask("GET", "/table", cookie=cookie)[0] == 200
+        assert review.ask("GET", path, cookie="")[0] == 403
+    finally:
+        review.end(signal.SIGKILL)
 
 
 def test_the_policy_allows_own_content_only(idle: Review) -> None:

@@ -20,9 +20,13 @@ class Review:
     """The server of one table, and a browser's cookie for it."""
 
     def __init__(
-        self, table: Path, program: Sequence[str] = ("producer.cli",), **environment: str
+        self,
+        table: Path,
+        program: Sequence[str] = ("producer.cli",),
+        options: Sequence[str] = (),
+        **environment: str,
     ) -> None:
-        command = [sys.executable, "-m", *program, "review", str(table)]
+        command = [sys.executable, "-m", *program, "review", str(table), *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | environment,

@@ -22,6 +22,7 @@ from shared.registry.mirror_writer import refresh
 from worker.backbones import table
 from worker.datasets import load
 from worker.datasets.examples import Examples
+from worker.datasets.split import HELDOUT, Parts
 from worker.handlers import promotion
 from worker.handlers.context import Context, Reply
 from worker.handlers.training_progress import ProgressReporter
@@ -71,7 +72,8 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
         card = _publish(context, work, recipe, folder)
-    decided = promotion.settle(context, card, work.promote, _heldout(context, work))
+    heldout = _heldout(context, work, folder.learn.parts)
+    decided = promotion.settle(context, card, work.promote, heldout)
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
     trials = submit_trials(context, work, len(folder.learn.labels))
@@ -138,10 +140,12 @@ def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder)
     )
 
 
-def _heldout(context: Context, work: Train) -> promotion.HeldOut:
-    """Returns the images that an older version of this folder may have held out."""
+def _heldout(context: Context, work: Train, parts: Parts) -> promotion.HeldOut:
+    """Returns validation/, which an older version of this folder may have held out; no fold."""
 
     def heldout(spec: Preprocessing) -> Examples | None:
+        if HELDOUT not in parts:
+            return None
         try:
             return load.load(
                 work.data,

@@ -49,12 +49,13 @@ class Scene:
         images = np.random.default_rng(1).integers(0, 256, (COUNT, 28, 28, 1), np.uint8)
         served = load_runtime.load("litert", OLD, packaged.read("model.tflite"))
         self.images, self.labels = images, served.predict(images).argmax(1)
+        self.decoded = 0  #: how often the held-out images were asked for
 
-    def publish(self, accuracy: float, request: str, count: int = COUNT) -> Card:
+    def publish(self, accuracy: float, request: str, count: int = COUNT, folds: int = 0) -> Card:
         metrics = msgspec.structs.replace(
             OLD.metrics, heldout_accuracy=accuracy, heldout_count=count
         )
-        card = msgspec.structs.replace(OLD, metrics=metrics, files={}, request=request)
+        card = msgspec.structs.replace(OLD, metrics=metrics, files={}, request=request, folds=folds)
         return self.registry.publish(card, {"model.tflite": b"never read"})
 
     def settle(
@@ -65,6 +66,7 @@ class Scene:
         labels[:wrong] = (labels[:wrong] + 1) % len(OLD.labels)
 
         def heldout(spec: Preprocessing) -> Examples | None:
+            self.decoded += 1
             return Examples(self.images, labels) if spec == OLD.preprocessing else None
 
         work = Train(new.name, "tutorial")
@@ -131,6 +133,14 @@ def test_versions_with_different_held_out_images_are_not_compared(scene: Scene) 
     decided = scene.settle(scene.publish(1.0, "other", count=COUNT + 1), right=0.1)
     assert not decided.changed
     assert "cannot be measured" in decided.why
+
+
+def test_images_of_a_version_with_folds_are_not_decoded_in_vain(scene: Scene) -> None:
+    """It is measured on all images, which no other version has held out."""
+    decided = scene.settle(scene.publish(1.0, "head", folds=5), right=0.1)
+    assert not decided.changed
+    assert "cannot be measured" in decided.why
+    assert scene.decoded == 0
 
 
 def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: Scene) -> None:

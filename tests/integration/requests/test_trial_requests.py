@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from shared.ledger.requests import RequestLedger
+from shared.messages.model_card import Preprocessing
 from shared.messages.requests import REQUEST_ID, Request, Train
+from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
+from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.handlers import train_photos
 
 #: As long as an id may be.
 LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
+PHOTOS = 5
 WORK = Train("cats", "photo", "/photos", minutes=6)
 
 
@@ -40,3 +45,20 @@ def test_a_trial_whose_id_is_in_use_is_left_out(server: RedisServer, tmp_path: P
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     RequestLedger(server.client, 30.0).submit(other)
     assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["validation", "a fold"])
+def test_only_photos_that_the_folder_holds_out_are_decoded_for_an_older_version(
+    server: RedisServer, tmp_path: Path, given: bool
+) -> None:
+    """A fold is no part of a data set: an older version could not have held out the same."""
+    for number, part in enumerate(("train", "validation") if given else (".",)):
+        for shape in ("circle", "square"):
+            shapes.write(tmp_path / "photos" / part, shape, PHOTOS, first_seed=100 * number)
+    work = msgspec.structs.replace(WORK, recipe="photo-fine", data=str(tmp_path / "photos"))
+    context, _ = handler_context.make(server, tmp_path / "store", work)
+    parts = np.array([TRAINING, HELDOUT] if given else [UNDECIDED, UNDECIDED], np.int8)
+    found = train_photos._heldout(context, work, parts)(Preprocessing(28, 28, 3))
+    assert (found is not None) == given
+    assert found is None or len(found.labels) == 2 * PHOTOS
+    assert bool(list(context.folder.glob("decoded-*"))) == given

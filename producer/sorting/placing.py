@@ -141,7 +141,7 @@ class Placing:
             try:
                 transfer.remove(source, identity, Spot(source.folder, aside))
             except (Stays, OSError) as error:
-                with suppress(Stays):  # somebody changed the copy: it stays, too
+                with suppress(Stays):  # another process has changed the copy: it stays, too
                     transfer.remove(place, entry.content, Spot(place.folder, aside))
                 self._refuse(entry, error)
             else:

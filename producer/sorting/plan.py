@@ -156,7 +156,7 @@ class Planner:
         return [entry for entry in found if entry is not None]
 
     def again(self, entry: Entry, folders: Folders) -> Entry:
-        """The entry with another name, because somebody has taken its name."""
+        """The entry with another name, because its name is taken."""
         with self._log.transaction():
             self._log.forget([entry])
             return self._named(entry, os.path.basename(entry.source), folders)

@@ -1,7 +1,7 @@
 """Lines at the bottom of a terminal that are drawn again and again, below what is printed.
 
-Without a thread: whoever has news draws, and too frequent news are skipped. The cursor stays
-visible, so that a process that is killed leaves an ordinary terminal.
+Without a thread: the caller that has news draws; news that come too often are skipped. The cursor
+stays visible, so that a process that is killed leaves an ordinary terminal.
 """
 
 from __future__ import annotations

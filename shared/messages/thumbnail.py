@@ -16,7 +16,7 @@ MAX_PLOT_BYTES = 200_000
 
 
 class Thumbnail(msgspec.Struct, frozen=True):
-    """A small picture, encoded anew; nothing of the original file's bytes is in it."""
+    """A small picture, encoded again; nothing of the original file's bytes is in it."""
 
     webp: bytes = b""  #: empty: the image could not be decoded
     width: int = 0

@@ -73,16 +73,16 @@ def _needed(
     if work.version is not None:
         for alias, version in sorted(registry.aliases(name).items()):
             other = f"hangtag models promote {name}@VERSION --alias {alias}"
-            cure = f"promote another version first with: {other}; or remove all of {name}"
-            yield version, f"{name}@{alias} is version {version}; {cure}"
+            fix = f"promote another version first with: {other}; or remove all of {name}"
+            yield version, f"{name}@{alias} is version {version}; {fix}"
     jobs = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
     for version, why in jobs.items():
         yield version, f"{name}@{version} stays: {why}; finish, cancel or forget the job first"
     for request in requests:
-        cure = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
+        fix = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
         for used in _used_by(registry, name, request):
             what = name if used is None else f"{name}@{used}"
-            yield used, f"{what} stays: request {request.id} is open; {cure}"
+            yield used, f"{what} stays: request {request.id} is open; {fix}"
 
 
 def _used_by(registry: Registry, name: str, request: Request) -> Iterator[int | None]:

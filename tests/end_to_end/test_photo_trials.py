@@ -118,7 +118,7 @@ def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
 
 @pytest.mark.parametrize("store", [WHOLE], indirect=True)
 def test_fine_tuning_starts_from_the_head_that_fits_the_photos(store: Store) -> None:
-    """Two epochs are enough; a network that had to learn its head anew would know nothing."""
+    """Two epochs are enough; a network that had to learn its head again would know nothing."""
     assert store.card("photo-fine").metrics.heldout_accuracy > 0.8
 
 

@@ -65,6 +65,8 @@ class Job:
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
         try:
+            if not restart and not self.journal.started:
+                _check_output(self.output)  # also beside a journal that a killed process has left
             if not self._earlier:
                 self._check_options()
         except UsageError:

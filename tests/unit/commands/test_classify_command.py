@@ -62,6 +62,17 @@ def refused(result: Result) -> str:
     return result.stderr.splitlines()[-1]
 
 
+def test_a_file_beside_a_journal_without_a_job_is_not_replaced(here: Path) -> None:
+    """A process that was killed before its job started has left the journal."""
+    Journal(journal_path(here / "out.csv")).close()
+    (here / "out.csv").write_text("mine")
+    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
+    assert "--restart" in line
+    with pytest.raises(UsageError):
+        finish(options_of(here, b"photos"))
+    assert (here / "out.csv").read_text() == "mine"
+
+
 @pytest.mark.parametrize("restart", [[], ["--restart"]])
 def test_a_part_that_no_job_has_written_is_not_replaced(here: Path, restart: list[str]) -> None:
     (here / "out.csv.part").write_text("mine")

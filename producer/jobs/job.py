@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped,
 from producer.jobs.job_table import JobTable
 from producer.jobs.pin import pin
 from producer.journal.error_budget import ErrorBudget, encode_budget
-from producer.journal.job_index import Entry, ids_of, remember
+from producer.journal.job_index import Entry, ids_of, remember, set_model
 from producer.journal.job_properties import ATTEMPT, TABLE, AttemptResult, Pinned, encode_attempt
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
@@ -26,7 +26,7 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.rendering.table_file import check_part, sha256_of
-from shared.errors import Exit, UsageError, no_such
+from shared.errors import Exit, SetupError, UsageError, no_such
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 
@@ -140,6 +140,7 @@ class Job:
         if self.journal.repeating and self.journal.stopped is not Exit.BUDGET:
             return self.journal.repeating
         if self.exit_code is not None:
+            set_model(self.record.id, self.card.ref)
             self.journal.put(**{WALKED: b"1"})
         return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
 
@@ -175,6 +176,8 @@ class Job:
             properties[ATTEMPT] = encode_attempt(attempt)
             properties[SKIPPED] = encode_skipped(attempt.skipped)
         self.journal.put(**properties)
+        with suppress(SetupError):  # the job is finished; only its version stays for longer
+            set_model(self.record.id, "")
 
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
@@ -218,11 +221,7 @@ class Job:
 
 
 def stored_options(output: Path) -> JobOptions:
-    """The options of the job of this output.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """The options of the job of this output. Raises as `stored`."""
     options, _ = stored(output)
     return options
 
@@ -232,6 +231,7 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
 
     Raises:
         UsageError: there is none.
+        SetupError: its folder cannot be accessed, or its journal cannot be read.
     """
     if not has_journal(output):
         raise UsageError(no_such("job", str(output), (), "hangtag status"))

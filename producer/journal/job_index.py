@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
     id: str
     output: str
     created: float  #: seconds since 1970
-    model: str = ""  #: the version that it is pinned to; empty in entries of older versions
+    model: str = ""  #: the version that it needs; empty if it is finished, or unknown
 
 
 def index_dir() -> Path:
@@ -52,11 +52,18 @@ def remember(entry: Entry) -> None:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
         for other in entries():
-            if other.output == entry.output:
+            if other.output == entry.output and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
         atomic_file.place(draft, folder / f"{entry.id}.json")
         failpoint("index.remembered")
+
+
+def set_model(job: str, model: str) -> None:
+    """Note which version a job needs, if it is in the index. Raises as `remember`."""
+    for entry in entries():
+        if entry.id == job and entry.model != model:
+            remember(msgspec.structs.replace(entry, model=model))
 
 
 def _make(folder: Path) -> None:

@@ -24,7 +24,7 @@ from shared.messages.model_card import card_sha256
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.jobs.finished_job import ID, options_of
+from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 
 NAME = "shoes"
 
@@ -91,6 +91,22 @@ def test_a_job_comes_back_with_its_disk_and_its_version_is_still_there(
     mounted(disk)
     assert run("status", ID).stdout.splitlines()[1].startswith(f"{ID}  paused")
     assert 2 in Registry(Settings.from_env().store_path).versions(NAME)
+
+
+def test_a_finished_job_needs_no_version_until_its_failed_rows_are_repeated(disk: Path) -> None:
+    table = disk / "out.csv"
+    (disk / "photos/1.png").write_bytes(RUBBISH)
+    finish(options_of(disk, b"photos"))
+    assert [(entry.id, entry.model) for entry in entries()] == [(ID, "")]
+    with closing(Job(options_of(disk, b"photos"))) as job:
+        assert job.repeat_failed() == 1
+    unmounted(disk)
+    assert "2 stays: job" in run("models", "rm", f"{NAME}@2", "--yes").stderr
+    mounted(disk)
+    finish(options_of(disk, b"photos"))
+    unmounted(disk)
+    assert run("models", "rm", f"{NAME}@2", "--yes").exit_code == 0
+    assert str(table) in run("status", ID).stderr, "it is still known"
 
 
 def test_a_job_on_a_missing_disk_can_be_forgotten(disk: Path) -> None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from worker.datasets.examples import Labels
 from worker.runtimes.classifier import softmax
 
-#: Temperatures outside this range occur only with a broken network.
-LOWEST, HIGHEST = 0.02, 50.0
+#: In units of the deviation of an image's logits, which may be of any size: at HIGHEST all classes
+#: are about equally likely.
+LOWEST, HIGHEST = 1e-3, 50.0
 #: Halves the range to below the resolution of a float32.
 HALVINGS = 40
 
@@ -24,9 +25,14 @@ def temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
 
     logits [n, classes], labels int64 [n]. The loss is convex in 1/T, so its slope is bisected.
     One of n + 2 labels counts as unknown, as in Platt ("Probabilistic outputs for support vector
-    machines", 1999): a dozen images that are all right do not prove certainty.
+    machines", 1999): a dozen images that are all right do not prove certainty. Logits that
+    distinguish no classes stay as they are, at 1.
     """
     values = logits.astype(np.float64)
+    deviation = float(values.std(1).mean()) if len(values) else 0.0
+    if not (deviation > 0 and math.isfinite(deviation)):
+        return 1.0
+    values /= deviation
     low, high = 1 / HIGHEST, 1 / LOWEST
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
@@ -34,7 +40,7 @@ def temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
             high = middle
         else:
             low = middle
-    return 1 / math.sqrt(low * high)
+    return deviation / math.sqrt(low * high)
 
 
 def _slope(logits: npt.NDArray[np.float64], labels: Labels, inverse: float) -> float:

@@ -34,7 +34,7 @@ class OutOfFold(NamedTuple):
     head: Head
     penalty: float  #: of softmax regression; 0: it has no part
     shrinkage: float  #: of discriminant analysis; 0: it has no part
-    logits: Logits  #: [n, classes], before the temperature; each image by its fold's head
+    logits: Logits  #: [n, classes], before `temperature`; each image by its fold's head
     temperature: float
     accuracy: float
     error: float  #: standard error of the accuracy
@@ -84,10 +84,11 @@ class _Images(NamedTuple):
             method, value, logits, cooling, log_loss(logits / np.float32(cooling), self.labels)
         )
 
-    def head(self, tried: _Tried) -> Head:
-        """The head that learned from all images."""
+    def cooled_head(self, tried: _Tried) -> Head:
+        """The head that learned from all images, with logits of ordinary size."""
         (found,) = self.heads(np.full(len(self.labels), True), tried.method, [tried.value])
-        return found
+        cooling = np.float32(tried.temperature)
+        return Head(found.weights / cooling, found.bias / cooling)
 
 
 def fit_out_of_fold(
@@ -104,10 +105,11 @@ def fit_out_of_fold(
 ) -> OutOfFold:
     """Choose a head by the loss of its answers out of fold, then learn from all images.
 
-    It is softmax regression, discriminant analysis, or the sum of both, whose temperatures are made
-    equal. `folds` and `groups` [n] number each image's fold and its group of near-duplicates.
-    `mirrored` [n, features] are the features of the mirror images. They are learned from as well if
-    that lowers the loss of softmax regression; answers are always to the images as they are.
+    It is softmax regression, discriminant analysis, or the sum of both, each divided by its own
+    temperature: logits of discriminant analysis are in the hundreds to millions. `folds` and
+    `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
+    [n, features] are the features of the mirror images. They are learned from as well if that
+    lowers the loss of softmax regression; answers are always to the images as they are.
     """
 
     def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
@@ -144,19 +146,15 @@ def _combined(
 ) -> tuple[Head, Logits, tuple[float, float]]:
     """The best of two methods and their sum: head, answers out of fold, the values in it."""
     if second is None:
-        return images.head(first), first.logits, (first.value, 0.0)
+        return images.cooled_head(first), first.cooled, (first.value, 0.0)
     logits = first.cooled + second.cooled
     loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
     if first.loss <= min(loss, second.loss):
-        return images.head(first), first.logits, (first.value, 0.0)
+        return images.cooled_head(first), first.cooled, (first.value, 0.0)
     if second.loss <= loss:
-        return images.head(second), second.logits, (0.0, second.value)
-    one, other = images.head(first), images.head(second)
-    hot, warm = np.float32(first.temperature), np.float32(second.temperature)
-    head = Head(
-        (one.weights / hot + other.weights / warm).astype(np.float32),
-        (one.bias / hot + other.bias / warm).astype(np.float32),
-    )
+        return images.cooled_head(second), second.cooled, (0.0, second.value)
+    one, other = images.cooled_head(first), images.cooled_head(second)
+    head = Head(one.weights + other.weights, one.bias + other.bias)
     return head, logits, (first.value, second.value)
 
 

@@ -18,6 +18,7 @@ from worker.photo_head.linear_head import (
     standardization,
 )
 from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
+from worker.runtimes.classifier import probabilities
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -35,12 +36,15 @@ def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     rows, labels = _blobs(rng, 120, 1.0)
     folds = rng.permutation(120) % 5
     found = fit_out_of_fold(rows, labels, 3, folds, np.arange(120), [0.05], ())
+    logits = np.empty_like(found.logits)
     for fold in range(5):
         out = folds == fold
         (head,) = fit(rows[~out], labels[~out], 3, [0.05])
-        np.testing.assert_array_equal(found.logits[out], head.logits(rows[out]))
+        logits[out] = head.logits(rows[out])
+    cooling = np.float32(temperature(logits, labels))
+    np.testing.assert_array_equal(found.logits, logits / cooling)
     (head,) = fit(rows, labels, 3, [0.05])
-    np.testing.assert_array_equal(found.head.weights, head.weights)
+    np.testing.assert_array_equal(found.head.weights, head.weights / cooling)
     assert found.accuracy == (found.logits.argmax(1) == labels).mean()
 
 
@@ -52,13 +56,14 @@ def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
     rng = np.random.default_rng(seed)
     rows, labels = _blobs(rng, 90, apart)
     folds, groups = rng.permutation(90) % 5, np.arange(90)
-    single = fit_out_of_fold(rows, labels, 3, folds, groups, [0.05], ())
-    other = np.zeros_like(single.logits)
+    single, other = np.zeros((2, 90, 3), np.float32)
     for fold in range(5):
         out = folds == fold
+        (head,) = fit(rows[~out], labels[~out], 3, [0.05])
+        single[out] = head.logits(rows[out])
         (head,) = discriminant.fit(rows[~out], labels[~out], 3, [0.3])
         other[out] = head.logits(rows[out])
-    cooled = [logits / np.float32(temperature(logits, labels)) for logits in (single.logits, other)]
+    cooled = [logits / np.float32(temperature(logits, labels)) for logits in (single, other)]
     losses = [_loss(logits, labels) for logits in (*cooled, cooled[0] + cooled[1])]
     found = fit_out_of_fold(rows, labels, 3, folds, groups, [0.05], [0.3])
     assert _loss(found.logits, labels) == pytest.approx(min(losses), rel=1e-5)
@@ -67,11 +72,33 @@ def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
     ]
     heads = [fit(rows, labels, 3, [0.05])[0], discriminant.fit(rows, labels, 3, [0.3])[0]]
     expected = sum(
-        (head.logits(rows) / temperature(logits, labels))
-        for head, logits in zip(heads, (single.logits, other), strict=True)
+        head.logits(rows) / temperature(logits, labels)
+        for head, logits, value in zip(
+            heads, (single, other), (found.penalty, found.shrinkage), strict=True
+        )
+        if value
     )
-    if found.penalty and found.shrinkage:
-        np.testing.assert_allclose(found.head.logits(rows), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.head.logits(rows), expected, rtol=1e-3, atol=1e-3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.sampled_from([1.0, 1e-2, 1e-4]), st.integers(0, 3))
+def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
+    seed: int, noise: float, wrong: int
+) -> None:
+    """Whatever the classes have in common, and however little the photos of one differ."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(60) % 2
+    rows = 5 + rng.normal(size=(2, 200))[labels] + noise * rng.normal(size=(60, 200))
+    rows = rows.astype(np.float32)
+    labels[:wrong] = 1 - labels[:wrong]
+    found = fit_out_of_fold(rows, labels, 2, np.arange(60) // 2 % 5, np.arange(60))
+    assert 0.1 < found.temperature < 10
+    confidence = probabilities(found.logits, found.temperature).max(1)
+    # Sixty that are right do not prove certainty, and a wrong one disproves it.
+    assert confidence.mean() < 1 - 0.2 / 62 - 0.5 * wrong / 60
+    other = 5 + rng.normal(size=(100, 200)).astype(np.float32)
+    assert (probabilities(found.head.logits(other), found.temperature).max(1) < 0.999).mean() > 0.5
 
 
 @settings(max_examples=20)
@@ -118,7 +145,8 @@ def test_mirror_images_are_learned_from_if_that_lowers_the_loss() -> None:
     found = fit_out_of_fold(*args, mirrored=helpful)
     assert found.mirrored
     (head,) = fit(np.concatenate([rows, helpful]), np.tile(labels, 2), 3, [0.05])
-    np.testing.assert_array_equal(found.head.weights, head.weights)
+    ratios = found.head.weights / head.weights
+    np.testing.assert_allclose(ratios, ratios[0, 0], rtol=1e-5)  # one temperature
     misleading = centres[(labels + 1) % 3] + rng.normal(size=rows.shape).astype(np.float32)
     found = fit_out_of_fold(*args, mirrored=misleading)
     assert not found.mirrored

@@ -31,6 +31,23 @@ def test_the_temperature_that_distorted_the_confidence_is_found(seed: int, spoil
     assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.2)
 
 
+@given(seeds, st.floats(-8, 8))
+def test_logits_of_any_size_have_the_same_confidences(seed: int, power: float) -> None:
+    """Those of discriminant analysis are in the hundreds, or in the millions for photos alike."""
+    logits, labels = _drawn(seed, 60)
+    larger = 10**power * logits
+    np.testing.assert_allclose(
+        softmax(larger / temperature(larger, labels)),
+        softmax(logits / temperature(logits, labels)),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("logits", [np.zeros((6, 3)), np.full((6, 3), np.nan)])
+def test_logits_that_distinguish_nothing_stay_as_they_are(logits: Probabilities) -> None:
+    assert temperature(logits, np.arange(6) % 3) == 1.0
+
+
 @given(seeds)
 def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
     logits, labels = _drawn(seed, 500)

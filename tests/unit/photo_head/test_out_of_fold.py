@@ -96,7 +96,7 @@ def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
     assert 0.1 < found.temperature < 10
     confidence = probabilities(found.logits, found.temperature).max(1)
     # Sixty that are right do not prove certainty, and a wrong one disproves it.
-    assert confidence.mean() < 1 - 0.2 / 62 - 0.5 * wrong / 60
+    assert confidence.mean() < 1 - 0.2 / 61 - 0.5 * wrong / 60
     other = 5 + rng.normal(size=(100, 200)).astype(np.float32)
     assert (probabilities(found.head.logits(other), found.temperature).max(1) < 0.999).mean() > 0.5
 

@@ -68,7 +68,7 @@ def check(context: Context, work: CheckData) -> Reply:
     alike = groups(photos.fp32, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), photos.labels)
     found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
-    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).are_outliers(photos.fp32)
+    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).outliers
     rows = _rows(work, folder, photos, found, odd.tolist(), alike, bad)
     answer = CheckedData(folder.report, found.accuracy, found.error)
     return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +39,20 @@ SMALLEST_DEVIATION, SMALLEST_SPREAD = 1e-4, 0.05
 SMALLEST_REST = 0.01
 
 
-def fit_outlier_detector(
-    features: Features, widths: Sequence[int], folds: Folds
-) -> OutlierDetector:
+class FittedDetector(NamedTuple):
+    """A detector of all images, and the scores of each by one that was fitted without its fold."""
+
+    detector: OutlierDetector
+    scores: Scores
+
+    @property
+    def outliers(self) -> npt.NDArray[np.bool_]:
+        """Bool [n]: the images least like the others, a share of FALSE_FLAGS and at least one."""
+        found: npt.NDArray[np.bool_] = self.scores >= self.detector.threshold
+        return found
+
+
+def fit_outlier_detector(features: Features, widths: Sequence[int], folds: Folds) -> FittedDetector:
     """The detector of images [n, features]; `widths` are the features of each part in order.
 
     Its threshold is fitted to images of a fold that was left out.
@@ -57,12 +69,12 @@ def fit_outlier_detector(
 def fit_on_held_out(learned: Features, held: Features, widths: Sequence[int]) -> OutlierDetector:
     """The detector of images that a network learned from, with the threshold of held-out ones."""
     far, near = distances(learned, widths), neighbours(learned, widths[-1])
-    return _calibrated(far, near, far.logs(held), near.angles(held))
+    return _calibrated(far, near, far.logs(held), near.angles(held)).detector
 
 
 def _calibrated(
     far: PartDistances, near: Neighbours, logs: Scores, angles: Scores
-) -> OutlierDetector:
+) -> FittedDetector:
     """The detector whose scores are usual for images with these logarithms and angles."""
     centres, spreads = logs.mean(0), np.maximum(logs.std(0), SMALLEST_SPREAD)
     both = np.stack([combined((logs - centres) / spreads), angles], 1)
@@ -70,7 +82,8 @@ def _calibrated(
     spans = np.maximum(rare - usual, SMALLEST_SPAN)
     scores = combined(SHARPNESS * (both - usual) / spans)
     threshold = float(np.quantile(scores, 1 - FALSE_FLAGS, method="higher"))
-    return OutlierDetector(far, near, centres, spreads, usual, spans, threshold)
+    detector = OutlierDetector(far, near, centres, spreads, usual, spans, threshold)
+    return FittedDetector(detector, scores)
 
 
 def neighbours(features: Features, width: int) -> Neighbours:

@@ -123,7 +123,8 @@ def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
     """The detector of images unlike these, for features of the served precision."""
     features = folder.learn.int8 if card.precision == "int8" else folder.learn.fp32
     parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
-    return outlier_detector.encode(fit_outlier_detector(features, backbone.part_widths, parts))
+    fitted = fit_outlier_detector(features, backbone.part_widths, parts)
+    return outlier_detector.encode(fitted.detector)
 
 
 def _choose(

@@ -16,7 +16,7 @@ FEATURES = 8
 
 def _detector() -> OutlierDetector:
     images = np.random.default_rng(0).normal(size=(60, FEATURES)).astype(np.float32)
-    return fit_outlier_detector(images, (FEATURES,), np.arange(60) % 5)
+    return fit_outlier_detector(images, (FEATURES,), np.arange(60) % 5).detector
 
 
 DETECTOR = _detector()

@@ -35,7 +35,7 @@ def _like_training(rng: np.random.Generator, count: int, noise: float = 0.3) -> 
 
 
 def _fitted(rng: np.random.Generator, count: int = 400) -> OutlierDetector:
-    return fit_outlier_detector(_like_training(rng, count), WIDTHS, np.arange(count) % 5)
+    return fit_outlier_detector(_like_training(rng, count), WIDTHS, np.arange(count) % 5).detector
 
 
 @settings(max_examples=15)
@@ -64,7 +64,7 @@ def test_images_in_a_direction_that_no_training_image_has_are_flagged(seed: int)
     images, new = _like_training(rng, 400), _like_training(rng, 100)
     for rows, chosen in ((images, np.arange(400) % 40), (new, 40)):
         rows[:, -WIDTHS[-1] :] = subjects[chosen] + 0.3 * rng.normal(size=(len(rows), WIDTHS[-1]))
-    detector = fit_outlier_detector(images, WIDTHS, np.arange(400) // 40 % 5)
+    detector = fit_outlier_detector(images, WIDTHS, np.arange(400) // 40 % 5).detector
     assert detector.are_outliers(new).mean() > 0.95
     angles = detector.neighbours.angles(new)
     assert (angles > detector.usual[1] + detector.spans[1]).mean() > 0.95
@@ -118,7 +118,7 @@ def test_distances_are_those_of_a_gaussian_with_the_rest_at_one_variance(seed: i
 def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None:
     rng = np.random.default_rng(1)
     images, folds = _like_training(rng, 100), np.arange(100) % 5
-    detector = fit_outlier_detector(images, WIDTHS, folds)
+    detector, found = fit_outlier_detector(images, WIDTHS, folds)
     scores = np.empty(100)
     for fold in range(5):
         left = images[folds != fold]
@@ -128,6 +128,25 @@ def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None
         scores[folds == fold] = alone.scores(images[folds == fold])
     assert np.count_nonzero(scores > detector.threshold) <= 2
     np.testing.assert_allclose(np.sort(scores)[-2], detector.threshold)
+    np.testing.assert_allclose(found, scores)
+
+
+@pytest.mark.parametrize("count", [20, 40, 60, 300])
+def test_of_the_images_that_it_is_fitted_to_the_promised_share_is_flagged(count: int) -> None:
+    """In more directions than there are images, each is closer to itself than to any other."""
+    rng, widths = np.random.default_rng(count), (16, 24, 400)
+    images = rng.normal(size=(count, 100)) @ rng.normal(size=(100, sum(widths)))
+    fitted = fit_outlier_detector(images.astype(np.float32), widths, np.arange(count) % 5)
+    assert 1 <= fitted.outliers.sum() <= np.ceil(FALSE_FLAGS * count)
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_odd_images_among_those_that_it_is_fitted_to_are_flagged(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    images = _like_training(rng, 304)
+    images[:4] = 5 + 8 * rng.normal(size=(4, sum(WIDTHS)))
+    assert fit_outlier_detector(images, WIDTHS, np.arange(304) % 5).outliers[:4].all()
 
 
 @pytest.mark.parametrize("count", [8, 12, 30])

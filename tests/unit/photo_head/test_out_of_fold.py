@@ -90,9 +90,10 @@ def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
     rng = np.random.default_rng(seed)
     labels = np.arange(60) % 2
     rows = 5 + rng.normal(size=(2, 200))[labels] + noise * rng.normal(size=(60, 200))
-    rows = rows.astype(np.float32)
     labels[:wrong] = 1 - labels[:wrong]
-    found = fit_out_of_fold(rows, labels, 2, np.arange(60) // 2 % 5, np.arange(60))
+    found = fit_out_of_fold(
+        rows.astype(np.float32), labels, 2, np.arange(60) // 2 % 5, np.arange(60)
+    )
     assert 0.1 < found.temperature < 10
     confidence = probabilities(found.logits, found.temperature).max(1)
     # Sixty that are right do not prove certainty, and a wrong one disproves it.

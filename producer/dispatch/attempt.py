@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
+from producer.inputs.reader import Now, unmoved
 from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
@@ -29,3 +30,4 @@ class OpenJob(NamedTuple):
     pinned: Pinned
     journal: Journal
     channel: JobQueue
+    now: Now = unmoved

@@ -18,7 +18,7 @@ import msgspec
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.lookahead import Lookahead
-from producer.inputs.reader import read, read_again
+from producer.inputs.reader import Now, read, read_again, unmoved
 from producer.inputs.skipped import (
     SKIPPED,
     UNLISTED,
@@ -69,6 +69,7 @@ class Batcher:
         take: Callable[[bytes], Taken] | None = None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
         skipped: Counts | None = None,
+        now: Now = unmoved,
     ) -> None:
         self._walk, self._closed = Walk(options, self._not_listed, skipped), unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
@@ -85,7 +86,7 @@ class Batcher:
         reads = partial(read, max_bytes=options.max_file_bytes)
         # A repeat always sends bytes: repeats are few, and their digests must be known.
         self._formed = chain(
-            self._form(self._found(failed), _repeat, reads),
+            self._form(self._found(failed), _repeat, lambda path: reads(now(path))),
             self._form(self._found(files), _new, take or reads),
         )
         self.exhausted = False
@@ -203,7 +204,11 @@ def _repeat(n: int, places: list[Place], read: _Read) -> FrozenBatch:
 
 
 def resumed(
-    options: JobOptions, settings: Settings, journal: Journal, transport: Transport | None = None
+    options: JobOptions,
+    settings: Settings,
+    journal: Journal,
+    transport: Transport | None = None,
+    now: Now = unmoved,
 ) -> Batcher:
     """The batches that a journal's job still lacks. Without `transport` files are sent inline."""
     return Batcher(
@@ -216,6 +221,7 @@ def resumed(
         None if transport is None else transport.take,
         journal.unlisted,
         journal.skipped,
+        now,
     )
 
 
@@ -232,9 +238,11 @@ def passed_over(batches: list[Batch]) -> dict[str, bytes]:
     return values
 
 
-def read_batch_again(options: JobOptions, frozen: FrozenBatch) -> list[bytes | Status]:
+def read_batch_again(
+    options: JobOptions, frozen: FrozenBatch, now: Now = unmoved
+) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; `changed` for a file that differs now."""
     return [
-        read_again(os.path.join(options.cwd, name), stamp, options.max_file_bytes)
+        read_again(now(os.path.join(options.cwd, name)), stamp, options.max_file_bytes)
         for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
     ]

@@ -21,7 +21,7 @@ class Reconciler:
 
     def __init__(self, job: OpenJob, orphan_s: float, transport: Transport) -> None:
         self._channel, self._journal, self._options = job.channel, job.journal, job.pinned.options
-        self._orphan_s, self._transport = orphan_s, transport
+        self._orphan_s, self._transport, self._now = orphan_s, transport, job.now
         #: Batch -> start of its time with a hint and without an owner (monotonic).
         self._waiting: dict[int, float] = {}
         #: Batch -> time of its first offer in this run (monotonic).
@@ -112,7 +112,7 @@ class Reconciler:
     def _offer_again(self, n: int) -> None:
         self._waiting[n] = time.monotonic()
         frozen = self._journal.batch(n)
-        images = read_batch_again(self._options, frozen)
+        images = read_batch_again(self._options, frozen, self._now)
         # A worker returns digests only of the files that it opens itself.
         digests = filled(frozen.digests, b"".join(map(digest, images)))
         if digests != frozen.digests:

@@ -21,6 +21,13 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
 T = TypeVar("T")
+#: From the path of a row's file to where it is now: the files of a finished job may be sorted.
+Now = Callable[[bytes], bytes]
+
+
+def unmoved(path: bytes) -> bytes:
+    """The same path."""
+    return path
 
 
 def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:

@@ -94,7 +94,7 @@ def classify(
                     check_replaceable(job.journal, job.output)
                 deadline = started + timeout_s if timeout_s else float("inf")
                 attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
-                end = _work(job, attempt, started, retry_failed, new)
+                end = _work(job, attempt, started, retry_failed, new, moved)
             else:
                 new.advance()
                 _report_finished(job, report, retry_failed)
@@ -115,9 +115,16 @@ class _End(NamedTuple):
     part: str = ""  #: path of the rows so far
 
 
-def _work(job: Job, attempt: Attempt, started: float, retry_failed: bool, new: NewFiles) -> _End:
+def _work(
+    job: Job,
+    attempt: Attempt,
+    started: float,
+    retry_failed: bool,
+    new: NewFiles,
+    moved: MovedFiles,
+) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
-    work = Connector(attempt, job).job()
+    work = Connector(attempt, job).job()._replace(now=moved.now)
     if retry_failed:
         _report_retry(attempt.report, job.repeat_failed())
     before = job.journal.totals.done

@@ -14,8 +14,9 @@ from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.records import StoredResult
 from producer.output.csv_table import failures
+from producer.sorting import moved_files
 from shared.errors import Exit
-from shared.image_status import Status
+from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, decode_images, encode_result
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
@@ -43,7 +44,7 @@ def finish(
     `stop_after`. `answer` makes the results, by default `answered`."""
     answer = answer or answered
     job = Job(options)
-    with closing(job):
+    with closing(job), moved_files.of_table(job.output) as moved:
         if not job.has_started:
             card = packaged.card()
             record = JobRecord(
@@ -65,8 +66,9 @@ def finish(
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
-            _record(job, n, answer(read_batch_again(options, job.journal.batch(n))))
-        batches = resumed(options, Settings(batch_images=batch_images), job.journal)
+            _record(job, n, answer(read_batch_again(options, job.journal.batch(n), moved.now)))
+        settings = Settings(batch_images=batch_images)
+        batches = resumed(options, settings, job.journal, now=moved.now)
         while (batch := batches.next()) is not None:
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:
@@ -76,7 +78,9 @@ def finish(
 
 
 def _record(job: Job, n: int, result: BatchResult) -> None:
-    job.journal.commit(results=[StoredResult(n, encode_result(result), failures(result))])
+    flagged = count_flags(result.flags)
+    stored = StoredResult(n, encode_result(result), failures(result), flagged)
+    job.journal.commit(results=[stored])
 
 
 def answered(images: list[bytes | Status]) -> BatchResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -112,6 +113,26 @@ def test_each_table_in_a_folder_has_its_own_files(tmp_path: Path, renamed: bool)
         assert read_all(table) == files
         with moved_files.of_table(table) as moved:
             assert verify(table, moved=moved).proven
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_failed_rows_are_repeated_where_their_files_are(
+    table: Path, tmp_path: Path, stopped: bool
+) -> None:
+    """Also if Redis has lost a batch of them that was formed before the command was stopped."""
+    options, failed = options_of(table.parent, b"in"), tmp_path / "sorted/failed"
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    (failed / "bad.png").write_bytes(b"repaired")
+    with SealedJournal(table) as sealed:
+        last = sealed.numbers()[-1]
+    if stopped:
+        finish(options, retry_failed=True, stop_after=last + 1)
+    finish(options, retry_failed=not stopped)
+    with table.open(newline="", encoding="utf-8") as file:
+        found = {row["path"]: row["status"] for row in csv.DictReader(file)}
+    assert found.pop("in/b/bad.png") == Status.UNSUPPORTED
+    assert set(found.values()) == {Status.OK}
+    assert read_all(table)["in/a/bad.png"] == b"repaired"
 
 
 def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:

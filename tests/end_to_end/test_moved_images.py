@@ -1,0 +1,64 @@
+"""Commands work on images that `hangtag sort --move` has moved, by the paths of the table."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.images.gallery import Gallery
+from tests.support.processes.fleet import Fleet, Producer
+
+RUBBISH = b"no picture"
+NAMES = ("1.png", "2.png", "3.png")
+BROKEN = NAMES[1:]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> dict[str, str]:
+    """The settings of all commands of a test."""
+    return {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def table(fleet: Fleet, images: Gallery, tmp_path: Path, state: dict[str, str]) -> Path:
+    """Of three images, of which two cannot be decoded; all have been moved."""
+    (tmp_path / "in").mkdir()
+    for name, path in zip(NAMES, images.paths, strict=False):
+        shutil.copy(images.cwd / path, tmp_path / name)
+        (tmp_path / "in" / name).write_bytes(
+            RUBBISH if name in BROKEN else (tmp_path / name).read_bytes()
+        )
+    first = run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv")
+    assert first.wait() == Exit.SOME_FAILED, first.story
+    moved = run(fleet, tmp_path, state, "sort", "out.csv", "--into", "sorted", "--move")
+    assert moved.wait() == Exit.OK, moved.story
+    return tmp_path / "out.csv"
+
+
+def run(fleet: Fleet, cwd: Path, state: dict[str, str], *arguments: str) -> Producer:
+    command = fleet.producer(*arguments, cwd=cwd, **state)
+    command.wait()
+    return command
+
+
+def statuses(table: Path) -> dict[str, str]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return {row["path"]: row["status"] for row in csv.DictReader(file)}
+
+
+def test_failed_rows_are_repeated_where_their_files_are(
+    fleet: Fleet, table: Path, state: dict[str, str]
+) -> None:
+    shutil.copy(table.parent / BROKEN[0], table.parent / "sorted/failed" / BROKEN[0])
+    again = run(fleet, table.parent, state, "classify", "in", "-o", "out.csv", "--retry-failed")
+    assert again.wait() == Exit.SOME_FAILED, again.story
+    assert statuses(table) == {"in/1.png": "ok", "in/2.png": "ok", "in/3.png": "unsupported"}
+    proof = run(fleet, table.parent, state, "verify", "out.csv", "--deep")
+    assert proof.wait() == Exit.OK, proof.story
+    back = run(fleet, table.parent, state, "sort", "--undo", "sorted")
+    assert back.wait() == Exit.OK, back.story
+    assert (table.parent / "in" / BROKEN[0]).read_bytes() != RUBBISH

@@ -23,8 +23,7 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
         SetupError: Matplotlib or Pillow is not installed.
     """
     image_file.check(path, force)
-    if any(_same(path, image) for image in images):
-        raise UsageError("--plot would overwrite an input image; choose another name")
+    _check_inputs(path, images)
     if len(images) > MAX_DRAWN:
         raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
     try:
@@ -36,6 +35,11 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
         ) from error
 
 
+def _check_inputs(path: Path, images: Sequence[bytes]) -> None:
+    if any(_same(path, image) for image in images):
+        raise UsageError("--plot would overwrite an input image; choose another name")
+
+
 def _same(path: Path, image: bytes) -> bool:
     try:
         return os.path.samefile(path, image)
@@ -43,8 +47,14 @@ def _same(path: Path, image: bytes) -> bool:
         return False
 
 
-def draw(path: Path, images: Sequence[bytes], found: Predictions) -> None:
-    """Draw each image beside its probabilities. Raises SetupError if the disk is full."""
+def draw(path: Path, found: Predictions) -> None:
+    """Draw each image beside its probabilities.
+
+    Raises:
+        UsageError: the file is one of the images, which was typed by another path.
+        SetupError: the disk is full.
+    """
     from producer.predict.plot import plot
 
-    image_file.write(path, plot(images, found.images, found.labels))
+    _check_inputs(path, found.paths)
+    image_file.write(path, plot(found.paths, found.images, found.labels))

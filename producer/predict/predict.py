@@ -79,6 +79,7 @@ def predict(
             prediction(row, card.labels, true, doubtless(card))
             for row, true in zip(rows, of_each, strict=True)
         ],
+        tuple(row.name for row in rows),
     )
 
 

@@ -32,6 +32,7 @@ class Predictions(msgspec.Struct, frozen=True):
     model: str
     labels: tuple[str, ...]
     images: list[Prediction]
+    paths: tuple[bytes, ...] = ()  #: of the files, as they were opened
 
     @property
     def failed(self) -> int:

@@ -62,3 +62,23 @@ def test_failed_rows_are_repeated_where_their_files_are(
     back = run(fleet, table.parent, state, "sort", "--undo", "sorted")
     assert back.wait() == Exit.OK, back.story
     assert (table.parent / "in" / BROKEN[0]).read_bytes() != RUBBISH
+
+
+def test_a_plot_displays_moved_images(fleet: Fleet, table: Path, state: dict[str, str]) -> None:
+    (now,) = (table.parent / "sorted").glob("*/1.png")
+    plots = []
+    for path in ("in/1.png", str(now.relative_to(table.parent))):
+        command = run(fleet, table.parent, state, "predict", path, "--plot", "plot.png", "--force")
+        assert command.wait() == Exit.OK, command.story
+        plots.append((table.parent / "plot.png").read_bytes())
+    assert plots[0] == plots[1]
+
+
+def test_a_plot_does_not_replace_a_moved_image(
+    fleet: Fleet, table: Path, state: dict[str, str]
+) -> None:
+    (now,) = (table.parent / "sorted").glob("*/1.png")
+    before = now.read_bytes()
+    command = run(fleet, table.parent, state, "predict", "in/1.png", "--plot", str(now), "--force")
+    assert command.wait() == Exit.USAGE, command.story
+    assert now.read_bytes() == before

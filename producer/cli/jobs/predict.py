@@ -86,7 +86,7 @@ def predict(
         for line in prediction_text.summary(found, sys.stderr.encoding):
             click.echo(line, err=True)
     if plot_file is not None:
-        plots.draw(plot_file, images, found)
+        plots.draw(plot_file, found)
         report_drawn([plot_file], quiet)
     sys.exit(Exit.SOME_FAILED if found.failed else Exit.OK)
 

@@ -113,11 +113,16 @@ def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, b
     """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
     files = {KERAS: convert.keras_file(network), TFLITE: _tflite(network, convert.fp32_file)}
     some = images[_spread(len(images), COMPARED_IMAGES)]
-    with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
-        exact = load_runtime.load("tensorflow", card, files[KERAS]).predict(some)
     graph = LiteRT(card, files[TFLITE])
+    exact = predict_in_keras(card, files[KERAS], some)
     check_agreement(probabilities(graph.run(some).logits, 1.0), exact)
     return files, graph
+
+
+def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabilities:
+    """The predictions of the TensorFlow runtime, to compare with others: on the CPU."""
+    with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
+        return load_runtime.load("tensorflow", card, artifact).predict(images)
 
 
 def _tflite(network: keras.Model, converted: Callable[[keras.Model], bytes]) -> bytes:

@@ -28,7 +28,7 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export import convert, precision
 from worker.export.backbone_files import calibration_images
-from worker.export.export import KERAS, TFLITE, check_agreement
+from worker.export.export import KERAS, TFLITE, check_agreement, predict_in_keras
 from worker.export.head_graph import keras_with_head, with_head
 from worker.export.precision import Requested
 from worker.inference import outlier_detector
@@ -180,9 +180,9 @@ def _export(
         served = with_head(folder.files.int8, head.weights, head.bias)
     files = {KERAS: convert.keras_file(network), TFLITE: served}
     images = calibration_images(backbone.size_pixels)[:COMPARED_IMAGES]
-    in_fp32 = load_runtime.load("tensorflow", card, files[KERAS])
     check_agreement(
-        load_runtime.load("litert", card, exact).predict(images), in_fp32.predict(images)
+        load_runtime.load("litert", card, exact).predict(images),
+        predict_in_keras(card, files[KERAS], images),
     )
     _check_head(load_runtime.load("litert", card, served), head, images)
     return files, card

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
@@ -12,6 +13,7 @@ from shared.registry import packaged
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
 from worker.export import convert
+from worker.export.export import predict_in_keras
 from worker.export.head_graph import keras_with_head, with_head
 from worker.runtimes import load_runtime
 
@@ -72,6 +74,20 @@ def test_both_runtimes_agree(card: Card) -> None:
     assert found.features is not None
     assert exact.features is not None
     np.testing.assert_allclose(found.features, exact.features, atol=1e-5)
+
+
+def test_runtimes_are_compared_on_the_cpu_wherever_operations_are_placed(card: Card) -> None:
+    """Placed on a GPU that this machine lacks, they would fail; on one that it has, be inexact."""
+    data = convert.keras_file(keras_with_head(small_backbone.network(), WEIGHTS, BIAS))
+    expected = load_runtime.load("tensorflow", card, data).predict(IMAGES)
+    soft = tf.config.get_soft_device_placement()
+    tf.config.set_soft_device_placement(False)
+    try:
+        with tf.device("GPU:0"):
+            found = predict_in_keras(card, data, IMAGES)
+    finally:
+        tf.config.set_soft_device_placement(soft)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("runtime", ["litert", "tensorflow"])

@@ -42,6 +42,10 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 HELD_FOLD = 0
 #: Images that the detector is fitted to: more change nothing.
 DETECTOR_IMAGES = 2000
+#: Held-out images from which its threshold is fitted. By those of 6 images a third of others like
+#: them was flagged, by those of 20 a tenth.
+DETECTOR_HELD_OUT = 40
+NO_DETECTOR = f" No image is flagged unlike_training: fewer than {DETECTOR_HELD_OUT} are held out."
 
 Progress = Callable[[int, int], None]
 
@@ -196,18 +200,21 @@ def _completed(
     data: DataSet,
     widths: list[int],
 ) -> BuiltVersion:
-    """With the detector, the error of its accuracy, and its origin."""
+    """With its origin, the error of its accuracy, and the detector if enough is held out."""
     answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
     right = answers.logits.argmax(1) == answers.labels
     where = "validation/" if _is_given(folder) else "one of the folds"
-    count = len(data.examples.labels)
+    count, detects = len(data.examples.labels), len(right) >= DETECTOR_HELD_OUT
     card = msgspec.structs.replace(
         made.card,
         heldout_error=standard_error(right, folder.groups[held]),
         pretrained=_pretrained(recipe),
         notes=f"Trained on {count} photos; measured on the {int(held.sum())} of {where}, which it "
-        f"did not learn from{_left_out(len(held) - int(held.sum()) - count)}.",
+        f"did not learn from{_left_out(len(held) - int(held.sum()) - count)}."
+        f"{'' if detects else NO_DETECTOR}",
     )
+    if not detects:
+        return BuiltVersion(card, made.files)
     served = load_runtime.load("litert", card, made.files[TFLITE])
     assert data.heldout is not None
     few = data.examples.images[:: max(1, len(data.examples.labels) // DETECTOR_IMAGES)]

@@ -24,7 +24,7 @@ from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
 
 #: The supervisor waits 6 s for its services and 2 s for the server.
-DOWN_S = 12.0
+DOWN_S = 25.0
 #: Never reached: the test cancels the training.
 EPOCHS = 20_000
 #: More epochs than a training from scratch has at its first report: it runs 20 a second.

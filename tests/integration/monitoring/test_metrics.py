@@ -135,7 +135,7 @@ def test_a_killed_worker_is_removed_and_its_images_still_count(
     victim.kill()
     start_s = time.monotonic()
     scrape = endpoint.wait_for("the end of the victim", slots=1)
-    assert time.monotonic() - start_s < float(SHORT_TIMES["HANGTAG_HEARTBEAT_TTL_S"]) + 3
+    assert time.monotonic() - start_s < float(SHORT_TIMES["HANGTAG_HEARTBEAT_TTL_S"]) + 8
     assert scrape["hangtag_images_total"] == IMAGES + 1
     assert scrape.by("hangtag_failures_total") == counted.by("hangtag_failures_total")
     assert [beat.pid for beat in workers(fleet)] == [other.pid]
@@ -200,7 +200,7 @@ def test_without_redis_a_scrape_reports_it_soon_and_the_endpoint_continues(
     assert endpoint.scrape() == ONLY_UP
     assert endpoint.took_s < UP_0_WITHIN_S
     assert endpoint.get("/healthz") == "ok\n"
-    assert endpoint.took_s < 1
+    assert endpoint.took_s < 5
     fleet.server.thaw() if how == "suspended" else fleet.server.start()
     endpoint.wait_for("Redis", redis_up=1, requests_open=0)
     assert endpoint.process.log.count("Redis does not answer") == 1

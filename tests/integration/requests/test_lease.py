@@ -61,6 +61,16 @@ class Held:
     def expire(self) -> None:
         self.client.hset(keys.request(ID, "state"), "until_ms", 0)
 
+    def taken_by(self, owner: str) -> Grant:
+        """Expire the lease and claim the request before the lease thread renews it."""
+
+        def claimed() -> Grant | None:
+            self.expire()
+            grant = self.requests.claim(ID, owner, self.folder.fence)
+            return grant if self.folder.enter(grant) else None
+
+        return wait_for("the claim", claimed)
+
     def stopped(self) -> str:
         """Wait until the work must stop; return the reason."""
         return wait_for("a reason to stop", lambda: self.lease.why)
@@ -96,8 +106,7 @@ def test_cancelled_work_is_stopped(held: Held) -> None:
 
 
 def test_work_that_another_trainer_has_claimed_must_not_confirm(held: Held) -> None:
-    held.expire()
-    held.claim("second")
+    held.taken_by("second")
     with pytest.raises(RequestStopped):
         held.lease.confirm()
     held.lease.release()

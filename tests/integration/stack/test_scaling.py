@@ -23,7 +23,7 @@ IMAGES = 2_000
 #: Enough to hold at most two busy children.
 FEWER_IMAGES = 960
 BATCH = 32
-LONGER_THAN_A_HEARTBEAT_S = 3.0
+LONGER_THAN_A_HEARTBEAT_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     for workers, caught in ((4, 4), (2, 1)):
         found, took_s = scene.up(str(workers))
         assert (found.floor, found.ceiling) == (workers, workers)
-        assert took_s < 10
+        assert took_s < 20
         scene.wait_for_worker(workers)
         for _ in range(caught):
             held.append(scene.catch(*held))

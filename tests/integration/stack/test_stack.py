@@ -327,7 +327,7 @@ def test_an_idle_stack_ends(place: Place) -> None:
         client.zrem(keys.JOBS, "job")
     start_s = time.monotonic()
     procfs.wait_for_end(everything)
-    assert time.monotonic() - start_s < 10
+    assert time.monotonic() - start_s < 20
     assert not socket_path(quick.settings).exists()
 
 

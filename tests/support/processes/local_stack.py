@@ -37,7 +37,7 @@ class Place:
             runtime_dir=str(folder),
             store=str(folder / "store"),
             heartbeat_s=0.2,
-            heartbeat_ttl_s=2,
+            heartbeat_ttl_s=4,
             round_s=0.5,
             idle_s=idle_s,
             trainer_idle_s=1.0,

@@ -90,7 +90,7 @@ def test_a_resumed_job_counts_each_folder_that_was_skipped_before_once(
     some = folders(stage.gallery.cwd)
     for folder in (some[0], some[-1]):
         folder.chmod(0)
-    late = classify(stage, "--timeout", "1.5")
+    late = classify(stage, "--timeout", "4")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
     assert 0 < late.view.found < IMAGES / 2, "the walk reached the last folder"

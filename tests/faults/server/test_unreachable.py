@@ -17,6 +17,9 @@ IMAGES = 200
 #: A client waits 15 s for a reply, and retries twice: a command that ends sooner did not wait.
 SOON_S = 10.0
 TIMEOUT_S = 4.0
+#: The time in the message may differ this much from that of the kill on a busy machine.
+CLOSE_S = 10
+DAY_S = 86_400
 NO_ANSWER = "does not answer"
 
 
@@ -84,7 +87,7 @@ def test_the_start_of_an_outage_is_reported_and_progress_continues(stage: Scenar
     stage.fleet.server.kill()
     producer.wait_for_log("Redis has been unreachable since ")
     since = producer.log.partition("Redis has been unreachable since ")[2][: len(killed)]
-    assert _seconds(killed) - 2 <= _seconds(since) <= _seconds(killed) + 2
+    assert abs(_apart(since, killed)) <= CLOSE_S
     lines = producer.log.count("waiting for a worker, ")
     wait_for(
         "another line of progress", lambda: producer.log.count("waiting for a worker, ") > lines
@@ -123,6 +126,11 @@ def test_each_command_reports_it_in_one_line_and_soon(stage: Scenario, how: str)
             assert line.isprintable()
     assert not Path(stage.folder, "new.csv.hangtag").exists()
     _restore_server(stage, how)
+
+
+def _apart(one: str, other: str) -> int:
+    """The seconds from one time of day to another, also across midnight."""
+    return (_seconds(other) - _seconds(one) + DAY_S // 2) % DAY_S - DAY_S // 2
 
 
 def _seconds(clock: str) -> int:

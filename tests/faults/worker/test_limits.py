@@ -34,7 +34,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Scenario) -> None:
-    late = stage.classify("--timeout", "1")
+    late = stage.classify("--timeout", "4")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
     assert late.view.done < late.view.found
@@ -167,7 +167,7 @@ def test_an_edited_list_is_refused_and_a_longer_list_is_not(stage: Scenario) -> 
     def run(*options: str) -> Producer:
         return stage.fleet.producer(*command, *options, cwd=stage.gallery.cwd)
 
-    assert run("--timeout", "1.5").wait() == Exit.INTERRUPTED
+    assert run("--timeout", "4").wait() == Exit.INTERRUPTED
     worker = stage.fleet.worker()
     good = listed.read_text()
 
@@ -190,9 +190,9 @@ def test_an_edited_list_is_refused_and_a_longer_list_is_not(stage: Scenario) -> 
 @pytest.mark.parametrize("end", ["timeout", "cancel"])
 def test_the_message_after_a_stopped_restart_keeps_its_work(stage: Scenario, end: str) -> None:
     if end == "timeout":
-        stopped = stage.classify("--restart", "--timeout", "1.5")
+        stopped = stage.classify("--restart", "--timeout", "4")
         assert stopped.wait() == Exit.INTERRUPTED, stopped.story
-        message = f"resume it with: hangtag classify {FOLDER} -o {stage.output} --timeout 1.5"
+        message = f"resume it with: hangtag classify {FOLDER} -o {stage.output} --timeout 4"
     else:
         stopped = stage.classify("--restart")
         stopped.wait_until_sent()

@@ -13,7 +13,7 @@ from tests.support.processes.fleet import Fleet, wait_for
 
 #: Celery itself would retry after 2, 6, 12 and 20 s, so 7 s after this outage.
 DOWN_S = 13.0
-BACK_WITHIN_S = 4.0
+BACK_WITHIN_S = 6.0
 READ_ONLY_S = 5.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from shared import keys
 from tests.nemesis.results import Results
@@ -24,11 +25,15 @@ def test_the_late_result_of_a_suspended_worker_changes_nothing(stage: Scenario) 
     producer = stage.classify()
     stage.reach_the_middle(producer)
     victim = stage.catch(producer, suspended)
+    while suspended.log.count(" is loaded") < suspended.concurrency:
+        stage.let_go(victim)  # a child that is still loading submits no late result
+        time.sleep(0.05)
+        victim = stage.catch(producer, suspended)
+    held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
     suspended.sleep()
     wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
     done = keys.job(victim.job, "done")
     wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
-    held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
     succeeded = suspended.log.count("succeeded")
     suspended.wake()
     wait_for("the late result", lambda: suspended.log.count("succeeded") > succeeded)

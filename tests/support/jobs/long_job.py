@@ -62,7 +62,10 @@ class Work(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A producer offered a batch, or a worker claimed or completed one."""
+    """A producer offered a batch, or a worker claimed or completed one.
+
+    A hint in a queue has neither job nor batch here.
+    """
 
     what: str
     job: str
@@ -70,7 +73,7 @@ class Step(NamedTuple):
     who: str
 
 
-OFFER, CLAIM, COMPLETE = "offer", "claim", "complete"
+OFFER, HINT, CLAIM, COMPLETE = "offer", "hint", "claim", "complete"
 
 
 class Recorder:
@@ -95,6 +98,9 @@ class Recorder:
                 batch = words[3 + int(words[2])]
             elif words[0] == b"HSET" and words[1].endswith(b":payload"):
                 what, batch = OFFER, words[2]
+            elif words[0] == b"LPUSH":
+                found.append(Step(HINT, "", -1, who))
+                continue
             else:
                 continue
             job = next(word for word in words if b":job:" in word).decode().split(":")[2]
@@ -105,7 +111,7 @@ class Recorder:
         """The work on each batch of the only job, by number."""
         found: dict[int, Work] = defaultdict(lambda: Work([], []))
         for step in self.steps():
-            if step.what != OFFER:
+            if step.what in (CLAIM, COMPLETE):
                 work = found[step.batch]
                 (work.claimed if step.what == CLAIM else work.completed).append(step.who)
         return dict(found)

@@ -39,8 +39,8 @@ class Scenario:
         return command
 
     def reach_the_middle(self, producer: Producer) -> None:
-        """Wait until a random part of the images is done, at most half."""
-        producer.wait_until_done(int(len(self.gallery.paths) * self.chance.uniform(0.02, 0.5)))
+        """Wait until a random part of the images is done, at most 30 %."""
+        producer.wait_until_done(int(len(self.gallery.paths) * self.chance.uniform(0.02, 0.3)))
 
     def catch(self, producer: Producer, *workers: Worker) -> Held:
         """Stop a child of these workers that holds a live claim while work is outstanding."""

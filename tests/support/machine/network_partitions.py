@@ -112,6 +112,7 @@ def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     producer = producer_at(here, stage)
     stage.reach_the_middle(producer)
     lost = stage.catch(producer, far)
+    held = stage.catch_unfinished(producer, near)  # the job stays open for the late result
     there.cut()
     clock.restart()
     stage.let_go(lost)
@@ -119,7 +120,6 @@ def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     clock.report("until another worker had the batch")
     done = keys.job(lost.job, "done")
     wait_for("the result of the other", lambda: client.getbit(done, lost.batch))
-    held = stage.catch_unfinished(producer, near)  # the job stays open for the late result
     before = far.log.count("succeeded")
     there.mend()
     clock.restart()

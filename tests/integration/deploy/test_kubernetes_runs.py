@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -23,7 +24,7 @@ from tests.support.deploy import kustomize
 from tests.support.deploy.kustomize import JOB, Object, Pod, pod
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER
-from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.servers.secured_servers import (
     Certificate,
     GuardedServer,
@@ -35,6 +36,7 @@ from tests.support.servers.secured_servers import (
 IMAGES = 100
 #: Between two requests of a metrics page.
 POLL_S = 0.2
+_PORTS_TRIED = 5
 
 
 class Here:
@@ -42,9 +44,12 @@ class Here:
 
     def __init__(self, overlay: str, folder: Path) -> None:
         self.objects: list[Object] = kustomize.build(overlay)
-        self.port = free_port()
         self.users = Users(folder / "users")
         self.tls: Certificate = certificate(folder / "tls", "localhost")
+        self._at(free_port())
+
+    def _at(self, port: int) -> None:
+        self.port = port
         self._elsewhere = {
             "/etc/redis/users.acl": str(self.users.file),
             "/etc/redis-tls/tls.crt": str(self.tls.cert),
@@ -59,13 +64,27 @@ class Here:
         """A word of a manifest, with the paths and ports of this machine."""
         return re.sub(self._there, lambda found: self._elsewhere[found[0]], text)
 
-    def server(self) -> GuardedServer:
-        """The server with the options of its pod."""
-        options = map(self.here, pod(self.objects, "redis").container["args"])
+    @contextmanager
+    def server(self) -> Iterator[GuardedServer]:
+        """The running server with the options of its pod, at a free port."""
         binary = shutil.which("redis-server")
         if not binary or not shutil.which("redis-cli"):
             pytest.skip("there is no redis-server on this machine")
-        return GuardedServer(Path(binary), self.users, *options, "--bind", "127.0.0.1")
+        for last in (False,) * (_PORTS_TRIED - 1) + (True,):
+            options = map(self.here, pod(self.objects, "redis").container["args"])
+            server = GuardedServer(Path(binary), self.users, *options, "--bind", "127.0.0.1")
+            try:
+                server.start()
+                break
+            except RuntimeError:  # another process has taken the port meanwhile
+                server.close()
+                if last:
+                    raise
+                self._at(free_port())
+        try:
+            yield server
+        finally:
+            server.close()
 
     def probe(self, name: str) -> int:
         """The exit code of one of the server's probes."""
@@ -90,8 +109,7 @@ def here(request: pytest.FixtureRequest, tmp_path: Path) -> Here:
 
 @pytest.fixture
 def running(here: Here) -> Iterator[GuardedServer]:
-    server = here.server()
-    with server:
+    with here.server() as server:
         yield server
 
 
@@ -163,11 +181,8 @@ def test_keda_reads_the_outstanding_batches_and_nothing_without_redis(
     scaled = kustomize.named(kustomize.build("overlays/keda"), "ScaledObject", "worker")
     trigger = scaled["spec"]["triggers"][0]["metadata"]
     with Fleet(running) as fleet:
-        port = str(free_port())
         one = pod(here.objects, "metrics")
-        command = [port if word == "9808" else word for word in one.container["args"]]
-        page = fleet.producer(*command, cwd=tmp_path, **here.env(one))
-        wait_for("the page", lambda: "http" in page.out)
+        page, port = metrics_page(fleet, one, tmp_path, here.env(one))
         assert batches(port, trigger) == 0
         for name in ("livenessProbe", "readinessProbe"):
             assert get(port, one.container[name]["httpGet"]["path"])
@@ -180,6 +195,23 @@ def test_keda_reads_the_outstanding_batches_and_nothing_without_redis(
         wait_for("the failed reading", lambda: batches(port, trigger) is None, poll_s=POLL_S)
         page.signal(signal.SIGTERM)
         assert page.wait() == 0, page.story
+
+
+def metrics_page(fleet: Fleet, one: Pod, cwd: Path, env: dict[str, str]) -> tuple[Producer, str]:
+    """A running `hangtag metrics` with the words of its pod, and its port."""
+    for _ in range(_PORTS_TRIED):
+        port = str(free_port())
+        command = [port if word == "9808" else word for word in one.container["args"]]
+        page = fleet.producer(*command, cwd=cwd, **env)
+
+        def begun(page: Producer = page) -> bool:
+            return "http" in page.out or not page.running
+
+        wait_for("the page", begun)
+        if "is in use" not in page.log:  # otherwise another process has taken the port meanwhile
+            break
+    assert page.running, page.story
+    return page, port
 
 
 def batches(port: str, trigger: Object) -> float | None:

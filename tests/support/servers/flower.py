@@ -18,12 +18,25 @@ from tests.support.processes.fleet import ROOT, Process, wait_for
 from tests.support.servers.secured_servers import free_port
 
 TIMEOUT_S = 30.0
+_PORTS_TRIED = 5
 
 
 class Flower(Process):
     """`celery -A shared.broker.monitor flower` at a free port; ready when created."""
 
     def __init__(self, files: Path, settings: Mapping[str, str]) -> None:
+        for turn in range(_PORTS_TRIED):
+            self._start(files.with_name(f"{files.name}-{turn}"), settings)
+            try:
+                wait_for("Flower's page", self._is_ready)
+                return
+            except BaseException:
+                taken = "Address already in use" in self.log and not self.running
+                self.kill()
+                if not taken or turn == _PORTS_TRIED - 1:
+                    raise
+
+    def _start(self, files: Path, settings: Mapping[str, str]) -> None:
         self._port = free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
         env = {**inherited, **settings, "PYTHONPATH": str(ROOT), "FLOWER_UNAUTHENTICATED_API": "1"}
@@ -38,11 +51,6 @@ class Flower(Process):
             *options,
         ]
         super().__init__(command, Path("/"), env, files)
-        try:
-            wait_for("Flower's page", self._is_ready)
-        except BaseException:
-            self.kill()
-            raise
 
     def __enter__(self) -> Flower:
         return self

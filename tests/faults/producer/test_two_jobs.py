@@ -21,7 +21,7 @@ BIG_TIMES = 20
 MANY = 8
 #: Per large job, done before the small one. The window is half a batch, and two full batches for a
 #: producer that ignores the others. Measured: 0.5 on a busy machine.
-FULL_BATCHES_FOR_EACH = 1.75
+FULL_BATCHES_FOR_EACH = 1.25
 #: The batches under way of a job that is alone with two children.
 AHEAD = 2 * BATCHES_PER_SLOT
 #: Batches of the large job per batch of the small one. Measured: 12 for ten, 3 for one.

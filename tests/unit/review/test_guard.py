@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,7 +34,9 @@ class Reply:
             "query_string": urlsplit(link).query.encode(),
             "headers": headers,
         }
-        asyncio.run(guard(scope, self._receive, self._send))
+        # In a thread, since tests of a browser leave a running loop in that of the tests.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, guard(scope, self._receive, self._send)).result()
 
     async def _receive(self) -> Message:
         return {"type": "http.disconnect"}

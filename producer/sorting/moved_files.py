@@ -58,8 +58,8 @@ class MovedFiles:
     def now(self, path: bytes) -> bytes:
         """Where a file is now that was once at `path`; the same path if no log knows better.
 
-        A file that the table's job has moved is where it was moved to, whatever has its old name
-        today. Any other file is at its old name, as long as there is one.
+        A file that the table's job has moved is where it was moved to, even if another has its old
+        name today. Any other file is at its old name, as long as there is one.
         """
         return self._found(_resolved(path)) or path if self._logs else path
 

@@ -86,7 +86,7 @@ def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
 def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
     seed: int, noise: float, wrong: int
 ) -> None:
-    """Whatever the classes have in common, and however little the photos of one differ."""
+    """With any common part of the classes, and any small difference in the photos of one."""
     rng = np.random.default_rng(seed)
     labels = np.arange(60) % 2
     rows = 5 + rng.normal(size=(2, 200))[labels] + noise * rng.normal(size=(60, 200))

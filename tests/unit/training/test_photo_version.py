@@ -1,4 +1,4 @@
-"""A photo version is published only if its graph applies its head, whatever the head's size."""
+"""A photo version is published only if its graph applies its head, of any size."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ the next writer continues after them. Keys have the file's hash, so all writers 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, BinaryIO, cast
 
 import msgspec
@@ -134,26 +134,17 @@ def load(client: redis.Redis, sha256: str) -> bytes | None:
 
 def _joined(client: redis.Redis, sha256: str) -> bytes | None:
     count = _count(client, sha256)
-    # Its memory does not grow, which may copy it; unlike `join` it returns its content uncopied.
-    whole = io.BytesIO(bytes(_size(client, sha256, count)))
+    if count == 0 or _existing(client, sha256, count) < count:
+        return None
+    # A buffer that grows may be copied. Unlike `join`, it returns its content without a copy.
+    whole = io.BytesIO(bytes(count * PART_BYTES))
     for i in range(count):
         part = value(client, keys.blob_part(sha256, i))
         if part is None:
             return None
         whole.write(part)
     whole.truncate()
-    return whole.getvalue() if count else None
-
-
-def _size(client: redis.Redis, sha256: str, count: int) -> int:
-    """The bytes of the parts that exist. Raises SetupError, RedisError."""
-    if count == 0:
-        return 0
-    with client.pipeline(transaction=False) as pipe:
-        for key in _part_keys(sha256, count):
-            pipe.strlen(key)
-        with _foreign_refused(keys.blob_part(sha256, 0)):
-            return sum(cast(list[int], pipe.execute()))
+    return whole.getvalue()
 
 
 def _count(client: redis.Redis, sha256: str) -> int:
@@ -177,14 +168,8 @@ def _part_keys(sha256: str, count: int) -> list[str]:
 
 def value(client: redis.Redis, key: str) -> bytes | None:
     """The value of a key of a model; None if there is none. Raises SetupError, RedisError."""
-    with _foreign_refused(key):
-        return cast(bytes | None, client.get(key))
-
-
-@contextmanager
-def _foreign_refused(key: str) -> Iterator[None]:
     try:
-        yield
+        return cast(bytes | None, client.get(key))
     except RedisError as error:
         if not is_foreign(error):
             raise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import redis
 from shared import keys
 from shared.errors import Exit
 from shared.messages.replies import Trained
+from shared.registry import file_copies, mirror_reader, packaged
 from tests.support.deploy.shell_line import typed
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -182,6 +186,19 @@ def test_a_model_is_trained_used_moved_and_pruned(
     guarded.hangtag("models", "promote", "fashion-mnist@0")
     guarded.hangtag("models", "prune", "shapes")
     assert guarded.hangtag("train", "--list").out
+
+
+def test_a_large_file_reaches_a_worker(server: GuardedServer) -> None:
+    content = bytes(file_copies.WHOLE_BYTES + 1)
+    files = {"model.keras": hashlib.sha256(content).hexdigest()}
+    card = msgspec.structs.replace(packaged.card(), name="large", files=files)
+    with server.of("trainer") as client:
+        of_file = (files["model.keras"], len(content), lambda: nullcontext(io.BytesIO(content)))
+        file_copies.store(client, *of_file)
+    for part in ("worker", "producer"):
+        with server.of(part) as client:
+            assert mirror_reader.load_file(client, card, "model.keras") == content
+    assert server.denied() == []
 
 
 def test_the_death_of_a_child_is_reported_with_these_rights(

@@ -14,7 +14,7 @@ from producer.requests.submit import data_place, submit
 from shared.errors import UsageError
 from shared.messages.model_name import NAME
 from shared.messages.replies import Trained
-from shared.messages.requests import Import
+from shared.messages.requests import Import, Rule
 from shared.settings import Settings
 
 SUFFIX = ".keras"
@@ -23,7 +23,6 @@ MAX_FILE_BYTES = 64 << 20
 MAX_LABELS = 10_000
 MAX_LABEL_CHARS = 200
 Scale = Literal["0-255", "0-1", "-1-1"]
-Rule = Literal["if-better", "always", "never"]
 Precision = Literal["auto", "fp32", "int8"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,6 +111,8 @@ def _minutes(recipe: str, given: float | None) -> float:
             f"--minutes does not apply to the recipe {recipe}; leave it out, or use --recipe "
             f"{', '.join(MINUTES)}"
         )
+    if given is not None and not math.isfinite(given):
+        raise UsageError(f"--minutes {given} is not a number of minutes; give one, or leave it out")
     return MINUTES.get(recipe, 0.0) if given is None else given
 
 

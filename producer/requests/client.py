@@ -23,7 +23,15 @@ from shared.ledger import heartbeats
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import RequestLedger
 from shared.messages.batch import new_id
-from shared.messages.requests import REQUEST_ID, Request, Work
+from shared.messages.model_name import NAME
+from shared.messages.requests import (
+    FASHION_MNIST,
+    REQUEST_ID,
+    Request,
+    Work,
+    decode_request,
+    encode_request,
+)
 from shared.settings import Settings
 
 ROLE = "producer"
@@ -101,17 +109,19 @@ def make_request(work: Work, request_id: str = "") -> Request:
     """A request by this user, with a new id if none is given.
 
     Raises:
-        UsageError: the id or a name in the work is invalid.
+        UsageError: the id or a field of the work is invalid.
     """
     request = Request(request_id or new_id(), work, user_name(), time.time())
+    if not REQUEST_ID.fullmatch(request.id):
+        line = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
+        raise UsageError(line)
+    name = getattr(work, "name", FASHION_MNIST)
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
     try:
-        return request.check()
-    except BadMessage:
-        what = repr(getattr(work, "name", ""))
-        if not REQUEST_ID.fullmatch(request.id):
-            what = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
-            raise UsageError(what) from None
-        raise UsageError(f"{what:.80} cannot be a model; use small letters and digits") from None
+        return decode_request(encode_request(request))  # as every trainer does
+    except BadMessage as error:
+        raise UsageError(f"{error}; check this option") from None
 
 
 def user_name() -> str:

@@ -7,8 +7,9 @@ A request is a record that is stored until it has an outcome. Its Celery message
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -19,7 +20,9 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
 PRECISIONS = ("auto", "fp32", "int8")
-PROMOTE = ("if-better", "if-clearly-better", "always", "never")
+#: When the quality gate points `production` to a new version.
+Rule = Literal["if-better", "if-clearly-better", "always", "never"]
+PROMOTE: tuple[Rule, ...] = get_args(Rule)
 #: The names of the recipes, which worker/recipes/recipes.py defines.
 RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-fine", "photo-scratch")
 #: Teachers of each kind. A step of a student costs a third more with each of them.
@@ -43,7 +46,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     data: str = FASHION_MNIST
     epochs: int = 0  #: 0: those of the recipe
     seed: int = 1
-    promote: Literal["if-better", "if-clearly-better", "always", "never"] = "if-better"
+    promote: Rule = "if-better"
     weighted: bool = False  #: weight classes equally, regardless of their size
     max_unreadable: float = 0.05  #: a larger share of unreadable files is an error
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
@@ -121,7 +124,7 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     labels: tuple[str, ...]
     sha256: str  #: of the `.keras` file, whose bytes are submitted with the request
     scale: Literal["0-255", "0-1", "-1-1"] = "0-255"  #: of the values that the network expects
-    promote: Literal["if-better", "always", "never"] = "never"
+    promote: Rule = "never"
     data: str = ""  #: labelled images to calibrate and evaluate it with
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
@@ -156,7 +159,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "name": NAME.fullmatch(name),
             "epochs": getattr(self.work, "epochs", 0) >= 0,
             "keep": getattr(self.work, "keep", 0) >= 0,
-            "minutes": getattr(self.work, "minutes", 0.0) >= 0,
+            "minutes": 0 <= getattr(self.work, "minutes", 0.0) < math.inf,
             "teach_by": 0 <= getattr(self.work, "teach_by", 0) <= MAX_TEACHERS,
             "teachers": _are_teachers(getattr(self.work, "teachers", ())),
             "data": _is_place(self.work),

@@ -9,6 +9,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
+from shared.messages.requests import Rule
 from shared.registry import version_operations
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
@@ -26,7 +27,7 @@ RUNTIME = "litert"
 STAGE = "promoting"
 
 
-def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOut) -> Decided:
+def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
     """Promote a published version or not. A decision made before for this request is returned.
 
     Raises:
@@ -57,7 +58,7 @@ def settle(context: Context, new: Card, rule: quality_gate.Rule, heldout: HeldOu
 
 
 def _verdict(
-    context: Context, new: Card, current: int | None, rule: quality_gate.Rule, heldout: HeldOut
+    context: Context, new: Card, current: int | None, rule: Rule, heldout: HeldOut
 ) -> quality_gate.GateDecision:
     if current is None:
         return quality_gate.judge(rule, new, None, None)

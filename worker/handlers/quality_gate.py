@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from shared.messages.model_card import Card
+from shared.messages.requests import Rule
 from shared.registry.registry import FIRST
 from worker.datasets.examples import Digests
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -15,8 +16,6 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 #: Images that are added to those that two versions answer differently, one for each. Without them
 #: the spread of very few is too small: a single image would always exceed its standard error.
 ADDED = 2
-
-Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 
 
 class GateDecision(NamedTuple):

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import redis
@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker.runtime_paths import stack_name
-from shared.errors import BrokerRefuses, HangtagError
+from shared.errors import BadMessage, BrokerRefuses, HangtagError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
@@ -144,8 +144,10 @@ class Maintenance(threading.Thread):
                 self._hint(request_id)
 
     def _is_long(self, request_id: str) -> bool:
-        view = self._requests.get(request_id)
-        return view is not None and is_long(view.request.work)
+        with suppress(BadMessage):  # of another version of Hangtag, whose trainer gets the hint
+            view = self._requests.get(request_id)
+            return view is not None and is_long(view.request.work)
+        return False
 
     def _queued(self) -> list[bytes]:
         """The messages in the queue."""

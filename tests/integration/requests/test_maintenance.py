@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ from shared.registry.mirror_reader import resolve
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import model_versions
+from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
+from worker.requests.long_work import LongWork
 from worker.requests.maintenance import RETENTION_S, Maintenance
 from worker.requests.workspace import Workspace
 
@@ -258,6 +261,30 @@ def test_an_unreadable_request_hides_no_other(scene: Scene) -> None:
     view = scene.requests.get(REQUEST.id)
     assert view is not None
     assert view.state is RequestState.WAITING
+
+
+def test_beside_a_training_an_unreadable_request_stops_no_hints(scene: Scene) -> None:
+    training, odd = LongWork(), msgspec.structs.replace(REQUEST, id="odd")
+    rounds = Maintenance(scene.client, scene.settings, scene._hint, training)
+    for request in (odd, REQUEST):
+        scene.requests.submit(request)
+    scene.client.hset(keys.request("odd", "state"), "request", b"{}")
+    trainer = multiprocessing.get_context("fork").Process(target=hold, args=(training,))
+    trainer.start()
+    try:
+        wait_for("the training", lambda: training.busy)
+        rounds.go()
+        assert scene.hints >= 1
+        assert f"'{REQUEST.id}'".encode() in b"".join(rounds._queued())
+    finally:
+        trainer.kill()
+        trainer.join()
+
+
+def hold(training: LongWork) -> None:
+    """Do long work for longer than any test."""
+    training.begin()
+    time.sleep(600)
 
 
 def test_old_outcomes_are_removed_and_newer_ones_stay(scene: Scene) -> None:

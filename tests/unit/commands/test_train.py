@@ -85,6 +85,8 @@ def complaint(result: Result, code: Exit) -> str:
         (["--teacher", "shoes"] * 17, "16 times at most"),
         (["--request-id", "../x"], "cannot be the id"),
         (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
+        (["photos", "--minutes", "inf"], "--minutes inf is not a number of minutes"),
+        (["photos", "--minutes", "nan"], "--minutes nan is not a number of minutes"),
         (["--detach", "--wait"], "exclude each other"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
         (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),

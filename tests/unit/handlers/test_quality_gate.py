@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messages.model_card import Card
+from shared.messages.requests import Rule
 from shared.registry import packaged
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.handlers.quality_gate import Comparison, GateDecision, Rule, judge, paired, unpaired
+from worker.handlers.quality_gate import Comparison, GateDecision, judge, paired, unpaired
 
 OLD = packaged.card()
 RULES: tuple[Rule, ...] = ("if-better", "if-clearly-better", "always", "never")

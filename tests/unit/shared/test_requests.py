@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from shared.errors import BadMessage
+from producer.requests.client import make_request
+from shared.errors import BadMessage, UsageError
 from shared.messages.requests import (
+    PROMOTE,
     Evaluate,
     Import,
     Prune,
     Request,
+    Rule,
     ShowData,
     Train,
     Work,
     decode_request,
     encode_request,
 )
+
+IMPORT = Import("shoes", ("a", "b"), "0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,7 @@ from shared.messages.requests import (
         (Train("shoes", "fast", teach_by=17), "teach_by"),
         (Train("shoes", "fast", teachers=("../shoes",)), "teachers"),
         (Train("shoes", "fast", teachers=("shoes",) * 17), "teachers"),
+        (Train("shoes", "photo-fine", minutes=-1), "minutes"),
         (Evaluate("shoes", "../photos"), "data"),
         (ShowData(""), "data"),
         (Import("shoes", ("a", "b"), "0" * 64, data="photos"), "data"),
@@ -47,7 +54,7 @@ def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
         Train("shoes", "fast"),
         Train("shoes", "fast", "/photos", epochs=3),
         Train("shoes", "fast", teach_by=16, teachers=("shoes@2", "shoes@production")),
-        Import("shoes", ("a", "b"), "0" * 64),
+        IMPORT,
         Prune("shoes", 0),
     ],
     ids=repr,
@@ -55,6 +62,27 @@ def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
 def test_the_requests_of_the_commands_are_accepted(work: Work) -> None:
     request = Request("r1", work, "me@here", 1.0)
     assert decode_request(encode_request(request)) == request
+
+
+@pytest.mark.parametrize("promote", PROMOTE)
+def test_a_version_may_be_promoted_by_each_rule_that_the_commands_offer(promote: Rule) -> None:
+    works = Train("shoes", "fast", promote=promote), IMPORT
+    for work in (works[0], msgspec.structs.replace(works[1], promote=promote)):
+        assert make_request(work).work == work
+
+
+@pytest.mark.parametrize(
+    ("work", "field"),
+    [
+        (Train("shoes", "photo-fine", minutes=float("inf")), "minutes"),
+        (Train("shoes", "photo-fine", minutes=float("nan")), "minutes"),
+        (msgspec.structs.replace(IMPORT, promote="perhaps"), "promote"),
+    ],
+    ids=repr,
+)
+def test_a_request_that_no_trainer_could_read_is_not_made(work: Work, field: str) -> None:
+    with pytest.raises(UsageError, match=f"{field}.*; check this option"):
+        make_request(work)
 
 
 def test_a_training_without_teachers_is_encoded_as_before_they_existed() -> None:

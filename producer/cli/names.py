@@ -110,10 +110,9 @@ class RequestParam(Name):
     name = "ID"
 
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-        from producer.requests.client import describe
         from producer.requests.open_requests import open_requests
 
-        yield from ((one.request, describe(one.work)) for one in open_requests(settings))
+        yield from ((one.request, one.title) for one in open_requests(settings))
 
 
 MODEL, MODEL_NAME, RECIPE = ModelParam(), ModelNameParam(), RecipeParam()

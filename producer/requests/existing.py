@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from producer.requests.client import broker_errors, open_client
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
-from shared.errors import UsageError, no_such
+from shared.errors import BadMessage, UsageError, no_such
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
 
@@ -42,20 +43,23 @@ def cancel(settings: Settings, request_id: str) -> None:
         BrokerAway: the broker does not answer.
     """
     settings = other_stacks.holder(settings, request_id)
-    request = find(settings, request_id)
-    if stored_outcome(settings, request_id) is not None or not _cancelled(settings, request):
+    request = None  # of another version of Hangtag, in Redis
+    with suppress(BadMessage):
+        request = find(settings, request_id)
+    finished = stored_outcome(settings, request_id) is not None
+    if finished or not _cancelled(settings, request_id, request):
         raise UsageError(f"request {request_id} has finished; there is nothing to cancel")
 
 
-def _cancelled(settings: Settings, request: Request) -> bool:
+def _cancelled(settings: Settings, request_id: str, request: Request | None) -> bool:
     client = open_client(settings)
     with broker_errors(settings):
-        client.requests.submit(request)  # this machine's server may have lost it
-        view = client.get(request.id)
-        cancelled = client.requests.cancel(request.id)
-    running = view is not None and view.state is RequestState.RUNNING
+        if request is not None:
+            client.requests.submit(request)  # this machine's server may have lost it
+        running = request_id not in client.requests.waiting()
+        cancelled = client.requests.cancel(request_id)
     if cancelled and not settings.redis_url:
-        request_store.forget(settings.store_path, request.id, in_use=running)
+        request_store.forget(settings.store_path, request_id, in_use=running)
     return cancelled
 
 

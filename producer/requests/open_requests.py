@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 from redis.exceptions import RedisError
@@ -26,6 +25,8 @@ from shared.settings import Settings
 
 #: The request is only in the store: this machine's stack has stopped.
 PAUSED = "paused"
+#: Another version of Hangtag submitted it.
+UNREADABLE = "unreadable"
 _COLUMNS = (
     Column("request", least=8),
     Column("state", style=lambda text: good(text) if text == "running" else doubtful(text)),
@@ -41,11 +42,16 @@ class OpenRequest(msgspec.Struct, frozen=True):
     """The state of one request."""
 
     request: str
-    state: str  #: waiting, running, or paused
-    work: Work
+    state: str  #: waiting, running, paused, or unreadable
+    work: Work | None  #: None if unreadable
     who: str
     created: float  #: seconds since 1970
     progress: Progress | None = None
+
+    @property
+    def title(self) -> str:
+        """The work in a few words."""
+        return "of another version of Hangtag" if self.work is None else describe(self.work)
 
 
 def open_requests(settings: Settings) -> list[OpenRequest]:
@@ -87,12 +93,16 @@ def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, Open
     with connect_briefly(broker_url(settings), "status") as client:
         requests = RequestLedger(client, settings.lease_s)
         for request_id in dict.fromkeys([*requests.open(), *stored]):
-            with suppress(BadMessage):  # written by another version of Hangtag
+            try:
                 view = requests.get(request_id)
-                if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
-                    yield request_id, _open(view.request, str(view.state), view.progress)
-                elif view is not None:
-                    yield request_id, None
+            except BadMessage:
+                if request_id not in stored:
+                    yield request_id, OpenRequest(request_id, UNREADABLE, None, "-", 0.0)
+                continue
+            if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
+                yield request_id, _open(view.request, str(view.state), view.progress)
+            elif view is not None:
+                yield request_id, None
 
 
 def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:
@@ -105,5 +115,5 @@ def _row(one: OpenRequest, now_s: float) -> tuple[str, ...]:
     if now is not None:
         where = title(now)
         left = "-" if now.left_s is None else duration(now.left_s)
-    since = ago(one.created, now_s)
-    return (one.request, one.state, describe(one.work), where, left, since, one.who)
+    since = ago(one.created, now_s) if one.created else "-"
+    return (one.request, one.state, one.title, where, left, since, one.who)

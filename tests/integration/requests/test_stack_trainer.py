@@ -77,7 +77,13 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     store = place.settings.store_path
     submit(place.settings, make_request(Train("mine", "fast"), "r1"), wait=False)
     submit(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
+    submit(place.settings, make_request(Train("mine", "fast"), "r3"), wait=False)
+    record = request_store.folder(store, "r3") / request_store.REQUEST_FILE
+    record.write_bytes(record.read_bytes().replace(b'"recipe"', b'"recipe_of_2030"'))
+    place.client().hset(keys.request("r3", "state"), "request", record.read_bytes())
     cancel(place.settings, "r1")
+    cancel(place.settings, "r3")
+    assert not record.exists()
     stack.down(place.settings)
     assert request_store.load(store, "r2") is not None
     _, outcome = follow(place.settings, "r2", quiet=True)

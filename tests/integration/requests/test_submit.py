@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.requests.open_requests import OpenRequest
+from shared import keys
 from shared.errors import Exit
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
@@ -227,6 +229,22 @@ def test_open_requests_are_listed_with_their_progress(scene: Scene) -> None:
     assert "1:15 min" in table
     assert "train fashion-mnist (fast)" in table
     assert table in scene.done("status").stdout
+
+
+def test_a_request_of_another_version_is_listed_and_can_be_cancelled(scene: Scene) -> None:
+    scene.done("train", "--request-id", "r1", "--detach")
+    client, state = scene.fleet.server.client, keys.request("r1", "state")
+    newer = cast(bytes, client.hget(state, "request")).replace(b'"recipe"', b'"recipe_of_2030"')
+    client.hset(state, "request", newer)
+    (listed,) = msgspec.json.decode(
+        scene.done("train", "--list", "--json").stdout, type=list[OpenRequest]
+    )
+    assert (listed.request, listed.state, listed.work) == ("r1", "unreadable", None)
+    assert "r1  " in scene.done("train", "--list").stdout
+    line = scene.done("train", "--follow", "r1", code=Exit.SETUP).stderr
+    assert "cancel it with: hangtag train --cancel r1" in line
+    assert "r1 is cancelled" in scene.done("train", "--cancel", "r1").stdout
+    assert scene.done("train", "--list").stdout == "no request is open\n"
 
 
 def test_an_unknown_request_is_a_usage_error(scene: Scene) -> None:

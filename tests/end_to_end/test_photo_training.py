@@ -24,6 +24,7 @@ from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.metrics import score
+from worker.photo_head.folds import FOLDS_OF_FEW
 from worker.runtimes.classifier import probabilities
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
@@ -55,7 +56,7 @@ def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> N
     assert card.metrics.heldout_accuracy > 0.9
     assert card.metrics.test_accuracy is None
     assert 0 <= card.heldout_error < 0.06
-    assert card.folds == 5
+    assert card.folds == FOLDS_OF_FEW
     assert {"confusion.png", "samples.png", "mistakes.png", "operating_points.png"} <= set(
         card.files
     )

@@ -26,7 +26,7 @@ from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import Context, Reply
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
-from worker.photo_head.folds import FOLDS, folds
+from worker.photo_head.folds import fold_count, folds
 from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.recipes import recipes
@@ -66,7 +66,8 @@ def check(context: Context, work: CheckData) -> Reply:
     context.stage(CHECKING)
     photos = _all(folder)
     alike = groups(photos.fp32, digest_numbers(photos))
-    parts = folds(alike, digest_numbers(photos), photos.labels)
+    count = fold_count(len(photos.labels))
+    parts = folds(alike, digest_numbers(photos), photos.labels, count)
     found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).outliers
     rows = _rows(work, folder, photos, found, odd.tolist(), alike, bad)
@@ -161,7 +162,7 @@ def _card(
         temperature=found.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
         heldout_error=found.error,
-        folds=FOLDS,
+        folds=fold_count(len(photos.labels)),
         operating_points=operating_points(answers, photos.labels),
         notes="Out of fold: each image is answered by a head that did not learn from it.",
     )

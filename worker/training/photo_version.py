@@ -33,7 +33,7 @@ from worker.export.head_graph import keras_with_head, with_head
 from worker.export.precision import Requested
 from worker.inference import outlier_detector
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
-from worker.photo_head.folds import FOLDS, folds
+from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Head
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.recipes.recipes import Recipe
@@ -96,14 +96,14 @@ def build_photo_version(
         source=source,
         temperature=found.temperature,
         heldout_error=found.error,
-        folds=FOLDS,
+        folds=fold_count(len(answers.labels)),
         operating_points=operating_points(
             probabilities(found.logits, found.temperature), answers.labels
         ),
         dataset_fingerprint=_fingerprint(folder.learn),
         notes=f"A linear head on {backbone.name}, fitted to {len(answers.labels)} images"
         f"{' and their mirror images' if found.mirrored else ''}. The "
-        f"held-out figures are out of {FOLDS} folds.",
+        f"held-out figures are out of {fold_count(len(answers.labels))} folds.",
     )
     heldout = Answered(
         probabilities(found.logits, found.temperature), answers.labels, _Photos(folder.learn, card)
@@ -119,10 +119,15 @@ def build_photo_version(
     )
 
 
+def _folds(folder: PhotoFolder) -> Folds:
+    labels = folder.learn.labels
+    return folds(folder.groups, digest_numbers(folder.learn), labels, fold_count(len(labels)))
+
+
 def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
     """The detector of images unlike these, for features of the served precision."""
     features = folder.learn.int8 if card.precision == "int8" else folder.learn.fp32
-    parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
+    parts = _folds(folder)
     fitted = fit_outlier_detector(features, backbone.part_widths, parts)
     return outlier_detector.encode(fitted.detector)
 
@@ -131,7 +136,7 @@ def _choose(
     folder: PhotoFolder, weighted: bool, requested: Requested, card: Card
 ) -> tuple[_Fitted, Card]:
     """The head of the precision that is served."""
-    parts = folds(folder.groups, digest_numbers(folder.learn), folder.learn.labels)
+    parts = _folds(folder)
 
     def fit(int8: bool) -> _Fitted:
         features = folder.learn.int8 if int8 else folder.learn.fp32

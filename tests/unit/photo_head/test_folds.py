@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.photo_head.folds import FOLDS, alike, folds
+from worker.photo_head.folds import FOLDS, FOLDS_OF_FEW, alike, folds
 
 seeds = st.integers(0, 2**32 - 1)
+counts = st.sampled_from([FOLDS, FOLDS_OF_FEW])
 
 
 def _random(
@@ -24,24 +25,24 @@ def _random(
     return found, digests, labels
 
 
-@given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40))
+@given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40), counts)
 def test_every_class_of_two_contents_is_in_two_folds(
-    seed: int, count: int, classes: int, scenes: int
+    seed: int, count: int, classes: int, scenes: int, parts: int
 ) -> None:
     found, digests, labels = _random(np.random.default_rng(seed), count, classes, scenes)
-    chosen = folds(found, digests, labels)
+    chosen = folds(found, digests, labels, parts)
     for label in np.unique(labels):
         mine = labels == label
         if len(np.unique(digests[mine])) > 1:
             assert len(np.unique(chosen[mine])) > 1
 
 
-@given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40))
+@given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40), counts)
 def test_a_group_is_in_one_fold_unless_it_is_a_whole_class(
-    seed: int, count: int, classes: int, scenes: int
+    seed: int, count: int, classes: int, scenes: int, parts: int
 ) -> None:
     found, digests, labels = _random(np.random.default_rng(seed), count, classes, scenes)
-    chosen, separated = folds(found, digests, labels), alike(found, labels)
+    chosen, separated = folds(found, digests, labels, parts), alike(found, labels)
     for group in np.unique(found):
         mine = (found == group) & ~np.isin(labels, separated)
         assert len(np.unique(chosen[mine])) <= 1

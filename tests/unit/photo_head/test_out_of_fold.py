@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant
+from worker.photo_head.folds import FOLDS, fold_count
 from worker.photo_head.linear_head import (
     Features,
     Head,
@@ -160,6 +161,31 @@ def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> Non
     folds = rng.permutation(300) % 5
     found = fit_out_of_fold(rows, labels, 3, folds, np.arange(300), [1e-3], mirrored=rows)
     assert abs(found.accuracy - 1 / 3) < 4 * found.error
+
+
+def _confidence_gap(seed: int, folds: int) -> float:
+    """Mean confidence less accuracy on new images of ten classes, learned from 20 of each."""
+    rng = np.random.default_rng(seed)
+    basis, centres = rng.normal(size=(40, 300)), 0.35 * rng.normal(size=(10, 40))
+
+    def images(of_each: int) -> tuple[Features, Labels]:
+        labels = np.repeat(np.arange(10), of_each)
+        shown = (centres[labels] + rng.normal(size=(len(labels), 40))) @ basis
+        return (shown + 2 * rng.normal(size=(len(labels), 300))).astype(np.float32), labels
+
+    (rows, labels), (others, right) = images(20), images(100)
+    found = fit_out_of_fold(rows, labels, 10, np.arange(200) * 7 % folds, np.arange(200))
+    answers = probabilities(found.head.logits(others), found.temperature)
+    return float(answers.max(1).mean() - (answers.argmax(1) == right).mean())
+
+
+def test_with_more_folds_the_confidence_of_few_images_is_nearer_to_the_accuracy() -> None:
+    with_five, chosen = (
+        float(np.mean([_confidence_gap(seed, count) for seed in range(2)]))
+        for count in (FOLDS, fold_count(200))
+    )
+    assert with_five < chosen - 0.01
+    assert abs(chosen) < 0.05
 
 
 def test_labels_without_meaning_are_guessed_at_chance() -> None:

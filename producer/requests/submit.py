@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from producer.fleet import commands
 from producer.output.request_progress import RequestNotices
@@ -77,17 +78,31 @@ def _submit(
 ) -> RequestClient:
     if not settings.redis_url:
         commands.check_can(request.work)
-        request_store.keep(settings.store_path, request, input, stack_name(settings))
     client = open_client(settings)
     with broker_errors(settings):
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        if not client.submit(request, input):
-            _check_before(client.get(request.id), request.id)
+        with _stored(settings, request, input):
+            if not client.submit(request, input):
+                _check_before(client.get(request.id), request.id)
     if not served and not wait:
         RequestNotices().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
     return client
+
+
+@contextmanager
+def _stored(settings: Settings, request: Request, input: bytes | None) -> Iterator[None]:
+    """Store a request of this machine's stack before its submission; not if that is refused."""
+    store = settings.store_path
+    if not settings.redis_url:
+        request_store.keep(store, request, input, stack_name(settings))
+    try:
+        yield
+    except (UsageError, RequestCancelled):
+        if not settings.redis_url:
+            request_store.forget(store, request.id, in_use=True)
+        raise
 
 
 def _check_before(view: RequestView | None, request_id: str) -> None:

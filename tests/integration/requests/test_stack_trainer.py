@@ -19,7 +19,7 @@ from producer.stack.server_client import IdleDetector
 from shared import keys
 from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
-from shared.errors import SetupError
+from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
@@ -84,6 +84,10 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     cancel(place.settings, "r1")
     cancel(place.settings, "r3")
     assert not record.exists()
+    for recipe, refused in (("tutorial", UsageError), ("fast", RequestCancelled)):
+        with pytest.raises(refused, match="r1"):
+            submit(place.settings, make_request(Train("mine", recipe), "r1"), wait=False)
+        assert request_store.load(store, "r1") is None, "the next stack would start it"
     stack.down(place.settings)
     assert request_store.load(store, "r2") is not None
     _, outcome = follow(place.settings, "r2", quiet=True)

@@ -21,12 +21,15 @@ from producer.cli.main import hangtag
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.processes import lock
 from producer.processes.process_handle import ManagedProcess, managed_process, save_roster
+from producer.requests.client import make_request
+from producer.requests.submit import submit
 from producer.stack import desired_state, stack
 from shared import keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
-from shared.ledger import heartbeats
+from shared.ledger import heartbeats, request_store
 from shared.ledger.heartbeats import Heartbeat
+from shared.messages.requests import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.faults.apps.racing_producer import START_S as HASTY_START_S
@@ -236,8 +239,9 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
     broken.chmod(0o700)
     monkeypatch.setenv("PYTHONPATH", str(place.folder / "packages"))
     with pytest.raises(SetupError, match=r"does not start;.*stack\.log: out of luck"):
-        stack.ensure(place.settings)
+        submit(place.settings, make_request(Train("mine", "fast")), wait=False)
     assert not place.processes()
+    assert request_store.unanswered(place.settings.store_path) == [], "it would start later"
 
 
 def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under_them(

@@ -45,7 +45,7 @@ class RequestWaiter:
         self._settings, self._client, self._display = settings, client, display
         self._request, self._input, self._on_view = request, input, on_view
         now = time.monotonic()
-        self._deadline = now + timeout_s if timeout_s else float("inf")
+        self._deadline = float("inf") if timeout_s is None else now + timeout_s
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
         self._outage = Outage(display.notice)
         self._reported = False  #: whether a missing trainer was reported

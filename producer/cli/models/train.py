@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -201,6 +202,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     work = make_work(options, settings)
     check_work(work, settings)
     request = make_request(work, given["request_id"])
+    deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
     outcome = submit(
         settings,
         request,
@@ -213,7 +215,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     if given["detach"]:
         show_detached(request.id, given)
     elif given["wait"]:
-        wait_for_trials(settings, request.id, outcome, given)
+        wait_for_trials(settings, request.id, outcome, given, deadline)
     else:
         show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
 

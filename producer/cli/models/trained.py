@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 
 def wait_for_trials(
-    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any]
+    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any], deadline: float
 ) -> None:
-    """Follow each trial of a head, and show every result. Raises the first error at the end."""
+    """Follow each trial of a head until `deadline`, and show every result.
+
+    Raises the first error at the end.
+    """
     from producer.requests.existing import follow
-    from shared.errors import SetupError
+    from shared.errors import SetupError, Unanswered
     from shared.messages.replies import Trained
 
     quiet, as_json = given["quiet"], given["as_json"]
@@ -29,8 +33,9 @@ def wait_for_trials(
         show_trained(settings, request_id, outcome, quiet=quiet, as_json=False)
     for trial in outcome.decode(Trained).trials:
         try:
-            _, found = follow(settings, trial, quiet=quiet, timeout_s=given["timeout_s"])
-        except SetupError as error:
+            left_s = max(0.0, deadline - time.monotonic())
+            _, found = follow(settings, trial, quiet=quiet, timeout_s=left_s)
+        except (SetupError, Unanswered) as error:
             failed = failed or error
             continue
         results.append(_reply(settings, trial, found))

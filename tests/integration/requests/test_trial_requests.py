@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
+from producer.cli.main import hangtag
+from producer.cli.models import train as train_command
+from producer.cli.models import trained
+from producer.requests import wait as wait_for_outcome
+from shared.errors import Exit
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Preprocessing
-from shared.messages.requests import REQUEST_ID, Request, Train
+from shared.messages.requests import REQUEST_ID, Outcome, Request, Train
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
+from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.handlers import train_photos
@@ -20,6 +28,7 @@ from worker.handlers import train_photos
 #: As long as an id may be.
 LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
 PHOTOS = 5
+TRIALS = ("r1-fine", "r1-scratch")
 WORK = Train("cats", "photo", "/photos", minutes=6)
 
 
@@ -45,6 +54,69 @@ def test_a_trial_whose_id_is_in_use_is_left_out(server: RedisServer, tmp_path: P
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     RequestLedger(server.client, 30.0).submit(other)
     assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
+
+
+@pytest.fixture
+def followed(server: RedisServer) -> Hand:
+    """A trainer that has answered for a head, and has its two trials."""
+    hand = Hand(server)
+    hand.live()
+    head = msgspec.structs.replace(ANSWER, trials=TRIALS)
+    outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(head)))
+    for request_id in ("r1", *TRIALS):
+        hand.requests.submit(Request(request_id, Train("fashion-mnist", "fast"), "me@here", 1.0))
+    hand.answer("r1", hand.claim("r1"), outcome)
+    return hand
+
+
+def wait(server: RedisServer, *options: str) -> Result:
+    command = ("train", "--request-id", "r1", "--wait", *options)
+    return CliRunner(env={"HANGTAG_REDIS_URL": server.url}).invoke(hangtag, command)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_a_cancelled_trial_hides_no_other_result(
+    server: RedisServer, followed: Hand, options: tuple[str, ...]
+) -> None:
+    followed.requests.cancel(TRIALS[0])
+    followed.answer(TRIALS[1], followed.claim(TRIALS[1]))
+    result = wait(server, *options)
+    assert result.exit_code == Exit.CANCELLED, result.output
+    assert "r1-fine is cancelled" in result.stderr.splitlines()[-1]
+    if options:
+        (only,) = msgspec.json.decode(result.stdout)["trial_results"]
+        assert only["request"] == TRIALS[1]
+    else:
+        assert result.stdout.count(f"{ANSWER.model} is published") == 2
+
+
+class Clock:
+    """Time that passes only while the command sleeps; after three seconds something happens."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self.now, self._happens = 0.0, happens
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now - seconds < 3 <= self.now:
+            self._happens()
+
+
+def test_the_timeout_is_for_a_head_and_its_trials_together(
+    server: RedisServer, followed: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = followed.claim(TRIALS[0])
+    clock = Clock(lambda: followed.answer(TRIALS[0], grant))
+    for module in (wait_for_outcome, train_command, trained):
+        monkeypatch.setattr(module, "time", clock)
+    result = wait(server, "--timeout", "5")
+    assert result.exit_code == Exit.INTERRUPTED, result.output
+    assert result.stdout.count(f"{ANSWER.model} is published") == 2
+    assert "hangtag train --follow r1-scratch" in result.stderr.splitlines()[-1]
+    assert 5 <= clock.now < 6
 
 
 @pytest.mark.parametrize("given", [True, False], ids=["validation", "a fold"])

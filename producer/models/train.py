@@ -14,10 +14,11 @@ from producer.output.formatting import counted, one_line
 from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines
-from shared.errors import MISFITS, HangtagError, UsageError, no_such
+from shared.errors import MISFITS, HangtagError, UsageError
 from shared.messages.model_name import NAME, parse
+from shared.messages.recipes import check_recipe
 from shared.messages.replies import DataReport, Evaluation, Trained
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, RECIPES, Train
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.settings import Settings
 
 #: Default recipes; worker/recipes/recipes.py defines all.
@@ -56,7 +57,7 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
 
     Raises:
         UsageError: a folder's name cannot be a model's, the folder is missing, a name is invalid,
-            there is no such recipe or its time cannot be limited, or there are too many teachers.
+            there is no such recipe, an option does not apply to it, or there are too many teachers.
     """
     built_in = options.data == FASHION_MNIST
     if built_in and options.corrections:
@@ -65,7 +66,8 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
     recipe = options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER)
-    check_recipe(recipe)
+    teachers = bool(options.teach_by or options.teachers)
+    check_recipe(recipe, options.data, epochs=options.epochs, teachers=teachers)
     fields = msgspec.structs.asdict(options) | {
         "name": name,
         "recipe": recipe,
@@ -97,12 +99,6 @@ def check_work(work: Train, settings: Settings) -> None:
     """
     check_data(work.data, "train", settings)
     check_versions(settings, work.teachers)
-
-
-def check_recipe(name: str) -> None:
-    """Raises UsageError if there is no recipe of this name."""
-    if name not in RECIPES:
-        raise UsageError(no_such("recipe", name, RECIPES, "hangtag train --help"))
 
 
 def _minutes(recipe: str, given: float | None) -> float:

@@ -72,7 +72,9 @@ def _trials(trained: Trained) -> Iterator[str]:
     """The trainings that follow a head."""
     if trained.trials:
         count = counted(len(trained.trials), "training")
-        yield f"{count} of whole networks follow; a clearly better one replaces this version"
+        better = "a clearly better one replaces this version"
+        end = "none is promoted, as requested" if trained.trials_promote == "never" else better
+        yield f"{count} of whole networks follow; {end}"
 
 
 def _name(trained: Trained) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.messages.model_card import Metrics
+from shared.messages.requests import Rule
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ class Trained(msgspec.Struct, frozen=True):
     data: DataReport | None = None
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
     trials: tuple[str, ...] = ()  #: requests for versions that may replace this one
+    trials_promote: Rule = "if-clearly-better"
 
 
 class Evaluated(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ A request is a record that is stored until it has an outcome. Its Celery message
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from typing import Literal, TypeAlias, TypeVar, get_args
 
@@ -23,8 +22,6 @@ PRECISIONS = ("auto", "fp32", "int8")
 #: When the quality gate points `production` to a new version.
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 PROMOTE: tuple[Rule, ...] = get_args(Rule)
-#: The names of the recipes, which worker/recipes/recipes.py defines.
-RECIPES = ("tutorial", "fast", "accurate", "photo", "photo-head", "photo-fine", "photo-scratch")
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
@@ -159,7 +156,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "name": NAME.fullmatch(name),
             "epochs": getattr(self.work, "epochs", 0) >= 0,
             "keep": getattr(self.work, "keep", 0) >= 0,
-            "minutes": 0 <= getattr(self.work, "minutes", 0.0) < math.inf,
+            "minutes": 0 <= getattr(self.work, "minutes", 0.0) < float("inf"),
             "teach_by": 0 <= getattr(self.work, "teach_by", 0) <= MAX_TEACHERS,
             "teachers": _are_teachers(getattr(self.work, "teachers", ())),
             "data": _is_place(self.work),

@@ -14,7 +14,7 @@ import pytest
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import Train
+from shared.messages.requests import Rule, Train
 from shared.registry.registry import Registry
 from tests.support.backbones import short_backbone
 from tests.support.images import shapes
@@ -162,21 +162,26 @@ def test_a_head_detects_images_unlike_its_photos(store: Store) -> None:
     assert detector.are_outliers(like.features).mean() < 0.2
 
 
-def test_a_head_is_followed_by_trials_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("promote", "expected"), [("always", "if-clearly-better"), ("never", "never")]
+)
+def test_a_head_is_followed_by_trials_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, promote: Rule, expected: Rule
+) -> None:
     monkeypatch.setattr(train_photos, "FEWEST_PHOTOS", 10)
-    work = Train("shapes", "photo", str(store.root), minutes=6, promote="always")
+    work = Train("shapes", "photo", str(store.root), minutes=6, promote=promote)
     ledger = RequestLedger(store.server.client, 30.0)
     for _ in range(2):  # as a second attempt after a crash
         context, _ = handler_context.make(
-            store.server, store.registry.root, work, request_id="followed"
+            store.server, store.registry.root, work, request_id=promote
         )
         trials = train_photos.submit_trials(context, work, 42)
-        assert trials == ("followed-fine", "followed-scratch")
+        assert trials == (f"{promote}-fine", f"{promote}-scratch")
     found = [ledger.get(one) for one in trials]
     works = [one.request.work for one in found if one is not None]
     assert [(one.recipe, one.minutes, one.promote) for one in works if isinstance(one, Train)] == [
-        ("photo-fine", 3.0, "if-clearly-better"),
-        ("photo-scratch", 3.0, "if-clearly-better"),
+        ("photo-fine", 3.0, expected),
+        ("photo-scratch", 3.0, expected),
     ]
 
 

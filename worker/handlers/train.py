@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
+from shared.messages.recipes import check_recipe
 from shared.messages.replies import Trained
 from shared.messages.requests import Progress, Train
 from shared.registry import staging
@@ -31,7 +32,7 @@ def train(context: Context, work: Train) -> Reply:
     """A Trained. A later attempt resumes after the last completed epoch.
 
     Raises:
-        UsageError: there is no such recipe.
+        UsageError: there is no such recipe, or an option does not apply to it.
         SetupError: the data are not available or not usable, a teacher does not exist or does not
             fit them, or the runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
@@ -52,19 +53,9 @@ def train(context: Context, work: Train) -> Reply:
 
 
 def _recipe(work: Train) -> Recipe:
-    try:
-        recipe = recipes.find(work.recipe)
-    except SetupError as error:
-        raise UsageError(str(error)) from error
-    if recipe.network == "head" and work.epochs:
-        raise UsageError(
-            f"the recipe {recipe.name} has no epochs; leave out --epochs, or use --recipe "
-            "photo-fine or photo-scratch"
-        )
-    if recipe.backbone and (work.teachers or work.teach_by):
-        raise UsageError(
-            f"the recipe {recipe.name} has no teachers; leave out --teacher and --teach-by"
-        )
+    teachers = bool(work.teachers or work.teach_by)
+    check_recipe(work.recipe, work.data, epochs=work.epochs, teachers=teachers)
+    recipe = recipes.find(work.recipe)
     return recipe.lasting(work.epochs) if work.epochs else recipe
 
 

@@ -16,7 +16,7 @@ from shared.ledger import request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Trained
-from shared.messages.requests import FASHION_MNIST, Progress, Request, Train
+from shared.messages.requests import Progress, Request, Rule, Train
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.backbones import table
@@ -50,15 +50,12 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
     """A Trained. A later attempt finds the features and checkpoints that this one has stored.
 
     Raises:
-        UsageError: the data are not a folder.
         SetupError: the data are not available or not usable, the backbone is not installed, or the
             runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
     """
     from worker.training import photo_folder
 
-    if work.data == FASHION_MNIST:
-        raise UsageError(f"the recipe {recipe.name} is for photos; name a folder with --data")
     backbone = table.find(recipe.backbone)
     context.stage(LOADING)
     folder = photo_folder.load(
@@ -78,7 +75,16 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
     seconds = time.time() - context.started
     trials = submit_trials(context, work, len(folder.learn.labels))
     return Reply(
-        Trained(card.ref, card.metrics, decided, seconds, folder.report, card.heldout_error, trials)
+        Trained(
+            card.ref,
+            card.metrics,
+            decided,
+            seconds,
+            folder.report,
+            card.heldout_error,
+            trials,
+            trials_promote(work),
+        )
     )
 
 
@@ -174,6 +180,11 @@ def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]
     return tuple(trial.id for trial in trials if _submit(context, trial))
 
 
+def trials_promote(work: Train) -> Rule:
+    """When a trial of this head replaces it."""
+    return "never" if work.promote == "never" else "if-clearly-better"
+
+
 def _trial(context: Context, work: Train, recipe: str) -> Request:
     request = context.request
     return Request(
@@ -182,7 +193,7 @@ def _trial(context: Context, work: Train, recipe: str) -> Request:
             work,
             recipe=recipe,
             minutes=work.minutes / len(TRIALS),
-            promote="never" if work.promote == "never" else "if-clearly-better",
+            promote=trials_promote(work),
         ),
         request.who,
         request.created,

@@ -13,7 +13,8 @@ from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
 from producer.cli.params import ShareParam
 from shared.errors import UsageError
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE, RECIPES
+from shared.messages.recipes import RECIPES
+from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 #: Options that --follow, --cancel and --list accept.

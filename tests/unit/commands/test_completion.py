@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import journal_path
-from shared.messages.requests import RECIPES
+from shared.messages.recipes import HEADS, NETWORKS, RECIPES
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -59,6 +59,9 @@ def test_a_model_is_completed_then_its_versions_and_aliases(shoes: Registry) -> 
 def test_recipes_are_completed_and_are_those_of_the_trainer() -> None:
     assert completed("train", "--recipe", "") == list(RECIPES)
     assert set(RECIPES) == set(recipes.RECIPES)
+    table = recipes.RECIPES.values()
+    assert set(HEADS) == {recipe.name for recipe in table if recipe.network == "head"}
+    assert {*HEADS, *NETWORKS} == {recipe.name for recipe in table if recipe.backbone}
 
 
 def test_jobs_are_completed_newest_first_and_tables_as_files(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ def complaint(result: Result, code: Exit) -> str:
         (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
         (["photos", "--minutes", "inf"], "--minutes inf is not a number of minutes"),
         (["photos", "--minutes", "nan"], "--minutes nan is not a number of minutes"),
+        (["photos", "--teach-by", "2"], "has no teachers; leave out --teacher and --teach-by"),
+        (["photos", "--teacher", "fashion-mnist"], "has no teachers; leave out --teacher and"),
+        (["photos", "--epochs", "3"], "has no epochs; leave out --epochs"),
+        (["--recipe", "photo-fine"], "photo-fine is for photos; name a folder"),
+        (["--recipe", "phto", "--minutes", "5"], "did you mean photo"),
         (["--detach", "--wait"], "exclude each other"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
         (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),
@@ -183,9 +188,11 @@ def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
 def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     trials = ("r1-fine", "r1-scratch")
     printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))
-    assert "2 trainings of whole networks follow" in printed
+    assert "2 trainings of whole networks follow; a clearly better one" in printed
     assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
     assert "follow" not in "\n".join(summary(ANSWER, {}))
+    found = msgspec.structs.replace(ANSWER, trials=trials, trials_promote="never")
+    assert "networks follow; none is promoted, as requested" in "\n".join(summary(found, {}))
 
 
 def test_the_request_names_the_teachers_as_typed() -> None:

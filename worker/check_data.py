@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import SetupError, UsageError
+from shared.labels.labelled_files import decode_files, input_sha256
 from shared.messages.data_check import DataQuestion, DataVerdict
 from worker.datasets.class_folder import check_files, count_files
-from worker.datasets.folder_layout import ClassFolderWalk
+from worker.datasets.corrected_walk import open_walk
 from worker.datasets.sample import check_index
 
 
@@ -25,8 +26,9 @@ def main() -> None:
 
 def verdict(question: DataQuestion) -> DataVerdict:
     """The fault that a trainer would find before it opens a file."""
+    data = question.corrections
     try:
-        walk = ClassFolderWalk(Path(question.folder))
+        walk = open_walk(Path(question.folder), decode_files(data, input_sha256(data)))
         counts = count_files(walk, lambda done, total: None)
         if question.purpose == "show":
             check_index(question.index, sum(counts.values()))

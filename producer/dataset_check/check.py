@@ -88,7 +88,7 @@ def check(
         pages.check(page, force)
     input = corrections_input(corrections)
     place = data_place(folder, settings)
-    check_data(place, "train", settings)
+    check_data(place, "train", settings, corrections=input)
     work = CheckData(place, max_unreadable, input_sha256(input))
     request = make_request(work)
     answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)

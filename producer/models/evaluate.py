@@ -62,10 +62,10 @@ def evaluate(
         SetupError: the evaluation failed; or as `submit`.
     """
     place = "" if data is None else data_place(data, settings)
-    if place:
-        check_data(place, "evaluate", settings)
-    check_versions(settings, [model])
     input = corrections_input(corrections)
+    if place:
+        check_data(place, "evaluate", settings, corrections=input)
+    check_versions(settings, [model])
     work = Evaluate(
         str(parse(model)), place, max_unreadable, pictures is not None, input_sha256(input)
     )

@@ -91,13 +91,14 @@ def name_of(folder: str) -> str:
     return name
 
 
-def check_work(work: Train, settings: Settings) -> None:
+def check_work(work: Train, settings: Settings, corrections: bytes | None) -> None:
     """Check what is visible from here, before the training waits for others.
+    `corrections` is the input of its request.
 
     Raises:
         SetupError: the data cannot be learned from, or there is no such teacher.
     """
-    check_data(work.data, "train", settings)
+    check_data(work.data, "train", settings, corrections=corrections)
     check_versions(settings, work.teachers)
 
 

@@ -16,8 +16,16 @@ _MODULE = "worker.check_data"
 FASHION_IMAGES = 60_000
 
 
-def check_data(place: str, purpose: Purpose, settings: Settings, index: int = 0) -> None:
+def check_data(
+    place: str,
+    purpose: Purpose,
+    settings: Settings,
+    *,
+    index: int = 0,
+    corrections: bytes | None = None,
+) -> None:
     """Check a data set of this machine. That of a trainer elsewhere is not visible.
+    `corrections` is the input of the request.
 
     Raises:
         UsageError: there is no image with this index.
@@ -28,7 +36,7 @@ def check_data(place: str, purpose: Purpose, settings: Settings, index: int = 0)
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
     elif not settings.redis_url and not absent(worker_process.PACKAGES):
-        found = _verdict(DataQuestion(place, purpose, index))
+        found = _verdict(DataQuestion(place, purpose, index, corrections))
         if found.error:
             raise (UsageError if found.usage else SetupError)(found.error)
 

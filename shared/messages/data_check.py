@@ -15,6 +15,7 @@ class DataQuestion(msgspec.Struct, frozen=True):
     folder: str
     purpose: Purpose
     index: int = 0  #: of the image that is displayed alone
+    corrections: bytes | None = None  #: the input of the request
 
 
 class DataVerdict(msgspec.Struct, frozen=True):

@@ -201,7 +201,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
     work = make_work(options, settings)
-    check_work(work, settings)
+    check_work(work, settings, input)
     request = make_request(work, given["request_id"])
     deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
     outcome = submit(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
+from producer.inputs.job_options import JobOptions
 from producer.requests.check_data import FASHION_IMAGES, check_data
 from shared.errors import Exit, SetupError, UsageError
+from shared.labels import correction_log
+from shared.labels.correction import Correction
 from shared.ledger import request_store
 from shared.messages.data_check import DataQuestion, Purpose
 from shared.messages.requests import FASHION_MNIST
 from shared.settings import Settings
+from tests.support.jobs import finished_job
 from worker.check_data import verdict
 from worker.datasets import fashion_mnist
 
@@ -60,13 +66,13 @@ def test_a_folder_is_judged_as_a_trainer_does(
 
 def test_the_index_of_an_image_is_checked(tmp_path: Path) -> None:
     place = folder(tmp_path, a=3)
-    check_data(place, "show", HERE, 2)
+    check_data(place, "show", HERE, index=2)
     with pytest.raises(UsageError, match="there is no image 3; --index goes from 0 to 2"):
-        check_data(place, "show", HERE, 3)
+        check_data(place, "show", HERE, index=3)
     for settings in (HERE, ELSEWHERE):
-        check_data(FASHION_MNIST, "show", settings, FASHION_IMAGES - 1)
+        check_data(FASHION_MNIST, "show", settings, index=FASHION_IMAGES - 1)
         with pytest.raises(UsageError, match=f"0 to {FASHION_IMAGES - 1}"):
-            check_data(FASHION_MNIST, "show", settings, FASHION_IMAGES)
+            check_data(FASHION_MNIST, "show", settings, index=FASHION_IMAGES)
     (_, labels) = fashion_mnist._FILES["train"]
     assert labels.content_bytes - labels.header_bytes == FASHION_IMAGES
 
@@ -95,3 +101,44 @@ def test_what_can_be_seen_here_is_refused_before_a_stack_starts(
     assert fix in line
     assert request_store.unanswered(Settings.from_env().store_path) == []
     assert os.listdir(os.environ["XDG_RUNTIME_DIR"]) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "fix"),
+    [
+        (["train", "photos"], "class b has 3 images"),
+        (["dataset", "check", "photos"], "class b has 3 images"),
+        (["models", "evaluate", "garment", "--data", "photos"], "there is no model garment"),
+    ],
+    ids=["train", "check", "evaluate"],
+)
+def test_commands_check_a_folder_as_corrected(
+    corrections: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], fix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(hangtag, [*command, "--corrections", corrections])
+    assert (result.exit_code, result.stdout) == (Exit.SETUP, "")
+    assert fix in result.stderr
+
+
+@pytest.fixture
+def corrections(tmp_path: Path) -> str:
+    """The table of a folder without class folders; people gave 4 files the label a and 3 b."""
+    labels = [*"aaaabbb"]
+    (tmp_path / "photos").mkdir()
+    for number in range(len(labels)):
+        (tmp_path / f"photos/{number}.png").write_bytes(b"no image %d" % number)
+    table = tmp_path / "t.csv"
+    finished_job.finish(JobOptions((b"photos",), os.fsencode(tmp_path), str(table)))
+    log = [
+        Correction(
+            hashlib.sha256(content).hexdigest(),
+            *(f"photos/{number}.png", number + 1, "", label, "ada", len(content)),
+            f"{zlib.crc32(content):08x}",
+            "2026-01-01T00:00:00+00:00",
+        )
+        for number, label in enumerate(labels)
+        for content in [b"no image %d" % number]
+    ]
+    correction_log.append(correction_log.log_path(table), log)
+    return str(table)

@@ -66,7 +66,7 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
 
 
 def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
-    """Delete the old versions of a model that no alias and no job needs.
+    """Delete the old versions of a model that no alias, no job and no open request needs.
 
     Raises:
         UsageError: the name of the model is invalid.
@@ -77,7 +77,10 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Pruned)
     pruned = version_operations.prune(
-        Registry(settings.store_path), work, _of_this_stack(settings, name) | mine
+        Registry(settings.store_path),
+        work,
+        _of_this_stack(settings, name) | mine,
+        _open_requests(settings),
     )
     if not dry_run:
         refresh(settings)
@@ -100,7 +103,7 @@ def remove(settings: Settings, model: str) -> Pruned:
         Registry(settings.store_path),
         work,
         _of_this_stack(settings, wanted.name) | mine,
-        [*unanswered(settings.store_path), *_open_requests(settings)],
+        _open_requests(settings),
         who=user_name(),
     )
     refresh(settings)
@@ -117,14 +120,22 @@ def removable(settings: Settings, model: str) -> ModelName:
     wanted = parse(model) if "@" in model else ModelName(_checked(model), None, None)
     if wanted.alias is not None:
         raise UsageError(f"{wanted} is an alias; name the version: {wanted.name}@VERSION")
-    catalog = load_catalog(settings)
-    catalog.model(wanted.name) if wanted.version is None else catalog.version(wanted)
+    _check_exists(settings, wanted)
     used = parse(default_model(settings))
     if wanted.name == used.name and wanted.version in (None, used.version):
         raise UsageError(
             f"commands use {used}; choose another model first with: hangtag models use MODEL"
         )
     return wanted
+
+
+def _check_exists(settings: Settings, wanted: ModelName) -> None:
+    if not settings.redis_url:
+        found = Registry(settings.store_path).removable(wanted.name)
+        if found and wanted.version in (None, *found):
+            return  # also a version whose card is damaged or was deleted before the rest
+    catalog = load_catalog(settings)
+    catalog.model(wanted.name) if wanted.version is None else catalog.version(wanted)
 
 
 def of_this_machine(name: str) -> dict[int, str]:
@@ -188,7 +199,8 @@ def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
 
 
 def _open_requests(settings: Settings) -> Iterator[Request]:
-    """The open requests in the servers of this machine's running stacks."""
+    """The open requests in the store and in the servers of this machine's running stacks."""
+    yield from unanswered(settings.store_path)
     for one in _open_stacks(settings):
         with suppress(RedisError):
             yield from RequestLedger(connect(broker_url(one), ROLE), one.lease_s).open_requests()

@@ -57,6 +57,11 @@ class Registry:
         """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
+    def removable(self, name: str) -> list[int]:
+        """The versions, and the numbers whose removal was interrupted, rising."""
+        half = (n for n in self.removed(name) if version_folder.is_half_removed(self._at(name, n)))
+        return sorted({*self.versions(name), *half})
+
     def resolve(self, model: ModelName) -> Card:
         """The card of the version that a name currently stands for.
 
@@ -127,19 +132,21 @@ class Registry:
         return card
 
     def remove(self, name: str, version: int) -> None:
-        """Delete a version for good; its empty folder stays and reserves the number.
+        """Delete a version for good, or the rest of it after an interruption.
+        Its empty folder stays and reserves the number.
 
         Raises:
             SetupError: there is no such version, it is packaged, or an alias stands for it.
         """
         if packaged.is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
-        folder = self._version(name, version)
+        if version not in self.removable(name):
+            raise SetupError(self._no_version(name, version))
         with self._writing(name), AliasLog(self.folder(name)).locked():  # excludes promotions
             if version in self.aliases(name).values():
                 remedy = "promote another version first"
                 raise SetupError(f"{name}@{version} is in use by an alias; {remedy}")
-            version_folder.empty(folder)
+            version_folder.empty(self._at(name, version))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version of a model."""
@@ -236,7 +243,10 @@ class Registry:
 
     def _version(self, name: str, version: int) -> Path:
         self._check(name, version)
-        return self.folder(name) / str(version)
+        return self._at(name, version)
+
+    def _at(self, name: str, number: int) -> Path:
+        return self.folder(name) / str(number)
 
     def _check(self, name: str, version: int) -> None:
         if version not in self.versions(name):

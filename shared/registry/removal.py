@@ -6,6 +6,7 @@ removal is finished by the same command, and a later training starts with an ali
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -14,7 +15,7 @@ from shared.errors import SetupError
 from shared.messages.model_name import ModelName, parse
 from shared.messages.replies import Pruned
 from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback, Train
-from shared.registry import packaged
+from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import REMEDY, Registry
 
@@ -35,11 +36,9 @@ def remove(
     Raises:
         SetupError: there is no such model or version, or something needs it.
     """
-    existing = registry.existing(work.name)
-    if work.version is None:
-        going = existing
-    else:
-        going = [registry.resolve(ModelName(work.name, work.version, None)).version]
+    wanted = ModelName(work.name, work.version, None)
+    found = [number for number in registry.removable(work.name) if work.version in (None, number)]
+    going = found or [registry.resolve(wanted).version]  # raises an error that lists the versions
     for version, why in _needed(registry, work, busy, requests):
         if version is None or version in going:
             raise SetupError(why)
@@ -55,10 +54,10 @@ def remove(
 
 
 def size(registry: Registry, name: str, version: int) -> int:
-    """Bytes of a version; 0 if its card is damaged."""
+    """Bytes of a version; of all files in its folder if its card is absent or damaged."""
     with suppress(SetupError):
         return sum(registry.sizes(registry.card(name, version)).values())
-    return 0
+    return version_folder.left_bytes(registry.folder(name) / str(version), math.inf)
 
 
 def _needed(
@@ -80,12 +79,12 @@ def _needed(
         yield version, f"{name}@{version} stays: {why}; finish, cancel or forget the job first"
     for request in requests:
         fix = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
-        for used in _used_by(registry, name, request):
+        for used in used_by(registry, name, request):
             what = name if used is None else f"{name}@{used}"
             yield used, f"{what} stays: request {request.id} is open; {fix}"
 
 
-def _used_by(registry: Registry, name: str, request: Request) -> Iterator[int | None]:
+def used_by(registry: Registry, name: str, request: Request) -> Iterator[int | None]:
     """The versions of a model that an open request needs; None stands for the model."""
     work = request.work
     if isinstance(work, Train | Import | Rollback) and work.name == name:

@@ -42,11 +42,11 @@ def sweep(registry: Registry, name: str, mark: str) -> None:
 
 
 def leftovers(registry: Registry, name: str) -> dict[int, int]:
-    """Number -> bytes, for numbers with files but no version for a day or longer."""
+    """Number -> bytes, for numbers that an attempt has left with files for a day or longer."""
     before = time.time() - LEFTOVER_S
     found = {
         number: version_folder.left_bytes(registry.folder(name) / str(number), before)
-        for number in registry.removed(name)
+        for number in set(registry.removed(name)) - set(registry.removable(name))
     }
     return {number: size for number, size in found.items() if size}
 

@@ -37,6 +37,16 @@ def numbers_without_card(model: Path) -> list[int]:
     return sorted(set(found) - set(numbers(model)))
 
 
+def is_half_removed(folder: Path) -> bool:
+    """Whether a removal was interrupted: there are files, and no card of any state.
+
+    The order matters: an attempt stages its card before all files, and renames it meanwhile.
+    """
+    cards = (STAGED, CARD, DISCARDED)
+    has_files = any(path.name not in cards for path in folder.iterdir())
+    return has_files and not any((folder / name).exists() for name in cards)
+
+
 def folders(parent: Path) -> list[str]:
     """The names of the real folders in `parent`; none if it is absent or a symbolic link."""
     if parent.is_symlink() or not parent.is_dir():
@@ -184,7 +194,7 @@ def sizes(folder: Path, card: Card) -> dict[str, int]:
 
 def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
-    (folder / CARD).unlink()
+    (folder / CARD).unlink(missing_ok=True)  # absent after an interrupted removal
     atomic_file.sync_folder(folder)
     failpoint("version.card-removed")
     for path in folder.iterdir():

@@ -6,15 +6,15 @@ The owner of a store calls these directly; other clients send it requests. With 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from shared.messages.model_name import parse
 from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Rollback
+from shared.messages.requests import Promote, Prune, Request, Rollback
 from shared.registry import packaged, staging
 from shared.registry.alias_log import Decision, aliases_after
 from shared.registry.registry import Registry
-from shared.registry.removal import size
+from shared.registry.removal import size, used_by
 
 #: Called right before a change becomes visible; raises to prevent it.
 Confirm = Callable[[], None]
@@ -79,42 +79,42 @@ def prune(
     registry: Registry,
     work: Prune,
     busy: Mapping[int, str],
+    requests: Iterable[Request],
     *,
     confirm: Confirm = lambda: None,
 ) -> Pruned:
     """Delete unneeded versions and the files of failed attempts.
 
-    `busy` maps versions that jobs are pinned to to the reason why they stay.
+    `busy` maps versions that jobs are pinned to to the reason why they stay; `requests` are open.
 
     Raises:
         SetupError: there is no such model.
     """
     reasons: dict[int, list[str]] = {}
-    for version, why in _needed(registry, work, busy):
+    for version, why in _needed(registry, work, busy, requests):
         reasons.setdefault(version, []).append(why)
     kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
-    removed = [version for version in registry.existing(work.name) if version not in kept]
-    freed = 0
+    removed = [version for version in registry.removable(work.name) if version not in kept]
+    left = staging.leftovers(registry, work.name)
+    if not (kept or removed or left):
+        registry.existing(work.name)  # raises an error that lists the models
+    freed = sum(left.values())
     for version in removed:
         freed += size(registry, work.name, version)
         if not work.dry_run:
             confirm()
             registry.remove(work.name, version)
-    return Pruned(tuple(removed), kept, freed + _leftovers(registry, work, confirm))
-
-
-def _leftovers(registry: Registry, work: Prune, confirm: Confirm) -> int:
-    """Delete the files of attempts that never became a version; returns their bytes."""
-    found = staging.leftovers(registry, work.name)
-    for number in found if not work.dry_run else ():
+    for number in left if not work.dry_run else ():
         confirm()
         staging.discard(registry, work.name, number)
-    return sum(found.values())
+    return Pruned(tuple(removed), kept, freed)
 
 
-def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+def _needed(
+    registry: Registry, work: Prune, busy: Mapping[int, str], requests: Iterable[Request]
+) -> Iterator[tuple[int, str]]:
     """Existing versions that stay, with every reason, the strongest first."""
-    numbers = registry.existing(work.name)
+    numbers = registry.versions(work.name)
     pinned = dict.fromkeys(work.in_use, "a job is pinned to it") | dict(busy)
     if work.name == packaged.NAME:
         yield packaged.VERSION, "it is part of Hangtag"
@@ -122,6 +122,10 @@ def _needed(registry: Registry, work: Prune, busy: Mapping[int, str]) -> Iterato
     for alias, version in sorted(aliases.items()):
         yield version, f"{alias} stands for it"
     yield from ((version, why) for version, why in pinned.items() if version in numbers)
+    for request in requests:
+        for used in used_by(registry, work.name, request):
+            if used is not None:  # a training of this model needs none of its versions
+                yield used, f"request {request.id} needs it"
     for alias in sorted(aliases):
         back = registry.previous(work.name, alias)
         if back is not None and back in numbers:

@@ -11,7 +11,7 @@ from shared.ledger.jobs import pinned
 from shared.ledger.request_store import unanswered
 from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
-from shared.messages.requests import Promote, Prune, Remove, Rollback
+from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.registry import removal, version_operations
 from shared.registry.mirror_writer import refresh
 from worker.handlers.context import Context, Reply
@@ -33,15 +33,18 @@ def rollback(context: Context, work: Rollback) -> Reply:
 
 
 def prune(context: Context, work: Prune) -> Reply:
-    """A Pruned. Versions that a job in Redis is pinned to are not deleted.
+    """A Pruned. Versions that a job in Redis or an open request needs are not deleted.
 
     Raises:
-        SetupError: as `operations.prune`.
+        SetupError: as `version_operations.prune`.
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(PRUNING)
+    requests = _open_requests(context)
     busy = pinned(context.client, work.name)
-    pruned = version_operations.prune(context.registry, work, busy, confirm=context.confirm)
+    pruned = version_operations.prune(
+        context.registry, work, busy, requests, confirm=context.confirm
+    )
     try:
         refresh(context.client, context.registry)
     except RedisError as error:  # no retry: it would report that nothing was left to delete
@@ -53,16 +56,15 @@ def remove(context: Context, work: Remove) -> Reply:
     """A Pruned.
 
     Raises:
-        SetupError: as `operations.remove`.
+        SetupError: as `removal.remove`.
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(REMOVING)
-    requests = RequestLedger(context.client, context.settings.lease_s)
     removed = removal.remove(
         context.registry,
         work,
         pinned(context.client, work.name),
-        [*unanswered(context.registry.root), *requests.open_requests()],
+        _open_requests(context),
         who=context.who,
         confirm=context.confirm,
     )
@@ -71,6 +73,12 @@ def remove(context: Context, work: Remove) -> Reply:
     except RedisError as error:  # no retry, as above
         log.warning("the copies in Redis will be updated later: %s", error)
     return Reply(removed)
+
+
+def _open_requests(context: Context) -> list[Request]:
+    """The open requests in the store and in Redis."""
+    ledger = RequestLedger(context.client, context.settings.lease_s)
+    return [*unanswered(context.registry.root), *ledger.open_requests()]
 
 
 def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Reply:

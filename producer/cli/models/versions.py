@@ -170,7 +170,7 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
     """Delete old versions that nothing needs.
 
-    Versions that an alias points to or a job is pinned to stay.
+    Versions that an alias points to, a job is pinned to or an open request uses stay.
     """
     from producer.models import manage
     from producer.output.formatting import counted, size

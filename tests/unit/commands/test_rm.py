@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.requests.client import make_request
+from shared import failpoints
 from shared.errors import Exit
 from shared.ledger import request_store
+from shared.messages.replies import Pruned
 from shared.messages.requests import Evaluate, Train, Work
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -100,6 +103,18 @@ def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target:
     assert registry.aliases(NAME) == {"production": 1, "best": 2}
 
 
+@pytest.mark.parametrize(
+    "work", [Train("boots", "fast", teachers=(f"{NAME}@2",)), Evaluate(f"{NAME}@2")]
+)
+def test_pruning_keeps_what_an_open_request_uses(registry: Registry, work: Work) -> None:
+    request = opened(work)
+    opened(Train(NAME, "fast"))  # needs no version of its model
+    arguments = ["models", "prune", NAME, "--keep", "0", "--json"]
+    pruned = msgspec.json.decode(CliRunner().invoke(hangtag, arguments).stdout, type=Pruned)
+    assert pruned.kept[2] == f"request {request} needs it"
+    assert (registry.versions(NAME), pruned.removed) == ([1, 2], (3,))
+
+
 def test_a_model_that_is_being_trained_stays(registry: Registry) -> None:
     request = opened(Train(NAME, "fast"))
     assert f"request {request} is open" in refused(NAME, "--yes")
@@ -128,21 +143,51 @@ def test_the_model_that_commands_use_stays(registry: Registry) -> None:
     assert "commands use shoes@production" in refused(NAME, "--yes", code=Exit.USAGE)
 
 
-def test_an_interrupted_removal_is_finished_by_the_same_command(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("nth", [1, 3], ids=["first", "last"])
+@pytest.mark.parametrize("repeated", [["rm", NAME, "--yes"], ["prune", NAME, "--keep", "0"]])
+def test_an_interrupted_removal_of_a_model_is_finished(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, repeated: list[str], nth: int
 ) -> None:
-    """As if the process had ended after the aliases and the first version."""
-
-    def die(self: Registry, name: str, version: int) -> None:
-        if version == 2:
-            raise KeyboardInterrupt
-        remove(self, name, version)
-
-    remove = Registry.remove
-    monkeypatch.setattr(Registry, "remove", die)
+    interrupt(monkeypatch, nth)
     assert rm(NAME, "--yes").exit_code == Exit.INTERRUPTED
-    assert registry.versions(NAME) == [2, 3]
     monkeypatch.undo()
     monkeypatch.setenv("XDG_DATA_HOME", str(Path(registry.root).parents[1]))
-    assert "2 versions" in rm(NAME, "--yes").stdout
+    assert registry.versions(NAME) == [1, 2, 3][nth:]
+    assert files_of(registry)
+    planned = CliRunner().invoke(hangtag, ["models", "prune", NAME, "--keep", "0", "--dry-run"])
+    left = 4 - nth
+    assert f"{left} version{'s' * (left > 1)}, {5 * left} B to be freed" in planned.stderr
+    result = CliRunner().invoke(hangtag, ["models", *repeated])
+    assert f"{left} version{'s' * (left > 1)}, {5 * left} B freed" in result.output
     assert registry.names() == ["fashion-mnist"]
+    assert files_of(registry) == []
+    assert "there is no model shoes" in CliRunner().invoke(hangtag, ["models", *repeated]).stderr
+
+
+def test_an_interrupted_removal_of_a_version_is_finished(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(monkeypatch, 1)
+    assert rm(f"{NAME}@3", "--yes").exit_code == Exit.INTERRUPTED
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_DATA_HOME", str(Path(registry.root).parents[1]))
+    assert registry.versions(NAME) == [1, 2]
+    assert rm(f"{NAME}@3", "--yes").stdout == "shoes@3 is deleted: 1 version, 5 B freed\n"
+    assert {path.parent.name for path in files_of(registry)} == {"1", "2"}
+    assert "there is no version shoes@3" in refused(f"{NAME}@3", "--yes")
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """Interrupt the command after it has deleted the `nth` card, and not yet the files."""
+    cards = itertools.count(1)
+
+    def passed(name: str) -> None:
+        if name == "version.card-removed" and next(cards) == nth:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(failpoints, "_on_pass", passed)
+
+
+def files_of(registry: Registry) -> list[Path]:
+    """The files of all versions of the model, and of those that are partly deleted."""
+    return list((registry.root / NAME).glob("*/*"))

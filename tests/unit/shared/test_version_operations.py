@@ -15,9 +15,11 @@ from redis.exceptions import RedisError
 
 from shared.errors import SetupError
 from shared.ledger.jobs import pinned
+from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
 from shared.messages.requests import (
+    Evaluate,
     Promote,
     Prune,
     Request,
@@ -110,7 +112,7 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     for call in (
         lambda: version_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
         lambda: version_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: version_operations.prune(registry, Prune(NAME, 0), {}, confirm=lost),
+        lambda: version_operations.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
         with pytest.raises(SetupError, match="lease"):
             call()
@@ -142,10 +144,10 @@ def test_pruning_deletes_exactly_the_unused_versions(
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
     work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    planned = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"))
+    done = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -155,19 +157,19 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in version_operations.prune(registry, Prune(NAME, 2), {}).removed
+    assert 3 in version_operations.prune(registry, Prune(NAME, 2), {}, []).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = version_operations.prune(registry, Prune(packaged.NAME, 0), {})
+    pruned = version_operations.prune(registry, Prune(packaged.NAME, 0), {}, [])
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
 
 def test_pruning_an_unknown_model_is_an_error(registry: Registry) -> None:
     with pytest.raises(SetupError, match="there is no model boots"):
-        version_operations.prune(registry, Prune("boots", 0), {})
+        version_operations.prune(registry, Prune("boots", 0), {}, [])
 
 
 def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> None:
@@ -178,13 +180,23 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = version_operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {})
-    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}) == planned
+    planned = version_operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
+    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}).freed_bytes == 0
+    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
+
+
+def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry: Registry) -> None:
+    work = Prune(NAME, 0)
+    context, _ = handler_context.make(server, registry.root, work)
+    queued = Request("queued", Evaluate(f"{NAME}@3"), "", time.time())
+    RequestLedger(server.client, context.settings.lease_s).submit(queued)
+    pruned = manage_versions.prune(context, work).answer
+    assert isinstance(pruned, Pruned)
+    assert pruned.kept == {1: "production stands for it", 3: "request queued needs it"}
 
 
 def test_a_request_is_identified_by_its_tag() -> None:

@@ -131,7 +131,7 @@ def removable(settings: Settings, model: str) -> ModelName:
 
 def _check_exists(settings: Settings, wanted: ModelName) -> None:
     if not settings.redis_url:
-        found = Registry(settings.store_path).removable(wanted.name)
+        found = removal.removable(Registry(settings.store_path), wanted.name)
         if found and wanted.version in (None, *found):
             return  # also a version whose card is damaged or was deleted before the rest
     catalog = load_catalog(settings)

@@ -57,11 +57,6 @@ class Registry:
         """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
-    def removable(self, name: str) -> list[int]:
-        """The versions, and the numbers whose removal was interrupted, rising."""
-        half = (n for n in self.removed(name) if version_folder.is_half_removed(self._at(name, n)))
-        return sorted({*self.versions(name), *half})
-
     def resolve(self, model: ModelName) -> Card:
         """The card of the version that a name currently stands for.
 
@@ -132,21 +127,18 @@ class Registry:
         return card
 
     def remove(self, name: str, version: int) -> None:
-        """Delete a version for good, or the rest of it after an interruption.
-        Its empty folder stays and reserves the number.
+        """Delete a version for good; its empty folder stays and reserves the number.
 
         Raises:
             SetupError: there is no such version, it is packaged, or an alias stands for it.
         """
         if packaged.is_packaged(name, version):
             raise SetupError(f"{name}@{version} is part of Hangtag; name another version")
-        if version not in self.removable(name):
-            raise SetupError(self._no_version(name, version))
+        folder = self._version(name, version)
         with self._writing(name), AliasLog(self.folder(name)).locked():  # excludes promotions
             if version in self.aliases(name).values():
-                remedy = "promote another version first"
-                raise SetupError(f"{name}@{version} is in use by an alias; {remedy}")
-            version_folder.empty(self._at(name, version))
+                raise SetupError(f"{name}@{version} is used by an alias; promote another first")
+            version_folder.empty(folder)
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version of a model."""
@@ -166,8 +158,8 @@ class Registry:
         why: str = "",
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
-    ) -> Decision:
-        """Point `alias` at `version`. With the mark of a `request`, only once for it.
+    ) -> Decision | None:
+        """Point `alias` at `version`; None if it does already. With a `request`'s mark, only once.
 
         `confirm` is called right before, while aliases are locked; it may raise.
 
@@ -178,6 +170,8 @@ class Registry:
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
+            if self.aliases(name).get(alias) == version:
+                return None
             self._check(name, version)
             confirm()
             return log.append(alias, version, "promote", who, why, request)
@@ -243,10 +237,7 @@ class Registry:
 
     def _version(self, name: str, version: int) -> Path:
         self._check(name, version)
-        return self._at(name, version)
-
-    def _at(self, name: str, number: int) -> Path:
-        return self.folder(name) / str(number)
+        return self.folder(name) / str(version)
 
     def _check(self, name: str, version: int) -> None:
         if version not in self.versions(name):

@@ -15,7 +15,7 @@ from shared.errors import SetupError
 from shared.messages.model_name import ModelName, parse
 from shared.messages.replies import Pruned
 from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback, Train
-from shared.registry import packaged, version_folder
+from shared.registry import packaged, staging, version_folder
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import REMEDY, Registry
 
@@ -37,7 +37,7 @@ def remove(
         SetupError: there is no such model or version, or something needs it.
     """
     wanted = ModelName(work.name, work.version, None)
-    found = [number for number in registry.removable(work.name) if work.version in (None, number)]
+    found = [number for number in removable(registry, work.name) if work.version in (None, number)]
     going = found or [registry.resolve(wanted).version]  # raises an error that lists the versions
     for version, why in _needed(registry, work, busy, requests):
         if version is None or version in going:
@@ -49,8 +49,27 @@ def remove(
     for version in going:
         freed += size(registry, work.name, version)
         confirm()
-        registry.remove(work.name, version)
+        delete(registry, work.name, version)
     return Pruned(tuple(going), {}, freed)
+
+
+def removable(registry: Registry, name: str) -> list[int]:
+    """The versions of a model, and the numbers whose removal was interrupted, rising."""
+    removed, folder = registry.removed(name), registry.folder(name)
+    half = [n for n in removed if version_folder.is_half_removed(folder / str(n))]
+    return sorted({*registry.versions(name), *half})
+
+
+def delete(registry: Registry, name: str, number: int) -> None:
+    """Delete a version, or the files that its interrupted removal has left.
+
+    Raises:
+        SetupError: an alias stands for it, or the store cannot be written.
+    """
+    if number in registry.versions(name):
+        registry.remove(name, number)
+    else:
+        staging.discard(registry, name, number)
 
 
 def size(registry: Registry, name: str, version: int) -> int:

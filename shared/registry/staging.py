@@ -44,9 +44,11 @@ def sweep(registry: Registry, name: str, mark: str) -> None:
 def leftovers(registry: Registry, name: str) -> dict[int, int]:
     """Number -> bytes, for numbers that an attempt has left with files for a day or longer."""
     before = time.time() - LEFTOVER_S
+    folders = {number: registry.folder(name) / str(number) for number in registry.removed(name)}
     found = {
-        number: version_folder.left_bytes(registry.folder(name) / str(number), before)
-        for number in set(registry.removed(name)) - set(registry.removable(name))
+        number: version_folder.left_bytes(folder, before)
+        for number, folder in folders.items()
+        if not version_folder.is_half_removed(folder)
     }
     return {number: size for number, size in found.items() if size}
 

@@ -194,7 +194,7 @@ def sizes(folder: Path, card: Card) -> dict[str, int]:
 
 def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
-    (folder / CARD).unlink(missing_ok=True)  # absent after an interrupted removal
+    (folder / CARD).unlink()
     atomic_file.sync_folder(folder)
     failpoint("version.card-removed")
     for path in folder.iterdir():

@@ -14,7 +14,7 @@ from shared.messages.requests import Promote, Prune, Request, Rollback
 from shared.registry import packaged, staging
 from shared.registry.alias_log import Decision, aliases_after
 from shared.registry.registry import Registry
-from shared.registry.removal import size, used_by
+from shared.registry.removal import delete, removable, size, used_by
 
 #: Called right before a change becomes visible; raises to prevent it.
 Confirm = Callable[[], None]
@@ -34,10 +34,6 @@ def promote(
         SetupError: there is no such version, or the alias is not allowed.
     """
     card = registry.resolve(parse(work.model))
-    before = registry.aliases(card.name).get(work.alias)
-    if before == card.version and not _done(registry, card.name, request):
-        why = f"{card.name}@{work.alias} is version {before} already"
-        return Decided(work.alias, card.version, before, changed=False, why=why)
     now = registry.promote(
         card.name,
         card.version,
@@ -47,6 +43,9 @@ def promote(
         request=request,
         confirm=confirm,
     )
+    if now is None:
+        why = f"{card.name}@{work.alias} is version {card.version} already"
+        return Decided(work.alias, card.version, card.version, changed=False, why=why)
     return _decided(registry, card.name, now)
 
 
@@ -94,7 +93,7 @@ def prune(
     for version, why in _needed(registry, work, busy, requests):
         reasons.setdefault(version, []).append(why)
     kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
-    removed = [version for version in registry.removable(work.name) if version not in kept]
+    removed = [version for version in removable(registry, work.name) if version not in kept]
     left = staging.leftovers(registry, work.name)
     if not (kept or removed or left):
         registry.existing(work.name)  # raises an error that lists the models
@@ -103,7 +102,7 @@ def prune(
         freed += size(registry, work.name, version)
         if not work.dry_run:
             confirm()
-            registry.remove(work.name, version)
+            delete(registry, work.name, version)
     for number in left if not work.dry_run else ():
         confirm()
         staging.discard(registry, work.name, number)
@@ -132,10 +131,6 @@ def _needed(
             yield back, f"a rollback of {alias} leads to it"
     for version in numbers[max(0, len(numbers) - work.keep) :]:
         yield version, f"one of the newest {work.keep}"
-
-
-def _done(registry: Registry, name: str, request: str) -> bool:
-    return bool(request) and any(one.request == request for one in registry.history(name))
 
 
 def _decided(registry: Registry, name: str, now: Decision) -> Decided:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
@@ -34,6 +35,16 @@ def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(STAGE)
+    while True:
+        with suppress(_ProductionMoved):
+            return _settle(context, new, rule, heldout)
+
+
+class _ProductionMoved(Exception):
+    """The version that `new` was compared with is not in production any more."""
+
+
+def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
     registry, request = context.registry, new.request
     if done := version_operations.decided(registry, new.name, request):
         return done
@@ -44,16 +55,23 @@ def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided
     verdict = _verdict(context, new, current, rule, heldout)
     if current is not None and not verdict.promote:
         return Decided(PRODUCTION, current, current, changed=False, why=verdict.why)
+
+    def confirm() -> None:
+        if registry.aliases(new.name).get(PRODUCTION) != current:
+            raise _ProductionMoved
+        context.confirm()
+
     registry.promote(
         new.name,
         new.version,
         who=context.who,
         why=verdict.why,
         request=request,
-        confirm=context.confirm,
+        confirm=confirm,
     )
     done = version_operations.decided(registry, new.name, request)
-    assert done is not None
+    if done is None:  # another process has promoted this version
+        raise _ProductionMoved
     return done
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -50,6 +51,7 @@ class Scene:
         served = load_runtime.load("litert", OLD, packaged.read("model.tflite"))
         self.images, self.labels = images, served.predict(images).argmax(1)
         self.decoded = 0  #: how often the held-out images were asked for
+        self.meanwhile: Callable[[], object] = lambda: None  #: while versions are compared
 
     def publish(self, accuracy: float, request: str, count: int = COUNT, folds: int = 0) -> Card:
         metrics = msgspec.structs.replace(
@@ -67,6 +69,8 @@ class Scene:
 
         def heldout(spec: Preprocessing) -> Examples | None:
             self.decoded += 1
+            if self.decoded == 1:
+                self.meanwhile()
             return Examples(self.images, labels) if spec == OLD.preprocessing else None
 
         work = Train(new.name, "tutorial")
@@ -120,6 +124,24 @@ def test_a_request_moves_production_once_and_repeats_its_decision(scene: Scene) 
     scene.registry.promote(NAME, 0, who="operator", why="by hand")
     assert scene.settle(new) == first
     assert scene.production == 0
+
+
+def test_a_version_is_judged_against_that_which_a_person_promoted_meanwhile(scene: Scene) -> None:
+    unmeasurable = scene.publish(1.0, "by hand")
+    new = scene.publish(0.5, "trained")
+    scene.meanwhile = lambda: scene.registry.promote(NAME, unmeasurable.version, who="operator")
+    decided = scene.settle(new, right=0.25)
+    assert (decided.changed, decided.version, decided.before) == (False, 1, 1)
+    assert [one.who for one in scene.registry.history(NAME)] == ["operator"]
+
+
+def test_a_version_that_a_person_promoted_meanwhile_is_promoted_once(scene: Scene) -> None:
+    """Otherwise a rollback would lead to the current version."""
+    new = scene.publish(0.5, "trained")
+    scene.meanwhile = lambda: scene.registry.promote(NAME, new.version, who="operator")
+    decided = scene.settle(new, right=0.25)
+    assert (decided.changed, decided.version, decided.before) == (False, 1, 1)
+    assert scene.registry.rollback(NAME).version == 0
 
 
 def test_a_trainer_without_the_lease_moves_nothing(scene: Scene) -> None:

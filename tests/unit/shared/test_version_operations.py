@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
+from shared import file_lock
 from shared.errors import SetupError
 from shared.ledger.jobs import pinned
 from shared.ledger.requests import RequestLedger
@@ -28,6 +31,7 @@ from shared.messages.requests import (
     encode_request,
 )
 from shared.registry import packaged, version_operations
+from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from shared.registry.staging import LEFTOVER_S
 from tests.support.jobs import handler_context
@@ -89,6 +93,27 @@ def test_promoting_the_production_version_changes_nothing(registry: Registry) ->
     decided = version_operations.promote(registry, Promote(f"{NAME}@1"), "")
     assert not decided.changed
     assert registry.history(NAME) == before
+
+
+def test_of_two_promotions_at_once_to_a_version_one_is_logged(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a person, and of the trainer that has published the version."""
+    reached, acquire = threading.Event(), file_lock.acquire
+
+    def announced(file: int) -> None:
+        reached.set()
+        acquire(file)
+
+    work = Promote(f"{NAME}@3")
+    with ThreadPoolExecutor() as pool:
+        with AliasLog(registry.folder(NAME)).locked() as log:
+            monkeypatch.setattr(file_lock, "acquire", announced)
+            waiting = pool.submit(version_operations.promote, registry, work, "ann")
+            assert reached.wait(30)
+            log.append("production", 3, "promote", "trainer", "better")
+        assert not waiting.result(30).changed
+    assert [one.who for one in registry.history(NAME)][1:] == ["trainer"]
 
 
 def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:

@@ -22,7 +22,9 @@ def pids(pool: Any) -> list[int]:
 def is_busy() -> bool:
     """Whether a process of the pool works on a hint, or the worker is shutting down."""
     flags = (state.should_stop, state.should_terminate)
-    return bool(state.active_requests) or any(flag not in (None, False) for flag in flags)
+    # A warm shutdown sets 0, which equals False.
+    is_stopping = any(flag is not None and flag is not False for flag in flags)
+    return is_stopping or bool(state.active_requests)
 
 
 def notify_forks(pool: Any, on_fork: Callable[[int], None]) -> None:

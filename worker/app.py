@@ -63,6 +63,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         access_check.check_access(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
+        pool.handle_hangup()
         queue = keys.CLASSIFY_QUEUE
         self._heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
         pool.detect_deaths(parent)

@@ -93,6 +93,7 @@ class TrainerStep(bootsteps.StartStopStep):
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
     def start(self, parent: Any) -> None:
+        pool.handle_hangup()
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
         guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
@@ -103,6 +104,7 @@ class TrainerStep(bootsteps.StartStopStep):
         pool.detect_deaths(parent)
 
     def stop(self, parent: Any) -> None:
+        shutdown.send()  # Celery sends it for signals only, not if access is denied
         for thread in self._threads:
             thread.stop()
         self._threads = []

@@ -1,16 +1,23 @@
-"""The processes of a worker's pool, as its parent sees them."""
+"""The processes of a worker's pool, as its parent sees them, and their reaction to SIGHUP.
+
+SIGHUP stops a worker like SIGTERM; under nohup it does nothing. Celery would restart the worker in
+both cases, with a command line that imports other modules than the original one.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
+from celery.signals import worker_process_init
 from celery.worker import state
 
 #: Celery checks its children when one ends, which is often too early to see it dead, and then only
 #: after 5 s.
 DEATH_POLL_S = 0.5
+_is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def pids(pool: Any) -> list[int]:
@@ -25,6 +32,18 @@ def is_busy() -> bool:
     # A warm shutdown sets 0, which equals False.
     is_stopping = any(flag is not None and flag is not False for flag in flags)
     return is_stopping or bool(state.active_requests)
+
+
+def handle_hangup() -> None:
+    """Set the reaction to SIGHUP in the parent, after Celery has set its own."""
+    ending = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if _is_nohup else ending)
+
+
+@worker_process_init.connect
+def _ignore_hangup(**_: Any) -> None:
+    """In a child: a terminal sends SIGHUP to all processes, and the parent ends the children."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def notify_forks(pool: Any, on_fork: Callable[[int], None]) -> None:

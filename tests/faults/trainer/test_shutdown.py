@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shared.errors import Exit
 from shared.ledger.request_states import RequestState
+from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
@@ -32,10 +35,10 @@ def school(server: RedisServer, tmp_path: Path) -> Iterator[School]:
         yield school
 
 
-def end(trainer: Worker) -> float:
-    """Send SIGTERM and return the seconds until the exit with 0."""
+def end(trainer: Worker, number: signal.Signals = signal.SIGTERM) -> float:
+    """Send the signal and return the seconds until the exit with 0."""
     started = time.monotonic()
-    trainer.signal(signal.SIGTERM)
+    trainer.signal(number)
     assert trainer.wait() == 0
     return time.monotonic() - started
 
@@ -59,7 +62,7 @@ def test_a_stopped_trainer_releases_its_training_and_the_next_resumes(school: Sc
     (trainer,) = school.trainers(1, PRODUCT)
     request = school.ask("long", epochs=MANY_EPOCHS)
     reach_epoch(school, request, 20)
-    assert end(trainer) < ENDS_WITHIN_S
+    assert end(trainer, signal.SIGHUP) < ENDS_WITHIN_S
     view = school.look(request)
     assert (view.state, view.attempts) == (RequestState.WAITING, 0)
     assert view.progress is not None
@@ -75,17 +78,31 @@ def test_a_stopped_trainer_releases_its_training_and_the_next_resumes(school: Sc
     assert school.versions("long") == []
 
 
-def test_work_that_does_not_stop_is_cut_short(school: School) -> None:
-    (trainer,) = school.trainers(1)
+def test_work_that_does_not_stop_is_cut_short(school: School, tmp_path: Path) -> None:
+    """Of a stopped trainer, and of one that Redis refuses, which cannot release it."""
+    client, password = school.fleet.client, tmp_path / "password"
+    password.write_text("old")
+    rights: dict[str, Any] = {"enabled": True, "keys": ["*"], "commands": ["+@all"]}
+    client.acl_setuser("rotated", passwords=["+old"], **rights)
+    user = {"HANGTAG_REDIS_USER": "rotated", "HANGTAG_REDIS_PASSWORD_FILE": str(password)}
+    refused, stopped = [
+        *school.trainers(1, HANGTAG_REFUSED_S="1", **user),
+        *school.trainers(1),
+    ]
     school.moments.hold("loading")  # it does not check for a stop there
-    request = school.ask("stubborn")
-    school.moments.wait_for("loading")
-    assert school.look(request).state is RequestState.RUNNING
-    trainer.signal(signal.SIGTERM)
-    wait_for(
+    requests = [school.ask("stubborn"), school.ask("another")]
+    wait_for("both trainers", lambda: len({pid for pid, _ in school.moments.reached}) == 2)
+    assert {school.look(request).state for request in requests} == {RequestState.RUNNING}
+    children = refused.children
+    stopped.signal(signal.SIGTERM)
+    client.acl_setuser("rotated", passwords=["+new"], reset_passwords=True, **rights)
+    client.client_kill_filter(user="rotated")
+    released = wait_for(
         "the release",
-        lambda: school.look(request).state is RequestState.WAITING,
+        lambda: [r for r in requests if school.look(r).state is RequestState.WAITING],
         timeout_s=GRACE_S + ENDS_WITHIN_S,
     )
-    assert school.look(request).attempts == 0
-    assert trainer.wait() == 0
+    assert [school.look(request).attempts for request in released] == [0]
+    assert stopped.wait() == 0
+    assert refused.wait() == Exit.SETUP, refused.story
+    procfs.wait_for_end(children)

@@ -29,6 +29,13 @@ def is_alive(pid: int) -> bool:
     return state(pid) not in _GONE
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether it ignores a signal."""
+    status = (_PROC / str(pid) / "status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def children(pid: int) -> list[int]:
     """Its living children."""
     try:

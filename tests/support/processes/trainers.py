@@ -137,9 +137,10 @@ class School:
         """Close the connections of the test itself."""
         self._app.close()
 
-    def trainers(self, count: int, app: str = APP) -> list[Worker]:
+    def trainers(self, count: int, app: str = APP, **settings: str) -> list[Worker]:
         """New trainers that are ready."""
-        started = [self.fleet.worker(1, app, ready=False, **self._settings) for _ in range(count)]
+        settings = {**self._settings, **settings}
+        started = [self.fleet.worker(1, app, ready=False, **settings) for _ in range(count)]
         for one in started:
             self.fleet.wait_ready(one)
         return started

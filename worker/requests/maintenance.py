@@ -30,7 +30,7 @@ from shared.settings import Settings
 from worker.lifecycle.access_check import note_refusal
 from worker.lifecycle.fork_lock import gate
 from worker.requests.long_work import LongWork, is_long
-from worker.requests.workspace import Workspace, finished_before
+from worker.requests.workspace import Workspace, finished_before, leftovers
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are published again at this interval.
@@ -156,6 +156,11 @@ class Maintenance(threading.Thread):
     def _clear(self) -> None:
         for folder in finished_before(self._store, time.time() - RETENTION_S):
             folder.forget()
+        for folder in leftovers(self._store):
+            with self._retried():
+                view = self._requests.get(folder.id)
+                if view is not None and view.state is RequestState.CANCELLED:
+                    folder.forget()
 
     @contextmanager
     def _retried(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ class Workspace:
 
     def __init__(self, store: Path, request_id: str) -> None:
         """Raises BadMessage if the id is invalid."""
-        self._store, self._id = store, request_id
+        self._store, self.id = store, request_id
         self._path = request_store.folder(store, request_id)
         self.work = self._path / "work"  #: for the trainer that holds the request
 
@@ -55,7 +55,7 @@ class Workspace:
 
     def request(self) -> Request | None:
         """The stored request, or None."""
-        return request_store.load(self._store, self._id)
+        return request_store.load(self._store, self.id)
 
     def input(self) -> bytes | None:
         """The bytes that were submitted with the request, or None."""
@@ -65,7 +65,7 @@ class Workspace:
 
     def outcome(self) -> Outcome | None:
         """The stored outcome, or None."""
-        return request_store.outcome(self._store, self._id)
+        return request_store.outcome(self._store, self.id)
 
     def files(self, outcome: Outcome) -> dict[str, bytes]:
         """The plots beside an outcome, as far as they still exist."""
@@ -164,11 +164,22 @@ class Workspace:
 
 
 def finished_before(store: Path, moment: float) -> Iterator[Workspace]:
-    """Requests with an outcome that is older than `moment`, seconds since 1970, and what is left of
-    cancelled ones whose trainer died."""
+    """Requests with an outcome that is older than `moment`, seconds since 1970, and leftovers that
+    are older."""
     for path in (store / FOLDER).glob("*/"):
         with suppress(FileNotFoundError, BadMessage):
-            outcome = path / OUTCOME_FILE
-            cancelled = not outcome.exists() and not (path / REQUEST_FILE).exists()
-            if (path if cancelled else outcome).stat().st_mtime < moment:
+            end = path if _is_leftover(path) else path / OUTCOME_FILE
+            if end.stat().st_mtime < moment:
                 yield Workspace(store, path.name)
+
+
+def leftovers(store: Path) -> Iterator[Workspace]:
+    """What trainers that died have left of requests that were cancelled on this machine."""
+    for path in (store / FOLDER).glob("*/"):
+        with suppress(BadMessage):
+            if _is_leftover(path):
+                yield Workspace(store, path.name)
+
+
+def _is_leftover(path: Path) -> bool:
+    return not (path / OUTCOME_FILE).exists() and not (path / REQUEST_FILE).exists()

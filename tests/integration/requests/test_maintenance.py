@@ -212,6 +212,24 @@ def test_a_cancelled_request_is_removed_from_the_store(scene: Scene) -> None:
     assert scene.requests.get(REQUEST.id) is None
 
 
+def test_what_a_killed_trainer_leaves_of_a_request_cancelled_here_is_removed(
+    scene: Scene,
+) -> None:
+    """The command has removed the request and left the rest to the trainer."""
+    settings = msgspec.structs.replace(scene.settings, redis_url="")
+    rounds = Maintenance(scene.client, settings, lambda request_id: None)
+    request_store.keep(scene.store, REQUEST, None, stack_name(settings))
+    scene.requests.submit(REQUEST)
+    scene.claim()
+    (scene.folder.work / "images.npy").write_bytes(b"decoded images")
+    request_store.forget(scene.store, REQUEST.id, in_use=True)
+    rounds.go()
+    assert scene.folder.work.exists(), "the request is open"
+    scene.requests.cancel(REQUEST.id)
+    rounds.go()
+    assert not scene.folder.work.parent.exists()
+
+
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
 def test_the_end_of_other_work_with_an_id_does_not_end_the_stored_request(
     scene: Scene, end: str

@@ -119,10 +119,22 @@ class Workspace:
     def finish(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
         """Store the outcome. False: the request was taken over or is finished; nothing changes.
 
+        On a full disk the outcome takes the place of the work.
+
         Raises:
             Unavailable: as `enter`.
             OSError: the store cannot be written.
         """
+        try:
+            return self._finish(fence, outcome, files)
+        except OSError:
+            with request_store.locked(self._store):
+                if not self.holds(fence):
+                    return False
+                self.tidy()
+            return self._finish(fence, outcome, files)
+
+    def _finish(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
         atomic_file.make_folder(self._path / "files")
         encoded = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
         contents = {self._path / "files" / name: data for name, data in files.items()}
@@ -147,8 +159,8 @@ class Workspace:
 
     def close(self, outcome: Outcome) -> None:
         """Store an outcome that was found in Redis, not computed from this store."""
+        self.tidy()  # first: the disk may be full
         replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
-        self.tidy()
 
     def tidy(self) -> None:
         """Delete the files that only the work needed."""

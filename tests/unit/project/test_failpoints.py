@@ -108,7 +108,7 @@ ALONE = {
     "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/registry/file_copies.py:_joined": "a file in memory",
     "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",
-    "worker/requests/workspace.py:finish": "an empty folder, and parts that no other process uses",
+    "worker/requests/workspace.py:_finish": "an empty folder, and parts that no other process uses",
     "worker/lifecycle/liveness_file.py:withdraw": "read by current health checks only",
     "worker/lifecycle/liveness_file.py:_write": "read by current health checks only",
     "worker/lifecycle/watchdog.py:restart": "the process replaces itself while it is idle",

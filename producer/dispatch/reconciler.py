@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.batcher import read_batch_again
 from producer.inputs.file_transport import Transport
-from producer.output.outage import write_refusal
+from shared.broker.access_errors import write_refusal
 from shared.ledger.batches import BatchState
 from shared.messages.batch import encode_images
 from shared.messages.files import digest, filled

@@ -17,7 +17,8 @@ from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.jobs.job import Job
 from producer.output.formatting import mib
-from producer.output.outage import PAUSE_S, Outage, write_refusal
+from producer.output.outage import PAUSE_S, Outage
+from shared.broker.access_errors import write_refusal
 from shared.broker.address import Address
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect

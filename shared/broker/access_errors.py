@@ -1,7 +1,7 @@
-"""Distinguishes refusals of access from outages.
+"""Distinguishes refusals of access, refusals of writes and outages.
 
-Outages are retried. A refusal (authentication, permissions, certificates) is a set-up error: it
-ends the command or worker with one line that names the fix.
+The latter two are retried. A refusal of access (authentication, permissions, certificates) is a
+set-up error: it ends the command or worker with one line that names the fix.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    RedisError,
+)
 
 from shared.errors import BrokerRefuses
 
@@ -33,6 +38,13 @@ _REQUIRED = ("required", "already authenticated")
 #: In the error for a command inside a script.
 _IN_SCRIPT = "ACL failure in script"
 _COMMAND_CHARS = 40
+#: The server's error for writes while it cannot write its files.
+_NO_DISK = "MISCONF"
+#: Its error for writes with fewer replicas than min-replicas-to-write.
+_NO_REPLICAS = "NOREPLICAS"
+_DISK_FULL = "No space left on device"
+#: redis-py has no class of its own for this one.
+_MAX_CLIENTS = "max number of clients reached"
 
 
 def access_error(
@@ -46,6 +58,20 @@ def access_error(
         if why := _why(one):
             return BrokerRefuses(f"Redis refuses: {why}")
     return None
+
+
+def write_refusal(error: RedisError) -> str:
+    """Why the server refuses writes; empty for any other error."""
+    if isinstance(error, OutOfMemoryError):
+        return "Redis' memory is full"
+    text = str(error)
+    if _NO_REPLICAS in text:
+        return "Redis has too few replicas to accept writes"
+    if _MAX_CLIENTS in text:
+        return "Redis refuses more connections (its maxclients is reached)"
+    if _NO_DISK not in text:
+        return ""
+    return "Redis' disk is full" if _DISK_FULL in text else f"Redis cannot write its files ({text})"
 
 
 def _why(error: BaseException) -> str:

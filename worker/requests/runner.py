@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
-from shared.errors import BadMessage, Unavailable, UsageError
+from shared.broker.access_errors import write_refusal
+from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
 from shared.ledger.request_states import Grant, RenewalVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import (
@@ -50,8 +51,10 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Prune: ("worker.handlers.manage_versions", "prune"),
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
-#: Redis is unreachable or full, or the store is locked: the work is retried.
-TRANSIENT = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, Unavailable)
+#: Redis is unreachable, a replica or refuses access, or the store is locked: the work is retried.
+TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
+#: A refusal that recurs although the lease is renewed is none of a password that was just changed.
+MAX_REFUSALS = 1
 LEFT, ANSWERED = "left", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
 
@@ -118,20 +121,22 @@ class RequestRunner:
 
     def _run_handler(self) -> tuple[Outcome, Files]:
         """The outcome of the handler's reply or of its error. Raises RequestStopped."""
+        refusals = 0
         while True:
             try:
                 reply = self._handle(self._request.work)
                 return succeeded(reply), reply.files
             except RequestStopped:
                 raise
-            except TRANSIENT as error:
+            except Exception as error:
+                refusals += isinstance(error, BrokerRefuses)
+                if refusals > MAX_REFUSALS or not _is_transient(error):
+                    # An attempt that lost its request, and so its files, must not report an error.
+                    self._lease.confirm()
+                    return failed(error, self._common.log_file), {}
                 log.warning("request %s waits: %s", self._id, error)
                 self._common.shutdown.is_sent(RETRY_S)
-                self._lease.confirm()  # waits until Redis is reachable
-            except Exception as error:
-                # An attempt that lost its request, and so its files, must not report an error.
-                self._lease.confirm()
-                return failed(error, self._common.log_file), {}
+                self._lease.confirm()  # waits until Redis is reachable and accepts writes
 
     def _handle(self, work: Work) -> Reply:
         common, folder = self._common, self._folder
@@ -159,7 +164,7 @@ class RequestRunner:
                 raise RequestStopped("Redis does not accept the outcome of this attempt")
             except BadMessage as error:
                 raise RequestStopped(str(error)) from error
-            except RedisError as error:
+            except (RedisError, BrokerRefuses) as error:  # the parent stops a refused trainer
                 log.warning("the outcome of %s waits for Redis: %s", self._id, error)
             self._common.shutdown.is_sent(RETRY_S)
             self._lease.check()
@@ -170,6 +175,12 @@ class RequestRunner:
         elif self._folder.outcome() is not None:
             self._folder.tidy()  # a suspended attempt may have written files again
         self._lease.release()
+
+
+def _is_transient(error: Exception) -> bool:
+    if isinstance(error, RedisError) and write_refusal(error):
+        return True
+    return isinstance(error, TRANSIENT)
 
 
 def _handler(work: Work) -> Callable[[Context, Any], Reply]:

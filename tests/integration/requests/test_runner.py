@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -10,15 +11,20 @@ import msgspec
 import pytest
 
 from shared import keys
+from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Request, Rollback, Train, Work
+from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Train, Work
+from shared.registry import packaged
+from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.processes.fleet import wait_for
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.consumer import RequestConsumer
+from worker.requests.lease import Lease
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -28,12 +34,20 @@ ID = "one"
 NOTHING = Rollback("no-such-model")
 
 
+def execute(server: RedisServer, line: str) -> object:
+    """Execute a command of the server's administrator."""
+    return server.client.execute_command(line)  # type: ignore[no-untyped-call]
+
+
 class Trainer:
     """A request consumer with its server and store."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
+        self.server = server
         self.settings = Settings(store=str(store), redis_url=server.url)
-        self.client = connect(server.url, "test")
+        execute(server, "ACL SETUSER trainer on >x ~* &* +@all")
+        address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
+        self.client = connect(address, "test")
         self.requests = RequestLedger(self.client, self.settings.lease_s)
         self.folder = Workspace(store, ID)
 
@@ -108,6 +122,64 @@ def test_a_request_that_redis_does_not_finish_is_left_open(
 ) -> None:
     monkeypatch.setattr(Workspace, "tidy", lambda folder: lose(trainer))
     assert trainer.take() == LEFT
+
+
+#: Commands that make a server refuse writes, and those that end it.
+OUTAGES = {
+    "replica": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    "replicas": ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
+    "access": ("ACL SETUSER trainer -@all", "ACL SETUSER trainer +@all"),
+}
+
+
+@pytest.mark.parametrize(
+    ("outage", "step", "work"),
+    [
+        ("replica", (Lease, "confirm"), Promote("shoes@2")),
+        ("replicas", (Lease, "confirm"), Promote("shoes@2")),
+        ("access", (Lease, "report"), Prune("shoes", 1)),
+        ("access", (Workspace, "tidy"), Promote("shoes@2")),
+    ],
+)
+def test_work_waits_until_the_server_accepts_writes_again(
+    trainer: Trainer,
+    server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    outage: str,
+    step: tuple[type, str],
+    work: Work,
+) -> None:
+    begin, end = OUTAGES[outage]
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    for _ in range(3):
+        Registry(trainer.settings.store_path).publish(card, {"model.tflite": b"a model"})
+    original, begun = getattr(*step), list[object]()
+
+    def late(*args: object) -> object:
+        result = original(*args)
+        if not begun:
+            begun.append(execute(server, begin))
+        return result
+
+    def recover() -> None:
+        wait_for("its log line", lambda: " wait" in caplog.text)
+        execute(server, end)
+
+    monkeypatch.setattr(*step, late)
+    recovery = threading.Thread(target=recover)
+    recovery.start()
+    assert trainer.take(work) == ANSWERED
+    recovery.join()
+    outcome = trainer.view().outcome
+    assert outcome is not None
+    assert outcome.ok, outcome.error
+
+
+def test_a_lasting_refusal_of_what_a_handler_needs_fails_the_request(trainer: Trainer) -> None:
+    execute(trainer.server, "ACL SETUSER trainer -zrange")
+    assert trainer.take(Prune("shoes", 1)) == ANSWERED
+    assert "Redis refuses: this user may not run" in trainer.error()
 
 
 def test_an_outcome_that_cannot_be_stored_names_the_setting(trainer: Trainer) -> None:

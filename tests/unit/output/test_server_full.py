@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, ResponseError
 
-from producer.output.outage import write_refusal
+from shared.broker.access_errors import write_refusal
 
 DISK = "MISCONF Errors writing to the AOF file: No space left on device"
 SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"

@@ -34,7 +34,7 @@ SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
 # Fault tests wait even more.
 FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
-# Long tests first; the short ones fill the remaining time.
+# In the order of tests/conftest.py, which mixes tests that wait with tests that compute.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server; pages
 	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder \
 	  tests/end_to_end tests/browser tests/integration tests/unit tests/fuzz

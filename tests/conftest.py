@@ -104,6 +104,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("server_binary", binaries, indirect=True, ids=names, scope="session")
 
 
+#: Kinds of tests that mostly wait end in this share of a run: a long module must not be its last.
+WAITING, ENDED_AT = {"end_to_end", "browser", "integration"}, 0.85
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the modules of each kind evenly: tests that wait and tests that compute share a run."""
+    modules: dict[str, dict[str, list[pytest.Item]]] = {}
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        modules.setdefault(Path(module).parts[1], {}).setdefault(module, []).append(item)
+    placed = [
+        (number / len(own) * (ENDED_AT if kind in WAITING else 1), tests)
+        for kind, own in modules.items()
+        for number, tests in enumerate(own.values())
+    ]
+    items[:] = [item for _, tests in sorted(placed, key=lambda one: one[0]) for item in tests]
+
+
 #: The reasons for which CI may skip a test. Elsewhere any reason is allowed.
 SKIPS_ALLOWED = (
     "needs root, to mount a small disk",

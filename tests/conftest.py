@@ -109,7 +109,7 @@ WAITING, ENDED_AT = {"end_to_end", "browser", "integration"}, 0.85
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the modules of each kind evenly: tests that wait and tests that compute share a run."""
+    """Spread the modules of each kind evenly, so that tests wait while others compute."""
     modules: dict[str, dict[str, list[pytest.Item]]] = {}
     for item in items:
         module = item.nodeid.partition("::")[0]

@@ -69,7 +69,7 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
 #: How each option is typed, to report the one that differs.
 _TYPED = {
     "roots": "the folders",
-    "cwd": "the current folder, to which the folders are relative",
+    "cwd": "the current folder, to which paths are relative",
     "glob": "--glob",
     "list_file": "--list",
     "model": "--model",  # with the name, since it may be the one that `hangtag models use` chose
@@ -79,7 +79,8 @@ _TYPED = {
 
 def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
     """The options in which two jobs of one output differ, as typed."""
-    relative = any(not root.startswith(b"/") for root in (*mine.roots, mine.list_file))
+    # The lines of a list are not read here; each of them may be relative.
+    relative = bool(mine.list_file) or any(not root.startswith(b"/") for root in mine.roots)
     return [
         f"{typed} {parse(theirs.model)}" if field == "model" else typed
         for field, typed in _TYPED.items()

@@ -321,14 +321,31 @@ def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     assert journal.read_bytes() == before
 
 
-def test_the_same_folder_names_in_another_current_folder_are_changed_options(
+@pytest.mark.parametrize("arguments", [("photos",), ("--list", "{}/list")])
+def test_relative_paths_in_another_current_folder_are_changed_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """The lines of a list may be relative, also if its own path is absolute."""
+    listed = os.fsencode(here / "list") if "--list" in arguments else b""
+    finish(options_of(here, *(() if listed else (b"photos",)), list_file=listed), stop_after=0)
+    before = journal_path(here / "out.csv").read_bytes()
+    (here / "sub/photos").mkdir(parents=True)
+    (here / "sub/photos/1.png").write_bytes(b"another")
+    monkeypatch.chdir(here / "sub")
+    typed = [word.format(here) for word in arguments]
+    line = complaint(run("classify", *typed, "-o", "../out.csv"), Exit.USAGE)
+    assert "the current folder" in line
+    assert journal_path(here / "out.csv").read_bytes() == before
+
+
+def test_a_job_of_absolute_folders_is_resumed_from_another_current_folder(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started_job(here)
-    (here / "sub/photos").mkdir(parents=True)
+    finish(options_of(here, os.fsencode(here / "photos")), stop_after=0)
+    (here / "sub").mkdir()
     monkeypatch.chdir(here / "sub")
-    line = complaint(run("classify", "photos", "-o", "../out.csv"), Exit.USAGE)
-    assert "the current folder" in line
+    line = complaint(run("classify", str(here / "photos"), "-o", "../out.csv"), Exit.SETUP)
+    assert "does not answer" in line  # it would run
 
 
 @pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])

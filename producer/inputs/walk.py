@@ -39,6 +39,8 @@ class Walk:
     ) -> None:
         """`before` are the counts of earlier passes, up to the start of this one."""
         self._options, self._report = options, report
+        # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
+        self._are_files = [os.path.isfile(self._real(root)) for root in options.roots]
         self._wanted = _matcher(options.glob)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # length of the typed folder in a path
@@ -56,27 +58,18 @@ class Walk:
             if after is not None and number < after[0]:
                 continue
             last = after[1] if after is not None and number == after[0] else b""
-            for path in self._root(root, last):
-                yield number, path
+            if not self._are_files[number]:
+                for path in self._root(root, last):
+                    yield number, path
+            elif root > last:  # a file on the command line is a row with any ending
+                yield number, root
 
     def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
-        if self._is_folder(root):
-            folder = root.rstrip(b"/")
-            self._below = len(folder) + 1
-            with _listing(root):
-                entries = listing(self._real(folder or b"/"))
-            yield from self._within(folder, entries, after)
-        elif root > after:  # a file on the command line is a row with any ending
-            yield root
-
-    def _is_folder(self, root: bytes) -> bool:
+        folder = root.rstrip(b"/")
+        self._below = len(folder) + 1
         with _listing(root):
-            try:
-                return stat.S_ISDIR(os.stat(self._real(root)).st_mode)
-            except OSError as error:
-                if error.errno in _GONE:
-                    return False
-                raise
+            entries = listing(self._real(folder or b"/"))
+        yield from self._within(folder, entries, after)
 
     def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
         try:

@@ -294,6 +294,23 @@ def test_a_vanished_folder_is_counted_and_the_walk_continues(
     assert reported == []
 
 
+def test_a_typed_folder_that_vanishes_before_its_turn_ends_the_walk(tmp_path: Path) -> None:
+    """It is no row `missing`: a disk may be unplugged. A typed file is."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    (tmp_path / "scan").touch()
+    given_ = options(bytes(tmp_path), b"a", b"scan", b"b")
+    walk, resumed = Walk(given_).paths(), Walk(given_).paths(after=(2, b"b/0.png"))
+    assert next(walk) == (0, b"a/1.png")
+    (tmp_path / "scan").unlink()
+    shutil.rmtree(tmp_path / "b")
+    assert next(walk) == (1, b"scan")
+    for paths in (walk, resumed):
+        with pytest.raises(SetupError, match=r"^b cannot be listed \(No such file or directory\)"):
+            next(paths)
+
+
 def test_an_unlistable_folder_is_reported_and_the_walk_continues(tmp_path: Path) -> None:
     for folder in ("a", "b", "c"):
         (tmp_path / "top" / folder).mkdir(parents=True)

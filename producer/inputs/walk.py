@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
@@ -136,15 +137,20 @@ def check_roots(options: JobOptions) -> None:
         _check_exists(os.path.join(options.cwd, path), path)
     if options.list_file:
         _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
-    real = [os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots]
-    for i, one in enumerate(real):
-        for j, other in enumerate(real):
-            if i != j and (one == other or one.startswith(other.rstrip(b"/") + b"/")):
-                how = "is the same as" if one == other else "lies within"
-                raise UsageError(
-                    f"{printable(options.roots[i])} {how} {printable(options.roots[j])}; "
-                    "name each image once"
-                )
+    _check_apart(options)
+
+
+def _check_apart(options: JobOptions) -> None:
+    """Check neighbours in path order: all paths within a folder follow it."""
+    real = (os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots)
+    paths = sorted((path.rstrip(b"/") + b"/", i) for i, path in enumerate(real))
+    for (folder, j), (path, i) in pairwise(paths):
+        if path.startswith(folder):
+            how = "is the same as" if path == folder else "lies within"
+            raise UsageError(
+                f"{printable(options.roots[i])} {how} {printable(options.roots[j])}; "
+                "name each image once"
+            )
 
 
 def _check_exists(real: bytes, typed: bytes) -> None:

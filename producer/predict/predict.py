@@ -115,13 +115,13 @@ def _found(images: Sequence[bytes]) -> Iterator[bytes]:
 
 def _check(options: JobOptions, truth: Sequence[str]) -> None:
     parse(options.model)
+    count = len(options.roots)
+    if count > MAX_IMAGES:
+        raise UsageError(f"{count:,} images are too many; use: hangtag classify")
     check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:
         raise UsageError(f"{printable(folders[0])} is a folder; use: hangtag classify")
-    count = len(options.roots)
-    if count > MAX_IMAGES:
-        raise UsageError(f"{count:,} images are too many; use: hangtag classify")
     if len(truth) > 1 and len(truth) != count:
         raise UsageError(f"give --truth once, or once for each of the {count} images")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import fnmatch
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -356,6 +357,34 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
     (tmp_path / "link").symlink_to("a")
     with pytest.raises(UsageError, match=r"lies within|is the same as"):
         check_roots(options(bytes(tmp_path), *roots))
+
+
+@given(st.lists(st.sampled_from([b"a", b"a/", b"a/b", b"a/b/c", b"a-", b"a.", b"/", b"d"])))
+def test_arguments_are_refused_only_if_one_lies_within_another(roots: list[bytes]) -> None:
+    with planted({b"a": {b"b": {b"c": {}}}, b"a-": {}, b"a.": {}, b"d": {}}) as cwd:
+        real = [os.path.join(cwd, b"top", root) for root in roots]
+        clear = [path.rstrip(b"/") + b"/" for path in real]
+        overlap = any(
+            i != j and one.startswith(other)
+            for i, one in enumerate(clear)
+            for j, other in enumerate(clear)
+        )
+        with pytest.raises(UsageError, match="name each image") if overlap else nullcontext():
+            check_roots(options(cwd, *real))
+
+
+def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
+    """A glob of a shell names each file of a folder."""
+    roots = [b"%04d" % i for i in range(800)]
+    for root in roots:
+        (tmp_path / os.fsdecode(root)).touch()
+
+    def calls(count: int) -> int:
+        profile = cProfile.Profile()
+        profile.runcall(check_roots, options(bytes(tmp_path), *roots[:count]))
+        return sum(one.callcount for one in profile.getstats())
+
+    assert calls(800) < 2.5 * calls(400)
 
 
 def test_arguments_with_similar_names_are_accepted(tmp_path: Path) -> None:

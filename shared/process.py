@@ -25,7 +25,7 @@ def parent_id() -> str:
 
 
 def child_id(pid: int) -> str:
-    """The id of a worker child: pid:started."""
+    """The id of a process on its host, such as a worker child: pid:started."""
     return f"{pid}:{started(pid)}"
 
 

@@ -17,17 +17,21 @@ from producer.jobs.classify import Summary, classify
 from producer.jobs.find_job import find_output
 from producer.jobs.job import stored
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, JobView, read_snapshot
+from producer.journal.snapshot import JobState, JobView, job_of_producer, read_snapshot
 from producer.output.csv_table import PART_SUFFIX
+from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
+from shared.process import child_id
 from shared.settings import Settings
 
 POLL_S = 0.1
 FOLLOW_S = 0.5
 #: After this time a notice points to the log, which names the reason for the wait.
 SOON_S = 3.0
+#: The exit codes of a job that has nothing left to run.
+_FINISHED = {Exit.OK, Exit.SOME_FAILED, Exit.BUDGET}
 
 
 def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
@@ -39,37 +43,44 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     check_roots(options)
     check_below(options, settings)
     output = Path(options.output)
-    old = read_snapshot(output)
-    restart = "--restart" in arguments
-    if restart or old is None:
+    if "--restart" in arguments or read_snapshot(output) is None:
         check_not_empty(options)
-    replaced = old.job if restart and old is not None else None
     log = Path(f"{journal_path(output)}.log")
     producer = _spawn(arguments, log)
+    try:
+        return _wait_for_start(producer, output, log)
+    except KeyboardInterrupt:
+        follow = typed(["hangtag", "collect", str(output)])
+        _notice(f"the job continues in the background; follow it with: {follow}")
+        raise
+
+
+def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path) -> str:
+    """The id of the job once this producer runs it, or has ended it.
+
+    Another process may hold the journal, or this one while it waits for a server.
+    """
+    process_id = child_id(producer.pid)
     notice_at = time.monotonic() + SOON_S
     while producer.poll() is None:
-        view = _view_of_new(output, replaced)
-        if view is not None and view.state is JobState.RUNNING:
+        if job := job_of_producer(output, process_id):
             # Popen must not wait for it: the producer runs in its own session.
             producer.returncode = 0
-            return view.job
+            return job
         if time.monotonic() > notice_at:
             notice_at = float("inf")
-            make_progress(quiet=True).notice(
-                f"the job has not started yet; it continues in the background, see: {log}"
-            )
+            _notice(f"the job has not started yet; it continues in the background, see: {log}")
         time.sleep(POLL_S)
-    view = _view_of_new(output, replaced)
-    if view is not None and producer.returncode not in (Exit.USAGE, Exit.SETUP):
-        return view.job
-    raise _error(producer.returncode, log)
+    code, job = producer.returncode, job_of_producer(output, process_id)
+    if job and code not in (Exit.USAGE, Exit.SETUP):
+        return job
+    if code in _FINISHED and (view := read_snapshot(output)) is not None:
+        return view.job  # it was finished before
+    raise _error(code, log)
 
 
-def _view_of_new(output: Path, replaced: str | None) -> JobView | None:
-    """The job of this output; None while it is the one to replace, whose journal the producer of
-    the new job holds before it starts."""
-    view = read_snapshot(output)
-    return None if view is not None and view.job == replaced else view
+def _notice(text: str) -> None:
+    make_progress(quiet=True).notice(text)
 
 
 def collect(job: str, settings: Settings, quiet: bool) -> Summary:

@@ -15,7 +15,14 @@ from producer.jobs.job_table import JobTable
 from producer.jobs.pin import pin
 from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember, set_model
-from producer.journal.job_properties import ATTEMPT, TABLE, AttemptResult, Pinned, encode_attempt
+from producer.journal.job_properties import (
+    ATTEMPT,
+    PRODUCER,
+    TABLE,
+    AttemptResult,
+    Pinned,
+    encode_attempt,
+)
 from producer.journal.journal import WALKED, Journal, journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.output.output_path import check_folder
@@ -29,6 +36,7 @@ from producer.rendering.table_file import check_part, sha256_of
 from shared.errors import Exit, SetupError, UsageError, no_such
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
+from shared.process import child_id
 
 
 class Job:
@@ -149,10 +157,13 @@ class Job:
         return self.table.write_table()
 
     def started(self, budget: ErrorBudget) -> None:
-        """Store the state that holds if this process dies, and the budget that `collect` uses."""
-        stopped = b"%d" % Exit.INTERRUPTED
-        none = encode_attempt(AttemptResult())
-        self.journal.put(stopped=stopped, budget=encode_budget(budget), **{ATTEMPT: none})
+        """Store the state that holds if this process dies, the budget that `collect` uses, and the
+        process, by which `submit` recognizes its producer."""
+        self.journal.put(
+            stopped=b"%d" % Exit.INTERRUPTED,
+            budget=encode_budget(budget),
+            **{ATTEMPT: encode_attempt(AttemptResult()), PRODUCER: child_id(os.getpid()).encode()},
+        )
 
     def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
         """Store why an attempt ended before the job, for `status`."""

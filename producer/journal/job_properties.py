@@ -115,6 +115,8 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
 TABLE = "table"
 #: The property of a job that holds its last attempt's result.
 ATTEMPT = "attempt"
+#: The property of a job that names the process of its last attempt: pid:started.
+PRODUCER = "producer"
 #: The property that holds the number of files in the folders.
 FILE_COUNT = "files"
 #: The property that holds what came out.

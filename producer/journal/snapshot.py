@@ -13,7 +13,12 @@ import msgspec
 
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table
-from producer.journal.job_properties import AttemptResult, JobProperties, open_read_only
+from producer.journal.job_properties import (
+    PRODUCER,
+    AttemptResult,
+    JobProperties,
+    open_read_only,
+)
 from producer.journal.journal import journal_path
 from producer.journal.totals import Answers, JobCounts, load_counts
 from shared import file_lock
@@ -121,6 +126,16 @@ def read_snapshot(output: Path) -> JobView | None:
         created=record.created,
         file_count=job.file_count,
     )
+
+
+def job_of_producer(output: Path, process_id: str) -> str:
+    """The id of the job of this output, if this process started or resumed it last; or empty."""
+    try:
+        found, _ = _read(journal_path(output))
+        ours = found.get(PRODUCER) == process_id.encode()
+        return _Snapshot(found).record.id if ours else ""
+    except (OSError, sqlite3.DatabaseError, HangtagError):
+        return ""
 
 
 def _may_exist(output: Path) -> bool:

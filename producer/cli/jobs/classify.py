@@ -110,11 +110,12 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON on standard output.")
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
+    from producer.cli.jobs.job_summary import without
     from producer.jobs.background import start
 
     options = make_options(given)
     make_display(given)
-    job = start(options, [a for a in sys.argv[2:] if a != "--json"], Settings.from_env())
+    job = start(options, without("--json", sys.argv[2:]), Settings.from_env())
     if as_json:
         show_json({"job": job, "output": options.output})
     else:

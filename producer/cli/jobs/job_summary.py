@@ -37,10 +37,15 @@ def show_job_summary(summary: Summary, quiet: bool = False) -> None:
         click.echo(line, err=True)
 
 
+def without(option: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments without this option; after `--` the word is a path."""
+    end = _end_of_options(arguments)
+    return [a for i, a in enumerate(arguments) if a != option or i > end]
+
+
 def resuming(arguments: Sequence[str]) -> list[str]:
     """The arguments that resume a job: without --restart, which would empty it."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    return [a for i, a in enumerate(arguments) if a != _RESTART or i > end]
+    return without(_RESTART, arguments)
 
 
 def retrying(summary: Summary) -> list[str]:
@@ -49,8 +54,13 @@ def retrying(summary: Summary) -> list[str]:
         command = ["hangtag", *resuming(sys.argv[1:])]
     else:
         command = classify_command(stored_options(Path(summary.output)), near(summary.output))
-    end = command.index("--") if "--" in command else len(command)
-    return [*(a for a in command[:end] if a != _RETRY), _RETRY, *command[end:]]
+    command = without(_RETRY, command)
+    end = _end_of_options(command)
+    return [*command[:end], _RETRY, *command[end:]]
+
+
+def _end_of_options(arguments: Sequence[str]) -> int:
+    return arguments.index("--") if "--" in arguments else len(arguments)
 
 
 def _head(summary: Summary) -> Iterator[str]:

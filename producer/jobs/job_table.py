@@ -18,7 +18,7 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.table_file import PLACING, check_replaceable
+from producer.rendering.table_file import PLACING, check_replaceable, sha256_of
 from producer.summary.answers import AnswerCounter, count_rows
 from shared import atomic_file
 from shared.messages.batch import BatchResult
@@ -72,7 +72,12 @@ class JobTable:
             check_replaceable(self._journal, self._output)
 
         def placing(sha256: str) -> None:
-            self._journal.put(**{PLACING: sha256.encode()})
+            # A killed process may have placed the table that the journal names so far.
+            before = self._journal.get(PLACING)
+            own = {PLACING: sha256.encode()}
+            if before and before == sha256_of(self._output).encode():
+                own[TABLE] = before
+            self._journal.put(**own)
 
         return self._write(self._output, PART_SUFFIX, placing, passed)
 

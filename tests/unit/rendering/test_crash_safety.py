@@ -19,13 +19,13 @@ from tests.support.jobs.finished_job import finish, options_of
 _DONE, _KILLED = 0, 9
 
 
-def passages(work: Callable[[], object]) -> int:
-    """The number of failpoints that some work passes."""
+def passages(work: Callable[[], object]) -> list[str]:
+    """The failpoints that some work passes."""
     names: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failpoints, "_on_pass", names.append)
         work()
-    return len(names)
+    return names
 
 
 def killed_at(work: Callable[[], object], nth: int) -> bool:
@@ -67,7 +67,7 @@ def test_a_rendering_that_is_killed_leaves_a_table_that_the_next_one_replaces(
     def render() -> None:
         run("table", str(table), "--min-confidence", "0.5")
 
-    count = passages(render)
+    count = len(passages(render))
     new = table.read_bytes()
     assert count >= 4
     assert new != old
@@ -82,6 +82,29 @@ def test_a_rendering_that_is_killed_leaves_a_table_that_the_next_one_replaces(
         assert verify(table).proven
 
 
+def test_two_renderings_that_are_killed_leave_a_table_of_its_job(table: Path) -> None:
+    """The second one replaces the note of the first one's table, which may be in place."""
+    finish(options_of(table.parent, b"photos"))
+
+    def first() -> None:
+        run("table", str(table), "--min-confidence", "0.5")
+
+    def second() -> None:
+        run("table", str(table), "--min-confidence", "0.75")
+
+    placed = passages(first).index("table.placed")
+    tables = {table.read_bytes()}
+    for nth in range(len(passages(second))):
+        tables.add(table.read_bytes())
+        assert killed_at(first, placed)
+        assert killed_at(second, nth)
+        with SealedJournal(table) as sealed:
+            assert not is_foreign(sealed, table), nth
+        tables.add(table.read_bytes())
+        run("table", str(table), "--accept", "all")
+    assert len(tables) == 3
+
+
 def test_a_job_that_is_killed_at_its_end_finishes_with_other_display_options(
     tmp_path: Path,
 ) -> None:
@@ -93,7 +116,7 @@ def test_a_job_that_is_killed_at_its_end_finishes_with_other_display_options(
         finish(options_of(table.parent, b"photos"))
 
     first = ended(tmp_path / "first")
-    for nth in range(passages(lambda: end(first))):
+    for nth in range(len(passages(lambda: end(first)))):
         table = ended(tmp_path / str(nth))
         assert killed_at(lambda table=table: end(table), nth)  # type: ignore[misc]
         assert not table.exists() or table.read_bytes() == first.read_bytes()
